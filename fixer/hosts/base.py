@@ -1,0 +1,137 @@
+"""What observers (Asker), repairs (Writer, Files) and use-cases (Target) may do with a machine.
+
+Observers receive only Askers: a diagnosis cannot write because the type it holds has no write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from fixer.model.journal import FileState
+from fixer.model.plan import FileMeta
+from fixer.model.query import Answer, Query
+from fixer.model.target import NodeKind, TargetRef
+
+
+@dataclass(frozen=True, slots=True)
+class NodeClock:
+    """The node's time when asked (epoch seconds), its zone (seconds east of UTC), and whether we are root there."""
+
+    now: float
+    utc_offset: float
+    root: bool
+
+
+class Asker(Protocol):
+    """A node that answers queries and nothing else. One `ask` is one round trip."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> NodeKind: ...
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        """Every query with its answer; never raises for a missing file or tool; `Unreachable` if the transport fails."""
+        ...
+
+    def clock(self) -> NodeClock:
+        """Time and privilege, learned with the first `ask` (no round trip of its own after it)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """A finished command: exit code (None when it timed out or could not start), raw output."""
+
+    argv: tuple[str, ...]
+    returncode: int | None
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+    missing: bool = False    # the tool is not there
+
+
+class Files(Protocol):
+    """File operations on one machine. Each call is one IO step: it is done durably, or it raised and did nothing
+    (except `overwrite`, which may leave a prefix). OSError for what the machine refuses."""
+
+    def state(self, path: str) -> FileState:
+        """What the path is now: lstat and, for a file, its digest and metadata."""
+        ...
+
+    def read(self, path: str) -> bytes: ...
+
+    def create(self, path: str, data: bytes, meta: FileMeta) -> None:
+        """A new file (must not exist), written, given its metadata, fsynced."""
+        ...
+
+    def append(self, path: str, data: bytes) -> None:
+        """Append to an existing or new 0600 file and fsync."""
+        ...
+
+    def rename(self, source: str, destination: str) -> None:
+        """Atomic rename over the destination, directory fsynced."""
+        ...
+
+    def overwrite(self, path: str, data: bytes) -> None:
+        """Write in place, same inode, truncate to the new length, fsync."""
+        ...
+
+    def set_meta(self, path: str, meta: FileMeta) -> None: ...
+
+    def symlink(self, target: str, path: str) -> None: ...
+
+    def unlink(self, path: str) -> None: ...
+
+    def mkdir(self, path: str, mode: int) -> None: ...
+
+    def rmdir(self, path: str) -> None: ...
+
+    def listdir(self, path: str) -> tuple[str, ...]:
+        """Sorted names; empty when the directory does not exist."""
+        ...
+
+    def lock(self, path: str) -> AbstractContextManager[None]:
+        """Hold an exclusive flock on the file until the block ends (also when the holder is killed); `Locked` if held."""
+        ...
+
+
+class Writer(Protocol):
+    """A node that repairs may change: its files and a way to run a constant argv there (never a shell line)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def files(self) -> Files: ...
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult: ...
+
+
+class Target(Protocol):
+    """An opened target."""
+
+    @property
+    def ref(self) -> TargetRef: ...
+
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+    def askers(self) -> tuple[Asker, ...]:
+        """The nodes to observe. docker and compose targets have one named `engine`: the Docker host, which answers
+        the docker commands and reads files of this machine (compose files, bind mounts)."""
+        ...
+
+    def writer(self, node: str) -> Writer:
+        """The node to change; `NeedsPerson` where that cannot be (a bundle, a container that is not a machine)."""
+        ...
+
+    def journal_place(self) -> tuple[Writer, str]:
+        """The machine that holds lock and journal, and the state folder there for this target."""
+        ...
+
+    def close(self) -> None: ...

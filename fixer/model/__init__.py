@@ -1,0 +1,1 @@
+"""The vocabulary: frozen dataclasses that every stage speaks. Pure; imports nothing of ours."""

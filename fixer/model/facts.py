@@ -1,0 +1,40 @@
+"""A fact is Known(value, evidence) or Unknown(reason): absent and could-not-look are never the same value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+Source: TypeAlias = Literal[
+    "nginx-config", "nginx-log", "nginx-process", "nginx-test", "socket", "process", "unit", "container",
+    "service-log", "probe", "file", "kernel", "learned",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One thing that was seen: `where` is file:line, a unit, a socket or a container; `text` the raw excerpt."""
+
+    source: Source
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T_co]):
+    """A value that was read, with what shows it. `Known(None)` is a proven absence."""
+
+    value: T_co
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that could not be read, and why (`not root`, `slow`, `no systemctl`)."""
+
+    reason: str
+
+
+Fact: TypeAlias = Known[T_co] | Unknown

@@ -1,0 +1,60 @@
+"""The records of a repair's journal: intent before every change, done after it, one terminal record a round.
+
+One run is one folder `runs/ID/` with `journal.jsonl` (one record a line, never rewritten) and `blobs/` (before-images,
+0600). A round begins with `round`, ends with `committed` or `rolled-back`; an undo of the run ends with `undone`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Phase: TypeAlias = Literal[
+    "begin", "round", "intent", "done", "committed", "rolling-back", "restored", "conflict", "rolled-back", "undoing", "undone", "end",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a path is: absent (`kind` absent), a file with digest and metadata, or a link with its target."""
+
+    kind: Literal["absent", "file", "link", "other"]
+    sha256: str = ""
+    size: int = 0
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+    label: str = ""
+    acl: str = ""            # hex
+    link_target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the journal. `step` is the step as JSON without any bytes of a file; `pre`/`post` for files."""
+
+    seq: int
+    at: float
+    phase: Phase
+    round: int = 0
+    index: int = 0
+    step: str = ""
+    describe: str = ""
+    pre: FileState | None = None
+    post: FileState | None = None
+    blob: str = ""
+    temp: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run as `history` lists it. `state`: committed, rolled-back, undone, unfinished, or nothing (changed nothing)."""
+
+    id: str
+    target: str
+    at: float
+    state: Literal["committed", "rolled-back", "undone", "undone-with-conflicts", "unfinished", "nothing"]
+    cause: str
+    steps: tuple[str, ...]
+    conflicts: tuple[str, ...] = ()

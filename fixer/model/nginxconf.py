@@ -1,0 +1,124 @@
+"""nginx's configuration as its files say it: routes with their places, problems with file and line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+PassKind: TypeAlias = Literal["proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A byte range [start, end) of one file, with its 1-based line."""
+
+    file: str
+    line: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """One `listen`: address (`0.0.0.0`, `::`, `*` is 0.0.0.0), port, or a unix path in `address` with port 0."""
+
+    address: str
+    port: int
+    tls: bool
+    default_server: bool
+    proxy_protocol: bool
+    span: Span
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return host if self.address.startswith("unix:") else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamServer:
+    """One address that a pass can lead to. `span` covers exactly the host:port (or unix path) text to edit.
+
+    `written` is that text. host `` with `unix` set for a socket. `port` is the default of the scheme when not
+    written. `variable` names the variable whose value is not known from the files.
+    """
+
+    written: str
+    host: str
+    port: int
+    unix: str | None
+    span: Span
+    down: bool = False
+    backup: bool = False
+    variable: str = ""
+    max_fails: int = 1
+    max_conns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A location that hands requests upstream. `id` is r1, r2 … in configuration order.
+
+    `location` is the pattern as written (`/api`, `= /x`, `~ \\.php$`, `@name`); `path` a request path that lands in
+    it, None when none could be made (regex, internal). `timeouts` in seconds: connect, send, read.
+    """
+
+    id: str
+    kind: PassKind
+    scheme: Literal["http", "https"]
+    listens: tuple[Listen, ...]
+    server_names: tuple[str, ...]
+    location: str
+    path: str | None
+    source: Span
+    pass_text: str
+    servers: tuple[UpstreamServer, ...]
+    upstream: str
+    connect_timeout: float
+    send_timeout: float
+    read_timeout: float
+    server_index: int = 0
+    internal: bool = False
+
+    @property
+    def listen_text(self) -> str:
+        """The first listen address, as shown to people and used to compare reports."""
+        return str(self.listens[0]) if self.listens else "0.0.0.0:80"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticLocation:
+    """A location that answers without an upstream: `return 502` in a maintenance page, files. Never a fault."""
+
+    server_index: int
+    location: str
+    returns: int | None
+    source: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigProblem:
+    """Something nginx would refuse: `kind` such as `unexpected`, `missing-include`, `unterminated`, `duplicate`."""
+
+    kind: str
+    message: str
+    file: str
+    line: int
+    fatal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class NginxConfig:
+    """The effective configuration below one main file."""
+
+    main: str
+    files: tuple[str, ...]
+    routes: tuple[Route, ...]
+    statics: tuple[StaticLocation, ...]
+    problems: tuple[ConfigProblem, ...]
+    missing: tuple[str, ...]                 # literal includes and globs whose files were not in the map
+    pid_path: str
+    error_logs: tuple[str, ...]
+    error_log_level: str
+    user: str
+    worker_processes: str
+    server_names: tuple[tuple[int, tuple[str, ...]], ...] = ()

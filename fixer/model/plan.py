@@ -1,0 +1,182 @@
+"""Steps that change a machine, as data: each can be described, previewed, applied and taken back.
+
+Every step says what the present state must be (`expect`); the engine stops when it is not. Undo of a list of steps
+is the same list backwards. Bytes are kept whole in the step; only the journal's before-image touches the disk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Risk: TypeAlias = Literal["safe", "disruptive", "manual"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """What a file must be besides its bytes. `label` is the SELinux context, `acl` the raw system.posix_acl_access."""
+
+    mode: int
+    uid: int
+    gid: int
+    label: str = ""
+    acl: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteFile:
+    """Replace the bytes of `path` (the file itself, links resolved), or create it (`before` None), or delete it
+    (`after` None). `before` are the exact bytes expected now. `mask` are byte strings never to be shown (secrets).
+
+    `link_target` set: the thing is a symlink; `after` None removes the link itself. `in_place` for a single-file
+    bind mount. `create_dirs` are parent folders to make (and take back on undo when empty).
+    """
+
+    node: str
+    path: str
+    before: bytes | None
+    after: bytes | None
+    summary: str
+    meta: FileMeta | None = None
+    link_target: str | None = None
+    in_place: bool = False
+    mask: tuple[bytes, ...] = ()
+    create_dirs: tuple[str, ...] = ()
+    display_path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckNginx:
+    """`nginx -t` must pass; else the steps before it are taken back. Changes nothing."""
+
+    node: str
+    binary: str
+    conf_path: str
+    prefix: str
+    explicit: bool = False    # pass -c and -p (the running master does)
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadNginx:
+    """Reload the running master and prove it: new worker pids, no [emerg] since. Its undo is the same reload."""
+
+    node: str
+    master_pid: int
+    binary: str
+    conf_path: str
+    prefix: str
+    error_log: str
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonReload:
+    """`systemctl daemon-reload`, after unit files changed; its undo is the same."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnitAction:
+    """One systemctl verb on one unit. `was_active`/`was_enabled` are the states that undo goes back to."""
+
+    node: str
+    unit: str
+    verb: Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
+    was_active: str
+    was_enabled: str
+    main_pid: int = 0
+    describe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerAction:
+    """One docker verb on one container. `was` is its status before (running, exited, paused …)."""
+
+    container_id: str
+    name: str
+    verb: Literal["start", "restart", "stop", "unpause"]
+    was: str
+    describe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeUp:
+    """`docker compose … up -d --no-deps --no-build --pull never SERVICE` with the project's own files.
+
+    `config_hash` is the label that the files must still give before the first edit. Undo: files back, up again.
+    """
+
+    project: str
+    service: str
+    working_dir: str
+    config_files: tuple[str, ...]
+    environment_files: tuple[str, ...]
+    config_hash: str
+    was: str = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalProcess:
+    """Send a signal to one process, known by pid and start time. TERM/KILL cannot be taken back and says so before.
+
+    KILL follows TERM after `grace` seconds when the process is still there. CONT is taken back with STOP.
+    """
+
+    node: str
+    pid: int
+    start_ticks: int
+    signal: Literal["TERM", "KILL", "CONT"]
+    describe: str
+    grace: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartNginx:
+    """Start nginx where no manager owns it: `BINARY [-c CONF -p PREFIX]`. Undo: quit that master."""
+
+    node: str
+    binary: str
+    conf_path: str
+    prefix: str
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForListener:
+    """Wait until something accepts at that address of the node, at most `seconds`. Changes nothing."""
+
+    node: str
+    host: str
+    port: int
+    unix: str | None = None
+    seconds: float = 15.0
+
+
+Step: TypeAlias = (
+    WriteFile | CheckNginx | ReloadNginx | DaemonReload | UnitAction | ContainerAction | ComposeUp
+    | SignalProcess | StartNginx | WaitForListener
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A repair that is offered but not in the plan, and what would allow it (`--max-risk disruptive`, `--set KEY=…`)."""
+
+    repair_id: str
+    cause: str
+    why: str
+    flag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one round will do for one finding; empty steps with `withheld` when a person must act first."""
+
+    cause: str | None
+    repair_id: str | None
+    risk: Risk
+    summary: str
+    steps: tuple[Step, ...]
+    withheld: tuple[Withheld, ...] = ()
+    waits: bool = False

@@ -1,0 +1,142 @@
+"""The closed list of questions an observer may ask of a node, and the shape of every answer.
+
+A query is data: constant commands with typed slots, paths and globs to read. There is no query that writes, so the
+type that observers hold cannot change anything. Every transport (in-process, sh over docker exec, a replayed
+capture) answers the same query with the same bytes; the formats stand in each class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+FileKind: TypeAlias = Literal["file", "dir", "link", "socket", "fifo", "device", "other"]
+AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout", "no-tool"]
+
+CommandName: TypeAlias = Literal[
+    "systemctl-units",      # ()                       all service and socket units, loaded or on disk: systemctl list-units/list-unit-files
+    "systemctl-show",       # (unit, …)                systemctl show --no-pager UNIT… : the properties of parse_units; () = every service
+    "journal",              # (unit, lines)            last lines of one unit, -o short-unix --no-pager, this and the previous boot
+    "nginx-test",           # (binary, conf, prefix)   nginx -t; asked only when the running configuration is in doubt
+    "nginx-version",        # (binary,)                nginx -V
+    "ip-addresses",         # ()                       the node's own addresses (from /proc/net/fib_trie and if_inet6)
+    "resolve",              # (name, …)                addresses of host names as this node's resolver gives them
+    "docker-project",       # (project,)               docker inspect of every container of a compose project (JSON list)
+    "docker-container",     # (name,)                  docker inspect of one container and of those that share a network with it
+    "docker-logs",          # (container, lines)       docker logs --timestamps --tail
+    "docker-top",           # (container,)             docker top
+    "compose-hash",         # (project, service)       docker compose config --hash SERVICE from the label files
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """One file. `tail` reads the last `limit` bytes instead of the first. Answer.files has one entry.
+
+    Never blocks: a FIFO, device or socket gives its stat and no data.
+    """
+
+    path: str
+    limit: int = 1 << 20
+    tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadGlob:
+    """Every match of the patterns (sh globs, no `**`), sorted; links are followed for data, kept in stat."""
+
+    patterns: tuple[str, ...]
+    limit: int = 1 << 18
+    max_files: int = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTree:
+    """All regular files, links and sockets below `root` down to `depth`, sorted; data up to `limit` bytes each."""
+
+    root: str
+    limit: int = 1 << 20
+    max_files: int = 500
+    depth: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ListProcesses:
+    """Every process of the node's /proc. Answer.files: /proc/PID/{stat,status,cmdline,cgroup} and readlinks exe, cwd
+    (as `link` entries), plus /proc/stat (btime), /proc/uptime, /proc/self/mountinfo is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListSockets:
+    """Answer.files: /proc/net/tcp, tcp6, unix (as seen from the node) and one `link` entry per socket descriptor,
+    path /proc/PID/fd/N, target `socket:[INODE]`. `message` says why owners are incomplete, if they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A constant command with typed slots. Answer.data is stdout."""
+
+    name: CommandName
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One TCP connect or one GET from this node's network namespace, bounded by `timeout` seconds.
+
+    host/port or a unix socket path (`unix`); `path` None means connect only; `tls` wraps with SNI `sni`, unverified.
+    Answer.data is JSON: {"phase": "connect|tls|send|head|done", "errno": int|null, "error": str|null, "status":
+    int|null, "ms": number, "head": str (first 2 KiB of headers, latin-1), "body": str (first 1 KiB, latin-1)}.
+    """
+
+    host: str
+    port: int
+    path: str | None
+    unix: str | None = None
+    host_header: str = ""
+    tls: bool = False
+    sni: str = ""
+    proxy_protocol: bool = False
+    timeout: float = 2.0
+
+
+Query: TypeAlias = ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets | Command | Probe
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """lstat of one path; `link_target` for links (raw, unresolved), `real_path` fully resolved when it exists."""
+
+    kind: FileKind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime: float
+    inode: int
+    nlink: int
+    link_target: str | None = None
+    real_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """One file of an answer. `data` is empty unless status is ok and it is a regular file (or a /proc file)."""
+
+    path: str
+    status: AnswerStatus
+    stat: FileStat | None = None
+    data: bytes = b""
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back for one query: raw bytes, never interpreted. `message` explains any status but ok."""
+
+    status: AnswerStatus
+    data: bytes = b""
+    files: tuple[FileAnswer, ...] = ()
+    returncode: int | None = None
+    stderr: bytes = b""
+    message: str = ""

@@ -1,0 +1,26 @@
+"""What the user points fixer at, and the places (nodes) it consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+TargetKind: TypeAlias = Literal["local", "docker", "compose", "ssh", "bundle"]
+NodeKind: TypeAlias = Literal["machine", "container"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRef:
+    """A parsed TARGET word: `local`, `docker://NAME`, `compose://PROJECT`, `ssh://…`, `bundle:FILE`."""
+
+    kind: TargetKind
+    address: str
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "local":
+                return "local"
+            case "bundle":
+                return f"bundle:{self.address}"
+            case _:
+                return f"{self.kind}://{self.address}"

@@ -1,0 +1,1 @@
+"""lab: a containerised reproduction lab for the ways nginx answers 502."""
