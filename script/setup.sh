@@ -1,0 +1,110 @@
+# Sourced by the other scripts: everything a fresh machine needs, one line a step, nothing done twice.
+# shellcheck shell=bash
+set -euo pipefail
+ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$ROOT"
+VENV="$ROOT/.venv"
+export TESTCONTAINERS_RYUK_DISABLED=true PIP_DISABLE_PIP_VERSION_CHECK=1
+[ -t 2 ] && TTY=1 || TTY=
+
+say() { printf '%s\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$1" >&2; [ -z "${2:-}" ] || printf '  %s\n' "$2" >&2; exit "${3:-3}"; }
+
+# step TEXT COMMAND…: one line, with the seconds counted on a terminal; the output is shown only when it fails.
+step() {
+    local text=$1 log start pid status=0
+    shift
+    log=$(mktemp); start=$SECONDS
+    [ -n "$TTY" ] || printf '· %s…\n' "$text" >&2
+    "$@" >"$log" 2>&1 &
+    pid=$!
+    while [ -n "$TTY" ] && kill -0 "$pid" 2>/dev/null; do
+        printf '\r· %s… %d s ' "$text" $((SECONDS - start)) >&2; sleep 0.5
+    done
+    wait "$pid" || status=$?
+    [ -z "$TTY" ] || printf '\r\033[K' >&2
+    if [ "$status" -ne 0 ]; then
+        tail -n 40 "$log" >&2; rm -f "$log"
+        die "$text failed (exit $status)" "the last lines of its output stand above"
+    fi
+    rm -f "$log"
+    printf '✔ %s (%d s)\n' "$text" $((SECONDS - start)) >&2
+}
+
+is_debian() { [ -e /etc/debian_version ] && command -v apt-get >/dev/null; }
+is_root() { [ "$(id -u)" -eq 0 ]; }
+apt_install() { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"; }
+
+find_python() {
+    local candidate
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            printf '%s' "$candidate"; return
+        fi
+    done
+}
+
+setup_python() {
+    local python stamp
+    stamp=$(cat pyproject.toml "$ROOT/script/setup.sh" | cksum | tr ' ' -)
+    [ -x "$VENV/bin/python" ] && [ "$(cat "$VENV/.badgateway-stamp" 2>/dev/null)" = "$stamp" ] && return
+    python=$(find_python)
+    if [ -z "$python" ]; then
+        { is_root && is_debian; } || die "Python 3.11 or newer is needed" "install it, then run this again"
+        step "Python from the distribution" apt_install python3 python3-venv; python=python3
+    fi
+    if ! "$python" -c 'import venv, ensurepip' 2>/dev/null; then
+        { is_root && is_debian; } || die "Python's venv module is missing" "install python3-venv, then run this again"
+        step "Python's venv module" apt_install python3-venv
+    fi
+    [ -x "$VENV/bin/python" ] || step "virtual environment" "$python" -m venv "$VENV"
+    step "the package and what it is tested with" install_package
+    printf '%s' "$stamp" >"$VENV/.badgateway-stamp"
+}
+install_package() {
+    "$VENV/bin/python" -m pip install -q --upgrade 'pip>=25.1' &&
+        "$VENV/bin/python" -m pip install -q -e '.[lab]' --group test --group lint --group build
+}
+
+docker_answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/null 2>&1; }
+compose_answers() { timeout 20 docker compose version >/dev/null 2>&1; }
+
+setup_docker() {
+    if docker_answers; then
+        compose_answers || { is_root && is_debian && step "Docker Compose" apt_install docker-compose; } ||
+            die "Docker answers, but 'docker compose' is missing" "install the Compose plugin (v2), then run this again"
+        return
+    fi
+    if ! is_root; then
+        command -v docker >/dev/null &&
+            die "Docker does not answer, and without root it cannot be started" "start it, or add yourself to its group, or run this as root"
+        die "there is no Docker, and without root it cannot be installed" "run this as root on Debian, or install Docker yourself"
+    fi
+    if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
+        is_debian || die "there is no Docker, and this is not Debian, so it cannot be installed from here" "install Docker, then run this again"
+        step "Docker engine from the distribution" apt_install docker.io docker-cli docker-compose docker-buildx iptables mmdebstrap
+    fi
+    step "Docker engine started" start_docker
+    compose_answers || { is_debian && step "Docker Compose" apt_install docker-compose docker-buildx; }
+}
+start_docker() {
+    local tries=0
+    if [ -d /run/systemd/system ]; then
+        systemctl start docker
+    elif ! pgrep -x dockerd >/dev/null; then
+        rm -f /var/run/docker.pid
+        setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+    fi
+    until docker info >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 60 ] || { tail -n 20 /var/log/dockerd.log 2>/dev/null; return 1; }
+        sleep 1
+    done
+}
+
+setup_images() {
+    if ! command -v mmdebstrap >/dev/null && is_root && is_debian && ! docker image inspect debian:trixie-slim >/dev/null 2>&1; then
+        step "mmdebstrap, for the base image where no registry answers" apt_install mmdebstrap
+    fi
+    "$VENV/bin/python" -m lab.images >&2 || die "the images could not be built" "what went wrong stands above"
+}
