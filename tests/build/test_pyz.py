@@ -1,0 +1,46 @@
+"""fixer.pyz: pure Python, bytecode beside the sources, one clear line on an older Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("dist") / "fixer.pyz"
+    subprocess.run([sys.executable, str(ROOT / "script" / "make_pyz.py"), str(output)], check=True, capture_output=True)
+    return output
+
+
+@pytest.mark.docker
+def test_no_compiled_code_and_bytecode_for_this_python(pyz: Path) -> None:
+    names = zipfile.ZipFile(pyz).namelist()
+    assert not [n for n in names if n.endswith((".so", ".pyd", ".dylib"))]
+    tag = "cp{}{}".format(*sys.version_info[:2])
+    assert f"{tag}/fixer/cli.pyc" in names
+    assert "src/fixer/cli.py" in names
+
+
+@pytest.mark.docker
+def test_runs_as_one_file(pyz: Path, tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-I", str(pyz), "--version"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert run.returncode == 0, run.stderr
+    causes = subprocess.run([sys.executable, "-I", str(pyz), "causes"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert "wrong-port" in causes.stdout
+
+
+@pytest.mark.docker
+def test_an_older_python_gets_one_line(pyz: Path) -> None:
+    main = zipfile.ZipFile(pyz).read("__main__.py").decode()
+    code = "import sys; sys.version_info = (3, 9, 2)\n" + main
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 3
+    assert run.stderr.count("\n") == 1
+    assert "3.9" in run.stderr
