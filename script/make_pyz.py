@@ -122,7 +122,8 @@ def main() -> None:
                            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
         write_archive(staging, sorted(trees), output)
     digest = hashlib.sha256(output.read_bytes()).hexdigest()[:12]
-    print(f"{output.name}: {output.stat().st_size // 1024} KiB, bytecode for {', '.join(sorted(trees))}, sha256 {digest}")
+    size = output.stat().st_size // 1024
+    print(f"{output.name}: {size} KiB, bytecode for {', '.join(sorted(trees))}, sha256 {digest}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Phase: TypeAlias = Literal[
-    "begin", "round", "intent", "done", "committed", "rolling-back", "restored", "conflict", "rolled-back", "undoing", "undone", "end",
+    "begin", "round", "intent", "done", "committed",
+    "rolling-back", "restored", "conflict", "rolled-back", "undoing", "undone", "end",
 ]
 
 
@@ -49,7 +50,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run as `history` lists it. `state`: committed, rolled-back, undone, unfinished, or nothing (changed nothing)."""
+    """One run as `history` lists it. `state` nothing: it changed nothing."""
 
     id: str
     target: str

@@ -161,7 +161,7 @@ Step: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A repair that is offered but not in the plan, and what would allow it (`--max-risk disruptive`, `--set KEY=…`)."""
+    """A repair that is offered but not in the plan, and the flag that would allow it."""
 
     repair_id: str
     cause: str

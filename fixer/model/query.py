@@ -14,15 +14,15 @@ FileKind: TypeAlias = Literal["file", "dir", "link", "socket", "fifo", "device",
 AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout", "no-tool"]
 
 CommandName: TypeAlias = Literal[
-    "systemctl-units",      # ()                       all service and socket units, loaded or on disk: systemctl list-units/list-unit-files
-    "systemctl-show",       # (unit, …)                systemctl show --no-pager UNIT… : the properties of parse_units; () = every service
-    "journal",              # (unit, lines)            last lines of one unit, -o short-unix --no-pager, this and the previous boot
+    "systemctl-units",      # ()                       all service and socket units, loaded or on disk
+    "systemctl-show",       # (unit, …)                systemctl show UNIT…: the properties of units; () = every service
+    "journal",              # (unit, lines)            last lines of one unit, -o short-unix
     "nginx-test",           # (binary, conf, prefix)   nginx -t; asked only when the running configuration is in doubt
     "nginx-version",        # (binary,)                nginx -V
-    "ip-addresses",         # ()                       the node's own addresses (from /proc/net/fib_trie and if_inet6)
-    "resolve",              # (name, …)                addresses of host names as this node's resolver gives them
-    "docker-project",       # (project,)               docker inspect of every container of a compose project (JSON list)
-    "docker-container",     # (name,)                  docker inspect of one container and of those that share a network with it
+    "ip-addresses",         # ()                       the node's own addresses (/proc/net/fib_trie, if_inet6)
+    "resolve",              # (name, …)                addresses of host names by this node's resolver
+    "docker-project",       # (project,)               docker inspect of every container of a project (JSON)
+    "docker-container",     # (name,)                  docker inspect of one container and its network peers
     "docker-logs",          # (container, lines)       docker logs --timestamps --tail
     "docker-top",           # (container,)             docker top
     "compose-hash",         # (project, service)       docker compose config --hash SERVICE from the label files

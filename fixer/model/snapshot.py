@@ -171,7 +171,7 @@ class Service:
     argv: tuple[str, ...]
     bindings: Fact[tuple[Binding, ...]]
     env: tuple[EnvAssignment, ...]
-    env_places: tuple[str, ...]          # files that feed its environment already, the preferred one for a new value first
+    env_places: tuple[str, ...]          # files that feed its environment, the preferred one for a new value first
     workers: Fact[int]
     log: Fact[tuple[LogLine, ...]]
     is_app_server: bool                  # an application server (uvicorn, gunicorn, node …), not a system daemon
