@@ -1,0 +1,37 @@
+"""Times whole commands in turn (A B C A B C …) with the standard library only: it also runs inside a lab's machine.
+
+stdin: {"runs": N, "commands": {"name": [argv…]}}. stdout: {"name": [milliseconds, …]}. One warm-up run each.
+"""
+
+import json
+import subprocess
+import sys
+import time
+
+
+def once(argv: "list[str]") -> float:
+    """Wall time of one run in milliseconds; its output is read and thrown away, as a pipe would."""
+    start = time.perf_counter()
+    subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return (time.perf_counter() - start) * 1000
+
+
+def alternate(commands: "dict[str, list[str]]", runs: int) -> "dict[str, list[float]]":
+    """Every command `runs` times, in turn, so that drift of the machine hits all alike."""
+    for argv in commands.values():
+        once(argv)
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, argv in commands.items():
+            times[name].append(once(argv))
+    return times
+
+
+def main() -> None:
+    """Read the job, print the times."""
+    job = json.load(sys.stdin)
+    json.dump(alternate(job["commands"], job["runs"]), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

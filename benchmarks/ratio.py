@@ -1,0 +1,42 @@
+"""One measured row: the command, what it is compared with, the limit, and whether it holds."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Medians in milliseconds. `floor` is a limit in milliseconds below which nothing is asked (0: none)."""
+
+    what: str
+    median: float
+    baseline: str
+    baseline_median: float
+    limit: float
+    floor: float = 0.0
+
+    @property
+    def ratio(self) -> float:
+        """How many times the baseline it takes."""
+        return self.median / self.baseline_median
+
+    @property
+    def holds(self) -> bool:
+        """True when the ratio is within the limit, or the time below the floor."""
+        return self.ratio <= self.limit or self.median <= self.floor
+
+    def __str__(self) -> str:
+        mark = "ok  " if self.holds else "OVER"
+        floor = f" (or {self.floor:.0f} ms)" if self.floor else ""
+        return (
+            f"{mark} {self.what}: {self.median:.0f} ms = {self.ratio:.2f} × {self.baseline} "
+            f"({self.baseline_median:.0f} ms), limit {self.limit:g} ×{floor}"
+        )
+
+
+def row(what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float, floor: float = 0) -> Row:
+    """A row from two lists of milliseconds."""
+    return Row(what, statistics.median(times), baseline, statistics.median(base), limit, floor)

@@ -1,0 +1,59 @@
+"""Renders docs/terminal.svg from a real run: a lab with a wrong port, what fixer says, what it repairs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+WIDTH = 92
+
+
+def in_terminal(argv: list[str]) -> str:
+    """What the command shows on a terminal of WIDTH columns, with its colours."""
+    chunks: list[bytes] = []
+
+    def read(descriptor: int) -> bytes:
+        data = os.read(descriptor, 65536)
+        chunks.append(data)
+        return b""
+
+    os.environ.update({"COLUMNS": str(WIDTH), "LINES": "60", "TERM": "xterm-256color"})
+    pty.spawn(argv, read)
+    return b"".join(chunks).decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def main() -> None:
+    """Up, diagnose, repair, down; the picture is written only when all of it worked."""
+    console = Console(record=True, width=WIDTH, force_terminal=True, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+    lab_id = ""
+    try:
+        for words in (["lab", "up", "wrong-port", "--seed", "7"], ["fixer", "diagnose"], ["fixer", "repair", "--yes"]):
+            if words[0] == "fixer":
+                words.insert(2, f"compose://{lab_id}")
+            console.print(Text(f"$ {' '.join(words)}", style="bold"))
+            console.print(Text.from_ansi(last_frames(in_terminal([str(BIN / words[0]), *words[1:]]))))
+            if words[:2] == ["lab", "up"]:
+                status = subprocess.run([BIN / "lab", "status", "--json"], capture_output=True, check=True)
+                lab_id = json.loads(status.stdout)["labs"][-1]["id"]
+    finally:
+        if lab_id:
+            subprocess.run([BIN / "lab", "down", lab_id], check=False, capture_output=True)
+    console.save_svg(str(ROOT / "docs" / "terminal.svg"), title="badgateway")
+
+
+def last_frames(text: str) -> str:
+    """Progress rewrites its line with a carriage return: only what stays is shown."""
+    return "\n".join(line.rsplit("\r", 1)[-1] for line in text.split("\n"))
+
+
+if __name__ == "__main__":
+    main()
