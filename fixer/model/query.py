@@ -28,6 +28,16 @@ CommandName: TypeAlias = Literal[
     "compose-hash",         # (project, service)       docker compose config --hash SERVICE from the label files
 ]
 
+# What systemctl-show asks for. The monotonic stamps (microseconds since boot) need no time zone and exist in every
+# version; --timestamp=unix does not.
+UNIT_PROPERTIES: tuple[str, ...] = (
+    "Id", "Names", "LoadState", "LoadError", "ActiveState", "SubState", "Result", "ExecMainCode", "ExecMainStatus",
+    "MainPID", "NRestarts", "UnitFileState", "FragmentPath", "DropInPaths", "Environment", "EnvironmentFiles",
+    "ExecStart", "User", "Group", "WorkingDirectory", "Restart", "Type", "NeedDaemonReload", "ConditionResult",
+    "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic",
+    "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:

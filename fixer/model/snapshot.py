@@ -153,12 +153,46 @@ class EnvAssignment:
 
 
 @dataclass(frozen=True, slots=True)
+class ArgPlace:
+    """One word of a service's command after variables are replaced, and where it is written.
+
+    `start`/`end` is the byte span of the word's text in `file` (inside its quotes), None where it is not literal
+    there (a default of the server, a value put together from several places).
+    """
+
+    text: str
+    file: str | None = None
+    line: int = 0
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnvSlot:
+    """Where a new variable of a service can be written: put `template` at byte `offset` of `file`.
+
+    `template` holds `{name}` and `{value}`; the value must be quoted for `style` by whoever fills it in.
+    """
+
+    node: str
+    file: str
+    offset: int
+    template: str
+    style: Literal["env-file", "unit", "yaml-map", "yaml-list", "shell"]
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What runs, or should run, behind a route: its manager's view, its processes, its sockets, its log.
 
     `id` is unique in the snapshot: `NODE/NAME`. `bindings` are what its command, unit files, environment files and
     wrapper scripts say it listens on (several where they contradict each other, the effective one first).
     `workers` is the number of worker processes it is told to run (1 where nothing says so), with the place.
+    `runtime` is what serves: `uvicorn`, `gunicorn`, `hypercorn`, `daphne`, `node`, `python` (a script), `binary` …,
+    empty where it is not known; prefer a real server over a bare script when two could be meant.
+    `command` is the command as its unit, wrapper or compose file says, word by word with places; `command_style` how
+    a word would be added there. `env_slots` are places for a new variable, the preferred one first.
+    `files_node` is the node that holds the files named by bindings, command and env_slots.
     """
 
     id: str
@@ -175,6 +209,11 @@ class Service:
     workers: Fact[int]
     log: Fact[tuple[LogLine, ...]]
     is_app_server: bool                  # an application server (uvicorn, gunicorn, node …), not a system daemon
+    runtime: str = ""
+    command: tuple[ArgPlace, ...] = ()
+    command_style: Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"] = ""
+    env_slots: tuple[EnvSlot, ...] = ()
+    files_node: str = ""
 
     @property
     def running(self) -> bool:
@@ -250,7 +289,10 @@ class Endpoint:
 
     `written` is the text in the configuration; file/start/end its byte span (host:port part only). `node` is where
     the address leads (None: outside what was observed). `listener` Known(None) is a proven absence.
-    `expected` is the id of the service that belongs there, with the evidence for it.
+    `service` is the id of the service that belongs there (told to listen there, or the container the address leads
+    to, or the holder of the listener), `service_why` shows it; None where nothing does. `holder` is the id of the
+    service whose process holds the listener now: another than `service` means a stranger sits on its port.
+    A probe that got no answer in time is Known with error `slow`; Unknown means that it was not asked.
     """
 
     id: str
@@ -269,6 +311,10 @@ class Endpoint:
     http: Fact[ProbeResult]
     down: bool = False
     backup: bool = False
+    service: str | None = None
+    service_why: tuple[Evidence, ...] = ()
+    holder: str | None = None
+    path: str = "/"                       # what `http` asked for
 
 
 @dataclass(frozen=True, slots=True)
