@@ -1,0 +1,83 @@
+"""Break, diagnose, repair, prove, undo: the four ways of the guide on both stacks, every line from a real run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+WAYS = ("down", "wrong-port", "crash", "overload")
+STACKS = ("containers", "host")
+SEED = 5
+
+
+@dataclass(frozen=True)
+class Act:
+    """One line of the closing table."""
+
+    way: str
+    stack: str
+    seconds: float
+    failed: str
+
+
+def show(*words: str, expect: tuple[int, ...]) -> str:
+    """Run a command as a person would, its output on the terminal; the problem in words, empty when as expected."""
+    print(f"\n\033[1m$ {' '.join(words)}\033[0m" if sys.stdout.isatty() else f"\n$ {' '.join(words)}", flush=True)
+    code = subprocess.run([BIN / words[0], *words[1:]], check=False).returncode
+    return "" if code in expect else f"`{' '.join(words)}` ended with {code}, expected {expect[0]}"
+
+
+def running() -> dict[str, dict[str, str]]:
+    """The labs that are up, by id."""
+    output = subprocess.run([BIN / "lab", "status", "--json"], check=True, capture_output=True).stdout
+    return {entry["id"]: entry for entry in json.loads(output)["labs"]}
+
+
+def act(way: str, stack: str) -> str:
+    """One way on one stack; returns what went wrong, empty when all went as it should."""
+    before = set(running())
+    problem = show("lab", "up", way, "--stack", stack, "--seed", str(SEED), expect=(0,))
+    ids = [lab for lab in running() if lab not in before]
+    if problem or not ids:
+        return problem or "no lab came up"
+    lab = ids[0]
+    target = f"docker://{lab}-host" if stack == "host" else f"compose://{lab}"
+    try:
+        return next(filter(None, (
+            show("fixer", "diagnose", target, expect=(1,)),
+            show("lab", "solve", lab, expect=(0,)),
+            show("lab", "check", lab, "--after-restart", expect=(0,)),
+            show("fixer", "undo", target, expect=(0,)),
+            show("lab", "check", lab, expect=(1,)),
+        )), "")
+    finally:
+        show("lab", "down", lab, expect=(0,))
+
+
+def main() -> int:
+    """All acts, then a table; exit 1 when one did not go as it should."""
+    ways = [word for word in sys.argv[1:] if word not in STACKS] or list(WAYS)
+    stacks = [word for word in sys.argv[1:] if word in STACKS] or list(STACKS)
+    done: list[Act] = []
+    for way in ways:
+        for stack in stacks:
+            print(f"\n== {way} on the {stack} stack ==", flush=True)
+            start = time.monotonic()
+            done.append(Act(way, stack, 0, problem := act(way, stack)))
+            done[-1] = Act(way, stack, time.monotonic() - start, problem)
+    print("\nbroken, diagnosed, repaired, proven after a restart, undone:")
+    for entry in done:
+        print(f"  {'✘' if entry.failed else '✔'} {entry.way:<11} {entry.stack:<11} {entry.seconds:4.0f} s  {entry.failed}")
+    return 1 if any(entry.failed for entry in done) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
