@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from fixer.model.diagnosis import Confidence, HealthVerdict, Role
 from fixer.model.facts import Evidence
+from fixer.model.journal import RunSummary
 from fixer.model.plan import Risk
 
 SCHEMA_VERSION = 1
+
+PEOPLE_ONLY = {"json": False}   # metadata of fields that are shown to people and are no part of the JSON contract
 
 OutcomeKind: TypeAlias = Literal["nothing-to-do", "repaired", "rolled-back", "needs-input", "failed"]
 
@@ -33,7 +36,10 @@ class ProbeReport:
 
 @dataclass(frozen=True, slots=True)
 class RouteReport:
-    """One route of the report. Compared across reports by (listen, server_names, location)."""
+    """One route of the report. Compared across reports by (listen, server_names, location).
+
+    `state` and `reason` say how it does, for people.
+    """
 
     id: str
     listen: str
@@ -42,6 +48,8 @@ class RouteReport:
     source: SourceRef
     endpoints: tuple[str, ...]
     probe: ProbeReport | None
+    state: Literal["ok", "failing", "degraded", "unknown"] = field(default="unknown", metadata=PEOPLE_ONLY)
+    reason: str = field(default="", metadata=PEOPLE_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,10 @@ class NeedReport:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """A repair as offered: its steps in words and its unified diff with secrets masked."""
+    """A repair as offered: its steps in words and its unified diff with secrets masked.
+
+    The steps of a manual repair are what a person must do. `waits`: nothing is changed, time heals it.
+    """
 
     id: str
     risk: Risk
@@ -65,6 +76,7 @@ class RepairReport:
     steps: tuple[str, ...]
     diff: str
     needs: tuple[NeedReport, ...]
+    waits: bool = field(default=False, metadata=PEOPLE_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +93,7 @@ class FindingReport:
     node: str
     evidence: tuple[Evidence, ...]
     repairs: tuple[RepairReport, ...]
-    detail: tuple[str, ...] = ()
+    detail: tuple[str, ...] = field(default=(), metadata=PEOPLE_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ class CheckReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`diagnose` and `verify`."""
+    """`diagnose`, and what `verify` and `repair` build on."""
 
     schema_version: int
     target: str
@@ -126,6 +138,24 @@ class RepairResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """One of the checks that prove health, with where it was made and what it saw."""
+
+    check: Literal["nginx-test", "nginx-up", "backend-answers", "route-answers"]
+    state: Literal["passed", "failed", "unknown"]
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """`verify`: a report without findings, and the proof it stands on."""
+
+    report: Report
+    proof: tuple[Proof, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UndoResult:
     """`undo`: what went back, what did not and why."""
 
@@ -144,3 +174,40 @@ class ErrorReport:
     kind: str
     message: str
     hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """`history`: the runs of a target, the newest first."""
+
+    schema_version: int
+    target: str
+    runs: tuple[RunSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CauseReport:
+    """One line of the catalogue."""
+
+    id: str
+    family: str
+    variants: tuple[str, ...]
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueReport:
+    """`causes`: everything that can be found."""
+
+    schema_version: int
+    causes: tuple[CauseReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What `--json` prints when a command could not do its work."""
+
+    schema_version: int
+    target: str
+    verdict: HealthVerdict
+    error: ErrorReport
