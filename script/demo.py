@@ -68,11 +68,12 @@ def main() -> int:
         for stack in stacks:
             print(f"\n== {way} on the {stack} stack ==", flush=True)
             start = time.monotonic()
-            done.append(Act(way, stack, 0, problem := act(way, stack)))
-            done[-1] = Act(way, stack, time.monotonic() - start, problem)
+            problem = act(way, stack)
+            done.append(Act(way, stack, time.monotonic() - start, problem))
     print("\nbroken, diagnosed, repaired, proven after a restart, undone:")
     for entry in done:
-        print(f"  {'✘' if entry.failed else '✔'} {entry.way:<11} {entry.stack:<11} {entry.seconds:4.0f} s  {entry.failed}")
+        mark = "✘" if entry.failed else "✔"
+        print(f"  {mark} {entry.way:<11} {entry.stack:<11} {entry.seconds:4.0f} s  {entry.failed}")
     return 1 if any(entry.failed for entry in done) else 0
 
 
