@@ -32,7 +32,11 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One line of the journal. `step` is the step as JSON without any bytes of a file; `pre`/`post` for files."""
+    """One line of the journal. `step` is the step as JSON without any bytes of a file; `pre`/`post` for files.
+
+    `temp` is announced before it exists, beside the file. `dirs` are folders that the step makes. `home` (in `begin`)
+    is the name which the journal's own machine had as a node: an undo that runs inside it calls it otherwise.
+    """
 
     seq: int
     at: float
@@ -46,6 +50,8 @@ class Record:
     blob: str = ""
     temp: str = ""
     note: str = ""
+    dirs: tuple[str, ...] = ()
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

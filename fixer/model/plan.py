@@ -29,7 +29,10 @@ class WriteFile:
     (`after` None). `before` are the exact bytes expected now. `mask` are byte strings never to be shown (secrets).
 
     `link_target` set: the thing is a symlink; `after` None removes the link itself. `in_place` for a single-file
-    bind mount. `create_dirs` are parent folders to make (and take back on undo when empty).
+    bind mount. `create_dirs` are parent folders to make (and take back on undo when empty). A link is created where
+    `link_target` is set, `before` is None and `after` is not.
+
+    `meta` is what the file has afterwards (None: what it has now); `expect_meta` what it must have now (None: any).
     """
 
     node: str
@@ -43,6 +46,7 @@ class WriteFile:
     mask: tuple[bytes, ...] = ()
     create_dirs: tuple[str, ...] = ()
     display_path: str = ""
+    expect_meta: FileMeta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ class VerifyResult:
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """`undo`: what went back, what did not and why."""
+    """`undo`: what went back, what did not and why. `notes` are no failures (nginx refuses the earlier configuration)."""
 
     schema_version: int
     target: str
@@ -165,6 +165,7 @@ class UndoResult:
     restored: tuple[str, ...]
     conflicts: tuple[str, ...]
     irreversible: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
