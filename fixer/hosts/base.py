@@ -53,6 +53,7 @@ class CommandResult:
     stderr: bytes
     timed_out: bool = False
     missing: bool = False    # the tool is not there
+    truncated: bool = False  # output over the limit was dropped
 
 
 class Files(Protocol):

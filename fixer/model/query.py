@@ -35,6 +35,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "MainPID", "NRestarts", "UnitFileState", "FragmentPath", "DropInPaths", "Environment", "EnvironmentFiles",
     "ExecStart", "User", "Group", "WorkingDirectory", "Restart", "Type", "NeedDaemonReload", "ConditionResult",
     "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic",
+    "ConditionTimestampMonotonic",
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
 )
 
@@ -62,7 +63,10 @@ class ReadGlob:
 
 @dataclass(frozen=True, slots=True)
 class ReadTree:
-    """All regular files, links and sockets below `root` down to `depth`, sorted; data up to `limit` bytes each."""
+    """All regular files, links and sockets below `root` down to `depth`, sorted; data up to `limit` bytes each.
+
+    Links to folders are listed and not followed. Status `absent` when there is no such folder.
+    """
 
     root: str
     limit: int = 1 << 20
@@ -72,19 +76,25 @@ class ReadTree:
 
 @dataclass(frozen=True, slots=True)
 class ListProcesses:
-    """Every process of the node's /proc. Answer.files: /proc/PID/{stat,status,cmdline,cgroup} and readlinks exe, cwd
-    (as `link` entries), plus /proc/stat (btime), /proc/uptime, /proc/self/mountinfo is not read."""
+    """Every process of the node's /proc except kernel threads and our own. Answer.files: /proc/PID/{stat,status,
+    cmdline,cgroup} (no `stat` of them) and readlinks /proc/PID/exe, cwd (as `link` entries; status `denied` where
+    they may not be read), plus /proc/stat (btime) and /proc/uptime."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListSockets:
-    """Answer.files: /proc/net/tcp, tcp6, unix (as seen from the node) and one `link` entry per socket descriptor,
-    path /proc/PID/fd/N, target `socket:[INODE]`. `message` says why owners are incomplete, if they are."""
+    """Answer.files: /proc/net/tcp, tcp6, unix (as seen from the node) and one `link` entry per descriptor of a
+    *listening* socket (tcp state 0A, unix flag 00010000), path /proc/PID/fd/N, target `socket:[INODE]`. `message`
+    says why owners are incomplete, if they are: a listening inode without an entry then has an unknown owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A constant command with typed slots. Answer.data is stdout."""
+    """A constant command with typed slots. Answer.data is stdout, `no-tool` where the command is not there.
+
+    systemctl-units: list-units, then a line `--`, then list-unit-files. ip-addresses: one address a line.
+    resolve: a line `NAME ADDRESS` each, in resolver order; a name without a line did not resolve.
+    """
 
     name: CommandName
     args: tuple[str, ...] = ()
@@ -127,6 +137,7 @@ class FileStat:
     nlink: int
     link_target: str | None = None
     real_path: str | None = None
+    target: FileStat | None = None    # of a link: the file that it leads to (its mtime, mode, owner)
 
 
 @dataclass(frozen=True, slots=True)
