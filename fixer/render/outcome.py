@@ -1,0 +1,136 @@
+"""What repair, verify, undo, history, causes and a failure say to a person, in a few lines each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fixer.model.journal import RunSummary
+from fixer.model.report import (
+    CatalogueReport,
+    HistoryReport,
+    OutcomeKind,
+    Proof,
+    RepairResult,
+    UndoResult,
+    VerifyResult,
+)
+from fixer.render.console import headline
+from fixer.render.text import PLAIN, WIDTH, Style, clean, pad, wrap
+
+_OUTCOMES: dict[OutcomeKind, str] = {
+    "nothing-to-do": "Nothing to repair: it is healthy.",
+    "repaired": "Repaired, and proven by a new look.",
+    "rolled-back": "Tried, not better: rolled back, nothing was kept.",
+    "needs-input": "Stopped: a person must decide or act first.",
+    "failed": "Failed.",
+}
+
+_PROOFS = {
+    "nginx-test": "nginx accepts its configuration",
+    "nginx-up": "nginx is up",
+    "backend-answers": "the backend answers",
+    "route-answers": "the route answers through nginx",
+}
+
+
+def repair_text(result: RepairResult, style: Style = PLAIN) -> str:
+    """How a repair ended: what was kept, what was withheld and why, how to take it back."""
+    good = result.exit_code == 0
+    sign, colour = (style.sign("✔"), "green") if good else (style.sign("✗"), "red")
+    lines = [style.paint(f"{sign} {_OUTCOMES[result.outcome]}", "green" if colour == "green" else "red")]
+    if not good:
+        lines += [f"  {line}" for line in headline(result.after, style)]
+    lines += _block("Done and kept", result.applied)
+    lines += _block(f"Withheld ({len(result.withheld)})", result.withheld)
+    for note in result.after.notes:
+        lines += _item(f"note: {clean(note)}")
+    if result.journal is not None:
+        where = "" if result.target == "local" else f" {clean(result.target)}"
+        sudo = "sudo " if result.target == "local" else ""
+        lines.append(f"  Take it back: {sudo}fixer undo{where} --id {clean(result.journal)}")
+    return "\n".join(lines) + "\n"
+
+
+def verify_text(result: VerifyResult, style: Style = PLAIN) -> str:
+    """Each proof with its place."""
+    signs = {"passed": "✔", "failed": "✗", "unknown": "?"}
+    lines = headline(result.report, style)
+    width = max((len(text) for text in _PROOFS.values()), default=0)
+    for proof in result.proof:
+        lines += _proof(proof, style.sign(signs[proof.state]), width, style)
+    for note in result.report.notes:
+        lines += _item(f"note: {clean(note)}")
+    return "\n".join(lines) + "\n"
+
+
+def _proof(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
+    colour = {"passed": "green", "failed": "red", "unknown": "yellow"}[proof.state]
+    label = pad(_PROOFS[proof.check], width)
+    indent = width + 8
+    said = clean(f"{proof.where}: {proof.text}" if proof.text else proof.where)
+    first, *rest = wrap(said, WIDTH - indent)
+    painted = pad(sign, 4)
+    match colour:
+        case "green":
+            painted = style.paint(painted, "green")
+        case "red":
+            painted = style.paint(painted, "red")
+        case _:
+            painted = style.paint(painted, "yellow")
+    return [f"  {painted} {label} {first}", *(" " * indent + line for line in rest)]
+
+
+def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
+    """What went back and what did not."""
+    good = not result.conflicts
+    title = f"Run {clean(result.id)} taken back" if good else f"Run {clean(result.id)} taken back in part"
+    lines = [style.paint(f"{style.sign('✔' if good else '✗')} {title}", "green" if good else "red")]
+    lines += _block("Put back", result.restored)
+    lines += _block("Left as it is, somebody changed it since", result.conflicts)
+    lines += _block("Cannot come back, as said before it was done", result.irreversible)
+    return "\n".join(lines) + "\n"
+
+
+def history_text(history: HistoryReport) -> str:
+    """One run a line and its steps below it, the newest first."""
+    if not history.runs:
+        return f"No repair has run on {clean(history.target)}.\n"
+    return "\n".join(line for run in history.runs for line in _run(run)) + "\n"
+
+
+def _run(run: RunSummary) -> list[str]:
+    when = datetime.fromtimestamp(run.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    lines = [f"{clean(run.id)}  {when}  {run.state}  {clean(run.cause)}".rstrip()]
+    for step in run.steps:
+        lines += _item(clean(step))
+    for conflict in run.conflicts:
+        lines += _item(f"left as it was: {clean(conflict)}")
+    return lines
+
+
+def catalogue_text(catalogue: CatalogueReport) -> str:
+    """Causes by family, each with its title."""
+    lines: list[str] = []
+    family = None
+    for cause in catalogue.causes:
+        if cause.family != family:
+            family = cause.family
+            lines += [*([""] if lines else []), family]
+        first, *rest = wrap(cause.title, WIDTH - 32)
+        lines += [f"  {pad(cause.id, 29)} {first}", *(" " * 32 + line for line in rest)]
+    return "\n".join([*lines, "", "One page each: fixer explain CAUSE"]) + "\n"
+
+
+def failure_text(message: str, hint: str) -> str:
+    """One clear line, and what to do next."""
+    lines = [f"fixer: {clean(message)}"]
+    return "\n".join([*lines, f"  {clean(hint)}"] if hint else lines) + "\n"
+
+
+def _block(title: str, items: tuple[str, ...]) -> list[str]:
+    return [f"  {title}:", *(line for item in items for line in _item(clean(item), 4))] if items else []
+
+
+def _item(text: str, indent: int = 2) -> list[str]:
+    first, *rest = wrap(text, WIDTH - indent - 2)
+    return [" " * indent + first, *(" " * (indent + 2) + line for line in rest)]

@@ -1,0 +1,64 @@
+"""Reports as one JSON object, exactly the fields of the contract: null for what is not known, [] for none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, is_dataclass
+from math import isfinite
+from typing import TypeAlias
+
+from fixer.model.report import (
+    CatalogueReport,
+    Failure,
+    HistoryReport,
+    RepairResult,
+    Report,
+    UndoResult,
+    VerifyResult,
+)
+
+Document: TypeAlias = Report | VerifyResult | RepairResult | UndoResult | HistoryReport | CatalogueReport | Failure
+Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
+
+NOT_PRINTED = frozenset({"exit_code", "after", "before", "report"})     # of the two results that wrap reports
+
+
+def render(document: Document) -> str:
+    """One object and a newline. ASCII only: no terminal and no pipe can be harmed by what a target held."""
+    return json.dumps(to_value(document), indent=2) + "\n"
+
+
+def to_value(document: Document) -> dict[str, Value]:
+    """The object as plain values."""
+    match document:
+        case VerifyResult():
+            return {**_object(document.report), "proof": _value(document.proof)}
+        case RepairResult():
+            # the last look is what holds now: its fields are the object's own
+            mine = {key: value for key, value in _object(document).items() if key not in NOT_PRINTED}
+            return {**_object(document.after), **mine,
+                    "before": _object(document.before), "after": _object(document.after)}
+        case _:
+            return _object(document)
+
+
+def _object(instance: object) -> dict[str, Value]:
+    assert is_dataclass(instance)
+    return {
+        field.name: _value(getattr(instance, field.name))
+        for field in fields(instance)
+        if field.metadata.get("json", True)
+    }
+
+
+def _value(value: object) -> Value:
+    if isinstance(value, str):
+        # lone surrogates stand for bytes that are no UTF-8; strict readers refuse them in JSON
+        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if not value.isascii() else value
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    return _object(value)

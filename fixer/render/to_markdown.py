@@ -1,0 +1,70 @@
+"""A report as Markdown for a ticket; text from the target stands in code spans, where nothing is markup."""
+
+from __future__ import annotations
+
+from fixer.model.facts import Evidence
+from fixer.model.report import FindingReport, RepairReport, Report, RouteReport
+from fixer.render.console import address_of, name_of
+from fixer.render.text import clean, clean_lines
+
+
+def render(report: Report) -> str:
+    """The whole report."""
+    lines = [f"# {code(report.target)}: {report.verdict}", ""]
+    lines += [_route(route) for route in report.routes]
+    for finding in report.findings:
+        lines += _finding(finding)
+    ruled_out = [check.cause for check in report.checks if check.verdict == "ruled-out"]
+    undetermined = [check for check in report.checks if check.verdict == "undetermined"]
+    if ruled_out:
+        lines += ["", f"Ruled out: {', '.join(ruled_out)}."]
+    for check in undetermined:
+        lines += ["", f"Could not tell {check.cause}: {', '.join(code(missing) for missing in check.missing)}."]
+    lines += [line for note in report.notes for line in ("", f"> {code(note)}")]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _route(route: RouteReport) -> str:
+    status = "not asked" if route.probe is None else str(route.probe.status or route.probe.error or "no answer")
+    place = code(f"{route.source.file}:{route.source.line}")
+    return f"- {code(f'{route.location} on {address_of(route)}')}: {code(route.reason or status)} ({place})"
+
+
+def _finding(finding: FindingReport) -> list[str]:
+    lines = ["", f"## {name_of(finding)}", "", f"{finding.role}, {finding.confidence}, {code(finding.node)}", ""]
+    lines += [code(text) for text in (finding.summary, *finding.detail)]
+    lines += ["", *(_evidence(item) for item in finding.evidence)]
+    return [*lines, *(line for repair in finding.repairs for line in _repair(repair))]
+
+
+def _evidence(item: Evidence) -> str:
+    return f"- {item.source} {code(item.where)}: {code(item.text)}"
+
+
+def _repair(repair: RepairReport) -> list[str]:
+    lines = ["", f"### Repair, {repair.risk}: {code(repair.summary)}", "", f"id {code(repair.id)}", ""]
+    lines += [f"{number}. {code(step)}" for number, step in enumerate(repair.steps, 1)]
+    lines += [f"- needs {code(need.key)}: {code(need.why)}" for need in repair.needs]
+    return [*lines, "", *fenced(repair.diff)] if repair.diff else lines
+
+
+def code(text: str) -> str:
+    """A code span that holds any text: a fence longer than every run of backticks in it."""
+    inner = clean(text)
+    fence = "`" * (_longest_run(inner) + 1)
+    room = " " if inner.startswith("`") or inner.endswith("`") or not inner else ""
+    return f"{fence}{room}{inner}{room}{fence}"
+
+
+def fenced(diff: str) -> list[str]:
+    """A diff as a code block whose fence nothing in it can close."""
+    fence = "`" * max(3, _longest_run(diff) + 1)
+    return [f"{fence}diff", *clean_lines(diff.rstrip("\n")), fence]
+
+
+def _longest_run(text: str) -> int:
+    longest = run = 0
+    for char in text:
+        run = run + 1 if char == "`" else 0
+        longest = max(longest, run)
+    return longest
