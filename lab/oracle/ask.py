@@ -1,0 +1,69 @@
+"""Asks every question of every site: `record` on the healthy stack, `ask` whenever somebody wants to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from lab.oracle.browser import Browser
+from lab.oracle.checks import ask_report, check_crowd, check_doors, check_entry, check_session
+from lab.oracle.load import LoadSpec, measure
+from lab.oracle.site import Answer, Baseline, NotHealthy, Site
+from lab.oracle.verdict import Check, Measured, Verdict
+
+
+def record(site: Site) -> Baseline:
+    """The healthy content of a site; raises NotHealthy where it is none."""
+    browser = Browser(site)
+    answers: dict[str, Answer] = {path: browser.get(path) for path in site.pages}
+    if site.user:
+        answers |= _record_office(site, browser)
+    wrong = [f"{path}: {answer.what}" for path, answer in answers.items()
+             if not answer.status or (not 200 <= answer.status < 400 and path not in site.pages)]
+    if wrong or not answers:
+        raise NotHealthy(f"{site.name} is not healthy: {'; '.join(wrong) or 'nothing to ask'}")
+    return Baseline(answers)
+
+
+def _record_office(site: Site, browser: Browser) -> dict[str, Answer]:
+    """A walk through the back office, each step kept."""
+    answers = {site.login: browser.get(site.login), site.health: browser.get(site.health),
+               f"stranger {site.protected}": browser.get(site.protected)}
+    if "<form" not in answers[site.login].text and answers[site.login].status == 200:
+        raise NotHealthy(f"{site.name}: the login page holds no form")
+    answers[site.post] = browser.log_in()
+    if not browser.cookies:
+        raise NotHealthy(f"{site.name}: login gives {answers[site.post].what} and no session")
+    answers[site.protected] = browser.get(site.protected)
+    answers[site.identity] = browser.get(site.identity)
+    answers[site.report], proven = ask_report(browser)
+    if not proven:
+        raise NotHealthy(f"{site.name}: the report gives {answers[site.report].what} without the right receipt")
+    return answers
+
+
+def ask(sites: Sequence[tuple[Site, Baseline]], load: LoadSpec | None = None) -> Verdict:
+    """Broken or well. Load, where a scenario has it, is asked of the first site."""
+    checks: list[Check] = []
+    for site, baseline in sites:
+        found = _ask_site(site, baseline, crowd=load is None)
+        several = len(sites) > 1
+        checks += [replace(check, name=f"{check.name} ({site.name})") for check in found] if several else found
+    measured: Measured | None = None
+    if load is not None:
+        measured, more = measure(*sites[0], load)
+        checks += more
+    return Verdict(tuple(checks), measured)
+
+
+def _ask_site(site: Site, baseline: Baseline, *, crowd: bool) -> list[Check]:
+    """All questions side by side: one that hangs does not make the others wait."""
+    questions: list[Callable[[Site, Baseline], list[Check]]] = [check_entry]
+    if site.user:
+        questions += [check_doors, check_session]
+    with ThreadPoolExecutor(len(questions)) as pool:
+        checks = [check for found in pool.map(lambda question: question(site, baseline), questions) for check in found]
+    if crowd and site.user and all(check.ok for check in checks):
+        checks += check_crowd(site, baseline)
+    return checks

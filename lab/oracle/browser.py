@@ -1,0 +1,49 @@
+"""A visitor with a browser: every request on a connection of its own, redirects seen, cookies held."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+
+import httpx
+
+from lab.oracle.site import Answer, Site
+
+_ANY_CERTIFICATE = ssl.create_default_context()  # one for all clients: making it costs more than a request
+_ANY_CERTIFICATE.check_hostname = False  # labs sign their own certificates
+_ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
+PATIENCE = 10.0  # seconds a visitor waits; nginx's own default is 60, nobody waits that long for a login page
+
+
+class Browser:
+    """Asks one site. `cookies` is what a login gave; a new connection each time, so workers take turns."""
+
+    def __init__(self, site: Site, *, patience: float = PATIENCE) -> None:
+        self.site = site
+        self.patience = patience
+        self.cookies: dict[str, str] = {}
+
+    def get(self, path: str, **query: str) -> Answer:
+        """GET without following redirects."""
+        return self._ask("GET", path, params=query)
+
+    def log_in(self, password: str | None = None) -> Answer:
+        """Send the form of the login page; the session cookie stays in the browser."""
+        form = {"user": self.site.user, "password": self.site.password if password is None else password}
+        return self._ask("POST", self.site.post, data=form)
+
+    def _ask(self, method: str, path: str, *, params: Mapping[str, str] | None = None,
+             data: Mapping[str, str] | None = None) -> Answer:
+        headers = {"Host": self.site.host} if self.site.host else {}
+        try:
+            # A client per request: no pooled connection may carry a session that the cookie does not.
+            with httpx.Client(base_url=self.site.url, timeout=self.patience, trust_env=False, cookies=self.cookies,
+                              headers=headers, verify=_ANY_CERTIFICATE) as client:
+                reply = client.request(method, path, params=params or None, data=data)
+                self.cookies.update(client.cookies.items())
+        except httpx.TimeoutException:
+            return Answer(0, error=f"no answer in {self.patience:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict) as error:
+            return Answer(0, error=f"no answer: {str(error) or type(error).__name__}")
+        kind = reply.headers.get("content-type", "").split(";")[0].strip()
+        return Answer(reply.status_code, reply.text, kind, reply.headers.get("location", ""))

@@ -1,0 +1,121 @@
+"""The questions: login page, login, session across workers, API, health, answers that no stored page can give."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from lab.oracle.browser import Browser
+from lab.oracle.site import Answer, Baseline, Site
+from lab.oracle.verdict import Check
+
+ROUNDS = 8          # a session must hold on this many new connections: several workers get a turn
+CONCURRENT = 24     # requests of the crowd
+CROWD = 8           # of them at once
+
+
+def without_receipt(answer: Answer) -> tuple[Answer, str]:
+    """The report's stable part, and the receipt of the nonce."""
+    try:
+        document = json.loads(answer.text)
+        receipt = str(document.pop("receipt", ""))
+    except (ValueError, AttributeError):
+        return answer, ""
+    return replace(answer, text=json.dumps(document, sort_keys=True)), receipt
+
+
+def ask_report(browser: Browser) -> tuple[Answer, bool]:
+    """The report for a fresh random nonce, and whether the receipt proves that the application computed it."""
+    nonce = secrets.token_hex(12)
+    answer, receipt = without_receipt(browser.get(browser.site.report, nonce=nonce))
+    return answer, receipt == hashlib.sha256(nonce.encode()).hexdigest()
+
+
+def differs(answer: Answer, healthy: Answer | None) -> str:
+    """Why an answer is not the healthy one; empty when it is."""
+    if healthy is None:
+        return "no healthy answer is known"
+    if answer.status != healthy.status:
+        return f"{answer.what}, healthy is {healthy.status}"
+    if (answer.kind, answer.location) != (healthy.kind, healthy.location):
+        return f"{answer.kind or 'no content type'} {answer.location}".strip() + " instead of " + \
+            f"{healthy.kind} {healthy.location}".strip()
+    return "" if answer.text == healthy.text else "another page than the healthy one"
+
+
+def compare(name: str, answer: Answer, baseline: Baseline, path: str) -> Check:
+    """A check that an answer equals the baseline's."""
+    detail = differs(answer, baseline.answers.get(path))
+    return Check(name, not detail, detail)
+
+
+def check_entry(site: Site, baseline: Baseline) -> list[Check]:
+    """What anybody sees: the login page, health, further pages."""
+    browser = Browser(site)
+    checks = []
+    if site.user:
+        checks.append(compare("login page", browser.get(site.login), baseline, site.login))
+        checks.append(compare("health through nginx", browser.get(site.health), baseline, site.health))
+    checks += [compare(f"page {path}", browser.get(path), baseline, path) for path in site.pages]
+    return checks
+
+
+def check_doors(site: Site, baseline: Baseline) -> list[Check]:
+    """What must stay shut: a server that says yes to everybody is not the back office."""
+    stranger = Browser(site)
+    anonymous = compare("protected page sends strangers to log in", stranger.get(site.protected), baseline,
+                        f"stranger {site.protected}")
+    wrong = stranger.log_in(password=secrets.token_hex(8))
+    forged = Browser(site)
+    forged.cookies["session"] = f"{site.user}.9999999999.{secrets.token_hex(32)}"
+    answer = forged.get(site.identity)
+    return [
+        anonymous,
+        Check("wrong password is refused", wrong.status == 401, wrong.what),
+        Check("forged session is refused", answer.status == 401, answer.what),
+    ]
+
+
+def check_session(site: Site, baseline: Baseline) -> list[Check]:
+    """Log in once; the session must hold wherever the next connections land."""
+    browser = Browser(site)
+    entered = browser.log_in()
+    if not browser.cookies:
+        return [Check("log in", False, f"{entered.what}, no session cookie")]
+    checks = [compare("log in", entered, baseline, site.post)]
+    pages = [compare("protected page", browser.get(site.protected), baseline, site.protected) for _ in range(ROUNDS)]
+    checks.append(next((check for check in pages if not check.ok), pages[0]))
+    calls = [compare("session holds across workers", browser.get(site.identity), baseline, site.identity)
+             for _ in range(ROUNDS)]
+    checks.append(next((check for check in calls if not check.ok), calls[0]))
+    answer, proven = ask_report(browser)
+    content = compare("report", answer, baseline, site.report)
+    checks.append(content)
+    checks.append(Check("report comes from the application", proven, "" if proven else "wrong receipt of the nonce"))
+    return checks
+
+
+def check_crowd(site: Site, baseline: Baseline) -> list[Check]:
+    """Many visitors at once, each with what it came for."""
+    browser = Browser(site)
+    browser.log_in()
+
+    def health() -> str:
+        return differs(browser.get(site.health), baseline.answers.get(site.health))
+
+    def identity() -> str:
+        return differs(browser.get(site.identity), baseline.answers.get(site.identity))
+
+    def report() -> str:
+        answer, proven = ask_report(browser)
+        return differs(answer, baseline.answers.get(site.report)) or ("" if proven else "wrong receipt")
+
+    errands: list[Callable[[], str]] = [health, identity, report] * (CONCURRENT // 3)
+    with ThreadPoolExecutor(CROWD) as pool:
+        wrong = [detail for detail in pool.map(lambda errand: errand(), errands) if detail]
+    detail = f"{len(wrong)} of {len(errands)} failed, first: {wrong[0]}" if wrong else ""
+    return [Check("visitors at once", not wrong, detail)]

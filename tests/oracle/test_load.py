@@ -1,0 +1,72 @@
+"""Under load: one worker fails, enough workers pass, and what only looks like capacity is told apart."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lab.oracle import Baseline, LoadSpec, ask, record
+from lab.oracle.load import judge, load_from_json, load_to_json, percentile95
+from tests.oracle.office import Ask, OneAtATime, Reply, Trick, document, page, served
+
+SPEC = LoadSpec(limit=0.25, work=0.06, requests=40, at_once=12)
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Baseline:
+    with served() as site:
+        return record(site)
+
+
+def under(trick: Trick, baseline: Baseline, spec: LoadSpec = SPEC) -> str:
+    with served(trick) as site:
+        verdict = ask([(site, baseline)], spec)
+    return "\n".join(verdict.failing)
+
+
+def test_enough_workers_are_well(baseline: Baseline) -> None:
+    assert under(OneAtATime(0.06, 0.25, workers=12), baseline) == ""
+
+
+def test_one_worker_fails(baseline: Baseline) -> None:
+    spec = LoadSpec(limit=0.25, work=0.2, requests=20, at_once=12)
+    said = under(OneAtATime(0.2, 0.25), baseline, spec)
+    assert "reports under load" in said
+    assert "HTTP 504" in said
+
+
+def test_a_longer_timeout_is_no_repair(baseline: Baseline) -> None:
+    assert "reports in time: 95th percentile" in under(OneAtATime(0.1, 60.0), baseline)
+
+
+def test_shed_load_is_no_repair(baseline: Baseline) -> None:
+    calls = iter(range(1000))
+
+    def shed(a: Ask) -> Reply | None:
+        return page("busy", 503) if a.path == "/api/report" and a.session and next(calls) % 4 == 3 else None
+
+    assert "reports under load" in under(shed, baseline)
+
+
+def test_a_cache_is_no_repair(baseline: Baseline) -> None:
+    kept = document({"rows": [1, 2, 3], "receipt": "kept"})
+    assert "wrong receipt" in under(lambda a: kept if a.path == "/api/report" else None, baseline)
+
+
+def test_work_left_out_is_no_repair(baseline: Baseline) -> None:
+    assert "reports do their work" in under(lambda a: None, baseline)
+
+
+def test_one_failure_of_fifty_is_too_many() -> None:
+    _, checks = judge([0.1] * 50, ["HTTP 504"], LoadSpec(limit=1, work=0.1))
+    assert [check.name for check in checks if not check.ok] == ["reports under load"]
+
+
+def test_percentile() -> None:
+    assert percentile95([float(n) for n in range(1, 101)]) == 95.0
+    assert percentile95([]) == 0.0
+
+
+def test_the_load_survives_the_state_folder() -> None:
+    assert load_from_json(json.loads(json.dumps(load_to_json(SPEC)))) == SPEC
