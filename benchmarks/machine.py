@@ -1,0 +1,59 @@
+"""A lab's machine with fixer in it, twice: as an installed package and as fixer.pyz."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LAB = Path(sys.executable).parent / "lab"
+
+
+def run(*argv: str | Path, stdin: bytes = b"") -> bytes:
+    """The command's output; CalledProcessError with its errors on the terminal when it fails."""
+    return subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, check=True).stdout
+
+
+def lab_ids() -> set[str]:
+    """The labs that are up."""
+    return {entry["id"] for entry in json.loads(run(LAB, "status", "--json"))["labs"]}
+
+
+@contextmanager
+def machine(scenario: str) -> Iterator[str]:
+    """The container name of a fresh machine with that scenario, fixer installed in /opt; taken down afterwards."""
+    before = lab_ids()
+    run(LAB, "up", scenario, "--stack", "host", "--seed", "11")
+    (lab,) = lab_ids() - before
+    try:
+        install(container := f"{lab}-host")
+        yield container
+    finally:
+        run(LAB, "down", lab)
+
+
+def install(container: str) -> None:
+    """Copy fixer, typer and the benchmark's own programs; bytecode is made inside, as pip would."""
+    with tempfile.TemporaryDirectory() as temporary:
+        site = Path(temporary) / "badgateway"
+        wheels = ["typer", "annotated-doc", "shellingham"]
+        run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", site, *wheels)
+        run("cp", "-r", ROOT / "fixer", site / "fixer")
+        run("docker", "cp", site, f"{container}:/opt/badgateway")
+    run("docker", "cp", ROOT / "dist" / "fixer.pyz", f"{container}:/opt/fixer.pyz")
+    for name in ("six_steps.sh", "alternate.py"):
+        run("docker", "cp", ROOT / "benchmarks" / name, f"{container}:/opt/{name}")
+    run("docker", "exec", container, "python3", "-m", "compileall", "-q", "/opt/badgateway")
+
+
+def times_inside(container: str, commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
+    """Milliseconds of each command, measured inside the machine by one program."""
+    job = json.dumps({"runs": runs, "commands": commands}).encode()
+    output = run("docker", "exec", "-i", container, "python3", "/opt/alternate.py", stdin=job)
+    times: dict[str, list[float]] = json.loads(output)
+    return times
