@@ -1,0 +1,86 @@
+"""Edits of configuration files that touch only the bytes that change, proven by reading the result again."""
+
+from __future__ import annotations
+
+from fixer.errors import StepFailed
+from fixer.nginx.lexer import Token, tokenize
+
+# A backslash would start an escape, a control byte would end a word somewhere else than it seems.
+_FORBIDDEN = frozenset(range(32)) | {0x5C, 0x7F}
+
+
+class EditRefused(StepFailed):
+    """The edit would change more than the one word it is meant to change; nothing was written."""
+
+    kind = "edit-refused"
+
+
+def span_text(data: bytes, start: int, end: int) -> bytes:
+    """The bytes of a span; refused where the file has no such place."""
+    if not 0 <= start <= end <= len(data):
+        raise EditRefused(f"the file has no bytes {start} to {end}", "observe again: the file has changed")
+    return data[start:end]
+
+
+def replace_span(data: bytes, start: int, end: int, new: bytes) -> bytes:
+    """`data` with the bytes of the span replaced; every token but the one around the span must stay the same."""
+    span_text(data, start, end)
+    if _FORBIDDEN.intersection(new):
+        raise EditRefused("the new text holds a backslash or a control character")
+    edited = data[:start] + new + data[end:]
+    before, problems_before = tokenize(data)
+    index = _around(before, start, end)
+    after, problems_after = tokenize(edited)
+    shift = len(new) - (end - start)
+    _require_same(before, after, index, shift)
+    if [problem.kind for problem in problems_before] != [problem.kind for problem in problems_after]:
+        raise EditRefused("the edited file would not be a valid configuration any more")
+    return edited
+
+
+def insert_after(data: bytes, at: int, line: bytes) -> bytes:
+    """`data` with a whole directive put after the one that ends (`;` or `}`) just before `at`, indented like it.
+
+    `line` is the directive with its terminator, without indentation. Only its own tokens may be added.
+    """
+    span_text(data, at, at)
+    before, problems_before = tokenize(data)
+    place = next((i for i, token in enumerate(before) if token.end == at and token.kind in ("end", "close")), None)
+    if place is None:
+        raise EditRefused("there is no end of a directive at that place")
+    start_of_line = data.rfind(b"\n", 0, at) + 1
+    text = data[start_of_line:at]
+    indent = text[: len(text) - len(text.lstrip(b" \t"))]
+    newline = b"\r\n" if data[start_of_line - 2 : start_of_line] == b"\r\n" else b"\n"
+    edited = data[:at] + newline + indent + line + data[at:]
+    after, problems_after = tokenize(edited)
+    added = tokenize(line)[0]
+    expected = [_shape(token) for token in (*before[: place + 1], *added, *before[place + 1 :])]
+    if not added or added[-1].kind not in ("end", "close") or problems_before or problems_after:
+        raise EditRefused("the new directive or the file around it is not complete")
+    if [_shape(token) for token in after] != expected:
+        raise EditRefused("the new directive would change what stands around it")
+    return edited
+
+
+def _around(tokens: tuple[Token, ...], start: int, end: int) -> int:
+    for index, token in enumerate(tokens):
+        quote = len(token.quote)
+        if token.kind == "word" and token.start + quote <= start and end <= token.end - quote:
+            return index
+    raise EditRefused("the place to edit does not lie within one word of the configuration")
+
+
+def _require_same(before: tuple[Token, ...], after: tuple[Token, ...], index: int, shift: int) -> None:
+    if len(before) != len(after) or before[:index] != after[:index]:
+        raise EditRefused("the edit would change how the file is read")
+    old, new = before[index], after[index]
+    if (old.kind, old.start, old.quote, old.end + shift) != (new.kind, new.start, new.quote, new.end):
+        raise EditRefused("the edit would not stay within its word")
+    for was, now in zip(before[index + 1 :], after[index + 1 :], strict=True):
+        if (was.kind, was.value, was.quote, was.start + shift) != (now.kind, now.value, now.quote, now.start):
+            raise EditRefused("the edit would change what follows it")
+
+
+def _shape(token: Token) -> tuple[str, bytes, bytes]:
+    return token.kind, token.value, token.quote

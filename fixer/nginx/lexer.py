@@ -1,0 +1,168 @@
+"""The bytes of one nginx configuration file as tokens with byte spans, cut exactly where nginx cuts them.
+
+Modelled on `ngx_conf_read_token` of nginx 1.26. A byte-order mark, invalid UTF-8 and NUL are ordinary bytes of a
+word, as they are for nginx. Nothing raises: what nginx would refuse comes back as a `LexProblem`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, TypeAlias
+
+TokenKind: TypeAlias = Literal["word", "open", "close", "end", "raw"]
+
+# A parameter that fills nginx's read buffer is refused.
+LONGEST_WORD = 4096
+
+# What may stand before a token. Each comment runs to the end of its line and counts as a gap.
+GAP = rb"(?:[ \t\r\n]++|#[^\n]*+)*+"
+
+# The rest of a bare word: a backslash takes the next byte, whatever it is; `{` belongs to the word after a `$`.
+_REST = rb"(?:[^ \t\r\n;{\\$]++|\\.|\$\{*+)*+"
+
+_TOKEN = re.compile(
+    GAP + rb"(?:([;{}])"
+    rb'|"((?:[^"\\]++|\\.)*+)"'
+    rb"|'((?:[^'\\]++|\\.)*+)'"
+    rb"|((?:[^ \t\r\n;{}\"'#\\$]|\\.|\$\{*+)" + _REST + rb"\\?)"
+    rb"|([\"'\\]))",
+    re.DOTALL,
+)
+_TAIL = re.compile(_REST + rb"\\?", re.DOTALL)
+_ESCAPE = re.compile(rb"\\([\"'\\trn])")
+_ESCAPED = {b"t": b"\t", b"r": b"\r", b"n": b"\n"}
+
+# Blocks of the lua module hold Lua: its strings and comments may hold any brace.
+_LUA = re.compile(
+    rb"--\[(=*)\[.*?(?:\]\1\]|\Z)|--[^\n]*|\[(=*)\[.*?(?:\]\2\]|\Z)"
+    rb"|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|([{}])",
+    re.DOTALL,
+)
+
+
+class Token(NamedTuple):
+    """One token: `start`/`end` include the quotes, `value` is what nginx makes of it, `quote` is `"`, `'` or empty."""
+
+    kind: TokenKind
+    start: int
+    end: int
+    value: bytes
+    quote: bytes = b""
+
+
+class LexProblem(NamedTuple):
+    """Something nginx would refuse at `at`; `started` is where the thing began (an opening quote)."""
+
+    kind: str
+    message: str
+    at: int
+    started: int
+
+
+class Scanned(NamedTuple):
+    """The token at a place (None at the end of the file), and what is wrong with it."""
+
+    token: Token | None
+    problem: LexProblem | None
+
+
+def scan(data: bytes, position: int) -> Scanned:
+    """Read the token that begins at or after `position`."""
+    match = _TOKEN.match(data, position)
+    if match is None:
+        return Scanned(None, None)
+    group = match.lastindex or 0
+    start, end = match.span(group)
+    text = match[group]
+    if group == 1:
+        kind: TokenKind = "open" if text == b"{" else "close" if text == b"}" else "end"
+        return Scanned(Token(kind, start, end, text), None)
+    if group in (2, 3):
+        return _quoted(data, start - 1, end + 1, text)
+    if group == 5:
+        return _unterminated(data, start)
+    problem = _too_long(text, start) if end - start >= LONGEST_WORD else None
+    return Scanned(Token("word", start, end, unescape(text)), problem)
+
+
+def tokenize(data: bytes) -> tuple[tuple[Token, ...], tuple[LexProblem, ...]]:
+    """All tokens of a file in order, and what nginx would refuse about their shape."""
+    tokens: list[Token] = []
+    problems: list[LexProblem] = []
+    for token, problem in _walk(data):
+        tokens.append(token)
+        if problem is not None:
+            problems.append(problem)
+    return tuple(tokens), tuple(problems)
+
+
+def _walk(data: bytes) -> Iterator[tuple[Token, LexProblem | None]]:
+    position = 0
+    first: bytes | None = None
+    while True:
+        token, problem = scan(data, position)
+        if token is None:
+            return
+        yield token, problem
+        position = token.end
+        if token.kind == "word":
+            first = token.value if first is None else first
+            continue
+        if token.kind == "open" and first is not None and is_raw_block(first):
+            end = raw_end(data, position)
+            yield Token("raw", position, end, data[position:end]), None
+            position = end
+        first = None
+
+
+def is_raw_block(name: bytes) -> bool:
+    """True for a directive whose block is a program of another language (`content_by_lua_block`)."""
+    return name.endswith(b"_by_lua_block")
+
+
+def raw_end(data: bytes, position: int) -> int:
+    """Where the closing brace of a Lua block stands, or the end of the file."""
+    depth = 1
+    for match in _LUA.finditer(data, position):
+        if match[3] is None:
+            continue
+        depth += 1 if match[3] == b"{" else -1
+        if depth == 0:
+            return match.start()
+    return len(data)
+
+
+def unescape(text: bytes) -> bytes:
+    """A word as nginx stores it: only \\" \\' \\\\ \\t \\r \\n are escapes, any other backslash stays."""
+    if b"\\" not in text:
+        return text
+    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]), text)
+
+
+def _quoted(data: bytes, start: int, end: int, text: bytes) -> Scanned:
+    token = Token("word", start, end, unescape(text), data[start : start + 1])
+    after = data[end : end + 1]
+    if len(text) >= LONGEST_WORD:
+        return Scanned(token, _too_long(text, start))
+    if after in (b"", b" ", b"\t", b"\r", b"\n", b";", b"{", b")"):
+        return Scanned(token, None)
+    shown = after.decode("ascii", "backslashreplace")
+    return Scanned(token, LexProblem("unexpected", f'unexpected "{shown}"', end, start))
+
+
+def _unterminated(data: bytes, start: int) -> Scanned:
+    """A quote that never closes (or a lone backslash) takes the rest of the file."""
+    quote = data[start : start + 1]
+    if quote == b"\\":
+        return Scanned(Token("word", start, len(data), quote), None)
+    message = 'unexpected end of file, expecting ";" or "}"'
+    if len(data) - start > LONGEST_WORD:
+        message = f'too long parameter, probably missing terminating "{quote.decode()}" character'
+    token = Token("word", start, len(data), unescape(data[start + 1 :]), quote)
+    return Scanned(token, LexProblem("unterminated", message, len(data), start))
+
+
+def _too_long(text: bytes, start: int) -> LexProblem:
+    shown = text[:10].decode("utf-8", "backslashreplace")
+    return LexProblem("too-long", f'too long parameter "{shown}..." started', start, start)
