@@ -157,7 +157,7 @@ class VerifyResult:
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """`undo`: what went back, what did not and why. `notes` are no failures (nginx refuses the earlier configuration)."""
+    """`undo`: what went back, what did not and why. `notes` are no failures."""
 
     schema_version: int
     target: str

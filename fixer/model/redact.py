@@ -1,0 +1,104 @@
+"""Secrets by their names and shapes, replaced with `[redacted: …]`; control characters as escapes. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_WORDS = (
+    r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
+    r"|SALT|DSN|(?:DATABASE|DB|REDIS|BROKER|AMQP|MONGO|POSTGRES|MYSQL|SENTRY)_?UR[IL]|CONNECTION_?STRING|COOKIE|SESSION_?KEY|AUTH"
+)
+_SECRET_NAME = re.compile(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{_WORDS})[A-Z0-9]*|KEY)(?:$|[_.-])", re.IGNORECASE)
+_PLAIN_NAME = re.compile(
+    r"(?:_|-|^)(?:FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$|^auth_basic|^AUTHOR"
+    r"|^PassEnvironment$|.*_pass$|^proxy_cookie",
+    re.IGNORECASE,
+)
+# NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value
+_ASSIGNMENT = re.compile(
+    r"""(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?P<mark>["']?\s*[=:]\s*)(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;}]+)"""
+)
+_HEADER = re.compile(
+    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]*(?:Token|Key|Secret))\b[\"']?\s*[:=]?\s*)(?P<value>[^\s;].*)",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://)(?P<user>[^\s:/@]*):(?P<secret>[^\s@/]+)@", re.IGNORECASE)
+_PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def is_secret_name(name: str) -> bool:
+    """True for the name of a variable whose value is nobody's business (SECRET_KEY, DATABASE_URL, apiToken)."""
+    return bool(_SECRET_NAME.search(name)) and not _PLAIN_NAME.search(name)
+
+
+def redact_text(text: str) -> str:
+    """A text of any number of lines with every secret that a name or a shape gives away replaced; lines stay lines."""
+    text = _PEM.sub(lambda m: m[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", m[2]) + m[3], text)
+    return "".join(_redact_line(line) for line in text.splitlines(keepends=True))
+
+
+def _redact_line(line: str) -> str:
+    body = line.rstrip("\r\n")
+    end = line[len(body):]
+    body = _URL.sub(lambda m: f"{m['head']}{m['user']}:[redacted: password]@", body)
+    body = _HEADER.sub(_hide_header, body)
+    return _hide_assignments(body) + end
+
+
+def _hide_header(match: re.Match[str]) -> str:
+    value = match["value"]
+    if value.startswith(("$", '"$', "'$", "[redacted")) or value in ("{", "}"):
+        return match[0]        # nginx passes a variable on: no secret stands here
+    name = re.split(r"[\s:=\"']", match["head"].strip())[0]
+    return f"{match['head']}[redacted: {name}]"
+
+
+def _hide_assignments(body: str) -> str:
+    parts: list[str] = []
+    at = 0
+    while match := _ASSIGNMENT.search(body, at):
+        name, value = match["name"], match["value"]
+        if is_secret_name(name) and not value.startswith("[redacted") and value not in ('""', "''"):
+            parts += [body[at:match.start("value")], f"[redacted: {name}]"]
+            at = _end_of_value(body, match)
+        else:                  # the value may hold an assignment itself: Environment=SECRET_KEY=…
+            parts.append(body[at:match.start("value")])
+            at = match.start("value")
+    return "".join(parts) + body[at:]
+
+
+_BARE_START = re.compile(r"\s*(?:-\s+)?(?:export\s+)?")
+
+
+def _end_of_value(body: str, match: re.Match[str]) -> int:
+    """Where the value ends: at its own quote, at the quote around the whole assignment, else with the line.
+
+    Only in the middle of a line (`Environment=A=1 B=2`) does a space end a value.
+    """
+    start, value = match.start("name"), match["value"]
+    if value[0] in "\"'":
+        return match.end()
+    if start and body[start - 1] in "\"'" and body[start - 1] not in match["mark"]:
+        closing = re.compile(rf"(?<!\\){body[start - 1]}").search(body, match.start("value"))
+        return closing.start() if closing else len(body)
+    whole_line = ":" in match["mark"] or _BARE_START.fullmatch(body[:start])
+    return len(body) if whole_line else match.end()
+
+
+def printable(text: str) -> str:
+    """The text with controls, direction overrides and lone surrogates (bytes that are no UTF-8) written as escapes.
+
+    Tabs stay; a newline is escaped too: split into lines first.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(c) if c != "\t" and unicodedata.category(c) in _HIDDEN else c for c in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:      # surrogateescape: the byte as it is
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
