@@ -1,0 +1,205 @@
+"""scenario.toml as types, and its loading: validated against the published schema, messages name file and key."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from lab.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+Stack: TypeAlias = Literal["containers", "host"]
+Role: TypeAlias = Literal["web", "backend", "second"]
+Table: TypeAlias = Mapping[str, Any]
+STACKS: tuple[Stack, ...] = ("containers", "host")
+SCHEMA = Path(__file__).with_name("scenario.schema.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """How risky the expected repair is, and the exit code of `repair --yes --max-risk disruptive` with the input."""
+
+    risk: str
+    exit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What a diagnosis must say: cause None is a healthy stack. `also` may be reported besides."""
+
+    cause: str | None
+    variant: str | None
+    repair: Repair
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One exact way to break a stack. Tables are raw: they hold {{parameters}} until a lab fills them in."""
+
+    name: str
+    title: str
+    story: str
+    stacks: tuple[Stack, ...]
+    parameters: Table
+    breaks: tuple[Table, ...]
+    symptoms: tuple[Table, ...]
+    expect: Expect
+    hints: tuple[str, ...]
+    input: Mapping[str, str]
+    load: Table | None
+    debrief: str
+
+    def steps_on(self, stack: Stack) -> tuple[Table, ...]:
+        """The steps of the break that belong to a stack."""
+        return tuple(step for step in self.breaks if stack in step.get("stacks", STACKS))
+
+    def symptom_on(self, stack: Stack) -> Table:
+        """The symptom to be seen on a stack."""
+        return next(found for found in self.symptoms if stack in found.get("stacks", STACKS))
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One folder of scenarios: a cause with its variants."""
+
+    name: str
+    folder: Path
+    title: str
+    story: str
+    family: str
+    difficulty: int
+    stacks: tuple[Stack, ...]
+    variants: tuple[Variant, ...]
+    noise: tuple[str, ...] = ()
+    why_not: Mapping[str, str] = field(default_factory=dict)
+
+    def variant(self, name: str) -> Variant:
+        """The variant of that name."""
+        return next(found for found in self.variants if found.name == name)
+
+    def variants_on(self, stack: Stack) -> tuple[Variant, ...]:
+        """Those that can exist on a stack."""
+        return tuple(found for found in self.variants if stack in found.stacks)
+
+
+def load_scenario(folder: Path) -> Scenario:
+    """Read and check one scenario; the first mistake is raised."""
+    data = read_toml(folder / "scenario.toml")
+    problems = problems_of(data, folder / "scenario.toml")
+    if problems:
+        raise ScenarioError(problems[0])
+    return _scenario(folder, data)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file; where it is none, the message names file and line."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{_short(path)}: {error}") from error
+
+
+def problems_of(data: Table, path: Path) -> list[str]:
+    """Every mistake of a scenario file, as `file: key: what is wrong`."""
+    found = [
+        f"{_short(path)}: {_key(error.absolute_path)}: {_what(error)}"
+        for error in sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.absolute_path)))
+    ]
+    return found or [f"{_short(path)}: {problem}" for problem in _inner_problems(data)]
+
+
+def _inner_problems(data: Table) -> Iterable[str]:
+    """What a schema cannot say: stacks that agree, a symptom for each of them."""
+    for stack in STACKS:
+        if (stack in data["stacks"]) == (stack in data.get("why_not", {})):
+            yield f"why_not.{stack}: is needed exactly where the scenario does not run on {stack}"
+    for name, variant in data["variants"].items():
+        key = f"variants.{name}"
+        stacks = variant.get("stacks", data["stacks"])
+        for stack in stacks:
+            if stack not in data["stacks"]:
+                yield f"{key}.stacks: {stack} is not among the scenario's stacks"
+            if not any(stack in symptom.get("stacks", STACKS) for symptom in variant["symptom"]):
+                yield f"{key}.symptom: none for the {stack} stack"
+    for stack in data["stacks"]:
+        if not any(stack in variant.get("stacks", data["stacks"]) for variant in data["variants"].values()):
+            yield f"stacks: no variant runs on {stack}"
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _short(path: Path) -> str:
+    return "/".join(path.parts[-3:])
+
+
+def _key(path: Iterable[str | int]) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "top level"
+
+
+def _what(error: ValidationError) -> str:
+    """The most helpful sentence: of a `oneOf`, the branch that came closest."""
+    if error.validator != "oneOf" or not error.context:
+        return error.message
+    by_branch: dict[int, list[ValidationError]] = {}
+    for inner in error.context:
+        by_branch.setdefault(int(inner.schema_path[0]), []).append(inner)
+    missing = {n for n, inner in by_branch.items() if any(e.validator == "required" for e in inner)}
+    near = [inner for n, inner in by_branch.items() if n not in missing]
+    if len(near) == 1:
+        inner = near[0][0]
+        path = _key(inner.relative_path)
+        return inner.message if path == "top level" else f"{path}: {inner.message}"
+    branches = error.validator_value if isinstance(error.validator_value, list) else []
+    kinds = [str(branch["required"][0]) for branch in branches if "required" in branch]
+    return f"{error.instance!r} is none of: {', '.join(kinds) or 'what may stand here'}"
+
+
+def _scenario(folder: Path, data: Table) -> Scenario:
+    return Scenario(
+        name=folder.name,
+        folder=folder,
+        title=data["title"],
+        story=data["story"].strip(),
+        family=data["family"],
+        difficulty=data["difficulty"],
+        stacks=tuple(data["stacks"]),
+        variants=tuple(_variant(name, table, data) for name, table in data["variants"].items()),
+        noise=tuple(data.get("noise", ())),
+        why_not=data.get("why_not", {}),
+    )
+
+
+def _variant(name: str, table: Table, data: Table) -> Variant:
+    """A variant, with what it does not say taken from its scenario."""
+    expect = table["expect"]
+    return Variant(
+        name=name,
+        title=table.get("title", data["title"]),
+        story=table.get("story", data["story"]).strip(),
+        stacks=tuple(table.get("stacks", data["stacks"])),
+        parameters={**data.get("parameters", {}), **table.get("parameters", {})},
+        breaks=tuple(table["breaks"]),
+        symptoms=tuple(table["symptom"]),
+        expect=Expect(expect["cause"], expect["variant"], Repair(**expect["repair"]), tuple(expect.get("also", ()))),
+        hints=tuple(table.get("hints", data["hints"])),
+        input={**data.get("input", {}), **table.get("input", {})},
+        load=table.get("load", data.get("load")),
+        debrief=table.get("debrief", data["debrief"]).strip(),
+    )
