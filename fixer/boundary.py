@@ -1,0 +1,113 @@
+"""The one error boundary: every way a command can end becomes an exit code and one clear line, or one JSON object."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from io import TextIOWrapper
+from itertools import pairwise
+from typing import Protocol
+
+import typer
+
+from fixer.errors import FixerError
+
+DEBUG = "BADGATEWAY_DEBUG"
+INTERRUPTED = 130
+BUG = 3
+
+# the parser's own errors, wherever this version of typer keeps them
+_ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+_WITH_VALUE = frozenset({
+    "--format", "--url", "--wait", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
+})
+_NO_TARGET = frozenset({"explain", "causes"})
+
+
+class _Parsed(Protocol):
+    """What the parser's errors tell beside their message."""
+
+    exit_code: int
+
+    def format_message(self) -> str: ...
+
+
+def run(command: Callable[[], object], argv: Sequence[str]) -> int:
+    """Run a parsed command line. Nothing but an exit code leaves here."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")     # a strange name must not end in a UnicodeEncodeError
+    try:
+        code = command()
+    except FixerError as error:
+        return fail(argv, error.exit_code, error.kind, error.message, error.hint)
+    except (KeyboardInterrupt, typer.Abort):
+        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug of ours ends as one line too
+        return _parser_error(argv, error) if isinstance(error, _ParserError) else _bug(argv, error)
+    if code == INTERRUPTED:         # the parser turns an interrupt into this code
+        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def emit(text: str) -> None:
+    """The product of a command, on stdout. A reader that went away is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the interpreter flushes stdout once more at its end: give it somewhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:
+    """Say it on stderr in one line and a hint; with --json also as the one object on stdout."""
+    from fixer.model.report import SCHEMA_VERSION, ErrorReport, Failure
+    from fixer.render.outcome import failure_text
+    from fixer.render.to_json import render
+
+    if wants_json(argv):
+        emit(render(Failure(SCHEMA_VERSION, target_word(argv), "unknown", ErrorReport(kind, message, hint))))
+    sys.stderr.write(failure_text(message, hint))
+    return code
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether this command line, however wrong it is, asks for JSON."""
+    words = list(argv)
+    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
+
+
+def target_word(argv: Sequence[str]) -> str:
+    """The TARGET of a command line that may be wrong: its second word that is no option."""
+    words: list[str] = []
+    skip = False
+    for word in argv:
+        if skip:
+            skip = False
+        elif word in _WITH_VALUE:
+            skip = True
+        elif not word.startswith("-"):
+            words.append(word)
+    return words[1] if len(words) > 1 and words[0] not in _NO_TARGET else "local"
+
+
+def _parser_error(argv: Sequence[str], error: Exception) -> int:
+    parsed: _Parsed = error  # type: ignore[assignment]   # a ClickException has both, in every version
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "") or "fixer"
+    message = " ".join(parsed.format_message().split())
+    return fail(argv, parsed.exit_code, "usage", message, f"see: {path} --help")
+
+
+def _bug(argv: Sequence[str], error: Exception) -> int:
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error, file=sys.stderr)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    said = " ".join(str(error).split())[:200]
+    message = f"a bug of fixer: {type(error).__name__}{f': {said}' if said else ''}{place}"
+    return fail(argv, BUG, "bug", message, f"nothing more was done; {DEBUG}=1 shows where it happened")

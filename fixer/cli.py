@@ -1,0 +1,247 @@
+"""The command line: words become options, one call into a use-case, its result rendered, an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fixer import __version__, boundary
+
+if TYPE_CHECKING:
+    from fixer.app.options import Looking
+
+app = typer.Typer(
+    name="fixer", rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
+    help="Find why nginx answers 502, repair it with proof, undo it to the byte.",
+)
+
+
+class Format(StrEnum):
+    """How a report is printed."""
+
+    CONSOLE = "console"
+    JSON = "json"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+class MaxRisk(StrEnum):
+    """The riskiest repair that may be applied."""
+
+    SAFE = "safe"
+    DISRUPTIVE = "disruptive"
+
+
+Target = Annotated[str, typer.Argument(
+    metavar="[TARGET]", show_default=False,
+    help="local (default), docker://CONTAINER, compose://PROJECT, bundle:FILE.",
+)]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
+Url = Annotated[str, typer.Option("--url", metavar="URL", show_default=False, help="Check this address first.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every check and what it saw.")]
+Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS", show_default=False,
+                                     help="Wait longer for slow answers than the usual 2 s.")]
+NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return boundary.run(lambda: app(args=words, prog_name="fixer", standalone_mode=False), words)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        boundary.emit(f"fixer {__version__} (badgateway)\n")
+        raise typer.Exit(0)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        boundary.emit(context.get_help() + "\n")
+
+
+@app.command()
+def diagnose(
+    target: Target = "local", *, as_json: AsJson = False,
+    form: Annotated[Format, typer.Option("--format", help="How to print the report.")] = Format.CONSOLE,
+    url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False,
+) -> None:
+    """Find the cause and show the proof; changes nothing."""
+    from fixer.app.looking import diagnose as look
+
+    report = look(target, _looking(url, wait, no_probe))
+    if as_json or form is Format.JSON:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(report))
+    elif form is Format.MARKDOWN:
+        from fixer.render.to_markdown import render as markdown
+
+        boundary.emit(markdown(report))
+    elif form is Format.HTML:
+        from fixer.render.to_html import render as html
+
+        boundary.emit(html(report))
+    else:
+        from fixer.render.console import render as console
+        from fixer.terminal import style_of
+
+        boundary.emit(console(report, style_of(sys.stdout), verbose=verbose))
+    raise typer.Exit(_health_code(report.verdict))
+
+
+@app.command()
+def repair(
+    target: Target = "local", *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    max_risk: Annotated[MaxRisk | None, typer.Option(
+        "--max-risk", show_default=False, help="With --yes: apply repairs up to this risk (safe).")] = None,
+    only: Annotated[str, typer.Option("--only", metavar="REPAIR-ID", show_default=False,
+                                      help="This repair, not the first that is offered.")] = "",
+    values: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
+                                                     help="An input that a repair needs; repeatable.")] = None,
+    as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
+) -> None:
+    """Diagnose, show the change, ask, make it, prove it; roll back what does not help."""
+    from fixer.app.options import Repairing, parse_inputs
+    from fixer.app.repairing import repair as run
+    from fixer.terminal import Terminal
+
+    options = Repairing(
+        _looking(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None, inputs=parse_inputs(values or []),
+        max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
+    )
+    result = run(target, options, Terminal())
+    if as_json:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(result))
+    else:
+        from fixer.render.outcome import repair_text
+        from fixer.terminal import style_of
+
+        boundary.emit(repair_text(result, style_of(sys.stdout)))
+    raise typer.Exit(result.exit_code)
+
+
+@app.command()
+def verify(
+    target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
+) -> None:
+    """Only the checks that prove health: nginx -t, nginx up, backend answers, routes answer."""
+    from fixer.app.looking import verify as look
+
+    result = look(target, _looking(url, wait, no_probe))
+    if as_json:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(result))
+    else:
+        from fixer.render.outcome import verify_text
+        from fixer.terminal import style_of
+
+        boundary.emit(verify_text(result, style_of(sys.stdout)))
+    raise typer.Exit(_health_code(result.report.verdict))
+
+
+@app.command()
+def undo(
+    target: Target = "local", *,
+    run_id: Annotated[str, typer.Option("--id", metavar="ID", show_default=False,
+                                        help="This run; else the last that changed something.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Put back what a repair changed."""
+    from fixer.app.runs import undo as take_back
+
+    result = take_back(target, run_id or None)
+    if as_json:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(result))
+    else:
+        from fixer.render.outcome import undo_text
+        from fixer.terminal import style_of
+
+        boundary.emit(undo_text(result, style_of(sys.stdout)))
+    raise typer.Exit(1 if result.conflicts else 0)
+
+
+@app.command()
+def history(
+    target: Target = "local", *,
+    forget: Annotated[str, typer.Option("--forget", metavar="ID", show_default=False,
+                                        help="Delete this run and its before-images.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List what repairs did."""
+    from fixer.app.runs import history as runs
+
+    listed = runs(target, forget or None)
+    if as_json:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(listed))
+    else:
+        from fixer.render.outcome import history_text
+
+        boundary.emit(history_text(listed))
+
+
+@app.command()
+def collect(
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The bundle to write (tar.gz).")],
+    target: Target = "local", *, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
+) -> None:
+    """Save the evidence, secrets redacted; `fixer diagnose bundle:FILE` replays it."""
+    from fixer.app.bundles import collect as save
+
+    boundary.emit(save(target, _looking(url, wait, no_probe), output))
+
+
+@app.command()
+def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.")]) -> None:
+    """The page of one cause: what it is, how it is told apart, how it is repaired."""
+    from fixer.app.catalogue import page
+
+    boundary.emit(page(cause))
+
+
+@app.command()
+def causes(as_json: AsJson = False) -> None:
+    """Every cause that can be found."""
+    from fixer.app.catalogue import catalogue
+
+    listed = catalogue()
+    if as_json:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(listed))
+    else:
+        from fixer.render.outcome import catalogue_text
+
+        boundary.emit(catalogue_text(listed))
+
+
+def _looking(url: str, wait: float, no_probe: bool) -> Looking:
+    from fixer.app.options import Looking, check_url
+
+    return Looking(url=check_url(url), wait=wait, no_probe=no_probe)
+
+
+def _health_code(verdict: str) -> int:
+    return {"healthy": 0, "unknown": 3}.get(verdict, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""The terminal: what it can show, and the person who sits at it. Progress and questions go to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+from fixer.model.diagnosis import Need
+from fixer.render.text import Style, clean, plain
+
+
+def style_of(stream: TextIO) -> Style:
+    """Colour and symbols only where the stream is a terminal that has them."""
+    if not stream.isatty():
+        return Style()
+    coloured = "NO_COLOR" not in os.environ and os.environ.get("TERM", "") not in ("", "dumb")
+    return Style(colour=coloured, symbols=(stream.encoding or "").lower().replace("-", "") == "utf8")
+
+
+class Terminal:
+    """A person, if stdin and stderr are a terminal; otherwise somebody who only reads."""
+
+    def __init__(self) -> None:
+        self._style = style_of(sys.stderr)
+
+    @property
+    def answers(self) -> bool:
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def tell(self, line: str) -> None:
+        sign = self._style.paint(self._style.sign("✔"), "green")
+        self._write(f"{sign} {plain(clean(line), self._style)}\n")
+
+    def show(self, lines: list[str]) -> None:
+        self._write("\n".join(lines) + "\n")
+
+    def agrees(self, question: str) -> bool:
+        self._write(f"{clean(question)} [y/N] ")
+        said = sys.stdin.readline()
+        if not said.endswith("\n"):
+            self._write("\n")
+        return said.strip().lower() in ("y", "yes")
+
+    def gives(self, need: Need) -> str | None:
+        self._write(f"{clean(need.key)}: {clean(need.why)}\n")
+        for number, choice in enumerate(need.choices, 1):
+            self._write(f"  {number}. {clean(choice)}\n")
+        if need.kind == "secret":
+            return _hidden()
+        default = f" [{clean(need.default)}]" if need.default is not None else ""
+        self._write(f"  {clean(need.key)}{default}: ")
+        said = sys.stdin.readline().strip()
+        if need.choices:
+            return _chosen(said, need.choices) or need.default
+        return said or need.default
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+
+def _hidden() -> str | None:
+    from getpass import getpass
+
+    try:
+        return getpass("  value (not shown): ", stream=sys.stderr) or None
+    except EOFError:
+        return None
+
+
+def _chosen(said: str, choices: tuple[str, ...]) -> str | None:
+    if said in choices:
+        return said
+    return choices[int(said) - 1] if said.isdecimal() and 1 <= int(said) <= len(choices) else None

@@ -1,0 +1,156 @@
+"""Two looks compared: is the addressed finding gone, did a route that answered stop; and the proofs of health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fixer.model.diagnosis import Diagnosis, Finding, HealthVerdict, RouteHealth, Undetermined
+from fixer.model.facts import Known
+from fixer.model.report import Proof
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
+
+RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
+
+_RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A snapshot and what it means."""
+
+    snapshot: Snapshot
+    diagnosis: Diagnosis
+
+    @property
+    def healthy(self) -> bool:
+        """No finding of role root or contributing, and routes that could be judged."""
+        return self.diagnosis.verdict == "healthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`better` is what keeps a round: the finding is gone and nothing that answered stopped answering."""
+
+    better: bool
+    fixed: bool
+    regressions: tuple[str, ...]
+
+
+def compare(before: Look, after: Look, addressed: Finding) -> Verification:
+    """Judge a round by a look before it and a look after it."""
+    fixed = after.healthy or (not _still_found(before, after, addressed) and not _undetermined(after, addressed.cause))
+    regressions = tuple(_regressions(before, after))
+    return Verification(fixed and not regressions, fixed, regressions)
+
+
+def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
+    then, now = _keys_by_id(before.snapshot), _keys_by_id(after.snapshot)
+    routes = {key for route in addressed.routes for key in then.get(route, ())}
+    for finding in after.diagnosis.findings:
+        if finding.cause != addressed.cause or finding.role == "advice":
+            continue
+        others = {key for route in finding.routes for key in now.get(route, ())}
+        # by route where both name routes: two routes of one service can each have the fault
+        same = bool(routes & others) if routes and others else finding.service == addressed.service
+        if same:
+            return True
+    return False
+
+
+def _undetermined(look: Look, cause: str) -> bool:
+    return any(isinstance(check.verdict, Undetermined) for check in look.diagnosis.checks if check.cause == cause)
+
+
+def _regressions(before: Look, after: Look) -> Iterator[str]:
+    now = _health_by_key(after)
+    for key, health in _health_by_key(before).items():
+        if health.state not in ("ok", "degraded"):
+            continue
+        found = now.get(key)
+        if found is None:
+            yield f"{_name(key)} is gone"
+        elif _RANK[found.state] < _RANK[health.state]:
+            yield f"{_name(key)} answered before and now {found.reason or found.state}"
+
+
+def _health_by_key(look: Look) -> dict[RouteKey, RouteHealth]:
+    health = {entry.route: entry for entry in look.diagnosis.health}
+    worst: dict[RouteKey, RouteHealth] = {}
+    for facts in look.snapshot.routes:
+        entry = health.get(facts.route.id)
+        for key in _keys(facts) if entry is not None else ():
+            known = worst.get(key)
+            if entry is not None and (known is None or _RANK[entry.state] < _RANK[known.state]):
+                worst[key] = entry
+    return worst
+
+
+def _keys_by_id(snapshot: Snapshot) -> dict[str, tuple[RouteKey, ...]]:
+    return {facts.route.id: _keys(facts) for facts in snapshot.routes}
+
+
+def _keys(facts: RouteFacts) -> tuple[RouteKey, ...]:
+    route = facts.route
+    return tuple((facts.node, route.listen_text, name, route.location) for name in route.server_names or ("",))
+
+
+def _name(key: RouteKey) -> str:
+    _, listen, server, location = key
+    return f"{location} on {server or '_'} ({listen})"
+
+
+def proofs(look: Look) -> tuple[Proof, ...]:
+    """The checks that prove health: nginx -t, nginx up, each backend, each route through nginx."""
+    snapshot = look.snapshot
+    used = {name for facts in snapshot.routes for name in facts.endpoints}
+    health = {entry.route: entry for entry in look.diagnosis.health}
+    return (
+        *(_test(nginx) for nginx in snapshot.nginxes),
+        *(_up(nginx) for nginx in snapshot.nginxes),
+        *(_backend(endpoint) for endpoint in snapshot.endpoints if endpoint.id in used and not endpoint.down),
+        *(_route(facts, health.get(facts.route.id)) for facts in snapshot.routes),
+    )
+
+
+def verdict_of(look: Look, found: tuple[Proof, ...]) -> HealthVerdict:
+    """The diagnosis' verdict, never better than what the proofs show."""
+    verdict = look.diagnosis.verdict
+    failed = any(proof.state == "failed" for proof in found)
+    return "degraded" if verdict == "healthy" and failed else verdict
+
+
+def _test(nginx: Nginx) -> Proof:
+    match nginx.test:
+        case Known((0, _)):
+            return Proof("nginx-test", "passed", nginx.conf_path, "nginx -t passes")
+        case Known((_, output)):
+            lines = output.splitlines() or ["nginx -t fails"]
+            refusal = next((line for line in lines if "[emerg]" in line), lines[0])
+            return Proof("nginx-test", "failed", nginx.conf_path, refusal)
+        case unknown:
+            return Proof("nginx-test", "unknown", nginx.conf_path, unknown.reason)
+
+
+def _up(nginx: Nginx) -> Proof:
+    if nginx.master_pid is None:
+        return Proof("nginx-up", "failed", nginx.node, "no master process")
+    return Proof("nginx-up", "passed", nginx.node, f"pid {nginx.master_pid}, {len(nginx.worker_pids)} workers")
+
+
+def _backend(endpoint: Endpoint) -> Proof:
+    match endpoint.http:
+        case Known(probe) if probe.status is not None:
+            return Proof("backend-answers", "passed", endpoint.written, f"HTTP {probe.status}")
+        case Known(probe):
+            return Proof("backend-answers", "failed", endpoint.written, probe.error or "no answer")
+        case unknown:
+            return Proof("backend-answers", "unknown", endpoint.written, unknown.reason)
+
+
+def _route(facts: RouteFacts, health: RouteHealth | None) -> Proof:
+    where = f"{facts.route.location} on {(*facts.route.server_names, '_')[0] or '_'} ({facts.route.listen_text})"
+    if health is None or health.state == "unknown":
+        return Proof("route-answers", "unknown", where, health.reason if health else "not asked")
+    return Proof("route-answers", "passed" if health.state == "ok" else "failed", where, health.reason)
