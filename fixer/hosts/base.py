@@ -35,7 +35,7 @@ class Asker(Protocol):
     def kind(self) -> NodeKind: ...
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """Every query with its answer; never raises for a missing file or tool; `Unreachable` if the transport fails."""
+        """Every query with its answer. A missing file or tool is an answer; `Unreachable` if the transport fails."""
         ...
 
     def clock(self) -> NodeClock:
@@ -97,7 +97,7 @@ class Files(Protocol):
         ...
 
     def lock(self, path: str) -> AbstractContextManager[None]:
-        """Hold an exclusive flock on the file until the block ends (also when the holder is killed); `Locked` if held."""
+        """Hold an exclusive flock on the file until the block ends, or its holder dies; `Locked` if held."""
         ...
 
 

@@ -9,7 +9,6 @@ import signal
 import subprocess  # the only import of it in fixer
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 
 from fixer.hosts.base import CommandResult
 
@@ -65,7 +64,7 @@ def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: 
     """Feed stdin and collect both outputs until the command is over: (stdout, stderr, timed out, cut)."""
     assert child.stdin and child.stdout and child.stderr
     chunks: dict[int, list[bytes]] = {child.stdout.fileno(): [], child.stderr.fileno(): []}
-    left = {fd: limit for fd in chunks}
+    left = dict.fromkeys(chunks, limit)
     pending = memoryview(stdin)
     ended = 0.0
     with selectors.DefaultSelector() as selector:
@@ -214,9 +213,3 @@ class Conversation:
         if self._child.poll() is None:
             _kill_group(self._child)
         _close_pipes(self._child)
-
-    def __enter__(self) -> Conversation:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()

@@ -11,7 +11,9 @@ HINT = "TARGET is local, docker://CONTAINER, compose://PROJECT, ssh://[user@]hos
 
 # What Docker and compose allow as names; an id is such a name too.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
-_SSH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?\Z")
+_SSH = re.compile(
+    r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?\Z"
+)
 
 
 def parse_target(word: str) -> TargetRef:
@@ -50,7 +52,7 @@ def _name(word: str, name: str, what: str) -> str:
 def _ssh_word(word: str, address: str) -> str:
     match = _SSH.match(address)
     if not match or (match[1] and not 0 < int(match[1]) < 65536):
-        raise UsageError(f"{word!r} is not an ssh target", "ssh://[user@]host[:port], as the system's ssh would take it")
+        raise UsageError(f"{word!r} is not an ssh target", "ssh://[user@]host[:port], as ssh would take it")
     return address
 
 

@@ -1,0 +1,175 @@
+"""This machine, in-process: an asker that reads /proc and files itself, a writer for repairs, the `local` target."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from fixer.errors import NeedsPerson
+from fixer.hosts import commands, proctable, readfiles, state
+from fixer.hosts.base import Asker, CommandResult, Files, NodeClock, Writer
+from fixer.model.query import (
+    Answer,
+    Command,
+    ListProcesses,
+    ListSockets,
+    Probe,
+    Query,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
+from fixer.model.target import NodeKind, TargetRef
+
+
+class LocalAsker:
+    """Answers for this machine. Commands and probes run beside the reading of files, each bounded by its own limit."""
+
+    kind: NodeKind = "machine"
+
+    def __init__(self, name: str = "local") -> None:
+        self.name = name
+        self._clock: NodeClock | None = None
+
+    def clock(self) -> NodeClock:
+        """The clock read when the last `ask` began."""
+        return self._clock or read_clock()
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        """Every query with its answer."""
+        self._clock = read_clock()
+        answers: dict[Query, Answer] = {}
+        asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command)]
+        probes = [q for q in dict.fromkeys(queries) if isinstance(q, Probe)]
+        threads = [_beside(partial(_put, answers, command)) for command in asked]
+        if probes:
+            from fixer.hosts.probing import probe_here  # json and sockets only for probes
+
+            threads.append(_beside(lambda: answers.update(probe_here(probes))))
+        for query in queries:
+            if query not in answers and not isinstance(query, Command | Probe):
+                answers[query] = answer_reading(query)
+        for thread in threads:
+            thread.join()
+        return {query: answers.get(query, Answer("failed", message="no answer")) for query in queries}
+
+
+def _put(answers: dict[Query, Answer], command: Command) -> None:
+    answers[command] = answer_command(command)
+
+
+def read_clock() -> NodeClock:
+    """This machine's clock, zone and our privilege."""
+    now = time.time()
+    return NodeClock(now, float(time.localtime(now).tm_gmtoff), os.geteuid() == 0)
+
+
+def _beside(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets) -> Answer:
+    """The answer to a query that only reads files."""
+    match query:
+        case ReadFile():
+            return readfiles.answer_file(query)
+        case ReadGlob():
+            return readfiles.answer_glob(query)
+        case ReadTree():
+            return readfiles.answer_tree(query)
+        case ListProcesses():
+            return proctable.list_processes()
+        case ListSockets():
+            return proctable.list_sockets()
+
+
+def answer_command(command: Command) -> Answer:
+    """The answer to a command that this machine itself can run."""
+    if command.name == "ip-addresses":
+        tables = [readfiles.read_path(f"/proc/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
+        return Answer("ok", commands.own_addresses(*tables))
+    runs = commands.runs_of(command)
+    if runs is None:
+        return commands.refused(command)
+    if commands.needs_systemd(command) and not os.path.isdir("/run/systemd/system"):
+        return Answer("no-tool", message="systemd does not run here")
+    if any(run.trusted and not _is_trusted(run.trusted) for run in runs):
+        return Answer("denied", message=f"{runs[0].trusted} can be changed by others than root; it is not run")
+    results: list[CommandResult | None] = [None] * len(runs)
+
+    def work(index: int) -> None:
+        results[index] = _run(runs[index])
+
+    threads = [_beside(partial(work, i)) for i in range(1, len(runs))]
+    if runs:
+        work(0)
+    for thread in threads:
+        thread.join()
+    done = [result for result in results if result is not None]
+    return commands.resolved(command.args, done) if command.name == "resolve" else commands.answer_of(done)
+
+
+def _run(run: commands.Run) -> CommandResult:
+    from fixer.hosts import process  # subprocess costs 5 ms and file queries do not need it
+
+    return process.run(run.argv, timeout=run.timeout)
+
+
+def _is_trusted(path: str) -> bool:
+    """Nothing that another user could have put there is run with our rights."""
+    try:
+        info = os.stat(os.path.realpath(path))
+    except OSError:
+        return True   # it cannot be run at all; the command says so
+    return info.st_uid in (0, os.geteuid()) and not info.st_mode & 0o022
+
+
+class LocalWriter:
+    """This machine, to be changed."""
+
+    def __init__(self, name: str = "local") -> None:
+        self.name = name
+
+    @property
+    def files(self) -> Files:
+        """The files of this machine."""
+        from fixer.hosts.files_local import LocalFiles  # only repairs need it
+
+        return LocalFiles()
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        """Run a command here."""
+        from fixer.hosts import process  # only repairs need it here
+
+        return process.run(argv, stdin=stdin, timeout=timeout)
+
+
+class LocalTarget:
+    """The machine that fixer runs on."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, ref: TargetRef) -> None:
+        self.ref = ref
+
+    def askers(self) -> tuple[Asker, ...]:
+        """One node, `local`."""
+        return (LocalAsker(),)
+
+    def writer(self, node: str) -> Writer:
+        """This machine."""
+        if node != "local":
+            raise NeedsPerson(f"{node} is not this machine", "its own target can be repaired: docker:// or compose://")
+        return LocalWriter()
+
+    def journal_place(self) -> tuple[Writer, str]:
+        """Here."""
+        return LocalWriter(), state.target_folder(state.state_root(), self.ref)
+
+    def close(self) -> None:
+        """Nothing to close."""

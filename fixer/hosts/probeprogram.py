@@ -1,0 +1,212 @@
+"""The probe itself: connects and GETs, all at once, each bounded. Runs in-process and, as text, in other pythons.
+
+Standard library only and no syntax younger than Python 3.6: a node's own python3 runs this very file by `-c`.
+"""
+# mypy: allow-untyped-defs, allow-untyped-calls
+# ruff: noqa: UP031, UP041
+
+import errno
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+HEAD_LIMIT = 2048
+BODY_LIMIT = 1024
+_WORDS = {
+    errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
+    errno.EADDRNOTAVAIL: "unreachable", errno.ECONNRESET: "reset", errno.EPIPE: "reset", errno.ECONNABORTED: "reset",
+    errno.ETIMEDOUT: "timeout", errno.ENOENT: "no-socket", errno.EACCES: "permission", errno.EPERM: "permission",
+    errno.EAGAIN: "timeout",
+}
+
+
+def probe_one(spec):
+    """One probe: its outcome as the dict that model/query.py describes."""
+    started = time.time()
+    out = {"phase": "connect", "errno": None, "error": None, "status": None, "ms": 0.0, "head": "", "body": ""}
+    deadline = started + spec["timeout"]
+    sock = None
+    try:
+        sock = _connect(spec, deadline)
+        if spec["path"] is None:
+            out["phase"] = "done"
+        else:
+            sock = _talk(sock, spec, deadline, out)
+    except socket.gaierror as error:
+        out["error"], out["body"] = "unresolved", str(error)
+    except socket.timeout:
+        out["error"] = "timeout"
+    except OSError as error:
+        if out["phase"] == "tls" and type(error).__module__ == "ssl":
+            out["error"], out["body"] = "tls", str(error)[:BODY_LIMIT]
+        else:
+            out["errno"] = error.errno
+            out["error"] = _word(error)
+    except ValueError as error:
+        out["error"] = "invalid: " + str(error)
+    finally:
+        if sock is not None:
+            sock.close()
+    out["ms"] = round((time.time() - started) * 1000, 1)
+    return out
+
+
+def _word(error):
+    number = error.errno or 0
+    return _WORDS.get(number) or (os.strerror(number) if number else str(error))
+
+
+def _connect(spec, deadline):
+    if spec["unix"]:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(_left(deadline))
+            sock.connect(spec["unix"])
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+    return socket.create_connection((spec["host"], spec["port"]), timeout=_left(deadline))
+
+
+def _left(deadline):
+    left = deadline - time.time()
+    if left <= 0:
+        raise socket.timeout()
+    return left
+
+
+def _talk(sock, spec, deadline, out):
+    if spec["proxy_protocol"]:
+        sock.sendall(_proxy_line(sock))
+    if spec["tls"]:
+        out["phase"] = "tls"
+        sock.settimeout(_left(deadline))
+        sock = _wrap(sock, spec["sni"])
+    out["phase"] = "send"
+    sock.settimeout(_left(deadline))
+    try:
+        sock.sendall(_request(spec))
+    except (BrokenPipeError, ConnectionResetError):
+        out["phase"] = "head"   # the answer, or its reset, may still be readable: nginx answers 400 to early ends
+    out["phase"] = "head"
+    data = _read_answer(sock, deadline, out)
+    head, found, body = data.partition(b"\r\n\r\n")
+    out["head"] = head[:HEAD_LIMIT].decode("latin-1")
+    out["body"] = body[:BODY_LIMIT].decode("latin-1")
+    out["status"] = _status(head)
+    if out["status"] is not None:
+        out["phase"] = "done" if found else "head"
+        out["error"] = out["error"] if not found else None
+    elif out["error"] is None:
+        out["error"] = "not-http" if data else "closed"
+    return sock
+
+
+def _read_answer(sock, deadline, out):
+    """Bytes up to the end, or until enough is known: a backend that streams forever must not hold us."""
+    data = b""
+    while True:
+        end = data.find(b"\r\n\r\n")
+        if len(data) >= HEAD_LIMIT * 8 or (end >= 0 and len(data) - end - 4 >= BODY_LIMIT):
+            break
+        if data[:5] and not b"HTTP/".startswith(data[:5]):
+            break
+        try:
+            # with a whole head at hand, only wait briefly for more of the body
+            sock.settimeout(min(_left(deadline), 0.25) if end >= 0 else _left(deadline))
+            more = sock.recv(8192)
+        except socket.timeout:
+            if end < 0:
+                out["error"] = "timeout"
+            break
+        except OSError as error:
+            if end < 0:
+                out["errno"] = error.errno
+                out["error"] = _word(error)
+            break
+        if not more:
+            if end < 0 and data:
+                out["error"] = "closed" if data.startswith(b"HTTP/") else None
+            break
+        data += more
+    return data
+
+
+def _status(head):
+    words = head.split(b"\r\n", 1)[0].split(None, 2)
+    if len(words) >= 2 and words[0].startswith(b"HTTP/") and len(words[1]) == 3 and words[1].isdigit():
+        return int(words[1])
+    return None
+
+
+def _request(spec):
+    host = spec["host_header"] or spec["host"] or "localhost"
+    if any(c in text for text in (host, spec["path"], spec["agent"]) for c in "\r\n\0") or " " in spec["path"]:
+        raise ValueError("a line break or space in the request")
+    text = "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    return (text % (spec["path"], host, spec["agent"])).encode("utf-8", "surrogateescape")
+
+
+def _proxy_line(sock):
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return b"PROXY UNKNOWN\r\n"
+    here, there = sock.getsockname(), sock.getpeername()
+    kind = "TCP4" if sock.family == socket.AF_INET else "TCP6"
+    return ("PROXY %s %s %s %d %d\r\n" % (kind, here[0], there[0], here[1], there[1])).encode()
+
+
+def _wrap(sock, sni):
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(sock, server_hostname=sni or None)
+
+
+def probe_all(specs):
+    """The outcomes of all probes, made at the same time, in their order."""
+    outcomes = [None] * len(specs)
+
+    def work(index):
+        outcomes[index] = probe_one(specs[index])
+
+    if len(specs) == 1:
+        work(0)
+        return outcomes
+    threads = [threading.Thread(target=work, args=(index,), daemon=True) for index in range(len(specs))]
+    for thread in threads:
+        thread.start()
+    end = time.time() + max([0.0] + [spec["timeout"] for spec in specs]) + 1.0
+    for thread in threads:
+        thread.join(max(0.0, end - time.time()))   # a resolver can hang for longer than any socket
+    late = {"phase": "connect", "errno": None, "error": "timeout", "status": None, "ms": 0.0, "head": "", "body": ""}
+    return [late if outcome is None else outcome for outcome in outcomes]
+
+
+def enter(paths):
+    """Enter the namespaces behind these /proc/PID/ns files (network first, then mounts for unix sockets and names)."""
+    import ctypes
+    import encodings.idna
+    import ssl
+
+    del encodings, ssl   # loaded now: afterwards the files of this python may be out of reach
+    libc = ctypes.CDLL(None, use_errno=True)
+    handles = [os.open(path, os.O_RDONLY) for path in paths]
+    if libc.setns(handles[0], 0) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), paths[0])
+    for handle in handles[1:]:
+        libc.setns(handle, 0)   # may be refused; then names and unix sockets are ours, addresses the node's
+
+
+if __name__ == "__main__":
+    request = json.loads(sys.argv[1])
+    if request["enter"]:
+        enter(request["enter"])
+    sys.stdout.write(json.dumps(probe_all(request["probes"])) + "\n")
+    sys.stdout.flush()
+    os._exit(0)   # threads that hang in a resolver must not hold the end
