@@ -75,7 +75,7 @@ def diagnose(
     form: Annotated[Format, typer.Option("--format", help="How to print the report.")] = Format.CONSOLE,
     url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
-    """Find the cause and show the proof; changes nothing."""
+    """Find the cause and show the proof."""
     from fixer.app.looking import diagnose as look
 
     report = look(target, _looking(url, wait, no_probe))
@@ -112,7 +112,7 @@ def repair(
                                                      help="An input that a repair needs; repeatable.")] = None,
     as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
-    """Diagnose, show the change, ask, make it, prove it; roll back what does not help."""
+    """Show the change, ask, make it, prove it."""
     from fixer.app.options import Repairing, parse_inputs
     from fixer.app.repairing import repair as run
     from fixer.terminal import Terminal
@@ -138,7 +138,7 @@ def repair(
 def verify(
     target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
-    """Only the checks that prove health: nginx -t, nginx up, backend answers, routes answer."""
+    """Check only what proves health."""
     from fixer.app.looking import verify as look
 
     result = look(target, _looking(url, wait, no_probe))
@@ -203,7 +203,7 @@ def collect(
     output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The bundle to write (tar.gz).")],
     target: Target = "local", *, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
-    """Save the evidence, secrets redacted; `fixer diagnose bundle:FILE` replays it."""
+    """Save redacted evidence as a bundle."""
     from fixer.app.bundles import collect as save
 
     boundary.emit(save(target, _looking(url, wait, no_probe), output))
@@ -211,7 +211,7 @@ def collect(
 
 @app.command()
 def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.")]) -> None:
-    """The page of one cause: what it is, how it is told apart, how it is repaired."""
+    """Show the page of one cause."""
     from fixer.app.catalogue import page
 
     boundary.emit(page(cause))
@@ -219,7 +219,7 @@ def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause 
 
 @app.command()
 def causes(as_json: AsJson = False) -> None:
-    """Every cause that can be found."""
+    """List every cause that can be found."""
     from fixer.app.catalogue import catalogue
 
     listed = catalogue()

@@ -41,9 +41,9 @@ def parse_inputs(words: Sequence[str]) -> Mapping[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UsageError("--set takes KEY=VALUE; one of them has no =", "for example: --set SECRET_KEY=…")
+            raise UsageError("--set takes KEY=VALUE; one of them has no =", "for example: --set SECRET_KEY=VALUE")
         if not key.strip() or not key.isprintable():
-            raise UsageError("--set takes KEY=VALUE; one of them has no key", "for example: --set SECRET_KEY=…")
+            raise UsageError("--set takes KEY=VALUE; one of them has no key", "for example: --set SECRET_KEY=VALUE")
         if any(char in value for char in "\0\r\n"):
             raise UsageError(f"--set {key}: a value is one line", "give it without line breaks")
         if inputs.setdefault(key, value) != value:

@@ -21,7 +21,9 @@ from fixer.render.text import (
 
 SHOWN_ROUTES = 5
 SHOWN_EVIDENCE = 8
+SHOWN_LINES = 2        # of one piece of evidence
 SHOWN_NAMES = 3
+EVIDENCE_WIDTH = WIDTH - 8
 WHERE_WIDTH = 38       # where a piece of evidence was seen: the left column
 
 
@@ -113,7 +115,7 @@ def _finding(finding: FindingReport, style: Style, *, verbose: bool) -> list[str
 def name_of(finding: FindingReport) -> str:
     """The cause, with its variant where that says more."""
     variant = finding.variant
-    return finding.cause if variant in (None, finding.cause) else f"{finding.cause} ({variant})"
+    return clean(finding.cause if variant in (None, finding.cause) else f"{finding.cause} ({variant})")
 
 
 def _role(finding: FindingReport, style: Style) -> str:
@@ -128,27 +130,28 @@ def _aside(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
     return [*lines, *evidence_lines(finding.evidence, style, verbose=True)] if verbose else lines
 
 
-def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: bool) -> list[str]:
+def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: bool, indent: int = 4) -> list[str]:
     """Where each thing was seen, and what was seen there."""
     shown = evidence if verbose else evidence[:SHOWN_EVIDENCE]
     column = min(WHERE_WIDTH, max((cells(clean(item.where)) for item in shown), default=0))
     lines = [line for item in shown for line in _evidence(item, column, style, verbose=verbose)]
     if len(evidence) > len(shown):
-        lines.append(f"    and {len(evidence) - len(shown)} more (--verbose)")
-    return lines
+        lines.append(f"and {len(evidence) - len(shown)} more (--verbose)")
+    return [f"{' ' * indent}{line}".rstrip() for line in lines]
 
 
 def _evidence(item: Evidence, column: int, style: Style, *, verbose: bool) -> list[str]:
-    where = clean(item.where) if verbose else shorten_middle(clean(item.where), WIDTH - 4, style)
-    text = clean(item.text.strip())
+    where, text = clean(item.where), clean(item.text.strip())
     beside = cells(where) <= column
-    room = WIDTH - 6 - column if beside else WIDTH - 6
-    parts = wrap(text, room) if verbose else [shorten(" ".join(text.split()), room, style)]
+    room = EVIDENCE_WIDTH - 2 - (column if beside else 0)
+    parts = wrap(text, room)
+    if not verbose and len(parts) > SHOWN_LINES:
+        parts = [*parts[:SHOWN_LINES - 1], shorten(" ".join(parts[SHOWN_LINES - 1:]), room, style)]
     if not beside:
-        return [f"    {where}", *(f"      {part}" for part in parts)]
+        places = wrap(where, EVIDENCE_WIDTH) if verbose else [shorten_middle(where, EVIDENCE_WIDTH, style)]
+        return [*places, *(f"  {part}" for part in parts)]
     first, *more = parts
-    return [f"    {style.paint(pad(where, column), 'dim')}  {first}".rstrip(),
-            *(f"    {' ' * column}  {part}" for part in more)]
+    return [f"{style.paint(pad(where, column), 'dim')}  {first}", *(f"{' ' * column}  {part}" for part in more)]
 
 
 def _ruled_out(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
@@ -175,14 +178,14 @@ def _with_missing(check: CheckReport) -> str:
 
 def _all_checks(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
     lines = ["", "  Every check"]
-    signs = {"found": ("✗", "red"), "ruled-out": ("✔", "green"), "undetermined": ("?", "yellow")}
+    signs = {"found": "✗", "ruled-out": "✔", "undetermined": "?"}
     for check in checks:
-        symbol, _ = signs[check.verdict]
-        lines.append(f"    {pad(style.sign(symbol), 4)} {pad(check.cause, 28)} {check.verdict}")
+        sign = pad(style.sign(signs[check.verdict]), style.sign_width)
+        lines.append(f"    {sign} {pad(clean(check.cause), 28)} {check.verdict}")
         if check.verdict == "ruled-out":
-            lines += [f"     {line}" for line in evidence_lines(check.evidence, style, verbose=True)]
+            lines += evidence_lines(check.evidence, style, verbose=True, indent=8)
         for missing in check.missing:
-            lines += [f"         {line}" for line in wrap(f"not known: {clean(missing)}", WIDTH - 9)]
+            lines += [f"        {line}" for line in wrap(f"not known: {clean(missing)}", WIDTH - 8)]
     return lines
 
 

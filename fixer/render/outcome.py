@@ -15,7 +15,7 @@ from fixer.model.report import (
     VerifyResult,
 )
 from fixer.render.console import headline
-from fixer.render.text import PLAIN, WIDTH, Style, clean, pad, wrap
+from fixer.render.text import PLAIN, WIDTH, Colour, Style, clean, pad, wrap
 
 _OUTCOMES: dict[OutcomeKind, str] = {
     "nothing-to-do": "Nothing to repair: it is healthy.",
@@ -25,6 +25,7 @@ _OUTCOMES: dict[OutcomeKind, str] = {
     "failed": "Failed.",
 }
 
+_PROOF_COLOURS: dict[str, Colour] = {"passed": "green", "failed": "red", "unknown": "yellow"}
 _PROOFS = {
     "nginx-test": "nginx accepts its configuration",
     "nginx-up": "nginx is up",
@@ -36,8 +37,8 @@ _PROOFS = {
 def repair_text(result: RepairResult, style: Style = PLAIN) -> str:
     """How a repair ended: what was kept, what was withheld and why, how to take it back."""
     good = result.exit_code == 0
-    sign, colour = (style.sign("✔"), "green") if good else (style.sign("✗"), "red")
-    lines = [style.paint(f"{sign} {_OUTCOMES[result.outcome]}", "green" if colour == "green" else "red")]
+    title = f"{style.sign('✔' if good else '✗')} {_OUTCOMES[result.outcome]}"
+    lines = [style.paint(title, "green" if good else "red")]
     if not good:
         lines += [f"  {line}" for line in headline(result.after, style)]
     lines += _block("Done and kept", result.applied)
@@ -64,20 +65,11 @@ def verify_text(result: VerifyResult, style: Style = PLAIN) -> str:
 
 
 def _proof(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
-    colour = {"passed": "green", "failed": "red", "unknown": "yellow"}[proof.state]
-    label = pad(_PROOFS[proof.check], width)
-    indent = width + 8
+    indent = width + 4 + style.sign_width
     said = clean(f"{proof.where}: {proof.text}" if proof.text else proof.where)
     first, *rest = wrap(said, WIDTH - indent)
-    painted = pad(sign, 4)
-    match colour:
-        case "green":
-            painted = style.paint(painted, "green")
-        case "red":
-            painted = style.paint(painted, "red")
-        case _:
-            painted = style.paint(painted, "yellow")
-    return [f"  {painted} {label} {first}", *(" " * indent + line for line in rest)]
+    painted = style.paint(pad(sign, style.sign_width), _PROOF_COLOURS[proof.state])
+    return [f"  {painted} {pad(_PROOFS[proof.check], width)} {first}", *(" " * indent + line for line in rest)]
 
 
 def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
@@ -88,6 +80,8 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
     lines += _block("Put back", result.restored)
     lines += _block("Left as it is, somebody changed it since", result.conflicts)
     lines += _block("Cannot come back, as said before it was done", result.irreversible)
+    for note in result.notes:
+        lines += _item(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
 
 

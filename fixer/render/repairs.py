@@ -30,14 +30,21 @@ def _offer(repair: RepairReport, target: str, style: Style) -> list[str]:
     needs = [line for need in repair.needs for line in need_lines(need)]
     if cells(label) + 2 + cells(command) <= WIDTH:
         return [f"{pad(label, WIDTH - cells(command))}{style.paint(command, 'cyan')}", *needs]
-    return [*_wrapped(label.strip(), 2), *needs, f"    {style.paint(command, 'cyan')}"]
+    return [*_wrapped(label.strip(), 2), *needs, *(style.paint(line, "cyan") for line in _command_lines(command))]
+
+
+def _command_lines(command: str) -> list[str]:
+    """A command that is too long for one line goes on after a backslash: it can be copied as it stands."""
+    first, *rest = wrap(command, WIDTH - 10)
+    lines = [f"    {first}", *(f"      {line}" for line in rest)]
+    return [*(f"{line} \\" for line in lines[:-1]), lines[-1]]
 
 
 def _command(repair: RepairReport, target: str) -> str:
     words = ["sudo fixer repair"] if target == "local" else ["fixer repair", clean(target)]
     if repair.risk == "disruptive":
         words.append("--max-risk disruptive")
-    words += [f"--set {clean(need.key)}=…" for need in repair.needs if need.default is None]
+    words += [f"--set {clean(need.key)}=VALUE" for need in repair.needs if need.default is None]
     return " ".join(words)
 
 
@@ -54,7 +61,7 @@ def need_lines(need: NeedReport) -> list[str]:
 def _changes(diff: str, style: Style, limit: int | None) -> list[str]:
     """The changed lines of a diff, with the name of each file; what stands around them is in the plan."""
     raw = [line for line in clean_lines(diff.rstrip("\n")) if line.startswith(("+", "-"))]
-    kept = [line for line, after in zip(raw, [*raw[1:], ""], strict=True)
+    kept = [line for line, after in zip(raw, [*raw[1:], ""], strict=False)
             if not (line.startswith("--- ") and after.startswith("+++ ") and after != "+++ /dev/null")]
     shown = kept if limit is None else kept[:limit]
     lines = [_diff_line(line, style) for line in shown]

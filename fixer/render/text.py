@@ -12,8 +12,6 @@ Colour: TypeAlias = Literal["red", "green", "yellow", "bold", "dim", "cyan"]
 
 _CODES: dict[Colour, str] = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})     # controls, direction overrides, surrogates
-
 _ASCII = {"✗": "FAIL", "✔": "OK", "?": "?", "!": "!", "·": "-", "…": "...", "→": "->"}
 
 
@@ -28,6 +26,11 @@ class Style:
         """The text in that colour, or as it is."""
         return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.colour and text else text
 
+    @property
+    def sign_width(self) -> int:
+        """The columns that the widest sign takes."""
+        return 1 if self.symbols else 4
+
     def sign(self, symbol: str) -> str:
         """One of our own symbols, or its ASCII word."""
         return symbol if self.symbols else _ASCII[symbol]
@@ -40,7 +43,7 @@ def clean(text: str) -> str:
     """The text with every control, direction override and lone surrogate written as an escape, on one line."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_escape(c) if unicodedata.category(c) in _HIDDEN else c for c in text.replace("\t", "    "))
+    return "".join(c if c.isprintable() else _escape(c) for c in text.replace("\t", "    "))
 
 
 def _escape(char: str) -> str:

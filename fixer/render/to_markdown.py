@@ -31,7 +31,7 @@ def _route(route: RouteReport) -> str:
 
 
 def _finding(finding: FindingReport) -> list[str]:
-    lines = ["", f"## {name_of(finding)}", "", f"{finding.role}, {finding.confidence}, {code(finding.node)}", ""]
+    lines = ["", f"## {code(name_of(finding))}", "", f"{finding.role}, {finding.confidence}, {code(finding.node)}", ""]
     lines += [code(text) for text in (finding.summary, *finding.detail)]
     lines += ["", *(_evidence(item) for item in finding.evidence)]
     return [*lines, *(line for repair in finding.repairs for line in _repair(repair))]
