@@ -1,0 +1,135 @@
+"""Containers from `docker inspect`: state, command, networks, mounts; names of variables, never their values."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+from fixer.model.query import Answer
+from fixer.model.snapshot import Container
+
+Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
+
+_TIME = re.compile(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
+INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init"})
+
+
+def parse_inspect(answer: Answer | None) -> tuple[Container, ...]:
+    """Every container of a docker inspect answer; what is not an object with an Id is left out."""
+    return tuple(_container(item) for item in inspected(answer))
+
+
+def inspected(answer: Answer | None) -> list[Mapping[str, Json]]:
+    """The raw objects of a docker inspect answer."""
+    if answer is None or not answer.data:
+        return []
+    try:
+        data = json.loads(answer.data)
+    except ValueError:
+        return []
+    items = data if isinstance(data, list) else [data]
+    return [item for item in items if isinstance(item, dict) and isinstance(item.get("Id"), str)]
+
+
+def inspect_environment(item: Mapping[str, Json]) -> dict[str, str]:
+    """NAME -> value of Config.Env: for finding ports and hosts, never kept."""
+    return dict(e.split("=", 1) for e in strings(get(item, "Config", "Env")) if "=" in e)
+
+
+def get(item: Json, *path: str) -> Json:
+    """The value at a path of keys, None where any of them is missing."""
+    for key in path:
+        if not isinstance(item, Mapping):
+            return None
+        item = item.get(key)
+    return item
+
+
+def text(item: Json, *path: str) -> str:
+    """The string at a path, empty where there is none."""
+    value = get(item, *path)
+    return value if isinstance(value, str) else ""
+
+
+def number(item: Json, *path: str) -> int:
+    """The integer at a path, 0 where there is none."""
+    value = get(item, *path)
+    return value if isinstance(value, int) else 0
+
+
+def strings(value: Json) -> list[str]:
+    """The strings of a list."""
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+
+
+def _container(item: Mapping[str, Json]) -> Container:
+    labels = {k: v for k, v in _mapping(get(item, "Config", "Labels")).items() if isinstance(v, str)}
+    argv = (text(item, "Path"), *strings(item.get("Args")))
+    return Container(
+        id=text(item, "Id"), name=text(item, "Name").lstrip("/"), service=labels.get("com.docker.compose.service"),
+        project=labels.get("com.docker.compose.project"), image=text(item, "Config", "Image"),
+        status=text(item, "State", "Status"), exit_code=number(item, "State", "ExitCode"),
+        error=text(item, "State", "Error"), oom_killed=get(item, "State", "OOMKilled") is True,
+        pid=number(item, "State", "Pid"), restart_policy=text(item, "HostConfig", "RestartPolicy", "Name"),
+        restart_count=number(item, "RestartCount"), health=text(item, "State", "Health", "Status") or None,
+        started_at=parse_time(text(item, "State", "StartedAt")),
+        finished_at=parse_time(text(item, "State", "FinishedAt")), argv=argv, user=text(item, "Config", "User"),
+        env_names=tuple(e.split("=", 1)[0] for e in strings(get(item, "Config", "Env"))),
+        networks=tuple(_networks(item)), published=tuple(_published(item)), mounts=tuple(_mounts(item)),
+        labels=tuple(sorted(labels.items())),
+        is_machine=argv[0].rsplit("/", 1)[-1] in INITS,
+    )
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _networks(item: Json) -> Iterable[tuple[str, str, tuple[str, ...]]]:
+    for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
+        names = [*strings(get(network, "Aliases")), *strings(get(network, "DNSNames"))]
+        yield name, text(network, "IPAddress"), tuple(dict.fromkeys(names))
+
+
+def _published(item: Json) -> Iterable[tuple[str, int, int]]:
+    for port, places in sorted(_mapping(get(item, "NetworkSettings", "Ports")).items()):
+        inner = port.split("/", 1)[0]
+        for place in places if isinstance(places, list) else []:
+            outer = text(place, "HostPort")
+            if inner.isdigit() and outer.isdigit():
+                yield text(place, "HostIp"), int(outer), int(inner)
+
+
+def _mounts(item: Json) -> Iterable[tuple[str, str, bool]]:
+    mounts = get(item, "Mounts")
+    for mount in mounts if isinstance(mounts, list) else []:
+        if text(mount, "Type") == "bind":
+            yield text(mount, "Source"), text(mount, "Destination"), get(mount, "RW") is True
+
+
+def parse_time(value: str) -> float:
+    """Epoch seconds of Docker's RFC 3339 time; 0.0 for its year 1 that means never."""
+    match = _TIME.match(value)
+    if match is None or match[1] == "0001":
+        return 0.0
+    year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
+    stamp = calendar.timegm((year, month, day, hour, minute, second, 0, 0, 0)) + float(match[7] or 0)
+    if match[8]:
+        offset = int(match[9]) * 3600 + int(match[10]) * 60
+        stamp -= offset if match[8] == "+" else -offset
+    return stamp
+
+
+def host_path(container: Container, path: str) -> tuple[str, bool] | None:
+    """(path on the Docker host, single-file mount) of a container's path that lies in a bind mount."""
+    best: tuple[str, str] | None = None
+    for source, destination, _ in container.mounts:
+        root = destination.rstrip("/")
+        if (path == root or path.startswith(root + "/")) and (best is None or len(root) > len(best[1])):
+            best = (source, root)
+    if best is None:
+        return None
+    return best[0] + path[len(best[1]) :], path == best[1]

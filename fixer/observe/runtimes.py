@@ -1,0 +1,170 @@
+"""Which server a command line runs: its launchers peeled off, its name found, an application server or a daemon."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+
+SERVERS = frozenset({
+    "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "uwsgi", "flask", "fastapi",
+    "puma", "unicorn", "thin", "php-fpm", "robyn", "sanic", "litestar",
+})
+_MODULES = {"uvicorn.__main__": "uvicorn", "hypercorn.__main__": "hypercorn", "waitress": "waitress-serve",
+            "http.server": "http.server", "gunicorn.app.wsgiapp": "gunicorn", "django": "django"}
+_LAUNCHERS = {
+    "exec": 0, "nohup": 0, "setsid": 0, "command": 0, "time": 0, "tini": 0, "dumb-init": 0, "catatonit": 0,
+    "docker-init": 0, "chpst": 0, "gosu": 1, "su-exec": 1, "chroot": 1, "timeout": 1, "flock": 1,
+    "env": 0, "sudo": 0, "runuser": 0, "setpriv": 0, "stdbuf": 0, "nice": 0, "ionice": 0, "numactl": 0,
+    "opentelemetry-instrument": 0, "ddtrace-run": 0, "newrelic-admin": 1,
+}
+_TAKES_VALUE = {
+    "sudo": {"-u", "-g", "-h", "-p", "-C"}, "runuser": {"-u", "-g", "-G"}, "env": {"-u", "-C", "-S"},
+    "nice": {"-n"}, "ionice": {"-c", "-n"}, "setpriv": {"--reuid", "--regid", "--groups"}, "stdbuf": {"-o", "-e", "-i"},
+    "chpst": {"-u", "-U", "-e", "-n"}, "timeout": {"-s", "-k"}, "tini": {"-p"},
+}
+_RUNNERS = {("poetry", "run"), ("pipenv", "run"), ("uv", "run"), ("pdm", "run"), ("hatch", "run"), ("rye", "run"),
+            ("bundle", "exec"), ("conda", "run")}
+_PYTHON = re.compile(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
+_PYTHON_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+_LOCAL = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/", "/var/lib/")
+_SYSTEM = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/",
+           "/etc/init.d/")
+_INTERPRETERS = {"node": "node", "nodejs": "node", "bun": "node", "deno": "node", "java": "java", "ruby": "ruby",
+                 "dotnet": "dotnet", "beam.smp": "beam"}
+DAEMONS = frozenset({
+    "nginx", "sshd", "cron", "crond", "dbus-daemon", "dbus-broker", "rsyslogd", "postgres", "redis-server", "mysqld",
+    "mariadbd", "memcached", "containerd", "dockerd", "docker-proxy", "chronyd", "ntpd", "agetty", "polkitd",
+    "supervisord", "caddy", "haproxy", "apache2", "httpd", "varnishd", "exim4", "master", "named", "unbound", "dnsmasq",
+    "mongod", "rabbitmq-server", "journald", "systemd", "init", "certbot", "logrotate", "prometheus", "node_exporter", "squid",
+})
+
+
+def peel(argv: Sequence[str]) -> int:
+    """How many leading words only launch the rest (`exec env A=1 sudo -u app …`)."""
+    i = 0
+    while i < len(argv):
+        name = posixpath.basename(argv[i].lstrip("@-:+!") if i == 0 else argv[i])
+        if (name, argv[i + 1] if i + 1 < len(argv) else "") in _RUNNERS:
+            i += 2
+        elif name in _LAUNCHERS:
+            i = _skip_options(argv, i + 1, _TAKES_VALUE.get(name, set())) + _LAUNCHERS[name]
+        elif re.match(r"^[A-Za-z_]\w*=", argv[i]):
+            i += 1
+        else:
+            return i
+    return len(argv)
+
+
+def _skip_options(argv: Sequence[str], i: int, takes_value: set[str]) -> int:
+    while i < len(argv):
+        if argv[i] == "--":
+            return i + 1
+        if re.match(r"^[A-Za-z_]\w*=", argv[i]):
+            i += 1
+        elif argv[i].startswith("-") and len(argv[i]) > 1:
+            i += 2 if argv[i] in takes_value else 1
+        else:
+            return i
+    return i
+
+
+def server_at(argv: Sequence[str]) -> tuple[str, int]:
+    """(runtime, index of the first word of its own arguments); runtime empty where nothing is recognised."""
+    i = peel(argv)
+    if i >= len(argv):
+        return "", i
+    name = posixpath.basename(argv[i].lstrip("@-:+!"))
+    if _PYTHON.match(name):
+        return _python(argv, i + 1)
+    known = _named(name)
+    if known:
+        return known, i + 1
+    if name in _INTERPRETERS:
+        return _interpreted(argv, i, _INTERPRETERS[name])
+    if name in _SHELLS:
+        return "shell", i + 1
+    if name in ("npm", "yarn", "pnpm", "npx"):
+        return "node", i + 1
+    return "", i + 1
+
+
+def _named(name: str) -> str:
+    """The server of that file name (`gunicorn3`, `php-fpm8.2`, `uvicorn.exe` included)."""
+    if name == "manage.py":
+        return "django"
+    stem = re.sub(r"(?:-?\d+(?:\.\d+)*|\.py|\.exe)$", "", name)
+    return stem if stem in SERVERS else ""
+
+
+def _interpreted(argv: Sequence[str], i: int, runtime: str) -> tuple[str, int]:
+    for k in range(i + 1, len(argv)):
+        if not argv[k].startswith("-"):
+            return _named(posixpath.basename(argv[k])) or runtime, i + 1
+    return runtime, i + 1
+
+
+def _python(argv: Sequence[str], i: int) -> tuple[str, int]:
+    while i < len(argv):
+        if argv[i] == "-m" and i + 1 < len(argv):
+            module = argv[i + 1]
+            return _MODULES.get(module) or _named(module.split(".")[0]) or "python", i + 2
+        if argv[i] == "-c":
+            return "python", i + 2
+        if argv[i] in _PYTHON_VALUE:
+            i += 2
+        elif argv[i].startswith("-"):
+            i += 1
+        else:
+            name = posixpath.basename(argv[i])
+            known = _named(name)
+            if known in ("", "python") and peel(argv[i:]) and i + 1 < len(argv):
+                return server_at_offset(argv, i)
+            return known or "python", i + 1
+    return "python", i
+
+
+def server_at_offset(argv: Sequence[str], i: int) -> tuple[str, int]:
+    """As server_at for the words from `i` on."""
+    runtime, at = server_at(argv[i:])
+    return runtime, at + i
+
+
+def runtime_of(argv: Sequence[str]) -> str:
+    """What serves when this command runs: a known server, `python`, `node`, `java`, `binary` … or nothing."""
+    runtime, _ = server_at(argv)
+    if runtime and runtime != "shell":
+        return runtime
+    i = peel(argv)
+    command = argv[i].lstrip("@-:+!") if i < len(argv) else ""
+    if runtime == "shell" or posixpath.basename(command) in DAEMONS:
+        return ""
+    return "binary" if command.startswith(_LOCAL) else ""
+
+
+def script_of(argv: Sequence[str]) -> str | None:
+    """The file that holds what this command really does: a script given to python, sh, node, or run itself."""
+    i = peel(argv)
+    if i >= len(argv):
+        return None
+    name = posixpath.basename(argv[i].lstrip("@-:+!"))
+    if not (_PYTHON.match(name) or name in _SHELLS or name in _INTERPRETERS):
+        return argv[i].lstrip("@-:+!")
+    for word in argv[i + 1 :]:
+        if word in ("-c", "-m"):
+            return None
+        if not word.startswith("-"):
+            return word
+    return None
+
+
+def is_app_server(argv: Sequence[str], runtime: str, fragment: str, unit_type: str) -> bool:
+    """Whether a unit's command is somebody's application, not a daemon of the system nor a job that ends."""
+    if not runtime or runtime == "http.server" or unit_type == "oneshot":
+        return False
+    if runtime in SERVERS or runtime == "django":
+        return True
+    script = script_of(argv) or ""
+    shipped = fragment.startswith(("/usr/lib/systemd/", "/lib/systemd/"))
+    return not shipped and not script.startswith(_SYSTEM)

@@ -1,0 +1,138 @@
+"""Wrapper scripts: which server a shell script ends in, with the variables it sets on the way. Read, never run."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fixer.observe.envfiles import read_env_file
+from fixer.observe.runtimes import runtime_of
+from fixer.observe.words import Word, assignment, expand, expand_words, shell_words
+
+_KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
+_DEFAULTS = re.compile(r"^\$\{(\w+):?=")
+MAX_DEPTH = 3      # a wrapper that calls a wrapper that calls a wrapper
+
+
+@dataclass(slots=True)
+class ShellRun:
+    """What reading a script gave: the server's command in it (None: there is none), variables, files it sources."""
+
+    env: dict[str, Word]
+    command: list[Word] | None = None
+    directory: str = ""
+    sourced: list[str] = field(default_factory=list)
+    other: list[list[Word]] = field(default_factory=list)      # exec'd commands that are no known server
+
+
+def is_shell_script(data: bytes) -> bool:
+    """True for a file that a shell runs."""
+    first = data[:128].split(b"\n", 1)[0]
+    return first.startswith(b"#!") and bool(re.search(rb"/(?:env +)?(?:sh|bash|dash|ash|zsh|ksh)\b", first))
+
+
+def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
+                start: int | None = 0, directory: str = "") -> ShellRun:
+    """Follow a script from top to bottom; branches are not decided, so the last server named in it counts."""
+    run = ShellRun(dict(env), directory=directory)
+    for command, at, number in simple_commands(text):
+        words = shell_words(command, file, line + number, None if start is None else start + at)
+        _one_command(run, words, files)
+    return run
+
+
+def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
+    while words and words[0].text in _KEYWORDS:
+        words = words[1:]
+    local: dict[str, Word] = {}
+    while words and (pair := assignment(words[0])):
+        local[pair[0]] = expand(pair[1], run.env)
+        words = words[1:]
+    if not words:
+        run.env.update(local)
+        return
+    name = words[0].text
+    if name in ("export", "readonly", "declare", "typeset", "local"):
+        run.env.update({p[0]: expand(p[1], run.env) for w in words[1:] if (p := assignment(w))})
+    elif name == ":":
+        _set_defaults(run, words[1:])
+    elif name in (".", "source") and len(words) > 1:
+        path = posixpath.join(run.directory, expand(words[1], run.env).text)
+        run.sourced.append(path)
+        run.env.update({k: expand(v, run.env) for k, v in read_env_file(path, files.get(path, b"")).items()})
+    elif name == "cd" and len(words) > 1:
+        run.directory = posixpath.join(run.directory, expand(words[1], run.env).text)
+    else:
+        _server_command(run, words, local)
+
+
+def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word]) -> None:
+    inline = {p[0]: p[1] for w in words if (p := assignment(w))}       # env PORT=8000 uvicorn …
+    env = {**run.env, **local}
+    expanded = expand_words(words, env)
+    argv = [w.text for w in expanded]
+    runtime = runtime_of(argv)
+    if runtime:
+        run.command = expanded
+        run.env.update(local)
+        run.env.update({k: expand(v, env) for k, v in inline.items()})
+    elif argv and argv[0] in ("exec", "nohup", "sh", "bash"):
+        run.other.append(expanded)
+
+
+def _set_defaults(run: ShellRun, words: list[Word]) -> None:
+    """`: "${PORT:=8000}"` gives PORT a value where it has none."""
+    for word in words:
+        match = _DEFAULTS.match(word.text)
+        if match and not (match[1] in run.env and run.env[match[1]].text):
+            run.env[match[1]] = expand(word, {k: v for k, v in run.env.items() if k != match[1]})
+
+
+_TOKEN = re.compile(
+    r"""\\. | '[^']*' | "(?:\\.|[^"\\])*" | \$\{[^}]*\}     # what quotes: operators inside it are text
+      | [;\n&|]+                                            # ends a command
+      | (?<![\w$"'}])\#[^\n]*                               # a comment
+      | <<-?\s*['"]?(\w+)                                  # a here-document
+      | [^\\'"$;\n&|#<]+ | .""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def simple_commands(text: str) -> list[tuple[str, int, int]]:
+    """(text, offset, lines before it) of each simple command: split at newlines and operators outside quotes."""
+    found: list[tuple[str, int, int]] = []
+    begin = at = 0
+    parts: list[str] = []
+
+    def close(end: int) -> None:
+        raw = "".join(parts)
+        stripped = raw.lstrip()
+        if stripped:
+            offset = begin + len(raw) - len(stripped)
+            found.append((stripped.rstrip(), offset, text.count("\n", 0, offset)))
+        parts.clear()
+
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        token = match[0] if match else text[at]
+        end = at + len(token)
+        if match and match[1]:
+            end = _after_heredoc(text, end, match[1])
+            parts.append(" " * (end - at))
+        elif token.startswith("#"):
+            parts.append(" " * len(token))
+        elif token[0] in ";\n&|" and not (token[0] == "&" and "".join(parts).endswith(">")):
+            close(at)
+            begin = end
+        else:
+            parts.append(token)
+        at = end
+    close(at)
+    return found
+
+
+def _after_heredoc(text: str, at: int, word: str) -> int:
+    match = re.compile(rf"^\s*{re.escape(word)}\s*$", re.MULTILINE).search(text, at)
+    return match.end() if match else len(text)

@@ -1,0 +1,173 @@
+"""systemd units: what `systemctl show` prints, and unit files with their drop-ins read line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from fixer.model.facts import Fact, Known
+from fixer.model.query import Answer
+from fixer.model.snapshot import Unit
+from fixer.observe.words import systemd_words
+
+_SPAN_UNITS = {
+    "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
+    "y": 31557600.0,
+}
+_COMMENT = re.compile(r"[ \t]*[#;]")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLine:
+    """One assignment of a unit file: continued lines joined, `start` the offset of the value's first byte.
+
+    `value` is the raw text from there to the end, with its backslash-newlines, so offsets in it are file offsets.
+    """
+
+    file: str
+    line: int
+    section: str
+    key: str
+    value: str
+    start: int
+
+
+def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
+    """Units by name; one for each of its names (aliases), so that any of them finds it."""
+    if answer is None or not answer.data:
+        return {}
+    boot = boot_at.value if isinstance(boot_at, Known) else 0.0
+    units: dict[str, Unit] = {}
+    for block in _blocks(answer.data.decode("utf-8", "replace")):
+        if block.get("Id"):
+            unit = _unit(block, boot)
+            for name in {unit.name, *block.get("Names", "").split()}:
+                units.setdefault(name, unit)
+    return units
+
+
+def show_environment(answer: Answer | None) -> dict[str, str]:
+    """unit -> its Environment= property as systemd merged it (values included: for bindings only, never kept)."""
+    if answer is None:
+        return {}
+    return {b["Id"]: b.get("Environment", "") for b in _blocks(answer.data.decode("utf-8", "replace")) if b.get("Id")}
+
+
+def control_groups(answer: Answer | None) -> dict[str, str]:
+    """unit -> the cgroup that holds its processes."""
+    if answer is None:
+        return {}
+    return {b["Id"]: b.get("ControlGroup", "") for b in _blocks(answer.data.decode("utf-8", "replace")) if b.get("Id")}
+
+
+def _blocks(text: str) -> Iterator[dict[str, str]]:
+    """Blocks of KEY=VALUE lines, an empty line between units. ExecStart may repeat: the first one counts."""
+    block: dict[str, str] = {}
+    for line in [*text.split("\n"), ""]:
+        if not line:
+            if block:
+                yield block
+            block = {}
+            continue
+        key, found, value = line.partition("=")
+        if found:
+            previous = block.get(key)
+            block[key] = f"{previous}\n{value}" if previous and key == "EnvironmentFiles" else previous or value
+
+
+def _unit(b: Mapping[str, str], boot: float) -> Unit:
+    environment = [word.text for word in systemd_words(b.get("Environment", ""))]
+    return Unit(
+        name=b["Id"], load_state=b.get("LoadState", ""), active_state=b.get("ActiveState", ""),
+        sub_state=b.get("SubState", ""), result=b.get("Result", ""), exec_main_code=_int(b.get("ExecMainCode")),
+        exec_main_status=_int(b.get("ExecMainStatus")), main_pid=_int(b.get("MainPID")),
+        n_restarts=_int(b.get("NRestarts")), unit_file_state=b.get("UnitFileState", ""),
+        fragment_path=b.get("FragmentPath", ""), drop_in_paths=tuple(b.get("DropInPaths", "").split()),
+        environment_files=tuple(_env_files(b.get("EnvironmentFiles", ""))),
+        environment_names=tuple(text.split("=", 1)[0] for text in environment if "=" in text),
+        exec_start=exec_argv(b.get("ExecStart", "")), user=b.get("User", ""), group=b.get("Group", ""),
+        working_directory=b.get("WorkingDirectory", "").lstrip("!-"), restart=b.get("Restart", ""),
+        type=b.get("Type", ""),
+        need_daemon_reload=b.get("NeedDaemonReload") == "yes",
+        condition_result=b.get("ConditionResult") != "no" or _int(b.get("ConditionTimestampMonotonic")) == 0,
+        load_error=b.get("LoadError", "").strip(), active_enter=_stamp(b.get("ActiveEnterTimestampMonotonic"), boot),
+        inactive_enter=_stamp(b.get("InactiveEnterTimestampMonotonic"), boot),
+        state_change=_stamp(b.get("StateChangeTimestampMonotonic"), boot),
+        start_limit_burst=_int(b.get("StartLimitBurst")),
+        start_limit_interval=timespan(b.get("StartLimitIntervalUSec", "")),
+    )
+
+
+def _int(text: str | None) -> int:
+    return int(text) if text and text.lstrip("-").isdigit() else 0
+
+
+def _stamp(text: str | None, boot: float) -> float:
+    micros = _int(text)
+    return boot + micros / 1e6 if micros else 0.0
+
+
+def timespan(text: str) -> float:
+    """Seconds of a systemd time span (`1min 30s`, `500ms`, a bare number of microseconds, `infinity`)."""
+    text = text.strip()
+    if text.isdigit():
+        return int(text) / 1e6
+    if text == "infinity":
+        return float("inf")
+    return sum(float(n) * _SPAN_UNITS.get(unit, 0.0) for n, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text))
+
+
+def _env_files(text: str) -> Iterator[str]:
+    """Paths of EnvironmentFiles=, a `-` before those that may be missing, as a unit file writes them."""
+    for match in re.finditer(r"(\S+) \(ignore_errors=(yes|no)\)", text):
+        yield ("-" if match[2] == "yes" else "") + match[1]
+
+
+def exec_argv(text: str) -> tuple[str, ...]:
+    """The argv[] of `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`; systemd does not quote it there."""
+    match = re.search(r"argv\[\]=(.*?) ; (?:ignore_errors|flags)=", text)
+    return tuple(match[1].split()) if match else ()
+
+
+def unit_lines(file: str, data: bytes) -> list[UnitLine]:
+    """The assignments of one unit file in order; latin-1 keeps one character a byte, so offsets are byte offsets."""
+    text = data.decode("latin-1")
+    lines: list[UnitLine] = []
+    section, offset, number = "", 0, 1
+    while offset < len(text):
+        end = _logical_end(text, offset)
+        raw = text[offset:end]
+        stripped = raw.strip()
+        if stripped.startswith("[") and stripped.endswith("]"):
+            section = stripped[1:-1]
+        elif stripped and stripped[0] not in "#;":
+            key, found, value = raw.partition("=")
+            if found:
+                skip = len(value) - len(value.lstrip(" \t"))
+                at = offset + len(key) + 1 + skip
+                lines.append(UnitLine(file, number, section, key.strip(), value[skip:].rstrip(), at))
+        number += raw.count("\n") + 1
+        offset = end + 1
+    return lines
+
+
+def _logical_end(text: str, offset: int) -> int:
+    """Where the line ends, with the lines that a backslash at its end joins to it. Comments are never continued."""
+    comment = _COMMENT.match(text, offset) is not None
+    while True:
+        end = text.find("\n", offset)
+        if end < 0:
+            return len(text)
+        if comment or end == 0 or text[end - 1] != "\\":
+            return end
+        offset = end + 1
+
+
+def effective(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
+    """The assignments of a key that count: an empty one takes back those before it."""
+    kept: list[UnitLine] = []
+    for line in lines:
+        if line.section == "Service" and line.key == key:
+            kept = [] if not line.value.strip() else [*kept, line]
+    return kept
