@@ -1,0 +1,211 @@
+"""Parameters to files: the compose file of a lab and everything that lies on its disks, as data."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.oldlog import old_error_log
+from lab.places import compose_root
+from lab.scenario import Stack
+from lab.templates import Parameters, Value, fill
+from lab.wordlists import USERS
+
+FIRST_UID = 2001    # the numbers that the machine's image gives to the accounts, in the order of USERS
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file: where, what, and on the host stack whose it is (uid, gid)."""
+
+    path: str
+    data: bytes
+    mode: int = 0o644
+    owner: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link."""
+
+    path: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """The files of a lab: `/…` on the machine's disk (host stack), other paths in the lab's folder.
+
+    `fresh` are files that exist from the start and are never written again, such as logs.
+    """
+
+    files: Mapping[str, File | Link]
+    fresh: Mapping[str, File] = field(default_factory=dict)
+
+
+def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, str]) -> dict[str, Value]:
+    """What the templates need and follows from what was drawn: addresses, paths, commands."""
+    full: dict[str, Value] = {**drawn, "id": lab_id, **{f"image_{name}": tag for name, tag in images.items()}}
+    host = stack == "host"
+    full["address"] = "127.0.0.1" if host else full["backend"]
+    full["second_address"] = "127.0.0.1" if host else full["second"]
+    full["locations_style"] = full["locations"]
+    full["behind"] = "  # the office application" if full["remark"] == "behind" else ""
+    full["password_hash"] = hashlib.sha256(str(full["password"]).encode()).hexdigest()
+    full |= _host_places(full) if host else _container_places(full)
+    full["locations"] = _indented(_template("nginx/locations.conf", full), "    ")
+    return full
+
+
+def _host_places(full: Parameters) -> dict[str, Value]:
+    """Paths and commands on the machine."""
+    word, unit, home = full["word"], full["unit"], full["home"]
+    name = str(full["site_name"])
+    snippet = f"/etc/nginx/snippets/{word}.conf"
+    site = f"/etc/nginx/conf.d/{name}.conf" if full["place"] == "confd" else f"/etc/nginx/sites-available/{name}"
+    start = "/usr/bin/uvicorn" if full["runner"] == "script" else "/usr/bin/python3 -m uvicorn"
+    port = {"envfile": "${PORT}"}.get(str(full["port_place"]), str(full["port"]))
+    command = _command(start, str(full["bind"]), port, full)
+    by_place = {
+        "wrapper": f"{home}/bin/serve",
+        "dropin": _command(start, str(full["bind"]), str(full["old_port"]), full),
+    }
+    return {
+        "command": command,
+        "unit_command": by_place.get(str(full["port_place"]), command),
+        "envfile": f"/etc/default/{unit}",
+        "has_envfile": full["port_place"] == "envfile" or full["env_place"] == "envfile",
+        "snippet": f"snippets/{word}.conf",
+        "site": site,
+        "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
+        "second_user": "www-data",
+    }
+
+
+def _container_places(full: Parameters) -> dict[str, Value]:
+    """Paths in the lab's folder, commands in the containers."""
+    web, name = full["web"], full["site_name"]
+    folder = f"{web}/conf.d" if full["mount"] == "folder" else str(web)
+    site = f"{folder}/{name}.conf"
+    port = "$$PORT" if full["port_place"] == "environment" else str(full["port"])
+    snippet = f"{web}/snippets/{full['word']}.conf"
+    return {
+        "command": _command("uvicorn", "0.0.0.0", port, full),  # noqa: S104  inside the compose network
+        "has_environment": full["port_place"] == "environment" or full["env_place"] in ("environment", "dotenv"),
+        "restart_word": '"no"' if full["restart_policy"] == "no" else full["restart_policy"],
+        "snippet": f"snippets/{full['word']}.conf",
+        "conf_folder": folder,
+        "site": site,
+        "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
+    }
+
+
+def _command(start: str, bind: str, port: str, full: Parameters) -> str:
+    workers = f" --workers {full['workers']}" if int(full["workers"]) > 1 else ""
+    return f"{start} app.main:app --host {bind} --port {port}{workers}"
+
+
+def render(full: Parameters, stack: Stack) -> Rendering:
+    """Every file of a lab, from its complete parameters."""
+    return _render_host(full) if stack == "host" else _render_containers(full)
+
+
+def _render_containers(full: Parameters) -> Rendering:
+    web, backend, folder = full["web"], full["backend"], full["conf_folder"]
+    files = [
+        _file("compose.yaml", "../containers.yaml", full),
+        _file(str(full["site"]), "nginx/site.conf", full),
+        *_app(f"{backend}/app", "app/settings.py", full),
+    ]
+    if full["place"] == "snippet":
+        files.append(File(f"{web}/snippets/{full['word']}.conf", _dedented(full)))
+    if full["decoy"] == "unused_file":
+        files.append(_file(f"{folder}/{full['word']}.conf.old", "nginx/unused.conf", full))
+    secret = f"{full['secret_name']}={full['secret']}\n" if full["with_secret"] else ""
+    if full["env_place"] == "env_file":
+        files.append(File(f"{backend}.env", f"LANG=C.UTF-8\n{secret}".encode(), 0o600))
+    if full["env_place"] == "dotenv":
+        files.append(File(".env", f"COMPOSE_MENU=0\n{secret}".encode(), 0o600))
+    if full["second_site"]:
+        files.append(_file(f"{folder}/{full['second']}.conf", "nginx/second.conf", full))
+        files += _app(f"{full['second']}/app", "app/second_settings.py", full)
+    if full["stranger"]:
+        files.append(_file(f"{full['neighbour']}/{full['neighbour']}.py", "app/neighbour.py", full))
+    return Rendering({file.path: file for file in files})
+
+
+def _render_host(full: Parameters) -> Rendering:
+    files: list[File | Link] = [_file("compose.yaml", "../host.yaml", full), *_host_nginx(full), *_host_backend(full)]
+    if full["second_site"]:
+        files.append(_file(f"/etc/nginx/conf.d/{full['second']}.conf", "nginx/second.conf", full))
+        files += _app(f"{full['second_home']}/app", "app/second_settings.py", full)
+        files += _unit(str(full["second_unit"]), "host/second.service", full)
+    if full["stranger"]:
+        path = f"/usr/lib/{full['neighbour']}/{full['neighbour']}.py"
+        files += [_file(path, "app/neighbour.py", full), *_unit(str(full["neighbour"]), "host/neighbour.service", full)]
+    fresh = []
+    if full["old_log"]:
+        log = old_error_log(full, time.time(), random.Random(str(full["secret"])))  # noqa: S311  plausible lines
+        fresh.append(File("/var/log/nginx/error.log", log, 0o640, (33, 4)))
+    return Rendering({file.path: file for file in files}, {file.path: file for file in fresh})
+
+
+def _host_nginx(full: Parameters) -> list[File | Link]:
+    """The site where the seed wants it, and a file that nginx does not read."""
+    site = str(full["site"])
+    files: list[File | Link] = [_file(site, "nginx/site.conf", full)]
+    if "sites-available" in site:
+        files.append(Link(f"/etc/nginx/sites-enabled/{full['site_name']}", site))
+    if full["place"] == "snippet":
+        files.append(File(f"/etc/nginx/snippets/{full['word']}.conf", _dedented(full)))
+    if full["decoy"] == "unused_file":
+        files.append(_file(f"/etc/nginx/sites-available/{full['word']}-2024", "nginx/unused.conf", full))
+    return files
+
+
+def _host_backend(full: Parameters) -> list[File | Link]:
+    """The application, its unit, and what the seed puts beside it."""
+    unit, home = str(full["unit"]), str(full["home"])
+    files: list[File | Link] = [*_app(f"{home}/app", "app/settings.py", full)]
+    files += _unit(unit, "host/backend.service", full)
+    if full["port_place"] == "dropin":
+        files.append(_file(f"/etc/systemd/system/{unit}.service.d/listen.conf", "host/dropin.conf", full))
+    if full["port_place"] == "wrapper":
+        files.append(_file(f"{home}/bin/serve", "host/serve", full, 0o755))
+    if full["has_envfile"]:
+        gid = FIRST_UID + USERS.index(str(full["user"]))
+        files.append(_file(str(full["envfile"]), "host/envfile", full, 0o640, (0, gid)))
+    return files
+
+
+def _unit(name: str, template: str, full: Parameters) -> list[File | Link]:
+    path = f"/etc/systemd/system/{name}.service"
+    wants = f"/etc/systemd/system/multi-user.target.wants/{name}.service"
+    return [_file(path, template, full), Link(wants, path)]
+
+
+def _app(folder: str, settings: str, full: Parameters) -> list[File]:
+    code = compose_root() / "images" / "app" / "app"
+    files = [File(f"{folder}/{path.name}", path.read_bytes()) for path in sorted(code.glob("*.py"))]
+    return [*files, _file(f"{folder}/settings.py", settings, full)]
+
+
+def _file(path: str, template: str, full: Parameters, mode: int = 0o644, owner: tuple[int, int] = (0, 0)) -> File:
+    return File(path, _template(template, full).encode(), mode, owner)
+
+
+def _dedented(full: Parameters) -> bytes:
+    return _indented(_template("nginx/locations.conf", full), "").encode() + b"\n"
+
+
+def _template(name: str, full: Parameters) -> str:
+    path = Path(compose_root(), "templates", name)
+    return fill(path.read_text(encoding="utf-8"), full, f"compose/{name}")
+
+
+def _indented(text: str, by: str) -> str:
+    return "\n".join(by + line if line else "" for line in text.rstrip("\n").split("\n"))

@@ -1,0 +1,179 @@
+"""What a seed decides: names and ports, and how the deployment is put together."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.errors import ScenarioError
+from lab.scenario import Scenario, Stack, Variant
+from lab.templates import Value
+from lab.wordlists import (
+    COMPANIES,
+    DOMAINS,
+    FIRST_NAMES,
+    HOMES,
+    NEIGHBOURS,
+    SECRETS,
+    SERVICE_NAMES,
+    TITLES,
+    UNIT_ENDINGS,
+    USERS,
+    WEB_NAMES,
+    WORDS,
+)
+
+Drawn = dict[str, Value]
+
+# The ways a deployment may be put together; the draw of one key never depends on another scenario's.
+STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
+    "host": {
+        "route_style": ("literal", "upstream"),
+        "place": ("link", "confd", "snippet"),
+        "quote": ("", "", '"', "'"),
+        "remark": ("none", "above", "behind"),
+        "decoy": ("none", "commented", "unused_file"),
+        "locations": ("all", "split"),
+        "port_place": ("command", "dropin", "envfile", "wrapper"),
+        "env_place": ("unit", "envfile"),
+        "runner": ("script", "module"),
+        "secret_check": ("index", "message"),
+        "second_site": (True, False),
+        "stranger": (True, False),
+        "old_log": (True, False),
+        "restart_policy": ("no", "on-failure", "always"),
+        "bind": ("127.0.0.1", "0.0.0.0"),  # noqa: S104  inside the lab's machine
+    },
+    "containers": {
+        "route_style": ("literal", "upstream"),
+        "place": ("confd", "snippet"),
+        "mount": ("folder", "file"),
+        "quote": ("", "", '"', "'"),
+        "remark": ("none", "above", "behind"),
+        "decoy": ("none", "commented", "unused_file"),
+        "locations": ("all", "split"),
+        "port_place": ("command", "environment"),
+        "env_place": ("env_file", "environment", "dotenv"),
+        "secret_check": ("index", "message"),
+        "second_site": (True, False),
+        "stranger": (True, False),
+        "restart_policy": ("no", "on-failure", "unless-stopped"),
+    },
+}
+
+
+def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Drawn:
+    """Every parameter of a lab: what all labs have, then what the scenario fixes, chooses or adds."""
+    dice = random.Random(_number(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
+    drawn = {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
+    drawn |= {"listen": "80", "stack": stack} | _names(dice) | _ports(dice)
+    drawn |= _numbers(dice)
+    for name, wish in variant.parameters.items():
+        drawn[name] = _wish(dice, name, wish, drawn, scenario)
+    drawn |= dict.fromkeys(scenario.noise, True)
+    _agree(drawn)
+    return drawn
+
+
+def structure_of(drawn: Mapping[str, Value], stack: Stack) -> tuple[Value, ...]:
+    """The part of a draw that is structure, to compare two labs."""
+    return tuple(drawn[key] for key in STRUCTURE[stack])
+
+
+def pick_variant(scenario: Scenario, stack: Stack, seed: int) -> Variant:
+    """The variant that a seed means where none is named."""
+    options = scenario.variants_on(stack)
+    return options[_number(f"variant/{scenario.name}/{stack}/{seed}") % len(options)]
+
+
+def pick_name(names: Sequence[str], seed: int) -> str:
+    """The scenario that a seed means where an alias stands for several."""
+    return sorted(names)[_number(f"alias/{'+'.join(sorted(names))}/{seed}") % len(names)]
+
+
+def _number(text: str) -> int:
+    """The same on every machine and Python: not `hash`, which is salted."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def _names(dice: random.Random) -> Drawn:
+    """Names of the deployment's parts, none of which says anything about its state."""
+    word, second = dice.sample(WORDS, 2)
+    user = dice.choice(USERS)
+    domain = dice.choice(DOMAINS)
+    home, second_home = (f"{dice.choice(HOMES)}/{name}" for name in (word, second))
+    secret = dice.choice(SECRETS)
+    return {
+        "word": word,
+        "unit": word + dice.choice(UNIT_ENDINGS),
+        "backend": dice.choice([word, *SERVICE_NAMES]),
+        "web": dice.choice(WEB_NAMES),
+        "user": user,
+        "home": home,
+        "server_name": dice.choice(["_", f"{word}.{domain}"]),
+        "title": f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
+        "login": dice.choice(FIRST_NAMES),
+        "password": f"{dice.choice(WORDS)}-{dice.choice(WORDS)}-{dice.randrange(100, 999)}",
+        "secret_name": secret,
+        "secret": f"{dice.getrandbits(160):040x}",
+        "site_name": dice.choice([word, word, "default"]),
+        "second": second,
+        "second_unit": second + dice.choice(UNIT_ENDINGS),
+        "second_home": second_home,
+        "second_name": f"{second}.{domain}",
+        "second_title": f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
+        "second_secret": f"{dice.getrandbits(160):040x}",
+        "neighbour": dice.choice(NEIGHBOURS),
+    }
+
+
+def _ports(dice: random.Random) -> Drawn:
+    """Ports that no two parts share, as people choose them."""
+    usual = [8000, 8001, 8080, 8081, 8888, 9000, 9001, 5000, 3000, *range(8002, 8020), *range(9100, 9120)]
+    port, second, neighbour, old = dice.sample(usual, 4)
+    return {"port": port, "route_port": port, "second_port": second, "neighbour_port": neighbour, "old_port": old}
+
+
+def _numbers(dice: random.Random) -> Drawn:
+    """Sizes and times of the deployment."""
+    return {
+        "workers": dice.choice([1, 1, 2, 3]),
+        "connect_timeout": dice.choice([2, 3, 4]),
+        "read_timeout": dice.choice([15, 20, 30, 60]),
+        "report_mode": "async",
+        "report_seconds": 0.05,
+        "with_secret": True,
+    }
+
+
+def _wish(dice: random.Random, name: str, wish: object, drawn: Drawn, scenario: Scenario) -> Value:
+    """A scenario's own word on a parameter: fixed, chosen, between two numbers, or a port that is free."""
+    if isinstance(wish, str | int | float):
+        return wish
+    assert isinstance(wish, Mapping)
+    table: Mapping[str, Any] = wish
+    if "choose" in table:
+        options: Sequence[Value] = table["choose"]
+        return dice.choice(options)
+    if "between" in table:
+        low, high = table["between"]
+        digits = int(table.get("digits", 0))
+        value = round(dice.uniform(float(low), float(high)), digits)
+        return value if digits else int(value)
+    taken = {drawn[key] for key in drawn if key.endswith("port")}
+    free = [port for port in (*range(8020, 8060), 8090, 8100, 9200, 7000, 5001, 3001) if port not in taken]
+    if not table.get("port") or not free:
+        raise ScenarioError(f"{scenario.name}/scenario.toml: parameters.{name}: cannot be drawn")
+    return dice.choice(free)
+
+
+def _agree(drawn: Drawn) -> None:
+    """Draws that cannot stand together give way to the one that a scenario is more likely to want."""
+    if drawn["backend"] in (drawn["web"], drawn["second"]):
+        drawn["backend"] = "backend"
+    if drawn.get("mount") == "file":
+        drawn["place"] = "confd"
+    if drawn["second_site"]:
+        drawn["listen"] = "80 default_server"
