@@ -16,13 +16,17 @@ HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something only a person can give. `key` is what `--set KEY=VALUE` takes; a secret never has a default."""
+    """Something only a person can give. `key` is what `--set KEY=VALUE` takes; a secret never has a default.
+
+    `pattern`, where set, is the regular expression that a value must match as a whole.
+    """
 
     key: str
     kind: Literal["value", "secret", "choice"]
     why: str
     choices: tuple[str, ...] = ()
     default: str | None = None
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)

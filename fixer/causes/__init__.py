@@ -1,0 +1,37 @@
+"""The causes: one file each, found by looking into this folder. Pure: they see a snapshot and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+from functools import cache
+
+from fixer.causes.base import Cause
+
+__all__ = ["Cause", "load_causes", "module_names"]
+
+
+@cache
+def load_causes() -> tuple[Cause, ...]:
+    """Every cause of this folder, sorted by id."""
+    return by_id(cause for name in module_names() if (cause := _cause_in(name)) is not None)
+
+
+def module_names() -> tuple[str, ...]:
+    """The modules beside this one; also inside a zip file."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def by_id(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Sorted, each id once: the first wins, so that a third party cannot replace one of ours."""
+    found: dict[str, Cause] = {}
+    for cause in causes:
+        found.setdefault(cause.id, cause)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _cause_in(name: str) -> Cause | None:
+    """The cause of a module; other modules of the folder hold what causes share."""
+    cause = getattr(importlib.import_module(f"{__name__}.{name}"), "CAUSE", None)
+    return cause if isinstance(cause, Cause) else None

@@ -1,0 +1,230 @@
+"""The backend does not run: it was stopped, never started after the boot, or ended cleanly and stayed away.
+
+What it is
+  The service that belongs behind the route exists and is not running, and its manager says that nothing went wrong:
+  inactive with Result=success, a container that exited with 0 or was stopped, a unit that is masked. The most common
+  cause of all.
+
+Why nginx says 502
+  Nothing listens where nginx connects: `connect() failed (111: Connection refused) while connecting to upstream`.
+  A stopped container's address is gone from the network, so there it is first `upstream timed out … while connecting`
+  (504) and then `connect() failed (113: No route to host)` (502).
+
+How it is told apart
+  wrong-port: there the service runs, and listens elsewhere. crash-*: there its manager says failed, and its own log
+  says why. nginx-down: there nginx itself does not answer. A unit that is disabled comes back down after every reboot.
+
+The repair and its safety
+  start-service (safe): start it, and where it is disabled at boot, enable it too, since the route needs it; then wait
+  until it accepts connections. Undo stops and disables it again. A masked unit was most likely masked on purpose: a
+  person must say so. A program that nobody manages can't be started by fixer: it says what is known of it.
+
+By hand
+  systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import is_closed
+from fixer.causes.logs import ended_by_itself, is_known, was_stopped
+from fixer.causes.owners import Owner, owners
+from fixer.causes.reading import (
+    absent_evidence,
+    condition,
+    config_evidence,
+    endpoint_text,
+    find_node,
+    state_evidence,
+)
+from fixer.causes.starting import is_off_at_boot, start_steps
+from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Service
+
+START = "start-service"
+
+
+def judge(case: Case) -> Verdict:
+    """For every address behind a failing route: is its service stopped without a failure?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        outcome = _judge_trouble(case, trouble)
+        match outcome:
+            case Finding():
+                _join(findings, outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    return conclude(findings.values(), missing, ruled)
+
+
+def _join(findings: dict[str, Finding], new: Finding) -> None:
+    """One finding a service, whatever number of addresses lead to it."""
+    key = f"{new.node}/{new.service}/{new.summary if new.service is None else ''}"
+    old = findings.get(key)
+    findings[key] = new if old is None else replace(
+        old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
+        evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))),
+    )
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint = trouble.endpoint
+    text = endpoint_text(endpoint)
+    closed = is_closed(endpoint)
+    found = [owner for owner in owners(case, trouble) if owner.rule != "same-site"]
+    if len(found) > 1:
+        return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
+    if not found:
+        if closed is None:
+            return f"whether anything listens at {text}"
+        return _nobody(case, trouble) or _unclaimed(case, trouble, closed)
+    owner = found[0]
+    if closed is False and not is_gone(owner.service):
+        return state_evidence(owner.service)
+    match condition(owner.service):
+        case "stopped":
+            return _stopped(case, trouble, owner)
+        case "masked":
+            return _masked(case, trouble, owner)
+        case "failed" if _was_asked_to_stop(case, owner.service):
+            return _stopped(case, trouble, owner)
+        case "unknown":
+            return f"the state of {owner.service.name}"
+        case _:
+            return state_evidence(owner.service)
+
+
+def is_gone(service: Service) -> bool:
+    """A container that does not run: whatever still answers at its old address is not it."""
+    return service.container is not None and not service.running
+
+
+def _was_asked_to_stop(case: Case, service: Service) -> bool:
+    """`docker stop` ends a program that is slow to go with KILL, exit code 137; its log shows that it was going."""
+    box = service.container
+    return box is not None and box.exit_code == 137 and not box.oom_killed and was_stopped(case.snapshot, service)
+
+
+def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+    service = owner.service
+    variant = _variant(case, service)
+    words = {
+        "unit-disabled-after-reboot": "is stopped and disabled at boot",
+        "clean-exit-not-restarted": "ended by itself with success and was not started again",
+        "start-condition-unmet": "was not started: a condition of its unit is not met",
+    }.get(variant, "is stopped")
+    repair = _start(case, trouble, service, variant)
+    return _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repair)
+
+
+def _variant(case: Case, service: Service) -> str:
+    if service.container is not None:
+        return "container-stopped"
+    if service.unit is not None and not service.unit.condition_result and service.unit.state_change:
+        return "start-condition-unmet"
+    if is_off_at_boot(service):
+        return "unit-disabled-after-reboot"
+    if service.unit is not None and is_known(service) and ended_by_itself(case.snapshot, service):
+        return "clean-exit-not-restarted"
+    return "backend-not-running"
+
+
+def _start(case: Case, trouble: Trouble, service: Service, variant: str) -> Repair:
+    steps = start_steps(case.snapshot, service, trouble.endpoint)
+    if variant == "start-condition-unmet":
+        text = f"`systemctl status {service.name}` names the condition that is not met; a start would be skipped again"
+        return Repair(START, "manual", f"start {service.name}", (), manual=text)
+    if not steps:
+        return Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service))
+    also = " and enable it at boot" if is_off_at_boot(service) else ""
+    return Repair(START, "safe", f"start {service.name}{also}", steps)
+
+
+def _by_hand(service: Service) -> str:
+    if service.manager == "supervisord":
+        return f"supervisorctl start {service.name}"
+    return f"start {service.name} as it was started before; fixer knows no manager for it"
+
+
+def _masked(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+    name = owner.service.name
+    manual = f"masked: somebody forbade its start; if it is meant to run: systemctl unmask {name}, then start it"
+    repair = Repair("unmask-service", "manual", f"unmask and start {name}", (), manual=manual)
+    return _finding(case, trouble, owner, ("unit-masked", f"{name} is masked"), repair)
+
+
+def _finding(
+    case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str], repair: Repair,
+) -> Finding:
+    """`words` are the variant and what is said of the service."""
+    service, (variant, summary) = owner.service, words
+    evidence = (
+        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *owner.why[:2],
+        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+    )
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root",
+        confidence="certain" if owner.certain or owner.rule == "related" else "likely",
+        summary=f"{summary}; nothing listens at {endpoint_text(trouble.endpoint)}",
+        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=service.name,
+        node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,),
+        explains=("nginx-not-reloaded",),
+    )
+
+
+def _nobody(case: Case, trouble: Trouble) -> Finding | None:
+    """Nothing listens and no application server runs at all: the backend is down, whoever should have started it."""
+    endpoint = trouble.endpoint
+    node = find_node(case.snapshot, endpoint.node)
+    if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
+        return None
+    here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
+    if here or endpoint.unix is not None:
+        return None
+    manual = (
+        f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
+        "it was started before, and give it to a manager so that it comes back after a reboot"
+    )
+    text = f"{len(node.processes.value)} processes, none of them an application server"
+    return Finding(
+        cause=CAUSE.id, variant="backend-not-running", role="root", confidence="likely",
+        summary=f"no application server runs; nothing listens at {endpoint_text(endpoint)}", detail=(),
+        routes=trouble.route_ids, service=None, node=node.name,
+        evidence=(
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
+            Evidence("process", node.name, text), *symptom_evidence(case, trouble, is_refused),
+        ),
+        repairs=(Repair(START, "manual", "start the backend", (), manual=manual),),
+    )
+
+
+def _unclaimed(case: Case, trouble: Trouble, closed: bool | None) -> str | Evidence:
+    if closed:
+        return f"which service belongs behind {endpoint_text(trouble.endpoint)}"
+    held = trouble.endpoint.listener
+    if isinstance(held, Known) and held.evidence:
+        return held.evidence[0]
+    return Evidence("socket", f"socket {endpoint_text(trouble.endpoint)}", "something accepts there")
+
+
+CAUSE = Cause(
+    id="backend-down",
+    title="the backend does not run",
+    family="backend not running",
+    variants=(
+        "backend-not-running", "unit-disabled-after-reboot", "unit-masked", "start-condition-unmet",
+        "clean-exit-not-restarted", "container-stopped",
+    ),
+    verdict=judge,
+    order=30,
+    page=__doc__,
+)

@@ -1,0 +1,41 @@
+"""What a cause is: its names, its page, and the function that judges a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fixer.causes.case import Case
+from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined, Verdict
+from fixer.model.facts import Evidence
+
+Judge: TypeAlias = Callable[[Case], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A cause as a person would call it.
+
+    `order` tells how near to the root it lies: where two independent faults are found, the lower one is repaired
+    first, since the other can often not be repaired (or even seen) before. `page` is the module's docstring.
+    """
+
+    id: str
+    title: str
+    family: str
+    variants: tuple[str, ...]
+    verdict: Judge
+    order: int = 50
+    page: str = ""
+
+
+def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Iterable[Evidence]) -> Verdict:
+    """Found where there is a finding, undetermined where a deciding fact was missing, else ruled out."""
+    found = tuple(findings)
+    if found:
+        return Found(found)
+    lacking = tuple(dict.fromkeys(missing))
+    if lacking:
+        return Undetermined(lacking)
+    return RuledOut(tuple(dict.fromkeys(ruled_out)))

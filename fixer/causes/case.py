@@ -1,0 +1,127 @@
+"""A case: one snapshot under judgement, with what several causes ask worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fixer.causes.failing import Judged, is_closed, judge_route
+from fixer.model.diagnosis import Inputs
+from fixer.model.facts import Known
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One address that failing routes lead to. `endpoints` are all the places where it is written."""
+
+    nginx: Nginx
+    endpoints: tuple[Endpoint, ...]
+    routes: tuple[RouteFacts, ...]
+    judged: tuple[Judged, ...]
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Any one of the places: they name the same address."""
+        return self.endpoints[0]
+
+    @property
+    def route_ids(self) -> tuple[str, ...]:
+        """The failing routes' ids, in configuration order."""
+        return tuple(rf.route.id for rf in self.routes)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the causes judge.
+
+    `troubles` are the addresses behind routes that fail (or must fail, where nobody could ask them). `taken` are the
+    services that routes which answer rely on, by id, with such a route; a service in it is nobody else's.
+    """
+
+    snapshot: Snapshot
+    inputs: Inputs
+    judged: Mapping[str, Judged]
+    troubles: tuple[Trouble, ...]
+    taken: Mapping[str, RouteFacts]
+
+    def failing(self, node: str) -> tuple[Judged, ...]:
+        """The routes of one nginx that fail, wholly or partly."""
+        return tuple(j for j in self.judged.values() if j.facts.node == node and j.is_bad)
+
+    def service(self, service_id: str | None) -> Service | None:
+        """The service with that id, None where there is none."""
+        return None if service_id is None else self.snapshot.service(service_id)
+
+
+def route_key(facts: RouteFacts) -> str:
+    """A route's id, unique over all nodes."""
+    return f"{facts.node}/{facts.route.id}"
+
+
+def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
+    """Judge every route once and gather the addresses behind those that do not answer."""
+    endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
+    nginxes = {nginx.node: nginx for nginx in snapshot.nginxes}
+    judged: dict[str, Judged] = {}
+    gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
+    taken: dict[str, RouteFacts] = {}
+    for facts in snapshot.routes:
+        nginx = nginxes.get(facts.node)
+        reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
+        verdict = judge_route(facts, reached, nginx, snapshot)
+        judged[route_key(facts)] = verdict
+        if nginx is None:
+            continue
+        if verdict.state == "ok":
+            _take(taken, facts, reached)
+        elif _is_suspect(verdict, nginx):
+            for endpoint in _blamed(verdict, reached):
+                places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
+                places.setdefault(endpoint.id, endpoint)
+                routes.setdefault(facts.route.id, facts)
+    troubles = tuple(
+        Trouble(
+            nginxes[next(iter(routes.values())).node],
+            tuple(places.values()),
+            tuple(routes.values()),
+            tuple(judged[route_key(facts)] for facts in routes.values()),
+        )
+        for places, routes in gathered.values()
+    )
+    return Case(snapshot, inputs, judged, troubles, taken)
+
+
+def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
+    return facts.node, endpoint.node, endpoint.host, endpoint.port, endpoint.unix
+
+
+def _take(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoint, ...]) -> None:
+    for endpoint in reached:
+        if is_closed(endpoint) is True:
+            continue        # a dead member of a group that answers without it proves nothing about its owner
+        for name in (endpoint.service, endpoint.holder):
+            if name is not None:
+                taken.setdefault(name, facts)
+
+
+def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
+    """A route that fails, is slow, or could not be asked though a request path for it is known."""
+    if verdict.is_bad or verdict.state == "slow":
+        return True
+    route = verdict.facts.route
+    return verdict.state == "unknown" and route.path is not None and not route.internal
+
+
+def _blamed(verdict: Judged, reached: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+    """The addresses that may be at fault; a route nobody asked is only at fault where all of them are closed."""
+    meant = tuple(endpoint for endpoint in reached if not endpoint.down)
+    if verdict.state == "unknown" and not (meant and all(is_closed(endpoint) is True for endpoint in meant)):
+        return ()
+    answering = tuple(endpoint for endpoint in meant if is_answering(endpoint))
+    return meant if len(answering) == len(meant) else tuple(e for e in meant if e not in answering)
+
+
+def is_answering(endpoint: Endpoint) -> bool:
+    """True when the address itself gave an HTTP answer."""
+    return isinstance(endpoint.http, Known) and endpoint.http.value.status is not None

@@ -1,0 +1,118 @@
+"""Edits of files as steps: the real file behind links and bind mounts, only the bytes that change."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+
+from fixer.causes.reading import ENGINE
+from fixer.model.facts import Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
+from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
+from fixer.nginx.edit import EditRefused, replace_span
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file that can be written so that the change lasts: on which node, under which path, and how."""
+
+    node: str
+    path: str
+    data: bytes
+    in_place: bool
+    managed_by: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlace:
+    """Why a file cannot be written so that the change lasts."""
+
+    why: str
+
+
+def writable_place(snapshot: Snapshot, node: str, path: str) -> Place | NoPlace:
+    """Where the bytes of a file really lie: itself on a machine, its bind mount's source for a container."""
+    file = snapshot.file(node, path)
+    if file is None:
+        return NoPlace(f"{path} could not be read")
+    box = container_of(snapshot, node)
+    if box is None or box.is_machine:
+        return Place(node, file.real_path, file.data, file.single_file_mount, file.managed_by, file.real_path)
+    return _behind_mount(snapshot, box, file)
+
+
+def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Place | NoPlace:
+    mount = max(
+        (m for m in box.mounts if file.real_path == m[1] or file.real_path.startswith(m[1].rstrip("/") + "/")),
+        key=lambda m: len(m[1]), default=None,
+    )
+    if mount is None:
+        return NoPlace(
+            f"{file.real_path} lies in the layer of container {box.name}: a change there is lost with the container; "
+            "change the image, or mount the file"
+        )
+    source, destination, _ = mount
+    host_path = source + file.real_path[len(destination.rstrip("/")):] if file.real_path != destination else source
+    host_path = posixpath.normpath(host_path)
+    outside = snapshot.file(ENGINE, host_path)
+    if outside is not None and outside.data != file.data:
+        return NoPlace(f"{host_path} is not what container {box.name} reads: its mount is stale")
+    single = file.real_path == destination
+    path = host_path if outside is None else outside.real_path
+    return Place(ENGINE, path, file.data, single, file.managed_by, host_path)
+
+
+def container_of(snapshot: Snapshot, node: str) -> Container | None:
+    """The container that a node is."""
+    for service in snapshot.services:
+        if service.node == node and service.container is not None:
+            return service.container
+    for nginx in snapshot.nginxes:
+        if nginx.node == node and nginx.service is not None and nginx.service.container is not None:
+            return nginx.service.container
+    return None
+
+
+def nginx_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:
+    """Check the configuration, then reload the running master."""
+    explicit = is_explicit(snapshot, nginx)
+    check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
+    if nginx.master_pid is None:
+        return (check,)
+    return check, ReloadNginx(
+        nginx.node, nginx.master_pid, nginx.binary, nginx.conf_path, nginx.prefix, nginx.error_log_path, explicit,
+    )
+
+
+def is_explicit(snapshot: Snapshot, nginx: Nginx) -> bool:
+    """Whether nginx has to be told its configuration: the running master was, or it is not the usual file."""
+    if nginx.conf_path not in ("", "/etc/nginx/nginx.conf"):
+        return True
+    for node in snapshot.nodes:
+        if node.name == nginx.node and not isinstance(node.processes, Unknown):
+            for process in node.processes.value:
+                if process.pid == nginx.master_pid:
+                    return " -c " in f" {' '.join(process.argv)} "
+    return False
+
+
+def edit_spans(place: Place, spans: dict[tuple[int, int], bytes], summary: str) -> WriteFile:
+    """One write that replaces several spans of one nginx file; raises EditRefused where it would change more."""
+    data = place.data
+    for (start, end), new in sorted(spans.items(), reverse=True):
+        data = replace_span(data, start, end, new)
+    if data == place.data:
+        raise EditRefused("the file already says so")
+    return WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place)
+
+
+def risk_of(places: tuple[Place, ...], otherwise: Risk) -> Risk:
+    """At least disruptive where somebody else's tool will write the file again."""
+    return "disruptive" if any(p.managed_by for p in places) and otherwise == "safe" else otherwise
+
+
+def overwriters(places: tuple[Place, ...]) -> str:
+    """Who will undo the edit, as an addition to a summary."""
+    said = sorted({f"{p.managed_by} manages {p.shown} and will overwrite the edit" for p in places if p.managed_by})
+    return f" ({'; '.join(said)})" if said else ""

@@ -1,0 +1,164 @@
+"""Which routes fail: what nginx answered for each, and whether the answer was nginx's own or the application's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
+
+State: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
+_Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
+
+FRESH = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
+_AHEAD = 5.0         # clocks of two views of one machine may differ by this much
+_NO_NGINX = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How a route does. `bad` of `asked` requests failed; `own` says that the application sent its 5xx itself."""
+
+    facts: RouteFacts
+    state: State
+    reason: str
+    evidence: tuple[Evidence, ...]
+    bad: int = 0
+    asked: int = 0
+    good: int = 0
+    own: bool = False
+
+    @property
+    def some_answered(self) -> bool:
+        """True when at least one request got an answer that is none of the gateway's errors."""
+        return self.good > 0
+
+    @property
+    def is_bad(self) -> bool:
+        """True when at least one request failed by the gateway."""
+        return self.state in ("failing", "degraded")
+
+
+def is_closed(endpoint: Endpoint) -> bool | None:
+    """Whether nothing accepts there: a connect decides, then the kernel's table; None where neither could look."""
+    if isinstance(endpoint.tcp, Known):
+        if endpoint.tcp.value.error is None:
+            return False
+        if endpoint.tcp.value.error in ("refused", "no-socket"):
+            return True
+    if isinstance(endpoint.listener, Known):
+        return endpoint.listener.value is None
+    return None
+
+
+def judge_route(
+    facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx | None, snapshot: Snapshot,
+) -> Judged:
+    """Weigh every request that was made for the route."""
+    if isinstance(facts.probes, Unknown):
+        return Judged(facts, "unknown", f"not asked: {facts.probes.reason}", ())
+    probes = facts.probes.value
+    if not probes:
+        return Judged(facts, "unknown", "not asked", ())
+    fresh = nginx is not None and bool(fresh_events(nginx, facts, snapshot))
+    words = [_weigh(probe, facts, reached, fresh, nginx) for probe in probes]
+    bad, slow = words.count("bad"), words.count("slow")
+    own = any(w == "good" and (p.status or 0) >= 500 for w, p in zip(words, probes, strict=True))
+    evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
+    reason = _reason(probes, words)
+    return Judged(facts, _state(words, bad, slow), reason, evidence, bad, len(probes), words.count("good"), own)
+
+
+def _state(words: list[_Word], bad: int, slow: int) -> State:
+    if bad == 0 and slow == 0:
+        return "unknown" if "unknown" in words else "ok"
+    if bad == 0:
+        return "slow"
+    return "failing" if bad + slow == len(words) else "degraded"
+
+
+def _weigh(
+    probe: ProbeResult, facts: RouteFacts, reached: tuple[Endpoint, ...], fresh: bool, nginx: Nginx | None,
+) -> _Word:
+    if probe.status is None:
+        if probe.error == "slow":
+            return "slow"
+        return "bad" if probe.error in _NO_NGINX else "unknown"
+    if probe.status < 500 or _is_on_purpose(probe.status, facts, nginx):
+        return "good"
+    return "bad" if _is_from_nginx(probe, reached, fresh) else "good"
+
+
+def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> bool:
+    """Whether nginx made up this 5xx: it does so where the far side gave nothing, and says so in its log."""
+    direct = [e.http.value for e in reached if isinstance(e.http, Known)]
+    if any(answer.status == probe.status for answer in direct):
+        return False                       # the far side says the same when asked without nginx
+    page = "<center>nginx" in probe.body
+    if probe.status in (502, 504):
+        silent = not direct or any(answer.status is None for answer in direct)
+        return page or fresh or silent
+    return page and fresh
+
+
+def _is_on_purpose(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:
+    """A `return 502` that the configuration gives for the whole server or for this very location."""
+    if nginx is None or isinstance(nginx.config, Unknown):
+        return False
+    return any(
+        static.returns == status and static.server_index == facts.route.server_index
+        and static.location in ("", "/", "server", facts.route.location)
+        for static in nginx.config.value.statics
+    )
+
+
+def fresh_events(nginx: Nginx, facts: RouteFacts, snapshot: Snapshot, within: float = FRESH) -> tuple[ErrorEvent, ...]:
+    """Lines about upstreams that belong to this route and to now: newer than the loaded configuration, and recent."""
+    if isinstance(nginx.errors, Unknown):
+        return ()
+    now = next((node.now for node in snapshot.nodes if node.name == nginx.node), snapshot.taken_at)
+    since = now - within
+    if isinstance(nginx.loaded_at, Known):
+        since = max(since, nginx.loaded_at.value - 1.0)
+    return tuple(
+        event for event in nginx.errors.value
+        if since <= event.at <= now + _AHEAD and "upstream" in event.message + event.phase and _is_about(event, facts)
+    )
+
+
+def _is_about(event: ErrorEvent, facts: RouteFacts) -> bool:
+    """By server name and path: what a visitor sent, so it weighs evidence and never chooses what a repair does."""
+    names = facts.route.server_names
+    if event.server and names and "_" not in names and "" not in names and event.server not in names:
+        return False
+    parts = event.request.split(" ")
+    path = parts[1] if len(parts) > 1 else ""
+    wanted = facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
+    return not path or not wanted.startswith("/") or path.startswith(wanted)
+
+
+def _worst(probes: tuple[ProbeResult, ...], words: list[_Word]) -> ProbeResult:
+    for wanted in ("bad", "slow", "unknown"):
+        if wanted in words:
+            return probes[words.index(wanted)]
+    return probes[0]
+
+
+def _reason(probes: tuple[ProbeResult, ...], words: list[_Word]) -> str:
+    worst = _worst(probes, words)
+    said = say_probe(worst)
+    failed = words.count("bad") + words.count("slow")
+    return f"{said} ({failed} of {len(probes)} requests)" if failed else said
+
+
+def say_probe(probe: ProbeResult) -> str:
+    """An answer in words."""
+    if probe.status is not None:
+        return f"answers {probe.status}"
+    return "no answer in time" if probe.error == "slow" else f"no answer: {probe.error}"
+
+
+def _probe_evidence(facts: RouteFacts, probe: ProbeResult) -> Evidence:
+    path = facts.route.path or facts.route.location
+    return Evidence("probe", f"http://{facts.route.listen_text}{path}", say_probe(probe))

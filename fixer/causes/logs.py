@@ -1,0 +1,85 @@
+"""A service's own log since its last start: which lines belong to the run that failed, and what they say of its end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fixer.causes.reading import condition, now_on, ran_since, restarts
+from fixer.model.facts import Known
+from fixer.model.snapshot import LogLine, Service, Snapshot
+
+# `1764000000.123456 host uvicorn[812]: text` (journal, short-unix), `2026-01-02T03:04:05.6Z text` (docker)
+_PREFIX = re.compile(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
+_STARTED = re.compile(r"^(?:Started|Starting) \S")
+_GAVE_UP = re.compile(r"^\S+: Start request repeated too quickly|[Ss]tart request repeated too quickly")
+_STOPPED = re.compile(r"^(?:Stopping|Stopped) \S")
+_GRACEFUL = re.compile(
+    r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections|application)|Application shutdown|"
+    r"Handling signal: term)"
+)
+LOOPING_SPAN = 180.0     # seconds of log that matter while a service is started again and again
+
+
+def message(line: LogLine) -> str:
+    """The text a program wrote, without what journald or Docker put before it."""
+    return _PREFIX.sub("", line.text, count=1)
+
+
+def is_known(service: Service) -> bool:
+    """Whether its log could be read."""
+    return isinstance(service.log, Known)
+
+
+def lines_of(service: Service) -> tuple[LogLine, ...]:
+    """All lines that were read."""
+    return service.log.value if isinstance(service.log, Known) else ()
+
+
+def last_run(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
+    """The lines since the last start; while it is started again and again, those of the last few minutes."""
+    lines = lines_of(service)
+    now = now_on(snapshot, service.node)
+    if is_restarting(service):
+        return tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
+    begun = ran_since(service)
+    if begun:
+        lines = tuple(line for line in lines if line.at is None or line.at >= begun - 2.0)
+    return _after_last(lines, _STARTED)
+
+
+def is_restarting(service: Service) -> bool:
+    """Its manager starts it again and again, or has just done so."""
+    return condition(service) == "looping" or (condition(service) == "running" and restarts(service) > 0)
+
+
+def _after_last(lines: Sequence[LogLine], mark: re.Pattern[str]) -> tuple[LogLine, ...]:
+    for index in range(len(lines) - 1, -1, -1):
+        if mark.search(message(lines[index])):
+            return tuple(lines[index + 1:])
+    return tuple(lines)
+
+
+def gave_up(service: Service) -> LogLine | None:
+    """systemd's own line that it starts the unit no more, when it is the last word on the matter."""
+    for line in reversed(lines_of(service)):
+        text = message(line)
+        if _GAVE_UP.search(text):
+            return line
+        if _STARTED.search(text):
+            return None
+    return None
+
+
+def was_stopped(snapshot: Snapshot, service: Service) -> bool:
+    """Somebody stopped it: systemd says so, or the program went through its own shutdown."""
+    lines = last_run(snapshot, service)
+    return any(_STOPPED.search(message(line)) or _GRACEFUL.search(message(line)) for line in lines[-40:])
+
+
+def ended_by_itself(snapshot: Snapshot, service: Service) -> bool:
+    """Its log reaches back to a start and holds an end without anybody having asked for it."""
+    lines = lines_of(service)
+    run = _after_last(lines, _STARTED)
+    ended = any("Deactivated successfully" in message(line) or "Succeeded." in message(line) for line in run)
+    return len(run) < len(lines) and ended and not any(_STOPPED.search(message(line)) for line in run)

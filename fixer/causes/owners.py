@@ -1,0 +1,202 @@
+"""Which service belongs behind an address: told to listen there, the container it names, or the only one left over."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from fixer.causes.case import Case, Trouble, route_key
+from fixer.causes.reading import find_node, state_evidence
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
+
+Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "bare"]
+
+_SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
+_EVERYWHERE = frozenset((
+    "etc", "usr", "bin", "lib", "opt", "srv", "var", "home", "www", "root", "local", "localhost", "nginx", "conf",
+    "default", "sites", "enabled", "available", "http", "https", "com", "net", "org", "example", "main", "py", "python",
+    "python3", "uvicorn", "gunicorn", "service", "default_server", "run", "exec", "host", "port", "workers",
+))
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A service that belongs behind an address, and the rule that says so; `certain` where the rule is proof."""
+
+    service: Service
+    rule: Rule
+    why: tuple[Evidence, ...]
+
+    @property
+    def certain(self) -> bool:
+        """True where configuration or topology says it, false where it is only the one left over."""
+        return self.rule == "placed"
+
+
+def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
+    """One when it can be told, several when they are equals, none when nothing is known to belong there."""
+    placed = placed_owner(case, trouble.endpoint)
+    if placed is not None:
+        return (placed,)
+    return left_over(case, trouble) or _same_site(case, trouble)
+
+
+def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
+    """Application servers of the node that nothing else relies on; several only where they are equals."""
+    pool = _free(case, trouble)
+    return _separate(case, trouble, pool) if pool else ()
+
+
+def sole_owner(case: Case, trouble: Trouble) -> Owner | None:
+    """The owner when there is exactly one that no person needs to choose."""
+    found = owners(case, trouble)
+    return found[0] if len(found) == 1 and found[0].rule != "same-site" else None
+
+
+def placed_owner(case: Case, endpoint: Endpoint) -> Owner | None:
+    """The service that configuration or topology puts at an address."""
+    service = case.service(endpoint.service)
+    if service is not None and (service.is_app_server or service.id != endpoint.holder or _is_told(service, endpoint)):
+        return Owner(service, "placed", endpoint.service_why or (state_evidence(service),))
+    told = [s for s in case.snapshot.services if s.node == endpoint.node and _is_told(s, endpoint)]
+    if told:
+        best = _preferred(told)
+        return Owner(best, "placed", _binding_evidence(best, endpoint) or (state_evidence(best),))
+    named = _container_named(case.snapshot, endpoint)
+    return None if named is None else Owner(named, "placed", (state_evidence(named),))
+
+
+def _is_told(service: Service, endpoint: Endpoint) -> bool:
+    """Told to listen at this port (or socket path)."""
+    return bool(_binding_evidence(service, endpoint)) or _publishes(service, endpoint)
+
+
+def _binding_evidence(service: Service, endpoint: Endpoint) -> tuple[Evidence, ...]:
+    return tuple(b.source for b in bindings_of(service) if _names(b, endpoint))
+
+
+def bindings_of(service: Service) -> tuple[Binding, ...]:
+    """Where the service is told to listen, none where that could not be read."""
+    return service.bindings.value if isinstance(service.bindings, Known) else ()
+
+
+def _names(binding: Binding, endpoint: Endpoint) -> bool:
+    if endpoint.unix is not None or binding.unix is not None:
+        return binding.unix == endpoint.unix
+    return binding.port == endpoint.port
+
+
+def _publishes(service: Service, endpoint: Endpoint) -> bool:
+    return service.container is not None and any(port == endpoint.port for _, port, _ in service.container.published)
+
+
+def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
+    """The container that a name or an address leads to; its name is gone from the resolver once it is stopped."""
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    for service in snapshot.services:
+        box = service.container
+        if box is None:
+            continue
+        aliases = {name for _, _, names in box.networks for name in names}
+        known = {box.name, *([box.service] if box.service else []), *aliases}
+        held = {ip for _, ip, _ in box.networks if ip}
+        if endpoint.host in known | held or held.intersection(addresses):
+            return service
+    return None
+
+
+def _free(case: Case, trouble: Trouble) -> list[Service]:
+    """Application servers of the node that nothing else relies on."""
+    node = trouble.endpoint.node
+    wanted_elsewhere = {
+        owner.service.id
+        for other in case.troubles if other.endpoint is not trouble.endpoint
+        for owner in [placed_owner(case, other.endpoint)] if owner is not None
+    }
+    free = [
+        s for s in case.snapshot.services
+        if s.node == node and s.is_app_server and s.id not in case.taken and s.id not in wanted_elsewhere
+        and not (s.unit is not None and s.unit.load_state == "not-found")
+    ]
+    managed = [s for s in free if s.manager != "none"]
+    return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
+
+
+def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
+    """Started in the background and left to process 1, as a deployment by hand does; a developer's shell is not."""
+    node = find_node(snapshot, service.node)
+    if node is None or isinstance(node.processes, Unknown):
+        return False
+    ours = set(service.pids)
+    tops = [p for p in node.processes.value if p.pid in ours and p.ppid not in ours]
+    return bool(tops) and all(p.ppid <= 1 and "--reload" not in p.argv for p in tops)
+
+
+def _separate(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner, ...]:
+    """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
+    if len(pool) == 1:
+        rule: Rule = "alone" if pool[0].manager != "none" else "bare"
+        return (Owner(pool[0], rule, (state_evidence(pool[0]),)),)
+    wanted = _site_words(trouble)
+    scores = {s.id: len(wanted & _service_words(s)) for s in pool}
+    best = max(scores.values())
+    top = [s for s in pool if scores[s.id] == best]
+    if best and len(top) == 1:
+        return (Owner(top[0], "related", (state_evidence(top[0]),)),)
+    equals = _plausible(top)
+    return tuple(Owner(s, "alone", (state_evidence(s),)) for s in equals)
+
+
+def _plausible(top: list[Service]) -> list[Service]:
+    """Without what lies dormant beside something that runs, and without bare scripts beside a real server."""
+    if any(s.running for s in top):
+        top = [s for s in top if s.running or (s.manager != "none" and isinstance(s.bindings, Unknown))]
+    servers = [s for s in top if s.runtime in _SERVERS]
+    scripts = [s for s in top if s.runtime in ("python", "binary")]
+    return servers if servers and len(servers) + len(scripts) == len(top) else top
+
+
+def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
+    """Nothing is left over: what answers for other locations of the same server may be meant. A person must say so."""
+    servers = {(facts.node, facts.route.server_index) for facts in trouble.routes}
+    found: dict[str, Owner] = {}
+    for service_id, facts in case.taken.items():
+        service = case.service(service_id)
+        if service is None or not service.is_app_server or service.node != trouble.endpoint.node:
+            continue
+        if (facts.node, facts.route.server_index) in servers:
+            found[service_id] = Owner(service, "same-site", case.judged[route_key(facts)].evidence)
+    return tuple(found.values())
+
+
+def _preferred(told: list[Service]) -> Service:
+    """Of several that are told the same port: who runs, then who is managed and enabled, then the first."""
+    def rank(service: Service) -> tuple[bool, bool, bool]:
+        enabled = service.unit is None or service.unit.unit_file_state not in ("disabled", "masked")
+        return not service.is_app_server, service.manager == "none", not (service.running or enabled)
+    return min(told, key=rank)
+
+
+def _site_words(trouble: Trouble) -> frozenset[str]:
+    texts: list[str] = []
+    for facts in trouble.routes:
+        route = facts.route
+        texts += [*route.server_names, route.location, route.upstream, route.source.file.rsplit("/", 1)[-1]]
+    return _words(texts)
+
+
+def _service_words(service: Service) -> frozenset[str]:
+    unit, box = service.unit, service.container
+    texts = [service.name, *service.argv]
+    if unit is not None:
+        texts += [unit.working_directory, unit.user]
+    if box is not None:
+        texts += [box.name, box.service or ""]
+    return _words(texts)
+
+
+def _words(texts: list[str]) -> frozenset[str]:
+    words = {word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())}
+    return frozenset(word for word in words if len(word) > 1 and not word.isdigit() and word not in _EVERYWHERE)

@@ -1,0 +1,141 @@
+"""Pointing a route at the socket its backend really holds: which sockets qualify, and the edit of the port's digits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import NoPlace, Place, edit_spans, nginx_steps, overwriters, risk_of, writable_place
+from fixer.causes.owners import Owner, bindings_of
+from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import Step
+from fixer.model.snapshot import Endpoint, Listener, Service
+from fixer.nginx.edit import EditRefused
+
+ID = "point-route-at-listener"
+KEY = "upstream"
+
+# asyncio sets IPV6_V6ONLY on every IPv6 socket: these do not take IPv4 on `::`
+_V6_ONLY = frozenset({"uvicorn", "hypercorn", "daphne", "granian", "fastapi", "sanic"})
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A socket that could be meant: its owner, and the address as the configuration would name it."""
+
+    owner: Owner
+    listener: Listener
+    text: str
+    is_told: bool      # the service is told to listen exactly there
+
+
+def reachable_listeners(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]:
+    """The service's own sockets on other ports that nginx can reach; of several, the one it is told to open."""
+    service, endpoint = owner.service, trouble.endpoint
+    told = [b.port for b in bindings_of(service) if b.unix is None]
+    if not service.running:
+        return ()
+    found: dict[int, Option] = {}
+    for line in listeners_on(case.snapshot, service.node):
+        if line.family == "unix" or line.port == endpoint.port or line.port in found:
+            continue
+        if _is_held(line, service, told) and _is_reachable(line, endpoint, service):
+            found[line.port] = Option(owner, line, address_text(endpoint.host, line.port), line.port in told)
+    options = tuple(found.values())
+    if len(options) > 1:
+        for port in told:
+            if port in found:
+                return (found[port],)
+    return options
+
+
+def _is_held(line: Listener, service: Service, told: list[int]) -> bool:
+    """By its processes; where nobody may see those, by the port it is told to open."""
+    if isinstance(line.pids, Unknown) or not line.pids.value:
+        return line.port in told
+    return bool(set(pids_of(line)) & set(service.pids))
+
+
+def _is_reachable(line: Listener, endpoint: Endpoint, service: Service) -> bool:
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    wanted = set(addresses) or {"127.0.0.1" if endpoint.host == "localhost" else endpoint.host}
+    v4 = any(":" not in address for address in wanted)
+    if line.address in ("0.0.0.0", "*"):   # noqa: S104  an address that was read
+        return v4
+    if line.address == "::":
+        return any(":" in address for address in wanted) or service.runtime not in _V6_ONLY
+    return line.address in wanted
+
+
+def point_at_listener(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> Repair:
+    """The repair: complete with one option, or with the one that a person has named."""
+    needs: tuple[Need, ...] = ()
+    chosen: Option | None = options[0]
+    if len(options) > 1 or options[0].owner.rule == "same-site":
+        needs = (_choice(trouble, options),)
+        chosen = next((o for o in options if o.text == case.inputs.get(KEY)), None)
+    target = chosen if chosen is not None else options[0]
+    summary = f"point {', '.join(trouble.route_ids)} at {target.text}" if chosen is not None else (
+        f"point {', '.join(trouble.route_ids)} at the listener that is meant"
+    )
+    places = _places(case, trouble)
+    if isinstance(places, NoPlace):
+        return _manual(trouble, target, places.why, needs)
+    broken = trouble.nginx.test
+    if isinstance(broken, Known) and broken.value[0] != 0:
+        return _manual(trouble, target, "nginx -t refuses the configuration as it is: repair that first", needs)
+    try:
+        writes = _writes(case, trouble, places, target.listener.port)
+    except EditRefused as refused:
+        return _manual(trouble, target, str(refused), needs)
+    found = tuple(places.values())
+    steps = (*writes, *nginx_steps(case.snapshot, trouble.nginx)) if chosen is not None else ()
+    return Repair(ID, risk_of(found, "safe"), summary + overwriters(found), steps, needs)
+
+
+def _choice(trouble: Trouble, options: tuple[Option, ...]) -> Need:
+    names = " or ".join(f"{o.owner.service.name} ({o.text})" for o in options)
+    why = f"{endpoint_text(trouble.endpoint)} is empty and nothing tells which is meant: {names}"
+    return Need(KEY, "choice", why, tuple(o.text for o in options))
+
+
+def _places(case: Case, trouble: Trouble) -> dict[str, Place] | NoPlace:
+    places: dict[str, Place] = {}
+    for endpoint in trouble.endpoints:
+        place = writable_place(case.snapshot, trouble.nginx.node, endpoint.file)
+        if isinstance(place, NoPlace):
+            return place
+        places[endpoint.file] = place
+    return places
+
+
+def _writes(case: Case, trouble: Trouble, places: dict[str, Place], port: int) -> tuple[Step, ...]:
+    spans: dict[tuple[str, str], tuple[Place, dict[tuple[int, int], bytes]]] = {}
+    for endpoint in trouble.endpoints:
+        place = places[endpoint.file]
+        start, end, new = _port_span(place.data, endpoint, port)
+        spans.setdefault((place.node, place.path), (place, {}))[1][(start, end)] = new
+    return tuple(
+        edit_spans(place, wanted, f"port {trouble.endpoint.port} becomes {port}") for place, wanted in spans.values()
+    )
+
+
+def _port_span(data: bytes, endpoint: Endpoint, port: int) -> tuple[int, int, bytes]:
+    """Where the digits stand; where the port is not written, the end of the host."""
+    written = data[endpoint.start:endpoint.end]
+    if written != endpoint.written.encode("utf-8", "surrogateescape"):
+        raise EditRefused(f"{endpoint.file}:{endpoint.line} does not hold {endpoint.written} literally")
+    digits = str(endpoint.port).encode()
+    if written.endswith(b":" + digits):
+        return endpoint.end - len(digits), endpoint.end, str(port).encode()
+    if b"$" in written or (b":" in written and not written.endswith(b"]")):
+        raise EditRefused(f"the port of {endpoint.written} at {endpoint.file}:{endpoint.line} is not written there")
+    return endpoint.end, endpoint.end, b":" + str(port).encode()
+
+
+def _manual(trouble: Trouble, target: Option, why: str, needs: tuple[Need, ...]) -> Repair:
+    places = ", ".join(f"{e.file}:{e.line}" for e in trouble.endpoints)
+    text = f"change port {trouble.endpoint.port} to {target.listener.port} at {places}, then nginx -t and reload; {why}"
+    return Repair(ID, "manual", f"point {', '.join(trouble.route_ids)} at {target.text}", (), needs, manual=text)

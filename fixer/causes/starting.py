@@ -1,0 +1,85 @@
+"""The steps that start, restart or keep a service, by its manager, and how to wait until it listens."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from fixer.causes.owners import bindings_of
+from fixer.causes.reading import condition, listeners_on, pids_of, say_age
+from fixer.model.plan import ContainerAction, Step, UnitAction, WaitForListener
+from fixer.model.snapshot import Endpoint, Service, Snapshot, Unit
+
+Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
+
+_NOT_AT_BOOT = frozenset({"disabled"})
+
+
+def is_off_at_boot(service: Service) -> bool:
+    """Started by nothing when the machine boots."""
+    return service.unit is not None and service.unit.unit_file_state in _NOT_AT_BOOT
+
+
+def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
+    """Start what is stopped, so that it also comes back after a reboot; empty where only a person can."""
+    steps: list[Step] = []
+    if service.unit is not None:
+        unit = service.unit
+        if condition(service) in ("failed", "looping"):
+            # a plain start within the start limit's window is refused
+            steps.append(unit_action(service, unit, "reset-failed"))
+        if is_off_at_boot(service):
+            steps.append(unit_action(service, unit, "enable"))
+        steps.append(unit_action(service, unit, "start"))
+    elif service.container is not None:
+        box = service.container
+        steps.append(ContainerAction(box.id, box.name, "unpause" if box.status == "paused" else "start", box.status))
+    else:
+        return ()
+    return (*steps, *waiting(snapshot, service, endpoint))
+
+
+def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
+    """Restart what runs; empty where nobody manages it."""
+    if service.unit is not None:
+        action: Step = unit_action(service, service.unit, "restart", _what_stops(snapshot, service))
+    elif service.container is not None:
+        box = service.container
+        action = ContainerAction(box.id, box.name, "restart", box.status, _what_stops(snapshot, service))
+    else:
+        return ()
+    return (action, *waiting(snapshot, service, endpoint))
+
+
+def unit_action(service: Service, unit: Unit, verb: Verb, describe: str = "") -> UnitAction:
+    """One systemctl verb, with the states that an undo goes back to."""
+    return UnitAction(
+        service.node, unit.name, verb, unit.active_state, unit.unit_file_state, unit.main_pid, describe,
+    )
+
+
+def _what_stops(snapshot: Snapshot, service: Service) -> str:
+    since = service.unit.active_enter if service.unit is not None else 0.0
+    if service.container is not None:
+        since = service.container.started_at
+    return f"running for {say_age(max(0.0, snapshot.taken_at - since))}" if since else ""
+
+
+def waiting(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
+    """Wait until it accepts: on the address it is told to listen on, else on the one nginx asks for."""
+    told = bindings_of(service)
+    if told:
+        first = told[0]
+        return (WaitForListener(service.node, reachable_host(first.host), first.port, first.unix),)
+    if endpoint.node == service.node and (endpoint.port or endpoint.unix):
+        return (WaitForListener(service.node, reachable_host(endpoint.host), endpoint.port, endpoint.unix),)
+    held = [line for line in listeners_on(snapshot, service.node) if set(pids_of(line)) & set(service.pids)]
+    return tuple(
+        WaitForListener(service.node, reachable_host(line.address), line.port) for line in held[:1] if line.port
+    )
+
+
+def reachable_host(host: str) -> str:
+    """An address that can be connected to from the node itself: a wildcard is no destination."""
+    if host in ("", "0.0.0.0", "*", "localhost"):   # noqa: S104  an address that was read, nothing is bound
+        return "127.0.0.1"
+    return "::1" if host in ("::", "[::]") else host

@@ -1,0 +1,55 @@
+"""The symptom side of a finding: the lines of nginx's log and the answers that show it for one address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import fresh_events
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import ErrorEvent
+
+Want = Callable[[ErrorEvent], bool]
+
+
+def events_for(case: Case, trouble: Trouble, want: Want) -> tuple[ErrorEvent, ...]:
+    """Fresh lines about the trouble's routes that are wanted, each once, oldest first."""
+    found = {
+        event.where + event.raw: event
+        for facts in trouble.routes
+        for event in fresh_events(trouble.nginx, facts, case.snapshot) if want(event)
+    }
+    return tuple(sorted(found.values(), key=lambda event: event.at))
+
+
+def symptom_evidence(case: Case, trouble: Trouble, want: Want) -> tuple[Evidence, ...]:
+    """The newest such line, with how many there were, and what the probes got."""
+    events = events_for(case, trouble, want)
+    shown = [e for judged in trouble.judged[:3] for e in judged.evidence[:1]]
+    if events:
+        last = events[-1]
+        count = f"{len(events)} times: " if len(events) > 1 else ""
+        shown.insert(0, Evidence("nginx-log", last.where, count + last.raw[:300]))
+    return tuple(shown)
+
+
+def is_refused(event: ErrorEvent) -> bool:
+    """nginx could not connect: nobody accepts there, or the machine is gone."""
+    return "connecting" in event.phase and (event.errno in (2, 101, 110, 111, 113) or "connect" in event.message)
+
+
+def is_read_timeout(event: ErrorEvent) -> bool:
+    """nginx was connected and waited for the answer in vain."""
+    return event.errno == 110 and "reading" in event.phase
+
+
+def is_cut_off(event: ErrorEvent) -> bool:
+    """The connection ended, or something else than HTTP came, instead of an answer."""
+    said = "prematurely" in event.message or "valid" in event.message
+    return "reading" in event.phase and (said or event.errno == 104)
+
+
+def say_routes(trouble: Trouble) -> str:
+    """The locations that fail, for a summary."""
+    names = list(dict.fromkeys(facts.route.location for facts in trouble.routes))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,188 @@
+"""nginx hands requests to a port where nothing listens; the backend is well and listens on another port.
+
+What it is
+  The port in `proxy_pass` (or in the `upstream` block) and the port that the backend listens on disagree. Somebody
+  moved one of the two: a release, a new unit file, a copied site.
+
+Why nginx says 502
+  The kernel answers nginx's connect() with "refused" at once, since no socket listens there. In error.log:
+  `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  backend-down looks the same from outside, but there the service that belongs behind the address does not run. Here it
+  runs, and its own process holds a listening socket on another port of the same machine or container. A port that
+  merely answers is no proof: the socket must belong to the service (its manager, command and owner), no other site may
+  rely on it, and nginx must be able to reach it. If two services could be meant, fixer names both and asks.
+  If the file already holds the right port, it is nginx-not-reloaded.
+
+The repair and its safety
+  point-route-at-listener (safe): exactly the digits of the port change in the file that names it, in every place that
+  names this address, then `nginx -t`, then a reload. Nothing that runs is stopped. A file that a tool manages
+  (Ansible, Puppet, certbot) makes it disruptive: that tool will write the old port again until it is told.
+
+By hand
+  ss -ltnp                                  which port does the backend really hold?
+  grep -rn proxy_pass /etc/nginx/           what does nginx ask for?
+  edit the port, then: nginx -t && nginx -s reload
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import is_closed
+from fixer.causes.owners import Owner, bindings_of, left_over, owners
+from fixer.causes.pointing import Option, point_at_listener, reachable_listeners
+from fixer.causes.reading import (
+    absent_evidence,
+    address_text,
+    config_evidence,
+    endpoint_text,
+    listener_at,
+    listener_evidence,
+    listeners_on,
+    state_evidence,
+)
+from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
+from fixer.model.diagnosis import Confidence, Finding, Verdict
+from fixer.model.facts import Evidence, Known
+
+_STRANGE = frozenset({"not-http", "closed", "reset"})
+
+
+def judge(case: Case) -> Verdict:
+    """For every address behind a failing route: is it empty, and does its service listen elsewhere?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        outcome = _judge_trouble(case, trouble)
+        match outcome:
+            case Finding():
+                findings.append(outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    return conclude(findings, missing, ruled)
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    """A finding, the fact that is missing, or what rules it out."""
+    endpoint = trouble.endpoint
+    text = endpoint_text(endpoint)
+    if endpoint.unix is not None or trouble.routes[0].route.kind != "proxy_pass":
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if is_stale(case, trouble):
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    stranger = _is_strangers(case, trouble)
+    closed = is_closed(endpoint)
+    if closed is None:
+        return f"whether anything listens at {text}"
+    if not closed and not stranger:
+        held = listener_at(endpoint)
+        return Evidence("socket", f"socket {text}", "something accepts there") if held is None else listener_evidence(
+            case.snapshot, held, case.service(endpoint.holder))
+    found = left_over(case, trouble) if stranger else owners(case, trouble)
+    if not found:
+        return f"which service belongs behind {text}"
+    options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
+    if options:
+        return _found(case, trouble, options, stranger)
+    if len(found) > 1:
+        return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
+    return _not_running(case, trouble, found[0]) or state_evidence(found[0].service)
+
+
+def is_stale(case: Case, trouble: Trouble) -> bool:
+    """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced."""
+    file = case.snapshot.file(trouble.nginx.node, trouble.endpoint.file)
+    return file is not None and file.stat.nlink == 0
+
+
+def _is_strangers(case: Case, trouble: Trouble) -> bool:
+    """Something else than an application listens there and does not speak HTTP, and no service is told to."""
+    endpoint = trouble.endpoint
+    holder = case.service(endpoint.holder)
+    if holder is None or holder.is_app_server or endpoint.service not in (None, holder.id):
+        return False
+    return isinstance(endpoint.http, Known) and endpoint.http.value.error in _STRANGE
+
+
+def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], stranger: bool) -> Finding:
+    endpoint, first = trouble.endpoint, options[0]
+    several = len(options) > 1 or first.owner.rule == "same-site"
+    there = "where nothing listens" if not stranger else "where something else than the backend listens"
+    names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
+    elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"meant may be {names}"
+    evidence = (
+        *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints),
+        *(listener_evidence(case.snapshot, o.listener, o.owner.service) for o in options),
+        *_there(case, trouble, stranger),
+        *(w for o in options for w in o.owner.why[:1]),
+        *symptom_evidence(case, trouble, is_cut_off if stranger else is_refused),
+    )
+    confidence: Confidence = "possible" if several else "certain" if first.is_told or first.owner.certain else "likely"
+    return Finding(
+        cause=CAUSE.id,
+        variant=_variant(first.owner, stranger),
+        role="root",
+        confidence=confidence,
+        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {there}; {elsewhere}",
+        detail=(),
+        routes=trouble.route_ids,
+        service=first.owner.service.name if not several else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(point_at_listener(case, trouble, options),),
+    )
+
+
+def _there(case: Case, trouble: Trouble, stranger: bool) -> tuple[Evidence, ...]:
+    held = listener_at(trouble.endpoint)
+    if stranger and held is not None:
+        return (listener_evidence(case.snapshot, held, case.service(trouble.endpoint.holder)),)
+    return absent_evidence(trouble.endpoint)
+
+
+def _variant(owner: Owner, stranger: bool) -> str:
+    if stranger:
+        return "wrong-port-other-service"
+    box = owner.service.container
+    return "container-wrong-port" if box is not None and not box.is_machine else "wrong-port"
+
+
+def _not_running(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+    """The service is down and is told to listen elsewhere: both faults are there; the port comes after the start."""
+    service, endpoint = owner.service, trouble.endpoint
+    told = [b for b in bindings_of(service) if b.unix is None and b.port]
+    if service.running or not told or any(b.port == endpoint.port for b in told) or owner.rule == "same-site":
+        return None
+    if any(line.port == endpoint.port for line in listeners_on(case.snapshot, service.node)):
+        return None
+    binding = told[0]
+    where = address_text(binding.host, binding.port)
+    return Finding(
+        cause=CAUSE.id, variant=_variant(owner, False), role="root", confidence="likely",
+        summary=(
+            f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {service.name} is told to listen "
+            f"on {where}"
+        ),
+        detail=(f"{service.name} does not run: the port is corrected once it listens again",),
+        routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
+            *absent_evidence(endpoint),
+        ))),
+    )
+
+
+CAUSE = Cause(
+    id="wrong-port",
+    title="nginx hands requests to a port where the backend does not listen",
+    family="wrong port",
+    variants=("wrong-port", "wrong-port-other-service", "container-wrong-port"),
+    verdict=judge,
+    order=40,
+    page=__doc__,
+)

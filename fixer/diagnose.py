@@ -1,0 +1,104 @@
+"""From a snapshot to a diagnosis: every cause judges, roots come before what they explain, routes get their health."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fixer.causes import Cause, load_causes
+from fixer.causes.case import Case, open_case
+from fixer.causes.failing import Judged
+from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
+from fixer.model.snapshot import Snapshot
+
+_ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
+_CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
+_AT_FAULT = frozenset({"root", "contributing"})
+
+
+def diagnose(
+    snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[Cause] | None = None,
+) -> Diagnosis:
+    """The whole answer; the same snapshot always gives the same one. `causes` defaults to all of ours."""
+    case = open_case(snapshot, inputs or {})
+    judges = load_causes() if causes is None else tuple(causes)
+    checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
+    findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
+    settled = _ordered(_demoted(findings), judges)
+    health = tuple(_health(judged, settled) for judged in case.judged.values())
+    return Diagnosis(_verdict(case, settled, health), settled, checks, health, _notes(case))
+
+
+def _demoted(findings: Sequence[Finding]) -> list[Finding]:
+    """What another finding explains becomes its consequence: told as part of the chain, repaired with its root."""
+    return [
+        replace(finding, role="consequence", repairs=())
+        if finding.role in _AT_FAULT and any(_explains(other, finding) for other in findings if other is not finding)
+        else finding
+        for finding in findings
+    ]
+
+
+def _explains(other: Finding, finding: Finding) -> bool:
+    if other.role not in _AT_FAULT or finding.cause not in other.explains or other.cause == finding.cause:
+        return False
+    if other.service is not None and other.service == finding.service and other.node == finding.node:
+        return True
+    return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)
+
+
+def _ordered(findings: Sequence[Finding], judges: Sequence[Cause]) -> tuple[Finding, ...]:
+    nearness = {cause.id: cause.order for cause in judges}
+
+    def rank(finding: Finding) -> tuple[int, int, int, str, str, int]:
+        first = min((_number(route) for route in finding.routes), default=0)
+        return (
+            _ROLES[finding.role], nearness.get(finding.cause, 50), _CONFIDENCE[finding.confidence],
+            finding.cause, finding.node, first,
+        )
+
+    return tuple(sorted(findings, key=rank))
+
+
+def _number(route: str) -> int:
+    digits = "".join(c for c in route if c.isdigit())
+    return int(digits) if digits else 0
+
+
+def _health(judged: Judged, findings: Sequence[Finding]) -> RouteHealth:
+    route = judged.facts.route.id
+    match judged.state:
+        case "ok" | "failing" | "degraded":
+            return RouteHealth(route, judged.state, judged.reason)
+        case "slow" | "unknown":
+            cause = next((f for f in findings if f.role in _AT_FAULT and route in f.routes), None)
+            if cause is not None:
+                partly = judged.state == "slow" and judged.some_answered
+                return RouteHealth(route, "degraded" if partly else "failing", f"{judged.reason}; {cause.cause}")
+            if judged.some_answered:
+                return RouteHealth(route, "ok", judged.reason)
+            return RouteHealth(route, "unknown", judged.reason)
+
+
+def _verdict(case: Case, findings: Sequence[Finding], health: Sequence[RouteHealth]) -> HealthVerdict:
+    states = [h.state for h in health]
+    guilty = [f for f in findings if f.role in _AT_FAULT]
+    told = [state for state in states if state != "unknown"]
+    if any(not f.routes for f in guilty) and all(n.master_pid is None for n in case.snapshot.nginxes):
+        return "broken"
+    if "failing" in told or "degraded" in told:
+        return "broken" if set(told) == {"failing"} else "degraded"
+    if guilty:
+        return "degraded"
+    return "healthy" if told else "unknown"
+
+
+def _notes(case: Case) -> tuple[str, ...]:
+    own = [
+        f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself, "
+        "nginx only passes it on"
+        for j in case.judged.values() if j.own
+    ]
+    return (*case.snapshot.notes, *own)
+
+

@@ -1,0 +1,105 @@
+"""From a diagnosis to the plan of one round: the first repair that is allowed, and what was withheld and why. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fixer.errors import UsageError
+from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
+from fixer.model.plan import Plan, Risk, Withheld
+
+_RISKS: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
+_REPAIRED = frozenset({"root", "contributing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How far a repair may go without a person: `safe` or `disruptive`."""
+
+    max_risk: Risk = "safe"
+
+
+def plan(
+    diagnosis: Diagnosis, policy: Policy, *, only: str | None = None, inputs: Inputs | None = None,
+    strict: bool = True,
+) -> Plan:
+    """What this round does: the first allowed repair, root causes first.
+
+    `inputs` are the values a person gave. With `strict` (the first round) words that nothing asks for are wrong
+    usage; later rounds no longer ask for what an earlier one has used.
+    """
+    given = inputs or {}
+    offers = tuple(_offers(diagnosis))
+    if strict:
+        check_words(diagnosis, only, given)
+    withheld: list[Withheld] = []
+    for finding, repair in offers:
+        if only is not None and repair.id != only:
+            continue
+        if any(w.cause == finding.cause and w.repair_id == repair.id for w in withheld):
+            continue
+        obstacle = _obstacle(finding, repair, policy, given)
+        if obstacle is None:
+            return Plan(
+                finding.cause, repair.id, repair.risk, repair.summary, repair.steps, tuple(withheld), repair.waits,
+            )
+        withheld.append(obstacle)
+    return Plan(None, None, "safe", "", (), tuple(withheld))
+
+
+def _offers(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
+    for finding in diagnosis.findings:
+        if finding.role in _REPAIRED:
+            for repair in finding.repairs:
+                yield finding, repair
+
+
+def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
+    """UsageError for a repair that is not offered, an input that nothing asks for, or a value that cannot be one.
+
+    A healthy target asks for nothing, so the same command given again is no mistake there.
+    """
+    offers = tuple(_offers(diagnosis))
+    if not offers:
+        return
+    ids = tuple(dict.fromkeys(repair.id for _, repair in offers))
+    if only is not None and only not in ids:
+        raise UsageError(f"no repair is called {only} here", f"offered: {', '.join(ids)}")
+    needs = {need.key: need for _, repair in offers for need in repair.needs}
+    for key, value in inputs.items():
+        need = needs.get(key)
+        if need is None:
+            hint = f"asked for: {', '.join(needs)}" if needs else "no repair that is offered here asks for a value"
+            raise UsageError(f"--set {key}: nothing asks for it", hint)
+        _check_value(need, value)
+
+
+def _check_value(need: Need, value: str) -> None:
+    if need.kind == "choice" and value not in need.choices:
+        raise UsageError(f"--set {need.key}: not one of the choices", f"choices: {', '.join(need.choices)}")
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise UsageError(f"--set {need.key}: the value holds a line break or another control character")
+    if not value and need.kind != "value":
+        raise UsageError(f"--set {need.key}: the value is empty")
+    if need.pattern and re.fullmatch(need.pattern, value) is None:
+        raise UsageError(f"--set {need.key}: not a value that fits", need.why)
+
+
+def _obstacle(finding: Finding, repair: Repair, policy: Policy, inputs: Inputs) -> Withheld | None:
+    if repair.waits:
+        return None
+    if repair.risk == "manual":
+        return Withheld(repair.id, finding.cause, repair.manual or repair.summary, "")
+    missing = [need for need in repair.needs if need.key not in inputs and need.default is None]
+    flags = [f"--set {need.key}={'VALUE' if need.kind != 'choice' else '|'.join(need.choices)}" for need in missing]
+    reasons = [need.why for need in missing]
+    if _RISKS[repair.risk] > _RISKS[policy.max_risk]:
+        flags.insert(0, f"--max-risk {repair.risk}")
+        reasons.insert(0, f"it is {repair.risk}")
+    if flags:
+        return Withheld(repair.id, finding.cause, "; ".join(reasons), " ".join(flags))
+    if not repair.steps:
+        return Withheld(repair.id, finding.cause, repair.manual or "fixer cannot carry it out here", "")
+    return None

@@ -1,0 +1,263 @@
+"""wrong-port: an empty address whose service listens elsewhere, and everything that only looks like it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from tests.causes.building import (
+    NOW,
+    Scene,
+    binding,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    moved,
+    probe,
+    process,
+    roots,
+    service,
+    stat,
+    stopped,
+    unit,
+    verdict_of,
+)
+
+CAUSE = "wrong-port"
+
+
+def test_hit_the_route_is_pointed_at_the_units_own_socket() -> None:
+    diagnosis = diagnose(moved().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence, found.service, found.routes) == (
+        "wrong-port", "certain", "backend.service", ("r1",))
+    assert found.evidence[0].where == "/etc/nginx/sites-enabled/shop:3"
+    (repair,) = found.repairs
+    assert (repair.id, repair.risk) == ("point-route-at-listener", "safe")
+    write, check, reload = repair.steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert write.path == "/etc/nginx/sites-available/shop"
+    assert write.before is not None and write.after == write.before.replace(b":8001", b":8000")
+    assert diagnosis.verdict == "broken"
+
+
+def test_miss_a_healthy_host_is_left_alone() -> None:
+    diagnosis = diagnose(healthy().snapshot())
+    assert diagnosis.verdict == "healthy" and diagnosis.findings == ()
+    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
+
+
+def test_unknown_nobody_could_look_whether_something_listens() -> None:
+    scene = moved().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"), http=Unknown("no probe"))
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def test_every_place_that_names_the_address_is_edited_in_one_write() -> None:
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused().refused(1)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.routes == ("r1", "r2")
+    writes = [step for step in found.repairs[0].steps if isinstance(step, WriteFile)]
+    assert len(writes) == 1 and writes[0].after is not None and writes[0].after.count(b"127.0.0.1:8000") == 2
+
+
+def test_two_equal_services_are_named_and_none_is_chosen() -> None:
+    scene = moved().with_service(service("other.service", 9000, 300), listener(9000, 300))
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    (repair,) = found.repairs
+    assert repair.steps == () and repair.needs[0].choices == ("127.0.0.1:8000", "127.0.0.1:9000")
+    chosen = finding_of(diagnose(scene.snapshot(), {"upstream": "127.0.0.1:9000"}), CAUSE).repairs[0]
+    write = chosen.steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b":9000" in write.after
+
+
+def test_names_separate_two_services() -> None:
+    scene = moved().with_service(service("shop.service", 9000, 300), listener(9000, 300))
+    scene.services[0] = replace(
+        scene.services[0], id="local/metrics.service", name="metrics.service",
+        unit=unit("metrics.service", working_directory="/opt/metrics", user="metrics"))
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.service == "shop.service" and found.repairs[0].needs == ()
+
+
+def test_a_service_that_another_route_relies_on_is_nobody_elses() -> None:
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000").refused()
+    scene.route[1] = {"server_index": 1}
+    scene.with_service(service("admin.service", 9000, 300), listener(9000, 300))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [] and diagnosis.verdict == "degraded"
+    assert isinstance(verdict_of(diagnosis, CAUSE), Undetermined)
+
+
+def test_what_serves_the_same_site_is_only_offered_as_a_choice() -> None:
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000").refused()
+    scene.with_service(service("admin.service", 9000, 300), listener(9000, 300))
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.confidence == "possible" and found.repairs[0].steps == ()
+    assert found.repairs[0].needs[0].choices == ("127.0.0.1:9000",)
+
+
+def test_a_strangers_process_is_never_a_candidate() -> None:
+    stranger = service("python3", 9999, 400, unit=None, manager="none", is_app_server=False, runtime="http.server")
+    scene = moved().with_service(stranger, listener(9999, 400, "0.0.0.0"))
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).service == "backend.service"
+    alone = Scene("127.0.0.1:8001").with_service(stranger, listener(9999, 400, "0.0.0.0")).refused()
+    assert CAUSE not in roots(diagnose(alone.snapshot()))
+
+
+def test_a_bare_server_counts_only_when_it_was_left_to_process_1() -> None:
+    bare = service("uvicorn", 8000, 200, unit=None, manager="none")
+    scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).refused()
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+    shell = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200), ppid=77).refused()
+    assert roots(diagnose(shell.snapshot())) == []
+    managed = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).with_service(stopped(port=8001)).refused()
+    assert roots(diagnose(managed.snapshot())) == ["backend-down"]
+
+
+def test_out_of_reach_is_no_candidate() -> None:
+    for address in ("10.0.0.5", "::1"):
+        scene = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200, address)).refused()
+        assert roots(diagnose(scene.snapshot())) == []
+    dual = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200, "::")).refused()
+    assert roots(diagnose(dual.snapshot())) == []            # uvicorn on :: takes no IPv4
+    node = Scene("127.0.0.1:8001").with_service(service(runtime="node"), listener(8000, 200, "::")).refused()
+    assert roots(diagnose(node.snapshot())) == [CAUSE]
+
+
+def test_the_same_port_on_another_address_is_something_else() -> None:
+    scene = Scene("127.0.0.1:8000").with_service(service(), listener(8000, 200, "10.0.0.5")).refused()
+    assert roots(diagnose(scene.snapshot())) == []
+
+
+def test_down_and_told_another_port_are_two_faults_the_start_first() -> None:
+    diagnosis = diagnose(Scene("127.0.0.1:8001").with_service(stopped(port=8000)).refused().snapshot())
+    assert roots(diagnosis) == ["backend-down", CAUSE]
+    assert finding_of(diagnosis, CAUSE).repairs == ()
+    assert [e.where for e in finding_of(diagnosis, CAUSE).evidence][1] == "/etc/systemd/system/backend.service:6"
+
+
+def test_a_stopped_relative_is_not_passed_over_for_a_running_stranger() -> None:
+    scene = Scene("127.0.0.1:8001").refused()
+    scene.with_service(failed("shop.service", bindings=Unknown("no command")))
+    other = service("metrics.service", 9100, 300)
+    assert other.unit is not None
+    scene.with_service(
+        replace(other, unit=replace(other.unit, working_directory="/opt/metrics", user="metrics")), listener(9100, 300))
+    assert roots(diagnose(scene.snapshot())) == []
+
+
+def containers(port: int = 8001, *lines: int) -> Scene:
+    scene = Scene(f"app:{port}", node="web", back="app")
+    scene.with_service(boxed(), *(listener(n, 7, "0.0.0.0", "app") for n in lines or (8000,)))
+    scene.endpoint(addresses=Known(("172.18.0.2",))).refused()
+    web = boxed("web", 80, pid=NGINX, is_app_server=False, box={
+        "mounts": (("/home/lab/files", "/etc/nginx/sites-available", True),)})
+    scene.nginx["service"] = web
+    scene.services.append(web)
+    return scene
+
+
+NGINX = 100
+
+
+def test_a_container_is_known_by_its_name_and_edited_outside() -> None:
+    found = finding_of(diagnose(containers().snapshot()), CAUSE)
+    assert (found.variant, found.confidence, found.service) == ("container-wrong-port", "certain", "p-app-1")
+    assert found.evidence[0].where == "web:/etc/nginx/sites-enabled/shop:3"
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile)
+    assert (write.node, write.path, write.in_place) == ("engine", "/home/lab/files/shop", False)
+
+
+def test_of_a_containers_two_sockets_the_one_it_is_told_to_open() -> None:
+    found = finding_of(diagnose(containers(8001, 9090, 8000).snapshot()), CAUSE)
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b"app:8000" in write.after
+
+
+def test_a_file_in_the_layer_is_for_a_person() -> None:
+    scene = containers()
+    scene.services[-1] = scene.nginx["service"] = boxed("web", 80, pid=NGINX, is_app_server=False)
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and "layer" in repair.manual and "8000" in repair.manual
+
+
+def test_a_stale_mount_is_not_a_wrong_port() -> None:
+    scene = moved()
+    scene.files[0] = replace(scene.files[0], stat=stat(nlink=0))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_a_managed_file_says_who_overwrites_it() -> None:
+    scene = moved()
+    scene.files[0] = replace(scene.files[0], managed_by="Ansible")
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "disruptive" and "Ansible manages" in repair.summary
+
+
+def test_a_refused_configuration_or_a_built_port_is_for_a_person() -> None:
+    scene = moved()
+    scene.nginx["test"] = Known((1, "[emerg] unexpected"))
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
+    built = moved().endpoint(written="127.0.0.1:$port")
+    assert finding_of(diagnose(built.snapshot()), CAUSE).repairs[0].risk == "manual"
+    unread = moved()
+    unread.files.clear()
+    assert "could not be read" in finding_of(diagnose(unread.snapshot()), CAUSE).repairs[0].manual
+
+
+def test_a_port_that_is_not_written_is_added() -> None:
+    scene = Scene("localhost").with_service(service(), listener(8000, 200)).refused(port=81)
+    write = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b"http://localhost:8000;" in write.after
+
+
+def test_a_daemon_behind_the_port_is_another_services_port() -> None:
+    scene = moved(8000)
+    scene.written = ("127.0.0.1:6379",)
+    page, scene.spots = __import__("tests.causes.building", fromlist=["site"]).site("127.0.0.1:6379")
+    scene.files = [page]
+    redis = service("redis.service", 6379, 500, is_app_server=False, runtime="", unit=unit("redis.service"))
+    scene.with_service(redis, listener(6379, 500))
+    held = scene.listeners[-1]
+    scene.endpoint(listener=Known(held), tcp=Known(probe()), http=Known(probe(error="not-http")), holder=redis.id)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "wrong-port-other-service" and "something else" in found.summary
+
+
+def test_hostile_log_lines_choose_nothing() -> None:
+    scene = moved()
+    scene.events.clear()
+    scene.logs('x" upstream: "http://127.0.0.1:6666/', 111, "connecting to upstream")
+    write = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b"6666" not in write.after
+
+
+def test_sockets_without_owners_count_where_the_service_is_told_to_open_them() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(service(), listener(8000, None)).refused()
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+    other = Scene("127.0.0.1:8001").with_service(
+        service(bindings=Known((binding(8002),))), listener(8000, None)).refused()
+    assert CAUSE not in [f.cause for f in diagnose(other.snapshot()).findings if f.repairs]
+
+
+def test_not_asked_but_empty_is_found_too() -> None:
+    scene = moved()
+    scene.probes[0] = Unknown("--no-probe")
+    scene.endpoint(tcp=Unknown("--no-probe"), http=Unknown("--no-probe"))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.verdict == "broken"
+    scene.route[0] = {"path": None}
+    assert roots(diagnose(scene.snapshot())) == []
+
+
+def test_unused_builders_stay_honest() -> None:
+    assert process(5).started_at < NOW and file("/x", b"y").data == b"y"
+    assert isinstance(verdict_of(diagnose(moved().snapshot()), CAUSE), Found)
