@@ -32,11 +32,13 @@ class Row:
         mark = "ok  " if self.holds else "OVER"
         floor = f" (or {self.floor:.0f} ms)" if self.floor else ""
         return (
-            f"{mark} {self.what}: {self.median:.0f} ms = {self.ratio:.2f} × {self.baseline} "
-            f"({self.baseline_median:.0f} ms), limit {self.limit:g} ×{floor}"
+            f"{mark} {self.what}: {self.median:.0f} ms = {self.ratio:.2f} x {self.baseline} "
+            f"({self.baseline_median:.0f} ms), limit {self.limit:g} x{floor}"
         )
 
 
-def row(what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float, floor: float = 0) -> Row:
+def row(
+    what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float, *, floor: float = 0
+) -> Row:
     """A row from two lists of milliseconds."""
     return Row(what, statistics.median(times), baseline, statistics.median(base), limit, floor)
