@@ -52,6 +52,9 @@ class UpstreamServer:
     variable: str = ""
     max_fails: int = 1
     max_conns: int = 0
+    port_span: Span | None = None    # only the digits of the port, where written literally (may lie in a `set`)
+    weight: int = 1
+    fail_timeout: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +96,24 @@ class StaticLocation:
     location: str
     returns: int | None
     source: Span
+    conditional: bool = False        # inside an `if`
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
-    """Something nginx would refuse: `kind` such as `unexpected`, `missing-include`, `unterminated`, `duplicate`."""
+    """Something nginx would refuse: `kind` such as `unexpected`, `missing-include`, `unterminated`, `duplicate`.
+
+    `line` is the one nginx names (where it gave up); `near` the line where the mistake itself begins (the directive
+    without its `;`, the quote that never closes), 0 where nothing better is known. `text` is that line's text.
+    """
 
     kind: str
     message: str
     file: str
     line: int
     fatal: bool = True
+    near: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -596,3 +596,25 @@ ELSEWHERE: frozenset[bytes] = frozenset(
     b"starttls timeout xclient "
     .split()
 )
+
+# Directives of older, newer and commercial versions, and the beginnings of names that third-party modules use.
+OTHER_VERSIONS: frozenset[bytes] = frozenset(
+    b"ssl acceptex_read add_header_inherit add_trailer_inherit api auth_jwt auth_oidc early_hints env_add "
+    b"google_perftools_profiles grpc_ssl_certificate_cache grpc_ssl_key_log health_check http2_idle_timeout "
+    b"http2_max_field_size http2_max_header_size http2_max_requests http2_push http2_push_preload "
+    b"http3_max_concurrent_pushes keepalive_min_timeout keyval keyval_zone least_time match max_headers mgmt ntlm "
+    b"proxy_pass_trailers proxy_ssl_certificate_cache proxy_ssl_key_log queue quic_bpf quic_mtu resolver "
+    b"resolver_timeout session_log ssl_certificate_cache ssl_certificate_compression ssl_ech_file ssl_key_log "
+    b"ssl_object_cache_inheritable ssl_dyn_rec_enable state status status_format status_zone sticky "
+    b"sticky_cookie_insert tunnel_pass upstream_conf uwsgi_ssl_certificate_cache uwsgi_ssl_key_log zone_sync"
+    .split()
+)
+THIRD_PARTY_PREFIXES: tuple[bytes, ...] = tuple(
+    b"accept_language acme_ ajp_ app_protect array_ auth_jwt auth_ldap auth_pam aws_ brotli cache_purge check chunkin "
+    b"cookie_flag coolkit datadog dav_ext drizzle dyups echo encrypted_session eval fancyindex geoip2 health_check "
+    b"iconv jaeger js_ keyval ldap lua_ memc_ modsecurity more_ naxsi nchan ndk_ njs_ oidc opentelemetry opentracing "
+    b"otel pagespeed passenger postgres push_stream rds_ redis rewrite_by rtmp security_headers set_ spdy_ srcache "
+    b"ssl_ct ssl_dyn_rec slowfs subs_filter substitutions tengine trim unzip upload upsync upstream_ user_agent "
+    b"vhost_traffic vod waf wasm xss_ zipkin zone_sync zstd"
+    .split()
+)

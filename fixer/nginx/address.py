@@ -1,0 +1,84 @@
+"""The addresses a configuration writes: where host and port stand inside a URL, a `server` line or a `listen`."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+_SCHEME = re.compile(rb"(https?|grpcs?|s?uwsgi)://", re.IGNORECASE)
+_TLS_SCHEMES = frozenset((b"https", b"grpcs", b"suwsgi"))
+_UNIX = re.compile(rb"unix:([^:]*)", re.IGNORECASE)
+_AUTHORITY = re.compile(rb"(?:[^/?$]++|\$(?!\{?(?:request_uri|uri|document_uri|is_args)\b))*")
+_HOST_PORT = re.compile(rb"(\[[^\]]*\]|[^:]*)(?::(.*))?", re.DOTALL)
+_DURATION = re.compile(r"(\d+)(ms|[yMwdhms]?)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
+            "M": 2592000.0, "y": 31536000.0}
+
+# What each kind of pass dials when no port is written; 0 where nginx refuses that.
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Authority(NamedTuple):
+    """Host and port inside a longer text. `start`/`end` cover exactly host:port, or the path of a unix socket.
+
+    `port` is None where none is written, -1 where it is no port; `port_start` is where its digits begin.
+    """
+
+    start: int
+    end: int
+    host: bytes
+    port: int | None
+    port_start: int
+    unix: bytes | None
+    tail: bytes = b""
+
+
+class Url(NamedTuple):
+    """The target of a pass: its scheme (None without one) and its authority."""
+
+    scheme: Literal["http", "https"] | None
+    authority: Authority
+
+
+def parse_url(text: bytes) -> Url:
+    """Cut the argument of a pass directive. Variables stay as written."""
+    match = _SCHEME.match(text)
+    if match is None:
+        return Url(None, parse_authority(text, 0))
+    scheme: Literal["http", "https"] = "https" if match[1].lower() in _TLS_SCHEMES else "http"
+    return Url(scheme, parse_authority(text, match.end()))
+
+
+def parse_authority(text: bytes, at: int) -> Authority:
+    """Cut `host:port` or `unix:path` that begins at `at`; what follows the first slash is not part of it."""
+    unix = _UNIX.match(text, at)
+    if unix is not None:
+        return Authority(unix.start(1), unix.end(1), b"", 0, unix.end(1), unix[1], text[unix.end(1) :])
+    area = _AUTHORITY.match(text, at)
+    end = area.end() if area is not None else len(text)
+    match = _HOST_PORT.match(text, at, end)
+    if match is None:
+        return Authority(at, end, text[at:end], None, end, None, text[end:])
+    port = None if match[2] is None else parse_port(match[2])
+    return Authority(at, end, match[1], port, match.start(2) if match[2] is not None else end, None, text[end:])
+
+
+def parse_port(text: bytes) -> int:
+    """A port number, -1 for anything else."""
+    if text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536:
+        return int(text)
+    return -1
+
+
+def parse_duration(text: str) -> float | None:
+    """Seconds of an nginx time (`60`, `90s`, `1m 30s`, `500ms`); None where it is none."""
+    compact = text.replace(" ", "")
+    parts = _DURATION.findall(compact)
+    if not compact or "".join(number + unit for number, unit in parts) != compact:
+        return None
+    return float(sum(int(number) * _SECONDS[unit] for number, unit in parts if len(number) < 16))
+
+
+def text_of(value: bytes) -> str:
+    """A configuration's bytes for people: invalid UTF-8 is shown as escapes."""
+    return value.decode("utf-8", "backslashreplace")

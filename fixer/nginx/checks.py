@@ -1,0 +1,137 @@
+"""What nginx refuses about a single directive: its name, its place, its number of arguments, its end.
+
+Silence is better than a wrong alarm: anything that a module, an older or a newer nginx may know is not fatal.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+from fixer.nginx.directives import CORE, ELSEWHERE, EVENTS, HTTP, OTHER_VERSIONS, THIRD_PARTY_PREFIXES
+from fixer.nginx.lexer import Token
+from fixer.nginx.tree import Directive, Tree
+
+_BLOCK = 0x100
+_FLAG = 0x200
+_ANY = 0x400
+_ONE_OR_MORE = 0x800
+_TWO_OR_MORE = 0x1000
+_MOST_WORDS = 8
+
+
+class Context(NamedTuple):
+    """Where a directive stands: the table of its module family and the bit of the block."""
+
+    name: str
+    table: dict[bytes, tuple[int, ...]]
+    bit: int
+
+
+MAIN = Context("main", CORE, 0x01000000)
+IN_EVENTS = Context("events", EVENTS, 0x02000000)
+IN_HTTP = Context("http", HTTP, 0x02000000)
+IN_SERVER = Context("server", HTTP, 0x04000000)
+IN_LOCATION = Context("location", HTTP, 0x08000000)
+IN_UPSTREAM = Context("upstream", HTTP, 0x10000000)
+IN_SERVER_IF = Context("if in server", HTTP, 0x20000000)
+IN_LOCATION_IF = Context("if in location", HTTP, 0x40000000)
+IN_LIMIT_EXCEPT = Context("limit_except", HTTP, 0x80000000)
+
+INNER: dict[tuple[str, bytes], Context] = {
+    ("main", b"http"): IN_HTTP,
+    ("main", b"events"): IN_EVENTS,
+    ("http", b"server"): IN_SERVER,
+    ("http", b"upstream"): IN_UPSTREAM,
+    ("server", b"location"): IN_LOCATION,
+    ("server", b"if"): IN_SERVER_IF,
+    ("location", b"location"): IN_LOCATION,
+    ("location", b"if"): IN_LOCATION_IF,
+    ("location", b"limit_except"): IN_LIMIT_EXCEPT,
+}
+
+
+class Complaint(NamedTuple):
+    """What is wrong with a directive; `sure` is false where another build of nginx may accept it."""
+
+    kind: str
+    message: str
+    sure: bool = True
+    near: int = -1
+
+
+def complain(directive: Directive, context: Context, tree: Tree) -> Complaint | None:
+    """What nginx would say about a directive in that place, None where it would take it (or may)."""
+    masks = context.table.get(directive.name)
+    if masks is None:
+        return None if directive.name == b"include" else _unknown(directive, context)
+    for mask in masks:
+        if mask & context.bit:
+            return _shape_complaint(directive, mask, context, tree)
+    if directive.name in OTHER_VERSIONS:
+        return None
+    return Complaint("not-allowed", f'"{_shown(directive)}" directive is not allowed here')
+
+
+def _shape_complaint(directive: Directive, mask: int, context: Context, tree: Tree) -> Complaint | None:
+    has_block = directive.block is not None
+    wants_block = bool(mask & _BLOCK)
+    if has_block != wants_block:
+        ending = 'has no opening "{"' if wants_block else 'is not terminated by ";"'
+        return _swallowed(directive, context, tree, f'directive "{_shown(directive)}" {ending}')
+    if arity_fits(mask, len(directive.args)):
+        return None
+    message = f'invalid number of arguments in "{_shown(directive)}" directive'
+    return _swallowed(directive, context, tree, message)
+
+
+def arity_fits(mask: int, count: int) -> bool:
+    """Whether a directive of that type takes `count` arguments."""
+    if mask & _ANY:
+        return True
+    if mask & _FLAG:
+        return count == 1
+    if mask & _ONE_OR_MORE:
+        return count >= 1
+    if mask & _TWO_OR_MORE:
+        return count >= 2
+    return count < _MOST_WORDS and bool(mask >> count & 1)
+
+
+def swallowed_word(directive: Directive, context: Context, tree: Tree) -> tuple[Token, Token] | None:
+    """The last word before a missing `;`, and the directive's name that was swallowed at the start of a later line."""
+    words = tree.words(directive)
+    for before, word in pairwise(words):
+        if not word.quote and word.value in context.table and b"\n" in tree.data[before.end : word.start]:
+            return before, word
+    return None
+
+
+def _swallowed(directive: Directive, context: Context, tree: Tree, message: str) -> Complaint:
+    if not directive.closed:
+        return Complaint("arguments", message, False)
+    found = swallowed_word(directive, context, tree)
+    if found is None:
+        kind = "arguments" if "arguments" in message else "unexpected"
+        return Complaint(kind, message, True, directive.start)
+    return Complaint("missing-semicolon", message, True, found[0].start)
+
+
+def _unknown(directive: Directive, context: Context) -> Complaint | None:
+    name = directive.name
+    if name in OTHER_VERSIONS or is_raw(name):
+        return None
+    if name in HTTP or name in CORE or name in EVENTS or name in ELSEWHERE:
+        sure = context.name != "main" or name in HTTP
+        return Complaint("not-allowed", f'"{_shown(directive)}" directive is not allowed here', sure)
+    sure = not name.startswith(THIRD_PARTY_PREFIXES)
+    return Complaint("unknown-directive", f'unknown directive "{_shown(directive)}"', sure, directive.start)
+
+
+def is_raw(name: bytes) -> bool:
+    """True for directives of the Lua module, whose names end alike."""
+    return b"_by_lua" in name
+
+
+def _shown(directive: Directive) -> str:
+    return directive.name.decode("utf-8", "backslashreplace")

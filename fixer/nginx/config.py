@@ -1,0 +1,65 @@
+"""The effective nginx configuration: routes with their places, listens, and what nginx would refuse."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+
+from fixer.model.nginxconf import NginxConfig
+from fixer.nginx.address import text_of
+from fixer.nginx.effective import Effective, Node
+from fixer.nginx.include import Sources
+from fixer.nginx.routes import Routes
+
+
+def read_config(files: Mapping[str, bytes], main: str, *, prefix: str = "/etc/nginx") -> NginxConfig:
+    """Read the configuration below `main` from the files that were read; never raises.
+
+    `prefix` is nginx's own (`-p`), against which relative log and pid paths count; includes count from the folder
+    of `main`.
+    """
+    sources = Sources(files, main)
+    effective = Effective(sources)
+    nodes = effective.read(main)
+    routes = Routes(effective)
+    for node in nodes:
+        if node.name == b"http" and node.block is not None:
+            routes.read_http(node.block)
+    logs, level = _error_logs(nodes, prefix)
+    return NginxConfig(
+        main=main,
+        files=sources.used,
+        routes=routes.finished(),
+        statics=tuple(routes.statics),
+        problems=tuple(effective.problems),
+        missing=tuple(dict.fromkeys(effective.missing)),
+        pid_path=_path(_value(nodes, b"pid", "/run/nginx.pid"), prefix),
+        error_logs=logs,
+        error_log_level=level,
+        user=_value(nodes, b"user", ""),
+        worker_processes=_value(nodes, b"worker_processes", "1"),
+        server_names=tuple(enumerate(routes.server_names)),
+    )
+
+
+def _value(nodes: list[Node], name: bytes, default: str) -> str:
+    return next((text_of(node.args[0]) for node in nodes if node.name == name and node.args), default)
+
+
+def _path(path: str, prefix: str) -> str:
+    return path if path.startswith("/") else posixpath.join(prefix, path)
+
+
+def _error_logs(nodes: list[Node], prefix: str) -> tuple[tuple[str, ...], str]:
+    """Every error log in reading order (that of the main context first) and the level of the first."""
+    found: list[list[bytes]] = []
+    pending = [nodes]
+    while pending:
+        block = pending.pop(0)
+        found.extend(node.args for node in block if node.name == b"error_log" and node.args)
+        pending.extend(node.block for node in block if node.block and node.name in (b"http", b"server", b"location"))
+    paths = [text_of(args[0]) for args in found]
+    files = [path for path in paths if path not in ("stderr", "off") and not path.startswith(("syslog:", "memory:"))]
+    logs = dict.fromkeys(_path(path, prefix) for path in files)
+    level = text_of(found[0][1]) if found and len(found[0]) > 1 else "error"
+    return tuple(logs), level

@@ -1,0 +1,86 @@
+"""Which files an `include` means: nginx's own rules, over the paths that were read."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+
+from fixer.nginx.tree import Tree, parse
+
+_WILDCARD = re.compile(r"[*?\[]")
+
+
+class Sources:
+    """The files of a configuration, parsed once each."""
+
+    def __init__(self, files: Mapping[str, bytes], main: str) -> None:
+        self._files = files
+        self._directory = posixpath.dirname(main)
+        self._trees: dict[str, Tree] = {}
+        self._paths: list[str] | None = None
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The files that were read, in the order in which nginx reads them."""
+        return tuple(self._trees)
+
+    def tree(self, path: str) -> Tree | None:
+        """The parsed file, None where it is not among the files that were read."""
+        if path not in self._trees:
+            data = self._files.get(path)
+            if data is None:
+                data = self._files.get(posixpath.normpath(path))
+            if data is None:
+                return None
+            self._trees[path] = parse(data, path)
+        return self._trees[path]
+
+    def full_path(self, value: bytes) -> str:
+        """The argument of an include as a path: relative ones start at the folder of the main file."""
+        path = value.decode("utf-8", "surrogateescape")
+        return path if path.startswith("/") else posixpath.join(self._directory, path)
+
+    def matches(self, path: str) -> tuple[str, ...] | None:
+        """What a pattern means, sorted; None for a path without wildcards."""
+        if not _WILDCARD.search(path):
+            return None
+        if self._paths is None:
+            self._paths = sorted(self._files)
+        match = glob_pattern(posixpath.normpath(path)).fullmatch
+        return tuple(candidate for candidate in self._paths if match(candidate))
+
+
+def glob_pattern(path: str) -> re.Pattern[str]:
+    """A regular expression that does what glob(3) does: wildcards stop at slashes and skip leading dots."""
+    return re.compile("/".join(_component(part) for part in path.split("/")), re.DOTALL)
+
+
+def _component(part: str) -> str:
+    pieces = ["(?!\\.)"] if part[:1] in ("*", "?", "[") else []
+    position = 0
+    while position < len(part):
+        char = part[position]
+        close = part.find("]", position + 2)
+        if char == "*":
+            pieces.append("[^/]*")
+        elif char == "?":
+            pieces.append("[^/]")
+        elif char == "[" and close > 0:
+            pieces.append(_character_class(part[position + 1 : close]))
+            position = close
+        else:
+            pieces.append(re.escape(char))
+        position += 1
+    return "".join(pieces)
+
+
+def _character_class(body: str) -> str:
+    negated = body[:1] in ("!", "^")
+    members = body[1:] if negated else body
+    escaped = re.sub(r"([\[\]\\^&~|])", r"\\\1", members)
+    try:
+        re.compile(f"[{escaped}]")
+    except re.error:
+        return "(?!)"
+    return f"(?!/)[^{escaped}]" if negated else f"[{escaped}]"

@@ -1,0 +1,104 @@
+"""Where a server listens and what it is called: `listen` and `server_name`, and what nginx refuses about them."""
+
+from __future__ import annotations
+
+import re
+
+from fixer.model.nginxconf import Listen, Span
+from fixer.nginx.address import parse_port, text_of
+from fixer.nginx.checks import IN_SERVER, swallowed_word
+from fixer.nginx.effective import Effective, Node, word_span
+
+_RANGE = re.compile(rb"(.*:)?(\d+)-(\d+)")
+_MOST_PORTS = 64
+
+# These set the socket's options, which only one `listen` of an address may do.
+_SOCKET_OPTIONS = (
+    b"setfib=", b"fastopen=", b"backlog=", b"rcvbuf=", b"sndbuf=", b"accept_filter=", b"ipv6only=", b"so_keepalive=",
+)
+_SOCKET_FLAGS = frozenset((b"deferred", b"bind", b"reuseport"))
+
+
+class Listens:
+    """Collects the listens of all servers; the same address twice is refused as nginx does."""
+
+    def __init__(self, effective: Effective) -> None:
+        self._effective = effective
+        self._defaults: set[tuple[str, int, bool]] = set()
+        self._options: set[tuple[str, int, bool]] = set()
+
+    def of_server(self, server: Node) -> tuple[Listen, ...]:
+        """The listens of one server; port 80 of every address where it has none."""
+        listens: list[Listen] = []
+        seen: set[tuple[str, int, bool]] = set()
+        tls = any(node.name == b"ssl" and node.args == [b"on"] for node in server.block or ())
+        for node in server.block or ():
+            if node.name != b"listen" or not node.args:
+                continue
+            self._check_parameters(node)
+            for listen in parse_listen(node, tls=tls):
+                self._check_duplicate(node, listen, seen)
+                listens.append(listen)
+        if listens:
+            return tuple(listens)
+        return (Listen("0.0.0.0", 80, False, False, False, word_span(server, 0)),)  # noqa: S104 nginx's own default
+
+    def _check_parameters(self, node: Node) -> None:
+        found = swallowed_word(node.directive, IN_SERVER, node.tree)
+        if found is not None:
+            self._effective.refuse(node, "missing-semicolon", f'invalid parameter "{text_of(found[1].value)}"')
+
+    def _check_duplicate(self, node: Node, listen: Listen, seen: set[tuple[str, int, bool]]) -> None:
+        key = (listen.address, listen.port, b"quic" in node.args)
+        if key in seen:
+            self._effective.refuse(node, "duplicate-listen", f"a duplicate listen {listen}")
+        seen.add(key)
+        if listen.default_server:
+            if key in self._defaults:
+                self._effective.refuse(node, "duplicate-default-server", f"a duplicate default server for {listen}")
+            self._defaults.add(key)
+        if any(arg in _SOCKET_FLAGS or arg.startswith(_SOCKET_OPTIONS) for arg in node.args[1:]):
+            if key in self._options:
+                self._effective.refuse(node, "duplicate-listen", f"duplicate listen options for {listen}")
+            self._options.add(key)
+
+
+def parse_listen(node: Node, *, tls: bool = False) -> tuple[Listen, ...]:
+    """The addresses of one `listen`; a range of ports gives several."""
+    value, flags = node.args[0], node.args[1:]
+    span = word_span(node, 1)
+    tls = tls or b"ssl" in flags or b"quic" in flags
+    default = b"default_server" in flags or b"default" in flags
+    proxy = b"proxy_protocol" in flags
+
+    def made(address: str, port: int, where: Span) -> Listen:
+        return Listen(address, port, tls, default, proxy, where)
+
+    if value[:5].lower() == b"unix:":
+        return (made("unix:" + text_of(value[5:]), 0, span),)
+    ports = _RANGE.fullmatch(value)
+    if ports is not None:
+        first, last = int(ports[2][:6]), int(ports[3][:6])
+        address = _address((ports[1] or b"*:")[:-1])
+        return tuple(made(address, port, span) for port in range(first, min(last, first + _MOST_PORTS - 1) + 1))
+    if value.isdigit():
+        return (made(_address(b"*"), max(parse_port(value), 0), span),)
+    host, colon, port_text = value.rpartition(b":")
+    if colon and not port_text.endswith(b"]"):
+        return (made(_address(host), max(parse_port(port_text), 0), span),)
+    return (made(_address(value), 80, span),)
+
+
+def server_names(server: Node) -> tuple[str, ...]:
+    """All names of a server, as written."""
+    names: list[str] = []
+    for node in server.block or ():
+        if node.name == b"server_name":
+            names.extend(text_of(arg) for arg in node.args)
+    return tuple(names)
+
+
+def _address(text: bytes) -> str:
+    if text in (b"*", b""):
+        return "0.0.0.0"  # noqa: S104 what nginx binds
+    return text_of(text[1:-1] if text.startswith(b"[") and text.endswith(b"]") else text).lower()

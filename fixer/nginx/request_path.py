@@ -1,0 +1,153 @@
+"""Which location a request lands in, and a request path for each location: nginx's own search, replayed."""
+
+from __future__ import annotations
+
+import re
+
+from fixer.nginx.address import text_of
+from fixer.nginx.sample import Sample, sample_of
+
+_SAFE = re.compile(rb"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
+
+# Paths are made with a bounded number of comparisons, so that thousands of regexes cost no time.
+_MOST_COMPARISONS = 200_000
+
+
+class Place:
+    """One location: its pattern and the locations inside it. `answers` once a `return` in it is known."""
+
+    __slots__ = ("answers", "exact", "kind", "named", "parent", "pattern", "prefixes", "regexes", "sample", "text")
+
+    def __init__(self, kind: str, pattern: bytes, parent: Place | None) -> None:
+        self.kind = kind
+        self.pattern = pattern
+        self.parent = parent
+        self.text = text_of(pattern)
+        self.exact: dict[bytes, Place] = {}
+        self.prefixes: dict[bytes, Place] = {}
+        self.named: dict[bytes, Place] = {}
+        self.regexes: list[Place] = []
+        self.sample: Sample | None = None
+        self.answers = False
+
+
+class Locations:
+    """All locations of one server."""
+
+    def __init__(self) -> None:
+        self.root = Place("", b"", None)
+        self._comparisons = 0
+
+    def add(self, parent: Place, args: list[bytes]) -> tuple[Place, bool]:
+        """Add a location inside another; true where nginx refuses it as a duplicate."""
+        kind, pattern = _split(args)
+        place = Place(kind, pattern, parent)
+        if kind in ("~", "~*"):
+            place.sample = sample_of(pattern, ignore_case=kind == "~*")
+            parent.regexes.append(place)
+            return place, False
+        table = parent.exact if kind == "=" else parent.named if kind == "@" else parent.prefixes
+        if pattern in table:
+            return place, True
+        table[pattern] = place
+        return place, False
+
+    def path_to(self, place: Place) -> str | None:
+        """A request path that lands in that location and in no other, None where none was found."""
+        for candidate in _candidates(place):
+            if self.find(candidate) is place:
+                return text_of(_SAFE.sub(lambda match: b"%%%02X" % match[0][0], candidate))
+        return None
+
+    def find(self, path: bytes) -> Place | None:
+        """The location that nginx picks for a decoded path; None where it can't be told."""
+        try:
+            found = self._find(self.root, path)
+        except _UntoldError:
+            return None
+        return None if found is self.root else found
+
+    def _find(self, within: Place, path: bytes) -> Place:
+        exact = within.exact.get(path)
+        if exact is not None:
+            return exact
+        best = _longest(within.prefixes, path)
+        landed = within
+        if best is not None:
+            landed = self._find(best, path)
+            if landed.kind == "=" or self._by_regex(landed, best):
+                return landed
+            if best.kind == "^~":
+                return landed
+        for regex in within.regexes:
+            if self._matches(regex, path):
+                return self._find(regex, path)
+        return landed
+
+    def _by_regex(self, landed: Place, top: Place) -> bool:
+        """True where a regex inside `top` chose the location: then the outer regexes are not asked."""
+        place: Place | None = landed
+        while place is not None and place is not top:
+            if place.kind in ("~", "~*"):
+                return True
+            place = place.parent
+        return False
+
+    def _matches(self, place: Place, path: bytes) -> bool:
+        self._comparisons += 1
+        if place.sample is None or self._comparisons > _MOST_COMPARISONS:
+            raise _UntoldError
+        return place.sample.matches(path)
+
+
+class _UntoldError(Exception):
+    """A regex that can't be judged stands in the way."""
+
+
+def _split(args: list[bytes]) -> tuple[str, bytes]:
+    """Modifier and pattern; nginx takes them glued together too (`location =/x`)."""
+    if len(args) == 2 and args[0] in (b"=", b"~", b"~*", b"^~"):
+        return args[0].decode(), args[1]
+    text = args[0] if args else b""
+    for modifier in (b"^~", b"~*", b"~", b"=", b"@"):
+        if text.startswith(modifier):
+            return modifier.decode(), text if modifier == b"@" else text[len(modifier) :]
+    return "", text
+
+
+def _longest(prefixes: dict[bytes, Place], path: bytes) -> Place | None:
+    if prefixes:
+        for length in range(len(path), 0, -1):
+            found = prefixes.get(path[:length])
+            if found is not None:
+                return found
+    return None
+
+
+def _candidates(place: Place) -> tuple[bytes, ...]:
+    pattern = place.pattern
+    if place.kind == "@":
+        return ()
+    if place.kind in ("~", "~*"):
+        return _regex_candidates(place)
+    if not _is_path(pattern):
+        return ()
+    if place.kind == "=":
+        return (pattern,)
+    return (pattern, pattern.rstrip(b"/") + b"/", pattern.rstrip(b"/") + b"/-", pattern + b"-")
+
+
+def _regex_candidates(place: Place) -> tuple[bytes, ...]:
+    if place.sample is None:
+        return ()
+    text, parent = place.sample.text, place.parent
+    start = parent.pattern.rstrip(b"/") if parent is not None and parent.kind in ("", "^~") else b""
+    made = (text, b"/" + text, b"/index" + text, start + b"/" + text.lstrip(b"/"), start + b"/index" + text)
+    return tuple(path for path in made if _is_path(path))
+
+
+def _is_path(path: bytes) -> bool:
+    """True for a path that nginx keeps as it is: no double slash, no dot segment, no control byte."""
+    if not path.startswith(b"/") or b"//" in path or any(byte < 32 for byte in path):
+        return False
+    return not {b".", b".."} & set(path.split(b"/"))

@@ -1,0 +1,187 @@
+"""The locations that hand requests upstream, and those that answer by themselves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+from fixer.model.nginxconf import Listen, PassKind, Route, StaticLocation
+from fixer.nginx.address import parse_duration, text_of
+from fixer.nginx.effective import Effective, Node, word_span
+from fixer.nginx.listen import Listens, server_names
+from fixer.nginx.request_path import Locations, Place
+from fixer.nginx.targets import Scheme, Targets
+from fixer.nginx.upstreams import Upstreams
+from fixer.nginx.variables import Value, Variables, read_map
+
+_PASSES = frozenset((b"proxy_pass", b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
+_FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
+_TIMEOUTS = frozenset(
+    family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
+)
+_ONCE = _PASSES | _TIMEOUTS
+_INNER = frozenset((b"location", b"if", b"limit_except"))
+
+
+class _Server(NamedTuple):
+    """One `server` block, as far as all its locations share it."""
+
+    number: int
+    listens: tuple[Listen, ...]
+    names: tuple[str, ...]
+    scheme: Scheme
+    locations: Locations
+    returns: bool
+
+
+class _Level(NamedTuple):
+    """What a block hands down: its label, its place among the locations, timeouts, variables."""
+
+    label: str
+    place: Place | None
+    timeouts: dict[bytes, float]
+    variables: Variables
+    conditional: bool = False
+    internal: bool = False
+
+
+class _Draft(NamedTuple):
+    """A pass directive with where it stands; it becomes a route when all locations are known."""
+
+    node: Node
+    server: _Server
+    level: _Level
+
+
+class Routes:
+    """Walks the http block and collects routes and static locations in the order of the configuration."""
+
+    def __init__(self, effective: Effective) -> None:
+        self._effective = effective
+        self._upstreams = Upstreams(effective)
+        self._targets = Targets(effective, self._upstreams)
+        self._listens = Listens(effective)
+        self._drafts: list[_Draft] = []
+        self.statics: list[StaticLocation] = []
+        self.server_names: list[tuple[str, ...]] = []
+
+    def read_http(self, block: list[Node]) -> None:
+        """Read one `http` block: first what servers refer to, then the servers."""
+        maps: dict[bytes, tuple[Value, ...]] = {}
+        for node in block:
+            if node.name == b"upstream":
+                self._upstreams.add(node)
+            elif node.name == b"map":
+                made = read_map(node)
+                if made is not None:
+                    maps[made[0]] = made[1]
+        top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}))
+        for node in block:
+            if node.name == b"server" and node.block is not None:
+                self._read_server(node, node.block, top)
+
+    def finished(self) -> tuple[Route, ...]:
+        """The routes, numbered r1, r2 … in the order of the configuration."""
+        return tuple(self._route(number, draft) for number, draft in enumerate(self._drafts, 1))
+
+    def _read_server(self, node: Node, block: list[Node], top: _Level) -> None:
+        listens = self._listens.of_server(node)
+        names = server_names(node)
+        scheme: Scheme = "https" if all(listen.tls for listen in listens) else "http"
+        returns = any(child.name == b"return" for child in block)
+        server = _Server(len(self.server_names), listens, names, scheme, Locations(), returns)
+        self.server_names.append(names)
+        level = top._replace(
+            timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
+            place=server.locations.root,
+        )
+        self._note_return(node, block, server, level)
+        self._read_block(block, server, level, 0)
+
+    def _read_block(self, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
+        for node in block:
+            if node.name in _PASSES and len(node.args) >= 1:
+                self._drafts.append(_Draft(node, server, level))
+            elif node.name in _INNER and node.block is not None and depth < 50:
+                self._read_inner(node, node.block, server, level, depth)
+
+    def _read_inner(self, node: Node, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
+        timeouts = self._timeouts(block, level.timeouts)
+        if node.name != b"location":
+            label = level.label if node.name == b"if" else f"{level.label} limit_except".strip()
+            inner = level._replace(
+                label=label, timeouts=timeouts, conditional=True, variables=level.variables.within(block),
+            )
+            self._note_return(node, block, server, inner)
+            self._read_block(block, server, inner, depth + 1)
+            return
+        label = " ".join(text_of(arg) for arg in node.args)
+        place, duplicate = server.locations.add(level.place or server.locations.root, node.args)
+        if duplicate:
+            self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
+        inner = _Level(
+            label, place, timeouts, level.variables.within(block), level.conditional,
+            any(child.name == b"internal" for child in block),
+        )
+        self._note_return(node, block, server, inner)
+        if not any(child.name in _PASSES or child.name == b"return" for child in block):
+            self.statics.append(StaticLocation(server.number, label, None, word_span(node, 0)))
+        self._read_block(block, server, inner, depth + 1)
+
+    def _note_return(self, node: Node, block: list[Node], server: _Server, level: _Level) -> None:
+        """A `return` of this very block: it answers before anything is handed upstream."""
+        for child in block:
+            if child.name == b"return" and child.args:
+                code = int(child.args[0]) if child.args[0].isdigit() and len(child.args[0]) < 4 else 302
+                if level.place is not None and not level.conditional:
+                    level.place.answers = True
+                self.statics.append(
+                    StaticLocation(server.number, level.label, code, word_span(child, 0), level.conditional)
+                )
+                return
+
+    def _timeouts(self, block: list[Node], above: dict[bytes, float]) -> dict[bytes, float]:
+        """The timeouts in force in a block. The one that nginx refuses for standing twice is named."""
+        found = above
+        seen: set[bytes] = set()
+        for node in block:
+            name = node.name
+            if name not in _ONCE or not node.args:
+                continue
+            if name in seen:
+                self._effective.refuse(node, "duplicate", f'"{text_of(name)}" directive is duplicate')
+                continue
+            seen.add(name)
+            seconds = parse_duration(text_of(node.args[0])) if name in _TIMEOUTS else None
+            if seconds is not None:
+                found = {**found, name: seconds}
+        return found
+
+    def _route(self, number: int, draft: _Draft) -> Route:
+        node, server, level = draft
+        target = self._targets.of_pass(node, level.variables, server.scheme)
+        family = node.name[: -len(b"_pass")]
+        timeouts = level.timeouts
+        return Route(
+            id=f"r{number}",
+            kind=cast("PassKind", text_of(node.name)),
+            scheme=target.scheme,
+            listens=server.listens,
+            server_names=server.names,
+            location=level.label,
+            path=self._path(draft),
+            source=word_span(node, 0),
+            pass_text=text_of(node.args[0]),
+            servers=target.servers,
+            upstream=target.upstream,
+            connect_timeout=timeouts.get(family + b"_connect_timeout", 60.0),
+            send_timeout=timeouts.get(family + b"_send_timeout", 60.0),
+            read_timeout=timeouts.get(family + b"_read_timeout", 60.0),
+            server_index=server.number,
+            internal=level.internal,
+        )
+
+    def _path(self, draft: _Draft) -> str | None:
+        level, server = draft.level, draft.server
+        if level.place is None or level.conditional or level.internal or server.returns:
+            return None
+        return None if level.place.answers else server.locations.path_to(level.place)

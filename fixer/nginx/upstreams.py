@@ -1,0 +1,106 @@
+"""The `upstream` blocks: their servers with the spans of their addresses, and what nginx refuses about them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fixer.model.nginxconf import Span, UpstreamServer
+from fixer.nginx.address import Authority, parse_authority, parse_duration, text_of
+from fixer.nginx.checks import IN_UPSTREAM, swallowed_word
+from fixer.nginx.effective import Effective, Node, part_span
+
+
+class Upstream(NamedTuple):
+    """One `upstream` block."""
+
+    name: str
+    servers: tuple[UpstreamServer, ...]
+
+
+class Upstreams:
+    """All upstream blocks by name; nginx compares the names without case."""
+
+    def __init__(self, effective: Effective) -> None:
+        self._effective = effective
+        self._blocks: dict[bytes, Upstream] = {}
+
+    def add(self, node: Node) -> None:
+        """Take one block; a second of the same name is refused and the first one stays."""
+        if len(node.args) != 1:
+            return
+        key = node.args[0].lower()
+        if key in self._blocks:
+            message = f'duplicate upstream "{text_of(node.args[0])}"'
+            self._effective.refuse(node, "duplicate-upstream", message)
+            return
+        servers = tuple(self._server(child) for child in node.block or () if child.name == b"server" and child.args)
+        if not servers and node.directive.closed and node.tree.problem is None and not _looks_up(node):
+            self._effective.refuse(node, "empty-upstream", "no servers are inside upstream")
+        self._blocks[key] = Upstream(text_of(node.args[0]), servers)
+
+    def find(self, host: bytes) -> Upstream | None:
+        """The block of that name."""
+        return self._blocks.get(host.lower())
+
+    def _server(self, node: Node) -> UpstreamServer:
+        found = swallowed_word(node.directive, IN_UPSTREAM, node.tree)
+        if found is not None:
+            self._effective.refuse(node, "missing-semicolon", f'invalid parameter "{text_of(found[1].value)}"')
+        authority = parse_authority(node.args[0], 0)
+        if authority.port == -1:
+            message = f'invalid port in upstream "{text_of(node.args[0])}"'
+            self._effective.refuse(node, "invalid-port", message)
+        flags = node.args[1:]
+        span = part_span(node, 1, authority.start, authority.end)
+        return UpstreamServer(
+            written=text_of(node.args[0][authority.start : authority.end]),
+            host=host_text(authority), port=port_or(authority, 80), unix=unix_text(authority), span=span,
+            down=b"down" in flags, backup=b"backup" in flags,
+            max_fails=_number(flags, b"max_fails=", 1), max_conns=_number(flags, b"max_conns=", 0),
+            port_span=port_span(node, 1, authority), weight=_number(flags, b"weight=", 1),
+            fail_timeout=_seconds(flags, b"fail_timeout=", 10.0),
+        )
+
+
+def host_text(authority: Authority) -> str:
+    """The host of an address without brackets; empty for a unix socket."""
+    host = authority.host
+    return text_of(host[1:-1] if host.startswith(b"[") else host)
+
+
+def unix_text(authority: Authority) -> str | None:
+    """The path of a unix socket, None for anything else."""
+    return None if authority.unix is None else text_of(authority.unix)
+
+
+def port_or(authority: Authority, default: int) -> int:
+    """The port, the default where none is written, 0 for a unix socket or where it is no port."""
+    if authority.unix is not None:
+        return 0
+    return default if authority.port is None else max(authority.port, 0)
+
+
+def port_span(node: Node, index: int, authority: Authority) -> Span | None:
+    """Where the digits of the port stand, None where they do not."""
+    if authority.unix is not None or authority.port is None or authority.port < 0:
+        return None
+    return part_span(node, index, authority.port_start, authority.end)
+
+
+def _looks_up(node: Node) -> bool:
+    """True where something else than `server` may fill the block (a module, a state file)."""
+    return any(child.name not in (b"keepalive", b"zone", b"least_conn", b"ip_hash") for child in node.block or ())
+
+
+def _number(flags: list[bytes], name: bytes, default: int) -> int:
+    for flag in flags:
+        if flag.startswith(name) and flag[len(name) :].isdigit() and len(flag) < len(name) + 10:
+            return int(flag[len(name) :])
+    return default
+
+
+def _seconds(flags: list[bytes], name: bytes, default: float) -> float:
+    for flag in flags:
+        if flag.startswith(name):
+            return parse_duration(text_of(flag[len(name) :])) or default
+    return default
