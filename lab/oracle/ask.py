@@ -23,7 +23,7 @@ def record(site: Site) -> Baseline:
              if not answer.status or (not 200 <= answer.status < 400 and path not in site.pages)]
     if wrong or not answers:
         raise NotHealthy(f"{site.name} is not healthy: {'; '.join(wrong) or 'nothing to ask'}")
-    return Baseline(answers)
+    return Baseline(answers, dict(browser.cookies))
 
 
 def _record_office(site: Site, browser: Browser) -> dict[str, Answer]:

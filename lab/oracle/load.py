@@ -86,20 +86,12 @@ def percentile95(seconds: list[float]) -> float:
     return ordered[max(0, -(-len(ordered) * 95 // 100) - 1)] if ordered else 0.0
 
 
-def _log_in(site: Site) -> Browser:
-    """A session to ask with; the login itself may have to queue, people try again."""
-    browser = Browser(site)
-    for _ in range(5):
-        browser.log_in()
-        if browser.cookies:
-            break
-    return browser
-
-
-def measure(site: Site, baseline: Baseline, spec: LoadSpec, *, session: Mapping[str, str] | None = None,
+def measure(site: Site, baseline: Baseline, spec: LoadSpec, *,
             stop_early: bool = True) -> tuple[Measured, tuple[Check, ...]]:
     """Ask at the load. It stops early once so many failed that nothing can make the site well."""
-    cookies = dict(session or {}) or _log_in(site).cookies
+    browser = Browser(site)
+    browser.log_in()
+    cookies = browser.cookies or baseline.session
     tally = _Tally(spec, stop_early)
     with ThreadPoolExecutor(spec.at_once) as pool:
         visits = [pool.submit(_visit, site, cookies, baseline, tally, spec.limit * 5) for _ in range(spec.at_once)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 
 class NotHealthy(Exception):
@@ -53,21 +54,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The healthy content of one site, by path: status, content type, body (the report without its receipt)."""
+    """The healthy content of one site, by path: status, content type, body (the report without its receipt).
+
+    `session` is what a login gave then: whoever logged in before the trouble began asks with it.
+    """
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    session: Mapping[str, str] = field(default_factory=dict)
 
 
-def baseline_to_json(baseline: Baseline) -> dict[str, dict[str, object]]:
+def baseline_to_json(baseline: Baseline) -> dict[str, Any]:
     """For the lab's private state."""
-    return {path: asdict(answer) for path, answer in baseline.answers.items()}
+    answers = {path: asdict(answer) for path, answer in baseline.answers.items()}
+    return {"answers": answers, "session": dict(baseline.session)}
 
 
-def baseline_from_json(data: Mapping[str, Mapping[str, object]]) -> Baseline:
+def baseline_from_json(data: Mapping[str, Any]) -> Baseline:
     """The inverse of `baseline_to_json`."""
-    def answer(entry: Mapping[str, object]) -> Answer:
-        status = entry["status"]
-        assert isinstance(status, int)
-        return Answer(status, *(str(entry[key]) for key in ("text", "kind", "location", "error")))
-
-    return Baseline({path: answer(entry) for path, entry in data.items()})
+    return Baseline({path: Answer(**entry) for path, entry in data["answers"].items()}, dict(data["session"]))

@@ -1,0 +1,47 @@
+"""Visitors: a container of the stack whose people ask for the slow page again and again, at a bounded rate."""
+
+from __future__ import annotations
+
+import math
+
+from lab.catalog import scenarios
+from lab.engine import LABEL, docker
+from lab.oracle import LoadSpec
+from lab.places import compose_root
+from lab.stack import Lab
+from lab.templates import fill_deep
+
+MINUTES = 30.0  # nobody's forgotten lab works for longer
+
+
+def load_of(lab: Lab) -> LoadSpec | None:
+    """The load at which a lab is judged; None where its scenario has none."""
+    table = scenarios()[lab.record.scenario].variant(lab.record.variant).load
+    if table is None:
+        return None
+    filled = fill_deep(dict(table), lab.params, f"{lab.record.scenario}/scenario.toml: load")
+    assert isinstance(filled, dict)
+    known = {key: int(filled[key]) for key in ("requests", "at_once") if key in filled}
+    return LoadSpec(limit=float(filled["limit"]), work=float(filled["work"]), **known)
+
+
+def people_for(spec: LoadSpec) -> int:
+    """As many as one worker cannot serve within the limit: all of them waiting at once take longer than that."""
+    return math.floor(spec.limit / spec.work) + 1
+
+
+def start_visitors(lab: Lab) -> None:
+    """Let them in; `down` finds them by the label. Does nothing where the scenario has no load."""
+    spec = load_of(lab)
+    if spec is None:
+        return
+    networks = docker("inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
+                      lab.container("web")).text
+    front = f"{lab.id}-host" if lab.stack == "host" else lab.service("web")
+    image = str(lab.params["image_app"])
+    account = [str(lab.params["login"]), str(lab.params["password"])]
+    words = [f"http://{front}", "", *account, str(people_for(spec)), str(MINUTES * 60)]
+    docker("run", "-d", "--init", "--name", f"{lab.id}-visitors", "--label", f"{LABEL}={lab.id}",
+           "--network", networks.split()[0], "--memory", "128m",
+           "--mount", f"type=bind,src={compose_root() / 'visitors' / 'visit.py'},dst=/visit.py,readonly",
+           image, "python3", "/visit.py", *words)
