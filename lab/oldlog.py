@@ -16,10 +16,11 @@ def old_error_log(full: Parameters, now: float, dice: random.Random) -> bytes:
         moment += dice.uniform(0.2, 9.0)
         stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(moment))
         path = dice.choice(["/login", "/", "/api/report", "/dashboard"])
+        worker, client = dice.randrange(300, 330), f"10.0.0.{dice.randrange(2, 250)}"
         lines.append(
-            f"{stamp} [error] {dice.randrange(300, 330)}#{dice.randrange(300, 330)}: *{number * 3 + 11} "
-            f"connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.{dice.randrange(2, 250)}, server: "
-            f'{full["server_name"]}, request: "GET {path} HTTP/1.1", upstream: '
-            f'"http://127.0.0.1:{full["old_port"]}{path}", host: "{full["word"]}.example.com"\n'
+            f"{stamp} [error] {worker}#{worker}: *{number * 3 + 11} connect() failed (111: Connection refused) while "
+            f"connecting to upstream, client: {client}, server: {full['server_name']}, request: "
+            f'"GET {path} HTTP/1.1", upstream: "http://127.0.0.1:{full["old_port"]}{path}", '
+            f'host: "{full["word"]}.example.com"\n'
         )
     return "".join(lines).encode()

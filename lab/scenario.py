@@ -188,7 +188,6 @@ def _scenario(folder: Path, data: Table) -> Scenario:
 
 def _variant(name: str, table: Table, data: Table) -> Variant:
     """A variant, with what it does not say taken from its scenario."""
-    expect = table["expect"]
     return Variant(
         name=name,
         title=table.get("title", data["title"]),
@@ -197,9 +196,15 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
         parameters={**data.get("parameters", {}), **table.get("parameters", {})},
         breaks=tuple(table["breaks"]),
         symptoms=tuple(table["symptom"]),
-        expect=Expect(expect["cause"], expect["variant"], Repair(**expect["repair"]), tuple(expect.get("also", ()))),
+        expect=_expect(table["expect"]),
         hints=tuple(table.get("hints", data["hints"])),
         input={**data.get("input", {}), **table.get("input", {})},
         load=table.get("load", data.get("load")),
         debrief=table.get("debrief", data["debrief"]).strip(),
     )
+
+
+def _expect(table: Table) -> Expect:
+    """TOML has no null: an empty cause is a healthy stack."""
+    also = tuple(table.get("also", ()))
+    return Expect(table["cause"] or None, table["variant"] or None, Repair(**table["repair"]), also)

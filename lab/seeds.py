@@ -155,18 +155,25 @@ def _wish(dice: random.Random, name: str, wish: object, drawn: Drawn, scenario: 
     assert isinstance(wish, Mapping)
     table: Mapping[str, Any] = wish
     if "choose" in table:
-        options: Sequence[Value] = table["choose"]
+        options: list[Value] = list(table["choose"])
         return dice.choice(options)
     if "between" in table:
         low, high = table["between"]
         digits = int(table.get("digits", 0))
-        value = round(dice.uniform(float(low), float(high)), digits)
-        return value if digits else int(value)
+        step = {0: 1.0, 1: 10.0, 2: 100.0, 3: 1000.0}[digits]
+        steps = round(dice.uniform(float(low), float(high)) * step)
+        return steps / step if digits else steps
+    if not table.get("port"):
+        raise ScenarioError(f"{scenario.name}/scenario.toml: parameters.{name}: cannot be drawn")
+    return _free_port(dice, drawn)
+
+
+def _free_port(dice: random.Random, drawn: Drawn) -> int:
+    """A port that no part of the deployment has."""
     taken = {drawn[key] for key in drawn if key.endswith("port")}
     free = [port for port in (*range(8020, 8060), 8090, 8100, 9200, 7000, 5001, 3001) if port not in taken]
-    if not table.get("port") or not free:
-        raise ScenarioError(f"{scenario.name}/scenario.toml: parameters.{name}: cannot be drawn")
-    return dice.choice(free)
+    port: int = dice.choice(free)
+    return port
 
 
 def _agree(drawn: Drawn) -> None:

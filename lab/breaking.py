@@ -1,0 +1,194 @@
+"""Carries out a scenario's break, one step after the other, on a stack that is well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lab.disk import write_folder, write_machine
+from lab.engine import docker
+from lab.errors import ScenarioError
+from lab.records import save
+from lab.rendering import File, complete, render
+from lab.scenario import Role, Table, Variant
+from lab.stack import Lab, reload_nginx, wait_for
+from lab.symptoms import get
+from lab.templates import Value, fill_deep
+
+# What `complete` adds and must work out anew when a parameter changes; kept apart from what was drawn.
+DRAWN = "drawn"
+
+
+def break_lab(lab: Lab, variant: Variant) -> None:
+    """Every step of the break that belongs to this stack and to what was drawn."""
+    for number, step in enumerate(variant.steps_on(lab.stack)):
+        where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.breaks[{number}]"
+        if not _applies(lab, str(step.get("when", "")), where):
+            continue
+        filled = fill_deep(dict(step), lab.params, where)
+        assert isinstance(filled, dict)
+        kind = next((key for key in STEPS if key in filled), None)
+        if kind is None:
+            raise ScenarioError(f"{where}: no known step")
+        STEPS[kind](lab, filled)
+
+
+def _applies(lab: Lab, when: str, where: str) -> bool:
+    if not when:
+        return True
+    key, _, value = when.partition("=")
+    if key not in lab.params:
+        raise ScenarioError(f"{where}.when: no parameter is called {key!r}")
+    word = lab.params[key]
+    return (str(word).lower() if isinstance(word, bool) else str(word)) in value.split("|")
+
+
+def set_parameters(lab: Lab, changes: Mapping[str, Value]) -> None:
+    """Render the lab's files with other parameters and write those that differ."""
+    images = {key.removeprefix("image_"): str(tag) for key, tag in lab.params.items() if key.startswith("image_")}
+    before = render(lab.params, lab.stack).files
+    drawn = {**lab.record.extra[DRAWN], **changes}
+    after_params = complete(drawn, lab.stack, lab.id, images)
+    after = render(after_params, lab.stack).files
+    changed = [entry for path, entry in after.items() if before.get(path) != entry]
+    gone = [path for path in before if path not in after]
+    lab.record.extra[DRAWN] = drawn
+    lab.record.parameters.clear()
+    lab.record.parameters.update(after_params)
+    save(lab.record)
+    write_folder(lab.folder, [entry for entry in changed if not entry.path.startswith("/")])
+    on_disk = [entry for entry in changed if entry.path.startswith("/")]
+    if on_disk:
+        write_machine(lab.container(), on_disk)
+    for path in gone:
+        _remove_path(lab, path)
+
+
+def _remove_path(lab: Lab, path: str) -> None:
+    if path.startswith("/"):
+        lab.run_in("web", ["rm", "-f", path])
+    else:
+        (lab.folder / path).unlink(missing_ok=True)
+
+
+def _set(lab: Lab, step: Table) -> None:
+    set_parameters(lab, step["set"])
+
+
+def _reload(lab: Lab, step: Table) -> None:
+    reload_nginx(lab)
+
+
+def _restart(lab: Lab, step: Table) -> None:
+    role: Role = step["restart"]
+    check = not step.get("may_fail", False)
+    if lab.stack == "host":
+        lab.run_in("web", ["systemctl", "daemon-reload"])
+        lab.run_in("web", ["systemctl", "restart", lab.unit(role)], check=check)
+    else:
+        lab.compose("up", "-d", "--no-deps", "--force-recreate", lab.service(role), check=check)
+
+
+def _stop(lab: Lab, step: Table) -> None:
+    role: Role = step["stop"]
+    if lab.stack == "host":
+        lab.run_in("web", ["systemctl", "stop", lab.unit(role)])
+    else:
+        lab.compose("stop", "-t", "5", lab.service(role))
+
+
+def _start(lab: Lab, step: Table) -> None:
+    role: Role = step["start"]
+    check = not step.get("may_fail", False)
+    if lab.stack == "host":
+        lab.run_in("web", ["systemctl", "start", lab.unit(role)], check=check)
+    else:
+        lab.compose("start", lab.service(role), check=check)
+
+
+def _run(lab: Lab, step: Table) -> None:
+    lab.run_in(step.get("on", "backend"), [str(word) for word in step["run"]], check=not step.get("may_fail", False))
+
+
+def _until(lab: Lab, step: Table) -> None:
+    argv = [str(word) for word in step["until"]]
+    role: Role = step.get("on", "backend")
+    wait_for(
+        lambda: lab.run_in(role, argv, check=False).code == 0,
+        float(step.get("within", 20.0)), f"{lab.id}: `{' '.join(argv)}` did not succeed", lab,
+    )
+
+
+def _gone(lab: Lab, step: Table) -> None:
+    """Wait until a part is down and nothing will start it again: a unit that failed, a container that exited."""
+    role: Role = step["gone"]
+
+    def given_up() -> bool:
+        if lab.stack == "host":
+            state = lab.run_in("web", ["systemctl", "is-active", lab.unit(role)], check=False).text
+            return state in ("failed", "inactive")
+        shown = docker("inspect", "-f", "{{.State.Status}}", lab.container(role), check=False)
+        return shown.text in ("exited", "dead")
+
+    wait_for(given_up, float(step.get("within", 60.0)), f"{lab.id}: {role} did not give up", lab)
+
+
+def _compose(lab: Lab, step: Table) -> None:
+    lab.compose(*map(str, step["compose"]), check=not step.get("may_fail", False))
+
+
+def _docker(lab: Lab, step: Table) -> None:
+    docker(*map(str, step["docker"]), check=not step.get("may_fail", False))
+
+
+def read_file(lab: Lab, path: str) -> bytes:
+    """A file of the lab: on the machine's disk, or in the lab's folder."""
+    return lab.run_in("web", ["cat", path]).out if path.startswith("/") else (lab.folder / path).read_bytes()
+
+
+def _put(lab: Lab, path: str, data: bytes) -> None:
+    """Other bytes in a file that keeps its owner and mode; a new one gets 0644."""
+    if path.startswith("/"):
+        lab.run_in("web", ["sh", "-c", 'umask 022; cat > "$1"', "sh", path], stdin=data)
+    else:
+        Path(lab.folder, path).write_bytes(data)
+
+
+def _edit(lab: Lab, step: Table) -> None:
+    path, old = str(step["edit"]), str(step["old"]).encode()
+    data = read_file(lab, path)
+    if data.count(old) < 1:
+        raise ScenarioError(f"{lab.record.scenario}/scenario.toml: edit {path}: {step['old']!r} does not stand there")
+    _put(lab, path, data.replace(old, str(step["new"]).encode(), 1))
+
+
+def _write(lab: Lab, step: Table) -> None:
+    entry = File(str(step["write"]), str(step["text"]).encode(), int(str(step.get("mode", "644")), 8))
+    if entry.path.startswith("/"):
+        write_machine(lab.container(), [entry])
+    else:
+        write_folder(lab.folder, [entry])
+
+
+def _remove(lab: Lab, step: Table) -> None:
+    _remove_path(lab, str(step["remove"]))
+
+
+def _link(lab: Lab, step: Table) -> None:
+    path, target = str(step["link"]), str(step["to"])
+    if path.startswith("/"):
+        lab.run_in("web", ["ln", "-sfn", target, path])
+    else:
+        (lab.folder / path).symlink_to(target)
+
+
+def _see(lab: Lab, step: Table) -> None:
+    path = str(step.get("path", "/login"))
+    wait_for(lambda: get(lab.url, path) in step["see"], 30.0, f"{lab.id}: {path} did not answer {step['see']}", lab)
+
+
+STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
+    "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
+    "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
+    "see": _see,
+}

@@ -1,0 +1,92 @@
+"""The Docker engine through its own command line: one place that starts processes, with clear failures."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from lab.errors import LabError, NoDocker, NotBroken
+
+LABEL = "badgateway.lab"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A finished command."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def text(self) -> str:
+        """Its output, without the last line end."""
+        return self.out.decode("utf-8", "replace").strip()
+
+    @property
+    def complaint(self) -> str:
+        """The last line that says what went wrong."""
+        lines = (self.err or self.out).decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"exit code {self.code}"
+
+
+def run(
+    argv: Sequence[str], *, check: bool = True, stdin: bytes = b"", timeout: float = 120.0,
+    environment: Mapping[str, str] | None = None,
+) -> Ran:
+    """Run a command to its end. With `check`, a failure is raised with what it said."""
+    try:
+        done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment)
+    except FileNotFoundError as error:
+        raise NoDocker(f"no command {argv[0]!r} here", "install Docker, or let script/demo do it") from error
+    except subprocess.TimeoutExpired as error:
+        raise NotBroken(f"no end of `{' '.join(argv[:6])}` within {timeout:.0f} s") from error
+    ran = Ran(tuple(argv), done.returncode, done.stdout, done.stderr)
+    if check and ran.code != 0:
+        raise LabError(f"`{' '.join(argv[:8])}` failed: {ran.complaint}")
+    return ran
+
+
+def docker(*words: str, check: bool = True, stdin: bytes = b"", timeout: float = 120.0) -> Ran:
+    """Run docker."""
+    return run(["docker", *words], check=check, stdin=stdin, timeout=timeout)
+
+
+@cache
+def require_docker() -> None:
+    """Raise NoDocker unless an engine and compose answer."""
+    if run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20.0).code != 0:
+        raise NoDocker("no Docker engine answers", "start it (systemctl start docker), or let script/demo do it")
+    if docker("compose", "version", check=False).code != 0:
+        raise NoDocker("Docker has no compose plugin", "install docker-compose (Debian) or docker-compose-plugin")
+
+
+def labelled(kind: str, lab_id: str | None = None) -> tuple[str, ...]:
+    """Ids of containers, networks or volumes that labs made: of one lab, else of all."""
+    wanted = f"label={LABEL}" + (f"={lab_id}" if lab_id else "")
+    words = ["ps", "-aq", "--no-trunc"] if kind == "container" else [kind, "ls", "-q"]
+    return tuple(docker(*words, "--filter", wanted).text.split())
+
+
+def labs_running() -> tuple[str, ...]:
+    """Ids of all labs of which a container or a network is left."""
+    found = set()
+    for words in (["ps", "-a"], ["network", "ls"]):
+        shown = docker(*words, "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
+        found |= set(shown.text.split())
+    return tuple(sorted(found))
+
+
+def remove_labelled(lab_id: str) -> None:
+    """Remove every container, network and volume of a lab, whatever its files or state still say."""
+    for kind, words in (
+        ("container", ["rm", "-f", "-v"]),
+        ("network", ["network", "rm", "-f"]),
+        ("volume", ["volume", "rm", "-f"]),
+    ):
+        ids = labelled(kind, lab_id)
+        if ids:
+            docker(*words, *ids)

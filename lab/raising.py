@@ -1,0 +1,156 @@
+"""Brings a lab up (render, start, take the healthy baseline, break, wait for the failure) and takes it away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab import images, records
+from lab.breaking import DRAWN, break_lab
+from lab.catalog import Choice, choose, scenario
+from lab.disk import fill_machine, write_folder
+from lab.engine import labs_running, remove_labelled, require_docker
+from lab.errors import NotBroken, UsageError
+from lab.load import start_visitors
+from lab.oracle import NotHealthy, Site, baseline_to_json, record
+from lab.records import Record
+from lab.rendering import complete, render
+from lab.scenario import Stack, Variant
+from lab.seeds import draw
+from lab.stack import Lab, wait_booted, wait_for
+from lab.symptoms import Seen, get, log_in, wait_until_seen
+from lab.templates import fill_deep
+
+Say = Callable[[str], None]
+AGE = 3 * 86400.0       # files of the machine are some days old: a deployment is not made in the moment of a fault
+
+
+@dataclass(frozen=True, slots=True)
+class Risen:
+    """A lab that came up and broke: what was seen, and how long the parts took."""
+
+    lab: Lab
+    variant: Variant
+    seen: Seen
+
+
+def sites_of(lab: Lab) -> tuple[Site, ...]:
+    """What the oracle asks: the office, and the second site where there is one."""
+    url, params = lab.url, lab.params
+    user, password = str(params["login"]), str(params["password"])
+    sites = [Site(url, user=user, password=password)]
+    if params["second_site"]:
+        sites.append(Site(url, host=str(params["second_name"]), user=user, password=password))
+    return tuple(sites)
+
+
+def lab_up(word: str, stack: Stack | None, seed: int, say: Say, *, chosen_seed: bool = True) -> Risen:
+    """A new lab, broken as its scenario says. Whatever ends it early, nothing is left behind."""
+    choice = choose(word, stack, seed)
+    require_docker()
+    _refuse_twin(word, choice, stack, seed, chosen_seed)
+    tags = images.ensure(say)
+    lab = _prepare(word, choice, seed, tags, chosen_seed)
+    try:
+        start = time.monotonic()
+        raise_healthy(lab)
+        say(f"✔ stack up in {time.monotonic() - start:.1f} s")
+        seen = break_and_wait(lab, choice.variant)
+        say(f"✔ {'broken' if choice.variant.expect.cause else 'as promised'}: {seen.words}")
+    except BaseException:
+        lab_down(lab.id)
+        raise
+    return Risen(lab, choice.variant, seen)
+
+
+def _refuse_twin(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:
+    """The same lab twice is a mistake; another stack or a chosen seed makes it another lab."""
+    running = set(labs_running())
+    for found in records.every():
+        same_seed = found.seed == seed if chosen_seed else not found.chosen_seed
+        same = found.asked == word and same_seed and (stack is None or found.stack == choice.stack)
+        if same and found.id in running and found.ready:
+            raise UsageError(
+                f"{word} is already up on the {found.stack} stack: {found.id}",
+                f"another one: --seed N; again from scratch: lab reset {found.id}; away: lab down {found.id}",
+            )
+
+
+def _prepare(word: str, choice: Choice, seed: int, tags: Mapping[str, str], chosen_seed: bool) -> Lab:
+    """Draw, and remember what was drawn; nothing is started yet."""
+    drawn = draw(choice.scenario, choice.variant, choice.stack, seed)
+    lab_id = records.new_id(str(drawn["word"]))
+    kept = Record(
+        id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
+        seed=seed, parameters=complete(drawn, choice.stack, lab_id, tags), chosen_seed=chosen_seed,
+        started=time.time(), extra={DRAWN: drawn},
+    )
+    records.save(kept)
+    return Lab(kept)
+
+
+def raise_healthy(lab: Lab) -> None:
+    """Render, start, wait until every site answers, and keep the healthy baseline."""
+    rendering = render(lab.params, lab.stack)
+    write_folder(lab.folder, [entry for entry in rendering.files.values() if not entry.path.startswith("/")])
+    if lab.stack == "host":
+        lab.compose("create", "--pull", "never")
+        on_disk = [entry for entry in rendering.files.values() if entry.path.startswith("/")]
+        fill_machine(lab.container(), [*on_disk, *rendering.fresh.values()], time.time() - AGE)
+        lab.compose("start")
+        wait_booted(lab)
+    else:
+        lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never")
+    for site in sites_of(lab):
+        wait_for(lambda site=site: get(site.url, "/login", host=site.host) == 200, 30.0,  # type: ignore[misc]
+                 f"{lab.id}: {site.name} does not answer", lab)
+    try:
+        lab.record.baseline = {site.host: baseline_to_json(record(site)) for site in sites_of(lab)}
+    except NotHealthy as error:
+        raise NotBroken(f"{lab.id} is not healthy before the break: {error}\n{lab.story_of_trouble()}") from error
+    records.save(lab.record)
+
+
+def break_and_wait(lab: Lab, variant: Variant) -> Seen:
+    """Break a healthy lab and wait until the failure is there."""
+    cookie = log_in(lab)
+    mark = lab.log_mark()
+    start_visitors(lab)
+    break_lab(lab, variant)
+    where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.symptom"
+    symptom = fill_deep(dict(variant.symptom_on(lab.stack)), lab.params, where)
+    assert isinstance(symptom, dict)
+    seen = wait_until_seen(lab, symptom, mark, cookie)
+    lab.record.ready = True
+    records.save(lab.record)
+    return seen
+
+
+def lab_down(lab_id: str) -> None:
+    """Remove everything that a lab made, found by its label, also where its record is gone."""
+    remove_labelled(lab_id)
+    records.forget(lab_id)
+
+
+def lab_reset(lab: Lab, variant: Variant) -> Seen:
+    """Broken again from scratch: the same id, the same draw, new containers and files."""
+    kept: dict[str, Any] = dict(lab.record.extra)
+    remove_labelled(lab.id)
+    records.forget(lab.id)
+    images_of = {key.removeprefix("image_"): str(tag) for key, tag in lab.params.items() if key.startswith("image_")}
+    drawn = draw(scenario(lab.record.scenario), variant, lab.stack, lab.record.seed)
+    fresh = Record(
+        id=lab.id, asked=lab.record.asked, scenario=lab.record.scenario, variant=variant.name, stack=lab.stack,
+        seed=lab.record.seed, parameters=complete(drawn, lab.stack, lab.id, images_of),
+        chosen_seed=lab.record.chosen_seed, started=time.time(), extra={**kept, DRAWN: drawn},
+    )
+    records.save(fresh)
+    again = Lab(fresh)
+    try:
+        raise_healthy(again)
+        return break_and_wait(again, variant)
+    except BaseException:
+        lab_down(lab.id)
+        raise

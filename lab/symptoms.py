@@ -1,0 +1,111 @@
+"""Whether the failure that a scenario promises is there: statuses through the published port, nginx's log line."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from lab.errors import NotBroken
+from lab.scenario import Table
+from lab.stack import Lab, LogMark
+
+REFUSED = 0      # the port refuses, or the connection ends without an answer
+SLOW = -1        # no answer within the patience of a person
+PATIENCE = 75.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a round of requests got: how many of each status."""
+
+    statuses: Counter[int]
+
+    def count(self, wanted: Sequence[int]) -> int:
+        """How many got one of these."""
+        return sum(self.statuses[status] for status in wanted)
+
+    @property
+    def words(self) -> str:
+        """For a message: `502 on 10 of 10 requests`."""
+        total = self.statuses.total()
+        names = {REFUSED: "connection refused", SLOW: "no answer"}
+        parts = [f"{names.get(status, status)} on {number}" for status, number in self.statuses.most_common()]
+        return f"{', '.join(parts)} of {total} request{'s' if total != 1 else ''}"
+
+
+def get(url: str, path: str, *, host: str = "", cookie: str = "", timeout: float = PATIENCE) -> int:
+    """The status that one GET gets."""
+    place = urlsplit(url)
+    headers = {key: value for key, value in (("Host", host), ("Cookie", cookie)) if value}
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers=headers)
+        reply = connection.getresponse()
+        reply.read()
+    except TimeoutError:
+        return SLOW
+    except (OSError, http.client.HTTPException):
+        return REFUSED
+    finally:
+        connection.close()
+    return reply.status
+
+
+def log_in(lab: Lab) -> str:
+    """A session of the lab's own account, made while the stack is well; empty where login fails."""
+    place = urlsplit(lab.url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10.0)
+    body = json.dumps({"user": lab.params["login"], "password": lab.params["password"]})
+    try:
+        connection.request("POST", "/api/login", body, {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        reply.read()
+        return (reply.getheader("Set-Cookie") or "").split(";")[0]
+    except (OSError, http.client.HTTPException):
+        return ""
+    finally:
+        connection.close()
+
+
+def ask_round(lab: Lab, symptom: Table, cookie: str) -> Seen:
+    """Ask the page as often, and as many at once, as the symptom says."""
+    url, path = lab.url, str(symptom.get("path", "/login"))
+    with ThreadPoolExecutor(int(symptom.get("at_once", 1))) as pool:
+        asked = [pool.submit(get, url, path, cookie=cookie) for _ in range(int(symptom.get("requests", 10)))]
+        return Seen(Counter(answer.result() for answer in asked))
+
+
+def holds(seen: Seen, symptom: Table) -> bool:
+    """Whether a round shows the symptom."""
+    total = seen.statuses.total()
+    if symptom.get("healthy"):
+        return sum(number for status, number in seen.statuses.items() if 200 <= status < 400) == total
+    if symptom.get("refused"):
+        return seen.statuses[REFUSED] == total
+    return seen.count(symptom["statuses"]) >= float(symptom.get("share", 1.0)) * total
+
+
+def wait_until_seen(lab: Lab, symptom: Table, mark: LogMark, cookie: str) -> Seen:
+    """Wait until requests fail as promised and nginx has logged why; NotBroken says what was seen instead."""
+    within = float(symptom.get("within", 30.0))
+    until = time.monotonic() + within
+    pattern = str(symptom.get("log", ""))
+    while True:
+        probe = get(lab.url, str(symptom.get("path", "/login")), cookie=cookie, timeout=PATIENCE)
+        worth_it = symptom.get("healthy") or float(symptom.get("share", 1.0)) < 1 or not 200 <= probe < 400
+        seen = ask_round(lab, symptom, cookie) if worth_it else Seen(Counter([probe]))
+        logged = not pattern or re.search(pattern, lab.log_since(mark)) is not None
+        if logged and holds(seen, symptom):
+            return seen
+        if time.monotonic() > until:
+            missing = "" if logged else f", and nginx did not log /{pattern}/"
+            raise NotBroken(f"not broken as it should be within {within:.0f} s: {seen.words}{missing}\n"
+                            + lab.story_of_trouble())
+        time.sleep(0.1)
