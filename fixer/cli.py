@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fixer import __version__, boundary
+from fixer.errors import UsageError
 
 if TYPE_CHECKING:
     from fixer.app.options import Looking
@@ -72,12 +73,14 @@ def _root(
 @app.command()
 def diagnose(
     target: Target = "local", *, as_json: AsJson = False,
-    form: Annotated[Format, typer.Option("--format", help="How to print the report.")] = Format.CONSOLE,
+    form: Annotated[Format | None, typer.Option("--format", show_default=False, help="How to print it.")] = None,
     url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Find the cause and show the proof."""
     from fixer.app.looking import diagnose as look
 
+    if as_json and form not in (None, Format.JSON):
+        raise UsageError("--json and --format ask for different things", "give one of them")
     report = look(target, _looking(url, wait, no_probe))
     if as_json or form is Format.JSON:
         from fixer.render.to_json import render

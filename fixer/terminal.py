@@ -21,12 +21,14 @@ def style_of(stream: TextIO) -> Style:
 class Terminal:
     """A person, if stdin and stderr are a terminal; otherwise somebody who only reads."""
 
-    def __init__(self) -> None:
-        self._style = style_of(sys.stderr)
+    def __init__(self, source: TextIO | None = None, sink: TextIO | None = None) -> None:
+        self._source = source or sys.stdin
+        self._sink = sink or sys.stderr
+        self._style = style_of(self._sink)
 
     @property
     def answers(self) -> bool:
-        return sys.stdin.isatty() and sys.stderr.isatty()
+        return self._source.isatty() and self._sink.isatty()
 
     def tell(self, line: str) -> None:
         sign = self._style.paint(self._style.sign("✔"), "green")
@@ -37,7 +39,7 @@ class Terminal:
 
     def agrees(self, question: str) -> bool:
         self._write(f"{clean(question)} [y/N] ")
-        said = sys.stdin.readline()
+        said = self._source.readline()
         if not said.endswith("\n"):
             self._write("\n")
         return said.strip().lower() in ("y", "yes")
@@ -50,14 +52,14 @@ class Terminal:
             return _hidden()
         default = f" [{clean(need.default)}]" if need.default is not None else ""
         self._write(f"  {clean(need.key)}{default}: ")
-        said = sys.stdin.readline().strip()
+        said = self._source.readline().strip()
         if need.choices:
             return _chosen(said, need.choices) or need.default
         return said or need.default
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        self._sink.write(text)
+        self._sink.flush()
 
 
 def _hidden() -> str | None:

@@ -1,0 +1,101 @@
+"""The state of one repair on its way: what was seen, what was kept, what a person still has to give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fixer.app.looking import look_at
+from fixer.app.options import Repairing
+from fixer.app.person import Person
+from fixer.diagnose import diagnose as judge
+from fixer.hosts.base import Target
+from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
+from fixer.model.plan import Plan, Withheld
+from fixer.model.report import OutcomeKind
+from fixer.planner import Policy, plan
+from fixer.verify import Look
+
+FAULTS = ("root", "contributing")
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a repair ends: its outcome, its exit code, and what has to be said about it."""
+
+    outcome: OutcomeKind
+    exit_code: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Course:
+    """One repair from its first look to its end."""
+
+    target: Target
+    options: Repairing
+    person: Person
+    before: Look
+    current: Look
+    inputs: dict[str, str] = field(default_factory=dict)
+    applied: list[str] = field(default_factory=list)
+    withheld: tuple[Withheld, ...] = ()
+    made: set[tuple[str | None, str | None, str]] = field(default_factory=set)
+
+    def look(self) -> Look:
+        """Look again, with what a person gave."""
+        return look_at(self.target, self.options.looking, self.inputs)
+
+    def give(self, key: str, value: str) -> None:
+        """An input more: it may complete repairs of what has been seen already."""
+        self.inputs[key] = value
+        self.current = Look(self.current.snapshot, judge(self.current.snapshot, self.inputs))
+
+    def plan(self) -> Plan:
+        """The plan of the next round; only the first one is strict about words that nothing asks for."""
+        policy = Policy(self.options.allowed_risk())
+        drawn = plan(
+            self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.made,
+        )
+        self.withheld = drawn.withheld
+        return drawn
+
+    def finding_of(self, drawn: Plan) -> tuple[Finding, Repair]:
+        """The finding that the plan addresses, and its repair."""
+        for finding, repair in self._offers():
+            if finding.cause == drawn.cause and repair.id == drawn.repair_id and repair.steps == drawn.steps:
+                return finding, repair
+        raise KeyError(drawn.repair_id)
+
+    def missing_needs(self) -> tuple[Need, ...]:
+        """What a person could give so that the first repair that waits for it can be made."""
+        for _, repair in self._offers():
+            if self.options.only not in (None, repair.id) or repair.risk == "manual":
+                continue
+            missing = tuple(need for need in repair.needs if need.key not in self.inputs and need.default is None)
+            if missing:
+                return missing
+        return ()
+
+    def missing_facts(self) -> tuple[str, ...]:
+        """What was not known where no cause was proven."""
+        return tuple(
+            f"{check.cause}: {', '.join(check.verdict.missing)}"
+            for check in self.current.diagnosis.checks if isinstance(check.verdict, Undetermined)
+        )
+
+    def has_fault(self) -> bool:
+        """True where a cause was proven."""
+        return any(finding.role in FAULTS for finding in self.current.diagnosis.findings)
+
+    def _offers(self) -> Iterator[tuple[Finding, Repair]]:
+        for finding in self.current.diagnosis.findings:
+            if finding.role in FAULTS:
+                for repair in finding.repairs:
+                    yield finding, repair
+
+
+def withheld_text(withheld: Withheld) -> str:
+    """A repair that was not made, why, and the flag that allows it."""
+    flag = f" (allow it with {withheld.flag})" if withheld.flag else ""
+    return f"{withheld.repair_id} for {withheld.cause}: {withheld.why}{flag}"

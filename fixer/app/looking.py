@@ -1,0 +1,86 @@
+"""Looking at a target: observe, parse, diagnose; and the two use-cases that end there, diagnose and verify."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from fixer.app.options import Looking
+from fixer.diagnose import diagnose as judge
+from fixer.errors import CannotObserve, NeedsPerson
+from fixer.hosts.base import Target
+from fixer.hosts.opening import open_target
+from fixer.hosts.target import parse_target
+from fixer.model.capture import Capture
+from fixer.model.diagnosis import Inputs
+from fixer.model.report import Report, VerifyResult
+from fixer.observe.assemble import snapshot
+from fixer.observe.collect import ObserveOptions, collect
+from fixer.render.reporting import report_of
+from fixer.verify import Look, proofs, verdict_of
+
+
+@contextmanager
+def opened(word: str) -> Iterator[Target]:
+    """The target that the word names, closed again at the end."""
+    target = open_target(parse_target(word), load_bundle=_load)
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+def _load(data: bytes) -> Capture:
+    from fixer.observe.bundle import load
+
+    return load(data)
+
+
+def look_at(target: Target, looking: Looking, inputs: Inputs | None = None, *, prove: bool = False) -> Look:
+    """One look: what is there now, and what it means. `prove` asks nginx for its own verdict of its files too."""
+    seen = snapshot(collect(target, observe_options(looking, prove=prove)))
+    return Look(seen, judge(seen, inputs or {}))
+
+
+def observe_options(looking: Looking, *, prove: bool = False) -> ObserveOptions:
+    """How the observers are asked."""
+    return ObserveOptions(url=looking.url, wait=looking.wait, probe=not looking.no_probe, prove=prove)
+
+
+def diagnose(word: str, looking: Looking) -> Report:
+    """The report of one look."""
+    started = time.monotonic()
+    with opened(word) as target:
+        look = look_at(target, looking)
+        notes = unfinished_note(target)
+    return report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
+
+
+def verify(word: str, looking: Looking) -> VerifyResult:
+    """Only the proofs of health, and the verdict that follows from them."""
+    started = time.monotonic()
+    with opened(word) as target:
+        look = look_at(target, looking, prove=True)
+        notes = unfinished_note(target)
+    found = proofs(look)
+    report = report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
+    return VerifyResult(replace(report, verdict=verdict_of(look, found), findings=(), checks=()), found)
+
+
+def unfinished_note(target: Target) -> tuple[str, ...]:
+    """A line about a repair that was cut off: only repair and undo may do something about it."""
+    from fixer.apply.engine import unfinished
+
+    if target.ref.kind == "bundle":
+        return ()
+    try:
+        run = unfinished(target)
+    except (NeedsPerson, CannotObserve, OSError):
+        return ()     # a look needs no journal
+    if run is None:
+        return ()
+    word = str(target.ref)
+    again = "fixer undo" if word == "local" else f"fixer undo {word}"
+    return (f"repair {run.id} was cut off before its end; the next fixer repair, or {again}, takes it back first",)

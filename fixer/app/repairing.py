@@ -1,0 +1,209 @@
+"""repair: rounds of diagnose, plan, ask, apply, settle and verify, until well; what does not help is rolled back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from fixer.app.course import Course, End, withheld_text
+from fixer.app.looking import look_at, opened
+from fixer.app.options import Repairing
+from fixer.app.person import Person
+from fixer.app.settling import settle, wait_until_well
+from fixer.apply.engine import RepairRun, unfinished
+from fixer.errors import Conflict, NeedsPerson, StepFailed
+from fixer.hosts.base import Target
+from fixer.model.describe import describe_step
+from fixer.model.diagnosis import Finding, Repair
+from fixer.model.plan import Plan, Withheld
+from fixer.model.report import SCHEMA_VERSION, RepairResult
+from fixer.render.repairs import plan_lines
+from fixer.render.reporting import repair_report, report_of
+
+MAX_ROUNDS = 5
+
+
+def repair(word: str, options: Repairing, person: Person) -> RepairResult:
+    """Make the target well, as far as the person allows."""
+    started = time.monotonic()
+    with opened(word) as target:
+        noted = _recover(target, options, person)
+        first = look_at(target, options.looking, options.inputs)
+        course = Course(target, options, person, first, first, dict(options.inputs))
+        with ExitStack() as stack:
+            rounds = _Rounds(course, stack)
+            end = rounds.run()
+            journal = rounds.journal()
+        applied = rounds.applied()
+    duration = (time.monotonic() - started) * 1000
+    before, after = (
+        report_of(look.snapshot, look.diagnosis, duration_ms=duration, notes=notes)
+        for look, notes in ((course.before, ()), (course.current, (*noted, *end.notes)))
+    )
+    withheld = tuple(withheld_text(item) for item in course.withheld) if end.exit_code else ()
+    return RepairResult(
+        SCHEMA_VERSION, str(target.ref), after.verdict, after.duration_ms, end.outcome, applied, withheld,
+        before, after, journal, end.exit_code,
+    )
+
+
+def _recover(target: Target, options: Repairing, person: Person) -> tuple[str, ...]:
+    """Take back what an earlier repair left half done, if the person agrees; a line about it."""
+    if target.ref.kind == "bundle":
+        return ()
+    cut_off = unfinished(target)
+    if cut_off is None:
+        return ()
+    said = f"repair {cut_off.id} was cut off before its end"
+    if options.dry_run:
+        return (f"{said}; the next repair takes it back first",)
+    if not options.yes and not (person.answers and person.agrees(f"{said}. Take it back first?")):
+        raise NeedsPerson(f"{said}, and must be taken back first", "give --yes, or run fixer undo")
+    with RepairRun.open(target, cause=cut_off.cause, now=time.time()) as run:
+        recovered = run.recovered
+    person.tell(f"{said}: taken back")
+    conflicts = recovered.conflicts if recovered is not None else []
+    return (f"{said}: taken back", *(f"left as it is: {conflict}" for conflict in conflicts))
+
+
+class _Rounds:
+    """The rounds of one repair. The run, with its lock and journal, is opened when the first change is agreed."""
+
+    def __init__(self, course: Course, stack: ExitStack) -> None:
+        self._course = course
+        self._person = course.person
+        self._stack = stack
+        self._run: RepairRun | None = None
+
+    def run(self) -> End:
+        """Round after round until an end is reached."""
+        for _ in range(MAX_ROUNDS):
+            end = self._round()
+            if end is not None:
+                return end
+        return self._well() or self._stopped(f"stopped after {MAX_ROUNDS} rounds")
+
+    def applied(self) -> tuple[str, ...]:
+        """The steps that were kept, in words."""
+        return self._run.applied if self._run is not None else ()
+
+    def journal(self) -> str | None:
+        """The name of the run that can be undone; None where nothing was kept."""
+        return self._run.id if self._run is not None and self._run.kept else None
+
+    def _round(self) -> End | None:
+        course = self._course
+        end = self._well()
+        if end is not None:
+            return end
+        drawn = course.plan()
+        while not drawn.steps and not drawn.waits and self._ask_for_values():
+            drawn = course.plan()
+        if drawn.waits:
+            return self._wait(drawn)
+        if not drawn.steps:
+            return self._nothing_allowed()
+        finding, chosen = course.finding_of(drawn)
+        name = (drawn.cause, drawn.repair_id, drawn.summary)
+        if name in course.made:
+            return self._stopped(f"{drawn.repair_id} was made already and is asked for again")
+        course.made.add(name)
+        return self._declined(drawn, finding, chosen) or self._make(drawn, finding)
+
+    def _well(self) -> End | None:
+        if self._course.current.healthy:
+            return End("repaired" if self._kept() else "nothing-to-do", 0)
+        if self._course.current.diagnosis.verdict == "unknown" and not self._kept():
+            return End("failed", 3, ("no route could be judged", *self._course.missing_facts()))
+        return None
+
+    def _kept(self) -> bool:
+        return self._run is not None and self._run.kept
+
+    def _wait(self, drawn: Plan) -> End | None:
+        if self._course.options.dry_run:
+            return self._stopped(f"dry run: {drawn.summary}")
+        self._person.show([f"{drawn.summary} (at most 60 s)"])
+        self._course.current = wait_until_well(self._course.look, self._course.current)
+        again = self._course.plan()
+        return self._stopped(f"{drawn.summary}: not well after 60 s") if again.waits else None
+
+    def _nothing_allowed(self) -> End:
+        course = self._course
+        if course.withheld:
+            return self._stopped()
+        if course.has_fault():
+            return self._stopped("no repair is known for what was found: a person must act")
+        facts = course.missing_facts() or ("nothing that was looked at explains it",)
+        return self._stopped("no cause is proven", *(f"not known: {fact}" for fact in facts))
+
+    def _stopped(self, *notes: str) -> End:
+        return End("needs-input", 4, notes)
+
+    def _ask_for_values(self) -> bool:
+        """Ask the person for what the first waiting repair needs; False when there is nobody, or nothing to ask."""
+        course = self._course
+        if course.options.yes or course.options.dry_run or not self._person.answers:
+            return False
+        needs = course.missing_needs()
+        for need in needs:
+            value = self._person.gives(need)
+            if value is None:
+                return False
+            course.give(need.key, value)
+        return bool(needs)
+
+    def _declined(self, drawn: Plan, finding: Finding, chosen: Repair) -> End | None:
+        """Show the plan and ask; an end where nobody says yes."""
+        options = self._course.options
+        self._person.show(plan_lines(finding.cause, repair_report(chosen)))
+        if options.dry_run:
+            return self._stopped("dry run: nothing was changed", *self._flags_for(drawn))
+        if options.yes:
+            return None
+        if not self._person.answers:
+            return self._stopped("nobody is there to ask", *self._flags_for(drawn))
+        return None if self._person.agrees("Make this change?") else self._stopped("not agreed: nothing was changed")
+
+    def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
+        flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
+        allowed = Withheld(drawn.repair_id or "", drawn.cause or "", f"it is {drawn.risk}", flags)
+        self._course.withheld = (allowed, *self._course.withheld)
+        return (f"to make it: fixer repair … {flags}; to only see it: --dry-run",)
+
+    def _make(self, drawn: Plan, finding: Finding) -> End | None:
+        """Apply, settle, judge: keep what is better, take back what is not."""
+        course, before = self._course, self._course.current
+        run = self._opened(finding.cause)
+        try:
+            run.round(drawn)
+        except (StepFailed, Conflict) as error:
+            return self._taken_back(error.message, error.hint)
+        except NeedsPerson as error:
+            course.current = course.look()
+            return self._stopped(error.message, *([error.hint] if error.hint else []))
+        for step in drawn.steps:
+            self._person.tell(describe_step(step))
+        settled = settle(course.look, before, finding)
+        if settled.verification.better:
+            run.commit()
+            course.current = settled.look
+            self._person.tell(f"{finding.cause} is gone")
+            return None
+        conflicts = run.roll_back().conflicts
+        reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
+        return self._taken_back(f"not better: {'; '.join(reasons)}", *conflicts)
+
+    def _taken_back(self, *notes: str) -> End:
+        """What the end of a repair is whose last round did not help."""
+        course = self._course
+        course.current = course.look()
+        said = tuple(note for note in notes if note)
+        if self._kept():
+            return End("needs-input", 4, (*said, "the last round was rolled back; what helped before is kept"))
+        return End("rolled-back", 1, said)
+
+    def _opened(self, cause: str) -> RepairRun:
+        if self._run is None:
+            self._run = self._stack.enter_context(RepairRun.open(self._course.target, cause=cause, now=time.time()))
+        return self._run

@@ -1,0 +1,92 @@
+"""Looking again after a change, until what is seen holds: a service may need time, and a good moment proves nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fixer.model.diagnosis import Finding
+from fixer.verify import Look, Verification, compare
+
+LIMIT = 20.0         # seconds that a repair has to show its effect
+HEAL_LIMIT = 60.0    # seconds for what heals by waiting
+PAUSE = 0.4
+STEADY_LOOKS = 3     # as many looks in a row must agree
+STEADY = 2.0         # and over as many seconds
+
+LookAgain: TypeAlias = Callable[[], Look]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The last look after a change, and what it proves."""
+
+    look: Look
+    verification: Verification
+
+
+def settle(look_again: LookAgain, before: Look, addressed: Finding, *, limit: float = LIMIT) -> Settled:
+    """Look until the same good answer has come several times in a row, or until the time is over."""
+    deadline = time.monotonic() + limit
+    streak = _Streak()
+    while True:
+        look = look_again()
+        verification = compare(before, look, addressed)
+        now = time.monotonic()
+        streak.add(_state(look) if verification.better else None, now)
+        if streak.holds(now) and not _heals_itself(look):
+            return Settled(look, verification)
+        if now >= deadline:
+            # a single good look among bad ones is luck
+            if verification.better and streak.length < STEADY_LOOKS - 1:
+                verification = Verification(False, verification.fixed, ("what was seen does not hold",))
+            return Settled(look, verification)
+        time.sleep(PAUSE)
+
+
+def wait_until_well(look_again: LookAgain, first: Look, *, limit: float = HEAL_LIMIT) -> Look:
+    """Wait for what heals by itself; the last look, when it is well or can no longer heal or the time is over."""
+    deadline = time.monotonic() + limit
+    look, streak = first, _Streak()
+    while time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        look = look_again()
+        now = time.monotonic()
+        streak.add(_state(look), now)
+        if streak.holds(now) and not _heals_itself(look):
+            return look
+    return look
+
+
+class _Streak:
+    """How long the same state has been seen without a break."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._state: object = None
+        self._since = 0.0
+
+    def add(self, state: object, now: float) -> None:
+        if state is None:
+            self.length = 0
+        elif state == self._state and self.length:
+            self.length += 1
+        else:
+            self.length, self._since = 1, now
+        self._state = state
+
+    def holds(self, now: float) -> bool:
+        return self.length >= STEADY_LOOKS and now - self._since >= STEADY
+
+
+def _state(look: Look) -> object:
+    faults = [(f.cause, f.service, f.routes) for f in look.diagnosis.findings if f.role in ("root", "contributing")]
+    return (look.diagnosis.verdict, tuple(faults))
+
+
+def _heals_itself(look: Look) -> bool:
+    """Something is still starting: whatever is seen now is not the end."""
+    faults = [f for f in look.diagnosis.findings if f.role in ("root", "contributing")]
+    return bool(faults) and any(repair.waits for fault in faults[:1] for repair in fault.repairs)
