@@ -1,0 +1,89 @@
+"""Containers and compose services acted on through the docker command, and brought back."""
+
+from __future__ import annotations
+
+from fixer.apply.nodes import Runner, complaint, demand
+from fixer.errors import Conflict, StepFailed
+from fixer.hosts.base import CommandResult
+from fixer.model.plan import ComposeUp, ContainerAction
+
+_LONG = 180.0
+_DOWN = frozenset({"exited", "created", "dead", "removing", ""})
+_PAST = {"stop": "stopped", "start": "started", "restart": "restarted", "pause": "paused"}
+
+
+def apply_container(step: ContainerAction, engine: Runner) -> None:
+    """One docker verb on the container."""
+    _docker(step, engine, step.verb)
+
+
+def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
+    """By id, else, where compose replaced it, by name."""
+    result = CommandResult((), None, b"", b"")
+    for word in dict.fromkeys((step.container_id, step.name)):
+        result = engine.run(["docker", verb, word], timeout=_LONG)
+        if result.returncode == 0:
+            return f"{_PAST.get(verb, verb)} container {step.name}"
+        if b"No such container" not in result.stderr:
+            break
+    raise StepFailed(f"could not {verb} container {step.name}: {complaint(result)}")
+
+
+def bring_back_container(step: ContainerAction, engine: Runner) -> str:
+    """Before the files go back: what did not run stops, what was paused is paused."""
+    if step.verb in ("start", "restart") and step.was in _DOWN:
+        return _docker(step, engine, "stop")
+    if step.verb == "unpause" and step.was == "paused":
+        return _docker(step, engine, "pause")
+    return ""
+
+
+def restart_container(step: ContainerAction, engine: Runner) -> str:
+    """After the files went back: what ran runs again, with them."""
+    if step.was in _DOWN or step.verb not in ("stop", "restart"):
+        return ""
+    done = _docker(step, engine, "start" if step.verb == "stop" else "restart")
+    return _docker(step, engine, "pause") if step.was == "paused" else done
+
+
+def compose_command(step: ComposeUp, *words: str) -> list[str]:
+    """`docker compose` with the project's own files, as its containers' labels name them."""
+    files = [word for path in step.config_files for word in ("-f", path)]
+    envs = [word for path in step.environment_files for word in ("--env-file", path)]
+    return ["docker", "compose", "-p", step.project, "--project-directory", step.working_dir, *files, *envs, *words]
+
+
+def demand_same_service(step: ComposeUp, engine: Runner) -> None:
+    """Conflict when an `up` of the files as they are would deploy something else than what runs."""
+    result = engine.run(compose_command(step, "config", "--hash", step.service), timeout=_LONG)
+    if result.returncode != 0:
+        what = f"the files of project {step.project} cannot be read: {complaint(result)}"
+        raise Conflict(what, "nothing was changed")
+    words = result.stdout.decode("utf-8", "replace").split()
+    if not step.config_hash or words != [step.service, step.config_hash]:
+        raise Conflict(
+            f"the compose files say something else of {step.service} than what was deployed",
+            "an up would deploy more than this repair; make the edit by hand and bring the service up",
+        )
+
+
+def compose_up(step: ComposeUp, engine: Runner) -> None:
+    """Bring the one service up: nothing built, nothing pulled, no other service touched."""
+    _up(step, engine, "-d")
+
+
+def _up(step: ComposeUp, engine: Runner, how: str) -> None:
+    words = compose_command(step, "up", how, "--no-deps", "--no-build", "--pull", "never", step.service)
+    demand(engine, words, f"bring {step.service} up", timeout=_LONG)
+
+
+def compose_back(step: ComposeUp, engine: Runner) -> str:
+    """After the files went back: the service as they say, running only if it ran."""
+    if step.was in _DOWN:
+        _up(step, engine, "--no-start")
+        demand(engine, compose_command(step, "stop", step.service), f"stop {step.service}", timeout=_LONG)
+        return f"service {step.service} is as its files say again, stopped as before"
+    _up(step, engine, "-d")
+    if step.was == "paused":
+        demand(engine, compose_command(step, "pause", step.service), f"pause {step.service}", timeout=_LONG)
+    return f"brought service {step.service} up again"

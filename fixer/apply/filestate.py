@@ -1,0 +1,83 @@
+"""Whether a path is in a state that a step expects, or left behind. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+
+from fixer.model.journal import FileState
+from fixer.model.plan import FileMeta, WriteFile
+
+_MODE = 0o7777
+
+
+def matches(actual: FileState, expected: FileState) -> bool:
+    """True when the path is what was expected. A label or an ACL that the expectation does not know is not compared."""
+    if actual.kind != expected.kind:
+        return False
+    if expected.kind == "absent":
+        return True
+    if expected.kind == "link":
+        return actual.link_target == expected.link_target
+    return actual.kind == "file" and actual.sha256 == expected.sha256 and same_meta(actual, expected)
+
+
+def same_meta(actual: FileState, expected: FileState) -> bool:
+    """True when owner, mode, label and ACL are those."""
+    return (
+        (actual.mode & _MODE, actual.uid, actual.gid) == (expected.mode & _MODE, expected.uid, expected.gid)
+        and expected.label in ("", actual.label)
+        and expected.acl in ("", actual.acl)
+    )
+
+
+def meta_of(state: FileState) -> FileMeta:
+    """The metadata of a file's state."""
+    return FileMeta(state.mode & _MODE, state.uid, state.gid, state.label, bytes.fromhex(state.acl))
+
+
+def state_of(data: bytes, meta: FileMeta) -> FileState:
+    """What a file with these bytes and metadata is."""
+    digest = hashlib.sha256(data).hexdigest()
+    return FileState("file", digest, len(data), meta.mode & _MODE, meta.uid, meta.gid, meta.label, meta.acl.hex())
+
+
+def refusal(step: WriteFile, present: FileState) -> str:
+    """Why the present state is not what the step expects; empty when it is."""
+    if step.link_target is not None:
+        return _link_refusal(step, present)
+    if step.before is None:
+        return "" if present.kind == "absent" else "is there already"
+    if present.kind != "file":
+        return "is not there any more" if present.kind == "absent" else "is not a regular file any more"
+    if present.sha256 != hashlib.sha256(step.before).hexdigest():
+        return "has changed since it was read"
+    if step.expect_meta is not None and not same_meta(present, state_of(b"", step.expect_meta)):
+        return "has another owner, mode or label than when it was read"
+    return ""
+
+
+def _link_refusal(step: WriteFile, present: FileState) -> str:
+    if step.after is not None:
+        return "" if present.kind == "absent" else "is there already"
+    if present.kind != "link":
+        return "is not a symbolic link any more"
+    return "" if present.link_target == step.link_target else "leads elsewhere than when it was read"
+
+
+def outcome(step: WriteFile, present: FileState, default: FileMeta) -> FileState:
+    """What the path will be when the step is done. `default` is the metadata of a new file that names none."""
+    if step.link_target is not None:
+        return FileState("absent") if step.after is None else FileState("link", link_target=step.link_target)
+    if step.after is None:
+        return FileState("absent")
+    kept = meta_of(present) if present.kind == "file" else default
+    return state_of(step.after, step.meta or kept)
+
+
+def is_torn(data: bytes, new: bytes, old: bytes) -> bool:
+    """True for what an interrupted in-place write of `new` over `old` leaves: a start of `new`, alone or with the rest
+    of `old` behind it."""
+    same = 0
+    while same < min(len(data), len(new)) and data[same] == new[same]:
+        same += 1
+    return len(data) == same or data[same:] == old[same:]

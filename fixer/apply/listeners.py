@@ -1,0 +1,70 @@
+"""Waiting for a listener in a node's own kernel tables: nothing is sent, a container without tools is no hindrance."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections.abc import Iterator
+
+from fixer.apply.nodes import Nodes, Runner
+from fixer.apply.processes import wait_until
+from fixer.errors import StepFailed
+from fixer.model.plan import WaitForListener
+
+_TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix")
+_LISTEN = b"0A"
+_ACCEPTING = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
+
+
+def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
+    """Until it listens; StepFailed when it does not in time."""
+    def is_there() -> bool:
+        try:
+            return listens(step, nodes.runner(step.node))
+        except StepFailed:       # its container is just being replaced
+            return False
+
+    if not wait_until(is_there, step.seconds):
+        where = step.unix or f"{step.host}:{step.port}"
+        raise StepFailed(f"nothing listens on {where} of {step.node} after {step.seconds:g} s")
+
+
+def listens(step: WaitForListener, runner: Runner) -> bool:
+    """True when a socket listens there now."""
+    data = runner.run(_TABLES).stdout
+    if step.unix is not None:
+        return any(path == step.unix.encode("utf-8", "surrogateescape") for path in unix_listeners(data))
+    return any(port == step.port and _reaches(step.host, address) for address, port in tcp_listeners(data))
+
+
+def tcp_listeners(data: bytes) -> Iterator[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]]:
+    """(address, port) of every listening socket in /proc/net/tcp and tcp6."""
+    for line in data.splitlines():
+        words = line.split()
+        if len(words) < 10 or words[3] != _LISTEN or b":" not in words[1]:
+            continue
+        text, _, port = words[1].partition(b":")
+        raw = bytes.fromhex(text.decode("ascii"))
+        if sys.byteorder == "little":     # each 32 bit word stands in the machine's own order
+            raw = b"".join(raw[i:i + 4][::-1] for i in range(0, len(raw), 4))
+        yield ipaddress.ip_address(raw), int(port, 16)
+
+
+def unix_listeners(data: bytes) -> Iterator[bytes]:
+    """The path of every listening socket in /proc/net/unix."""
+    for line in data.splitlines():
+        words = line.split(maxsplit=7)
+        if len(words) == 8 and words[0].endswith(b":") and len(words[3]) == 8 and int(words[3], 16) & _ACCEPTING:
+            yield words[7]
+
+
+def _reaches(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    if address.is_unspecified:
+        return True
+    try:
+        wanted = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:                    # a name: whatever the node has
+        return not address.is_loopback or host == "localhost"
+    return wanted == address

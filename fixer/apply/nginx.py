@@ -1,0 +1,145 @@
+"""nginx checked, reloaded with proof, started and stopped."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fixer.apply.nodes import Runner, complaint
+from fixer.apply.processes import Entry, end_process, process_table, send_signal, wait_until
+from fixer.errors import StepFailed
+from fixer.hosts.base import CommandResult
+from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
+
+_PROOF_SECONDS = 15.0
+_TAIL_LIMIT = 1 << 20
+_COMM_LENGTH = 15
+
+
+class Refused(StepFailed):
+    """`nginx -t` does not accept the configuration."""
+
+
+class NotRunning(StepFailed):
+    """There is no master to reload."""
+
+
+def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) -> None:
+    """`nginx -t`; Refused with nginx's own words."""
+    result = runner.run([*_command(step), "-t"], timeout=60.0)
+    if result.returncode != 0:
+        raise Refused(f"nginx refuses the configuration: {_emergency(result)}")
+
+
+def _command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:
+    return [step.binary, *(("-c", step.conf_path, "-p", step.prefix) if step.explicit else ())]
+
+
+def _emergency(result: CommandResult) -> str:
+    for line in result.stderr.decode("utf-8", "replace").splitlines():
+        if "[emerg]" in line:
+            return line.partition("[emerg]")[2].strip()
+    return complaint(result)
+
+
+def reload(step: ReloadNginx, runner: Runner) -> None:
+    """Test, signal, and prove it: new workers, and no [emerg] of that master since. An exit code proves nothing."""
+    check_config(step, runner)
+    master = find_master(step, runner)
+    old = _children(runner, master)
+    log = LogMark.set(runner, step.error_log)
+    if not send_signal(runner, master.pid, master.start_ticks, "HUP"):
+        raise NotRunning("nginx has ended")
+    trouble: list[str] = []
+
+    def is_decided() -> bool:
+        trouble.extend(log.emergencies(runner, master.pid))
+        return bool(trouble) or bool(_children(runner, master) - old)
+
+    proven = wait_until(is_decided, _PROOF_SECONDS)
+    trouble.extend(log.emergencies(runner, master.pid))
+    if trouble:
+        raise StepFailed(f"nginx did not take the configuration: {trouble[0]}")
+    if not proven:
+        raise StepFailed(f"nginx started no new worker within {_PROOF_SECONDS:g} s of the reload")
+
+
+def find_master(step: ReloadNginx, runner: Runner) -> Entry:
+    """The master that the plan saw, or, after a restart of it, the only one there is."""
+    name = posixpath.basename(step.binary)[:_COMM_LENGTH]
+    table = process_table(runner)
+    masters = {e.pid: e for e in table.values() if e.comm == name and _is_master(e, table)}
+    if step.master_pid in masters:
+        return masters[step.master_pid]
+    if len(masters) == 1:
+        return next(iter(masters.values()))
+    if not masters:
+        raise NotRunning("nginx does not run: there is nothing to reload")
+    raise StepFailed(f"nginx master {step.master_pid} has ended, and there are {len(masters)} others")
+
+
+def _is_master(entry: Entry, table: Mapping[int, Entry]) -> bool:
+    parent = table.get(entry.ppid)
+    return entry.state != "Z" and (parent is None or parent.comm != entry.comm)
+
+
+def _children(runner: Runner, master: Entry) -> set[tuple[int, int]]:
+    return {(e.pid, e.start_ticks) for e in process_table(runner).values() if e.ppid == master.pid and e.state != "Z"}
+
+
+@dataclass(frozen=True, slots=True)
+class LogMark:
+    """How long the error log was; -1 where it is no file that can be read again (stderr, syslog, a pipe)."""
+
+    path: str
+    size: int
+
+    @classmethod
+    def set(cls, runner: Runner, path: str) -> LogMark:
+        """The log as it is now."""
+        if not path.startswith("/"):
+            return cls(path, -1)
+        words = runner.run(["stat", "-L", "-c", "%f %s", path]).stdout.split()
+        if len(words) != 2 or not stat.S_ISREG(int(words[0], 16)):
+            return cls(path, -1)
+        return cls(path, int(words[1]))
+
+    def emergencies(self, runner: Runner, master_pid: int) -> list[str]:
+        """What that master logged as [emerg] since: matched at the start of a line, visitors write the rest."""
+        if self.size < 0:
+            return []
+        data = runner.run(["tail", "-c", f"+{self.size + 1}", self.path]).stdout[-_TAIL_LIMIT:]
+        line = re.compile(rb"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[emerg\] %d#\d+: (.*)$" % master_pid, re.MULTILINE)
+        return [text.decode("utf-8", "replace") for text in line.findall(data)]
+
+
+def start(step: StartNginx, runner: Runner) -> str:
+    """Start it; `pid start_ticks` of the new master, for the way back."""
+    check_config(step, runner)
+    name = posixpath.basename(step.binary)[:_COMM_LENGTH]
+    before = set(process_table(runner))
+    result = runner.run(_command(step), timeout=30.0)
+    if result.returncode != 0:
+        raise StepFailed(f"nginx did not start: {_emergency(result)}")
+    found: list[Entry] = []
+
+    def is_up() -> bool:
+        table = process_table(runner)
+        masters = [e for e in table.values() if e.comm == name and e.pid not in before and _is_master(e, table)]
+        found[:] = [m for m in masters if any(e.ppid == m.pid for e in table.values())]
+        return bool(found)
+
+    if not wait_until(is_up, _PROOF_SECONDS):
+        raise StepFailed("nginx ended again at once")
+    return f"{found[0].pid} {found[0].start_ticks}"
+
+
+def quit_started(step: StartNginx, runner: Runner, note: str) -> bool:
+    """End the master that a start gave; False when it is gone. Without its number nginx finds it by its pid file."""
+    words = note.split()
+    if len(words) == 2:
+        return end_process(runner, int(words[0]), int(words[1]), "QUIT", 10.0)
+    return runner.run([*_command(step), "-s", "quit"]).returncode == 0

@@ -1,0 +1,87 @@
+"""Where the steps of a run act: node names to writers, and to whatever can run a command there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from fixer.errors import NeedsPerson, StepFailed
+from fixer.hosts.base import CommandResult, Target, Writer
+
+ENGINE = "engine"
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+
+
+class Runner(Protocol):
+    """A place where commands run."""
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRunner:
+    """A container that is no machine: commands run in it through the Docker engine, its files are not ours."""
+
+    engine: Runner
+    container: str
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        return self.engine.run(["docker", "exec", "-i", self.container, *argv], stdin=stdin, timeout=timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The nodes of a target. `home` is what the journal's machine was called when the run began: an undo that runs
+    inside a machine takes back what was done to it from outside, where it has another name."""
+
+    target: Target
+    place: Writer
+    home: str
+
+    def writer(self, node: str) -> Writer:
+        """The node to change."""
+        return self.place if node == self.home else self.target.writer(node)
+
+    def engine(self) -> Writer:
+        """The machine that talks to Docker."""
+        return self.writer(ENGINE)
+
+    def runner(self, node: str) -> Runner:
+        """Where the node's commands run. A container is looked up anew: bringing it up may have replaced it."""
+        try:
+            return self.writer(node)
+        except NeedsPerson:
+            return ContainerRunner(self.engine(), self._container(node))
+
+    def _container(self, node: str) -> str:
+        filters = [[f"label={_SERVICE}={node}"], [f"name=^/{node}$"]]
+        if self.target.ref.kind == "compose":
+            filters[0].append(f"label={_PROJECT}={self.target.ref.address}")
+        for wanted in filters:
+            arguments = [word for text in wanted for word in ("--filter", text)]
+            result = self.engine().run(["docker", "ps", "-q", "--no-trunc", *arguments])
+            found = result.stdout.decode("ascii", "replace").split()
+            if result.returncode == 0 and len(found) == 1:
+                return found[0]
+        raise StepFailed(f"no single running container is {node}")
+
+
+def demand(runner: Runner, argv: Sequence[str], what: str, *, timeout: float = 30.0) -> CommandResult:
+    """Run a command that must succeed; StepFailed tells `what` could not be done and what the tool said."""
+    result = runner.run(argv, timeout=timeout)
+    if result.returncode != 0:
+        raise StepFailed(f"could not {what}: {complaint(result)}")
+    return result
+
+
+def complaint(result: CommandResult) -> str:
+    """What a failed command said, in one line."""
+    if result.missing:
+        return f"{result.argv[0]} is not there"
+    if result.timed_out:
+        return f"{result.argv[0]} did not end in time"
+    text = (result.stderr.strip() or result.stdout.strip()).decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else f"{result.argv[0]} ended with {result.returncode}"

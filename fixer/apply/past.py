@@ -1,0 +1,101 @@
+"""Runs of the past: listed, found unfinished, undone, forgotten."""
+
+from __future__ import annotations
+
+from fixer.apply.journal import Journal, is_run_id, open_run, read_run, run_ids
+from fixer.apply.lock import hold_lock, journal_access
+from fixer.apply.nodes import Nodes
+from fixer.apply.records import is_unfinished, summary_of
+from fixer.apply.rollback import Restoration, recover, undo_run
+from fixer.errors import NeedsPerson, UsageError
+from fixer.hosts.base import Target, Writer
+from fixer.model.journal import RunSummary
+from fixer.model.report import SCHEMA_VERSION, UndoResult
+
+_LIST = "fixer history lists the runs"
+
+
+def history(target: Target) -> tuple[RunSummary, ...]:
+    """Every run on the target, the oldest first."""
+    writer, folder = target.journal_place()
+    with journal_access(folder):
+        return tuple(_summary(writer, folder, run_id) for run_id in run_ids(writer.files, folder))
+
+
+def unfinished(target: Target) -> RunSummary | None:
+    """The run that was interrupted, if there is one. Reads only; None also where no journal can be (a bundle)."""
+    try:
+        runs = history(target)
+    except NeedsPerson:
+        return None
+    return next((run for run in reversed(runs) if run.state == "unfinished"), None)
+
+
+def undo(target: Target, run_id: str | None) -> UndoResult:
+    """Take back a run: the named one, else the interrupted one, else the last that changed something and was kept."""
+    writer, folder = target.journal_place()
+    runs = history(target)
+    if run_id is not None and run_id not in [run.id for run in runs]:
+        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
+    if not runs:
+        raise UsageError(f"there is nothing to undo on {target.ref}", "no repair has changed anything yet")
+    with journal_access(folder), hold_lock(writer.files, folder, "an undo"):
+        return _undo_locked(target, writer, folder, run_id)
+
+
+def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None) -> UndoResult:
+    broken = [i for i in run_ids(writer.files, folder) if is_unfinished(read_run(writer.files, folder, i).records)]
+    total = Restoration()
+    for name in reversed(broken):
+        journal = open_run(writer.files, folder, name)
+        _add(total, recover(journal, _nodes(target, writer, journal)))
+    name = run_id or (broken[-1] if broken else _last_kept(target))
+    journal = open_run(writer.files, folder, name)
+    summary = summary_of(name, journal.records)
+    if summary.state in ("committed", "undone-with-conflicts") or (summary.conflicts and name not in broken):
+        _add(total, undo_run(journal, _nodes(target, writer, journal)))
+    elif name not in broken:
+        raise UsageError(f"run {name} is {summary.state}: nothing of it is left to undo", _LIST)
+    lists = (total.restored, total.conflicts, total.irreversible, total.notes)
+    return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
+
+
+def _add(total: Restoration, more: Restoration) -> None:
+    total.restored += more.restored
+    total.conflicts += more.conflicts
+    total.irreversible += more.irreversible
+    total.notes += more.notes
+
+
+def _nodes(target: Target, writer: Writer, journal: Journal) -> Nodes:
+    home = next((r.home for r in journal.records if r.phase == "begin"), "")
+    return Nodes(target, writer, home or writer.name)
+
+
+def _last_kept(target: Target) -> str:
+    kept = [run.id for run in history(target) if run.state == "committed"]
+    if not kept:
+        raise UsageError(f"there is nothing to undo on {target.ref}", _LIST)
+    return kept[-1]
+
+
+def _summary(writer: Writer, folder: str, run_id: str) -> RunSummary:
+    return summary_of(run_id, read_run(writer.files, folder, run_id).records)
+
+
+def forget(target: Target, run_id: str) -> None:
+    """Remove a run's journal and before-images; afterwards it cannot be undone."""
+    writer, folder = target.journal_place()
+    files = writer.files
+    if not is_run_id(run_id) or run_id not in run_ids(files, folder):
+        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
+    with journal_access(folder), hold_lock(files, folder, "an undo"):
+        if _summary(writer, folder, run_id).state == "unfinished":
+            raise UsageError(f"run {run_id} was interrupted", "fixer undo takes it back; then it can be forgotten")
+        run = f"{folder}/runs/{run_id}"
+        for inner in (f"{run}/blobs", run):
+            for name in files.listdir(inner):
+                if files.state(f"{inner}/{name}").kind != "other":
+                    files.unlink(f"{inner}/{name}")
+            if files.state(inner).kind == "other":
+                files.rmdir(inner)

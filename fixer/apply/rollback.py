@@ -1,0 +1,174 @@
+"""Rounds taken back from the journal alone: the one way for a failed round, a crash, and an undo. Repeatable."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from fixer.apply.journal import Journal
+from fixer.apply.nginx import NotRunning, Refused
+from fixer.apply.nodes import Nodes
+from fixer.apply.records import Intent, Round, is_undoing, rounds_of, was_taken_back
+from fixer.apply.restore import FileRestore
+from fixer.apply.steps import bring_back_state, bring_into_effect
+from fixer.errors import Conflict, FixerError, Unreachable
+from fixer.model.describe import is_reversible
+from fixer.model.journal import Phase, Record
+from fixer.model.plan import DaemonReload, Step, WriteFile
+from fixer.model.step_json import step_from_json
+
+
+@dataclass(slots=True)
+class Restoration:
+    """What went back, what did not and why, what cannot, and what there is to remark."""
+
+    restored: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    irreversible: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def recover(journal: Journal, nodes: Nodes) -> Restoration:
+    """End what was interrupted: an open round is taken back; an undo that was begun goes on to its end."""
+    if is_undoing(journal.records):
+        return undo_run(journal, nodes)
+    result = Restoration()
+    for number in [r.number for r in rounds_of(journal.records) if r.state == "open"]:
+        roll_back_round(journal, number, nodes, result)
+    return result
+
+
+def undo_run(journal: Journal, nodes: Nodes) -> Restoration:
+    """Take back every round that was kept or is open, the last first."""
+    result = Restoration()
+    journal.note("undoing")
+    for round_ in reversed(rounds_of(journal.records)):
+        if round_.state != "rolled-back" or _left_conflicts(journal, round_):
+            _Rollback(journal, round_, nodes, result).run()
+    _end(journal, Record(0, 0.0, "undone"), result)
+    return result
+
+
+def _end(journal: Journal, record: Record, result: Restoration) -> None:
+    """The last word, after everything; without it the next run looks once more, and finds nothing to do."""
+    try:
+        journal.append(record)
+    except OSError as error:
+        result.notes.append(f"the journal could not be ended ({error.strerror}); the next repair or undo ends it")
+
+
+def roll_back_round(journal: Journal, number: int, nodes: Nodes, result: Restoration) -> None:
+    """Take back one round and say so in the journal. Conflicts are in `result`; they stop nothing."""
+    round_ = next(r for r in rounds_of(journal.records) if r.number == number)
+    step = Record(0, 0.0, "rolling-back", number)
+    _remark(journal, step)
+    _Rollback(journal, round_, nodes, result).run()
+    _end(journal, Record(0, 0.0, "rolled-back", number), result)
+
+
+def _left_conflicts(journal: Journal, round_: Round) -> bool:
+    """A round that was rolled back, but for something: an undo tries that once more."""
+    return any(r.phase == "conflict" and r.round == round_.number for r in journal.records)
+
+
+def _remark(journal: Journal, like: Record, note: str = "") -> None:
+    """A record that helps people and saves work, but that going back does not need: a full disk is no obstacle."""
+    phase: Phase = like.phase
+    with contextlib.suppress(OSError):
+        journal.note(phase, like, note)
+
+
+@dataclass(slots=True)
+class _Rollback:
+    """One round on its way back: state backwards with the files, sweeping, then effects forwards."""
+
+    journal: Journal
+    round: Round
+    nodes: Nodes
+    result: Restoration
+    files_moved: bool = False
+
+    def run(self) -> None:
+        steps = [(item, step) for item in self.round.intents if (step := self._step_of(item)) is not None]
+        self._check_gaps()
+        for item, step in reversed(steps):
+            if isinstance(step, WriteFile):
+                self._attempt(item, partial(self._restore, item, step))
+            elif not is_reversible(step):
+                self.result.irreversible.append(item.intent.describe)
+            elif not self._is_back(item):
+                note = item.done.note if item.done else ""
+                self._attempt(item, partial(bring_back_state, step, self.nodes, note))
+        for item, step in reversed(steps):
+            if isinstance(step, WriteFile):
+                self._attempt(item, partial(self._sweep, item, step))
+        for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
+            if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
+                self._attempt(item, partial(self._effect, step))
+
+    def _step_of(self, item: Intent) -> Step | None:
+        try:
+            return step_from_json(item.intent.step)
+        except ValueError:
+            self._conflict(item, f"step not understood: {item.intent.describe}")
+            return None
+
+    def _check_gaps(self) -> None:
+        if self.journal.gaps:
+            place = f"{self.journal.folder}/journal.jsonl"
+            note = f"{place} is damaged: {len(self.journal.gaps)} records cannot be read"
+            if note not in self.result.conflicts:
+                self.result.conflicts.append(note)
+
+    def _is_back(self, item: Intent) -> bool:
+        return was_taken_back(self.journal.records, item.intent.round, item.intent.index)
+
+    def _restore(self, item: Intent, step: WriteFile) -> str:
+        restore = FileRestore(step, item, self.nodes.writer(step.node).files, self.journal)
+        if not restore.run():
+            return ""
+        self.files_moved = True
+        verb = "removed" if item.intent.pre and item.intent.pre.kind == "absent" else "restored"
+        return f"{verb} {step.display_path or step.path}"
+
+    def _sweep(self, item: Intent, step: WriteFile) -> str:
+        FileRestore(step, item, self.nodes.writer(step.node).files, self.journal).sweep()
+        return ""
+
+    def _effect(self, step: Step) -> str:
+        try:
+            return bring_into_effect(step, self.nodes)
+        except Refused as error:
+            self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
+        except NotRunning as error:
+            self.result.notes.append(error.message)
+        return ""
+
+    def _attempt(self, item: Intent, work: Callable[[], str]) -> None:
+        """One part of the way back; what fails is a conflict, and the rest goes on. A lost target stops all."""
+        try:
+            done = work()
+        except Unreachable:
+            raise
+        except Conflict as error:
+            self._conflict(item, error.message)
+        except FixerError as error:
+            self._conflict(item, f"{item.intent.describe}: not taken back, {error.message}")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            self._conflict(item, f"{item.intent.describe}: not taken back, {reason}")
+        else:
+            if done:
+                self.result.restored.append(done)
+                _remark(self.journal, _like(item, "restored"), done)
+
+    def _conflict(self, item: Intent, note: str) -> None:
+        if note not in self.result.conflicts:
+            self.result.conflicts.append(note)
+            _remark(self.journal, _like(item, "conflict"), note)
+
+
+def _like(item: Intent, phase: Phase) -> Record:
+    return Record(0, 0.0, phase, item.intent.round, item.intent.index)

@@ -1,0 +1,91 @@
+"""Every kind of step but files: how it is done, and both halves of its way back.
+
+A way back has two halves. *State* comes before the files, last step first: what was started is stopped, what was
+enabled is disabled. *Effect* comes after the files, first step first, unit files before all: what read the changed
+files reads the restored ones (nginx reloads, systemd reloads, services and containers that ran restart). Taken simply
+backwards, a reload would come before the file that it has to read.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from fixer.apply import containers, listeners, nginx, processes, units
+from fixer.apply.nodes import Nodes
+from fixer.model.plan import (
+    CheckNginx,
+    ComposeUp,
+    ContainerAction,
+    DaemonReload,
+    ReloadNginx,
+    SignalProcess,
+    StartNginx,
+    Step,
+    UnitAction,
+    WaitForListener,
+    WriteFile,
+)
+
+
+def perform_step(step: Step, nodes: Nodes) -> str:
+    """Do it; a note that its way back needs. Files have their own way (write_file)."""
+    match step:
+        case CheckNginx():
+            nginx.check_config(step, nodes.runner(step.node))
+        case ReloadNginx():
+            nginx.reload(step, nodes.runner(step.node))
+        case DaemonReload():
+            units.daemon_reload(nodes.runner(step.node))
+        case UnitAction():
+            units.apply_unit(step, nodes.runner(step.node))
+        case ContainerAction():
+            containers.apply_container(step, nodes.engine())
+        case ComposeUp():
+            containers.compose_up(step, nodes.engine())
+        case SignalProcess():
+            return processes.apply_signal(step, nodes.runner(step.node))
+        case StartNginx():
+            return nginx.start(step, nodes.runner(step.node))
+        case WaitForListener():
+            listeners.wait_for_listener(step, nodes)
+        case WriteFile():
+            raise TypeError("a file is changed by write_file")
+        case _:
+            assert_never(step)
+    return ""
+
+
+def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
+    """The first half of the way back. What was done; empty where there is nothing to do."""
+    match step:
+        case UnitAction():
+            return units.bring_back_state(step, nodes.runner(step.node))
+        case ContainerAction():
+            return containers.bring_back_container(step, nodes.engine())
+        case SignalProcess(signal="CONT"):
+            stopped = processes.stop_again(step, nodes.runner(step.node))
+            return f"stopped process {step.pid}" if stopped else ""
+        case StartNginx():
+            return "nginx ended" if nginx.quit_started(step, nodes.runner(step.node), note) else ""
+        case _:
+            return ""
+
+
+def bring_into_effect(step: Step, nodes: Nodes) -> str:
+    """The second half. What was done; empty where there is nothing to do. `nginx.Refused` and `nginx.NotRunning` say
+    that the earlier state itself allows no reload."""
+    match step:
+        case ReloadNginx():
+            nginx.reload(step, nodes.runner(step.node))
+            return "reloaded nginx"
+        case DaemonReload():
+            units.daemon_reload(nodes.runner(step.node))
+            return "systemd read its unit files again"
+        case UnitAction():
+            return units.bring_into_effect(step, nodes.runner(step.node))
+        case ContainerAction():
+            return containers.restart_container(step, nodes.engine())
+        case ComposeUp():
+            return containers.compose_back(step, nodes.engine())
+        case _:
+            return ""

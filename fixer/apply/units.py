@@ -1,0 +1,87 @@
+"""systemd units acted on, and brought back to the state in which they were."""
+
+from __future__ import annotations
+
+from fixer.apply.nodes import Runner, demand
+from fixer.apply.processes import wait_until
+from fixer.errors import StepFailed
+from fixer.model.plan import UnitAction
+
+_LONG = 180.0                 # a unit may take its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
+_SETTLE = 10.0
+_DOWN = frozenset({"inactive", "failed", "deactivating", ""})
+
+
+def daemon_reload(runner: Runner) -> None:
+    """systemd reads its unit files again."""
+    demand(runner, ["systemctl", "daemon-reload"], "let systemd read its unit files", timeout=_LONG)
+
+
+def apply_unit(step: UnitAction, runner: Runner) -> None:
+    """One verb, and for what starts the unit the proof that it did not end at once."""
+    _systemctl(runner, step.verb, step.unit)
+    if step.verb in ("start", "restart"):
+        _demand_started(runner, step.unit)
+
+
+def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
+    if verb in ("start", "restart"):     # systemd's start limit counts manual starts too, and refuses the next one
+        runner.run(["systemctl", "reset-failed", "--", unit])
+    demand(runner, ["systemctl", "--no-ask-password", *options, verb, "--", unit], f"{verb} {unit}", timeout=_LONG)
+
+
+def _demand_started(runner: Runner, unit: str) -> None:
+    seen: dict[str, str] = {}
+
+    def is_settled() -> bool:
+        seen.update(_properties(runner, unit))
+        return seen.get("ActiveState") not in ("activating", "reloading") or seen.get("SubState") == "auto-restart"
+
+    wait_until(is_settled, _SETTLE)
+    if seen.get("ActiveState") == "failed" or seen.get("SubState") == "auto-restart":
+        why = f"{seen.get('Result', 'unknown')}, status {seen.get('ExecMainStatus', '?')}"
+        raise StepFailed(f"{unit} ended again at once ({why})")
+
+
+def _properties(runner: Runner, unit: str) -> dict[str, str]:
+    names = "ActiveState,SubState,Result,ExecMainStatus"
+    result = runner.run(["systemctl", "show", "--no-pager", f"--property={names}", "--", unit])
+    pairs = (line.partition("=") for line in result.stdout.decode("utf-8", "replace").splitlines())
+    return {name: value for name, _, value in pairs}
+
+
+def bring_back_state(step: UnitAction, runner: Runner) -> str:
+    """Before the files go back: stop what did not run, enabled as it was. What was done, if anything."""
+    match step.verb:
+        case "start" | "restart" if step.was_active in _DOWN:
+            _systemctl(runner, "stop", step.unit)
+            return f"stopped {step.unit}"
+        case "enable" | "disable":
+            return _bring_back_enabled(step, runner)
+        case _:
+            return ""
+
+
+def _bring_back_enabled(step: UnitAction, runner: Runner) -> str:
+    if step.verb == "disable" and step.was_enabled.startswith("enabled"):
+        options = ("--runtime",) if step.was_enabled == "enabled-runtime" else ()
+        _systemctl(runner, "enable", step.unit, *options)
+        return f"enabled {step.unit}"
+    if step.verb == "enable" and not step.was_enabled.startswith("enabled"):
+        _systemctl(runner, "disable", step.unit)
+        return f"disabled {step.unit}"
+    return ""
+
+
+def bring_into_effect(step: UnitAction, runner: Runner) -> str:
+    """After the files went back: what ran runs again, with them."""
+    if step.was_active in _DOWN or step.verb not in ("start", "restart", "stop"):
+        return ""
+    if step.was_active == "activating":     # it was in a crash loop: back into it, without waiting for success
+        _systemctl(runner, "restart", step.unit, "--no-block")
+        return f"{step.unit} tries to start again, as before"
+    if step.verb == "start":
+        return ""
+    verb = "start" if step.verb == "stop" else "restart"
+    _systemctl(runner, verb, step.unit)
+    return f"{verb}ed {step.unit}"
