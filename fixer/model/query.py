@@ -118,6 +118,7 @@ class Probe:
     sni: str = ""
     proxy_protocol: bool = False
     timeout: float = 2.0
+    attempt: int = 0       # the same request again, where failures come and go
 
 
 Query: TypeAlias = ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets | Command | Probe

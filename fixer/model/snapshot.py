@@ -267,6 +267,7 @@ class Nginx:
     service: Service | None
     errors: Fact[tuple[ErrorEvent, ...]]
     error_log_path: str
+    explicit: bool = False                # the running master was started with -c or -p: tests and reloads need them
 
 
 @dataclass(frozen=True, slots=True)

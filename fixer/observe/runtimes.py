@@ -37,7 +37,8 @@ DAEMONS = frozenset({
     "nginx", "sshd", "cron", "crond", "dbus-daemon", "dbus-broker", "rsyslogd", "postgres", "redis-server", "mysqld",
     "mariadbd", "memcached", "containerd", "dockerd", "docker-proxy", "chronyd", "ntpd", "agetty", "polkitd",
     "supervisord", "caddy", "haproxy", "apache2", "httpd", "varnishd", "exim4", "master", "named", "unbound", "dnsmasq",
-    "mongod", "rabbitmq-server", "journald", "systemd", "init", "certbot", "logrotate", "prometheus", "node_exporter", "squid",
+    "mongod", "rabbitmq-server", "journald", "systemd", "init", "certbot", "logrotate", "prometheus",
+    "node_exporter", "squid",
 })
 
 

@@ -47,20 +47,6 @@ def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
     return units
 
 
-def show_environment(answer: Answer | None) -> dict[str, str]:
-    """unit -> its Environment= property as systemd merged it (values included: for bindings only, never kept)."""
-    if answer is None:
-        return {}
-    return {b["Id"]: b.get("Environment", "") for b in _blocks(answer.data.decode("utf-8", "replace")) if b.get("Id")}
-
-
-def control_groups(answer: Answer | None) -> dict[str, str]:
-    """unit -> the cgroup that holds its processes."""
-    if answer is None:
-        return {}
-    return {b["Id"]: b.get("ControlGroup", "") for b in _blocks(answer.data.decode("utf-8", "replace")) if b.get("Id")}
-
-
 def _blocks(text: str) -> Iterator[dict[str, str]]:
     """Blocks of KEY=VALUE lines, an empty line between units. ExecStart may repeat: the first one counts."""
     block: dict[str, str] = {}

@@ -1,0 +1,142 @@
+"""From a capture to a snapshot: pure, so that the same capture always gives the same facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fixer.model.capture import Capture
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.snapshot import Container, Endpoint, Nginx, Node, ProbeResult, RouteFacts, Service, Snapshot
+from fixer.observe.composeproject import compose_of
+from fixer.observe.containerservice import logs_query
+from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of
+from fixer.observe.filecontents import contents_of
+from fixer.observe.nginxes import (
+    NginxPlace,
+    config_mtime,
+    error_logs,
+    events_of,
+    loaded_at,
+    test_result,
+)
+from fixer.observe.options import ObserveOptions, options_from
+from fixer.observe.probes import ProbePlan, plan_probes
+from fixer.observe.services import services_of
+from fixer.observe.sites import Address, Site, sites_of
+from fixer.observe.view import ENGINE, View, container_of, containers_of, views_of
+
+
+def snapshot(capture: Capture) -> Snapshot:
+    """Everything that a capture tells, typed."""
+    options = options_from(capture.options)
+    views = views_of(capture)
+    containers = containers_of(views)
+    services = services_of(views, containers)
+    sites = sites_of(views, containers)
+    plans = {id(site): plan_probes(site, options, views, containers) for site in sites}
+    endpoints = [
+        belongs(endpoint, services, container)
+        for site in sites for endpoint, container in _endpoints(site, plans[id(site)], views, containers)
+    ]
+    return Snapshot(
+        target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
+        nodes=tuple(_node(view) for view in views.values() if view.name != ENGINE),
+        nginxes=tuple(_nginx(site, services, views, containers) for site in sites), services=services,
+        endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in _routes(s, plans[id(s)], options)),
+        files=contents_of(views, sites, services, containers),
+        notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
+    )
+
+
+def _node(view: View) -> Node:
+    stats = tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
+    return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
+                view.table.processes, view.listeners, stats, view.init)
+
+
+def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
+           containers: tuple[Container, ...]) -> Nginx:
+    place, view, config = site.place, site.view, site.config
+    own = container_of(view.name, containers)
+    engine = views.get(ENGINE)
+    logs = engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None
+    mtime: Fact[float] = Unknown("its configuration was not read")
+    if isinstance(config, Known):
+        mtime = config_mtime(config.value, view)
+    return Nginx(
+        node=view.name, binary=place.binary, conf_path=place.conf, prefix=place.prefix,
+        master_pid=place.master.pid if place.master is not None else None,
+        worker_pids=tuple(p.pid for p in place.workers), loaded_at=loaded_at(place), config=config,
+        config_mtime=mtime, test=test_result(place, view), service=_manager(place, view, services),
+        errors=events_of(place, config, view, logs), error_log_path=error_logs(place, config)[0],
+        explicit=place.explicit,
+    )
+
+
+def _manager(place: NginxPlace, view: View, services: tuple[Service, ...]) -> Service | None:
+    """The service that this nginx is: the holder of its master, else the unit that would start it."""
+    mine = [s for s in services if s.node == view.name]
+    if place.master is not None:
+        held = next((s for s in mine if place.master.pid in s.pids), None)
+        if held is not None:
+            return held
+    for service in mine:
+        if service.unit is not None and place.binary in service.unit.exec_start[:1]:
+            return service
+    return next((s for s in mine if s.container is not None), None)
+
+
+def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View],
+               containers: tuple[Container, ...]) -> Iterator[tuple[Endpoint, Container | None]]:
+    own = container_of(site.view.name, containers)
+    for address in site.addresses:
+        container = container_at(address.server, address.found, containers, own)
+        node = _node_of(address, site, views, containers)
+        probe = plan.by_address.get(address.id)
+        answered = probe_result(site.view.node.answers.get(probe)) if probe is not None else Unknown("not asked")
+        is_get = probe is not None and probe.path is not None
+        tcp = tcp_of(answered) if is_get else answered
+        server = address.server
+        yield Endpoint(
+            id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
+            addresses=address.resolved, node=node, file=server.span.file, line=server.span.line,
+            start=server.span.start, end=server.span.end,
+            listener=listener_at(address.found, server, views.get(node) if node else None, tcp), tcp=tcp,
+            http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
+            down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
+        ), container
+
+
+def _node_of(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> str | None:
+    if address.server.unix is not None:
+        return site.view.name
+    return leads_to(address.found, site.view, views, containers)
+
+
+def _routes(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterator[RouteFacts]:
+    for route in site.routes:
+        results = [probe_result(site.view.node.answers.get(p)) for p in plan.by_route.get(route.id, ())]
+        known = tuple(r.value for r in results if isinstance(r, Known))
+        probes = Known(known) if known else Unknown(_why_not(site, options, results))
+        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes)
+
+
+def _why_not(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:
+    if not options.probe:
+        return "probing was switched off"
+    if site.place.master is None:
+        return "nginx does not run"
+    reasons = [r.reason for r in results if isinstance(r, Unknown)]
+    return reasons[0] if reasons else "no request could be made up for it, or there were too many"
+
+
+def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, ProbePlan]) -> Iterator[str]:
+    for node in capture.nodes:
+        if node.unreachable:
+            yield f"{node.name}: {node.unreachable}"
+    for view in views.values():
+        if not view.node.root and view.name != ENGINE:
+            yield f"{view.name}: not root, so some owners of sockets and some files may be unknown"
+    cut = sum(plan.cut for plan in plans.values())
+    if cut:
+        yield f"{cut} probes were left out: at most 50 are made of a node"

@@ -1,0 +1,103 @@
+"""Collecting: rounds of questions to all nodes at once, until nothing is left to ask. The only IO of observing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from fixer.errors import NoNginx, Unreachable
+from fixer.hosts.base import Asker, Target
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.query import Command, Query
+from fixer.observe.containers import parse_inspect
+from fixer.observe.nginxes import inner_nginxes
+from fixer.observe.options import ObserveOptions
+from fixer.observe.questions import follow_up, survey
+from fixer.observe.sites import sites_of
+from fixer.observe.view import ENGINE, View, containers_of, views_of
+
+__all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
+
+MOST_ROUNDS = 5       # survey, what depends on it, includes of includes, repeats; a fifth is never needed
+
+
+def collect(target: Target, options: ObserveOptions) -> Capture:
+    """Ask the target's nodes until nothing depends on an answer any more. NoNginx where no node holds one."""
+    askers = {asker.name: asker for asker in target.askers()}
+    nodes: dict[str, NodeCapture] = {name: _unasked(asker) for name, asker in askers.items()}
+    _ask_all(askers, {name: survey(name, target.ref) for name in askers}, nodes)
+    if all(node.unreachable for node in nodes.values()):
+        raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
+    _require_nginx(_capture(target, nodes, options), askers)
+    for _ in range(MOST_ROUNDS - 1):
+        questions = follow_up(_capture(target, nodes, options), options)
+        if not questions:
+            break
+        _ask_all(askers, questions, nodes)
+    return _capture(target, nodes, options)
+
+
+def _capture(target: Target, nodes: Mapping[str, NodeCapture], options: ObserveOptions) -> Capture:
+    return Capture(target.ref, tuple(nodes.values()), tuple(target.notes), options.pairs())
+
+
+def _unasked(asker: Asker) -> NodeCapture:
+    return NodeCapture(asker.name, asker.kind, 0.0, False, {})
+
+
+def _ask_all(askers: Mapping[str, Asker], questions: Mapping[str, Sequence[Query]],
+             nodes: dict[str, NodeCapture]) -> None:
+    """One round: every node at the same time; a node that fails says so and does not stop the others."""
+    threads = []
+    for name, queries in questions.items():
+        if not nodes[name].unreachable:
+            thread = threading.Thread(target=_ask_one, args=(askers[name], queries, nodes), daemon=True)
+            thread.start()
+            threads.append(thread)
+    for thread in threads:
+        thread.join()
+
+
+def _ask_one(asker: Asker, queries: Sequence[Query], nodes: dict[str, NodeCapture]) -> None:
+    before = nodes[asker.name]
+    try:
+        answers = asker.ask(queries)
+    except Unreachable as error:
+        nodes[asker.name] = NodeCapture(before.name, before.kind, before.now, before.root, before.answers,
+                                        before.utc_offset, error.message)
+        return
+    clock = asker.clock()
+    first = not before.answers       # uptime and processes were read then, so that is the clock they go with
+    nodes[asker.name] = NodeCapture(
+        before.name, before.kind, clock.now if first else before.now, clock.root, {**before.answers, **answers},
+        clock.utc_offset,
+    )
+
+
+def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
+    views = views_of(capture)
+    containers = containers_of(views)
+    if sites_of(views, containers):
+        return
+    inner = {view.name: ids for view in views.values() if view.name != ENGINE and (ids := inner_nginxes(view))}
+    if inner:
+        name, ids = next(iter(inner.items()))
+        word = _right_target(askers[name], ids[0])
+        raise NoNginx(f"nginx runs only inside a container of {name}", f"try: fixer diagnose {word}")
+    raise NoNginx(f"no nginx on {capture.target}", _hint(views))
+
+
+def _right_target(asker: Asker, container_id: str) -> str:
+    """The target word for a container that was seen in this machine's process table."""
+    query = Command("docker-container", (container_id,))
+    for container in parse_inspect(asker.ask([query])[query]):
+        if container.id == container_id:
+            return f"compose://{container.project}" if container.project else f"docker://{container.name}"
+    return f"docker://{container_id[:12]}"
+
+
+def _hint(views: Mapping[str, View]) -> str:
+    denied = [view.name for view in views.values() if not view.node.root and view.name != ENGINE]
+    if denied:
+        return f"not root on {', '.join(denied)}: its configuration may only be unreadable (sudo fixer …)"
+    return "nothing that runs is nginx, and there is no /etc/nginx/nginx.conf"

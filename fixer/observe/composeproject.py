@@ -1,0 +1,86 @@
+"""The compose project that a target's containers belong to: its files, and whether they still are what runs."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.query import Command
+from fixer.model.snapshot import Compose, Container
+from fixer.observe.sites import Site
+from fixer.observe.view import ENGINE, View, container_of, is_readable
+
+_LABEL = "com.docker.compose."
+
+
+def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
+    """The project of the containers that hold nginx."""
+    for site in sites:
+        own = container_of(site.view.name, containers)
+        if own is not None and own.project:
+            return own.project
+    return next((c.project for c in containers if c.project and not c.is_machine), None) if not list(sites) else None
+
+
+def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views: Mapping[str, View]) -> Compose | None:
+    """The project as the labels of its containers name it."""
+    project = project_of(sites, containers)
+    members = [c for c in containers if project and c.project == project]
+    if not project or not members:
+        return None
+    first = members[0]
+    directory = first.label(_LABEL + "project.working_dir") or ""
+    files = tuple(_paths(first, "project.config_files", directory))
+    engine = views.get(ENGINE)
+    return Compose(project, directory, files, tuple(_paths(first, "project.environment_file", directory)),
+                   tuple(_matches(project, members, engine)), _editable(files, engine))
+
+
+def compose_paths(container: Container) -> tuple[str, ...]:
+    """The files that the container's labels name."""
+    directory = container.label(_LABEL + "project.working_dir") or ""
+    return tuple(_paths(container, "project.config_files", directory))
+
+
+def environment_paths(container: Container) -> tuple[str, ...]:
+    """The files whose variables are put into the compose files: as named, else `.env` beside them."""
+    directory = container.label(_LABEL + "project.working_dir") or ""
+    named = tuple(_paths(container, "project.environment_file", directory))
+    return named or ((posixpath.join(directory, ".env"),) if directory else ())
+
+
+def _paths(container: Container, label: str, directory: str) -> Iterator[str]:
+    for path in (container.label(_LABEL + label) or "").split(","):
+        if path.strip():
+            yield posixpath.normpath(posixpath.join(directory, path.strip()))
+
+
+def hash_query(project: str) -> Command:
+    """The hash of every service as its files give it now."""
+    return Command("compose-hash", (project, "*"))
+
+
+def _matches(project: str, members: list[Container], engine: View | None) -> Iterator[tuple[str, bool]]:
+    """service -> whether the files still give the hash that its container was made with; only those that are known."""
+    answer = engine.node.answers.get(hash_query(project)) if engine is not None else None
+    if answer is None or answer.status != "ok":
+        return
+    rows = [line.split() for line in answer.data.decode("utf-8", "replace").splitlines()]
+    now = {row[0]: row[1] for row in rows if len(row) == 2}
+    for member in members:
+        label = member.label(_LABEL + "config-hash")
+        if member.service and label and member.service in now:
+            yield member.service, now[member.service] == label
+
+
+def _editable(files: tuple[str, ...], engine: View | None) -> Fact[bool]:
+    if engine is None:
+        return Unknown("the Docker host was not asked")
+    if not files:
+        return Unknown("its containers name no compose files")
+    for path in files:
+        file = engine.files.get(path)
+        if file is None or not is_readable(file):
+            return Unknown(f"{path}: {file.status if file is not None else 'not read'}")
+    return Known(True, tuple(Evidence("file", path, "compose file") for path in files))

@@ -1,0 +1,101 @@
+"""The service that a container is: its command and variables as the engine and its compose files tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.query import Command
+from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
+from fixer.observe.bindings import bindings_of, workers_of
+from fixer.observe.composefile import ComposeService, compose_service
+from fixer.observe.containers import inspect_environment, inspected
+from fixer.observe.places import assignments
+from fixer.observe.runtimes import DAEMONS, runtime_of
+from fixer.observe.servicelogs import parse_docker_logs
+from fixer.observe.view import ENGINE, View
+from fixer.observe.words import Word, literal
+
+LOG_LINES = "200"
+
+
+def container_service(container: Container, node: str, views: Mapping[str, View]) -> Service:
+    """A container as a service; on a node that answered, with its processes."""
+    engine = views.get(ENGINE)
+    view = views.get(node)
+    said = Evidence("container", container.name, " ".join(container.argv))
+    from_engine = {k: literal(v) for k, v in environment_of(container, engine).items()}
+    written = compose_service(container, engine)
+    command, env = _command(container, written), {**from_engine, **(written.env if written else {})}
+    processes = _own(view)
+    main = next((p for p in processes if runtime_of(p.argv)), None)
+    runtime = runtime_of([w.text for w in command]) or (runtime_of(main.argv) if main is not None else "")
+    return Service(
+        id=f"{node}/{container.service or container.name}", name=container.service or container.name, node=node,
+        manager="docker", unit=None, container=container, pids=tuple(p.pid for p in processes),
+        argv=main.argv if main is not None else container.argv,
+        bindings=_bindings(command, env, said, main), env=assignments(env, container.name),
+        env_places=tuple(dict.fromkeys(slot.file for slot in written.slots)) if written else (),
+        workers=workers_of(command, env, said) if runtime_of([w.text for w in command]) or main is None
+        else workers_of([literal(a) for a in main.argv], env, said),
+        log=_log(container, engine), is_app_server=_is_app(container, runtime, processes), runtime=runtime,
+        command=tuple(word.place() for word in command), command_style=written.style if written else "",
+        env_slots=written.slots if written else (), files_node=ENGINE,
+    )
+
+
+def environment_of(container: Container, engine: View | None) -> dict[str, str]:
+    """NAME -> value as the engine gives it to the container: for ports and hosts only."""
+    for query, answer in (engine.node.answers if engine is not None else {}).items():
+        if isinstance(query, Command) and query.name in ("docker-project", "docker-container"):
+            for item in inspected(answer):
+                if item.get("Id") == container.id:
+                    return inspect_environment(item)
+    return {}
+
+
+def _command(container: Container, written: ComposeService | None) -> tuple[Word, ...]:
+    """The command with its places in the compose file where it is the one that the container was made with."""
+    if written is not None and written.command:
+        words = [w.text for w in written.command]
+        if words == list(container.argv[-len(words) :]):
+            entry = container.argv[: len(container.argv) - len(words)]
+            return (*(literal(a) for a in entry), *written.command)
+        return tuple(written.command)
+    return tuple(literal(a) for a in container.argv)
+
+
+def _own(view: View | None) -> list[Process]:
+    return [p for p in view.by_pid.values() if p.pid not in view.table.containers] if view is not None else []
+
+
+def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence,
+              main: Process | None) -> Fact[tuple[Binding, ...]]:
+    found = list(bindings_of(command, env, said))
+    if main is not None:
+        running = Evidence("process", f"pid {main.pid}", " ".join(main.argv))
+        places = {(b.port, b.unix) for b in found}
+        told = bindings_of([literal(a) for a in main.argv], env, running)
+        found += [b for b in told if (b.port, b.unix) not in places]
+    if not found and not runtime_of([w.text for w in command]):
+        return Unknown("its command is inside the image")
+    return Known(tuple(found), (said,))
+
+
+def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]:
+    answer = engine.node.answers.get(logs_query(container)) if engine is not None else None
+    return parse_docker_logs(answer, container.name)
+
+
+def logs_query(container: Container) -> Command:
+    """The last lines that a container wrote."""
+    return Command("docker-logs", (container.name, LOG_LINES))
+
+
+def _is_app(container: Container, runtime: str, processes: list[Process]) -> bool:
+    words = {word.rsplit("/", 1)[-1] for word in container.argv}
+    running = {p.comm for p in processes}
+    image = container.image.rsplit("/", 1)[-1].split(":", 1)[0]
+    if (words | running | {image}) & DAEMONS or image in ("postgres", "redis", "mysql", "mariadb", "mongo", "rabbitmq"):
+        return False
+    return runtime != "http.server"

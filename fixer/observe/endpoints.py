@@ -1,0 +1,247 @@
+"""Endpoints: where each address of a route leads, who listens there, who should, and what a probe met."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.nginxconf import Route, UpstreamServer
+from fixer.model.query import Answer, Command, Probe
+from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
+from fixer.observe.view import View, container_of, is_loopback, known_pids, node_of
+
+ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
+
+_IP = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
+_WORDS = {"timeout": "slow"}
+_REACHED = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}   # how a wildcard is reached from here
+
+
+def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...]) -> Fact[tuple[str, ...]]:
+    """The addresses of an upstream server as its nginx would get them; Known(()) where the name does not resolve."""
+    if server.variable and not server.host:
+        return Unknown(f"the address stands in ${server.variable.lstrip('$')}")
+    if server.unix is not None:
+        return Known(())
+    host = server.host.strip("[]")
+    if _IP.match(host):
+        return Known((host,))
+    if host in view.resolved:
+        return Known(view.resolved[host], (Evidence("file", "resolver", f"{host}: {' '.join(view.resolved[host])}"),))
+    if host.lower() in view.hosts:
+        found = view.hosts[host.lower()]
+        return Known(found, (Evidence("file", "/etc/hosts", f"{' '.join(found)} {host}"),))
+    named = tuple(_aliases(host, view, containers))
+    if named:
+        return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
+    return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
+
+
+def needs_resolving(server: UpstreamServer, view: View) -> str | None:
+    """The name to ask the node's resolver for, None where the files tell already."""
+    host = server.host
+    known = not host or _IP.match(host.strip("[]")) or host in view.resolved or host.lower() in view.hosts
+    return None if known or server.unix is not None else host
+
+
+def _aliases(host: str, view: View, containers: tuple[Container, ...]) -> Iterator[str]:
+    """Addresses that Docker's DNS gives for a name on the networks of this node's container."""
+    own = container_of(view.name, containers)
+    networks = {name for name, _, _ in own.networks} if own is not None else set()
+    for container in containers:
+        for network, address, names in container.networks:
+            if network in networks and address and (host in names or host == container.name):
+                yield address
+
+
+def leads_to(addresses: Sequence[str], view: View, views: Mapping[str, View],
+             containers: tuple[Container, ...]) -> str | None:
+    """The node that holds the address: nginx's own, or the container that has it on a network both are on."""
+    for address in addresses:
+        if is_loopback(address) or address in view.addresses:
+            return view.name
+        for container in containers:
+            if any(ip == address for _, ip, _ in container.networks):
+                return node_of(container, views)
+    return None
+
+
+def container_at(server: UpstreamServer, addresses: Sequence[str], containers: tuple[Container, ...],
+                 own: Container | None) -> Container | None:
+    """The container that an upstream names or reaches, also one that does not run and has no address now."""
+    for container in containers:
+        if any(ip and ip in addresses for _, ip, _ in container.networks):
+            return container
+    mine = {name for name, _, _ in own.networks} if own is not None else set()
+    for container in containers:
+        names = {container.name, container.service or ""}
+        shared = {name for name, _, _ in container.networks} & mine
+        if server.host in names or any(server.host in aliases for n, _, aliases in container.networks if n in shared):
+            return container
+    return None
+
+
+def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | None,
+                tcp: Fact[ProbeResult]) -> Fact[Listener | None]:
+    """Who listens at the first of these addresses that anybody listens at."""
+    if view is None:
+        return Unknown("the address leads outside of what was observed")
+    if isinstance(view.listeners, Unknown):
+        return view.listeners
+    refused = isinstance(tcp, Known) and tcp.value.error == "refused"
+    listeners = view.listeners.value
+    if server.unix is not None:
+        found = next((x for x in listeners if x.family == "unix" and x.address == server.unix), None)
+        return Known(found, _shown(found, server.unix))
+    for address in addresses:
+        for match in (_exact, _wildcard, _dual):
+            found = next((x for x in listeners if x.port == server.port and match(x, address)), None)
+            if found is not None and not (match is _dual and refused):
+                return Known(found, _shown(found, address))
+    return Known(None, (Evidence("socket", f"{view.name} /proc/net/tcp", f"nothing listens on port {server.port} "
+                                 f"of {', '.join(addresses) or server.host}"),))
+
+
+def _shown(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
+    if listener is None:
+        return (Evidence("socket", path, "nobody listens on this socket"),)
+    place = listener.address if listener.family == "unix" else f"{listener.address}:{listener.port}"
+    pids = ", ".join(map(str, known_pids(listener.pids))) or "unknown"
+    return (Evidence("socket", place, f"LISTEN, {listener.queued} waiting, pid {pids}"),)
+
+
+def _exact(listener: Listener, address: str) -> bool:
+    return listener.address in (address, f"::ffff:{address}")
+
+
+def _wildcard(listener: Listener, address: str) -> bool:
+    return listener.address == (ANY6 if ":" in address else ANY4)
+
+
+def _dual(listener: Listener, address: str) -> bool:
+    """A v6 wildcard takes v4 too unless the program asked not to; the kernel's table does not tell which."""
+    return listener.address == ANY6 and ":" not in address
+
+
+def endpoint_probe(route: Route, server: UpstreamServer, addresses: Sequence[str], path: str,
+                   timeout: float) -> Probe | None:
+    """The one request to an endpoint: a GET where it speaks HTTP, a connect else. None where no address is known."""
+    http = route.kind == "proxy_pass"
+    asked = path if http else None
+    if server.unix is not None:
+        return Probe("", 0, asked, unix=server.unix, host_header=host_header(route), timeout=timeout)
+    if not addresses:
+        return None
+    tls = route.scheme == "https" and http
+    name = host_header(route) if host_header(route) != "localhost" else server.host
+    return Probe(addresses[0], server.port, asked, host_header=name, tls=tls, sni=name if tls else "", timeout=timeout)
+
+
+def host_header(route: Route) -> str:
+    """A name that the route's server answers to: its first plain name, else localhost."""
+    for name in route.server_names:
+        if name and name != "_" and not name.startswith("~") and "*" not in name:
+            return name.lstrip(".")
+    return "localhost"
+
+
+def route_probe(route: Route, timeout: float) -> Probe | None:
+    """A request through nginx's own listener, None where no path or no address can be made up for it."""
+    if route.path is None or route.internal:
+        return None
+    host = host_header(route)
+    for listen in route.listens:
+        if listen.address.startswith("unix:"):
+            path = listen.address.removeprefix("unix:")
+            return Probe("", 0, route.path, unix=path, host_header=host, timeout=timeout)
+        address = _REACHED.get(listen.address, listen.address).strip("[]")
+        return Probe(address, listen.port, route.path, host_header=host, tls=listen.tls,
+                     sni=host if listen.tls and host != "localhost" else "", proxy_protocol=listen.proxy_protocol,
+                     timeout=timeout)
+    return Probe("127.0.0.1", 80, route.path, host_header=host, timeout=timeout)
+
+
+def probe_result(answer: Answer | None) -> Fact[ProbeResult]:
+    """What a probe met; Unknown where it was not made or its outcome cannot be read."""
+    if answer is None:
+        return Unknown("not asked")
+    if answer.status != "ok":
+        return Unknown(answer.message or answer.status)
+    try:
+        data = json.loads(answer.data)
+    except ValueError:
+        return Unknown("its outcome could not be read")
+    if not isinstance(data, dict):
+        return Unknown("its outcome could not be read")
+    head = str(data.get("head") or "")
+    server = re.search(r"^server:[ \t]*(.*?)\r?$", head, re.MULTILINE | re.IGNORECASE)
+    status, error, number, ms = data.get("status"), data.get("error"), data.get("errno"), data.get("ms")
+    word = _WORDS.get(error, error) if isinstance(error, str) else None
+    return Known(ProbeResult(
+        status if isinstance(status, int) else None, word, number if isinstance(number, int) else None,
+        str(data.get("phase") or ""), float(ms) if isinstance(ms, int | float) else 0.0,
+        server[1] if server else "", str(data.get("body") or ""),
+    ))
+
+
+def tcp_of(http: Fact[ProbeResult]) -> Fact[ProbeResult]:
+    """What a request tells of the connect below it, so that one connection answers both."""
+    if isinstance(http, Unknown) or http.value.phase == "connect":
+        return http
+    return Known(ProbeResult(None, None, None, "done", http.value.ms))
+
+
+def belongs(endpoint: Endpoint, services: Sequence[Service], container: Container | None) -> Endpoint:
+    """The endpoint with the service that holds its listener and the one that should be there, with the proof."""
+    holder = _holder(endpoint, services)
+    owner, why = _owner(endpoint, services, container, holder)
+    return replace(endpoint, holder=holder.id if holder else None, service=owner.id if owner else None, service_why=why)
+
+
+def _holder(endpoint: Endpoint, services: Sequence[Service]) -> Service | None:
+    listener = endpoint.listener.value if isinstance(endpoint.listener, Known) else None
+    if listener is None:
+        return None
+    pids = set(known_pids(listener.pids))
+    held = [s for s in services if s.node == endpoint.node and pids & set(s.pids)]
+    return held[0] if held else None
+
+
+def _owner(endpoint: Endpoint, services: Sequence[Service], container: Container | None,
+           holder: Service | None) -> tuple[Service | None, tuple[Evidence, ...]]:
+    if container is not None:
+        for service in services:
+            if service.container is not None and service.container.id == container.id:
+                return service, (Evidence("container", container.name, f"{endpoint.written} leads to it"),)
+    told = [(s, b) for s in services if s.node == endpoint.node for b in _bound(s) if _fits(b, endpoint)]
+    told.sort(key=lambda pair: (not pair[0].is_app_server, pair[0].manager == "none", pair[0] is not holder))
+    if told:
+        service, binding = told[0]
+        return service, (binding.source,)
+    if holder is not None:
+        return holder, endpoint.listener.evidence if isinstance(endpoint.listener, Known) else ()
+    return None, ()
+
+
+def _bound(service: Service) -> tuple[Binding, ...]:
+    """The places that a service is told to listen at when it starts (the first), or listens at now."""
+    return service.bindings.value if isinstance(service.bindings, Known) else ()
+
+
+def _fits(binding: Binding, endpoint: Endpoint) -> bool:
+    if endpoint.unix is not None:
+        return binding.unix == endpoint.unix
+    if binding.unix is not None or binding.port != endpoint.port:
+        return False
+    host = binding.host.strip("[]")
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    local = all(is_loopback(a) for a in addresses) and (host == "localhost" or is_loopback(host))
+    return local or host in (ANY4, ANY6, "*", "", endpoint.host, *addresses)
+
+
+def resolve_query(name: str) -> Command:
+    """Ask the node's own resolver for one name."""
+    return Command("resolve", (name,))

@@ -1,0 +1,233 @@
+"""nginx on a node: its running masters, which configuration they read, what that says, what its error log holds."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.nginxconf import NginxConfig
+from fixer.model.query import Answer, Command, FileAnswer, ReadFile
+from fixer.model.snapshot import ErrorEvent, Process
+from fixer.nginx.config import read_config
+from fixer.nginx.errorlog import parse_error_log
+from fixer.observe.memo import remembered
+from fixer.observe.processes import ancestors
+from fixer.observe.view import View, is_readable
+
+DEFAULT_BINARY = "/usr/sbin/nginx"
+DEFAULT_CONF = "/etc/nginx/nginx.conf"
+DEFAULT_LOG = "/var/log/nginx/error.log"
+LOG_TAIL = 256 << 10
+MOST_EVENTS = 3000
+
+_TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
+
+
+@dataclass(frozen=True, slots=True)
+class NginxPlace:
+    """One nginx of a node: the running master with its live workers, or where it would start from."""
+
+    binary: str
+    conf: str
+    prefix: str
+    explicit: bool
+    master: Process | None
+    workers: tuple[Process, ...]
+    log_option: str = ""
+
+    @property
+    def root(self) -> str:
+        """What relative includes are relative to: the folder of the main file."""
+        return posixpath.dirname(self.conf)
+
+
+def find_nginxes(view: View) -> tuple[NginxPlace, ...]:
+    """Every nginx of this node; its own containers' nginxes are not its own. None where nothing points to one."""
+    running = tuple(_running(view))
+    return running or tuple(_stopped(view))
+
+
+def inner_nginxes(view: View) -> tuple[str, ...]:
+    """Ids of the containers of this machine in which an nginx runs."""
+    return tuple(dict.fromkeys(view.table.containers[p.pid] for p in view.by_pid.values()
+                               if is_master(p) and p.pid in view.table.containers))
+
+
+def is_master(process: Process) -> bool:
+    """The title that nginx gives its master."""
+    match = _TITLE.match(process.argv[0]) if process.argv else None
+    return match is not None and match[1] == "master"
+
+
+def _running(view: View) -> Iterator[NginxPlace]:
+    for process in view.by_pid.values():
+        if process.pid in view.table.containers:
+            continue
+        single = process.comm == "nginx" and not any(p.comm == "nginx" for p in ancestors(process.pid, view.by_pid))
+        if is_master(process) or (single and not _is_worker(process) and process.argv):
+            workers = tuple(p for p in view.by_pid.values() if p.ppid == process.pid and _is_live_worker(p))
+            yield _place(_command_of(process), process, workers)
+
+
+def _is_worker(process: Process) -> bool:
+    match = _TITLE.match(process.argv[0]) if process.argv else None
+    return match is not None and match[1] == "worker"
+
+
+def _is_live_worker(process: Process) -> bool:
+    return _is_worker(process) and "shutting down" not in process.argv[0] and process.state != "Z"
+
+
+def _command_of(process: Process) -> list[str]:
+    """The command that started a master, from its title; its binary from /proc where that may be read."""
+    match = _TITLE.match(process.argv[0])
+    words = match[2].split() if match else list(process.argv)
+    if isinstance(process.exe, Known):
+        words = [process.exe.value.removesuffix(" (deleted)"), *words[1:]]
+    return words
+
+
+def _place(words: list[str], master: Process | None, workers: tuple[Process, ...]) -> NginxPlace:
+    binary = words[0] if words and words[0].startswith("/") else DEFAULT_BINARY
+    options = dict(_options(words))
+    home = posixpath.dirname(posixpath.dirname(binary))
+    prefix = options.get("-p") or ("/usr/share/nginx" if home == "/usr" else home)
+    default = DEFAULT_CONF if home == "/usr" else posixpath.join(home, "conf/nginx.conf")
+    base = options["-p"] if "-p" in options else posixpath.dirname(default)
+    conf = posixpath.normpath(posixpath.join(base, options["-c"])) if "-c" in options else default
+    explicit = "-c" in options or "-p" in options
+    return NginxPlace(binary, conf, prefix, explicit, master, workers, options.get("-e", ""))
+
+
+def _options(words: list[str]) -> Iterator[tuple[str, str]]:
+    for i, word in enumerate(words):
+        if word in ("-c", "-p", "-e") and i + 1 < len(words):
+            yield word, words[i + 1]
+        elif word[:2] in ("-c", "-p", "-e") and len(word) > 2 and word[2] in "/.=":
+            yield word[:2], word[2:].lstrip("=")
+
+
+def _stopped(view: View) -> Iterator[NginxPlace]:
+    """Where a stopped nginx would start from: its unit's command, else the default, where that is there."""
+    for unit in dict.fromkeys(view.units.values()):
+        if unit.exec_start and posixpath.basename(unit.exec_start[0]) in ("nginx", "openresty"):
+            yield _place(list(unit.exec_start), None, ())
+            return
+    if DEFAULT_CONF in view.conf_files and view.conf_files[DEFAULT_CONF].status != "absent":
+        yield _place([DEFAULT_BINARY], None, ())
+
+
+def config_of(place: NginxPlace, view: View) -> Fact[NginxConfig]:
+    """What the files say now."""
+    main = view.conf_files.get(place.conf)
+    if main is None or not is_readable(main):
+        return Unknown(f"{place.conf}: {main.status if main else 'not read'}")
+    read = [file for file in view.conf_files.values() if is_readable(file)]
+    config = remembered(
+        lambda: read_config({f.path: f.data for f in read}, place.conf, prefix=place.root),
+        "nginx", place.conf, *read,
+    )
+    return Known(config, (Evidence("nginx-config", place.conf, ""),))
+
+
+def config_mtime(config: NginxConfig, view: View) -> Fact[float]:
+    """The newest change of the files it is made of: of a link the link's own change and that of the file it names."""
+    times = [time for path in config.files for time in _times(view.conf_files.get(path))]
+    return Known(max(times)) if times else Unknown("no file was read")
+
+
+def _times(file: FileAnswer | None) -> Iterator[float]:
+    if file is not None and file.stat is not None:
+        yield file.stat.mtime
+        if file.stat.target is not None:
+            yield file.stat.target.mtime
+
+
+def loaded_at(place: NginxPlace) -> Fact[float]:
+    """When the configuration in use was loaded: the oldest live worker's start (a crashed one is replaced later)."""
+    if place.master is None:
+        return Unknown("nginx does not run")
+    if not place.workers:
+        return Known(place.master.started_at)
+    oldest = min(place.workers, key=lambda p: p.started_at)
+    return Known(oldest.started_at, (Evidence("nginx-process", f"pid {oldest.pid}", oldest.argv[0]),))
+
+
+def is_in_doubt(place: NginxPlace, config: Fact[NginxConfig], view: View) -> bool:
+    """Whether `nginx -t` could tell something new: not running, edited since it was loaded, or a problem was seen."""
+    if isinstance(config, Unknown) or place.master is None or config.value.problems:
+        return True
+    loaded, edited = loaded_at(place), config_mtime(config.value, view)
+    return isinstance(loaded, Known) and isinstance(edited, Known) and edited.value > loaded.value
+
+
+def test_query(place: NginxPlace) -> Command:
+    """`nginx -t` as the running master would read its configuration."""
+    prefix = place.prefix if place.explicit else ""
+    return Command("nginx-test", (place.binary, place.conf if place.explicit else "", prefix))
+
+
+def test_result(place: NginxPlace, view: View) -> Fact[tuple[int, str]]:
+    """Exit code and output of `nginx -t`, where it was asked."""
+    answer = view.node.answers.get(test_query(place))
+    if answer is None:
+        return Unknown("not in doubt: the running configuration is the one on disk")
+    if answer.returncode is None:
+        return Unknown(answer.message or answer.status)
+    text = (answer.stderr + answer.data).decode("utf-8", "replace")
+    where = f"{place.binary} -t"
+    return Known((answer.returncode, text), (Evidence("nginx-test", where, text.strip()[-500:]),))
+
+
+def error_logs(place: NginxPlace, config: Fact[NginxConfig]) -> tuple[str, ...]:
+    """The files it logs errors to, the main one first; `stderr` where a container hands them to its engine."""
+    named = config.value.error_logs if isinstance(config, Known) else ()
+    logs = [posixpath.normpath(posixpath.join(place.prefix, log)) if log != "stderr" else log for log in named]
+    return tuple(dict.fromkeys([*logs, *([] if logs else [place.log_option or DEFAULT_LOG])]))
+
+
+def log_query(path: str) -> ReadFile:
+    """The end of a log."""
+    return ReadFile(path, LOG_TAIL, tail=True)
+
+
+def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_logs: Answer | None) -> Fact[
+        tuple[ErrorEvent, ...]]:
+    """What the error logs hold, oldest first; the last few thousand."""
+    events: list[ErrorEvent] = []
+    reasons: list[str] = []
+    seen = False
+    for path in error_logs(place, config):
+        answer = view.node.answers.get(log_query(path))
+        file = answer.files[0] if answer is not None and answer.files else None
+        if file is not None and is_readable(file) and file.stat is not None and _is_file(file):
+            seen = True
+            events += _events(file.data, path, view.node.utc_offset)
+        elif docker_logs is not None and docker_logs.status == "ok":
+            seen = True
+            events += _events(_without_stamps(docker_logs), "docker logs", 0.0)
+        else:
+            reasons.append(f"{path}: {file.status if file is not None else 'not read'}")
+    if not seen:
+        return Unknown("; ".join(reasons))
+    return Known(tuple(sorted(events, key=lambda event: event.at)[-MOST_EVENTS:]))
+
+
+def _is_file(file: FileAnswer) -> bool:
+    stat = file.stat.target if file.stat is not None and file.stat.target is not None else file.stat
+    return stat is not None and stat.kind == "file"
+
+
+def _events(data: bytes, where: str, utc_offset: float) -> tuple[ErrorEvent, ...]:
+    return remembered(
+        lambda: parse_error_log(data, where=where, utc_offset=utc_offset), "errors", data, where, utc_offset,
+    )
+
+
+def _without_stamps(answer: Answer) -> bytes:
+    """The lines of `docker logs --timestamps` without Docker's own stamp."""
+    lines = (answer.data + b"\n" + answer.stderr).split(b"\n")
+    return b"\n".join(line.split(b" ", 1)[-1] for line in lines)

@@ -1,0 +1,137 @@
+"""Which probes are made of one nginx: endpoints first, then routes through nginx, within fifty a node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from fixer.model.facts import Known
+from fixer.model.nginxconf import Route
+from fixer.model.query import Answer, Probe
+from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
+from fixer.observe.containers import get, inspected, strings
+from fixer.observe.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
+from fixer.observe.nginxes import events_of
+from fixer.observe.options import MOST_PROBES, ObserveOptions
+from fixer.observe.sites import Site
+from fixer.observe.view import ENGINE, View, container_of
+
+FRESH = 120.0     # seconds: a failure in the log younger than this may be going on
+
+_URL = re.compile(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
+_HEALTH = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """The probes of one site: by address id, by route id (the first attempt first), and how many were left out."""
+
+    by_address: Mapping[str, Probe]
+    by_route: Mapping[str, tuple[Probe, ...]]
+    cut: int
+
+
+def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
+                containers: tuple[Container, ...]) -> ProbePlan:
+    """All probes that this site asks for by now; repeats only once the first answers are in."""
+    if not options.probe:
+        return ProbePlan({}, {}, 0)
+    by_address: dict[str, Probe] = {}
+    own = container_of(site.view.name, containers)
+    for address in site.addresses:
+        container = container_at(address.server, address.found, containers, own)
+        path = health_path(container, views.get(ENGINE)) or "/"
+        probe = endpoint_probe(address.route, address.server, address.found, path, options.timeout)
+        if probe is not None:
+            by_address[address.id] = probe
+    wanted = {route.id: probe for route in site.routes if (probe := route_probe(route, options.timeout)) is not None}
+    chosen = list(dict.fromkeys([*by_address.values(), *wanted.values()]))
+    allowed = set(chosen[:MOST_PROBES])
+    budget = MOST_PROBES - len(allowed)
+    by_route: dict[str, tuple[Probe, ...]] = {}
+    for route in site.routes if site.place.master is not None else ():
+        first = wanted.get(route.id)
+        if first is not None and first in allowed:
+            again = tuple(_again(site, route, first, options))[:budget]
+            budget -= len(again)
+            by_route[route.id] = (*_from_url(route, site, options), first, *again)
+    kept = {key: probe for key, probe in by_address.items() if probe in allowed}
+    return ProbePlan(kept, by_route, len(chosen) - len(allowed))
+
+
+def _again(site: Site, route: Route, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
+    """More attempts where the first was good although the log says that requests failed just now."""
+    result = probe_result(site.view.node.answers.get(first))
+    if isinstance(result, Known) and is_good(result.value) and fresh_failures(site, route):
+        for attempt in range(1, options.repeat):
+            yield replace(first, attempt=attempt)
+
+
+def is_good(result: ProbeResult) -> bool:
+    """An answer that is no gateway error."""
+    return result.status is not None and result.status < 500
+
+
+def fresh_failures(site: Site, route: Route | None = None) -> tuple[ErrorEvent, ...]:
+    """Upstream failures of the last two minutes in the site's log, of one route where it can be told."""
+    errors = events_of(site.place, site.config, site.view, None)
+    if not isinstance(errors, Known):
+        return ()
+    now = site.view.node.now
+    recent = [e for e in errors.value if now - e.at < FRESH and "upstream" in f"{e.phase} {e.message}"]
+    return tuple(e for e in recent if route is None or _is_of(e, route))
+
+
+def _is_of(event: ErrorEvent, route: Route) -> bool:
+    if event.server and event.server not in route.server_names and event.server != "_":
+        return False
+    words = event.request.split(" ")
+    return route.path is None or len(words) < 2 or words[1].startswith(route.location.removeprefix("^~").strip()) \
+        or not route.location.startswith("/")
+
+
+def _from_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:
+    """The user's own URL, asked of this nginx, on the route that would take it."""
+    match = _URL.match(options.url) if options.url else None
+    base = route_probe(route, options.timeout)
+    if match is None or base is None or route_of_url(site, options.url or "") != route.id:
+        return
+    host = match[2].strip("[]")
+    path = (match[4] or "/") + (match[5] or "")
+    yield replace(base, path=path, host_header=host, sni=host if base.tls else "")
+
+
+def route_of_url(site: Site, url: str) -> str | None:
+    """The route of this site that a URL most likely lands in: by port, name, then longest prefix."""
+    match = _URL.match(url)
+    if match is None:
+        return None
+    host, path = match[2].strip("[]"), match[4] or "/"
+    port = int(match[3]) if match[3] else 443 if match[1] == "https" else 80
+    best: tuple[tuple[bool, bool, int], str] | None = None
+    for route in site.routes:
+        prefix = route.location.lstrip("=^~ ")
+        if path.startswith(prefix) and not route.internal:
+            named = host in route.server_names or host_header(route) == host
+            score = (any(x.port == port for x in route.listens), named, len(prefix))
+            if best is None or score > best[0]:
+                best = (score, route.id)
+    return best[1] if best is not None else None
+
+
+def health_path(container: Container | None, engine: View | None) -> str | None:
+    """The path that a container's own health check asks for."""
+    if container is None or engine is None:
+        return None
+    for answer in engine.node.answers.values():
+        for item in inspected(answer) if answer.data[:2] in (b"[\n", b"[{") else ():
+            if item.get("Id") == container.id:
+                match = _HEALTH.search(" ".join(strings(get(item, "Config", "Healthcheck", "Test"))))
+                return match[1] if match else None
+    return None
+
+
+def answer_of(site: Site, probe: Probe) -> Answer | None:
+    """What a probe of this site brought."""
+    return site.view.node.answers.get(probe)

@@ -1,0 +1,204 @@
+"""What to ask next: pure, so that a recorded capture asks for exactly what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fixer.model.capture import Capture
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import (
+    Command,
+    ListProcesses,
+    ListSockets,
+    Query,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
+from fixer.model.snapshot import Container, Service
+from fixer.model.target import TargetRef
+from fixer.observe.composefile import compose_service
+from fixer.observe.composeproject import compose_paths, environment_paths, hash_query, project_of
+from fixer.observe.containerservice import logs_query
+from fixer.observe.endpoints import needs_resolving, probe_result, resolve_query
+from fixer.observe.filecontents import host_path_of
+from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
+from fixer.observe.options import ObserveOptions
+from fixer.observe.probes import fresh_failures, plan_probes
+from fixer.observe.services import journal_query, services_of, stdout_query
+from fixer.observe.settings import settings_path
+from fixer.observe.sites import Site, sites_of
+from fixer.observe.told import told_by_unit
+from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
+
+SERVICE_FILE_LIMIT = 64 << 10
+MOST_JOURNALS = 6
+MOST_HOST_FILES = 60
+
+Questions = dict[str, list[Query]]
+
+
+def survey(name: str, ref: TargetRef) -> list[Query]:
+    """The first round for one node."""
+    if name == ENGINE:
+        return [Command("docker-project" if ref.kind == "compose" else "docker-container", (ref.address,))]
+    return [
+        ListProcesses(), ListSockets(), ReadTree("/etc/nginx"), log_query(DEFAULT_LOG), ReadFile("/etc/hosts"),
+        Command("ip-addresses"), Command("systemctl-show"), UNIT_FILES,
+    ]
+
+
+def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
+    """What is still to be asked of each node, given what it has answered; empty when nothing is."""
+    views = views_of(capture)
+    containers = containers_of(views)
+    sites = sites_of(views, containers)
+    services = services_of(views, containers)
+    asked: Questions = {name: [] for name in views}
+    for site in sites:
+        asked[site.view.name] += _of_site(site, options, views, containers)
+    for view in views.values():
+        if view.name != ENGINE:
+            asked[view.name] += _of_units(view)
+    for node, query in _in_question(sites, services, views, containers, options):
+        asked[node].append(query)
+    if ENGINE in views:
+        asked[ENGINE] += _of_engine(sites, views, containers)
+    return {name: new for name, queries in asked.items() if (new := list(_new(queries, views[name])))}
+
+
+def _new(queries: list[Query], view: View) -> Iterator[Query]:
+    for query in dict.fromkeys(queries):
+        known = isinstance(query, ReadFile) and not query.tail and query.path in view.files
+        if query not in view.node.answers and not known:
+            yield query
+
+
+def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
+             containers: tuple[Container, ...]) -> Iterator[Query]:
+    """Includes outside of what was read, logs that it names, names to resolve, `nginx -t` in doubt, probes."""
+    if isinstance(site.config, Unknown):
+        yield ReadGlob((site.place.conf,))
+        if not site.place.conf.startswith("/etc/nginx/"):
+            yield ReadTree(site.place.root)
+    else:
+        yield from (ReadGlob((pattern,)) for pattern in site.config.value.missing)
+        yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
+    if is_in_doubt(site.place, site.config, site.view):
+        yield test_query(site.place)
+    for address in site.addresses:
+        name = needs_resolving(address.server, site.view)
+        if name is not None:
+            yield resolve_query(name)
+    plan = plan_probes(site, options, views, containers)
+    yield from plan.by_address.values()
+    for probes in plan.by_route.values():
+        yield from probes
+
+
+def _of_units(view: View) -> Iterator[Query]:
+    """Units on disk that systemd has not loaded, and the files that say how applications are started."""
+    if view.init != "systemd":
+        return
+    on_disk = {path.rsplit("/", 1)[-1] for path in view.files if path.endswith(".service") and path.count("/") == 4}
+    missing = sorted(n for n in on_disk if n not in view.units and not n.endswith("@.service"))
+    for name in missing:
+        yield Command("systemctl-show", (name,))
+    for unit in dict.fromkeys(view.units.values()):
+        if unit.fragment_path.startswith(("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator")) and \
+                not unit.drop_in_paths:
+            continue
+        told = told_by_unit(unit, view)
+        settings = settings_path(told)
+        for path in (*told.reads, *((settings,) if settings else ())):
+            if path.startswith("/"):
+                yield ReadFile(path, SERVICE_FILE_LIMIT)
+
+
+def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: Mapping[str, View],
+                 containers: tuple[Container, ...], options: ObserveOptions) -> Iterator[tuple[str, Query]]:
+    """Logs of services that may be at fault: never of a host where all is well."""
+    troubled = any(_is_troubled(site, options, views, containers) for site in sites)
+    journals = 0
+    for service in sorted(services, key=lambda s: (s.running, s.id)):
+        at_fault = service.is_app_server and (troubled or not service.running or _restarts(service))
+        stopped_nginx = any(s.place.master is None and s.place.binary in service.argv[:1] for s in sites)
+        if not at_fault and not stopped_nginx:
+            continue
+        if service.unit is not None and journals < MOST_JOURNALS:
+            journals += 1
+            yield service.node, journal_query(service.unit.name)
+        elif service.container is not None and ENGINE in views:
+            yield ENGINE, logs_query(service.container)
+        elif service.unit is None and service.container is None and service.pids:
+            yield service.node, stdout_query(service.pids[0])
+    project = project_of(sites, containers)
+    if troubled and project and ENGINE in views:
+        yield ENGINE, hash_query(project)
+
+
+def _restarts(service: Service) -> bool:
+    if service.unit is not None:
+        return service.unit.n_restarts > 0 or service.unit.active_state not in ("active", "inactive")
+    container = service.container
+    return container is not None and (container.restart_count > 0 or container.health == "unhealthy")
+
+
+def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
+                 containers: tuple[Container, ...]) -> bool:
+    """A probe that failed, an address where nobody listens, fresh failures in the log, nginx down or in doubt."""
+    if site.place.master is None or isinstance(site.config, Unknown) or not options.probe:
+        return True
+    if fresh_failures(site) or not all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found):
+        return True
+    if any(c.status != "running" for c in containers if c.project and c.service):
+        return True
+    plan = plan_probes(site, options, views, containers)
+    probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
+    results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
+    return any(not isinstance(r, Known) or (r.value.error is not None or not _well(r.value.status)) for r in results)
+
+
+def _well(status: int | None) -> bool:
+    return status is None or status < 500
+
+
+def _has_listener(site: Site, addresses: tuple[str, ...], port: int) -> bool:
+    """Whether somebody listens on that port, for addresses of this very node; others are left to their probes."""
+    view = site.view
+    if isinstance(view.listeners, Unknown) or not any(a.startswith("127.") or a in view.addresses for a in addresses):
+        return True
+    return any(x.port == port for x in view.listeners.value)
+
+
+def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
+               containers: tuple[Container, ...]) -> Iterator[Query]:
+    """Compose files and what they name, the host's side of nginx's mounted files, logs that go to the engine."""
+    engine = views[ENGINE]
+    for container in containers:
+        if container.project and not container.is_machine:
+            for path in (*compose_paths(container), *environment_paths(container)):
+                yield ReadFile(path)
+            written = compose_service(container, engine)
+            yield from (ReadFile(path) for path in (written.reads if written is not None else ()))
+    for site in sites:
+        own = container_of(site.view.name, containers)
+        if own is None or own.is_machine or not isinstance(site.config, Known):
+            continue
+        for path in site.config.value.files[:MOST_HOST_FILES]:
+            file = site.view.files.get(path)
+            mount = host_path_of(site.view.name, file, containers) if file is not None else None
+            if mount is not None:
+                yield ReadFile(mount[0])
+        if _logs_to_engine(site):
+            yield logs_query(own)
+
+
+def _logs_to_engine(site: Site) -> bool:
+    for path in error_logs(site.place, site.config):
+        answer = site.view.node.answers.get(log_query(path))
+        file = answer.files[0] if answer is not None and answer.files else None
+        target = file.stat.link_target if file is not None and file.stat is not None else None
+        if path == "stderr" or (target or "").startswith(("/dev/std", "/proc/self/fd", "/dev/fd")):
+            return True
+    return False

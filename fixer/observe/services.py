@@ -1,0 +1,197 @@
+"""Services: units, containers and bare processes, with what they are told, what they run and what they logged."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.query import Command, ReadFile
+from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
+from fixer.observe.bindings import bindings_in_python, bindings_of, workers_of
+from fixer.observe.containerservice import container_service
+from fixer.observe.places import assignments, slots_of_unit
+from fixer.observe.processes import ancestors, descendants
+from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of, script_of
+from fixer.observe.servicelogs import parse_journal, parse_log_file
+from fixer.observe.settings import bindings_in_settings, workers_in_settings
+from fixer.observe.told import Told, told_by_process, told_by_unit
+from fixer.observe.view import ENGINE, View, known_pids, node_of
+
+JOURNAL_LINES = "100"
+LOG_LIMIT = 64 << 10
+
+
+def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[Service, ...]:
+    """Every service of every node, ids unique."""
+    found: list[Service] = []
+    for view in views.values():
+        if view.name != ENGINE:
+            units = unit_services(view)
+            found += units
+            if view.node.kind == "machine":
+                found += bare_services(view, {pid for s in units for pid in s.pids})
+    for container in containers:
+        if not container.is_machine:
+            found.append(container_service(container, node_of(container, views), views))
+    return tuple(_unique(found))
+
+
+def _unique(services: Sequence[Service]) -> Iterator[Service]:
+    seen: dict[str, int] = {}
+    for service in services:
+        count = seen[service.id] = seen.get(service.id, 0) + 1
+        yield service if count == 1 else replace(service, id=f"{service.id}#{count}")
+
+
+def unit_services(view: View) -> list[Service]:
+    """One service a unit that can be started, in order of name; templates and units of systemd itself are left out."""
+    groups = _pids_by_unit(view)
+    units = {unit.name: unit for unit in view.units.values()}
+    return [_unit_service(unit, view, groups.get(unit.name, ())) for _, unit in sorted(units.items()) if _counts(unit)]
+
+
+def _counts(unit: Unit) -> bool:
+    if not unit.name.endswith(".service") or unit.name.startswith("systemd-") or unit.name.endswith("@.service"):
+        return False
+    return unit.load_state != "not-found" or unit.main_pid > 0
+
+
+def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
+    found: dict[str, list[int]] = {}
+    for process in view.by_pid.values():
+        if process.unit:
+            found.setdefault(process.unit, []).append(process.pid)
+    return {unit: tuple(pids) for unit, pids in found.items()}
+
+
+def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
+    told = told_by_unit(unit, view)
+    main = view.by_pid.get(unit.main_pid)
+    argv = main.argv if main is not None else told.argv or unit.exec_start
+    runtime = runtime_of(told.argv) or runtime_of(argv)
+    if unit.main_pid and unit.main_pid not in pids and main is not None:
+        pids = (unit.main_pid, *pids)
+    is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
+    return Service(
+        id=f"{view.name}/{unit.name}", name=unit.name, node=view.name, manager="systemd", unit=unit, container=None,
+        pids=pids, argv=argv, bindings=_unit_bindings(told, main, view) if is_app else _plain_bindings(told, view),
+        env=assignments(told.env, unit.name), env_places=_places(told, view),
+        workers=workers_in_settings(told, view) or workers_of(told.command, told.env, told.said),
+        log=parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name), is_app_server=is_app,
+        runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
+        env_slots=slots_of_unit(told, view), files_node=view.name,
+    )
+
+
+def _places(told: Told, view: View) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(slot.file for slot in slots_of_unit(told, view)))
+
+
+def journal_query(unit: str) -> Command:
+    """The last lines of a unit's journal."""
+    return Command("journal", (unit, JOURNAL_LINES))
+
+
+def _plain_bindings(told: Told, view: View) -> Fact[tuple[Binding, ...]]:
+    return Known(told_bindings(told, view), (told.said,))
+
+
+def _unit_bindings(told: Told, main: Process | None, view: View) -> Fact[tuple[Binding, ...]]:
+    """What its files say first, then what the running process was started with where that differs."""
+    found = list(told_bindings(told, view))
+    if main is not None:
+        running = told_by_process(main, view)
+        places = {(b.port, b.unix) for b in found}
+        found += [b for b in bindings_of(running.command, told.env, running.said) if (b.port, b.unix) not in places]
+    unread = [path for path in told.reads if not view.was_asked(path)]
+    if not found and unread:
+        return Unknown(f"not read: {', '.join(unread)}")
+    return Known(tuple(found), (told.said,))
+
+
+def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:
+    """Where a command listens: its options and variables, its configuration file, the script it runs."""
+    settings = bindings_in_settings(told, view)
+    if settings:
+        return settings
+    script = script_of(told.argv)
+    if runtime_of(told.argv) == "python" and script:
+        path = posixpath.normpath(posixpath.join(told.directory, script))
+        inside = bindings_in_python(path, view.data(path) or b"", told.env)
+        if inside:
+            return inside
+    return bindings_of(told.command, told.env, told.said)
+
+
+def bare_services(view: View, taken: set[int]) -> list[Service]:
+    """Processes that listen or serve and that no unit holds, each group under its topmost process."""
+    listening = {pid for fact in _listeners(view) for pid in fact}
+    roots: dict[int, Process] = {}
+    for process in view.by_pid.values():
+        if process.pid in taken or process.pid in view.table.containers or process.pid == 1:
+            continue
+        if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python"):
+            root = _topmost(process, view, taken)
+            roots[root.pid] = root
+    return [_bare_service(root, view) for _, root in sorted(roots.items())]
+
+
+def _listeners(view: View) -> Iterator[tuple[int, ...]]:
+    for listener in view.listeners.value if isinstance(view.listeners, Known) else ():
+        if listener.family != "unix" or not listener.address.startswith(("@", "/run/systemd", "/run/user")):
+            yield known_pids(listener.pids)
+
+
+def _topmost(process: Process, view: View, taken: set[int]) -> Process:
+    """The highest parent that is part of the same service: shells, inits and supervisors above it are not."""
+    top = process
+    for parent in ancestors(process.pid, view.by_pid):
+        if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv):
+            break
+        top = parent
+    return top
+
+
+def _bare_service(root: Process, view: View) -> Service:
+    told = told_by_process(root, view)
+    runtime = runtime_of(root.argv)
+    name = runtime if runtime not in ("", "python", "binary") else root.comm
+    above = next(iter(ancestors(root.pid, view.by_pid)), None)
+    manager: Manager = "supervisord" if above is not None and _is_supervisord(above) else "none"
+    is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS
+    return Service(
+        id=f"{view.name}/{name}[{root.pid}]", name=f"{name}[{root.pid}]", node=view.name, manager=manager, unit=None,
+        container=None, pids=descendants([root.pid], view.by_pid), argv=root.argv,
+        bindings=Known(bindings_of(told.command, told.env, told.said), (told.said,)), env=(), env_places=(),
+        workers=workers_of(told.command, told.env, told.said), log=_bare_log(root, view), is_app_server=is_app,
+        runtime=runtime, command=tuple(word.place() for word in told.command), files_node=view.name,
+    )
+
+
+def _is_supervisord(process: Process) -> bool:
+    return any(posixpath.basename(word) == "supervisord" for word in process.argv[:3])
+
+
+def stdout_query(pid: int) -> ReadFile:
+    """The end of the file that a process writes its output to; a pipe or terminal gives its stat and no bytes."""
+    return ReadFile(f"/proc/{pid}/fd/1", LOG_LIMIT, tail=True)
+
+
+def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
+    answer = view.node.answers.get(stdout_query(root.pid))
+    file = answer.files[0] if answer is not None and answer.files else None
+    path = file.stat.link_target if file is not None and file.stat is not None else None
+    if answer is None or file is None or not path or not path.startswith("/") or path.startswith("/dev/"):
+        return Unknown("not asked" if answer is None else "its output goes to no file")
+    return parse_log_file(answer, path)
+
+
+def evidence_of(service: Service) -> Evidence:
+    """A line that shows what a service is."""
+    if service.unit is not None:
+        return Evidence("unit", service.name, f"{service.unit.active_state} ({service.unit.sub_state})")
+    if service.container is not None:
+        return Evidence("container", service.container.name, service.container.status)
+    return Evidence("process", f"pid {service.pids[0] if service.pids else 0}", " ".join(service.argv))

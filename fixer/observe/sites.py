@@ -1,0 +1,77 @@
+"""Every nginx of a target with its routes and endpoints, ids made unique over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from fixer.model.facts import Fact, Known
+from fixer.model.nginxconf import NginxConfig, Route, UpstreamServer
+from fixer.model.snapshot import Container
+from fixer.observe.endpoints import resolve
+from fixer.observe.nginxes import NginxPlace, config_of, find_nginxes
+from fixer.observe.view import ENGINE, View
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address that some route of a site may connect to, under the id that it has in the snapshot."""
+
+    id: str
+    route: Route
+    server: UpstreamServer
+    resolved: Fact[tuple[str, ...]]
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """The addresses, none where they are unknown."""
+        return self.resolved.value if isinstance(self.resolved, Known) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One nginx and what its configuration asks for."""
+
+    view: View
+    place: NginxPlace
+    config: Fact[NginxConfig]
+    routes: tuple[Route, ...]
+    addresses: tuple[Address, ...]
+    by_route: Mapping[str, tuple[str, ...]]
+
+
+def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[Site, ...]:
+    """Every nginx of every node, in order of nodes."""
+    found: list[Site] = []
+    routes = addresses = 0
+    for view in views.values():
+        for place in find_nginxes(view) if view.name != ENGINE else ():
+            config = config_of(place, view)
+            if isinstance(config, Known) and routes:
+                renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))
+                config = Known(replace(config.value, routes=renamed), config.evidence)
+            site = _site(view, place, config, containers, addresses)
+            routes += len(site.routes)
+            addresses += len(site.addresses)
+            found.append(site)
+    return tuple(found)
+
+
+def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: tuple[Container, ...],
+          count: int) -> Site:
+    routes = config.value.routes if isinstance(config, Known) else ()
+    resolved: dict[tuple[str, str], Fact[tuple[str, ...]]] = {}
+    by_key: dict[tuple[str, str, int, str, str], Address] = {}
+    by_route: dict[str, tuple[str, ...]] = {}
+    for route in routes:
+        ids: list[str] = []
+        for server in route.servers:
+            name = (server.host, server.unix or server.variable)
+            if name not in resolved:
+                resolved[name] = resolve(server, view, containers)
+            key = (route.scheme, server.span.file, server.span.start, server.written, route.kind)
+            if key not in by_key:
+                by_key[key] = Address(f"e{count + len(by_key) + 1}", route, server, resolved[name])
+            ids.append(by_key[key].id)
+        by_route[route.id] = tuple(dict.fromkeys(ids))
+    return Site(view, place, config, routes, tuple(by_key.values()), by_route)

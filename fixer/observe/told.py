@@ -1,0 +1,182 @@
+"""What a unit, a wrapper or a process is told: its command word by word, its variables, the files that say so."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Process, Unit
+from fixer.observe.envfiles import read_env_file
+from fixer.observe.runtimes import script_of, server_at
+from fixer.observe.scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
+from fixer.observe.units import UnitLine, effective, unit_lines
+from fixer.observe.view import View
+from fixer.observe.words import Env, Word, assignment, expand_words, literal, systemd_words
+
+Style = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
+
+# Programs of the distribution: no wrappers of somebody's application.
+_PACKAGED = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
+_SPECIFIER = re.compile(r"%([%iInpNh])")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A command with its variables. `reads` are the files that say it (read or not), `env_files` those among them
+    that hold variables, `unit_files` the fragment and its drop-ins, `script` the wrapper that was followed."""
+
+    command: tuple[Word, ...]
+    env: Env
+    said: Evidence
+    style: Style
+    directory: str = ""
+    reads: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    unit_files: tuple[str, ...] = ()
+    script: str = ""
+    lines: tuple[UnitLine, ...] = ()
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The command as text."""
+        return tuple(word.text for word in self.command)
+
+
+@dataclass(slots=True)
+class _Follow:
+    """A command on its way from the unit through wrappers to the server."""
+
+    view: View
+    contents: Mapping[str, bytes]
+    directory: str
+    reads: list[str] = field(default_factory=list)
+    env_files: list[str] = field(default_factory=list)
+    script: str = ""
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file, noting that it is wanted."""
+        if path not in self.reads:
+            self.reads.append(path)
+        return self.contents.get(path, b"")
+
+
+def told_by_unit(unit: Unit, view: View) -> Told:
+    """What systemd would run for a unit, read from its files where they were read, else from `systemctl show`."""
+    contents = view.contents()
+    paths = tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p)
+    lines = tuple(line for path in paths for line in unit_lines(path, contents.get(path, b"")))
+    follow = _Follow(view, contents, unit.working_directory or "/", reads=list(paths))
+    env = _unit_environment(unit, lines, follow)
+    exec_lines = [line for line in effective(lines, "ExecStart") if line.value.strip()]
+    if exec_lines:
+        line = exec_lines[-1]
+        words = _with_specifiers(systemd_words(line.value, line.file, line.line, line.start), unit)
+        said = Evidence("unit", f"{line.file}:{line.line}", f"ExecStart={' '.join(line.value.split())}")
+    else:
+        words = [word for text in unit.exec_start for word in systemd_words(text)]
+        said = Evidence("unit", unit.name, f"ExecStart={' '.join(unit.exec_start)}")
+    words, env, style, said = _followed(words, env, said, follow)
+    return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
+                tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines)
+
+
+def told_by_process(process: Process, view: View) -> Told:
+    """What a bare process was started with: its own arguments; a wrapper it came from is long gone."""
+    said = Evidence("process", f"pid {process.pid}", " ".join(process.argv))
+    return Told(tuple(literal(a) for a in process.argv), {}, said, "")
+
+
+def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: _Follow) -> dict[str, Word]:
+    """Environment= of the unit and its drop-ins, then the files of EnvironmentFile=, which win."""
+    env: dict[str, Word] = {}
+    for line in effective(lines, "Environment"):
+        words = systemd_words(line.value, line.file, line.line, line.start)
+        env.update({pair[0]: pair[1] for word in words if (pair := assignment(word))})
+    files = [line.value.strip() for line in effective(lines, "EnvironmentFile")] or list(unit.environment_files)
+    for written in files:
+        path = _specifiers(written.removeprefix("-"), unit)
+        follow.env_files.append(path)
+        env.update(read_env_file(path, follow.read(path)))
+    return env
+
+
+def _specifiers(text: str, unit: Unit) -> str:
+    """A text with the common specifiers of systemd put in."""
+    stem = unit.name.rsplit(".", 1)[0]
+    prefix, _, instance = stem.partition("@")
+    values = {"%": "%", "i": instance, "I": instance, "n": unit.name, "N": stem, "p": prefix, "h": "/root"}
+    return _SPECIFIER.sub(lambda m: values.get(m[1], m[0]), text)
+
+
+def _with_specifiers(words: list[Word], unit: Unit) -> list[Word]:
+    """Words with specifiers put in; a piece that held one stands nowhere byte for byte."""
+    return [Word(tuple(replace(p, text=_specifiers(p.text, unit), start=None) if "%" in p.text else p
+                       for p in word.pieces)) for word in words]
+
+
+_Command = tuple[list[Word], dict[str, Word], Style, Evidence]
+
+
+def _followed(words: list[Word], env: dict[str, Word], said: Evidence, follow: _Follow) -> _Command:
+    """The command behind wrapper scripts and `sh -c`, with its variables put in."""
+    style: Style = ""
+    for _ in range(MAX_DEPTH):
+        words = expand_words(words, env)
+        run, path = _inner_script(words, env, follow)
+        if run is None:
+            break
+        env, follow.directory = run.env, run.directory or follow.directory
+        follow.reads += run.sourced
+        follow.env_files += run.sourced
+        inner = run.command or (run.other[-1] if run.other else None)
+        if inner is None:
+            break
+        words, style = inner, "shell"
+        if path:
+            follow.script = path
+            line = next((p.line for w in words for p in w.pieces if p.file == path), 1)
+            said = Evidence("file", f"{path}:{line}", " ".join(w.text for w in words))
+    return _without_redirections(words), env, style, said
+
+
+def _inner_script(words: list[Word], env: Env, follow: _Follow) -> tuple[ShellRun | None, str]:
+    """The shell script that a command runs: a file of its own, or the text after `sh -c`."""
+    argv = [w.text for w in words]
+    runtime, at = server_at(argv)
+    if runtime == "shell":
+        for i in range(at, len(argv) - 1):
+            if re.fullmatch(r"-\w*c", argv[i]):
+                return _run_text(words[i + 1], env, follow), ""
+    script = script_of(argv)
+    if script is None or runtime not in ("", "shell", "python") or script.startswith(_PACKAGED):
+        return None, ""
+    if runtime == "" and not script.startswith(("/", ".")):
+        return None, ""
+    path = posixpath.normpath(posixpath.join(follow.directory, script))
+    data = follow.read(path)
+    if runtime == "python" or not (is_shell_script(data) or (runtime == "shell" and data)):
+        return None, ""
+    run = read_script(data.decode("latin-1"), path, env, follow.contents, directory=follow.directory)
+    return run, path
+
+
+def _run_text(word: Word, env: Env, follow: _Follow) -> ShellRun:
+    place = word.place()
+    return read_script(word.text, place.file or "", env, follow.contents, line=place.line, start=place.start,
+                       directory=follow.directory)
+
+
+def _without_redirections(words: list[Word]) -> list[Word]:
+    kept: list[Word] = []
+    skip = False
+    for word in words:
+        match = re.match(r"^\d?(?:>>?|<|>&|&>)(.*)$", word.text)
+        if skip or match:
+            skip = bool(match and not match[1])
+            continue
+        kept.append(word)
+    return kept

@@ -1,0 +1,189 @@
+"""One node's answers, each parsed once: what its processes, sockets, units and files say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import (
+    Answer,
+    Command,
+    CommandName,
+    FileAnswer,
+    ListProcesses,
+    ListSockets,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
+from fixer.model.snapshot import Container, Listener, Process, Unit
+from fixer.observe.containers import parse_inspect
+from fixer.observe.memo import remembered
+from fixer.observe.processes import ProcessTable, parse_processes
+from fixer.observe.sockets import parse_sockets
+from fixer.observe.units import parse_show
+
+ENGINE = "engine"
+UNIT_FILES = ReadGlob((
+    "/etc/systemd/system/*.service", "/etc/systemd/system/*.service.d/*.conf",
+    "/run/systemd/system/*.service", "/run/systemd/system/*.service.d/*.conf",
+    "/usr/local/lib/systemd/system/*.service", "/usr/local/lib/systemd/system/*.service.d/*.conf",
+))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A node as far as it has answered. `files` are those read whole (never log tails), by the path they were named;
+    `conf_files` the ones among them that were read for nginx."""
+
+    node: NodeCapture
+    table: ProcessTable
+    by_pid: Mapping[int, Process]
+    listeners: Fact[tuple[Listener, ...]]
+    units: Mapping[str, Unit]
+    files: Mapping[str, FileAnswer]
+    conf_files: Mapping[str, FileAnswer]
+    addresses: tuple[str, ...]
+    hosts: Mapping[str, tuple[str, ...]]
+    resolved: Mapping[str, tuple[str, ...]]
+    init: str
+
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.node.name
+
+    def data(self, path: str) -> bytes | None:
+        """The bytes of a file, None where it was not read or is no file."""
+        file = self.files.get(path)
+        return file.data if file is not None and is_readable(file) else None
+
+    def contents(self) -> dict[str, bytes]:
+        """Every file of services that was read, by path."""
+        return {p: f.data for p, f in self.files.items() if is_readable(f) and p not in self.conf_files}
+
+    def command(self, name: CommandName, *args: str) -> Answer | None:
+        """The answer to a command, None where it was not asked."""
+        return self.node.answers.get(Command(name, args))
+
+    def was_asked(self, path: str) -> bool:
+        """True where a file was asked for by its own path or came with a tree or glob."""
+        return path in self.files or any(isinstance(q, ReadFile) and q.path == path for q in self.node.answers)
+
+
+def is_readable(file: FileAnswer) -> bool:
+    """Read, and a regular file or a link to one (a folder or socket gives no bytes either)."""
+    if file.status != "ok" or file.stat is None:
+        return False
+    end = file.stat.target if file.stat.kind == "link" and file.stat.target is not None else file.stat
+    return end.kind in ("file", "link")
+
+
+def view_of(node: NodeCapture) -> View:
+    """Parse what a node has answered so far."""
+    asked = node.answers.get(ListProcesses())
+    table = remembered(partial(parse_processes, asked, node.now), "processes", asked, node.now)
+    sockets = node.answers.get(ListSockets())
+    listeners = remembered(partial(parse_sockets, sockets, node.name), "sockets", sockets, node.name)
+    by_pid = table.by_pid()
+    units: dict[str, Unit] = {}
+    for query, answer in node.answers.items():
+        if isinstance(query, Command) and query.name == "systemctl-show":
+            found = remembered(partial(parse_show, answer, table.boot_at), "units", answer, table)
+            units.update({name: unit for name, unit in found.items() if name not in units})
+    files = dict(_files(node))
+    return View(
+        node=node, table=table, by_pid=by_pid, listeners=listeners, units=units, files=files,
+        conf_files=dict(_files(node, conf=True)),
+        addresses=_addresses(node.answers.get(Command("ip-addresses"))),
+        hosts=parse_hosts(files["/etc/hosts"].data if "/etc/hosts" in files else b""),
+        resolved=_resolved(node), init=by_pid[1].comm if 1 in by_pid else "",
+    )
+
+
+def views_of(capture: Capture) -> dict[str, View]:
+    """All nodes that answered, the engine too, by name."""
+    return {node.name: view_of(node) for node in capture.nodes if not node.unreachable}
+
+
+def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
+    """Every container that the engine told of, each once."""
+    engine = views.get(ENGINE)
+    found: dict[str, Container] = {}
+    for query, answer in (engine.node.answers if engine else {}).items():
+        if isinstance(query, Command) and query.name in ("docker-project", "docker-container"):
+            for container in remembered(partial(parse_inspect, answer), "inspect", answer):
+                found.setdefault(container.id, container)
+    return tuple(found.values())
+
+
+def node_of(container: Container, views: Mapping[str, View]) -> str:
+    """The name of the node that a container is (or would be, if it ran)."""
+    for name in (container.name, container.service):
+        if name and name in views:
+            return name
+    return container.service or container.name
+
+
+def container_of(node: str, containers: tuple[Container, ...]) -> Container | None:
+    """The container that a node is."""
+    named = [c for c in containers if node == c.name]
+    served = [c for c in containers if node == c.service]
+    return next(iter(named or served), None)
+
+
+def _files(node: NodeCapture, *, conf: bool = False) -> Iterator[tuple[str, FileAnswer]]:
+    """Trees and globs are asked for nginx, single files for services; the globs of unit files are the exception."""
+    for query, answer in node.answers.items():
+        tree = isinstance(query, ReadGlob | ReadTree) and query != UNIT_FILES
+        if tree or (not conf and (query == UNIT_FILES or (isinstance(query, ReadFile) and not query.tail))):
+            for file in answer.files:
+                yield file.path, file
+
+
+def _addresses(answer: Answer | None) -> tuple[str, ...]:
+    return tuple(answer.data.decode("ascii", "replace").split()) if answer is not None else ()
+
+
+def _resolved(node: NodeCapture) -> dict[str, tuple[str, ...]]:
+    """name -> addresses, for every name that was asked and answered; empty where it does not resolve."""
+    found: dict[str, tuple[str, ...]] = {}
+    for query, answer in node.answers.items():
+        if isinstance(query, Command) and query.name == "resolve" and answer.status == "ok":
+            rows = [line.split() for line in answer.data.decode("ascii", "replace").splitlines()]
+            for name in query.args:
+                if name not in answer.message.split():
+                    found[name] = tuple(row[1] for row in rows if len(row) == 2 and row[0] == name)
+    return found
+
+
+def parse_hosts(data: bytes) -> dict[str, tuple[str, ...]]:
+    """name -> addresses of an /etc/hosts file, in its order."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in data.decode("utf-8", "replace").splitlines():
+        words = line.split("#", 1)[0].split()
+        for name in words[1:]:
+            found[name.lower()] = (*found.get(name.lower(), ()), words[0])
+    return found
+
+
+_LOOPBACK = re.compile(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")
+
+
+def is_loopback(address: str) -> bool:
+    """True for an address that never leaves the node."""
+    return bool(_LOOPBACK.match(address))
+
+
+def unknown_answer(answer: Answer | None) -> Unknown:
+    """Why an answer gives no value."""
+    return Unknown("not asked") if answer is None else Unknown(answer.message or answer.status)
+
+
+def known_pids(fact: Fact[tuple[int, ...]]) -> tuple[int, ...]:
+    """The pids, none where they are unknown."""
+    return fact.value if isinstance(fact, Known) else ()
