@@ -113,7 +113,7 @@ def _read_answer(sock, deadline, out):
         end = data.find(b"\r\n\r\n")
         if len(data) >= HEAD_LIMIT * 8 or (end >= 0 and len(data) - end - 4 >= BODY_LIMIT):
             break
-        if data[:5] and not b"HTTP/".startswith(data[:5]):
+        if data and not b"HTTP/".startswith(data[:5]):
             break
         try:
             # with a whole head at hand, only wait briefly for more of the body
@@ -170,7 +170,7 @@ def _wrap(sock, sni):
 
 def probe_all(specs):
     """The outcomes of all probes, made at the same time, in their order."""
-    outcomes = [None] * len(specs)
+    outcomes = [{} for _ in specs]
 
     def work(index):
         outcomes[index] = probe_one(specs[index])
@@ -185,7 +185,7 @@ def probe_all(specs):
     for thread in threads:
         thread.join(max(0.0, end - time.time()))   # a resolver can hang for longer than any socket
     late = {"phase": "connect", "errno": None, "error": "timeout", "status": None, "ms": 0.0, "head": "", "body": ""}
-    return [late if outcome is None else outcome for outcome in outcomes]
+    return [outcome or late for outcome in outcomes]
 
 
 def enter(paths):

@@ -23,6 +23,15 @@ def spec_of(probe: Probe) -> dict[str, object]:
     }
 
 
+def http_request(probe: Probe) -> str:
+    """The request that the plain tools send; empty for a mere connect, or where a slot is no part of a request."""
+    host = probe.host_header or probe.host or "localhost"
+    if probe.path is None or any(char in f"{probe.path}{host}" for char in "\r\n\0 "):
+        return ""
+    lines = (f"GET {probe.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {AGENT}", "Accept: */*", "Connection: close")
+    return "\r\n".join((*lines, "", ""))
+
+
 def program_source() -> str:
     """The text of the probe program (pkgutil: it must be found inside a zip too)."""
     data = pkgutil.get_data("fixer.hosts", "probeprogram.py")

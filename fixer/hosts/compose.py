@@ -1,0 +1,73 @@
+"""`compose://PROJECT`: every container of a project by its label, named by service, and the engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fixer.errors import NeedsPerson, NoSuchTarget
+from fixer.hosts import dockercli, engine, state
+from fixer.hosts.base import Asker, Writer
+from fixer.hosts.container import ContainerAsker, ContainerWriter
+from fixer.hosts.dockercli import PROJECT_LABEL, SERVICE_LABEL, Inspected
+from fixer.hosts.local import LocalWriter
+from fixer.model.query import Command
+from fixer.model.target import TargetRef
+
+
+def open_compose(ref: TargetRef) -> ComposeTarget:
+    """The target; NoSuchTarget naming the projects that are there."""
+    found = engine.project_containers(ref.address)
+    if not found:
+        raise NoSuchTarget(f"there is no compose project {ref.address}", _projects())
+    return ComposeTarget(ref, found)
+
+
+def _projects() -> str:
+    template = f'{{{{.Label "{PROJECT_LABEL}"}}}}'
+    words = ("ps", "-a", "--filter", f"label={PROJECT_LABEL}", "--format", template)
+    names = sorted(set(dockercli.docker(*words).stdout.decode(errors="replace").split()))
+    return f"there is {', '.join(names[:8])}" if names else "no container here belongs to a compose project"
+
+
+def name_nodes(found: Sequence[Inspected]) -> dict[str, Inspected]:
+    """Each container under its service's name, or under its own where a service has several (or is `engine`)."""
+    services = [dockercli.labels_of(item).get(SERVICE_LABEL, "") for item in found]
+    counts = Counter(services)
+    return {
+        (service if service and counts[service] == 1 and service != "engine" else dockercli.name_of(item)): item
+        for service, item in zip(services, found, strict=True)
+    }
+
+
+class ComposeTarget:
+    """A compose project. Its files and journal are on this machine; inside its containers only commands are run."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, ref: TargetRef, found: list[Inspected]) -> None:
+        self.ref = ref
+        self._opened: list[Inspected] | None = found
+        self._nodes = name_nodes(found)
+
+    def askers(self) -> tuple[Asker, ...]:
+        """One node a container, stopped ones too, and `engine`."""
+        found, self._opened = self._opened or engine.project_containers(self.ref.address), None
+        self._nodes = name_nodes(found)
+        nodes = [ContainerAsker(name, item) for name, item in sorted(self._nodes.items())]
+        return (*nodes, engine.EngineAsker({Command("docker-project", (self.ref.address,)): found}))
+
+    def writer(self, node: str) -> Writer:
+        """`engine` is this machine; a container runs commands, its files are no place for a repair."""
+        if node == "engine":
+            return LocalWriter("engine")
+        if node not in self._nodes:
+            raise NeedsPerson(f"{node} is no container of {self.ref}")
+        return ContainerWriter(node, self._nodes[node])
+
+    def journal_place(self) -> tuple[Writer, str]:
+        """This machine."""
+        return LocalWriter("engine"), state.target_folder(state.state_root(), self.ref)
+
+    def close(self) -> None:
+        """Nothing stays open."""

@@ -1,0 +1,163 @@
+"""One container as a node: asked through `docker exec`, probed from its own network, changed only where it may be."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+
+from fixer.errors import NeedsPerson, Unreachable
+from fixer.hosts import dockercli, process, shellless
+from fixer.hosts.base import CommandResult, Files, NodeClock
+from fixer.hosts.dockercli import Inspected
+from fixer.hosts.files_sh import ShFiles
+from fixer.hosts.probing import probe_inside
+from fixer.hosts.shasker import MAX_ROUND, ShAsker
+from fixer.model.query import Answer, Probe, Query
+from fixer.model.target import NodeKind
+
+_BEGAN = re.compile(rb"\A\n[0-9a-f]{32} clock \d* (\d+)\n")
+_NO_SHELL = re.compile(r"executable file not found|no such file or directory", re.IGNORECASE)
+_RUN = r"""printf '%s %s\n' "$1" "$$" >&2; n=$1; shift
+command -v "$1" >/dev/null 2>&1 || { printf '\n%s none\n' "$n" >&2; exit 127; }
+"$@"; r=$?; printf '\n%s %s\n' "$n" "$r" >&2; exit "$r"
+"""
+
+
+def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
+    """`docker exec` as root in the root folder: the image's user and a deleted WORKDIR must not blind us."""
+    return ("docker", "exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container)
+
+
+def kill_group(container: str, pid: int) -> None:
+    """Kill what a `docker exec` left: killing its client does not end the command."""
+    words = ("sh", "-c", 'kill -9 -- "-$1" 2>/dev/null || kill -9 "$1"', "sh", str(pid))
+    process.run((*exec_words(container, stdin=False), *words), timeout=10)
+
+
+class ContainerAsker:
+    """A container to be observed. One that does not run is never started: it is `Unreachable`, with its status."""
+
+    def __init__(self, name: str, item: Inspected) -> None:
+        self.name = name
+        self.kind: NodeKind = "machine" if dockercli.is_machine(item) else "container"
+        self._container = dockercli.name_of(item)
+        self._id = str(item.get("Id", ""))
+        self._item = item
+        self._sh = ShAsker(name, self.kind, self._shell)
+        self._shellless = False
+
+    def clock(self) -> NodeClock:
+        """The container's clock and zone; ours where it has no shell."""
+        return shellless.clock() if self._shellless else self._sh.clock()
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        """One round through its shell; its probes meanwhile from its network namespace where that can be entered."""
+        status = dockercli.status_of(self._item)
+        if status != "running":
+            raise Unreachable(f"container {self._container} is {status}")
+        entered = _Entered([q for q in dict.fromkeys(queries) if isinstance(q, Probe)], self._pid_here())
+        rest = [q for q in queries if not (entered.works and isinstance(q, Probe))]
+        answers: dict[Query, Answer] = {}
+        if rest or not queries:
+            answers.update(self._ask_inside(rest))
+        probed = entered.result()
+        if probed is None and entered.works:
+            probed = self._ask_inside([q for q in queries if isinstance(q, Probe)])
+        return answers | dict(probed or {})
+
+    def _pid_here(self) -> int:
+        """Its first process as this machine counts; 0 where the daemon is elsewhere or we may not enter."""
+        pid = dockercli.pid_of(self._item)
+        return pid if os.geteuid() == 0 and dockercli.runs_here(pid, self._id) else 0
+
+    def _ask_inside(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        if not self._shellless:
+            try:
+                return self._sh.ask(queries)
+            except Unreachable as error:
+                if not _NO_SHELL.search(error.message):
+                    raise
+                self._shellless = True
+        return shellless.answers(self._container, self._pid_here(), queries)
+
+    def _shell(self, script: bytes, timeout: float) -> CommandResult:
+        words = (*exec_words(self._container), "sh", "-s")
+        result = process.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND)
+        if result.missing:
+            raise Unreachable("docker is not installed here")
+        if result.timed_out and (began := _BEGAN.match(result.stdout)):
+            kill_group(self._container, int(began[1]))
+        return result
+
+
+class _Entered:
+    """Probes under way from a container's namespaces, if they can be entered."""
+
+    def __init__(self, probes: Sequence[Probe], pid: int) -> None:
+        self.works = bool(probes) and pid > 0
+        self._found: Mapping[Query, Answer] | None = None
+        self._thread = threading.Thread(target=self._work, args=(probes, pid), daemon=True)
+        if self.works:
+            self._thread.start()
+
+    def _work(self, probes: Sequence[Probe], pid: int) -> None:
+        self._found = probe_inside(probes, pid)
+
+    def result(self) -> Mapping[Query, Answer] | None:
+        """The outcomes; None where none were made."""
+        if self.works:
+            self._thread.join()
+        return self._found
+
+
+class ContainerWriter:
+    """A container that repairs may act in. Its files are a place for changes only where it is a machine."""
+
+    def __init__(self, name: str, item: Inspected) -> None:
+        self.name = name
+        self._container = dockercli.name_of(item)
+        self._machine = dockercli.is_machine(item)
+        self._files: ShFiles | None = None
+
+    @property
+    def files(self) -> Files:
+        """The files of a machine; `NeedsPerson` for any other container, whose layer goes with it."""
+        if not self._machine:
+            raise NeedsPerson(
+                f"a change inside container {self._container} would be lost when it is made anew",
+                "what it mounts from the host, its image or its compose file is the place",
+            )
+        if self._files is None:
+            self._files = ShFiles((*exec_words(self._container), "sh"), exec_words(self._container))
+        return self._files
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        """Run a command inside; its own exit code is told apart from docker's."""
+        nonce = os.urandom(16).hex()
+        words = (*exec_words(self._container), "sh", "-c", _RUN, "sh", nonce, *argv)
+        result = process.run(words, stdin=stdin, timeout=timeout)
+        return _own_result(self._container, tuple(argv), nonce.encode(), result)
+
+    def close(self) -> None:
+        """End the shell that changes files."""
+        if self._files is not None:
+            self._files.close()
+
+
+def _own_result(container: str, argv: tuple[str, ...], nonce: bytes, result: CommandResult) -> CommandResult:
+    head, began, rest = result.stderr.partition(b"\n")
+    if not (began and head.startswith(nonce + b" ")):
+        said = (result.stderr + result.stdout).decode(errors="replace").strip()
+        if result.timed_out:
+            return CommandResult(argv, None, b"", b"", timed_out=True)
+        raise Unreachable(f"{container} cannot be reached: {said.splitlines()[-1][:300] if said else 'no answer'}")
+    if result.timed_out:
+        kill_group(container, int(head.split()[1]))
+    stderr, ended, code = rest.rpartition(b"\n" + nonce + b" ")
+    if not ended:
+        return CommandResult(argv, None, result.stdout, rest, timed_out=result.timed_out, truncated=result.truncated)
+    missing = code.strip() == b"none"
+    number = None if missing else int(code)
+    return CommandResult(argv, number, result.stdout, stderr, missing=missing, truncated=result.truncated)

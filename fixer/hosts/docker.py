@@ -1,0 +1,68 @@
+"""`docker://CONTAINER`: one container, its peers where it is no machine of its own, and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fixer.errors import NeedsPerson
+from fixer.hosts import dockercli, engine, state
+from fixer.hosts.base import Asker, Writer
+from fixer.hosts.container import ContainerAsker, ContainerWriter
+from fixer.hosts.dockercli import Inspected
+from fixer.hosts.local import LocalWriter
+from fixer.model.query import Command
+from fixer.model.target import TargetRef
+
+
+def open_docker(ref: TargetRef) -> DockerTarget:
+    """The target; NoSuchTarget naming what comes close, Unreachable where Docker does not answer."""
+    return DockerTarget(ref, dockercli.inspect_one(ref.address))
+
+
+class DockerTarget:
+    """A container. A machine is changed inside, with its journal; any other only through the engine's host."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, ref: TargetRef, item: Inspected) -> None:
+        self.ref = ref
+        self._name = dockercli.name_of(item)
+        self._machine = dockercli.is_machine(item)
+        self._opened: Inspected | None = item
+        self._writers: dict[str, ContainerWriter] = {}
+
+    def askers(self) -> tuple[Asker, ...]:
+        """The container, its running and stopped peers (read only), and `engine`."""
+        item, self._opened = self._opened or dockercli.inspect_one(self._name), None
+        found = [item] if self._machine else engine.with_peers(item)
+        nodes = [ContainerAsker(dockercli.name_of(one), one) for one in found]
+        return (*nodes, engine.EngineAsker(known(self.ref.address, self._name, found)))
+
+    def writer(self, node: str) -> Writer:
+        """`engine` is this machine; the container itself; a peer belongs to another target."""
+        if node == "engine":
+            return LocalWriter("engine")
+        if node != self._name:
+            raise NeedsPerson(f"{node} is not {self.ref}", f"docker://{node} or its compose project can be repaired")
+        return self._container_writer()
+
+    def _container_writer(self) -> ContainerWriter:
+        if self._name not in self._writers:
+            self._writers[self._name] = ContainerWriter(self._name, dockercli.inspect_one(self._name))
+        return self._writers[self._name]
+
+    def journal_place(self) -> tuple[Writer, str]:
+        """Inside a machine as its own `local`, so that fixer run there finds it; else here."""
+        if self._machine:
+            return self._container_writer(), state.target_folder(state.ROOT_STATE, TargetRef("local", ""))
+        return LocalWriter("engine"), state.target_folder(state.state_root(), self.ref)
+
+    def close(self) -> None:
+        """End the shells that changed files."""
+        for writer in self._writers.values():
+            writer.close()
+
+
+def known(word: str, name: str, found: Sequence[Inspected]) -> dict[Command, Sequence[Inspected]]:
+    """What the engine need not be asked again, under the word on the command line and under the name."""
+    return {Command("docker-container", (word,)): found, Command("docker-container", (name,)): found}

@@ -1,0 +1,149 @@
+"""The docker command line: one call each, its failures told apart (no tool, no daemon, no such container)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fixer.errors import NoSuchTarget, Unreachable
+from fixer.hosts import process
+from fixer.hosts.base import CommandResult
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+_NO_DAEMON = re.compile(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
+                        r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
+_INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
+_WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
+_INTERPRETER = re.compile(r"python[0-9.]*\Z")
+
+
+def docker(*words: str, timeout: float = 15.0) -> CommandResult:
+    """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
+    result = process.run(("docker", *words), timeout=timeout)
+    if result.missing:
+        raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command line")
+    if result.timed_out:
+        raise Unreachable("the Docker daemon does not answer", "docker info shows why")
+    said = result.stderr.decode(errors="replace").strip()
+    if result.returncode != 0 and _NO_DAEMON.search(said):
+        hint = "run it as a user that may use Docker" if "permission denied" in said else "is the daemon running?"
+        raise Unreachable(f"the Docker daemon cannot be reached: {said.splitlines()[-1][:200]}", hint)
+    return result
+
+
+Inspected = Mapping[str, Any]
+"""One object of `docker inspect`; its reader is observe, here only names, labels, state and networks are looked at."""
+
+
+def inspect(names: Iterable[str]) -> list[Inspected]:
+    """The containers of these names that exist."""
+    wanted = list(names)
+    if not wanted:
+        return []
+    result = docker("inspect", "--type", "container", *wanted)
+    try:
+        found = json.loads(result.stdout or b"[]")
+    except ValueError:
+        raise Unreachable("docker inspect gave no JSON", result.stderr.decode(errors="replace").strip()[:200]) from None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def list_ids(*filters: str) -> list[str]:
+    """Ids of all containers, stopped ones too, that match any of the filters."""
+    words = [word for text in filters for word in ("--filter", text)]
+    return docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}", *words).stdout.decode().split()
+
+
+def inspect_one(name: str) -> Inspected:
+    """The container of that name; NoSuchTarget with the names that come close."""
+    found = inspect([name])
+    if not found:
+        raise NoSuchTarget(f"there is no container {name}", _similar(name))
+    return found[0]
+
+
+def _similar(name: str) -> str:
+    import difflib  # only for a typing error
+
+    names = docker("ps", "-a", "--format", "{{.Names}}").stdout.decode(errors="replace").split()
+    if not names:
+        return "this Docker engine has no containers"
+    close = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or [n for n in names if name in n or n in name]
+    return f"there is {', '.join(close[:5])}" if close else f"there are {', '.join(sorted(names)[:8])}"
+
+
+def name_of(item: Inspected) -> str:
+    """The container's name without docker's slash."""
+    return str(item.get("Name", "")).lstrip("/")
+
+
+def labels_of(item: Inspected) -> Mapping[str, str]:
+    """The container's labels."""
+    labels = (item.get("Config") or {}).get("Labels") or {}
+    return {str(key): str(value) for key, value in labels.items()}
+
+
+def status_of(item: Inspected) -> str:
+    """running, exited, paused, created, restarting, removing or dead."""
+    return str((item.get("State") or {}).get("Status", ""))
+
+
+def pid_of(item: Inspected) -> int:
+    """The container's first process as the engine's host counts, 0 where none runs."""
+    pid = (item.get("State") or {}).get("Pid", 0)
+    return pid if isinstance(pid, int) else 0
+
+
+def user_networks(item: Inspected) -> tuple[str, ...]:
+    """Ids of the user-defined networks it is in: there, containers reach each other by name."""
+    networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    return tuple(str((net or {}).get("NetworkID") or name) for name, net in networks.items()
+                 if name not in ("bridge", "host", "none"))
+
+
+def is_machine(item: Inspected) -> bool:
+    """Whether its process 1 is an init, so that services live in it and its layer is its disk.
+
+    A mere reaper (tini, dumb-init) is none; what it starts may be one.
+    """
+    argv = [str(item.get("Path", "")), *map(str, item.get("Args") or ())]
+    while argv and _base(argv[0]) in _WRAPPERS:
+        argv = [word for word in argv[1:] if word != "--"]
+        while argv and argv[0].startswith("-"):
+            argv = argv[1:]
+    if argv and _INTERPRETER.match(_base(argv[0])):
+        argv = [word for word in argv[1:] if not word.startswith("-")]
+    if argv and _base(argv[0]) in ("sh", "bash", "dash") and argv[1:2] == ["-c"] and len(argv) > 2:
+        words = argv[2].replace(";", " ").replace("&&", " ").split()
+        argv = words[words.index("exec") + 1:] if "exec" in words else words
+    return bool(argv) and _base(argv[0]) in _INITS
+
+
+def _base(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def runs_here(pid: int, container_id: str) -> bool:
+    """Whether that process of this machine is the container's: the daemon may be elsewhere, the pid reused."""
+    if pid <= 1 or len(container_id) < 64:
+        return False
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            return container_id in file.read()
+    except OSError:
+        return False
+
+
+def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
+    """`docker compose` with the project's own files, as its labels name them."""
+    words = ["compose", "--project-name", labels.get(PROJECT_LABEL, "")]
+    if folder := labels.get("com.docker.compose.project.working_dir"):
+        words += ["--project-directory", folder]
+    for file in filter(None, labels.get("com.docker.compose.project.config_files", "").split(",")):
+        words += ["--file", file]
+    for file in filter(None, labels.get("com.docker.compose.project.environment_file", "").split(",")):
+        words += ["--env-file", file]
+    return words

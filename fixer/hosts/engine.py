@@ -1,0 +1,118 @@
+"""The node `engine`: the Docker host, which is this machine. It answers docker's own questions and reads files here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from fixer.errors import Unreachable
+from fixer.hosts import commands, dockercli
+from fixer.hosts.base import NodeClock
+from fixer.hosts.dockercli import Inspected
+from fixer.hosts.local import LocalAsker
+from fixer.model.query import Answer, Command, Query
+from fixer.model.target import NodeKind
+
+_DOCKER = ("docker-project", "docker-container", "docker-logs", "docker-top", "compose-hash")
+
+
+class EngineAsker:
+    """Docker's view of the target. What opening the target inspected a moment ago is used once, then asked anew."""
+
+    kind: NodeKind = "machine"
+    name = "engine"
+
+    def __init__(self, inspected: Mapping[Command, Sequence[Inspected]]) -> None:
+        self._fresh = dict(inspected)
+        self._here = LocalAsker("engine")
+
+    def clock(self) -> NodeClock:
+        """This machine's clock."""
+        return self._here.clock()
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        """Docker's answers and this machine's files."""
+        asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command) and q.name in _DOCKER]
+        answers = dict(self._here.ask([q for q in queries if q not in asked]))
+        for query in asked:
+            fresh = self._fresh.pop(query, None)
+            try:
+                answers[query] = _as_answer(fresh) if fresh is not None else answer_docker(query)
+            except Unreachable as error:
+                answers[query] = Answer("failed", message=error.message)
+        return answers
+
+
+def _as_answer(found: Sequence[Inspected]) -> Answer:
+    return Answer("ok", json.dumps(list(found)).encode(), returncode=0)
+
+
+def answer_docker(query: Command) -> Answer:
+    """The answer to one of docker's commands."""
+    kinds: Mapping[tuple[str, int], Callable[..., Answer]] = {
+        ("docker-project", 1): lambda project: _as_answer(project_containers(project)),
+        ("docker-container", 1): _container, ("docker-logs", 2): _logs, ("docker-top", 1): _top,
+        ("compose-hash", 2): _compose_hash,
+    }
+    answer = kinds.get((query.name, len(query.args)))
+    if answer is None or any(arg.startswith("-") or "\0" in arg for arg in query.args):
+        return commands.refused(query)
+    return answer(*query.args)
+
+
+def project_containers(project: str) -> list[Inspected]:
+    """Every container of a compose project, stopped ones too, in the order of their names."""
+    found = dockercli.inspect(dockercli.list_ids(f"label={dockercli.PROJECT_LABEL}={project}"))
+    return sorted(found, key=dockercli.name_of)
+
+
+def with_peers(item: Inspected) -> list[Inspected]:
+    """A container, then those that share a user-defined network with it."""
+    networks = dockercli.user_networks(item)
+    ids = dockercli.list_ids(*(f"network={network}" for network in networks)) if networks else []
+    peers = dockercli.inspect(i for i in ids if i != item.get("Id"))
+    return [item, *sorted(peers, key=dockercli.name_of)]
+
+
+def _container(name: str) -> Answer:
+    found = dockercli.inspect([name])
+    if not found:
+        return Answer("absent", message=f"no container {name}")
+    return _as_answer(found if dockercli.is_machine(found[0]) else with_peers(found[0]))
+
+
+def _logs(container: str, lines: str) -> Answer:
+    if not lines.isdigit():
+        return Answer("failed", message=f"not a number of lines: {lines}")
+    result = dockercli.docker("logs", "--timestamps", "--tail", lines, container)
+    if result.returncode != 0:
+        return Answer("failed", stderr=result.stderr, returncode=result.returncode, message="docker logs failed")
+    # the two streams come apart; the stamps are of fixed width, so they sort as text
+    both: list[bytes] = (result.stdout + result.stderr).splitlines(keepends=True)
+    both.sort(key=_stamp)
+    return Answer("ok", b"".join(both), returncode=0)
+
+
+def _stamp(line: bytes) -> bytes:
+    return line[:30]
+
+
+def _top(container: str) -> Answer:
+    result = dockercli.docker("top", container, "-eo", "pid,ppid,uid,args")
+    if result.returncode != 0:
+        return Answer("failed", stderr=result.stderr, returncode=result.returncode, message="docker top failed")
+    return Answer("ok", result.stdout, returncode=0)
+
+
+def _compose_hash(project: str, service: str) -> Answer:
+    found = project_containers(project)
+    item = next((i for i in found if dockercli.labels_of(i).get(dockercli.SERVICE_LABEL) == service), None)
+    if item is None:
+        return Answer("absent", message=f"no container of service {service}")
+    words = dockercli.compose_words(dockercli.labels_of(item))
+    result = dockercli.docker(*words, "config", "--hash", service)
+    if result.returncode != 0:
+        said = result.stderr.decode(errors="replace").strip().splitlines()
+        message = said[-1][:200] if said else "docker compose config failed"
+        return Answer("failed", stderr=result.stderr, returncode=result.returncode, message=message)
+    return Answer("ok", result.stdout, returncode=0)

@@ -1,0 +1,239 @@
+"""Files of a node that is reached through sh: one shell stays open, each call is one small script with one outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shlex
+import stat as st
+from collections.abc import Iterator, Sequence
+
+from fixer.errors import Locked, Unreachable
+from fixer.hosts.frames import mode_of
+from fixer.hosts.process import Conversation
+from fixer.model.journal import FileState
+from fixer.model.plan import FileMeta
+
+_TIMEOUT = 30.0
+_CHUNK = 1 << 14
+_ERRORS = (
+    ("No such file", errno.ENOENT), ("nonexistent", errno.ENOENT), ("File exists", errno.EEXIST),
+    ("Permission denied", errno.EACCES), ("not permitted", errno.EPERM), ("Read-only file system", errno.EROFS),
+    ("No space left", errno.ENOSPC), ("Not a directory", errno.ENOTDIR), ("not empty", errno.ENOTEMPTY),
+    ("Is a directory", errno.EISDIR), ("resource busy", errno.EBUSY), ("not supported", errno.ENOTSUP),
+    ("Not a regular file", errno.EINVAL),
+)
+_COLUMNS = re.compile(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
+_PLAIN = re.compile(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
+
+# Every function says why it failed in the words of strerror; those of the tools are the same under LC_ALL=C.
+_PRELUDE = r"""LC_ALL=C; export LC_ALL; umask 077; exec 4>&1
+have() { command -v "$1" >/dev/null 2>&1; }
+there() { [ -e "$1" ] || [ -h "$1" ]; }
+fail() { echo "$1: $2" >&2; return 1; }
+known() { there "$1" || fail "$1" "No such file or directory"; }
+fresh() { if there "$1"; then fail "$1" "File exists"; fi; }
+plain() { known "$1" && { [ -f "$1" ] || fail "$1" "Not a regular file"; }; }
+own() { plain "$1" && if [ -h "$1" ]; then fail "$1" "Not a regular file"; fi; }
+settle() { sync "$1" 2>/dev/null || sync; }
+settle_folder() { d=${1%/*}; settle "${d:-/}"; }
+state() {
+  there "$1" || { echo absent; return 0; }
+  a=''
+  case $(ls -lnd "$1") in ??????????+*)
+    have getfattr || fail "$1" "its ACL cannot be read without getfattr: Operation not supported" || return 1
+    a=$(getfattr --absolute-names -e hex -n system.posix_acl_access "$1" | sed -n 's/^system.posix_acl_access=//p') ;;
+  esac
+  c=''; [ -d /sys/fs/selinux ] && have stat && c=$(stat -c %C "$1" 2>/dev/null)
+  echo "there $a"; echo "$c"; ls -lnd "$1"
+  if [ -f "$1" ] && [ ! -h "$1" ]; then cat "$1"; fi
+}
+contents() { plain "$1" && cat "$1"; }
+meta() {
+  own "$1" && chown "$3:$4" "$1" && chmod "$2" "$1" || return 1
+  if [ "$6" ]; then
+    have setfattr || fail "$1" "its ACL cannot be set without setfattr: Operation not supported" || return 1
+    setfattr -n system.posix_acl_access -v "$6" "$1" || return 1
+  fi
+  if [ "$5" ]; then chcon "$5" "$1" || return 1; fi
+  settle "$1"
+}
+create() {
+  fresh "$1" || return 1
+  (set -C; : >"$1") || return 1
+  { bytes >"$1" && meta "$@" && settle_folder "$1"; } || { rm -f "$1"; return 1; }
+}
+add() {
+  if [ -h "$1" ]; then fail "$1" "Not a regular file"; return; fi
+  new=1; [ -e "$1" ] && new=''
+  bytes >>"$1" && settle "$1" && if [ "$new" ]; then settle_folder "$1"; fi
+}
+move() {
+  known "$1" || return 1
+  if [ -d "$2" ]; then fail "$2" "Is a directory"; return; fi
+  mv -f "$1" "$2" && settle_folder "$2"
+}
+overwrite() { plain "$1" && bytes >"$1" && settle "$1"; }
+link() { fresh "$2" && ln -s "$1" "$2" && settle_folder "$2"; }
+remove() {
+  known "$1" || return 1
+  if [ -d "$1" ] && [ ! -h "$1" ]; then fail "$1" "Is a directory"; return; fi
+  rm -f "$1" && settle_folder "$1"
+}
+folder() { fresh "$1" && mkdir "$1" && chmod "$2" "$1" && settle_folder "$1"; }
+unfolder() { known "$1" && rmdir "$1" && settle_folder "$1"; }
+names() {
+  for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do if there "$f"; then printf '%s\0' "${f##*/}"; fi; done
+}
+"""
+
+
+def quoted_bytes(data: bytes) -> str:
+    """Sh text that prints exactly these bytes: octal for all but plain characters, so nothing can end the quotes."""
+    parts = []
+    for start in range(0, len(data), _CHUNK):
+        chunk = data[start : start + _CHUNK]
+        text = "".join(chr(b) if _PLAIN.match(bytes((b,))) else f"\\{b:03o}" for b in chunk)
+        parts.append(f"printf -- '{text}'" if not text.startswith("-") else f"printf '\\{ord('-'):03o}{text[1:]}'")
+    return "\n".join(parts) or ":"
+
+
+class ShFiles:
+    """The Files protocol through sh. `shell` starts the one that stays; `enter` are the words before any argv."""
+
+    def __init__(self, shell: Sequence[str], enter: Sequence[str]) -> None:
+        self._shell = tuple(shell)
+        self._enter = tuple(enter)
+        self._talk: Conversation | None = None
+
+    def close(self) -> None:
+        """End the shell."""
+        if self._talk is not None:
+            self._talk.close()
+            self._talk = None
+
+    def _call(self, function: str, *words: str, data: bytes | None = None) -> bytes:
+        """What the function printed; OSError with what it complained about."""
+        if any("\0" in word for word in words):
+            raise ValueError("embedded null byte")
+        nonce = os.urandom(16).hex()
+        feed = "" if data is None else f"bytes() {{\n{quoted_bytes(data)}\n}}\n"
+        call = " ".join((function, *map(shlex.quote, words)))
+        text = f"{feed}e=$( {{ {call} </dev/null; }} 2>&1 >&4 ); printf '\\n{nonce} %s %s\\n{nonce}\\n' \"$?\" \"$e\"\n"
+        output = self._exchange(os.fsencode(text), f"\n{nonce}\n".encode())
+        body, _, verdict = output.rpartition(f"\n{nonce} ".encode())
+        code, _, said = verdict.decode(errors="replace").partition(" ")
+        if code != "0":
+            raise _error(said, words[0])
+        return body
+
+    def _exchange(self, text: bytes, mark: bytes) -> bytes:
+        if self._talk is None or not self._talk.alive:
+            self.close()
+            self._talk = Conversation(self._shell)
+            text = _PRELUDE.encode() + text
+        output = self._talk.exchange(text, mark, _TIMEOUT)
+        if output is None:
+            said = self._talk.complaint()
+            self.close()
+            raise Unreachable(f"the shell on the node ended: {said[-300:] or 'no answer'}")
+        return output
+
+    def state(self, path: str) -> FileState:
+        """What the path is now."""
+        head, _, rest = self._call("state", path).partition(b"\n")
+        if head == b"absent":
+            return FileState("absent")
+        acl = head.partition(b" ")[2].decode().removeprefix("0x")
+        label, _, rest = rest.partition(b"\n")
+        where = os.fsencode(path)
+        columns, _, data = rest.partition(where)
+        match = _COLUMNS.match(columns)
+        if match is None:
+            raise OSError(errno.EIO, "ls gave an unknown line", path)
+        mode = mode_of(match[1].decode("ascii", "replace"))
+        bits, uid, gid = st.S_IMODE(mode), int(match[3]), int(match[4])
+        context = label.decode(errors="replace").strip("?")
+        if st.S_ISLNK(mode):
+            target = data.removeprefix(b" -> ").removesuffix(b"\n")
+            return FileState("link", "", len(target), bits, uid, gid, context, "", os.fsdecode(target))
+        if not st.S_ISREG(mode):
+            return FileState("other", "", 0, bits, uid, gid, context)
+        data = data.removeprefix(b"\n")
+        return FileState("file", hashlib.sha256(data).hexdigest(), len(data), bits, uid, gid, context, acl)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a regular file."""
+        return self._call("contents", path)
+
+    def create(self, path: str, data: bytes, meta: FileMeta) -> None:
+        """A new file; FileExistsError where something is there."""
+        self._call("create", path, *_meta_words(meta), data=data)
+
+    def append(self, path: str, data: bytes) -> None:
+        """Append to the file, made 0600 where it is not there."""
+        self._call("add", path, data=data)
+
+    def rename(self, source: str, destination: str) -> None:
+        """Atomic rename over the destination."""
+        self._call("move", source, destination)
+
+    def overwrite(self, path: str, data: bytes) -> None:
+        """Write over the same inode."""
+        self._call("overwrite", path, data=data)
+
+    def set_meta(self, path: str, meta: FileMeta) -> None:
+        """Owner, mode, ACL and label of a regular file."""
+        self._call("meta", path, *_meta_words(meta))
+
+    def symlink(self, target: str, path: str) -> None:
+        """A new link; FileExistsError where something is there."""
+        self._call("link", target, path)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file or link."""
+        self._call("remove", path)
+
+    def mkdir(self, path: str, mode: int) -> None:
+        """A new folder of exactly that mode."""
+        self._call("folder", path, f"{mode:o}")
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder."""
+        self._call("unfolder", path)
+
+    def listdir(self, path: str) -> tuple[str, ...]:
+        """Sorted names; empty where there is no such folder."""
+        return tuple(sorted(os.fsdecode(name) for name in self._call("names", path).split(b"\0")[:-1]))
+
+    @contextlib.contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """A live `flock` on the node holds it: it ends with its input, so also when we are killed."""
+        held = os.urandom(16).hex()
+        script = 'umask 077; flock -n "$1" sh -c \'echo "$1"; exec cat\' sh "$2" || echo "busy $2 $?"'
+        holder = Conversation((*self._enter, "sh", "-c", script, "sh", path, held))
+        try:
+            before = holder.exchange(b"", f"{held}".encode(), _TIMEOUT)
+            if before is None:
+                raise Unreachable(f"no lock on the node: {holder.complaint()[-300:] or 'no answer'}")
+            if before.endswith(b"busy "):
+                complaint = holder.complaint()
+                if complaint:
+                    raise _error(complaint, path)
+                raise Locked("another repair or undo is at work on this target", "wait until it has ended")
+            yield
+        finally:
+            holder.close()
+
+
+def _meta_words(meta: FileMeta) -> tuple[str, ...]:
+    acl = f"0x{meta.acl.hex()}" if meta.acl else ""
+    return f"{meta.mode:o}", str(meta.uid), str(meta.gid), meta.label, acl
+
+
+def _error(said: str, path: str) -> OSError:
+    number = next((code for words, code in _ERRORS if words in said), errno.EIO)
+    return OSError(number, said.strip().splitlines()[-1][-300:] if said.strip() else os.strerror(number), path)
