@@ -190,5 +190,5 @@ def _see(lab: Lab, step: Table) -> None:
 STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
     "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
-    "see": _see,
+    "see": _see, "gone": _gone,
 }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lab import images, records
 from lab.breaking import DRAWN, break_lab
 from lab.catalog import Choice, choose, scenario
 from lab.disk import fill_machine, write_folder
-from lab.engine import labs_running, remove_labelled, require_docker
+from lab.engine import labelled, labs_running, remove_labelled, require_docker
 from lab.errors import NotBroken, UsageError
 from lab.load import start_visitors
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
@@ -52,17 +52,9 @@ def lab_up(word: str, stack: Stack | None, seed: int, say: Say, *, chosen_seed: 
     require_docker()
     _refuse_twin(word, choice, stack, seed, chosen_seed)
     tags = images.ensure(say)
+    say("✔ images ready")
     lab = _prepare(word, choice, seed, tags, chosen_seed)
-    try:
-        start = time.monotonic()
-        raise_healthy(lab)
-        say(f"✔ stack up in {time.monotonic() - start:.1f} s")
-        seen = break_and_wait(lab, choice.variant)
-        say(f"✔ {'broken' if choice.variant.expect.cause else 'as promised'}: {seen.words}")
-    except BaseException:
-        lab_down(lab.id)
-        raise
-    return Risen(lab, choice.variant, seen)
+    return Risen(lab, choice.variant, _start(lab, choice.variant, say))
 
 
 def _refuse_twin(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:
@@ -116,6 +108,7 @@ def raise_healthy(lab: Lab) -> None:
 def break_and_wait(lab: Lab, variant: Variant) -> Seen:
     """Break a healthy lab and wait until the failure is there."""
     cookie = log_in(lab)
+    start_visitors(lab)
     mark = lab.log_mark()
     start_visitors(lab)
     break_lab(lab, variant)
@@ -134,23 +127,45 @@ def lab_down(lab_id: str) -> None:
     records.forget(lab_id)
 
 
-def lab_reset(lab: Lab, variant: Variant) -> Seen:
+def _clear_away(lab_id: str) -> None:
+    """After an interrupted start: the engine may still be carrying out what compose asked before it was stopped."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        quiet = 0
+        while quiet < 3:
+            left = any(labelled(kind, lab_id) for kind in ("container", "network", "volume"))
+            lab_down(lab_id)
+            quiet = 0 if left else quiet + 1
+            time.sleep(0.2)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def lab_reset(lab: Lab, variant: Variant, say: Say) -> tuple[Lab, Seen]:
     """Broken again from scratch: the same id, the same draw, new containers and files."""
-    kept: dict[str, Any] = dict(lab.record.extra)
-    remove_labelled(lab.id)
-    records.forget(lab.id)
-    images_of = {key.removeprefix("image_"): str(tag) for key, tag in lab.params.items() if key.startswith("image_")}
-    drawn = draw(scenario(lab.record.scenario), variant, lab.stack, lab.record.seed)
+    old = lab.record
+    drawn = draw(scenario(old.scenario), variant, lab.stack, old.seed)
     fresh = Record(
-        id=lab.id, asked=lab.record.asked, scenario=lab.record.scenario, variant=variant.name, stack=lab.stack,
-        seed=lab.record.seed, parameters=complete(drawn, lab.stack, lab.id, images_of),
-        chosen_seed=lab.record.chosen_seed, started=time.time(), extra={**kept, DRAWN: drawn},
+        id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
+        parameters=complete(drawn, lab.stack, lab.id, images.ensure(say)), chosen_seed=old.chosen_seed,
+        started=time.time(), extra={DRAWN: drawn},
     )
+    lab_down(lab.id)
     records.save(fresh)
     again = Lab(fresh)
+    return again, _start(again, variant, say)
+
+
+def _start(lab: Lab, variant: Variant, say: Say) -> Seen:
+    """Up, well, then broken; whatever ends it early, nothing is left behind."""
     try:
-        raise_healthy(again)
-        return break_and_wait(again, variant)
+        start = time.monotonic()
+        raise_healthy(lab)
+        say(f"✔ stack up in {time.monotonic() - start:.1f} s")
+        seen = break_and_wait(lab, variant)
     except BaseException:
-        lab_down(lab.id)
+        say(f"removing {lab.id}")
+        _clear_away(lab.id)
         raise
+    say(f"✔ {'broken' if variant.expect.cause else 'as promised'}: {seen.words}")
+    return seen

@@ -1,0 +1,201 @@
+"""The lab's command line: words become one call, its result printed, an exit code. Each command stays small."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+from enum import StrEnum
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from lab.errors import LabError, NotBroken
+
+if TYPE_CHECKING:
+    from lab.stack import Lab
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="lab", rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
+    help="Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container.",
+)
+
+# the parser's own errors, wherever this version of typer keeps them
+_ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+class StackName(StrEnum):
+    """Where a scenario runs."""
+
+    CONTAINERS = "containers"
+    HOST = "host"
+
+
+Which = Annotated[str, typer.Argument(metavar="LAB", help="The lab's id, or the scenario it was brought up as.")]
+Word = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario, SCENARIO/VARIANT, or an alias.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(standalone_mode=False)
+    except LabError as error:
+        sys.exit(_complain(error.message, error.hint, error.exit_code))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(_complain("interrupted; what was begun is removed", "", INTERRUPTED))
+    except _ParserError as error:
+        error.show()  # type: ignore[attr-defined]
+        sys.exit(error.exit_code)  # type: ignore[attr-defined]
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str, hint: str, code: int) -> int:
+    print(f"lab: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """A polite kill ends like Ctrl-C: what was begun is removed."""
+    raise KeyboardInterrupt
+
+
+def _say(line: str) -> None:
+    """Progress: beside the product of the command."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _find(word: str) -> Lab:
+    from lab.finding import find_lab
+
+    return find_lab(word)
+
+
+@app.command("list")
+def list_scenarios(as_json: AsJson = False) -> None:
+    """List the scenarios: difficulty, stacks, family."""
+    from lab.showing import list_json, list_text
+
+    typer.echo(list_json() if as_json else list_text())
+
+
+@app.command()
+def show(scenario: Word) -> None:
+    """Tell a scenario's story and where it runs."""
+    from lab.catalog import find
+    from lab.showing import show_text
+
+    typer.echo(show_text(find(scenario)))
+
+
+@app.command()
+def up(
+    scenario: Word,
+    stack: Annotated[StackName | None, typer.Option(help="Default: the scenario's first.")] = None,
+    seed: Annotated[int | None, typer.Option(help="What names, ports and structure are drawn from.")] = None,
+) -> None:
+    """Bring a broken stack up, and wait until it is really broken."""
+    from lab.raising import lab_up
+    from lab.showing import risen_text
+
+    number = secrets.randbelow(100000) if seed is None else seed
+    risen = lab_up(scenario, stack.value if stack else None, number, _say, chosen_seed=seed is not None)
+    typer.echo(risen_text(risen))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Say which labs are up and what their pages answer now."""
+    import json
+
+    from lab.engine import require_docker
+    from lab.showing import status as look
+    from lab.showing import status_text
+
+    require_docker()
+    entries = look()
+    typer.echo(json.dumps({"labs": entries}, indent=2) if as_json else status_text(entries))
+
+
+@app.command()
+def logs(
+    lab: Which, part: Annotated[str, typer.Argument(metavar="[SERVICE]")] = "",
+    follow: Annotated[bool, typer.Option(help="Go on until Ctrl-C.")] = True,
+) -> None:
+    """Follow the logs of a lab."""
+    from lab.entering import logs_argv
+
+    argv = logs_argv(_find(lab), part, follow=follow)
+    os.execvp(argv[0], argv)  # noqa: S606
+
+
+@app.command()
+def shell(
+    lab: Which, part: Annotated[str, typer.Argument(metavar="[SERVICE]", help="web, backend, or its name.")] = "",
+) -> None:
+    """Open a shell inside."""
+    from lab.entering import shell_argv
+
+    argv = shell_argv(_find(lab), part)
+    os.execvp(argv[0], argv)  # noqa: S606
+
+
+@app.command()
+def hint(lab: Which) -> None:
+    """Give the next hint, one at a time, from vague to exact."""
+    from lab.entering import next_hint
+
+    typer.echo(next_hint(_find(lab)))
+
+
+@app.command()
+def reset(lab: Which) -> None:
+    """Break a lab again from scratch."""
+    from lab.catalog import scenario
+    from lab.raising import Risen, lab_reset
+    from lab.showing import risen_text
+
+    found = _find(lab)
+    variant = scenario(found.record.scenario).variant(found.record.variant)
+    again, seen = lab_reset(found, variant, _say)
+    typer.echo(risen_text(Risen(again, variant, seen)))
+
+
+@app.command()
+def down(
+    lab: Annotated[str, typer.Argument(metavar="[LAB]")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Every lab.")] = False,
+) -> None:
+    """Remove everything that a lab made."""
+    from lab.errors import UsageError
+    from lab.finding import all_ids, find_id
+    from lab.raising import lab_down
+
+    if bool(lab) == everything:
+        raise UsageError("name a lab, or --all")
+    for lab_id in all_ids() if everything else (find_id(lab),):
+        lab_down(lab_id)
+        _say(f"✔ {lab_id} removed")
+
+
+@app.command()
+def validate() -> None:
+    """Check every scenario file."""
+    from lab.catalog import folders
+    from lab.validating import problems
+
+    found = list(problems())
+    for _, problem in found:
+        typer.echo(problem)
+    if found:
+        raise NotBroken(f"{len(found)} problem{'s' if len(found) > 1 else ''} in the scenarios")
+    typer.echo(f"{len(folders())} scenarios, all right")
+
+
+if __name__ == "__main__":
+    main()

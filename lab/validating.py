@@ -1,0 +1,70 @@
+"""Checks every scenario file: against the schema, then by drawing and rendering each variant on each stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lab import catalog
+from lab.breaking import STEPS
+from lab.errors import LabError
+from lab.rendering import complete, render
+from lab.scenario import Scenario, Stack, Variant, load_scenario, problems_of, read_toml
+from lab.seeds import draw
+from lab.templates import Parameters, fill_deep
+
+SEEDS = range(3)
+_IMAGES = {"web": "web", "app": "app", "machine": "machine"}
+
+
+def problems() -> Iterator[tuple[str, str]]:
+    """(scenario, problem) for every mistake that can be found without Docker."""
+    for name, folder in catalog.folders().items():
+        path = folder / "scenario.toml"
+        try:
+            found = problems_of(read_toml(path), path)
+            found = found or list(_problems_of(load_scenario(folder)))
+        except LabError as error:
+            found = [error.message]
+        for problem in found:
+            yield name, problem
+    try:
+        catalog.aliases()
+    except LabError as error:
+        yield "aliases", error.message
+
+
+def _problems_of(scenario: Scenario) -> Iterator[str]:
+    """What shows only when a variant is drawn and rendered."""
+    for variant in scenario.variants:
+        for stack in variant.stacks:
+            for seed in SEEDS:
+                try:
+                    _try(scenario, variant, stack, seed)
+                except (LabError, re.error) as error:
+                    yield str(error)
+                    break
+
+
+def _try(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
+    full: Parameters = complete(draw(scenario, variant, stack, seed), stack, "name-0000", _IMAGES)
+    render(full, stack)
+    where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
+    for number, step in enumerate(variant.steps_on(stack)):
+        filled = fill_deep(dict(step), full, f"{where}.breaks[{number}]")
+        assert isinstance(filled, dict)
+        if not STEPS.keys() & filled.keys():
+            raise LabError(f"{where}.breaks[{number}]: no known step")
+        for key in filled.get("set", {}):
+            if key not in full:
+                raise LabError(f"{where}.breaks[{number}].set: no parameter is called {key!r}")
+        when = str(step.get("when", "")).partition("=")[0]
+        if when and when not in full:
+            raise LabError(f"{where}.breaks[{number}].when: no parameter is called {when!r}")
+    symptom = fill_deep(dict(variant.symptom_on(stack)), full, f"{where}.symptom")
+    assert isinstance(symptom, dict)
+    re.compile(str(symptom.get("log", "")))
+    told = {"hints": list(variant.hints), "input": dict(variant.input), "load": dict(variant.load or {}),
+            "story": variant.story, "debrief": variant.debrief}
+    for key, text in told.items():
+        fill_deep(text, full, f"{where}.{key}")
