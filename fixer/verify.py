@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from fixer.model.diagnosis import Diagnosis, Finding, HealthVerdict, RouteHealth, Undetermined
 from fixer.model.facts import Known
@@ -154,3 +155,33 @@ def _route(facts: RouteFacts, health: RouteHealth | None) -> Proof:
     if health is None or health.state == "unknown":
         return Proof("route-answers", "unknown", where, health.reason if health else "not asked")
     return Proof("route-answers", "passed" if health.state == "ok" else "failed", where, health.reason)
+
+
+def url_note(look: Look, url: str) -> tuple[str, ...]:
+    """Where this nginx answers the user's address well, the 502 comes from something else. Nothing without a URL."""
+    if not url:
+        return ()
+    route = _route_of(look.snapshot, url)
+    if route is None:
+        return (f"no route of this nginx takes {url}: its name leads elsewhere, or a location answers it by itself",)
+    health = next((entry for entry in look.diagnosis.health if entry.route == route), None)
+    if health is None or health.state != "ok":
+        return ()
+    return (f"this nginx answers {url} well ({health.reason}): a 502 seen there comes from something in front of it",)
+
+
+def _route_of(snapshot: Snapshot, url: str) -> str | None:
+    """The id of the route that the address lands in: server name and port first, then the longest prefix."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    best: tuple[tuple[bool, bool, int], str] | None = None
+    for facts in snapshot.routes:
+        route = facts.route
+        prefix = route.location.lstrip("=^~* ")
+        if route.internal or not (parts.path or "/").startswith(prefix):
+            continue
+        on_port = any(listen.port == port for listen in route.listens)
+        score = (parts.hostname in route.server_names, on_port, len(prefix))
+        if best is None or score > best[0]:
+            best = (score, route.id)
+    return best[1] if best is not None else None

@@ -15,11 +15,15 @@ from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
 from fixer.model.capture import Capture
 from fixer.model.diagnosis import Inputs
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Command
 from fixer.model.report import Report, VerifyResult
+from fixer.model.snapshot import Snapshot
 from fixer.observe.assemble import snapshot
-from fixer.observe.collect import ObserveOptions, collect
+from fixer.observe.collect import collect
+from fixer.observe.options import ObserveOptions
 from fixer.render.reporting import report_of
-from fixer.verify import Look, proofs, verdict_of
+from fixer.verify import Look, proofs, url_note, verdict_of
 
 
 @contextmanager
@@ -38,15 +42,15 @@ def _load(data: bytes) -> Capture:
     return load(data)
 
 
-def look_at(target: Target, looking: Looking, inputs: Inputs | None = None, *, prove: bool = False) -> Look:
-    """One look: what is there now, and what it means. `prove` asks nginx for its own verdict of its files too."""
-    seen = snapshot(collect(target, observe_options(looking, prove=prove)))
+def look_at(target: Target, looking: Looking, inputs: Inputs | None = None) -> Look:
+    """One look: what is there now, and what it means."""
+    seen = snapshot(collect(target, observe_options(looking)))
     return Look(seen, judge(seen, inputs or {}))
 
 
-def observe_options(looking: Looking, *, prove: bool = False) -> ObserveOptions:
+def observe_options(looking: Looking) -> ObserveOptions:
     """How the observers are asked."""
-    return ObserveOptions(url=looking.url, wait=looking.wait, probe=not looking.no_probe, prove=prove)
+    return ObserveOptions(probe=not looking.no_probe, url=looking.url or None, wait=looking.wait)
 
 
 def diagnose(word: str, looking: Looking) -> Report:
@@ -54,7 +58,7 @@ def diagnose(word: str, looking: Looking) -> Report:
     started = time.monotonic()
     with opened(word) as target:
         look = look_at(target, looking)
-        notes = unfinished_note(target)
+        notes = (*url_note(look, looking.url), *unfinished_note(target))
     return report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
 
 
@@ -62,11 +66,29 @@ def verify(word: str, looking: Looking) -> VerifyResult:
     """Only the proofs of health, and the verdict that follows from them."""
     started = time.monotonic()
     with opened(word) as target:
-        look = look_at(target, looking, prove=True)
-        notes = unfinished_note(target)
+        first = look_at(target, looking)
+        look = replace(first, snapshot=_tested(target, first.snapshot))
+        notes = (*url_note(look, looking.url), *unfinished_note(target))
     found = proofs(look)
     report = report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
     return VerifyResult(replace(report, verdict=verdict_of(look, found), findings=(), checks=()), found)
+
+
+def _tested(target: Target, seen: Snapshot) -> Snapshot:
+    """The snapshot with nginx's own verdict of its files, which a diagnosis asks for only when in doubt."""
+    askers = {asker.name: asker for asker in target.askers()}
+    tested = []
+    for nginx in seen.nginxes:
+        asker = askers.get(nginx.node)
+        if isinstance(nginx.test, Known) or asker is None:
+            tested.append(nginx)
+            continue
+        query = Command("nginx-test", (nginx.binary, nginx.conf_path, nginx.prefix))
+        answer = asker.ask([query])[query]
+        said = (answer.data + answer.stderr).decode("utf-8", "replace")
+        code = answer.returncode
+        tested.append(replace(nginx, test=Unknown(answer.message or answer.status) if code is None else Known((code, said))))
+    return replace(seen, nginxes=tuple(tested))
 
 
 def unfinished_note(target: Target) -> tuple[str, ...]:

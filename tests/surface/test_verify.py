@@ -1,0 +1,174 @@
+"""Two looks compared, and the proofs of health: gone is gone, a route that stopped is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Check, Diagnosis, Finding, RouteHealth, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.snapshot import Snapshot
+from fixer.verify import Look, compare, proofs, url_note, verdict_of
+from tests.causes.building import BAD_GATEWAY, GOOD, REFUSED, Scene, healthy, moved
+
+
+def look(scene: Scene) -> Look:
+    seen = scene.snapshot()
+    return Look(seen, diagnose(seen))
+
+
+def fault(found: Look) -> Finding:
+    return found.diagnosis.findings[0]
+
+
+def with_health(found: Look, *states: str, findings: tuple[Finding, ...] = (), checks: tuple[Check, ...] = ()) -> Look:
+    health = tuple(RouteHealth(f"r{n}", state, state) for n, state in enumerate(states, 1))  # type: ignore[arg-type]
+    verdict = "healthy" if set(states) == {"ok"} and not findings else "broken"
+    return Look(found.snapshot, Diagnosis(verdict, findings, checks, health))  # type: ignore[arg-type]
+
+
+def two_routes() -> Look:
+    return look(Scene("127.0.0.1:8001", "127.0.0.1:8002").answers(BAD_GATEWAY).answers(GOOD, route=1))
+
+
+def test_a_healthy_look_after_is_better() -> None:
+    before = look(moved())
+    assert fault(before).cause == "wrong-port"
+    judged = compare(before, look(healthy()), fault(before))
+    assert judged.better and judged.fixed and judged.regressions == ()
+
+
+def test_the_same_finding_after_is_not_better() -> None:
+    before = look(moved())
+    judged = compare(before, before, fault(before))
+    assert not judged.better and not judged.fixed
+
+
+def test_another_fault_may_remain() -> None:
+    before = look(moved())
+    other = replace(fault(before), cause="crash-killed")
+    after = with_health(before, "failing", findings=(other,))
+    assert compare(before, after, fault(before)).better
+
+
+def test_what_cannot_be_told_after_is_not_better() -> None:
+    before = look(moved())
+    after = with_health(before, "failing", checks=(Check("wrong-port", Undetermined(("not root",))),))
+    assert not compare(before, after, fault(before)).better
+
+
+def test_advice_of_the_same_cause_is_no_fault() -> None:
+    before = look(moved())
+    after = with_health(before, "failing", findings=(replace(fault(before), role="advice"),))
+    assert compare(before, after, fault(before)).fixed
+
+
+def test_the_same_cause_on_another_route_of_the_service_is_another_fault() -> None:
+    before = two_routes()
+    mine = replace(fault(look(moved())), routes=("r1",), service="s")
+    other = replace(mine, routes=("r2",))
+    assert compare(before, with_health(before, "ok", "failing", findings=(other,)), mine).fixed
+    assert not compare(before, with_health(before, "ok", "failing", findings=(replace(mine, routes=("r1", "r2")),)), mine).fixed
+
+
+def test_without_routes_the_service_decides() -> None:
+    before = two_routes()
+    mine = replace(fault(look(moved())), routes=(), service="a")
+    same, other = replace(mine, summary="again"), replace(mine, service="b")
+    assert not compare(before, with_health(before, "failing", "ok", findings=(same,)), mine).fixed
+    assert compare(before, with_health(before, "failing", "ok", findings=(other,)), mine).fixed
+
+
+@pytest.mark.parametrize(("was", "now", "regressed"), [
+    ("ok", "failing", True), ("ok", "degraded", True), ("ok", "unknown", True), ("degraded", "failing", True),
+    ("degraded", "ok", False), ("failing", "failing", False), ("unknown", "failing", False), ("ok", "ok", False),
+])
+def test_a_route_that_answered_must_go_on_answering(was: str, now: str, regressed: bool) -> None:
+    base = two_routes()
+    mine = fault(look(moved()))
+    judged = compare(with_health(base, "failing", was), with_health(base, "ok", now), mine)
+    assert bool(judged.regressions) is regressed
+    assert judged.better is not regressed
+
+
+def test_a_route_that_is_gone_is_a_regression() -> None:
+    base = two_routes()
+    gone = replace(base.snapshot, routes=base.snapshot.routes[:1])
+    judged = compare(with_health(base, "failing", "ok"), Look(gone, with_health(base, "ok").diagnosis), fault(look(moved())))
+    assert judged.regressions == ("/1 on _ (0.0.0.0:80) is gone",)
+
+
+def test_a_route_is_the_same_when_its_number_changes() -> None:
+    base = two_routes()
+    first, second = base.snapshot.routes
+    turned = replace(base.snapshot, routes=(
+        replace(second, route=replace(second.route, id="r1")), replace(first, route=replace(first.route, id="r2")),
+    ))
+    after = Look(turned, with_health(base, "ok", "ok").diagnosis)
+    assert compare(with_health(base, "failing", "ok"), after, fault(look(moved()))).better
+
+
+def test_of_two_routes_with_one_name_the_worse_counts() -> None:
+    base = two_routes()
+    first, second = base.snapshot.routes
+    doubled = replace(base.snapshot, routes=(first, replace(second, route=replace(second.route, location="/"))))
+    before = Look(doubled, with_health(base, "ok", "ok").diagnosis)
+    after = Look(doubled, with_health(base, "ok", "failing").diagnosis)
+    assert compare(before, after, fault(look(moved()))).regressions
+
+
+def states(found: Look) -> dict[str, str]:
+    return {proof.check: proof.state for proof in proofs(found)}
+
+
+def with_nginx(seen: Snapshot, **changes: object) -> Snapshot:
+    return replace(seen, nginxes=tuple(replace(nginx, **changes) for nginx in seen.nginxes))  # type: ignore[arg-type]
+
+
+def test_a_healthy_host_is_proven() -> None:
+    good = look(healthy())
+    good = replace(good, snapshot=with_nginx(good.snapshot, test=Known((0, "syntax is ok"))))
+    assert set(states(good).values()) == {"passed"}
+    assert verdict_of(good, proofs(good)) == "healthy"
+
+
+def test_what_fails_is_shown() -> None:
+    bad = look(moved())
+    refusal = "nginx: [warn] x\nnginx: [emerg] unknown directive"
+    bad = replace(bad, snapshot=with_nginx(bad.snapshot, test=Known((1, refusal)), master_pid=None))
+    assert set(states(bad).values()) == {"failed"}
+    assert next(proof.text for proof in proofs(bad)) == "nginx: [emerg] unknown directive"
+    assert verdict_of(bad, proofs(bad)) == bad.diagnosis.verdict
+
+
+def test_a_refusal_without_words_is_one_too() -> None:
+    bad = replace(look(healthy()), snapshot=with_nginx(healthy().snapshot(), test=Known((1, ""))))
+    assert proofs(bad)[0].text == "nginx -t fails"
+    assert verdict_of(bad, proofs(bad)) == "degraded"
+
+
+def test_what_was_not_asked_is_unknown() -> None:
+    scene = healthy().endpoint(http=Unknown("no probe"))
+    found = Look(scene.snapshot(), Diagnosis("unknown", (), (), ()))
+    assert {"nginx-test": "unknown", "backend-answers": "unknown", "route-answers": "unknown"}.items() <= states(found).items()
+
+
+def test_an_endpoint_without_http_fails_with_its_word() -> None:
+    found = look(healthy().endpoint(http=Known(replace(REFUSED, error=None))))
+    assert [p.text for p in proofs(found) if p.check == "backend-answers"] == ["no answer"]
+
+
+def test_a_url_that_is_well_here_points_in_front() -> None:
+    good = look(healthy())
+    assert url_note(good, "") == ()
+    assert "in front of it" in url_note(good, "http://shop.example/x")[0]
+    assert url_note(look(moved()), "http://shop.example/x") == ()
+    assert "no route" in url_note(replace(good, snapshot=replace(good.snapshot, routes=())), "http://x/")[0]
+
+
+def test_the_longest_prefix_takes_a_url() -> None:
+    base = two_routes()
+    well = with_health(base, "failing", "ok")
+    assert url_note(well, "http://a:80/1/x") and not url_note(well, "http://a:80/2")
