@@ -32,7 +32,7 @@ def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
 
 def kill_group(container: str, pid: int) -> None:
     """Kill what a `docker exec` left: killing its client does not end the command."""
-    words = ("sh", "-c", 'kill -9 -- "-$1" 2>/dev/null || kill -9 "$1"', "sh", str(pid))
+    words = ("sh", "-c", 'kill -s KILL -- "-$1" || kill -s KILL "$1"', "sh", str(pid))
     process.run((*exec_words(container, stdin=False), *words), timeout=10)
 
 

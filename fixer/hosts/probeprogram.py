@@ -170,7 +170,7 @@ def _wrap(sock, sni):
 
 def probe_all(specs):
     """The outcomes of all probes, made at the same time, in their order."""
-    outcomes = [None] * len(specs)  # type: list
+    outcomes = [None] * len(specs)  # type: list[object]
 
     def work(index):
         outcomes[index] = probe_one(specs[index])
