@@ -87,7 +87,8 @@ def _tested(target: Target, seen: Snapshot) -> Snapshot:
         answer = asker.ask([query])[query]
         said = (answer.data + answer.stderr).decode("utf-8", "replace")
         code = answer.returncode
-        tested.append(replace(nginx, test=Unknown(answer.message or answer.status) if code is None else Known((code, said))))
+        unknown = Unknown(answer.message or answer.status)
+        tested.append(replace(nginx, test=unknown if code is None else Known((code, said))))
     return replace(seen, nginxes=tuple(tested))
 
 
