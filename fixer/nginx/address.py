@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 _SCHEME = re.compile(rb"(https?|grpcs?|s?uwsgi)://", re.IGNORECASE)
@@ -40,6 +41,7 @@ class Url(NamedTuple):
     authority: Authority
 
 
+@lru_cache(maxsize=4096)
 def parse_url(text: bytes) -> Url:
     """Cut the argument of a pass directive. Variables stay as written."""
     match = _SCHEME.match(text)
@@ -70,6 +72,7 @@ def parse_port(text: bytes) -> int:
     return -1
 
 
+@lru_cache(maxsize=256)
 def parse_duration(text: str) -> float | None:
     """Seconds of an nginx time (`60`, `90s`, `1m 30s`, `500ms`); None where it is none."""
     compact = text.replace(" ", "")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fixer.nginx.directives import CORE, ELSEWHERE, EVENTS, HTTP, OTHER_VERSIONS, THIRD_PARTY_PREFIXES
 from fixer.nginx.lexer import Token
-from fixer.nginx.tree import Directive, Tree
+from fixer.nginx.tree import Directive
 
 _BLOCK = 0x100
 _FLAG = 0x200
@@ -18,14 +18,38 @@ _ANY = 0x400
 _ONE_OR_MORE = 0x800
 _TWO_OR_MORE = 0x1000
 _MOST_WORDS = 8
+_COUNTED = 32
 
 
-class Context(NamedTuple):
+class Rules(dict[bytes, tuple[int, bool]]):
+    """What one context takes, worked out when first asked: bit n is set where n arguments fit, and whether it is a
+    block. A name that is not taken there has no bit.
+    """
+
+    def __init__(self, table: dict[bytes, tuple[int, ...]], bit: int) -> None:
+        super().__init__()
+        self._table = table
+        self._bit = bit
+
+    def __missing__(self, name: bytes) -> tuple[int, bool]:
+        mask = next((mask for mask in self._table.get(name, ()) if mask & self._bit), None)
+        if mask is None:
+            return 0, False
+        fitting = sum(1 << count for count in range(_COUNTED) if arity_fits(mask, count))
+        self[name] = rule = (fitting, bool(mask & _BLOCK))
+        return rule
+
+
+class Context:
     """Where a directive stands: the table of its module family and the bit of the block."""
 
-    name: str
-    table: dict[bytes, tuple[int, ...]]
-    bit: int
+    __slots__ = ("bit", "name", "rules", "table")
+
+    def __init__(self, name: str, table: dict[bytes, tuple[int, ...]], bit: int) -> None:
+        self.name = name
+        self.table = table
+        self.bit = bit
+        self.rules = Rules(table, bit)
 
 
 MAIN = Context("main", CORE, 0x01000000)
@@ -60,29 +84,29 @@ class Complaint(NamedTuple):
     near: int = -1
 
 
-def complain(directive: Directive, context: Context, tree: Tree) -> Complaint | None:
+def complain(directive: Directive, context: Context) -> Complaint | None:
     """What nginx would say about a directive in that place, None where it would take it (or may)."""
     masks = context.table.get(directive.name)
     if masks is None:
         return None if directive.name == b"include" else _unknown(directive, context)
     for mask in masks:
         if mask & context.bit:
-            return _shape_complaint(directive, mask, context, tree)
+            return _shape_complaint(directive, mask, context)
     if directive.name in OTHER_VERSIONS:
         return None
     return Complaint("not-allowed", f'"{_shown(directive)}" directive is not allowed here')
 
 
-def _shape_complaint(directive: Directive, mask: int, context: Context, tree: Tree) -> Complaint | None:
+def _shape_complaint(directive: Directive, mask: int, context: Context) -> Complaint | None:
     has_block = directive.block is not None
     wants_block = bool(mask & _BLOCK)
     if has_block != wants_block:
         ending = 'has no opening "{"' if wants_block else 'is not terminated by ";"'
-        return _swallowed(directive, context, tree, f'directive "{_shown(directive)}" {ending}')
+        return _swallowed(directive, context, f'directive "{_shown(directive)}" {ending}')
     if arity_fits(mask, len(directive.args)):
         return None
     message = f'invalid number of arguments in "{_shown(directive)}" directive'
-    return _swallowed(directive, context, tree, message)
+    return _swallowed(directive, context, message)
 
 
 def arity_fits(mask: int, count: int) -> bool:
@@ -98,19 +122,19 @@ def arity_fits(mask: int, count: int) -> bool:
     return count < _MOST_WORDS and bool(mask >> count & 1)
 
 
-def swallowed_word(directive: Directive, context: Context, tree: Tree) -> tuple[Token, Token] | None:
+def swallowed_word(directive: Directive, context: Context) -> tuple[Token, Token] | None:
     """The last word before a missing `;`, and the directive's name that was swallowed at the start of a later line."""
-    words = tree.words(directive)
+    words = directive.words()
     for before, word in pairwise(words):
-        if not word.quote and word.value in context.table and b"\n" in tree.data[before.end : word.start]:
+        if not word.quote and word.value in context.table and b"\n" in directive.tree.data[before.end : word.start]:
             return before, word
     return None
 
 
-def _swallowed(directive: Directive, context: Context, tree: Tree, message: str) -> Complaint:
+def _swallowed(directive: Directive, context: Context, message: str) -> Complaint:
     if not directive.closed:
         return Complaint("arguments", message, False)
-    found = swallowed_word(directive, context, tree)
+    found = swallowed_word(directive, context)
     if found is None:
         kind = "arguments" if "arguments" in message else "unexpected"
         return Complaint(kind, message, True, directive.start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import posixpath
 from collections.abc import Mapping
 
@@ -18,6 +19,17 @@ def read_config(files: Mapping[str, bytes], main: str, *, prefix: str = "/etc/ng
     `prefix` is nginx's own (`-p`), against which relative log and pid paths count; includes count from the folder
     of `main`.
     """
+    # The many small tuples made here form no cycles; collecting among them would take as long as the reading.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _read(files, main, prefix)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _read(files: Mapping[str, bytes], main: str, prefix: str) -> NginxConfig:
     sources = Sources(files, main)
     effective = Effective(sources)
     nodes = effective.read(main)
@@ -31,7 +43,7 @@ def read_config(files: Mapping[str, bytes], main: str, *, prefix: str = "/etc/ng
         files=sources.used,
         routes=routes.finished(),
         statics=tuple(routes.statics),
-        problems=tuple(effective.problems),
+        problems=effective.problems(),
         missing=tuple(dict.fromkeys(effective.missing)),
         pid_path=_path(_value(nodes, b"pid", "/run/nginx.pid"), prefix),
         error_logs=logs,

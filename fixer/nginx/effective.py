@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
 
 from fixer.model.nginxconf import ConfigProblem, Span
 from fixer.nginx.address import text_of
@@ -17,102 +18,99 @@ MOST_INCLUDES = 50_000
 MOST_DIRECTIVES = 2_000_000
 
 
-class Node(NamedTuple):
-    """A directive of the effective configuration, the file it stands in, and its block with includes in place."""
-
-    name: bytes
-    args: list[bytes]
-    directive: Directive
-    tree: Tree
-    block: list[Node] | None
+# A directive of the effective configuration; its block has the includes in place.
+Node: TypeAlias = Directive
 
 
 class _Place(NamedTuple):
-    """Where the reader is: the file, the context, the files that include it, how deep the block is."""
+    """Where the reader is: the context, the files that include this one, how deep the block is."""
 
-    tree: Tree
     context: Context | None
     files: tuple[str, ...]
     depth: int
 
 
 class Effective:
-    """Reads the main file and all it includes; what nginx would refuse is collected in `problems`."""
+    """Reads the main file and all it includes, and notes what nginx would refuse."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
-        self.problems: list[ConfigProblem] = []
         self.missing: list[str] = []
-        self._doubts: list[ConfigProblem] = []
+        self._noted: list[tuple[ConfigProblem, bool]] = []
         self._modules = False
         self._includes = 0
         self._directives = 0
 
     def read(self, main: str) -> list[Node]:
-        """The nodes of the main context; a main file that was not read gives none."""
+        """The directives of the main context; a main file that was not read gives none."""
         tree = self.sources.tree(main)
-        nodes: list[Node] = []
         if tree is None:
             self.missing.append(main)
-            return nodes
-        self._file(_Place(tree, MAIN, (main,), 0), nodes)
+            return []
+        return self._file(tree, _Place(MAIN, (main,), 0))
+
+    def problems(self) -> tuple[ConfigProblem, ...]:
+        """What was noted. A name that is not known is certain only where no module is loaded."""
         if not self._modules:
-            self.problems.extend(self._doubts)
-        return nodes
+            return tuple(problem for problem, _ in self._noted)
+        return tuple(replace(problem, fatal=False) if doubtful else problem for problem, doubtful in self._noted)
 
-    def refuse(self, node: Node, kind: str, message: str, *, fatal: bool = True) -> None:
+    def refuse(self, node: Node, kind: str, message: str) -> None:
         """Note something that nginx would refuse, at the line where it reads the end of the directive."""
-        self._note(node.tree, node.directive, Complaint(kind, message, True, node.directive.start), fatal=fatal)
+        self._note(node.tree, Complaint(kind, message, True, node.start), node.stop)
 
-    def _note(self, tree: Tree, directive: Directive, complaint: Complaint, *, fatal: bool) -> None:
-        self._add(tree, complaint.kind, complaint.message, directive.stop, complaint.near, fatal=fatal)
-
-    def _add(self, tree: Tree, kind: str, message: str, at: int, near: int, *, fatal: bool) -> None:
+    def _note(self, tree: Tree, complaint: Complaint, at: int) -> None:
+        """nginx stops at the first thing that it can't read: what comes later in that file is not noted."""
         if tree.problem is not None and at > tree.problem.at:
             return
-        near_line = tree.line(near) if near >= 0 else 0
-        shown = tree.line(at)
-        self.problems.append(
-            ConfigProblem(kind, message, tree.file, shown, fatal, near_line, line_text(tree, near if near >= 0 else at))
+        kind, message, sure, near = complaint
+        near = near if near >= 0 else at
+        problem = ConfigProblem(
+            kind, message, tree.file, tree.line(at), sure, tree.line(near), line_text(tree, near),
         )
+        self._noted.append((problem, kind in ("unknown-directive", "not-allowed")))
 
-    def _file(self, at: _Place, out: list[Node]) -> None:
-        tree = at.tree
-        self._block(tree.directives, at, out)
-        if tree.problem is not None:
-            problem = tree.problem
-            self._add(tree, problem.kind, problem.message, problem.at, problem.started, fatal=True)
+    def _file(self, tree: Tree, at: _Place) -> list[Node]:
+        nodes = self._block(tree.directives, at)
+        problem = tree.problem
+        if problem is not None:
+            self._note(tree, Complaint(problem.kind, problem.message, True, problem.started), problem.at)
+        return nodes
 
-    def _block(self, block: list[Directive], at: _Place, out: list[Node]) -> None:
-        tree, context = at.tree, at.context
+    def _block(self, block: list[Directive], at: _Place) -> list[Node]:
+        """The block with includes in place: the very same list where nothing had to be put in."""
         self._directives += len(block)
         if at.depth > DEEPEST_BLOCK or self._directives > MOST_DIRECTIVES:
-            return
-        for directive in block:
-            if context is not None:
-                complaint = complain(directive, context, tree)
-                if complaint is not None:
-                    self._complaint(directive, tree, complaint)
-            name, inner = directive.name, directive.block
+            return []
+        context = at.context
+        rules = context.rules if context is not None else None
+        out: list[Node] | None = None
+        for index, directive in enumerate(block):
+            name, args, _, _, _, inner, _ = directive
+            if rules is not None:
+                fitting, is_block = rules[name]
+                if not fitting >> len(args) & 1 or is_block is (inner is None):
+                    self._check(directive, context)
             if inner is not None:
-                children: list[Node] = []
                 within = INNER.get((context.name, name)) if context is not None else None
-                self._block(inner, _Place(tree, within, at.files, at.depth + 1), children)
-                out.append(Node(name, directive.args, directive, tree, children))
-            elif name == b"include" and len(directive.args) == 1:
+                spliced = self._block(inner, _Place(within, at.files, at.depth + 1))
+                if spliced is not inner:
+                    out = block[:index] if out is None else out
+                    directive = directive._replace(block=spliced)  # noqa: PLW2901 the same one, spliced
+            elif name == b"include" and len(args) == 1:
+                out = block[:index] if out is None else out
                 self._include(directive, at, out)
-            else:
-                if name == b"load_module":
-                    self._modules = True
-                out.append(Node(name, directive.args, directive, tree, None))
+                continue
+            elif name == b"load_module":
+                self._modules = True
+            if out is not None:
+                out.append(directive)
+        return block if out is None else out
 
-    def _complaint(self, directive: Directive, tree: Tree, complaint: Complaint) -> None:
-        """An unknown name is certain only where no module is loaded, which is known when all was read."""
-        count = len(self.problems)
-        self._note(tree, directive, complaint, fatal=complaint.sure)
-        if complaint.kind in ("unknown-directive", "not-allowed"):
-            self._doubts.extend(self.problems[count:])
-            del self.problems[count:]
+    def _check(self, directive: Directive, context: Context | None) -> None:
+        complaint = complain(directive, context) if context is not None else None
+        if complaint is not None:
+            self._note(directive.tree, complaint, directive.stop)
 
     def _include(self, directive: Directive, at: _Place, out: list[Node]) -> None:
         path = self.sources.full_path(directive.args[0])
@@ -120,12 +118,9 @@ class Effective:
         if matches is None:
             matches = (path,)
             if self.sources.tree(path) is None:
-                self.missing.append(path)
                 shown = text_of(path.encode("utf-8", "surrogateescape"))
-                message = f'open() "{shown}" failed (2: No such file or directory)'
-                self._add(at.tree, "missing-include", message, directive.stop, directive.start, fatal=True)
-                return
-        elif not matches:
+                self.refuse(directive, "missing-include", f'open() "{shown}" failed (2: No such file or directory)')
+        if not any(self.sources.tree(match) for match in matches):
             self.missing.append(path)
         for match in matches:
             included = self.sources.tree(match)
@@ -133,10 +128,9 @@ class Effective:
             if included is None or self._includes > MOST_INCLUDES:
                 continue
             if match in at.files or len(at.files) > DEEPEST_INCLUDE:
-                message = f'"{match}" includes itself'
-                self._add(at.tree, "include-loop", message, directive.stop, directive.start, fatal=True)
+                self.refuse(directive, "include-loop", f'"{match}" includes itself')
                 continue
-            self._file(_Place(included, at.context, (*at.files, match), at.depth), out)
+            out.extend(self._file(included, _Place(at.context, (*at.files, match), at.depth)))
 
 
 def line_text(tree: Tree, at: int) -> str:
@@ -148,13 +142,17 @@ def line_text(tree: Tree, at: int) -> str:
 
 def word_span(node: Node, index: int) -> Span:
     """The span of the value of one word (0 is the name), without its quotes."""
-    tree, directive = node.tree, node.directive
-    if index == 1:
+    tree = node.tree
+    data, start = tree.data, node.start
+    if index <= 1 and data.startswith(node.name, start):
+        after = start + len(node.name)
+        if index == 0:
+            return Span(tree.file, tree.line(start), start, after)
         word = node.args[0]
-        start = tree.data.find(word, directive.start + len(node.name))
-        if word and 0 <= start < directive.stop and tree.data[directive.start + len(node.name) : start].isspace():
+        start = data.find(word, after, node.stop)
+        if start >= 0 and word and data[after:start].isspace():
             return Span(tree.file, tree.line(start), start, start + len(word))
-    token = tree.words(directive)[index]
+    token = node.words()[index]
     quote = len(token.quote)
     return Span(tree.file, tree.line(token.start), token.start + quote, token.end - quote)
 

@@ -44,7 +44,7 @@ class Listens:
         return (Listen("0.0.0.0", 80, False, False, False, word_span(server, 0)),)  # noqa: S104 nginx's own default
 
     def _check_parameters(self, node: Node) -> None:
-        found = swallowed_word(node.directive, IN_SERVER, node.tree)
+        found = swallowed_word(node, IN_SERVER)
         if found is not None:
             self._effective.refuse(node, "missing-semicolon", f'invalid parameter "{text_of(found[1].value)}"')
 

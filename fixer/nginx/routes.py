@@ -94,7 +94,7 @@ class Routes:
             timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
             place=server.locations.root,
         )
-        self._note_return(node, block, server, level)
+        self._note_return(block, server, level)
         self._read_block(block, server, level, 0)
 
     def _read_block(self, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
@@ -106,12 +106,13 @@ class Routes:
 
     def _read_inner(self, node: Node, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
         timeouts = self._timeouts(block, level.timeouts)
+        names = {child.name for child in block}
         if node.name != b"location":
             label = level.label if node.name == b"if" else f"{level.label} limit_except".strip()
             inner = level._replace(
                 label=label, timeouts=timeouts, conditional=True, variables=level.variables.within(block),
             )
-            self._note_return(node, block, server, inner)
+            self._note_return(block, server, inner)
             self._read_block(block, server, inner, depth + 1)
             return
         label = " ".join(text_of(arg) for arg in node.args)
@@ -119,15 +120,15 @@ class Routes:
         if duplicate:
             self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
         inner = _Level(
-            label, place, timeouts, level.variables.within(block), level.conditional,
-            any(child.name == b"internal" for child in block),
+            label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
         )
-        self._note_return(node, block, server, inner)
-        if not any(child.name in _PASSES or child.name == b"return" for child in block):
+        if b"return" in names:
+            self._note_return(block, server, inner)
+        elif _PASSES.isdisjoint(names):
             self.statics.append(StaticLocation(server.number, label, None, word_span(node, 0)))
         self._read_block(block, server, inner, depth + 1)
 
-    def _note_return(self, node: Node, block: list[Node], server: _Server, level: _Level) -> None:
+    def _note_return(self, block: list[Node], server: _Server, level: _Level) -> None:
         """A `return` of this very block: it answers before anything is handed upstream."""
         for child in block:
             if child.name == b"return" and child.args:

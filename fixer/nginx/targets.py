@@ -52,11 +52,7 @@ class Targets:
             return Target(scheme, block.servers, block.name)
         value = node.args[index - 1]
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        server = UpstreamServer(
-            text_of(value[authority.start : authority.end]), host_text(authority), port_or(authority, default),
-            unix_text(authority), part_span(node, index, authority.start, authority.end),
-            port_span=port_span(node, index, authority),
-        )
+        server = _server(value[authority.start : authority.end], authority, default, node, index)
         return Target(scheme, (server,), "")
 
     def _check_literal(self, node: Node, url: Url) -> None:
@@ -129,11 +125,7 @@ class Targets:
         if block is not None:
             return Target(scheme, block.servers, block.name)
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        server = UpstreamServer(
-            text_of(found.text[authority.start : authority.end]), host_text(authority), port_or(authority, default),
-            unix_text(authority), part_span(found.node, found.word, authority.start, authority.end),
-            port_span=port_span(found.node, found.word, authority),
-        )
+        server = _server(found.text[authority.start : authority.end], authority, default, found.node, found.word)
         return Target(scheme, (server,), "")
 
     def _mixed(
@@ -163,6 +155,14 @@ class Targets:
 _PORTLESS = frozenset((b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
 
 
+def _server(written: bytes, authority: Authority, default: int, node: Node, word: int) -> UpstreamServer:
+    span = part_span(node, word, authority.start, authority.end)
+    return UpstreamServer(
+        text_of(written), host_text(authority), port_or(authority, default), unix_text(authority), span,
+        port_span=port_span(span, authority),
+    )
+
+
 def _scheme_of(value: bytes, fallback: Scheme) -> tuple[Scheme, int]:
     """The scheme and where the authority begins; -1 where the whole URL is in a variable."""
     url = parse_url(value)
@@ -176,7 +176,7 @@ def _scheme_of(value: bytes, fallback: Scheme) -> tuple[Scheme, int]:
 
 def _port_place(node: Node, authority: Authority, text: bytes, values: tuple[Value, ...]) -> Span | None:
     if authority.port is not None and authority.port > 0:
-        return port_span(node, 1, authority)
+        return port_span(part_span(node, 1, authority.start, authority.end), authority)
     last = values[-1]
     if last.text.isdigit() and text.rpartition(b":")[2].startswith(b"$"):
         return part_span(last.node, last.word, 0, len(last.text))

@@ -22,40 +22,23 @@ class Directive(NamedTuple):
     """A name, its arguments as nginx sees them, and its block (None without one).
 
     `start` is where the name begins, `stop` the terminator (`;`, `{`, or the end of the file where it is missing).
+    `tree` is the file it stands in.
     """
 
     name: bytes
     args: list[bytes]
     start: int
     stop: int
+    tree: Tree
     block: list[Directive] | None = None
     closed: bool = True
 
-
-class Tree:
-    """The directives of one file. `problem` is the first thing nginx would refuse: there it stops reading."""
-
-    __slots__ = ("_newlines", "data", "directives", "file", "problem")
-
-    def __init__(self, file: str, data: bytes, directives: list[Directive], problem: LexProblem | None) -> None:
-        self.file = file
-        self.data = data
-        self.directives = directives
-        self.problem = problem
-        self._newlines: list[int] | None = None
-
-    def line(self, offset: int) -> int:
-        """The 1-based line of a byte."""
-        if self._newlines is None:
-            self._newlines = [match.start() for match in _NEWLINE.finditer(self.data)]
-        return bisect_left(self._newlines, offset) + 1
-
-    def words(self, directive: Directive) -> list[Token]:
-        """The tokens of a directive, its name first, with their spans."""
+    def words(self) -> list[Token]:
+        """The tokens of the directive, its name first, with their spans."""
         words: list[Token] = []
-        position = directive.start
-        while position < directive.stop:
-            token = scan(self.data, position).token
+        position = self.start
+        while position < self.stop:
+            token = scan(self.tree.data, position).token
             if token is None or token.kind != "word":
                 break
             words.append(token)
@@ -63,26 +46,51 @@ class Tree:
         return words
 
 
+class Tree:
+    """The directives of one file. `problem` is the first thing nginx would refuse: there it stops reading."""
+
+    __slots__ = ("_near", "_newlines", "data", "directives", "file", "problem")
+
+    def __init__(self, file: str, data: bytes) -> None:
+        self.file = file
+        self.data = data
+        self.directives: list[Directive] = []
+        self.problem: LexProblem | None = None
+        self._newlines: list[int] | None = None
+        self._near = (0, -1, 1)    # the line asked for last: spans of one directive ask for the same one
+
+    def line(self, offset: int) -> int:
+        """The 1-based line of a byte."""
+        low, high, line = self._near
+        if low <= offset <= high:
+            return line
+        if self._newlines is None:
+            self._newlines = [match.start() for match in _NEWLINE.finditer(self.data)]
+        index = bisect_left(self._newlines, offset)
+        before = self._newlines[index - 1] + 1 if index else 0
+        self._near = (before, self._newlines[index] if index < len(self._newlines) else len(self.data), index + 1)
+        return index + 1
+
+
 def parse(data: bytes, file: str = "", *, thorough: bool = False) -> Tree:
     """Read a file; never raises. `thorough` reads token by token only, to compare the two ways."""
-    reader = _Reader(data)
-    reader.read(_NEVER if thorough else _STATEMENT)
-    return Tree(file, data, reader.root, reader.problem)
+    tree = Tree(file, data)
+    _Reader(tree).read(_NEVER if thorough else _STATEMENT)
+    return tree
 
 
 class _Reader:
-    __slots__ = ("block", "data", "opened", "problem", "root", "stack")
+    __slots__ = ("block", "data", "opened", "stack", "tree")
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.root: list[Directive] = []
-        self.block = self.root
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.data = tree.data
+        self.block = tree.directives
         self.stack: list[list[Directive]] = []
         self.opened: list[int] = []
-        self.problem: LexProblem | None = None
 
     def read(self, pattern: re.Pattern[bytes]) -> None:
-        data, match_at, position = self.data, pattern.match, 0
+        data, tree, match_at, position = self.data, self.tree, pattern.match, 0
         while True:
             match = match_at(data, position)
             if match is None or match.end() - position >= LONGEST_WORD:
@@ -98,7 +106,7 @@ class _Reader:
                 continue
             name, *args = match[1].split()
             if data[position - 1] == 59:
-                self.block.append(Directive(name, args, match.start(1), position - 1))
+                self.block.append(Directive(name, args, match.start(1), position - 1, tree))
             else:
                 position = self._open(name, args, match.start(1), position - 1)
         if self.stack:
@@ -110,7 +118,7 @@ class _Reader:
         while True:
             token, problem = scan(self.data, position)
             if problem is not None:
-                self.problem = self.problem or problem
+                self.tree.problem = self.tree.problem or problem
             if token is None:
                 self._end_of_file(words)
                 return None
@@ -137,11 +145,11 @@ class _Reader:
 
     def _append(self, words: list[Token], stop: int, *, closed: bool) -> None:
         args = [word.value for word in words[1:]]
-        self.block.append(Directive(words[0].value, args, words[0].start, stop, None, closed))
+        self.block.append(Directive(words[0].value, args, words[0].start, stop, self.tree, None, closed))
 
     def _open(self, name: bytes, args: list[bytes], start: int, stop: int) -> int:
         inner: list[Directive] = []
-        self.block.append(Directive(name, args, start, stop, inner))
+        self.block.append(Directive(name, args, start, stop, self.tree, inner))
         position = stop + 1
         if is_raw_block(name):
             position = raw_end(self.data, position)
@@ -164,4 +172,4 @@ class _Reader:
             self._append(words, len(self.data), closed=False)
 
     def _refuse(self, kind: str, message: str, at: int, started: int) -> None:
-        self.problem = self.problem or LexProblem(kind, message, at, started)
+        self.tree.problem = self.tree.problem or LexProblem(kind, message, at, started)

@@ -34,7 +34,7 @@ class Upstreams:
             self._effective.refuse(node, "duplicate-upstream", message)
             return
         servers = tuple(self._server(child) for child in node.block or () if child.name == b"server" and child.args)
-        if not servers and node.directive.closed and node.tree.problem is None and not _looks_up(node):
+        if not servers and node.closed and node.tree.problem is None and not _looks_up(node):
             self._effective.refuse(node, "empty-upstream", "no servers are inside upstream")
         self._blocks[key] = Upstream(text_of(node.args[0]), servers)
 
@@ -43,7 +43,7 @@ class Upstreams:
         return self._blocks.get(host.lower())
 
     def _server(self, node: Node) -> UpstreamServer:
-        found = swallowed_word(node.directive, IN_UPSTREAM, node.tree)
+        found = swallowed_word(node, IN_UPSTREAM)
         if found is not None:
             self._effective.refuse(node, "missing-semicolon", f'invalid parameter "{text_of(found[1].value)}"')
         authority = parse_authority(node.args[0], 0)
@@ -57,7 +57,7 @@ class Upstreams:
             host=host_text(authority), port=port_or(authority, 80), unix=unix_text(authority), span=span,
             down=b"down" in flags, backup=b"backup" in flags,
             max_fails=_number(flags, b"max_fails=", 1), max_conns=_number(flags, b"max_conns=", 0),
-            port_span=port_span(node, 1, authority), weight=_number(flags, b"weight=", 1),
+            port_span=port_span(span, authority), weight=_number(flags, b"weight=", 1),
             fail_timeout=_seconds(flags, b"fail_timeout=", 10.0),
         )
 
@@ -80,11 +80,14 @@ def port_or(authority: Authority, default: int) -> int:
     return default if authority.port is None else max(authority.port, 0)
 
 
-def port_span(node: Node, index: int, authority: Authority) -> Span | None:
-    """Where the digits of the port stand, None where they do not."""
+def port_span(whole: Span, authority: Authority) -> Span | None:
+    """Where the digits of the port stand, None where they do not. `whole` is the span of the authority."""
     if authority.unix is not None or authority.port is None or authority.port < 0:
         return None
-    return part_span(node, index, authority.port_start, authority.end)
+    digits = authority.end - authority.port_start
+    if whole.end - whole.start != authority.end - authority.start:
+        return None
+    return Span(whole.file, whole.line, whole.end - digits, whole.end)
 
 
 def _looks_up(node: Node) -> bool:

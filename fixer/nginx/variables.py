@@ -10,6 +10,7 @@ from fixer.nginx.effective import Node
 VARIABLE = re.compile(rb"\$(?:\{(\w+)\}|(\w+))")
 _NESTING = 4
 _MOST_VALUES = 64
+_SETTERS = frozenset((b"set", b"if"))
 
 
 class Value(NamedTuple):
@@ -28,7 +29,7 @@ class Variables(NamedTuple):
 
     def within(self, block: list[Node] | None) -> Variables:
         """The same after the `set` directives of a block; those inside an `if` only may run."""
-        if not any(node.name in (b"set", b"if") for node in block or ()):
+        if _SETTERS.isdisjoint([node.name for node in block or ()]):
             return self
         sets = dict(self.sets)
         for node in block or ():
