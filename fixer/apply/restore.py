@@ -77,10 +77,8 @@ class FileRestore:
         put_bytes(self.files, self.step.path, before, self._pre, temp=self.intent.temp, present=present)
 
     def sweep(self) -> None:
-        """Remove what may be left: the announced temp file, images, folders that were made and are empty again."""
+        """Remove what may be left: the announced temp file, folders that were made and are empty again."""
         self._remove_temp()
-        if self.step.in_place:
-            self.journal.drop_images(self.intent.blob)
         for folder in reversed(self.intent.dirs):
             if self.files.state(folder).kind == "other" and not self.files.listdir(folder):
                 self.files.rmdir(folder)

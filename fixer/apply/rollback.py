@@ -104,6 +104,7 @@ class _Rollback:
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._sweep, item, step))
+        self.journal.drop_images()       # also one that was stored for an intent which was never written
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
                 self._attempt(item, partial(self._effect, step))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,7 +76,3 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
             found[str(path.relative_to(root))] = (mode, info.st_uid, info.st_gid, content)
     return found
 
-
-def digest(*roots: Path) -> bytes:
-    """One number for everything below some folders."""
-    return hashlib.sha256(repr([sorted(tree(root).items()) for root in roots]).encode()).digest()
