@@ -30,7 +30,7 @@ from dataclasses import replace
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import ended_by_itself, is_known, was_stopped
+from fixer.causes.logs import ended_by_itself, is_known, was_asked_to_stop
 from fixer.causes.owners import Owner, owners
 from fixer.causes.reading import (
     absent_evidence,
@@ -95,7 +95,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             return _stopped(case, trouble, owner)
         case "masked":
             return _masked(case, trouble, owner)
-        case "failed" if _was_asked_to_stop(case, owner.service):
+        case "failed" if was_asked_to_stop(case.snapshot, owner.service):
             return _stopped(case, trouble, owner)
         case "unknown":
             return f"the state of {owner.service.name}"
@@ -106,12 +106,6 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
 def is_gone(service: Service) -> bool:
     """A container that does not run: whatever still answers at its old address is not it."""
     return service.container is not None and not service.running
-
-
-def _was_asked_to_stop(case: Case, service: Service) -> bool:
-    """`docker stop` ends a program that is slow to go with KILL, exit code 137; its log shows that it was going."""
-    box = service.container
-    return box is not None and box.exit_code == 137 and not box.oom_killed and was_stopped(case.snapshot, service)
 
 
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:

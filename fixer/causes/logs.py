@@ -77,6 +77,12 @@ def was_stopped(snapshot: Snapshot, service: Service) -> bool:
     return any(_STOPPED.search(message(line)) or _GRACEFUL.search(message(line)) for line in lines[-40:])
 
 
+def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
+    """`docker stop` ends a program that is slow to go with KILL, exit code 137; its log shows that it was going."""
+    box = service.container
+    return box is not None and box.exit_code == 137 and not box.oom_killed and was_stopped(snapshot, service)
+
+
 def ended_by_itself(snapshot: Snapshot, service: Service) -> bool:
     """Its log reaches back to a start and holds an end without anybody having asked for it."""
     lines = lines_of(service)

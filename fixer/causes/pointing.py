@@ -10,6 +10,7 @@ from fixer.causes.owners import Owner, bindings_of
 from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known, Unknown
+from fixer.model.nginxconf import Span
 from fixer.model.plan import Step
 from fixer.model.snapshot import Endpoint, Listener, Service
 from fixer.nginx.edit import EditRefused
@@ -104,18 +105,36 @@ def _choice(trouble: Trouble, options: tuple[Option, ...]) -> Need:
 def _places(case: Case, trouble: Trouble) -> dict[str, Place] | NoPlace:
     places: dict[str, Place] = {}
     for endpoint in trouble.endpoints:
-        place = writable_place(case.snapshot, trouble.nginx.node, endpoint.file)
+        digits = _digits_elsewhere(trouble, endpoint)
+        path = endpoint.file if digits is None else digits.file
+        place = writable_place(case.snapshot, trouble.nginx.node, path)
         if isinstance(place, NoPlace):
             return place
-        places[endpoint.file] = place
+        places[path] = place
     return places
+
+
+def _digits_elsewhere(trouble: Trouble, endpoint: Endpoint) -> Span | None:
+    """Where the configuration writes the port's digits, which may be in a `set` far from the address."""
+    for facts in trouble.routes:
+        for server in facts.route.servers:
+            span = server.span
+            if (span.file, span.start, span.end) == (endpoint.file, endpoint.start, endpoint.end):
+                return server.port_span
+    return None
 
 
 def _writes(case: Case, trouble: Trouble, places: dict[str, Place], port: int) -> tuple[Step, ...]:
     spans: dict[tuple[str, str], tuple[Place, dict[tuple[int, int], bytes]]] = {}
     for endpoint in trouble.endpoints:
-        place = places[endpoint.file]
-        start, end, new = _port_span(place.data, endpoint, port)
+        digits = _digits_elsewhere(trouble, endpoint)
+        place = places[endpoint.file if digits is None else digits.file]
+        if digits is None:
+            start, end, new = _port_span(place.data, endpoint, port)
+        else:
+            start, end, new = digits.start, digits.end, str(port).encode()
+            if place.data[start:end] != str(endpoint.port).encode():
+                raise EditRefused(f"{digits.file}:{digits.line} does not hold {endpoint.port}")
         spans.setdefault((place.node, place.path), (place, {}))[1][(start, end)] = new
     return tuple(
         edit_spans(place, wanted, f"port {trouble.endpoint.port} becomes {port}") for place, wanted in spans.values()

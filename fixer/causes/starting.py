@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from fixer.causes.editing import NoPlace
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import condition, listeners_on, pids_of, say_age
-from fixer.model.plan import ContainerAction, Step, UnitAction, WaitForListener
-from fixer.model.snapshot import Endpoint, Service, Snapshot, Unit
+from fixer.model.facts import Unknown
+from fixer.model.plan import ComposeUp, ContainerAction, Step, UnitAction, WaitForListener
+from fixer.model.snapshot import Container, Endpoint, Service, Snapshot, Unit
 
 Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
 
@@ -19,8 +21,11 @@ def is_off_at_boot(service: Service) -> bool:
     return service.unit is not None and service.unit.unit_file_state in _NOT_AT_BOOT
 
 
-def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
-    """Start what is stopped, so that it also comes back after a reboot; empty where only a person can."""
+def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None) -> tuple[Step, ...]:
+    """Start what is stopped, so that it also comes back after a reboot; empty where only a person can.
+
+    Ends with waiting for it to listen, if there is an endpoint that it belongs behind.
+    """
     steps: list[Step] = []
     if service.unit is not None:
         unit = service.unit
@@ -35,7 +40,7 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tup
         steps.append(ContainerAction(box.id, box.name, "unpause" if box.status == "paused" else "start", box.status))
     else:
         return ()
-    return (*steps, *waiting(snapshot, service, endpoint))
+    return tuple(steps) if endpoint is None else (*steps, *waiting(snapshot, service, endpoint))
 
 
 def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
@@ -83,3 +88,35 @@ def reachable_host(host: str) -> str:
     if host in ("", "0.0.0.0", "*", "localhost"):   # noqa: S104  an address that was read, nothing is bound
         return "127.0.0.1"
     return "::1" if host in ("::", "[::]") else host
+
+
+def begin_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...] | NoPlace:
+    """Let an edit of its files take effect: start or restart a unit, bring a compose service up again."""
+    if service.unit is not None:
+        if condition(service) == "running":
+            return restart_steps(snapshot, service, endpoint)
+        return start_steps(snapshot, service, endpoint)
+    if service.container is None:
+        return NoPlace(f"nothing is known that could start {service.name} again")
+    up = compose_up(snapshot, service.container)
+    return up if isinstance(up, NoPlace) else (up, *waiting(snapshot, service, endpoint))
+
+
+def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
+    """`up` for one service, only where its files still describe what runs."""
+    compose, name = snapshot.compose, box.service
+    if snapshot.target.kind != "compose" or compose is None or name is None:
+        project = box.project
+        hint = f"; look at compose://{project}" if project else ""
+        return NoPlace(f"container {box.name} would have to be created anew with other settings{hint}")
+    if isinstance(compose.editable, Unknown):
+        return NoPlace(f"the files of project {compose.project} cannot be edited: {compose.editable.reason}")
+    if not compose.editable.value or not dict(compose.hash_matches).get(name, False):
+        return NoPlace(
+            f"the files of project {compose.project} no longer describe what runs as {name}: `up` would deploy "
+            "something else"
+        )
+    return ComposeUp(
+        compose.project, name, compose.working_dir, compose.config_files, compose.environment_files,
+        box.label("com.docker.compose.config-hash") or "", box.status,
+    )

@@ -1,0 +1,153 @@
+"""The backend failed so often that its manager starts it no more, or goes on starting it in vain.
+
+What it is
+  systemd stops after a number of starts in a short time ("Start request repeated too quickly"), Docker after
+  on-failure:N. Below that limit the service is started again for ever and never gets as far as listening.
+
+Why nginx says 502
+  Nothing listens: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  It is a consequence as long as its own log names a reason that still holds: see crash-missing-env, crash-port-in-use.
+  It is the root where the reason has gone (it was killed from outside, the variable is set by now, the port is free)
+  or lies in another system (a database that refused it then): the manager has stopped trying, and only a start tells.
+
+The repair and its safety
+  start-service (safe): reset the failure counter, without which a start is refused, and start; then wait until it
+  accepts. Where its log ends in an error of its own code, a start would end the same way: that is for a person, and
+  the last lines of its log are shown.
+
+By hand
+  systemctl reset-failed UNIT; systemctl start UNIT; journalctl -u UNIT -n 50
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.crash_killed import killed_by
+from fixer.causes.crash_missing_env import is_set
+from fixer.causes.crashing import Crash, crashes
+from fixer.causes.failing import is_closed
+from fixer.causes.logs import gave_up, is_known, is_restarting
+from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
+from fixer.causes.reasons import dependency_error, last_words, missing_variables, port_in_use
+from fixer.causes.starting import start_steps
+from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence
+
+State: TypeAlias = Literal["holds", "gone", "outside", "unknown"]
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: has its manager given up, or does it try in vain?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    missing = list(all_of.missing)
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        if is_endless(crash) or has_given_up(crash):
+            findings.append(_found(case, crash))
+        elif killed_by(crash.service) is None and not _is_told(crash):
+            missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line(crash)}")
+        else:
+            ruled.append(state_evidence(crash.service))
+    return conclude(findings, missing, ruled)
+
+
+def has_given_up(crash: Crash) -> bool:
+    """The manager says that it starts the service no more."""
+    box = crash.service.container
+    if box is not None:
+        tries = box.restart_policy.partition(":")[0] == "on-failure" and box.restart_count > 0
+        return tries and box.status in ("exited", "dead")
+    return gave_up(crash.service) is not None
+
+
+def is_endless(crash: Crash) -> bool:
+    """It is being started again and again."""
+    return is_restarting(crash.service)
+
+
+def _is_told(crash: Crash) -> bool:
+    """Another cause tells it in full."""
+    unit = crash.service.unit
+    by_file = unit is not None and unit.result == "resources"
+    return by_file or bool(missing_variables(crash.lines)) or port_in_use(crash.lines) is not None
+
+
+def reason_state(crash: Crash) -> State:
+    """Whether the reason of the last failure still holds, is gone, lies in another system, or is not known."""
+    said = missing_variables(crash.lines)
+    if said:
+        return "gone" if all(is_set(crash.service, s.name) for s in said) else "holds"
+    if port_in_use(crash.lines) is not None:
+        return "gone" if is_closed(crash.troubles[0].endpoint) is True else "holds"
+    if killed_by(crash.service) is not None:
+        return "gone"
+    return "outside" if dependency_error(crash.lines) is not None else "unknown"
+
+
+def _found(case: Case, crash: Crash) -> Finding:
+    service, state = crash.service, reason_state(crash)
+    manner = "failed too often and is started no more" if has_given_up(crash) else "fails again and again"
+    why = {
+        "holds": "the reason still holds", "gone": "the reason is gone", "unknown": "its log ends in an error",
+        "outside": "another system refused it then",
+    }[state]
+    return Finding(
+        cause=CAUSE.id, variant=_variant(crash), role="root",
+        confidence="certain" if state == "gone" else "likely",
+        summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
+        node=service.node, evidence=_evidence(case, crash), repairs=_repairs(case, crash, state),
+        explains=("backend-down", "slow-start", "crash-killed"),
+    )
+
+
+def _variant(crash: Crash) -> str:
+    if crash.service.container is not None:
+        return "container-crash-loop"
+    return "crash-loop-below-limit" if is_endless(crash) else "start-limit-hit"
+
+
+def _evidence(case: Case, crash: Crash) -> tuple[Evidence, ...]:
+    trouble, limit = crash.troubles[0], gave_up(crash.service)
+    return tuple(dict.fromkeys((
+        state_evidence(crash.service),
+        *((log_evidence(limit.text, limit.where),) if limit is not None else ()),
+        *(log_evidence(line.text, line.where) for line in last_words(crash.lines)),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
+    service = crash.service
+    if state == "holds":
+        return ()
+    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if steps and (state == "gone" or (state == "outside" and has_given_up(crash))):
+        return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
+    manual = f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
+    return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
+
+
+def _last_line(crash: Crash) -> str:
+    last = last_words(crash.lines)[-1:]
+    if last:
+        return last[0].text.strip()[:200]
+    return "nothing" if is_known(crash.service) else "unknown, it could not be read"
+
+
+CAUSE = Cause(
+    id="crash-loop-gave-up",
+    title="the backend failed too often and is started no more",
+    family="backend crashed, or exits at once",
+    variants=("start-limit-hit", "crash-loop-below-limit", "container-crash-loop"),
+    verdict=judge,
+    order=22,
+    page=__doc__,
+)

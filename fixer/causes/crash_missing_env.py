@@ -1,0 +1,154 @@
+"""The backend ends at once, because an environment variable that it asks for is not set.
+
+What it is
+  The program reads a variable (a secret key, a database address) when it starts and stops when there is none. Often
+  after a release that introduced the variable, or after a file with variables was lost or emptied.
+
+Why nginx says 502
+  The program never gets as far as listening: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  Its manager says failed (or starts it again and again), and its own log since the last start names the variable: a
+  KeyError raised by os.environ, a settings class with "Field required", "NAME environment variable is not set". A
+  KeyError anywhere else is an error in the code, not a missing variable. If the variable is set in the places that feed
+  the service by now, it is not missing: then the service only has to be started.
+
+The repair and its safety
+  set-variable (disruptive): the value is yours to give (`--set NAME=VALUE`), fixer never invents one. It is written
+  where the service takes its variables from already: its EnvironmentFile, else a drop-in beside the unit (mode 0600
+  for a secret); with Compose env_file, .env or environment:. Then the service is started. Undo puts the file back.
+
+By hand
+  journalctl -u UNIT -n 50                    which variable?
+  systemctl edit UNIT                         [Service] Environment="NAME=value"
+  systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.crashing import Crash, crashes
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import write_variables
+from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
+from fixer.causes.reasons import Said, missing_variables
+from fixer.causes.starting import begin_steps, start_steps
+from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.redact import is_secret_name
+from fixer.model.snapshot import Service
+
+ID = "set-variable"
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: does its log name a variable that nothing sets?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        file = _missing_file(case, crash)
+        said = missing_variables(crash.lines)
+        if file is not None:
+            findings.append(file)
+        elif not said:
+            ruled.append(state_evidence(crash.service))
+        else:
+            lacking = tuple(s for s in said if not is_set(crash.service, s.name))
+            findings.append(_found(case, crash, lacking) if lacking else _set_by_now(case, crash, said))
+    return conclude(findings, all_of.missing, ruled)
+
+
+def is_set(service: Service, name: str) -> bool:
+    """A place that feeds the service gives the variable a value; the case of letters may differ (settings classes)."""
+    return any(a.name.upper() == name.upper() and not a.empty for a in service.env)
+
+
+def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
+    names = ", ".join(s.name for s in said)
+    return Finding(
+        cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
+        summary=f"{crash.service.name} ends at once: {names} {'is' if len(said) == 1 else 'are'} not set",
+        detail=("nothing listens while it does not run",), routes=crash.routes, service=crash.service.name,
+        node=crash.service.node, evidence=_evidence(case, crash, said), repairs=(_repair(case, crash, said),),
+        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
+    )
+
+
+def _evidence(case: Case, crash: Crash, said: tuple[Said, ...]) -> tuple[Evidence, ...]:
+    trouble = crash.troubles[0]
+    return tuple(dict.fromkeys((
+        *(log_evidence(s.line.text, s.line.where) for s in said), state_evidence(crash.service),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+def _repair(case: Case, crash: Crash, said: tuple[Said, ...]) -> Repair:
+    service, names = crash.service, ", ".join(s.name for s in said)
+    needs = tuple(
+        Need(s.name, "secret" if is_secret_name(s.name) else "value", f"{service.name} asks for {s.name}") for s in said
+    )
+    values = {s.name: case.inputs.get(s.name, "") for s in said}
+    written = write_variables(case.snapshot, service, values)
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    obstacle = next((part for part in (written, begin) if isinstance(part, NoPlace)), None)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        why = obstacle.why if obstacle is not None else ""
+        return Repair(ID, "manual", f"set {names} for {service.name}", (), needs, f"set {names}: {why}")
+    summary = f"set {names} in {written.where}, then start {service.name}"
+    if written.managed_by:
+        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
+    complete = all(s.name in case.inputs for s in said)
+    return Repair(ID, "disruptive", summary, (*written.steps, *begin) if complete else (), needs)
+
+
+def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
+    """The variable was missing at the last start and has been set since: only the start is left to do."""
+    service = crash.service
+    place = next((a.defined_in for a in service.env if a.name.upper() == said[0].name.upper()), "")
+    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    return Finding(
+        cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
+        summary=f"{service.name} ended because {said[0].name} was not set; it is set now, but nobody started it again",
+        detail=(), routes=crash.routes, service=service.name, node=service.node,
+        evidence=(*_evidence(case, crash, said), Evidence("file", place, f"sets {said[0].name}")),
+        repairs=(Repair("start-service", "safe", f"start {service.name}", steps),) if steps else (),
+        explains=("crash-loop-gave-up", "backend-down"),
+    )
+
+
+def _missing_file(case: Case, crash: Crash) -> Finding | None:
+    """systemd never started the program: a file named by EnvironmentFile= is not there (Result=resources)."""
+    unit = crash.service.unit
+    if unit is None or unit.result != "resources":
+        return None
+    gone = [
+        path for path in (word.split(" ")[0] for word in unit.environment_files)
+        if not path.startswith("-") and case.snapshot.file(crash.service.node, path) is None
+    ]
+    if not gone:
+        return None
+    manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; what it held is not known"
+    return Finding(
+        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="certain",
+        summary=f"{unit.name} is not started: {gone[0]}, named by its EnvironmentFile=, is not there", detail=(),
+        routes=crash.routes, service=crash.service.name, node=crash.service.node,
+        evidence=(state_evidence(crash.service), Evidence("file", gone[0], "no such file"),
+                  *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
+        repairs=(Repair("restore-environment-file", "manual", f"put {gone[0]} back", (), manual=manual),),
+        explains=("crash-loop-gave-up", "backend-down"),
+    )
+
+
+CAUSE = Cause(
+    id="crash-missing-env",
+    title="the backend ends at once: an environment variable is not set",
+    family="backend crashed, or exits at once",
+    variants=("start-env-var-missing", "start-envfile-missing"),
+    verdict=judge,
+    order=10,
+    page=__doc__,
+)

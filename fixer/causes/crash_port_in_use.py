@@ -1,0 +1,191 @@
+"""The backend cannot start, because another process holds its port.
+
+What it is
+  A leftover (an old copy that was started by hand, a stopped process, a stray listener) still owns the address that
+  the service must bind. The service ends with "address already in use".
+
+Why nginx says 502
+  nginx reaches the leftover instead: 504 when it never answers, 502 when it closes the connection, 200 with the wrong
+  content when it is another program. An answer is no proof of health: compare who holds the socket with the unit.
+
+How it is told apart
+  The unit is failed, its own log since the last start says `[Errno 98] … address already in use`, and the kernel shows
+  who holds that port: a process outside the unit. backend-hung looks the same from nginx, but there the process that
+  hangs is the service itself. If the holder answers well, the page works: then it is advice, and nothing is stopped.
+
+The repair and its safety
+  stop-port-holder (disruptive): the holder is named in full (command, pid, user, age), asked to end, and made to
+  end after 5 seconds; then the unit is started. A process that ended cannot be brought back by undo. A holder that is
+  itself a managed service is never stopped: a person must decide which of the two is meant.
+
+By hand
+  ss -ltnp 'sport = :PORT'; kill PID; systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import is_closed
+from fixer.causes.logs import last_run
+from fixer.causes.owners import placed_owner
+from fixer.causes.reading import (
+    address_text,
+    condition,
+    config_evidence,
+    describe_process,
+    endpoint_text,
+    listener_at,
+    listener_evidence,
+    log_evidence,
+    now_on,
+    pids_of,
+    processes_of,
+    say_age,
+    state_evidence,
+)
+from fixer.causes.reasons import port_in_use
+from fixer.causes.starting import start_steps
+from fixer.causes.symptoms import is_cut_off, is_read_timeout, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Role, Verdict
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.plan import SignalProcess
+from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, LogLine, Process, Service
+
+ID = "stop-port-holder"
+
+
+def judge(case: Case) -> Verdict:
+    """For every address that routes lead to: is its service failed because a stranger holds the socket?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    troubles = {e.id: t for t in case.troubles for e in t.endpoints}
+    for endpoint in case.snapshot.endpoints:
+        outcome = _judge_endpoint(case, endpoint, troubles.get(endpoint.id))
+        match outcome:
+            case Finding():
+                findings.setdefault(f"{outcome.node}/{outcome.service}", outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    return conclude(findings.values(), missing, ruled)
+
+
+def _judge_endpoint(case: Case, endpoint: Endpoint, trouble: Trouble | None) -> Finding | str | Evidence | None:
+    owner = placed_owner(case, endpoint)
+    if owner is None:
+        return None
+    service = owner.service
+    if condition(service) not in ("failed", "looping") or is_closed(endpoint) is True:
+        return state_evidence(service) if trouble is not None else None
+    if isinstance(service.log, Unknown):
+        return f"log of {service.name}: {service.log.reason}" if trouble is not None else None
+    line = port_in_use(last_run(case.snapshot, service))
+    if line is None:
+        return state_evidence(service)
+    held = listener_at(endpoint)
+    if held is None or isinstance(held.pids, Unknown):
+        why = held.pids.reason if held is not None and isinstance(held.pids, Unknown) else "no socket table"
+        return f"who holds {endpoint_text(endpoint)}: {why}"
+    holders = tuple(p for p in processes_of(case.snapshot, held.node, pids_of(held)) if p.pid not in service.pids)
+    if not holders:
+        return listener_evidence(case.snapshot, held, service)
+    return _found(case, _Seen(endpoint, trouble, service, held, holders, line))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen at one address: its service, the socket, who holds it, and the line that complains."""
+
+    endpoint: Endpoint
+    trouble: Trouble | None
+    service: Service
+    held: Listener
+    holders: tuple[Process, ...]
+    line: LogLine
+
+
+def _found(case: Case, seen: _Seen) -> Finding:
+    snapshot, service, holder = case.snapshot, seen.service, seen.holders[0]
+    where = address_text(seen.held.address, seen.held.port)
+    said = describe_process(snapshot, seen.held.node, holder)
+    role: Role = "root" if seen.trouble is not None else "advice"
+    nginx = case.snapshot.nginxes[0] if seen.trouble is None else seen.trouble.nginx
+    symptom = () if seen.trouble is None else symptom_evidence(case, seen.trouble, _is_bad_answer)
+    evidence = (
+        log_evidence(seen.line.text, seen.line.where), Evidence("socket", f"socket {where}", said),
+        Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
+        state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
+    )
+    manner = "and answers for it" if seen.trouble is None else f"and does not answer ({_manner(seen)})"
+    return Finding(
+        cause=CAUSE.id, variant="start-port-in-use", role=role, confidence="certain",
+        summary=f"{service.name} cannot start: pid {holder.pid} ({holder.comm}) holds {where} {manner}", detail=(said,),
+        routes=seen.trouble.route_ids if seen.trouble is not None else _routes(case, seen.endpoint),
+        service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(_repair(case, seen),) if role == "root" else (),
+        explains=(
+            "crash-loop-gave-up", "backend-hung", "backend-down", "crash-killed", "overload-saturated", "wrong-port",
+        ),
+    )
+
+
+def _is_bad_answer(event: ErrorEvent) -> bool:
+    return is_read_timeout(event) or is_cut_off(event)
+
+
+def _routes(case: Case, endpoint: Endpoint) -> tuple[str, ...]:
+    return tuple(j.facts.route.id for j in case.judged.values() if endpoint.id in j.facts.endpoints)
+
+
+def _manner(seen: _Seen) -> str:
+    if any(p.state == "T" for p in seen.holders):
+        return "it is stopped"
+    http = seen.endpoint.http
+    return "not asked" if isinstance(http, Unknown) else http.value.error or f"status {http.value.status}"
+
+
+def _repair(case: Case, seen: _Seen) -> Repair:
+    snapshot, service = case.snapshot, seen.service
+    managed = next((s for s in snapshot.services if s.id != service.id and s.manager != "none"
+                    and s.node == seen.held.node and {p.pid for p in seen.holders} & set(s.pids)), None)
+    names = "; ".join(describe_process(snapshot, seen.held.node, p) for p in seen.holders)
+    if managed is not None or any(p.pid == 1 for p in seen.holders):
+        by = managed.name if managed is not None else "process 1"
+        manual = (
+            f"{by} holds the port of {service.name}: decide which of the two is meant, and give the other another port "
+            f"(held by {names})"
+        )
+        return Repair(ID, "manual", f"free the port of {service.name}", (), manual=manual)
+    start = start_steps(snapshot, service, seen.endpoint)
+    now = now_on(snapshot, seen.held.node)
+    signals = tuple(
+        SignalProcess(
+            seen.held.node, p.pid, p.start_ticks, "TERM",
+            f"{' '.join(p.argv)[:160] or p.comm}, uid {p.uid}, running for {say_age(max(0.0, now - p.started_at))}",
+        )
+        for p in _oldest_first(seen.holders)
+    )
+    return Repair(ID, "disruptive", f"stop {names}; then start {service.name}", (*signals, *start))
+
+
+def _oldest_first(holders: Sequence[Process]) -> list[Process]:
+    """A parent before its workers: it would start them again."""
+    ours = {p.pid for p in holders}
+    return sorted(holders, key=lambda p: (p.ppid in ours, p.start_ticks, p.pid))
+
+
+CAUSE = Cause(
+    id="crash-port-in-use",
+    title="the backend cannot start: another process holds its port",
+    family="backend crashed, or exits at once",
+    variants=("start-port-in-use",),
+    verdict=judge,
+    order=15,
+    page=__doc__,
+)

@@ -1,0 +1,77 @@
+"""Services that ended badly behind a failing route, with the lines their last run left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import is_closed
+from fixer.causes.logs import last_run, was_asked_to_stop
+from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.reading import condition, endpoint_text, now_on, ran_since, restarts, state_evidence
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.snapshot import LogLine, Service
+
+_JUST_STARTED = 20.0     # seconds: a service that is started again and again is "running" most of the time
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A service that failed, the addresses that need it, and its lines since the last start."""
+
+    owner: Owner
+    troubles: tuple[Trouble, ...]
+    lines: tuple[LogLine, ...]
+
+    @property
+    def service(self) -> Service:
+        """The service that failed."""
+        return self.owner.service
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """All routes that need it."""
+        return tuple(dict.fromkeys(route for trouble in self.troubles for route in trouble.route_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Crashes:
+    """What failed, which facts were missing to tell, and what shows that others did not fail."""
+
+    found: tuple[Crash, ...]
+    missing: tuple[str, ...]
+    sound: tuple[Evidence, ...]
+
+
+def crashes(case: Case) -> Crashes:
+    """Every service that failed, or fails again and again, behind an address that does not answer."""
+    by_service: dict[str, tuple[Owner, list[Trouble]]] = {}
+    missing: list[str] = []
+    sound = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        owner = sole_owner(case, trouble)
+        if owner is None:
+            if is_closed(trouble.endpoint) is not False:
+                missing.append(f"which service belongs behind {endpoint_text(trouble.endpoint)}")
+        elif has_failed(case, owner.service, trouble):
+            by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
+        else:
+            sound.append(state_evidence(owner.service))
+    found: list[Crash] = []
+    for owner, troubles in by_service.values():
+        if isinstance(owner.service.log, Unknown):
+            missing.append(f"log of {owner.service.name}: {owner.service.log.reason}")
+        found.append(Crash(owner, tuple(troubles), last_run(case.snapshot, owner.service)))
+    return Crashes(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
+
+
+def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
+    """Failed, or in the middle of being started once more after a failure."""
+    state = condition(service)
+    if state == "failed":
+        return not was_asked_to_stop(case.snapshot, service)
+    if state == "looping":
+        return True
+    young = now_on(case.snapshot, service.node) - ran_since(service) < _JUST_STARTED
+    closed = trouble is not None and is_closed(trouble.endpoint) is True
+    return state == "running" and restarts(service) > 0 and young and closed

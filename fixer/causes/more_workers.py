@@ -1,0 +1,88 @@
+"""More worker processes for a service: how many, and where the number is written."""
+
+from __future__ import annotations
+
+import re
+
+from fixer.causes.case import Case
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import Written, write_variables
+from fixer.causes.pressure import Pressure
+from fixer.causes.starting import begin_steps
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Known
+from fixer.model.plan import DaemonReload, WriteFile
+from fixer.model.snapshot import ArgPlace, Service, Snapshot
+
+ID = "add-workers"
+KEY = "workers"
+VARIABLE = "WEB_CONCURRENCY"
+_READS_VARIABLE = frozenset({"uvicorn", "gunicorn", "fastapi"})
+_FEWEST, _MOST = 8, 16       # of a default: fewer are too few for uneven arrivals, more cost memory for nothing
+_OPTION = re.compile(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\d*)$")
+
+
+def add_workers(case: Case, pressure: Pressure, workers: int) -> Repair:
+    """The repair: complete with the computed number, or with the one a person has given."""
+    service = pressure.service
+    default = min(max(pressure.waiting + 4, workers * 2, _FEWEST), _MOST)
+    if default <= workers:
+        default = workers * 2
+    need = Need(KEY, "value", f"worker processes of {service.name}, now {workers}", default=str(default),
+                pattern="[1-9][0-9]?")
+    chosen = case.inputs.get(KEY, str(default))
+    written = _write(case.snapshot, service, chosen)
+    begin = begin_steps(case.snapshot, service, pressure.trouble.endpoint)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+        manual = f"run {service.name} with {chosen} workers instead of {workers}: {why}"
+        return Repair(ID, "manual", f"more workers for {service.name}", (), (need,), manual)
+    summary = f"{chosen} workers instead of {workers}, set in {written.where}, then restart {service.name}"
+    if written.managed_by:
+        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
+    return Repair(ID, "disruptive", summary, (*written.steps, *begin), (need,))
+
+
+def _write(snapshot: Snapshot, service: Service, number: str) -> Written | NoPlace:
+    if "--reload" in service.argv:
+        return NoPlace("it runs with --reload, which allows one worker only")
+    option = _option_place(service.command)
+    if option is not None:
+        return _edit_option(snapshot, service, option, number)
+    if any(_OPTION.match(word) for word in service.argv):
+        return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
+    if service.runtime not in _READS_VARIABLE:
+        return NoPlace(f"{service.runtime or 'its server'} takes no number of workers from the environment")
+    if isinstance(service.workers, Known):
+        for evidence in service.workers.evidence:
+            if evidence.where.rpartition(":")[0].endswith(".py"):
+                return NoPlace(f"{evidence.where} sets it, and wins over the environment: change it there")
+    return write_variables(snapshot, service, {VARIABLE: number}, replace=True)
+
+
+def _option_place(command: tuple[ArgPlace, ...]) -> tuple[ArgPlace, str] | None:
+    """The word that holds the number, and what of it stands before the number."""
+    for index, word in enumerate(command):
+        match = _OPTION.match(word.text)
+        if match is None:
+            continue
+        if match["value"]:
+            return word, match["head"]
+        if index + 1 < len(command):
+            return command[index + 1], ""
+    return None
+
+
+def _edit_option(snapshot: Snapshot, service: Service, option: tuple[ArgPlace, str], number: str) -> Written | NoPlace:
+    word, head = option
+    node = service.files_node or service.node
+    file = None if word.file is None else snapshot.file(node, word.file)
+    if file is None or word.start is None or word.end is None:
+        return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
+    if file.data[word.start:word.end] != word.text.encode("utf-8", "surrogateescape"):
+        return NoPlace(f"{file.path} does not hold {word.text} where it was read")
+    data = file.data[:word.start] + (head + number).encode() + file.data[word.end:]
+    step = WriteFile(node, file.real_path, file.data, data, f"{number} workers", in_place=file.single_file_mount)
+    is_unit = service.unit is not None and word.file in (service.unit.fragment_path, *service.unit.drop_in_paths)
+    steps = (step, DaemonReload(node)) if is_unit else (step,)
+    return Written(steps, file.real_path, file.managed_by)

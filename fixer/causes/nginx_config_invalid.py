@@ -1,0 +1,182 @@
+"""nginx refuses its configuration: a mistake in a file, or a link that leads nowhere.
+
+What it is
+  A missing semicolon, an unknown directive, a certificate that is not there, a link in sites-enabled whose site was
+  deleted. `nginx -t` names the file and the line where it gave up.
+
+Why visitors see an error
+  A running nginx keeps serving what it loaded before, and no reload takes effect. The outage comes with the next
+  restart: then nginx does not start at all (nginx-down is the consequence).
+
+How it is told apart
+  `nginx -t` fails. While every page answers, this is advice: nothing is broken yet, and nothing is touched.
+
+The repair and its safety
+  remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,
+  and nginx is started or reloaded. Undo puts the link back.
+  Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing.
+
+By hand
+  nginx -t; correct the line; nginx -t again; then nginx -s reload, or systemctl start nginx. Never restart before it
+  passes: a failed reload is harmless, a failed restart is an outage.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.editing import container_of, nginx_steps
+from fixer.causes.nginx_down import begin_nginx, routes_of
+from fixer.causes.reading import find_node, line_text, place
+from fixer.model.diagnosis import Finding, Repair, Role, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginxconf import ConfigProblem
+from fixer.model.plan import WriteFile
+from fixer.model.query import FileStat
+from fixer.model.snapshot import Nginx
+from fixer.nginx.errorlog import parse_test_output
+
+ID = "remove-dangling-link"
+_NOT_THERE = re.compile(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
+# what depends on the machine and on who asks, not on what the files say
+_NOT_THE_FILES = (
+    "host not found in", "bind() to", "Permission denied", "Address already in use", "still could not bind",
+)
+
+
+def judge(case: Case) -> Verdict:
+    """For every nginx: does it refuse its files?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = []
+    for nginx in case.snapshot.nginxes:
+        problem = refused(nginx)
+        if problem is not None:
+            findings.append(_found(case, nginx, problem))
+        elif isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
+            ruled.append(Evidence("nginx-test", place(case.snapshot, nginx.node, nginx.conf_path), "nginx -t passes"))
+        elif isinstance(nginx.config, Known) and not any(p.fatal for p in nginx.config.value.problems):
+            files = f"{len(nginx.config.value.files)} files read without a mistake"
+            ruled.append(Evidence("nginx-config", place(case.snapshot, nginx.node, nginx.conf_path), files))
+        else:
+            missing.append(f"whether nginx accepts {nginx.conf_path} on {nginx.node}")
+    return conclude(findings, missing, ruled)
+
+
+def refused(nginx: Nginx) -> ConfigProblem | None:
+    """What nginx itself says is wrong; where it could not be asked, what reading the files shows."""
+    if isinstance(nginx.test, Known):
+        code, text = nginx.test.value
+        if code == 0:
+            return None
+        said = [p for p in parse_test_output(text) if p.fatal]
+        if any(word in p.message for p in said for word in _NOT_THE_FILES):
+            return None
+        return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:], nginx.conf_path, 0)
+    if isinstance(nginx.config, Known) and nginx.master_pid is None:
+        return next((p for p in nginx.config.value.problems if p.fatal), None)
+    return None
+
+
+def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
+    role: Role = "advice"
+    if nginx.master_pid is None:
+        role = "root"
+    elif case.failing(nginx.node):
+        role = "contributing"
+    links = _dangling(case, nginx, problem)
+    asked = isinstance(nginx.test, Known)
+    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
+    effect = {
+        "root": "nginx cannot start", "contributing": "no reload takes effect",
+    }.get(role, "nginx runs with what it loaded before; it would not start again")
+    return Finding(
+        cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
+        confidence="certain" if asked else "likely",
+        summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}", detail=(),
+        routes=routes_of(case, nginx), service=None, node=nginx.node,
+        evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
+            _remove(case, nginx, links) if links else _manual(case, nginx, problem),),
+        explains=("nginx-down",),
+    )
+
+
+def _evidence(
+    case: Case, nginx: Nginx, problem: ConfigProblem, links: tuple[tuple[str, FileStat], ...],
+) -> tuple[Evidence, ...]:
+    source = "nginx-test" if isinstance(nginx.test, Known) else "nginx-config"
+    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
+    shown = [Evidence("nginx-test" if source == "nginx-test" else "nginx-config", where, problem.message)]
+    near = _near(nginx, problem)
+    for line in dict.fromkeys((near, problem.line)):
+        text = line_text(case.snapshot, nginx.node, problem.file, line)
+        if text:
+            shown.append(Evidence("nginx-config", place(case.snapshot, nginx.node, problem.file, line), text))
+    shown += [
+        Evidence("file", place(case.snapshot, nginx.node, path), f"a link to {stat.link_target}, which is not there")
+        for path, stat in links
+    ]
+    return tuple(shown)
+
+
+def _near(nginx: Nginx, problem: ConfigProblem) -> int:
+    """The line where the mistake begins, which our own reading of the file may know better than nginx."""
+    if problem.near:
+        return problem.near
+    if isinstance(nginx.config, Known):
+        for other in nginx.config.value.problems:
+            if other.file == problem.file and other.near and other.line in (problem.line, 0):
+                return other.near
+    return problem.line
+
+
+def _dangling(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[tuple[str, FileStat], ...]:
+    """Links that lead nowhere, in the folder of the one that nginx could not open."""
+    match = _NOT_THERE.search(problem.message)
+    named = match["path"] if match is not None else problem.file if problem.kind == "missing-include" else ""
+    node = find_node(case.snapshot, nginx.node)
+    if node is None or not named:
+        return ()
+    loose = {path: stat for path, stat in node.files if stat.kind == "link" and stat.real_path is None}
+    if named not in loose:
+        return ()
+    folder = posixpath.dirname(named)
+    return tuple(
+        (path, stat) for path, stat in sorted(loose.items())
+        if posixpath.dirname(path) == folder and not posixpath.basename(path).startswith(".")
+    )
+
+
+def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -> Repair:
+    names = ", ".join(path for path, _ in links)
+    box = container_of(case.snapshot, nginx.node)
+    if box is not None and not box.is_machine:
+        manual = f"remove {names} where the files of container {box.name} come from, then start it again"
+        return Repair(ID, "manual", f"remove {names}", (), manual=manual)
+    removals = tuple(
+        WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)
+        for path, stat in links
+    )
+    rest = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+    return Repair(ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files", (*removals, *rest))
+
+
+def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
+    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
+    after = "reload nginx" if nginx.master_pid is not None else "start nginx"
+    manual = f"correct {where}: nginx says {problem.message!r}; then nginx -t, and {after}"
+    return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
+
+
+CAUSE = Cause(
+    id="nginx-config-invalid",
+    title="nginx refuses its configuration",
+    family="nginx configuration",
+    variants=("nginx-config-invalid", "sites-enabled-dangling"),
+    verdict=judge,
+    order=4,
+    page=__doc__,
+)

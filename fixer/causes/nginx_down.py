@@ -1,0 +1,169 @@
+"""nginx itself does not run.
+
+What it is
+  The reverse proxy was stopped, was never started after the boot, or could not start: its configuration is refused
+  (see nginx-config-invalid), or another process holds its port.
+
+Why visitors see an error
+  Nobody listens on the web port, so the browser says "connection refused"; a load balancer or CDN in front of this
+  nginx turns that into its own 502.
+
+How it is told apart
+  There is no master process. Other causes leave nginx running and answering 502 or 504 by itself.
+
+The repair and its safety
+  start-nginx (safe): the configuration is checked first; then its unit or container is started (and enabled at boot
+  where it was not), or, where nobody manages it, the binary itself. Where another process holds the port, nothing is
+  stopped: a person must decide.
+
+By hand
+  nginx -t; systemctl status nginx; ss -ltnp 'sport = :80'; systemctl enable --now nginx
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.editing import is_explicit
+from fixer.causes.logs import lines_of, message
+from fixer.causes.reading import (
+    address_text,
+    condition,
+    find_node,
+    listener_evidence,
+    listeners_on,
+    log_evidence,
+    state_evidence,
+)
+from fixer.causes.starting import reachable_host, start_steps
+from fixer.model.diagnosis import Finding, Repair, Role, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginxconf import Listen
+from fixer.model.plan import CheckNginx, StartNginx, Step, WaitForListener
+from fixer.model.snapshot import Listener, LogLine, Nginx
+
+ID = "start-nginx"
+_NO_HOST = "host not found in upstream"
+
+
+def judge(case: Case) -> Verdict:
+    """For every nginx: is there a master process?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = []
+    for nginx in case.snapshot.nginxes:
+        if nginx.master_pid is not None:
+            ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
+        elif _is_hidden(case, nginx):
+            missing.append(f"processes of {nginx.node}")
+        else:
+            findings.append(_found(case, nginx))
+    if not case.snapshot.nginxes:
+        missing.append("where nginx is")
+    return conclude(findings, missing, ruled)
+
+
+def _is_hidden(case: Case, nginx: Nginx) -> bool:
+    """No master was seen, but nobody could look: the process table is closed, and no manager says that it is down."""
+    if nginx.service is not None and condition(nginx.service) != "running":
+        return False
+    node = find_node(case.snapshot, nginx.node)
+    return node is None or not isinstance(node.processes, Known)
+
+
+def _found(case: Case, nginx: Nginx) -> Finding:
+    taken = _port_taken(case, nginx)
+    nameless = _name_missing(nginx)
+    service = nginx.service
+    evidence = (
+        Evidence("nginx-process", nginx.node, f"no master process of {nginx.binary or 'nginx'}"),
+        *((state_evidence(service),) if service is not None else ()),
+        *(listener_evidence(case.snapshot, line) for line in taken[:1]),
+        *((log_evidence(nameless.text, nameless.where),) if nameless is not None else ()),
+    )
+    role: Role = "contributing" if nameless is not None else "root"
+    summary = "nginx does not run"
+    if taken:
+        port = address_text(taken[0].address, taken[0].port)
+        summary += f": another process holds {port}"
+    return Finding(
+        cause=CAUSE.id, variant="nginx-port-taken" if taken else "nginx-stopped", role=role, confidence="certain",
+        summary=summary, detail=(), routes=routes_of(case, nginx), service=None if service is None else service.name,
+        node=nginx.node, evidence=evidence, repairs=(_repair(case, nginx, taken),),
+    )
+
+
+def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
+    """Every route of an nginx."""
+    return tuple(facts.route.id for facts in case.snapshot.routes if facts.node == nginx.node)
+
+
+def listens_of(nginx: Nginx) -> tuple[Listen, ...]:
+    """The addresses its configuration wants."""
+    if not isinstance(nginx.config, Known):
+        return ()
+    return tuple(dict.fromkeys(listen for route in nginx.config.value.routes for listen in route.listens))
+
+
+def _port_taken(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
+    """Sockets of others where nginx wants to listen; nginx itself holds none while it is down."""
+    wanted = {(listen.address, listen.port) for listen in listens_of(nginx) if listen.port}
+    ports = {port for _, port in wanted}
+    everywhere = ("0.0.0.0", "::", "*")   # noqa: S104  addresses that were read
+    return tuple(
+        line for line in listeners_on(case.snapshot, nginx.node)
+        if line.family != "unix" and line.port in ports
+        and (line.address in everywhere or any(
+            address in (*everywhere, line.address) for address, port in wanted if port == line.port))
+    )
+
+
+def _name_missing(nginx: Nginx) -> LogLine | None:
+    """Its log ends with a backend's name that does not resolve: the backend must be there before nginx starts."""
+    if nginx.service is None:
+        return None
+    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _NO_HOST in message(line)), None)
+
+
+def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
+    if taken:
+        said = listener_evidence(case.snapshot, taken[0])
+        manual = f"{said.text} listens on {said.where}, where nginx must: stop it or move it, then start nginx"
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    if nginx.service is not None and condition(nginx.service) == "masked":
+        manual = f"{nginx.service.name} is masked: if nginx is meant to run, unmask it, then start it"
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    steps = begin_nginx(case, nginx)
+    if not steps:
+        name = nginx.service.name if nginx.service is not None else nginx.node
+        return Repair(ID, "manual", "start nginx", (), manual=f"start {name} with the tool that manages it")
+    return Repair(ID, "safe", "start nginx", steps)
+
+
+def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
+    """Check the configuration where that can be asked, start nginx by its manager, wait for its port."""
+    service = nginx.service
+    explicit = is_explicit(case.snapshot, nginx)
+    check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
+    wait = tuple(
+        WaitForListener(nginx.node, reachable_host(listen.address), listen.port)
+        for listen in listens_of(nginx)[:1] if listen.port
+    )
+    if service is not None and service.container is not None and not service.container.is_machine:
+        return (*start_steps(case.snapshot, service, None), *wait)    # nothing can be asked of a container that is down
+    if service is not None and service.unit is not None:
+        return (check, *start_steps(case.snapshot, service, None), *wait)
+    if service is not None and service.manager != "none":
+        return ()
+    return (check, StartNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit), *wait)
+
+
+CAUSE = Cause(
+    id="nginx-down",
+    title="nginx itself does not run",
+    family="nginx configuration",
+    variants=("nginx-stopped", "nginx-port-taken"),
+    verdict=judge,
+    order=5,
+    page=__doc__,
+)

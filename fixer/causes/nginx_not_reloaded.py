@@ -1,0 +1,222 @@
+"""The files are right, but nginx still runs with what it read before.
+
+What it is
+  Somebody corrected the configuration and did not reload; or the reload could not take effect (a new `listen` whose
+  port is taken); or the file that nginx sees in its container is no longer the one on the host (a single-file mount,
+  replaced by an editor).
+
+Why nginx says 502
+  Its memory holds the old address: `connect() failed (111: Connection refused)`, although `nginx -T`, which shows the
+  disk and not the memory, looks right.
+
+How it is told apart
+  The newest configuration file is younger than the oldest worker, the address that the files name answers when asked
+  directly, and the route still fails. wrong-port: there the address in the file is empty. If the address in the file
+  is empty too, that is repaired first. While pages answer, an unloaded change is no fault.
+
+The repair and its safety
+  reload-nginx (safe): nginx -t, then a reload; proof is new workers and a page that answers.
+  restart-nginx-container (disruptive): only a restart makes a container look at a replaced single file again.
+  A port that another process holds is for a person: nginx -s reload says nothing and does nothing.
+
+By hand
+  nginx -t && nginx -s reload; then look at the workers' pids and at error.log
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import container_of, nginx_steps
+from fixer.causes.failing import is_closed
+from fixer.causes.nginx_down import listens_of
+from fixer.causes.reading import (
+    absent_evidence,
+    address_text,
+    config_evidence,
+    endpoint_text,
+    listener_evidence,
+    listeners_on,
+    now_on,
+    pids_of,
+    place,
+    say_age,
+)
+from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.causes.wrong_port import is_stale
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ContainerAction
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
+
+ID = "reload-nginx"
+
+
+def judge(case: Case) -> Verdict:
+    """For every failing address that answers directly: are nginx's files younger than its workers?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = []
+    for trouble in case.troubles:
+        outcome = _judge_trouble(case, trouble)
+        match outcome:
+            case Finding():
+                findings.setdefault(f"{outcome.node}/{outcome.variant}", outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    for nginx in case.snapshot.nginxes:
+        advice = _advice(case, nginx)
+        if advice is not None and not findings:
+            findings[nginx.node] = advice
+        ruled.append(_age(case, nginx))
+    return conclude(findings.values(), missing, ruled)
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | None:
+    nginx, endpoint = trouble.nginx, trouble.endpoint
+    if nginx.master_pid is None or not any(j.state == "failing" for j in trouble.judged):
+        return None
+    if is_stale(case, trouble):
+        return _stale(case, trouble)
+    closed = is_closed(endpoint)
+    if closed:
+        return absent_evidence(endpoint)[0]
+    if isinstance(endpoint.http, Known) and endpoint.http.value.status is None:
+        return Evidence("probe", endpoint_text(endpoint), f"no answer when asked directly: {endpoint.http.value.error}")
+    if closed is None or isinstance(endpoint.http, Unknown):
+        return f"whether {endpoint_text(endpoint)} answers when asked directly"
+    if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
+        return f"when nginx on {nginx.node} read its configuration"
+    if nginx.config_mtime.value <= nginx.loaded_at.value or _is_refused(nginx):
+        return _age(case, nginx)
+    return _bind_failed(case, trouble) or _found(case, trouble)
+
+
+def _is_refused(nginx: Nginx) -> bool:
+    return isinstance(nginx.test, Known) and nginx.test.value[0] != 0
+
+
+def _age(case: Case, nginx: Nginx) -> Evidence:
+    """How old the files and the loaded configuration are."""
+    where = place(case.snapshot, nginx.node, nginx.conf_path)
+    if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
+        return Evidence("nginx-process", where, "the age of files or workers is not known")
+    now = now_on(case.snapshot, nginx.node)
+    files, workers = (say_age(max(0.0, now - t)) for t in (nginx.config_mtime.value, nginx.loaded_at.value))
+    return Evidence("nginx-process", where, f"newest file changed {files} ago, loaded {workers} ago")
+
+
+def _found(case: Case, trouble: Trouble) -> Finding:
+    nginx, endpoint = trouble.nginx, trouble.endpoint
+    direct = endpoint.http.value if isinstance(endpoint.http, Known) else None
+    answer = "" if direct is None else f"answers {direct.status} when asked directly"
+    return Finding(
+        cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="certain",
+        summary=(
+            f"nginx still runs with an older configuration: the file hands {say_routes(trouble)} to "
+            f"{endpoint_text(endpoint)}, which answers"
+        ),
+        detail=(), routes=_failing_routes(case, trouble), service=None, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            _age(case, nginx), config_evidence(case.snapshot, nginx, endpoint),
+            Evidence("probe", endpoint_text(endpoint), answer), *symptom_evidence(case, trouble, lambda event: True),
+        ))),
+        repairs=(Repair(ID, "safe", "check the configuration and reload nginx", nginx_steps(case.snapshot, nginx)),),
+    )
+
+
+def _failing_routes(case: Case, trouble: Trouble) -> tuple[str, ...]:
+    """All failing routes of that nginx whose address answers: one reload is for all of them."""
+    return tuple(dict.fromkeys(
+        route for other in case.troubles
+        if other.nginx.node == trouble.nginx.node and is_closed(other.endpoint) is False for route in other.route_ids
+    ))
+
+
+def _bind_failed(case: Case, trouble: Trouble) -> Finding | None:
+    """A reload was tried and could not take effect, since a port that the new files want is taken."""
+    nginx = trouble.nginx
+    changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else 0.0
+    events = [e for e in _events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at >= changed]
+    mine = set(nginx.worker_pids) | {nginx.master_pid}
+    wanted = {listen.port for listen in listens_of(nginx) if listen.port}
+    holders = [
+        line for line in listeners_on(case.snapshot, nginx.node)
+        if line.port in wanted and pids_of(line) and not set(pids_of(line)) & mine
+    ]
+    if not events or not holders:
+        return None
+    held = listener_evidence(case.snapshot, holders[0])
+    where = address_text(holders[0].address, holders[0].port)
+    manual = f"{held.text} holds {where}, which the new configuration listens on: free it, then reload nginx"
+    return Finding(
+        cause=CAUSE.id, variant="reload-bind-failed", role="root", confidence="certain",
+        summary=f"nginx could not take its new configuration: another process holds {where}", detail=(),
+        routes=trouble.route_ids, service=None, node=nginx.node,
+        evidence=(held, Evidence("nginx-log", events[-1].where, events[-1].raw[:300]), _age(case, nginx)),
+        repairs=(Repair(ID, "manual", f"free {where} and reload nginx", (), manual=manual),),
+    )
+
+
+def _events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
+    return nginx.errors.value if isinstance(nginx.errors, Known) else ()
+
+
+def _stale(case: Case, trouble: Trouble) -> Finding:
+    """The mounted file was replaced on the host; the container holds on to the old one."""
+    nginx, endpoint = trouble.nginx, trouble.endpoint
+    box = container_of(case.snapshot, nginx.node)
+    where = place(case.snapshot, nginx.node, endpoint.file)
+    if box is None or box.is_machine:
+        repair = Repair("restart-nginx-container", "manual", "mount the file again", (),
+                        manual=f"{endpoint.file} was replaced below its mount: mount it again, then reload nginx")
+    else:
+        action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
+        repair = Repair("restart-nginx-container", "disruptive", f"restart container {box.name}", (action,))
+    return Finding(
+        cause=CAUSE.id, variant="bind-mount-stale-inode", role="root", confidence="certain",
+        summary=f"nginx reads an old copy of {endpoint.file}: the file on the host was replaced below its mount",
+        detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
+        evidence=(
+            Evidence("file", where, "link count 0: this file is in no folder any more"),
+            config_evidence(case.snapshot, nginx, endpoint), *symptom_evidence(case, trouble, lambda event: True),
+        ),
+        repairs=(repair,),
+    )
+
+
+def _advice(case: Case, nginx: Nginx) -> Finding | None:
+    """Pages answer, but the files on disk name an address where nothing listens: the next reload would break them."""
+    if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown) or nginx.master_pid is None:
+        return None
+    if nginx.config_mtime.value <= nginx.loaded_at.value:
+        return None
+    empty: list[tuple[str, Endpoint]] = []
+    for judged in case.judged.values():
+        if judged.state != "ok" or judged.facts.node != nginx.node or len(judged.facts.endpoints) != 1:
+            continue
+        endpoint = next((e for e in case.snapshot.endpoints if e.id == judged.facts.endpoints[0]), None)
+        if endpoint is not None and not endpoint.down and is_closed(endpoint) is True:
+            empty.append((judged.facts.route.id, endpoint))
+    if not empty:
+        return None
+    endpoint = empty[0][1]
+    return Finding(
+        cause=CAUSE.id, variant="config-edited-not-reloaded", role="advice", confidence="likely",
+        summary=f"the files name {endpoint_text(endpoint)}, where nothing listens: the next reload would break pages",
+        detail=(), routes=tuple(route for route, _ in empty), service=None, node=nginx.node,
+        evidence=(_age(case, nginx), config_evidence(case.snapshot, nginx, endpoint), *absent_evidence(endpoint)),
+    )
+
+
+CAUSE = Cause(
+    id="nginx-not-reloaded",
+    title="nginx still runs with an older configuration",
+    family="nginx configuration",
+    variants=("config-edited-not-reloaded", "reload-bind-failed", "bind-mount-stale-inode"),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

@@ -1,0 +1,122 @@
+"""Why a program ended, as its last lines say: a variable that is not set, a port that is taken, something else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fixer.causes.logs import message
+from fixer.model.snapshot import LogLine
+
+_LAST = 120              # lines of a run's end that are read
+_CONTEXT = 14            # lines before a KeyError that belong to its traceback
+_NAME = r"[\"'`]?(?P<name>[A-Z][A-Z0-9_]+)[\"'`]?"
+_ENVIRON = re.compile(r"environ\b|getenv|<frozen os>|/os\.py\"")
+_KEY_ERROR = re.compile(r"^KeyError: '(?P<name>[A-Za-z_]\w*)'$")
+_CONFIG_ERROR = re.compile(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is missing")
+_EXCEPTION = re.compile(
+    r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Configured|Undefined|Missing\w*)|Error|SystemExit): "
+)
+_REQUEST = re.compile(r"\"[A-Z]+ \S+ HTTP/")
+_SAYS_MISSING = (
+    re.compile(rf"\b[Ss]et the {_NAME} environment variable"),
+    re.compile(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_NAME}"),
+    re.compile(rf"(?:[Ee]nvironment|[Ee]nv) var(?:iable)? {_NAME} (?:is |was |must be )?"
+               r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
+    re.compile(rf"{_NAME} (?:environment variable |env var )(?:is |was |must be )?"
+               r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
+)
+_SAYS_MISSING_BRIEFLY = (      # only in the line that names an exception
+    re.compile(rf"{_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
+    re.compile(rf"{_NAME} must (?:be set|not be empty)"),
+    re.compile(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_NAME}"),
+)
+_SHELL = re.compile(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
+_SETTINGS = re.compile(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
+_FIELD = re.compile(r"^(?P<name>[A-Za-z_]\w*)$")
+_REQUIRED = re.compile(r"^\s+(?:Field required|field required)")
+_IN_USE = re.compile(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE")
+_REFUSED = re.compile(
+    r"^(?:[A-Za-z_]\w*\.)*(?:ConnectionRefusedError|ConnectionResetError|TimeoutError|ConnectionError|gaierror|"
+    r"OperationalError|ConnectTimeout|ConnectError|InterfaceError|CannotConnectNowError|OSError): "
+)
+_OUTSIDE = re.compile(
+    r"Connection refused|Connect call failed|could not connect|Connection reset|timed out|Name or service not known|"
+    r"Temporary failure in name resolution|No route to host|starting up|could not translate host name|Connection error"
+)
+_TRACE_END = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a line says: the name or text that matters, and the line itself."""
+
+    name: str
+    line: LogLine
+
+
+def missing_variables(lines: Sequence[LogLine]) -> tuple[Said, ...]:
+    """The variables that the end of the run asks for; several where the program lists them."""
+    tail = list(lines[-_LAST:])
+    texts = [message(line).rstrip() for line in tail]
+    for index in range(len(tail) - 1, -1, -1):
+        name = _named_in(texts, index)
+        if name is not None:
+            return (Said(name, tail[index]),)
+        if _SETTINGS.search(texts[index]):
+            fields = tuple(
+                Said(match["name"].upper(), tail[i])
+                for i in range(index + 1, len(tail) - 1)
+                if (match := _FIELD.match(texts[i])) and _REQUIRED.match(texts[i + 1])
+            )
+            if fields:
+                return fields
+    return ()
+
+
+def _named_in(texts: Sequence[str], index: int) -> str | None:
+    text = texts[index]
+    if _REQUEST.search(text):
+        return None            # a request line: a visitor's words
+    key = _KEY_ERROR.match(text)
+    if key is not None:
+        context = texts[max(0, index - _CONTEXT):index]
+        return key["name"] if any(_ENVIRON.search(line) for line in context) else None
+    for pattern in (_CONFIG_ERROR, *_SAYS_MISSING, _SHELL):
+        match = pattern.search(text)
+        if match is not None:
+            return match["name"]
+    if _EXCEPTION.match(text):
+        for pattern in _SAYS_MISSING_BRIEFLY:
+            match = pattern.search(text)
+            if match is not None:
+                return match["name"]
+    return None
+
+
+def port_in_use(lines: Sequence[LogLine]) -> LogLine | None:
+    """The line that says that the address is taken."""
+    for line in reversed(lines[-_LAST:]):
+        text = message(line)
+        if _IN_USE.search(text) and not _REQUEST.search(text):
+            return line
+    return None
+
+
+def dependency_error(lines: Sequence[LogLine]) -> LogLine | None:
+    """The exception that ended the run, where it says that another system did not answer."""
+    for line in reversed(lines[-_LAST:]):
+        text = message(line)
+        if _TRACE_END.match(text):
+            return line if _REFUSED.match(text) and _OUTSIDE.search(text) else None
+    return None
+
+
+def last_words(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    """The end of the last traceback, or the last lines: what a person would read first."""
+    tail = [line for line in lines[-_LAST:] if message(line).strip()]
+    for index in range(len(tail) - 1, -1, -1):
+        if _TRACE_END.match(message(tail[index])):
+            return tuple(tail[max(0, index - 2):index + 1])
+    return tuple(tail[-3:])

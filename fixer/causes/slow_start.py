@@ -1,0 +1,104 @@
+"""The backend has just been started and does not listen yet: waiting heals it.
+
+What it is
+  "active" means that the process was started, not that it is ready. A large application needs seconds until it
+  listens; during that time nginx answers 502.
+
+Why nginx says 502
+  Nothing listens yet: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  The service runs, it was started less than a minute ago, it has not failed since, and it holds no socket on any other
+  port. A service that is started again and again is a crash: its restarts are counted by its manager.
+
+The repair and its safety
+  wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
+
+By hand
+  systemctl status UNIT (since when?); ss -ltn; wait; later: Type=notify or a start order that knows when it is ready
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.crashing import has_failed
+from fixer.causes.failing import is_closed
+from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.pointing import reachable_listeners
+from fixer.causes.reading import (
+    absent_evidence,
+    condition,
+    config_evidence,
+    endpoint_text,
+    now_on,
+    ran_since,
+    say_age,
+    state_evidence,
+)
+from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence
+
+YOUNG = 60.0      # seconds that a start may take and still be called a start
+
+
+def judge(case: Case) -> Verdict:
+    """For every empty address: was its service started just now?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        closed = is_closed(trouble.endpoint)
+        owner = sole_owner(case, trouble)
+        if closed is None:
+            missing.append(f"whether anything listens at {endpoint_text(trouble.endpoint)}")
+        elif owner is None or not closed:
+            ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
+        elif _is_starting(case, trouble, owner):
+            findings.setdefault(owner.service.id, _found(case, trouble, owner))
+        else:
+            ruled.append(state_evidence(owner.service))
+    return conclude(findings.values(), missing, ruled)
+
+
+def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
+    service = owner.service
+    if has_failed(case, service, trouble) or condition(service) not in ("running", "starting"):
+        return False
+    if service.unit is None and service.container is None:
+        return False
+    began = ran_since(service) if condition(service) == "running" else _changed(owner)
+    young = 0.0 <= now_on(case.snapshot, service.node) - began < YOUNG
+    return young and not reachable_listeners(case, trouble, owner)
+
+
+def _changed(owner: Owner) -> float:
+    return owner.service.unit.state_change if owner.service.unit is not None else 0.0
+
+
+def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+    service = owner.service
+    began = ran_since(service) if condition(service) == "running" else _changed(owner)
+    age = say_age(max(0.0, now_on(case.snapshot, service.node) - began))
+    return Finding(
+        cause=CAUSE.id, variant="startup-slow", role="root", confidence="likely",
+        summary=f"{service.name} was started {age} ago and does not listen at {endpoint_text(trouble.endpoint)} yet",
+        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(Repair("wait-for-start", "safe", f"wait until {service.name} listens", (), waits=True),),
+    )
+
+
+CAUSE = Cause(
+    id="slow-start",
+    title="the backend was just started and does not listen yet",
+    family="running but not listening",
+    variants=("startup-slow",),
+    verdict=judge,
+    order=45,
+    page=__doc__,
+)
