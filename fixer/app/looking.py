@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +58,9 @@ def diagnose(word: str, looking: Looking) -> Report:
     """The report of one look."""
     started = time.monotonic()
     with opened(word) as target:
+        unfinished = UnfinishedNote(target)
         look = look_at(target, looking)
-        notes = (*url_note(look, looking.url), *unfinished_note(target))
+        notes = (*url_note(look, looking.url), *unfinished.read())
     return report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
 
 
@@ -66,9 +68,10 @@ def verify(word: str, looking: Looking) -> VerifyResult:
     """Only the proofs of health, and the verdict that follows from them."""
     started = time.monotonic()
     with opened(word) as target:
+        unfinished = UnfinishedNote(target)
         first = look_at(target, looking)
         look = replace(first, snapshot=_tested(target, first.snapshot))
-        notes = (*url_note(look, looking.url), *unfinished_note(target))
+        notes = (*url_note(look, looking.url), *unfinished.read())
     found = proofs(look)
     report = report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
     return VerifyResult(replace(report, verdict=verdict_of(look, found), findings=(), checks=()), found)
@@ -92,18 +95,39 @@ def _tested(target: Target, seen: Snapshot) -> Snapshot:
     return replace(seen, nginxes=tuple(tested))
 
 
-def unfinished_note(target: Target) -> tuple[str, ...]:
-    """A line about a repair that was cut off: only repair and undo may do something about it."""
-    from fixer.apply.engine import unfinished
+class UnfinishedNote:
+    """A line about a repair that was cut off: only repair and undo may do something about it.
 
-    if target.ref.kind == "bundle":
-        return ()
-    try:
-        run = unfinished(target)
-    except (NeedsPerson, CannotObserve, OSError):
-        return ()     # a look needs no journal
-    if run is None:
-        return ()
-    word = str(target.ref)
-    again = "fixer undo" if word == "local" else f"fixer undo {word}"
-    return (f"repair {run.id} was cut off before its end; the next fixer repair, or {again}, takes it back first",)
+    Where the journal lies inside a machine it is read beside the look, since each way in there takes its time.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._notes: tuple[str, ...] = ()
+        self._thread: threading.Thread | None = None
+        if target.ref.kind == "docker":
+            self._thread = threading.Thread(target=self._read, daemon=True)
+            self._thread.start()
+
+    def read(self) -> tuple[str, ...]:
+        """The line, or nothing."""
+        if self._thread is None:
+            self._read()
+        else:
+            self._thread.join()
+        return self._notes
+
+    def _read(self) -> None:
+        try:
+            writer, folder = self._target.journal_place()
+            if not writer.files.listdir(f"{folder}/runs"):
+                return
+            from fixer.apply.past import unfinished
+
+            run = unfinished(self._target)
+        except (NeedsPerson, CannotObserve, OSError):
+            return     # a look needs no journal
+        if run is not None:
+            word = "" if self._target.ref.kind == "local" else f" {self._target.ref}"
+            again = f"the next fixer repair{word}, or fixer undo{word}"
+            self._notes = (f"repair {run.id} was cut off before its end; {again}, takes it back first",)

@@ -162,14 +162,17 @@ class _Rounds:
         if options.yes:
             return None
         if not self._person.answers:
-            return self._stopped("nobody is there to ask", *self._flags_for(drawn))
+            return self._stopped("nobody is there to ask: this is no terminal", *self._flags_for(drawn))
         return None if self._person.agrees("Make this change?") else self._stopped("not agreed: nothing was changed")
 
     def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
+        """How to have it made without being asked; named as withheld too, since programs read that."""
+        course = self._course
         flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
-        allowed = Withheld(drawn.repair_id or "", drawn.cause or "", f"it is {drawn.risk}", flags)
-        self._course.withheld = (allowed, *self._course.withheld)
-        return (f"to make it: fixer repair … {flags}; to only see it: --dry-run",)
+        why = f"it is {drawn.risk}, and nobody has agreed"
+        course.withheld = (Withheld(drawn.repair_id or "", drawn.cause or "", why, flags), *course.withheld)
+        word = "" if course.target.ref.kind == "local" else f" {course.target.ref}"
+        return (f"to make it: fixer repair{word} {flags}",)
 
     def _make(self, drawn: Plan, finding: Finding) -> End | None:
         """Apply, settle, judge: keep what is better, take back what is not."""
