@@ -62,15 +62,12 @@ class Ground:
         """Make everything as it was then."""
         write_disk(self.root, self.copies[name])
 
-    def seen(self, *, runs_only: bool = False) -> bytes:
-        """One number for everything that is on the disk (the lock names its last holder)."""
-        return hashlib.sha256(repr(
-            [entry for entry in read_disk(self.root).items() if not (runs_only and entry[0].endswith("/lock"))]
-        ).encode()).digest()
+    def seen(self) -> bytes:
+        """One number for everything that is on the disk."""
+        return number_of(read_disk(self.root))
 
-    def target(self, crash_at: int | None = None) -> tuple[FolderTarget, CrashingFiles]:
-        files = CrashingFiles(crash_at)
-        return FolderTarget(self.state, files), files
+    def target(self, crash_at: int | None = None) -> FolderTarget:
+        return FolderTarget(self.state, CrashingFiles(crash_at))
 
     def is_clean(self) -> bool:
         """No temp file beside a file, no image of an in-place write."""
@@ -95,6 +92,11 @@ def read_disk(root: Path) -> Disk:
                         content = file.read()
                 found[entry.path] = (info.st_mode, info.st_uid, info.st_gid, content)
     return found
+
+
+def number_of(disk: Disk) -> bytes:
+    """The same number for the same disk."""
+    return hashlib.sha256(repr(list(disk.items())).encode()).digest()
 
 
 def write_disk(root: Path, wanted: Disk) -> None:
@@ -148,7 +150,7 @@ def crashes(ground: Ground, start: str, act: Callable[[FolderTarget], object]) -
     at = 0
     while True:
         ground.go_back(start)
-        target, _ = ground.target(at)
+        target = ground.target(at)
         try:
             act(target)
         except SimulatedCrash:
@@ -158,58 +160,69 @@ def crashes(ground: Ground, start: str, act: Callable[[FolderTarget], object]) -
         return
 
 
+def rubble(ground: Ground, act: Callable[[FolderTarget], object]) -> list[Disk]:
+    """Act once, and see what a kill at each of its points would have left: every state once."""
+    states: dict[bytes, Disk] = {}
+
+    def see() -> None:
+        disk = read_disk(ground.root)
+        states.setdefault(number_of(disk), disk)
+
+    act(FolderTarget(ground.state, CrashingFiles(watch=see)))
+    return list(states.values())
+
+
 def check_end(ground: Ground, good: list[dict[str, tuple[object, ...]]]) -> None:
-    """One of the good ends, nothing left behind, and one more recovery changes nothing at all."""
+    """One of the good ends, nothing left behind, nothing unfinished."""
     assert tree(ground.site) in good
     assert ground.is_clean()
-    target, _ = ground.target()
-    assert unfinished(target) is None
-    before = ground.seen(runs_only=True)
-    recover(target)
-    assert ground.seen(runs_only=True) == before
+    assert unfinished(ground.target()) is None
 
 
 def every_pair(ground: Ground, act: Callable[[FolderTarget], object], good: list[dict[str, tuple[object, ...]]]) -> int:
-    """Crash at every point of `act`, then at every point of the recovery, then recover: how many ways that were.
+    """Kill at every point of `act`, then at every point of the recovery, then recover: how many states that were.
 
-    A state of the disk that was tried before is not tried again: what follows depends on nothing else.
+    A state of the disk is tried once: what follows depends on nothing else.
     """
     tried: set[bytes] = set()
-    ways = 0
-    for first in crashes(ground, "begin", act):
-        if (seen := ground.seen()) in tried:
-            continue
-        tried.add(seen)
-        name = f"crashed-{first}"
-        ground.keep(name)
-        for _ in crashes(ground, name, recover):
-            ways += 1
-            if (seen := ground.seen()) in tried:
-                continue
-            tried.add(seen)
-            recover(ground.target()[0])
-            check_end(ground, good)
-        check_end(ground, good)      # the recovery that no crash interrupted
-        del ground.copies[name]
-    return ways
+    for first in rubble(ground, act):
+        write_disk(ground.root, first)
+        seconds = rubble(ground, recover)
+        check_end(ground, good)
+        for second in seconds:
+            if (number := number_of(second)) not in tried:
+                tried.add(number)
+                write_disk(ground.root, second)
+                recover(ground.target())
+                check_end(ground, good)
+    return len(tried)
 
 
-def test_a_repair_that_dies_anywhere_leaves_all_old_or_all_new(ground: Ground) -> None:
-    repair(ground.target()[0], ground.plan())
+def test_a_crash_anywhere_in_a_repair_leaves_all_old_or_all_new(ground: Ground) -> None:
+    repair(ground.target(), ground.plan())
     new = tree(ground.site)
     assert new != ground.old and ground.is_clean()
     ground.go_back("start")
     ground.keep("begin")
-    ways = every_pair(ground, lambda target: repair(target, ground.plan()), [ground.old, new])
-    assert ways > 3000
+    for _ in crashes(ground, "begin", lambda target: repair(target, ground.plan())):
+        recover(ground.target())
+        check_end(ground, [ground.old, new])
+        before = ground.seen()
+        recover(ground.target())      # nothing is left to do
+        assert ground.seen() == before
 
 
-def test_an_undo_that_dies_anywhere_ends_all_old_or_was_never_begun(ground: Ground) -> None:
-    repair(ground.target()[0], ground.plan())
+def test_a_second_crash_anywhere_in_the_recovery_too(ground: Ground) -> None:
+    repair(ground.target(), ground.plan())
     new = tree(ground.site)
-    ground.keep("begin")
-    ways = every_pair(ground, lambda target: undo(target, None), [ground.old, new])
-    assert ways > 1000
+    ground.go_back("start")
+    assert every_pair(ground, lambda target: repair(target, ground.plan()), [ground.old, new]) > 1000
+
+
+def test_an_undo_that_crashes_anywhere_ends_all_old_or_was_never_begun(ground: Ground) -> None:
+    repair(ground.target(), ground.plan())
+    new = tree(ground.site)
+    assert every_pair(ground, lambda target: undo(target, None), [ground.old, new]) > 500
 
 
 def test_every_length_of_an_in_place_write_is_ours_and_nothing_else_is(ground: Ground) -> None:
@@ -220,7 +233,7 @@ def test_every_length_of_an_in_place_write_is_ours_and_nothing_else_is(ground: G
     for _ in crashes(ground, "begin", lambda target: repair(target, plan(step))):
         torn = (ground.site / "mounted").read_bytes()
         seen.add(torn)
-        recover(ground.target()[0])
+        recover(ground.target())
         assert (ground.site / "mounted").read_bytes() in (_OLD, _NEW)
     assert {_NEW[:n] for n in range(len(_NEW))} <= seen
     assert {_NEW[:n] + _OLD[n:] for n in range(len(_NEW))} <= seen
@@ -230,23 +243,23 @@ def test_a_hand_edit_in_the_rubble_is_kept_and_reported(ground: Ground) -> None:
     ground.keep("begin")
     conflicts = 0
     for _ in crashes(ground, "begin", lambda target: repair(target, ground.plan())):
-        if unfinished(ground.target()[0]) is None:
+        if unfinished(ground.target()) is None:
             continue
         for name in ("edited", "mounted"):
             (ground.site / name).write_bytes(b"# somebody's own\n")
-        recover(ground.target()[0])
+        recover(ground.target())
         left = tree(ground.site)
         assert left["edited"][3] == left["mounted"][3] == b"# somebody's own\n"
         assert {k: v for k, v in left.items() if k not in ("edited", "mounted")} == {
             k: v for k, v in ground.old.items() if k not in ("edited", "mounted")}
-        assert ground.is_clean() and unfinished(ground.target()[0]) is None
-        conflicts = max(conflicts, len(history(ground.target()[0])[-1].conflicts))
+        assert ground.is_clean() and unfinished(ground.target()) is None
+        conflicts = max(conflicts, len(history(ground.target())[-1].conflicts))
     assert conflicts == 2
 
 
 def test_everything_is_on_disk_before_the_next_thing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     monkeypatch.setattr(files_local.os, "fsync", synced.append)
-    target, _ = ground.target()
+    target = ground.target()
     repair(target, ground.plan())
     assert len(synced) >= 40     # each record, blob, temp file and folder of the six changes
