@@ -30,8 +30,10 @@ class Listen:
     span: Span
 
     def __str__(self) -> str:
+        if self.address.startswith("unix:"):
+            return self.address
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return host if self.address.startswith("unix:") else f"{host}:{self.port}"
+        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fixer.nginx.address import text_of
-from fixer.nginx.sample import Sample, sample_of
+from fixer.nginx.sample import Sample, literal_start, sample_of
 
 _SAFE = re.compile(rb"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
 
@@ -19,7 +19,7 @@ _MOST_COMPARISONS = 200_000
 class Place:
     """One location: its pattern and the locations inside it. `answers` once a `return` in it is known."""
 
-    __slots__ = ("answers", "exact", "kind", "named", "parent", "pattern", "prefixes", "regexes", "sample", "text")
+    __slots__ = ("answers", "exact", "kind", "named", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text")
 
     def __init__(self, kind: str, pattern: bytes, parent: Place | None) -> None:
         self.kind = kind
@@ -31,6 +31,7 @@ class Place:
         self.named: dict[bytes, Place] = {}
         self.regexes: list[Place] = []
         self.sample: Sample | None = None
+        self.start = literal_start(pattern) if kind == "~" else b""
         self.answers = False
 
 
@@ -98,6 +99,8 @@ class Locations:
 
     def _matches(self, place: Place, path: bytes) -> bool:
         self._comparisons += 1
+        if place.kind == "~" and not path.startswith(place.start):
+            return False
         if place.sample is None or self._comparisons > _MOST_COMPARISONS:
             raise _UntoldError
         return place.sample.matches(path)

@@ -12,6 +12,8 @@ _CLASSES = {b"d": b"1", b"w": b"a", b"s": b" ", b"D": b"a", b"W": b"-", b"S": b"
 _NO_TEXT = frozenset((b"b", b"B", b"A", b"Z", b"z"))
 _REPEAT = re.compile(rb"(\*|\+|\?|\{(\d{1,4})(,\d{0,4})?\})[?+]?")
 _NAMED = re.compile(rb"\(\?P?<(\w+)>")
+_LITERAL = re.compile(rb"(?:(?:[A-Za-z0-9/_~-]|\\[^A-Za-z0-9])(?![*?{+]))*")
+_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 _CANDIDATES = b"axz019-_.AZ/~+%"
 
 
@@ -43,6 +45,14 @@ def sample_of(pattern: bytes, *, ignore_case: bool) -> Sample | None:
     if reader.position < len(pattern):
         return None
     return Sample(text, compiled)
+
+
+def literal_start(pattern: bytes) -> bytes:
+    """The text with which every match of a case-sensitive expression begins at the start; empty where unknown."""
+    if not pattern.startswith(b"^") or b"|" in pattern:
+        return b""
+    match = _LITERAL.match(pattern, 1)
+    return _ESCAPED.sub(rb"\1", match[0]) if match is not None else b""
 
 
 class _Reader:

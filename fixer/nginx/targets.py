@@ -73,7 +73,7 @@ class Targets:
             self._effective.refuse(node, "invalid-port", f'no port in upstream "{shown}"')
 
     def _with_variables(self, node: Node, value: bytes, variables: Variables, fallback: Scheme) -> Target:
-        scheme, start = _scheme_of(value, fallback)
+        scheme, start = _scheme_of(value, variables, fallback)
         if start < 0:
             return self._whole(node, value, variables, fallback)
         authority = parse_authority(value, start)
@@ -163,15 +163,17 @@ def _server(written: bytes, authority: Authority, default: int, node: Node, word
     )
 
 
-def _scheme_of(value: bytes, fallback: Scheme) -> tuple[Scheme, int]:
+def _scheme_of(value: bytes, variables: Variables, fallback: Scheme) -> tuple[Scheme, int]:
     """The scheme and where the authority begins; -1 where the whole URL is in a variable."""
     url = parse_url(value)
     if url.scheme is not None:
         return url.scheme, url.authority.start
-    for prefix in (b"$scheme://", b"${scheme}://"):
-        if value.startswith(prefix):
-            return fallback, len(prefix)
-    return fallback, -1
+    first = VARIABLE.match(value)
+    if first is None or not value.startswith(b"://", first.end()):
+        return fallback, -1
+    words = [found.text.lower() for found in variables.values(variable_name(first))]
+    scheme: Scheme = "https" if words[:1] in ([b"https"], [b"grpcs"]) else "http" if words else fallback
+    return scheme, first.end() + len(b"://")
 
 
 def _port_place(node: Node, authority: Authority, text: bytes, values: tuple[Value, ...]) -> Span | None:
