@@ -171,7 +171,8 @@ class ArgPlace:
 class EnvSlot:
     """Where a new variable of a service can be written: put `template` at byte `offset` of `file`.
 
-    `template` holds `{name}` and `{value}`; the value must be quoted for `style` by whoever fills it in.
+    `template` holds `{name}` and `{value}`; the value must be quoted for `style` by whoever fills it in. `only_for`
+    names the variables that this place is read for (a compose file's `${NAME}` from `.env`), empty for any.
     """
 
     node: str
@@ -179,6 +180,7 @@ class EnvSlot:
     offset: int
     template: str
     style: Literal["env-file", "unit", "yaml-map", "yaml-list", "shell"]
+    only_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 
+from fixer.model.facts import Evidence
 from fixer.model.snapshot import Container, EnvSlot
-from fixer.observe.told import Style
-from fixer.observe.view import View
-from fixer.observe.words import Env, Word
+from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
+from fixer.observe.envfiles import read_env_file
+from fixer.observe.memo import remembered
+from fixer.observe.places import env_file_slot
+from fixer.observe.told import Follow, Style, followed
+from fixer.observe.view import ENGINE, View
+from fixer.observe.words import Env, Piece, Word, assignment, expand, literal, shell_words
+from fixer.observe.yamlspans import Map, Node, Scalar, Seq, parse_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +28,185 @@ class ComposeService:
     style: Style
     slots: tuple[EnvSlot, ...]
     reads: tuple[str, ...]
+    said: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One compose file with the service's own mapping in it."""
+
+    path: str
+    data: bytes
+    service: Map
+
+    def line(self, at: int) -> int:
+        """The line of an offset."""
+        return self.data.count(b"\n", 0, at) + 1
+
+    def word(self, scalar: Scalar) -> Word:
+        """A scalar as a word with its place; variables in it are compose's own."""
+        start = scalar.start if scalar.exact else None
+        return Word((Piece(scalar.text, self.path, self.line(scalar.start), start, expand=True),))
 
 
 def compose_service(container: Container, engine: View | None) -> ComposeService | None:
-    """The service as its compose files describe it, None where there are none at hand."""
-    del container, engine
-    return None
+    """The service as its compose files describe it, None where they are not at hand."""
+    if engine is None or not container.service:
+        return None
+    files = [file for path in compose_paths(container) if (file := _file(path, container.service, engine)) is not None]
+    if not files:
+        return None
+    outer = _outer(container, engine)
+    folder = container.label(LABEL + "project.working_dir") or posixpath.dirname(files[0].path)
+    listed = [posixpath.normpath(posixpath.join(folder, p)) for f in files for p in _env_files(f, outer)]
+    env: dict[str, Word] = {}
+    for path in listed:
+        env.update(read_env_file(path, engine.data(path) or b""))
+    for file in files:
+        env.update(_environment(file, outer))
+    command, style, said = _command(files, outer)
+    follow = Follow(engine.contents(), "/")
+    command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
+    slots = tuple(_slots(files, tuple(listed), container, engine))
+    return ComposeService(tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said)
+
+
+def _is_shell(words: list[Word]) -> bool:
+    """Only a shell replaces the container's own variables; compose and the engine do not."""
+    return bool(words) and posixpath.basename(words[0].text) in ("sh", "bash", "ash", "dash")
+
+
+def _file(path: str, service: str, engine: View) -> _File | None:
+    data = engine.data(path)
+    if data is None:
+        return None
+    root = remembered(partial(parse_yaml, data), "yaml", engine.files[path])
+    services = root.get("services") if isinstance(root, Map) else None
+    found = services.get(service) if isinstance(services, Map) else None
+    return _File(path, data, found) if isinstance(found, Map) else None
+
+
+def _outer(container: Container, engine: View) -> dict[str, Word]:
+    """The variables that compose itself puts into its files."""
+    found: dict[str, Word] = {}
+    for path in environment_paths(container):
+        found.update(read_env_file(path, engine.data(path) or b""))
+    return found
+
+
+def _env_files(file: _File, outer: Env) -> Iterator[str]:
+    node = file.service.get("env_file")
+    for item in node.items if isinstance(node, Seq) else [node]:
+        path = item.get("path") if isinstance(item, Map) else item
+        if isinstance(path, Scalar):
+            yield expand(file.word(path), outer).text
+
+
+def _environment(file: _File, outer: Env) -> dict[str, Word]:
+    """`environment:` as a mapping or as a list; a bare name is handed through from outside."""
+    node = file.service.get("environment")
+    found: dict[str, Word] = {}
+    if isinstance(node, Map):
+        for key, value in node.entries:
+            if isinstance(value, Scalar):
+                found[key.text] = expand(file.word(value), outer)
+            elif value is None:
+                found[key.text] = outer.get(key.text, literal(""))
+    elif isinstance(node, Seq):
+        for item in node.items:
+            word = file.word(item) if isinstance(item, Scalar) else None
+            pair = assignment(word) if word is not None else None
+            if pair is not None:
+                found[pair[0]] = expand(pair[1], outer)
+            elif word is not None:
+                found[word.text] = outer.get(word.text, literal(""))
+    return found
+
+
+def _command(files: list[_File], outer: Env) -> tuple[list[Word], Style, Evidence]:
+    """Entrypoint and command, each from the last file that has it."""
+    words: list[Word] = []
+    style: Style = ""
+    said = Evidence("file", files[-1].path, "no command in the compose file")
+    for key in ("entrypoint", "command"):
+        for file in reversed(files):
+            node = file.service.get(key)
+            found = list(_words(node, file, outer))
+            if node is not None and found:
+                words += found
+                style = "yaml-string" if isinstance(node, Scalar) else _list_style(node)
+                shown = " ".join(w.place().text for w in found)
+                said = Evidence("file", f"{file.path}:{file.line(node.start)}", f"{key}: {shown}")
+                break
+    return words, style, said
+
+
+def _list_style(node: Node) -> Style:
+    return "yaml-flow" if isinstance(node, Seq) and node.flow else "yaml-block"
+
+
+def _words(node: Node | None, file: _File, outer: Env) -> Iterator[Word]:
+    if isinstance(node, Scalar):
+        start = node.start if node.exact else None
+        for word in shell_words(node.text, file.path, file.line(node.start), start):
+            # compose replaces variables before the words are split, inside single quotes too
+            yield expand(Word(tuple(replace(p, expand=True) for p in word.pieces)), outer)
+    elif isinstance(node, Seq):
+        for item in node.items:
+            if isinstance(item, Scalar):
+                yield expand(file.word(item), outer)
+
+
+def _slots(files: list[_File], listed: tuple[str, ...], container: Container, engine: View) -> Iterator[EnvSlot]:
+    """`.env` for the variables that the file takes from there, then env_file, then `environment:`, else a new one."""
+    names = tuple(dict.fromkeys(name for file in files for name in _taken_from_outside(file)))
+    for path in environment_paths(container) if names else ():
+        data = engine.data(path)
+        if data is not None:
+            yield replace(env_file_slot(ENGINE, path, data), only_for=names)
+    for path in dict.fromkeys(listed):
+        data = engine.data(path)
+        if data is not None:
+            yield env_file_slot(ENGINE, path, data)
+    for file in reversed(files):
+        node = file.service.get("environment")
+        if isinstance(node, Map | Seq) and not node.flow and _is_inside(node, file):
+            yield _append(file, node)
+            return
+    last = files[-1]
+    if not last.service.flow and last.service.get("environment") is None:
+        pad = " " * last.service.indent
+        text = f"\n{pad}environment:\n{pad}  {{name}}: {{value}}"
+        yield EnvSlot(ENGINE, last.path, _line_end(last.data, last.service.end), text, "yaml-map")
+
+
+def _is_inside(node: Map | Seq, file: _File) -> bool:
+    """False for a mapping that an alias or a merge brought in from elsewhere: an edit there would reach others too."""
+    return file.service.start <= node.start and node.end <= file.service.end
+
+
+def _append(file: _File, node: Map | Seq) -> EnvSlot:
+    pad = " " * node.indent
+    at = _line_end(file.data, node.end)
+    if isinstance(node, Map):
+        return EnvSlot(ENGINE, file.path, at, f"\n{pad}{{name}}: {{value}}", "yaml-map")
+    return EnvSlot(ENGINE, file.path, at, f"\n{pad}- {{name}}={{value}}", "yaml-list")
+
+
+def _line_end(data: bytes, at: int) -> int:
+    end = data.find(b"\n", at)
+    return len(data) if end < 0 else end
+
+
+def _taken_from_outside(file: _File) -> Iterator[str]:
+    """Names whose value the compose file takes from a variable of the same name."""
+    node = file.service.get("environment")
+    pairs: Mapping[str, str | None] = {}
+    if isinstance(node, Map):
+        pairs = {key.text: value.text if isinstance(value, Scalar) else None for key, value in node.entries}
+    elif isinstance(node, Seq):
+        texts = [item.text.partition("=") for item in node.items if isinstance(item, Scalar)]
+        pairs = {name: value if found else None for name, found, value in texts}
+    for name, value in pairs.items():
+        if value is None or value.startswith((f"${{{name}}}", f"${{{name}:", f"${{{name}-", f"${{{name}?", f"${name}")):
+            yield name

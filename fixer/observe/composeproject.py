@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command
 from fixer.model.snapshot import Compose, Container
+from fixer.observe.composelabels import LABEL, label_paths
 from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, View, container_of, is_readable
-
-_LABEL = "com.docker.compose."
 
 
 def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
@@ -30,30 +28,11 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     if not project or not members:
         return None
     first = members[0]
-    directory = first.label(_LABEL + "project.working_dir") or ""
-    files = tuple(_paths(first, "project.config_files", directory))
+    directory = first.label(LABEL + "project.working_dir") or ""
+    files = tuple(label_paths(first, "project.config_files", directory))
     engine = views.get(ENGINE)
-    return Compose(project, directory, files, tuple(_paths(first, "project.environment_file", directory)),
+    return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
                    tuple(_matches(project, members, engine)), _editable(files, engine))
-
-
-def compose_paths(container: Container) -> tuple[str, ...]:
-    """The files that the container's labels name."""
-    directory = container.label(_LABEL + "project.working_dir") or ""
-    return tuple(_paths(container, "project.config_files", directory))
-
-
-def environment_paths(container: Container) -> tuple[str, ...]:
-    """The files whose variables are put into the compose files: as named, else `.env` beside them."""
-    directory = container.label(_LABEL + "project.working_dir") or ""
-    named = tuple(_paths(container, "project.environment_file", directory))
-    return named or ((posixpath.join(directory, ".env"),) if directory else ())
-
-
-def _paths(container: Container, label: str, directory: str) -> Iterator[str]:
-    for path in (container.label(_LABEL + label) or "").split(","):
-        if path.strip():
-            yield posixpath.normpath(posixpath.join(directory, path.strip()))
 
 
 def hash_query(project: str) -> Command:
@@ -69,7 +48,7 @@ def _matches(project: str, members: list[Container], engine: View | None) -> Ite
     rows = [line.split() for line in answer.data.decode("utf-8", "replace").splitlines()]
     now = {row[0]: row[1] for row in rows if len(row) == 2}
     for member in members:
-        label = member.label(_LABEL + "config-hash")
+        label = member.label(LABEL + "config-hash")
         if member.service and label and member.service in now:
             yield member.service, now[member.service] == label
 

@@ -13,6 +13,7 @@ from fixer.observe.containers import inspect_environment, inspected
 from fixer.observe.places import assignments
 from fixer.observe.runtimes import DAEMONS, runtime_of
 from fixer.observe.servicelogs import parse_docker_logs
+from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.view import ENGINE, View
 from fixer.observe.words import Word, literal
 
@@ -27,17 +28,20 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
     from_engine = {k: literal(v) for k, v in environment_of(container, engine).items()}
     written = compose_service(container, engine)
     command, env = _command(container, written), {**from_engine, **(written.env if written else {})}
+    if written is not None and written.command and command[-1:] == written.command[-1:]:
+        said = written.said
     processes = _own(view)
     main = next((p for p in processes if runtime_of(p.argv)), None)
-    runtime = runtime_of([w.text for w in command]) or (runtime_of(main.argv) if main is not None else "")
+    told = runtime_of([w.text for w in command])
+    runtime = told or (runtime_of(main.argv) if main is not None else "")
+    asked = command if told or main is None else tuple(literal(a) for a in main.argv)
     return Service(
         id=f"{node}/{container.service or container.name}", name=container.service or container.name, node=node,
         manager="docker", unit=None, container=container, pids=tuple(p.pid for p in processes),
         argv=main.argv if main is not None else container.argv,
-        bindings=_bindings(command, env, said, main), env=assignments(env, container.name),
+        bindings=quoted_bindings(_bindings(command, env, said, main), engine), env=assignments(env, container.name),
         env_places=tuple(dict.fromkeys(slot.file for slot in written.slots)) if written else (),
-        workers=workers_of(command, env, said) if runtime_of([w.text for w in command]) or main is None
-        else workers_of([literal(a) for a in main.argv], env, said),
+        workers=quoted_count(workers_of(asked, env, said), engine),
         log=_log(container, engine), is_app_server=_is_app(container, runtime, processes), runtime=runtime,
         command=tuple(word.place() for word in command), command_style=written.style if written else "",
         env_slots=written.slots if written else (), files_node=ENGINE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fixer.model.facts import Known
@@ -80,15 +80,21 @@ def fresh_failures(site: Site, route: Route | None = None) -> tuple[ErrorEvent, 
         return ()
     now = site.view.node.now
     recent = [e for e in errors.value if now - e.at < FRESH and "upstream" in f"{e.phase} {e.message}"]
-    return tuple(e for e in recent if route is None or _is_of(e, route))
+    return tuple(e for e in recent if route is None or _route_of(e, site.routes) == route.id)
 
 
-def _is_of(event: ErrorEvent, route: Route) -> bool:
-    if event.server and event.server not in route.server_names and event.server != "_":
-        return False
+def _route_of(event: ErrorEvent, routes: Sequence[Route]) -> str | None:
+    """The route that a failed request most likely went through: by server name, then by the longest location."""
     words = event.request.split(" ")
-    return route.path is None or len(words) < 2 or words[1].startswith(route.location.removeprefix("^~").strip()) \
-        or not route.location.startswith("/")
+    path = words[1] if len(words) > 1 else ""
+    best: tuple[tuple[bool, int], str] | None = None
+    for route in routes:
+        prefix = route.location.lstrip("=^~ ")
+        if path.startswith(prefix) or not prefix.startswith("/"):
+            score = (event.server in route.server_names or not event.server, len(prefix) if prefix[:1] == "/" else 0)
+            if best is None or score > best[0]:
+                best = (score, route.id)
+    return best[1] if best is not None else None
 
 
 def _from_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:

@@ -18,7 +18,8 @@ from fixer.model.query import (
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import TargetRef
 from fixer.observe.composefile import compose_service
-from fixer.observe.composeproject import compose_paths, environment_paths, hash_query, project_of
+from fixer.observe.composelabels import compose_paths, environment_paths
+from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.endpoints import needs_resolving, probe_result, resolve_query
 from fixer.observe.filecontents import host_path_of
@@ -33,6 +34,7 @@ from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, container
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 6
+MOST_UNLOADED = 100
 MOST_HOST_FILES = 60
 
 Questions = dict[str, list[Query]]
@@ -100,10 +102,12 @@ def _of_units(view: View) -> Iterator[Query]:
     """Units on disk that systemd has not loaded, and the files that say how applications are started."""
     if view.init != "systemd":
         return
-    on_disk = {path.rsplit("/", 1)[-1] for path in view.files if path.endswith(".service") and path.count("/") == 4}
+    paths = [path for path in view.files if path.endswith(".service") and "/systemd/system/" in path]
+    on_disk = {path.rsplit("/", 1)[-1] for path in paths}
     missing = sorted(n for n in on_disk if n not in view.units and not n.endswith("@.service"))
-    for name in missing:
-        yield Command("systemctl-show", (name,))
+    own = tuple(n for n in missing if not n.startswith("systemd-"))
+    if own:
+        yield Command("systemctl-show", own[:MOST_UNLOADED])
     for unit in dict.fromkeys(view.units.values()):
         if unit.fragment_path.startswith(("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator")) and \
                 not unit.drop_in_paths:

@@ -16,6 +16,7 @@ from fixer.observe.processes import ancestors, descendants
 from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of, script_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import bindings_in_settings, workers_in_settings
+from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.told import Told, told_by_process, told_by_unit
 from fixer.observe.view import ENGINE, View, known_pids, node_of
 
@@ -74,11 +75,13 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     if unit.main_pid and unit.main_pid not in pids and main is not None:
         pids = (unit.main_pid, *pids)
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
+    bindings = _unit_bindings(told, main, view) if is_app else _plain_bindings(told, view)
+    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
     return Service(
         id=f"{view.name}/{unit.name}", name=unit.name, node=view.name, manager="systemd", unit=unit, container=None,
-        pids=pids, argv=argv, bindings=_unit_bindings(told, main, view) if is_app else _plain_bindings(told, view),
+        pids=pids, argv=argv, bindings=quoted_bindings(bindings, view),
         env=assignments(told.env, unit.name), env_places=_places(told, view),
-        workers=workers_in_settings(told, view) or workers_of(told.command, told.env, told.said),
+        workers=quoted_count(workers, view),
         log=parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name,

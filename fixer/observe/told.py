@@ -47,10 +47,9 @@ class Told:
 
 
 @dataclass(slots=True)
-class _Follow:
-    """A command on its way from the unit through wrappers to the server."""
+class Follow:
+    """A command on its way from the unit or compose file through wrappers to the server."""
 
-    view: View
     contents: Mapping[str, bytes]
     directory: str
     reads: list[str] = field(default_factory=list)
@@ -69,7 +68,7 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     contents = view.contents()
     paths = tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p)
     lines = tuple(line for path in paths for line in unit_lines(path, contents.get(path, b"")))
-    follow = _Follow(view, contents, unit.working_directory or "/", reads=list(paths))
+    follow = Follow(contents, unit.working_directory or "/", reads=list(paths))
     env = _unit_environment(unit, lines, follow)
     exec_lines = [line for line in effective(lines, "ExecStart") if line.value.strip()]
     if exec_lines:
@@ -79,7 +78,7 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     else:
         words = [word for text in unit.exec_start for word in systemd_words(text)]
         said = Evidence("unit", unit.name, f"ExecStart={' '.join(unit.exec_start)}")
-    words, env, style, said = _followed(words, env, said, follow)
+    words, env, style, said = followed(words, env, said, follow)
     return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
                 tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines)
 
@@ -90,7 +89,7 @@ def told_by_process(process: Process, view: View) -> Told:
     return Told(tuple(literal(a) for a in process.argv), {}, said, "")
 
 
-def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: _Follow) -> dict[str, Word]:
+def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: Follow) -> dict[str, Word]:
     """Environment= of the unit and its drop-ins, then the files of EnvironmentFile=, which win."""
     env: dict[str, Word] = {}
     for line in effective(lines, "Environment"):
@@ -118,10 +117,10 @@ def _with_specifiers(words: list[Word], unit: Unit) -> list[Word]:
                        for p in word.pieces)) for word in words]
 
 
-_Command = tuple[list[Word], dict[str, Word], Style, Evidence]
+Followed = tuple[list[Word], dict[str, Word], Style, Evidence]
 
 
-def _followed(words: list[Word], env: dict[str, Word], said: Evidence, follow: _Follow) -> _Command:
+def followed(words: list[Word], env: dict[str, Word], said: Evidence, follow: Follow) -> Followed:
     """The command behind wrapper scripts and `sh -c`, with its variables put in."""
     style: Style = ""
     for _ in range(MAX_DEPTH):
@@ -135,15 +134,15 @@ def _followed(words: list[Word], env: dict[str, Word], said: Evidence, follow: _
         inner = run.command or (run.other[-1] if run.other else None)
         if inner is None:
             break
-        words, style = inner, "shell"
+        words, style = inner[1:] if inner[0].text == "exec" else inner, "shell"
         if path:
             follow.script = path
             line = next((p.line for w in words for p in w.pieces if p.file == path), 1)
-            said = Evidence("file", f"{path}:{line}", " ".join(w.text for w in words))
+            said = Evidence("file", f"{path}:{line}", " ".join(w.place().text for w in words))
     return _without_redirections(words), env, style, said
 
 
-def _inner_script(words: list[Word], env: Env, follow: _Follow) -> tuple[ShellRun | None, str]:
+def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun | None, str]:
     """The shell script that a command runs: a file of its own, or the text after `sh -c`."""
     argv = [w.text for w in words]
     runtime, at = server_at(argv)
@@ -164,7 +163,7 @@ def _inner_script(words: list[Word], env: Env, follow: _Follow) -> tuple[ShellRu
     return run, path
 
 
-def _run_text(word: Word, env: Env, follow: _Follow) -> ShellRun:
+def _run_text(word: Word, env: Env, follow: Follow) -> ShellRun:
     place = word.place()
     return read_script(word.text, place.file or "", env, follow.contents, line=place.line, start=place.start,
                        directory=follow.directory)

@@ -13,13 +13,15 @@ from fixer.model.snapshot import ArgPlace
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of text: byte for byte at `start` of `file`, or from nowhere (`start` None). `expand`: holds variables."""
+    """A run of text: byte for byte at `start` of `file`, or from nowhere (`start` None). `expand`: holds variables;
+    `variable`: came from one."""
 
     text: str
     file: str | None = None
     line: int = 0
     start: int | None = None
     expand: bool = False
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,9 @@ class Word:
         return Word(tuple(cut))
 
     def place(self) -> ArgPlace:
-        """The word with its byte span, where one piece of one file holds all of it."""
+        """The word as it may be shown, with its byte span where one piece of one file holds all of it."""
         whole = self._joined()
-        text = self.text.encode("latin-1", "replace").decode("utf-8", "replace")
+        text = "".join(map(_shown, self.pieces)).encode("latin-1", "replace").decode("utf-8", "replace")
         first = next((p for p in self.pieces if p.file), None)
         if whole is None or whole.start is None:
             return ArgPlace(text, first.file if first else None, first.line if first else 0)
@@ -65,6 +67,16 @@ class Word:
                 return None
             joined = replace(joined, text=joined.text + piece.text)
         return joined
+
+
+_HARMLESS = re.compile(r"^(?:\d{1,5}|\d{1,3}(?:\.\d{1,3}){3}|localhost|::1?|/[\w./-]+)$")
+_HARMLESS_NAME = re.compile(r"HOST|ADDR|BIND|LISTEN|PORT|WORKER|CONCURRENCY|SOCK|UDS|LEVEL|MODULE|APP$|MODE")
+
+
+def _shown(piece: Piece) -> str:
+    """The value of a variable may be a secret: only what is plainly an address, a number or a path is shown."""
+    plain = not piece.variable or _HARMLESS.match(piece.text) or _HARMLESS_NAME.search(piece.variable.upper())
+    return piece.text if plain else f"${piece.variable}"
 
 
 def literal(text: str) -> Word:
@@ -96,7 +108,7 @@ def _expand_piece(piece: Piece, env: Env) -> list[Piece]:
         if match[5]:
             out.append(_cut(piece, match.start(5), match.end(5)))
         elif value is not None and (value.text or not (match[3] or "").startswith(":")):
-            out.extend(value.pieces)
+            out.extend(p if p.variable else replace(p, variable=name) for p in value.pieces)
         elif match[3]:
             out.append(_cut(piece, match.start(4), match.end(4)))
     out.append(_cut(piece, at, len(piece.text)))

@@ -1,0 +1,67 @@
+"""A whole capture with its secrets masked, so that it can be saved and handed on; what a diagnosis needs stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.query import (
+    Answer,
+    Command,
+    FileAnswer,
+    ListProcesses,
+    ListSockets,
+    Probe,
+    Query,
+    ReadFile,
+)
+from fixer.observe.redact import (
+    redact_bytes,
+    redact_cmdline,
+    redact_file,
+    redact_inspect,
+    redact_nginx,
+    redact_probe,
+    redact_unit,
+)
+from fixer.observe.view import UNIT_FILES
+
+_BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
+    "systemctl-show": redact_unit, "docker-project": redact_inspect, "docker-container": redact_inspect,
+}
+
+
+def redact(capture: Capture) -> Capture:
+    """The capture as it may leave the machine."""
+    return replace(capture, nodes=tuple(_node(node) for node in capture.nodes))
+
+
+def _node(node: NodeCapture) -> NodeCapture:
+    return replace(node, answers={query: _answer(query, answer) for query, answer in node.answers.items()})
+
+
+def _answer(query: Query, answer: Answer) -> Answer:
+    """What each kind of answer may hold."""
+    match query:
+        case Command():
+            mask = _BY_COMMAND.get(query.name, redact_bytes)
+            return replace(answer, data=mask(answer.data), stderr=redact_bytes(answer.stderr))
+        case Probe():
+            return replace(answer, data=redact_probe(answer.data))
+        case ListSockets():
+            return answer
+        case ListProcesses():
+            return _files(answer, lambda f: redact_cmdline(f.data) if f.path.endswith("/cmdline") else f.data)
+        case ReadFile() if query.tail:
+            return _files(answer, lambda f: redact_bytes(f.data))
+        case ReadFile():
+            return _files(answer, lambda f: f.data if f.path == "/etc/hosts" else redact_file(f.path, f.data))
+        case _ if query == UNIT_FILES:
+            return _files(answer, lambda f: redact_unit(f.data))
+        case _:
+            return _files(answer, lambda f: redact_nginx(f.data))
+
+
+def _files(answer: Answer, mask: Callable[[FileAnswer], bytes]) -> Answer:
+    return replace(answer, files=tuple(replace(f, data=mask(f)) if f.data else f for f in answer.files))
