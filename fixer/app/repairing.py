@@ -13,7 +13,6 @@ from fixer.app.settling import settle, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
 from fixer.errors import Conflict, NeedsPerson, StepFailed
 from fixer.hosts.base import Target
-from fixer.model.describe import describe_step
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.plan import Plan, Withheld
 from fixer.model.report import SCHEMA_VERSION, RepairResult
@@ -179,14 +178,12 @@ class _Rounds:
         course, before = self._course, self._course.current
         run = self._opened(finding.cause)
         try:
-            run.round(drawn)
+            run.round(drawn, self._person.tell)
         except (StepFailed, Conflict) as error:
             return self._taken_back(error.message, error.hint)
         except NeedsPerson as error:
             course.current = course.look()
             return self._stopped(error.message, *([error.hint] if error.hint else []))
-        for step in drawn.steps:
-            self._person.tell(describe_step(step))
         settled = settle(course.look, before, finding)
         if settled.verification.better:
             run.commit()

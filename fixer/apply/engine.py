@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -91,7 +92,7 @@ class RepairRun:
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted("interrupted; what was under way was taken back") from None
 
-    def round(self, plan: Plan) -> None:
+    def round(self, plan: Plan, tell: Callable[[str], None] | None = None) -> None:
         """Apply the plan's steps. On any failure the round is taken back and the failure raised."""
         if not plan.steps:
             return
@@ -100,7 +101,7 @@ class RepairRun:
         with self._interrupts.busy():
             journal, nodes = self._begin(plan)
             try:
-                self._apply(plan.steps, journal, nodes)
+                self._apply(plan.steps, journal, nodes, tell)
                 self._stop_if_asked()
             except FixerError as error:
                 raise self._after_roll_back(error) from error
@@ -177,7 +178,9 @@ class RepairRun:
             moment += 1
         return f"{run_id}-{os.urandom(2).hex()}"
 
-    def _apply(self, steps: tuple[Step, ...], journal: Journal, nodes: Nodes) -> None:
+    def _apply(
+        self, steps: tuple[Step, ...], journal: Journal, nodes: Nodes, tell: Callable[[str], None] | None
+    ) -> None:
         for index, step in enumerate(steps):
             self._stop_if_asked()
             draft = Record(0, 0.0, "intent", self._open, index, step_to_json(step), describe_step(step))
@@ -185,6 +188,8 @@ class RepairRun:
                 _apply_step(step, draft, journal, nodes)
             except OSError as error:
                 raise StepFailed(f"could not {draft.describe}: {error.strerror or error}") from error
+            if tell is not None:
+                tell(draft.describe)
 
     def _stop_if_asked(self) -> None:
         if self._interrupts.asked:
