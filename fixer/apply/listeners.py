@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from fixer.apply.nodes import Nodes, Runner
 from fixer.apply.processes import wait_until
-from fixer.errors import StepFailed
+from fixer.errors import StepFailed, Unreachable
 from fixer.model.plan import WaitForListener
 
 _TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix")
@@ -21,7 +21,7 @@ def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
     def is_there() -> bool:
         try:
             return listens(step, nodes.runner(step.node))
-        except StepFailed:       # its container is just being replaced
+        except (StepFailed, Unreachable):       # its container is just being replaced
             return False
 
     if not wait_until(is_there, step.seconds):

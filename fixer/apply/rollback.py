@@ -16,7 +16,7 @@ from fixer.apply.steps import bring_back_state, bring_into_effect
 from fixer.errors import Conflict, FixerError, Unreachable
 from fixer.model.describe import is_reversible
 from fixer.model.journal import Phase, Record
-from fixer.model.plan import DaemonReload, Step, WriteFile
+from fixer.model.plan import DaemonReload, ReloadNginx, Step, WriteFile
 from fixer.model.step_json import step_from_json
 
 
@@ -143,16 +143,16 @@ class _Rollback:
             return bring_into_effect(step, self.nodes)
         except Refused as error:
             self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
-        except NotRunning as error:
-            self.result.notes.append(error.message)
+        except (NotRunning, Unreachable) as error:
+            if not isinstance(step, ReloadNginx):
+                raise
+            self.result.notes.append(f"not reloaded: {error.message}")
         return ""
 
     def _attempt(self, item: Intent, work: Callable[[], str]) -> None:
-        """One part of the way back; what fails is a conflict, and the rest goes on. A lost target stops all."""
+        """One part of the way back; what fails is a conflict, and the rest goes on. Only a lost journal stops all."""
         try:
             done = work()
-        except Unreachable:
-            raise
         except Conflict as error:
             self._conflict(item, error.message)
         except FixerError as error:
