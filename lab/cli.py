@@ -7,6 +7,7 @@ import secrets
 import signal
 import sys
 from enum import StrEnum
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -195,6 +196,46 @@ def validate() -> None:
     if found:
         raise NotBroken(f"{len(found)} problem{'s' if len(found) > 1 else ''} in the scenarios")
     typer.echo(f"{len(folders())} scenarios, all right")
+
+
+@app.command()
+def check(
+    lab: Which, as_json: AsJson = False,
+    after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart, then ask again.")] = False,
+) -> int:
+    """Ask the oracle: well (0) or broken (1), and what exactly still fails. Changes nothing else."""
+    from lab.judging import check_lab
+
+    text, code = check_lab(_find(lab), after_restart=after_restart, as_json=as_json)
+    typer.echo(text)
+    return code
+
+
+@app.command()
+def solve(
+    lab: Which,
+    inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
+) -> int:
+    """Let fixer repair a lab, shown step by step, then ask the oracle."""
+    from lab.solving import solve as solve_lab
+
+    return 0 if solve_lab(_find(lab), _say, within=inside) else 1
+
+
+@app.command()
+def matrix(
+    only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
+    stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
+    seeds: Annotated[str, typer.Option("--seeds", "--seed", help="Such as 1-3,7.")] = "1",
+    inside: Annotated[bool, typer.Option("--inside", help="Run fixer.pyz inside the machine.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there.")] = None,
+) -> None:
+    """Try every variant: break, diagnose, repair, check, restart, check again, undo."""
+    from lab.engine import require_docker
+    from lab.judging import matrix as run
+
+    require_docker()
+    run(only or (), stack.value if stack else None, seeds, within=inside, file=json_file)
 
 
 if __name__ == "__main__":

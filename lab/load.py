@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lab.catalog import scenarios
+from lab.catalog import scenario
 from lab.engine import LABEL, docker
 from lab.oracle import LoadSpec
 from lab.places import compose_root
@@ -16,7 +16,7 @@ MINUTES = 30.0  # nobody's forgotten lab works for longer
 
 def load_of(lab: Lab) -> LoadSpec | None:
     """The load at which a lab is judged; None where its scenario has none."""
-    table = scenarios()[lab.record.scenario].variant(lab.record.variant).load
+    table = scenario(lab.record.scenario).variant(lab.record.variant).load
     if table is None:
         return None
     filled = fill_deep(dict(table), lab.params, f"{lab.record.scenario}/scenario.toml: load")

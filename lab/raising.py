@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lab import images, records
+from lab.asking import get
 from lab.breaking import DRAWN, break_lab
 from lab.catalog import Choice, choose, scenario
 from lab.disk import fill_machine, write_folder
@@ -20,7 +21,7 @@ from lab.rendering import complete, render
 from lab.scenario import Stack, Variant
 from lab.seeds import draw
 from lab.stack import Lab, wait_booted, wait_for
-from lab.symptoms import Seen, get, log_in, wait_until_seen
+from lab.symptoms import Seen, log_in, wait_until_seen
 from lab.templates import fill_deep
 
 Say = Callable[[str], None]
@@ -110,7 +111,6 @@ def break_and_wait(lab: Lab, variant: Variant) -> Seen:
     cookie = log_in(lab)
     start_visitors(lab)
     mark = lab.log_mark()
-    start_visitors(lab)
     break_lab(lab, variant)
     where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.symptom"
     symptom = fill_deep(dict(variant.symptom_on(lab.stack)), lab.params, where)

@@ -1,0 +1,56 @@
+"""What `lab check` and `lab matrix` say: a verdict in words, the progress of trials, exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.checking import check, check_after_restart
+from lab.errors import NotBroken
+from lab.matrix import cases, run_matrix, seeds_of, to_json
+from lab.oracle import Verdict
+from lab.scenario import STACKS, Stack
+from lab.stack import Lab
+
+
+def check_lab(lab: Lab, *, after_restart: bool, as_json: bool) -> tuple[str, int]:
+    """The oracle's words on a lab, and the exit code: 0 well, 1 broken."""
+    verdict, restarted = check_after_restart(lab) if after_restart else (check(lab), False)
+    if as_json:
+        return json.dumps({"id": lab.id, "restarted": restarted, **verdict.to_json()}, indent=2), 1 - verdict.well
+    return verdict_text(verdict, restarted=restarted, wanted_restart=after_restart), 1 - verdict.well
+
+
+def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> str:
+    """For people: well, or what exactly still fails."""
+    lines = []
+    if verdict.well:
+        lines.append("✔ well" + (", also after a restart" if restarted else ""))
+        lines += [f"  {check.name}" for check in verdict.checks]
+    else:
+        lines.append("✘ broken" + (" after the restart: what was done did not last" if restarted else ""))
+        lines += [f"  {line}" for line in verdict.failing]
+        if wanted_restart and not restarted:
+            lines.append("  not restarted: it must be well first")
+    if verdict.load:
+        load = verdict.load
+        lines.append(f"  under load: {load.failed} of {load.asked} failed, 95th percentile {load.p95:.2f} s")
+    return "\n".join(lines)
+
+
+def matrix(only: Sequence[str], stack: Stack | None, seeds: str, *, within: bool, file: Path | None) -> None:
+    """Run the matrix with live progress; NotBroken where not all went as expected."""
+    chosen = cases(only, (stack,) if stack else STACKS, seeds_of(seeds), within=within)
+
+    def write(text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    results = run_matrix(chosen, write)
+    if file is not None:
+        file.write_text(to_json(results) + "\n", encoding="utf-8")
+    bad = [result for result in results if not result.ok]
+    if bad:
+        raise NotBroken(f"{len(bad)} of {len(results)} not as expected")

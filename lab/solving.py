@@ -1,0 +1,27 @@
+"""What `lab solve` does: fixer's repair on a lab, shown as it goes, then the oracle's word on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lab.checking import check
+from lab.fixing import input_words, inside, outside
+from lab.stack import Lab
+
+REPAIR = ("--yes", "--max-risk", "disruptive")
+
+
+def solve(lab: Lab, say: Callable[[str], None], *, within: bool = False) -> bool:
+    """Repair, then ask the oracle; whether the lab is well."""
+    fixer = inside(lab) if within else outside(lab)
+    words = (*REPAIR, *input_words(lab))
+    say(f"$ {' '.join(('fixer', *fixer.argv('repair', *words)[len(fixer.prefix):]))}")
+    code = fixer.show("repair", *words)
+    verdict = check(lab)
+    if verdict.well:
+        say("✔ well: login, session, API and report answer as before the fault")
+    else:
+        say(f"✘ fixer ended with {code}, and still fails:")
+        for line in verdict.failing:
+            say(f"  {line}")
+    return verdict.well
