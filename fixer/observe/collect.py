@@ -22,7 +22,12 @@ MOST_ROUNDS = 5       # survey, what depends on it, includes of includes, repeat
 
 
 def collect(target: Target, options: ObserveOptions) -> Capture:
-    """Ask the target's nodes until nothing depends on an answer any more. NoNginx where no node holds one."""
+    """Ask the target's nodes until nothing depends on an answer any more. NoNginx where no node holds one.
+
+    A bundle is what was answered already: it is the capture, whatever the options say now.
+    """
+    if target.ref.kind == "bundle":
+        return recorded(target)
     askers = {asker.name: asker for asker in target.askers()}
     nodes: dict[str, NodeCapture] = {name: _unasked(asker) for name, asker in askers.items()}
     _ask_all(askers, {name: survey(name, target.ref) for name in askers}, nodes)
@@ -35,6 +40,14 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
             break
         _ask_all(askers, questions, nodes)
     return _capture(target, nodes, options)
+
+
+def recorded(target: Target) -> Capture:
+    """The capture inside a bundle."""
+    from fixer.hosts.bundle import BundleTarget
+
+    assert isinstance(target, BundleTarget)
+    return target.capture
 
 
 def _capture(target: Target, nodes: Mapping[str, NodeCapture], options: ObserveOptions) -> Capture:

@@ -15,6 +15,7 @@ from fixer.observe.runtimes import DAEMONS, runtime_of
 from fixer.observe.servicelogs import parse_docker_logs
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.view import ENGINE, View
+from fixer.observe.webscripts import is_no_web_program
 from fixer.observe.words import Word, literal
 
 LOG_LINES = "200"
@@ -42,7 +43,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         bindings=quoted_bindings(_bindings(command, env, said, main), engine), env=assignments(env, container.name),
         env_places=tuple(dict.fromkeys(slot.file for slot in written.slots)) if written else (),
         workers=quoted_count(workers_of(asked, env, said), engine),
-        log=_log(container, engine), is_app_server=_is_app(container, runtime, processes), runtime=runtime,
+        log=_log(container, engine), is_app_server=_is_app(container, runtime, processes, view), runtime=runtime,
         command=tuple(word.place() for word in command), command_style=written.style if written else "",
         env_slots=written.slots if written else (), files_node=ENGINE,
     )
@@ -96,10 +97,15 @@ def logs_query(container: Container) -> Command:
     return Command("docker-logs", (container.name, LOG_LINES))
 
 
-def _is_app(container: Container, runtime: str, processes: list[Process]) -> bool:
+def _is_app(container: Container, runtime: str, processes: list[Process], view: View | None) -> bool:
+    """An application, unless its program, process or image is a known daemon, or its source serves no HTTP."""
     words = {word.rsplit("/", 1)[-1] for word in container.argv}
     running = {p.comm for p in processes}
     image = container.image.rsplit("/", 1)[-1].split(":", 1)[0]
     if (words | running | {image}) & DAEMONS or image in ("postgres", "redis", "mysql", "mariadb", "mongo", "rabbitmq"):
         return False
-    return runtime != "http.server"
+    programs = [p for p in processes if runtime_of(p.argv) == "python"]
+    strange = runtime == "python" and programs and all(
+        is_no_web_program(p.argv, p.cwd.value if isinstance(p.cwd, Known) else "/", view) for p in programs
+    )
+    return runtime != "http.server" and not strange

@@ -26,16 +26,19 @@ from fixer.observe.filecontents import host_path_of
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import fresh_failures, plan_probes
-from fixer.observe.services import journal_query, services_of, stdout_query
+from fixer.observe.services import journal_query, services_of, stdout_query, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Site, sites_of
 from fixer.observe.told import told_by_unit
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
+from fixer.observe.webscripts import program_paths
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 6
 MOST_UNLOADED = 100
+MOST_PROGRAMS = 4
 MOST_HOST_FILES = 60
+TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
 
 Questions = dict[str, list[Query]]
 
@@ -61,7 +64,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
         asked[site.view.name] += _of_site(site, options, views, containers)
     for view in views.values():
         if view.name != ENGINE:
-            asked[view.name] += _of_units(view)
+            asked[view.name] += [*_of_units(view), *_of_programs(view, services)]
     for node, query in _in_question(sites, services, views, containers, options):
         asked[node].append(query)
     if ENGINE in views:
@@ -84,7 +87,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
         if not site.place.conf.startswith("/etc/nginx/"):
             yield ReadTree(site.place.root)
     else:
-        yield from (ReadGlob((pattern,)) for pattern in site.config.value.missing)
+        yield from (ReadGlob((p,)) for p in site.config.value.missing if not _was_listed(p, site.view))
         yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
     if is_in_doubt(site.place, site.config, site.view):
         yield test_query(site.place)
@@ -96,6 +99,14 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     yield from plan.by_address.values()
     for probes in plan.by_route.values():
         yield from probes
+
+
+def _was_listed(pattern: str, view: View) -> bool:
+    """Whether the tree that was read would have shown every match: not behind a linked folder, which is not followed."""
+    if not pattern.startswith("/etc/nginx/") or pattern.count("/") > TREE_DEPTH or ".." in pattern:
+        return False
+    parts = pattern.split("/")
+    return not any("/".join(parts[:i]) in view.conf_files for i in range(3, len(parts)))
 
 
 def _of_units(view: View) -> Iterator[Query]:
@@ -114,9 +125,19 @@ def _of_units(view: View) -> Iterator[Query]:
             continue
         told = told_by_unit(unit, view)
         settings = settings_path(told)
-        for path in (*told.reads, *((settings,) if settings else ())):
+        for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):
                 yield ReadFile(path, SERVICE_FILE_LIMIT)
+
+
+def _of_programs(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
+    """The sources of python programs that no unit file names: whether they serve a web application."""
+    for service in services:
+        if service.node == view.name and service.unit is None and service.runtime == "python":
+            for pid in service.pids[:MOST_PROGRAMS]:
+                process = view.by_pid.get(pid)
+                for path in program_paths(process.argv, working_directory(process)) if process is not None else ():
+                    yield ReadFile(path, SERVICE_FILE_LIMIT)
 
 
 def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: Mapping[str, View],

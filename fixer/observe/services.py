@@ -19,6 +19,7 @@ from fixer.observe.settings import bindings_in_settings, workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.told import Told, told_by_process, told_by_unit
 from fixer.observe.view import ENGINE, View, known_pids, node_of
+from fixer.observe.webscripts import is_no_web_program
 
 JOURNAL_LINES = "100"
 LOG_LIMIT = 64 << 10
@@ -75,6 +76,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     if unit.main_pid and unit.main_pid not in pids and main is not None:
         pids = (unit.main_pid, *pids)
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
+    is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
     bindings = _unit_bindings(told, main, view) if is_app else _plain_bindings(told, view)
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
     return Service(
@@ -164,6 +166,7 @@ def _bare_service(root: Process, view: View) -> Service:
     above = next(iter(ancestors(root.pid, view.by_pid)), None)
     manager: Manager = "supervisord" if above is not None and _is_supervisord(above) else "none"
     is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS
+    is_app = is_app and not is_no_web_program(root.argv, working_directory(root), view)
     return Service(
         id=f"{view.name}/{name}[{root.pid}]", name=f"{name}[{root.pid}]", node=view.name, manager=manager, unit=None,
         container=None, pids=descendants([root.pid], view.by_pid), argv=root.argv,
@@ -171,6 +174,11 @@ def _bare_service(root: Process, view: View) -> Service:
         workers=workers_of(told.command, told.env, told.said), log=_bare_log(root, view), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), files_node=view.name,
     )
+
+
+def working_directory(process: Process) -> str:
+    """Where a process is, `/` where that may not be read."""
+    return process.cwd.value if isinstance(process.cwd, Known) else "/"
 
 
 def _is_supervisord(process: Process) -> bool:
