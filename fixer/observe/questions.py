@@ -102,7 +102,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
 
 
 def _was_listed(pattern: str, view: View) -> bool:
-    """Whether the tree that was read would have shown every match: not behind a linked folder, which is not followed."""
+    """Whether the tree that was read shows every match: not behind a linked folder, which is not followed."""
     if not pattern.startswith("/etc/nginx/") or pattern.count("/") > TREE_DEPTH or ".." in pattern:
         return False
     parts = pattern.split("/")
