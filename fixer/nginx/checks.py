@@ -74,6 +74,9 @@ INNER: dict[tuple[str, bytes], Context] = {
     ("location", b"limit_except"): IN_LIMIT_EXCEPT,
 }
 
+# Blocks of values, not of directives: a block inside them is refused.
+VALUE_BLOCKS = frozenset((b"map", b"geo", b"types", b"split_clients", b"charset_map"))
+
 
 class Complaint(NamedTuple):
     """What is wrong with a directive; `sure` is false where another build of nginx may accept it."""

@@ -34,7 +34,12 @@ def _read(files: Mapping[str, bytes], main: str, prefix: str) -> NginxConfig:
     effective = Effective(sources)
     nodes = effective.read(main)
     routes = Routes(effective)
+    seen: set[bytes] = set()
     for node in nodes:
+        if node.name in seen:
+            effective.refuse(node, "duplicate", f'"{text_of(node.name)}" directive is duplicate')
+        elif node.name in (b"http", b"events"):
+            seen.add(node.name)
         if node.name == b"http" and node.block is not None:
             routes.read_http(node.block)
     logs, level = _error_logs(nodes, prefix)

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from fixer.model.nginxconf import ConfigProblem, Span
 from fixer.nginx.address import text_of
-from fixer.nginx.checks import INNER, MAIN, Complaint, Context, complain
+from fixer.nginx.checks import INNER, MAIN, VALUE_BLOCKS, Complaint, Context, complain
 from fixer.nginx.include import Sources
 from fixer.nginx.tree import Directive, Tree
 
@@ -36,7 +36,7 @@ class Effective:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.missing: list[str] = []
-        self._noted: list[tuple[ConfigProblem, bool]] = []
+        self._noted: list[tuple[tuple[int, ...], ConfigProblem, bool]] = []
         self._modules = False
         self._includes = 0
         self._directives = 0
@@ -50,10 +50,14 @@ class Effective:
         return self._file(tree, _Place(MAIN, (main,), 0))
 
     def problems(self) -> tuple[ConfigProblem, ...]:
-        """What was noted. A name that is not known is certain only where no module is loaded."""
-        if not self._modules:
-            return tuple(problem for problem, _ in self._noted)
-        return tuple(replace(problem, fatal=False) if doubtful else problem for problem, doubtful in self._noted)
+        """What was noted, in the order in which nginx reads; it stops at the first.
+
+        A name that is not known is certain only where no module is loaded.
+        """
+        noted = sorted(self._noted, key=lambda entry: entry[0])
+        return tuple(
+            replace(problem, fatal=False) if doubtful and self._modules else problem for _, problem, doubtful in noted
+        )
 
     def refuse(self, node: Node, kind: str, message: str) -> None:
         """Note something that nginx would refuse, at the line where it reads the end of the directive."""
@@ -68,7 +72,7 @@ class Effective:
         problem = ConfigProblem(
             kind, message, tree.file, tree.line(at), sure, tree.line(near), line_text(tree, near),
         )
-        self._noted.append((problem, kind in ("unknown-directive", "not-allowed")))
+        self._noted.append(((*tree.order, at), problem, kind in ("unknown-directive", "not-allowed")))
 
     def _file(self, tree: Tree, at: _Place) -> list[Node]:
         nodes = self._block(tree.directives, at)
@@ -93,6 +97,8 @@ class Effective:
                     self._check(directive, context)
             if inner is not None:
                 within = INNER.get((context.name, name)) if context is not None else None
+                if context is not None and name in VALUE_BLOCKS:
+                    self._check_values(inner)
                 spliced = self._block(inner, _Place(within, at.files, at.depth + 1))
                 if spliced is not inner:
                     out = block[:index] if out is None else out
@@ -112,6 +118,11 @@ class Effective:
         if complaint is not None:
             self._note(directive.tree, complaint, directive.stop)
 
+    def _check_values(self, block: list[Directive]) -> None:
+        for child in block:
+            if child.block is not None:
+                self.refuse(child, "unexpected", 'unexpected "{"')
+
     def _include(self, directive: Directive, at: _Place, out: list[Node]) -> None:
         path = self.sources.full_path(directive.args[0])
         matches = self.sources.matches(path)
@@ -130,6 +141,8 @@ class Effective:
             if match in at.files or len(at.files) > DEEPEST_INCLUDE:
                 self.refuse(directive, "include-loop", f'"{match}" includes itself')
                 continue
+            if not included.order:
+                included.order = (*directive.tree.order, directive.stop)
             out.extend(self._file(included, _Place(at.context, (*at.files, match), at.depth)))
 
 

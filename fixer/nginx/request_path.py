@@ -19,7 +19,9 @@ _MOST_COMPARISONS = 200_000
 class Place:
     """One location: its pattern and the locations inside it. `answers` once a `return` in it is known."""
 
-    __slots__ = ("answers", "exact", "kind", "named", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text")
+    __slots__ = (
+        "answers", "exact", "kind", "named", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text",
+    )
 
     def __init__(self, kind: str, pattern: bytes, parent: Place | None) -> None:
         self.kind = kind

@@ -135,8 +135,8 @@ class Targets:
         names = [variable_name(match) for match in VARIABLE.finditer(text)]
         choices = [variables.values(name) for name in names]
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        if not all(choices):
-            unknown = next(name for name, values in zip(names, choices, strict=True) if not values)
+        if not names or not all(choices):
+            unknown = next((name for name, values in zip(names, choices, strict=True) if not values), text)
             return Target(scheme, (_unknown(node, authority, unknown, default),), "")
         span = part_span(node, 1, authority.start, authority.end)
         servers: list[UpstreamServer] = []

@@ -49,13 +49,14 @@ class Directive(NamedTuple):
 class Tree:
     """The directives of one file. `problem` is the first thing nginx would refuse: there it stops reading."""
 
-    __slots__ = ("_near", "_newlines", "data", "directives", "file", "problem")
+    __slots__ = ("_near", "_newlines", "data", "directives", "file", "order", "problem")
 
     def __init__(self, file: str, data: bytes) -> None:
         self.file = file
         self.data = data
         self.directives: list[Directive] = []
         self.problem: LexProblem | None = None
+        self.order: tuple[int, ...] = ()    # the places of the includes that led here first
         self._newlines: list[int] | None = None
         self._near = (0, -1, 1)    # the line asked for last: spans of one directive ask for the same one
 
