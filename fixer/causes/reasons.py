@@ -18,7 +18,7 @@ _CONFIG_ERROR = re.compile(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is mis
 _EXCEPTION = re.compile(
     r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Configured|Undefined|Missing\w*)|Error|SystemExit): "
 )
-_REQUEST = re.compile(r"\"[A-Z]+ \S+ HTTP/")
+_REQUEST = re.compile(r"\"[A-Z]+ .*HTTP/\d")
 _SAYS_MISSING = (
     re.compile(rf"\b[Ss]et the {_NAME} environment variable"),
     re.compile(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_NAME}"),

@@ -1,0 +1,105 @@
+"""crash-loop-gave-up: root only where the reason has gone or lies elsewhere; else a consequence or a person's work."""
+
+from __future__ import annotations
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import ContainerAction, UnitAction
+from fixer.model.snapshot import EnvAssignment
+from tests.causes.building import (
+    Scene,
+    boxed,
+    failed,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    probe,
+    process,
+    roots,
+    service,
+    verdict_of,
+)
+
+CAUSE = "crash-loop-gave-up"
+END = ("backend.service: Start request repeated too quickly.", "Failed to start backend.service - Office.")
+REFUSED = ("Started backend.service.", "Traceback (most recent call last):", '  File "/srv/shop/db.py", line 4',
+           "ConnectionRefusedError: [Errno 111] Connection refused")
+
+
+def gave_up(*lines: str, **changes: object) -> Scene:
+    return Scene().with_service(failed(log=log(*lines, *END), **changes)).refused()   # type: ignore[arg-type]
+
+
+def test_hit_another_system_refused_it_then() -> None:
+    diagnosis = diagnose(gave_up(*REFUSED).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("start-limit-hit", "likely", "safe")
+    assert [s.verb for s in found.repairs[0].steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+    assert any("repeated too quickly" in e.text for e in found.evidence)
+
+
+def test_hit_killed_until_the_limit() -> None:
+    values = {"result": "signal", "exec_main_code": 2, "exec_main_status": 9, "n_restarts": 5}
+    diagnosis = diagnose(gave_up("Started backend.service.", unit_changes=values).snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].confidence == "certain"
+
+
+def test_miss() -> None:
+    assert isinstance(verdict_of(diagnose(healthy().snapshot()), CAUSE), RuledOut)
+    once = Scene().with_service(failed(unit_changes={"result": "signal", "exec_main_status": 9})).refused()
+    assert isinstance(verdict_of(diagnose(once.snapshot()), CAUSE), RuledOut)
+    again = gave_up(*REFUSED)
+    again.services[0] = failed(log=log(*REFUSED, *END, "Started backend.service.", "RuntimeError: SECRET_KEY is not set"))
+    assert roots(diagnose(again.snapshot())) == ["crash-missing-env"]
+
+
+def test_unknown_why_it_failed() -> None:
+    scene = Scene().with_service(failed(log=log("Started backend.service.", "ImportError: no module"))).refused()
+    verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "ImportError: no module" in verdict.missing[0]
+    blind = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    verdict = verdict_of(diagnose(blind.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and any("could not be read" in fact for fact in verdict.missing)
+    silent = Scene().with_service(failed(log=Known(()))).refused()
+    verdict = verdict_of(diagnose(silent.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "nothing" in verdict.missing[0]
+
+
+def test_an_error_of_its_own_code_is_for_a_person() -> None:
+    scene = gave_up("Started backend.service.", "Traceback (most recent call last):", "ImportError: no module named x")
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and "ImportError" in repair.manual
+
+
+def test_a_variable_or_a_port_that_is_well_by_now() -> None:
+    env = (EnvAssignment("SECRET_KEY", "/etc/shop.env:1", False),)
+    scene = gave_up("Started backend.service.", "RuntimeError: SECRET_KEY is not set", env=env)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["crash-missing-env"] and diagnosis.findings[0].repairs[0].id == "start-service"
+    free = gave_up("Started backend.service.", "OSError: [Errno 98] address already in use")
+    assert roots(diagnose(free.snapshot())) == [CAUSE]
+    held = gave_up("Started backend.service.", "OSError: [Errno 98] address already in use")
+    held.listeners.append(listener(8000, 300))
+    held.processes.append(process(300))
+    held.endpoint(listener=Known(held.listeners[-1]), tcp=Known(probe()), http=Known(probe(error="closed")))
+    assert roots(diagnose(held.snapshot())) == ["crash-port-in-use"]
+
+
+def test_endless_restarts_with_an_error_of_its_own() -> None:
+    values = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9, "main_pid": 0}
+    scene = Scene().with_service(service(pid=None, unit_changes=values, log=log("SyntaxError: invalid"))).refused()
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (found.variant, found.repairs[0].risk) == ("crash-loop-below-limit", "manual")
+
+
+def test_containers() -> None:
+    box = {"status": "exited", "exit_code": 1, "restart_policy": "on-failure:3", "restart_count": 3, "pid": 0}
+    made = boxed(box=box, pid=None, log=log(*REFUSED[1:]))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(addresses=Known(()), node=None)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "container-crash-loop" and isinstance(found.repairs[0].steps[0], ContainerAction)
+    scene.services[0] = boxed(box={**box, "status": "restarting"}, pid=None, log=log("NameError: x"))
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"

@@ -1,0 +1,264 @@
+"""crash-missing-env: which last words name a variable, where the value is written, and what is no proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.causes.envfiles import quote
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import Compose, EnvAssignment, EnvSlot
+from fixer.model.target import TargetRef
+from tests.causes.building import (
+    NOW,
+    Scene,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    log,
+    roots,
+    service,
+    stat,
+    stopped,
+    verdict_of,
+)
+
+CAUSE = "crash-missing-env"
+TRACEBACK = (
+    "Started backend.service - Office.", "Traceback (most recent call last):",
+    '  File "/srv/shop/app/settings.py", line 3, in <module>', '    SECRET = os.environ["SECRET_KEY"]',
+    '  File "<frozen os>", line 679, in __getitem__', "KeyError: 'SECRET_KEY'",
+    "backend.service: Main process exited, code=exited, status=1/FAILURE",
+    "backend.service: Failed with result 'exit-code'.",
+)
+
+
+def crashed(*lines: str, **changes: object) -> Scene:
+    return Scene().with_service(failed(log=log(*(lines or TRACEBACK)), **changes)).refused()   # type: ignore[arg-type]
+
+
+def steps_of(scene: Scene, **inputs: str) -> list[object]:
+    return list(finding_of(diagnose(scene.snapshot(), inputs), CAUSE).repairs[0].steps)
+
+
+def test_hit() -> None:
+    diagnosis = diagnose(crashed().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence) == ("start-env-var-missing", "certain")
+    assert found.evidence[0].text == "KeyError: 'SECRET_KEY'"
+    (repair,) = found.repairs
+    assert (repair.risk, repair.steps) == ("disruptive", ())
+    assert (repair.needs[0].key, repair.needs[0].kind, repair.needs[0].default) == ("SECRET_KEY", "secret", None)
+
+
+def test_miss() -> None:
+    for scene in (healthy(), Scene().with_service(stopped(log=log(*TRACEBACK))).refused()):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_without_a_log() -> None:
+    scene = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+@pytest.mark.parametrize("words", [
+    ("KeyError: \"Config 'SECRET_KEY' is missing, and has no default.\"",),
+    ("RuntimeError: SECRET_KEY is not set",),
+    ("django.core.exceptions.ImproperlyConfigured: Set the SECRET_KEY environment variable",),
+    ("decouple.UndefinedValueError: SECRET_KEY not found. Declare it as envvar or define a default value.",),
+    ("environs.exceptions.EnvError: Environment variable \"SECRET_KEY\" not set",),
+    ("Error: Missing required environment variable: SECRET_KEY", "    at Object.<anonymous> (/srv/app.js:3:9)"),
+    ("FATAL: SECRET_KEY environment variable is required",),
+    ("/srv/shop/run.sh: line 4: SECRET_KEY: unbound variable",),
+    ("pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings", "secret_key",
+     "  Field required [type=missing, input_value={}, input_type=dict]"),
+])
+def test_how_programs_say_it(words: tuple[str, ...]) -> None:
+    found = finding_of(diagnose(crashed("Started backend.service.", *words).snapshot()), CAUSE)
+    assert [need.key for need in found.repairs[0].needs] == ["SECRET_KEY"]
+
+
+@pytest.mark.parametrize("words", [
+    ("Traceback (most recent call last):", "  File \"/srv/app.py\", line 9, in load", "KeyError: 'SECRET_KEY'"),
+    ('INFO: 10.0.0.9:4 - "GET /?x=SECRET_KEY%20environment%20variable%20is%20not%20set HTTP/1.1" 404 Not Found',),
+    ('INFO: 10.0.0.9:4 - "GET /SECRET_KEY environment variable is not set HTTP/1.1" 404',),
+    ("1 validation error for Order", "secret_key", "  Field required"),
+    ("ModuleNotFoundError: No module named 'app'",),
+    ("SECRET_KEY",),
+])
+def test_no_proof(words: tuple[str, ...]) -> None:
+    assert CAUSE not in roots(diagnose(crashed("Started backend.service.", *words).snapshot()))
+
+
+def test_lines_of_an_earlier_run_are_no_evidence() -> None:
+    lines = (*TRACEBACK, "Started backend.service - Office.", "ImportError: no such thing")
+    assert CAUSE not in roots(diagnose(crashed(*lines).snapshot()))
+    old = Scene().with_service(failed(log=log(*TRACEBACK, ago=90000))).refused()
+    assert CAUSE not in roots(diagnose(old.snapshot()))
+
+
+def test_a_drop_in_where_there_is_no_environment_file() -> None:
+    write, reload, reset, start, _ = steps_of(crashed(), SECRET_KEY='a"b%c')
+    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload)
+    assert isinstance(reset, UnitAction) and isinstance(start, UnitAction)
+    assert write.path == "/etc/systemd/system/backend.service.d/50-badgateway.conf" and write.before is None
+    assert write.after == b'[Service]\nEnvironment="SECRET_KEY=a\\"b%%c"\n'
+    assert write.meta is not None and write.meta.mode == 0o600
+    assert write.create_dirs == ("/etc/systemd/system/backend.service.d",)
+    assert b'a"b%c' in write.mask and (reset.verb, start.verb) == ("reset-failed", "start")
+
+
+def test_added_to_a_drop_in_of_ours() -> None:
+    scene = crashed()
+    path = "/etc/systemd/system/backend.service.d/50-badgateway.conf"
+    scene.files.append(file(path, "[Service]\nRestart=on-failure"))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.before is not None
+    assert write.after == b'[Service]\nRestart=on-failure\n[Service]\nEnvironment="SECRET_KEY=x"\n'
+    unread = crashed(unit_changes={"drop_in_paths": (path,)})
+    assert finding_of(diagnose(unread.snapshot()), CAUSE).repairs[0].risk == "manual"
+
+
+def slot(path: str, data: str, template: str, style: str, node: str = "local") -> EnvSlot:
+    return EnvSlot(node, path, len(data), template, style)   # type: ignore[arg-type]
+
+
+def test_into_the_environment_file_that_is_there() -> None:
+    data = "PORT=8000"
+    scene = crashed(env_slots=(slot("/etc/shop.env", data, "{name}={value}\n", "env-file"),))
+    scene.files.append(file("/etc/shop.env", data, managed_by="Ansible"))
+    write, reset, *_ = steps_of(scene, SECRET_KEY="it's $5")
+    assert isinstance(write, WriteFile) and isinstance(reset, UnitAction)
+    assert write.after == b"PORT=8000\nSECRET_KEY=\"it's \\$5\"\n"
+    assert "Ansible manages" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].summary
+    scene.files.pop()
+    assert "could not be read" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+
+
+def test_an_empty_value_is_replaced_where_it_stands() -> None:
+    empty = EnvAssignment("SECRET_KEY", "/etc/shop.env:2", True)
+    scene = crashed(env=(empty,))
+    scene.files.append(file("/etc/shop.env", "PORT=1\nSECRET_KEY=\n"))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.after == b"PORT=1\nSECRET_KEY=x\n"
+
+
+def test_set_by_now_only_needs_a_start() -> None:
+    scene = crashed(env=(EnvAssignment("SECRET_KEY", "/etc/shop.env:2", False),))
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    assert (repair.id, repair.risk, repair.needs) == ("start-service", "safe", ())
+
+
+def test_several_variables_at_once() -> None:
+    lines = ("validation errors for AppSettings", "secret_key", "  Field required", "db_name", "  Field required")
+    repair = finding_of(diagnose(crashed(*lines).snapshot(), {"SECRET_KEY": "x", "DB_NAME": "y"}), CAUSE).repairs[0]
+    write = repair.steps[0]
+    assert [n.key for n in repair.needs] == ["SECRET_KEY", "DB_NAME"]
+    assert isinstance(write, WriteFile) and write.after is not None and write.after.count(b"Environment=") == 2
+
+
+def test_a_missing_environment_file_is_for_a_person() -> None:
+    scene = Scene().with_service(failed(
+        unit_changes={"result": "resources", "environment_files": ("/etc/shop.env (ignore_errors=no)", "-/etc/other")},
+        log=log("backend.service: Failed to load environment files: No such file or directory"))).refused()
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "start-envfile-missing" and "/etc/shop.env" in found.repairs[0].manual
+    scene.files.append(file("/etc/shop.env", ""))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def looping(**changes: object) -> Scene:
+    values = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 3, "main_pid": 0}
+    return Scene().with_service(service(pid=None, unit_changes=values, log=log(*TRACEBACK), **changes)).refused()   # type: ignore[arg-type]
+
+
+def test_the_loop_is_the_consequence() -> None:
+    diagnosis = diagnose(looping().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    assert [(f.cause, f.role, f.repairs) for f in diagnosis.findings[1:]] == [("crash-loop-gave-up", "consequence", ())]
+
+
+def test_caught_in_the_middle_of_a_new_try() -> None:
+    lines = (*TRACEBACK, "Started backend.service - Office.")
+    young = {"n_restarts": 3, "active_enter": NOW - 1}
+    scene = Scene().with_service(service(unit_changes=young, log=log(*lines))).refused()
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+
+
+def composed(compose: Compose | None = None, **slots: object) -> Scene:
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always",
+           "labels": (("com.docker.compose.config-hash", "abc"),)}
+    path, data = "/home/lab/compose.yaml", "services:\n  app:\n    environment:\n      PORT: 1\n"
+    made = boxed(box=box, pid=None, log=log(*TRACEBACK[1:6]), env_slots=(
+        slot(path, data, "      {name}: {value}\n", "yaml-map", "engine"),))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    scene.files.append(file(path, data, node="engine"))
+    scene.extra = {
+        "target": TargetRef("compose", "p"),
+        "compose": compose or Compose("p", "/home/lab", (path,), (), (("app", True),), Known(True)),
+    }
+    return scene
+
+
+def test_compose_gets_the_value_in_its_file_and_an_up() -> None:
+    write, up, *_ = steps_of(composed(), SECRET_KEY="a$b")
+    assert isinstance(write, WriteFile) and write.node == "engine"
+    assert write.after is not None and write.after.endswith(b'      PORT: 1\n      SECRET_KEY: "a$$b"\n')
+    assert isinstance(up, ComposeUp) and (up.service, up.config_hash) == ("app", "abc")
+
+
+@pytest.mark.parametrize("compose", [
+    Compose("p", "/x", (), (), (("app", False),), Known(True)),
+    Compose("p", "/x", (), (), (("app", True),), Unknown("files are on another machine")),
+])
+def test_compose_that_no_longer_fits_is_for_a_person(compose: Compose) -> None:
+    repair = finding_of(diagnose(composed(compose).snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and "SECRET_KEY" in repair.manual
+
+
+def test_a_container_alone_points_to_its_project() -> None:
+    scene = composed()
+    scene.extra = {"target": TargetRef("docker", "p-web-1")}
+    assert "compose://p" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+
+
+@pytest.mark.parametrize(("style", "value", "want"), [
+    ("env-file", "plain-1", "plain-1"), ("env-file", "a b", "'a b'"), ("shell", "it's", "'it'\\''s'"),
+    ("yaml-list", 'a"b', '"a\\"b"'), ("unit", "a\\b", "a\\\\b"),
+])
+def test_quoting(style: str, value: str, want: str) -> None:
+    assert quote(value, style) == want
+
+
+def test_yaml_list_items_are_quoted_as_a_whole() -> None:
+    scene = composed()
+    data = "services:\n  app:\n    environment:\n      - PORT=1\n"
+    made = replace(scene.services[0], env_slots=(slot("/c.yaml", data, "      - {name}={value}\n", "yaml-list", "engine"),))
+    scene.services[0] = made
+    scene.files.append(file("/c.yaml", data, node="engine"))
+    write = steps_of(scene, SECRET_KEY="x y")[0]
+    assert isinstance(write, WriteFile) and write.after is not None
+    assert write.after.endswith(b'- "SECRET_KEY=x y"\n')
+    made = replace(made, env=(EnvAssignment("SECRET_KEY", "/c.yaml:4", True),))
+    scene.services[0] = made
+    scene.files[-1] = file("/c.yaml", data.replace("PORT=1", "SECRET_KEY="), node="engine", stat=stat())
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b'- "SECRET_KEY=x"\n' in write.after
+
+
+def check_is_a_diagnosis(diagnosis: Diagnosis) -> None:
+    assert diagnosis.verdict == "broken"
+
+
+def test_supervised_programs_are_for_a_person() -> None:
+    gone = service("shop", 8000, None, unit=None, manager="supervisord", log=log(*TRACEBACK))
+    diagnosis = diagnose(Scene().with_service(gone).refused().snapshot())
+    check_is_a_diagnosis(diagnosis)
+    assert CAUSE not in roots(diagnosis)

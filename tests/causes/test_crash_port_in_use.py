@@ -1,0 +1,102 @@
+"""crash-port-in-use: who holds the socket decides, and a holder that answers well is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import SignalProcess, UnitAction
+from tests.causes.building import (
+    SLOW,
+    TIMED_OUT,
+    Scene,
+    failed,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    probe,
+    process,
+    roots,
+    service,
+    unit,
+    verdict_of,
+)
+
+CAUSE = "crash-port-in-use"
+IN_USE = "ERROR:    [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use"
+
+
+def squatted(*, state: str = "T", pid: int | None = 300, lines: tuple[str, ...] = (IN_USE,)) -> Scene:
+    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines)))
+    scene.listeners.append(listener(8000, pid))
+    scene.processes.append(process(300, "python3", "-m", "uvicorn", "app.main:app", state=state))
+    scene.endpoint(holder="local/old", http=Known(SLOW))
+    scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=4)
+    return scene.answers(TIMED_OUT)
+
+
+def test_hit() -> None:
+    diagnosis = diagnose(squatted().snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].evidence[0].text == IN_USE
+    (repair,) = diagnosis.findings[0].repairs
+    assert repair.risk == "disruptive" and "pid 300" in repair.summary
+    kill, *rest = repair.steps
+    assert isinstance(kill, SignalProcess) and (kill.pid, kill.signal, kill.start_ticks) == (300, "TERM", 30000)
+    assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+def test_miss() -> None:
+    for scene in (healthy(), squatted(lines=("ImportError: x",))):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_holder_or_log() -> None:
+    assert isinstance(verdict_of(diagnose(squatted(pid=None).snapshot()), CAUSE), Undetermined)
+    scene = squatted()
+    scene.services[0] = replace(scene.services[0], log=Unknown("not root"))
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def test_a_squatter_that_answers_is_advice_and_stays() -> None:
+    diagnosis = diagnose(squatted(state="S").endpoint(http=Known(probe(200))).answers(probe(200)).snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (diagnosis.verdict, found.role, found.repairs, found.routes) == ("healthy", "advice", (), ("r1",))
+
+
+def test_a_managed_holder_is_never_stopped() -> None:
+    scene = squatted()
+    other = service("other.service", 8000, 300, unit=unit("other.service", main_pid=300), is_app_server=False,
+                    bindings=Known(()))
+    scene.services.append(other)
+    repair = finding_of(diagnose(scene.endpoint(holder=other.id).snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and "other.service" in repair.manual
+
+
+def test_a_parent_goes_before_its_workers() -> None:
+    scene = squatted()
+    scene.listeners[-1] = replace(scene.listeners[-1], pids=Known((301, 300)))
+    scene.processes.append(process(301, "python3", "worker", ppid=300, start_ticks=1))
+    steps = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].steps
+    assert [s.pid for s in steps if isinstance(s, SignalProcess)] == [300, 301]
+
+
+def test_the_manner_of_a_holder_that_closes() -> None:
+    closing = squatted(state="S").endpoint(http=Known(probe(error="closed"))).answers(probe(502))
+    assert "closed" in finding_of(diagnose(closing.snapshot()), CAUSE).summary
+    silent = squatted(state="S").endpoint(http=Unknown("--no-probe"))
+    assert "not asked" in finding_of(diagnose(silent.snapshot()), CAUSE).summary
+
+
+def test_its_own_process_is_no_stranger() -> None:
+    scene = squatted()
+    scene.services[0] = replace(scene.services[0], pids=(300,))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    gone = squatted().endpoint(listener=Known(None), tcp=Known(probe()))
+    assert isinstance(verdict_of(diagnose(gone.snapshot()), CAUSE), Undetermined)
+
+
+def test_an_unknown_address_says_nothing() -> None:
+    assert roots(diagnose(Scene("127.0.0.1:8000").refused().snapshot())) == ["backend-down"]

@@ -1,0 +1,140 @@
+"""Which routes fail: nginx's own errors, the application's, those that are meant, and those nobody could judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginxconf import Span, StaticLocation
+from fixer.model.query import FileStat
+from tests.causes.building import (
+    BAD_GATEWAY,
+    GOOD,
+    NOW,
+    REFUSED,
+    SITE,
+    Scene,
+    healthy,
+    listener,
+    probe,
+    service,
+    stopped,
+    verdict_of,
+)
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 401, 403, 404, 405, 429])
+def test_any_answer_below_500_is_an_answer(status: int) -> None:
+    assert diagnose(healthy().answers(probe(status)).snapshot()).verdict == "healthy"
+
+
+def test_what_the_application_says_itself_is_a_note() -> None:
+    scene = healthy().endpoint(http=Known(probe(503))).answers(probe(503))
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy" and "application itself" in diagnosis.notes[0]
+    crash = healthy().answers(probe(500, body="Internal Server Error"))
+    assert diagnose(crash.snapshot()).verdict == "healthy"
+
+
+def test_an_inner_gateways_502_is_not_this_nginxs() -> None:
+    scene = healthy().endpoint(http=Known(BAD_GATEWAY)).answers(BAD_GATEWAY)
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+def test_nginxs_own_500_needs_its_page_and_its_log() -> None:
+    own = probe(500, body="<center>nginx/1.26</center>")
+    quiet = healthy().answers(own)
+    assert diagnose(quiet.snapshot()).verdict == "healthy"
+    scene = healthy().answers(own).logs("bind(10.9.9.9) failed (99)", 99, "connecting to upstream")
+    assert diagnose(scene.snapshot()).verdict == "broken"
+
+
+def test_a_hidden_error_page_is_still_a_502() -> None:
+    styled = probe(502, body="<h1>We are sorry</h1>")
+    assert diagnose(Scene().with_service(stopped()).refused().answers(styled).snapshot()).verdict == "broken"
+
+
+@pytest.mark.parametrize("location", ["", "/"])
+def test_a_return_502_on_purpose_is_healthy(location: str) -> None:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.statics = (StaticLocation(0, location, 502, Span(SITE, 3, 0, 0)),)
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+def test_some_routes_or_some_requests_is_degraded() -> None:
+    two = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200)).refused(1)
+    assert diagnose(two.snapshot()).verdict == "degraded"
+    assert diagnose(healthy().answers(GOOD, BAD_GATEWAY).snapshot()).verdict == "degraded"
+
+
+def test_nobody_could_be_asked() -> None:
+    scene = healthy()
+    scene.probes[0] = Unknown("--no-probe")
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("unknown", ())
+    assert diagnose(healthy().answers().snapshot()).verdict == "unknown"
+    assert diagnose(healthy().answers(probe(error="permission")).snapshot()).verdict == "unknown"
+
+
+def test_a_route_of_an_nginx_that_was_not_read_is_left_alone() -> None:
+    scene = Scene().with_service(stopped()).refused()
+    scene.extra = {"nginxes": ()}
+    assert diagnose(scene.snapshot()).findings == ()
+
+
+def test_a_member_that_is_down_by_design_is_no_fault() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200))
+    snapshot = scene.refused(1, down=True).answers(GOOD, route=1).snapshot()
+    group = replace(snapshot.routes[0], endpoints=("e0", "e1"))
+    assert diagnose(replace(snapshot, routes=(group,))).verdict == "healthy"
+    failing = replace(group, probes=Known((BAD_GATEWAY,)))
+    diagnosis = diagnose(replace(snapshot, routes=(failing,)))
+    assert diagnosis.verdict == "broken" and diagnosis.findings == ()
+
+
+def test_a_dead_member_of_a_group_that_answers_is_no_fault_but_is_blamed_when_pages_fail() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200))
+    scene.with_service(stopped("second.service", 9000)).refused(1)
+    snapshot = scene.snapshot()
+    group = replace(snapshot.routes[0], endpoints=("e0", "e1"))
+    assert diagnose(replace(snapshot, routes=(group,))).verdict == "healthy"
+    sometimes = replace(group, probes=Known((GOOD, BAD_GATEWAY)))
+    diagnosis = diagnose(replace(snapshot, routes=(sometimes,)))
+    assert diagnosis.verdict == "degraded" and diagnosis.findings[0].service == "second.service"
+
+
+def test_lines_of_other_sites_and_of_old_times_are_not_this_routes() -> None:
+    scene = healthy().answers(probe(502, body="plain"))
+    scene.route[0] = {"server_names": ("shop.example",), "location": "/api", "path": "/api"}
+    scene.logs("connect() failed (111)", 111, "connecting to upstream", path="/other")
+    scene.logs("connect() failed (111)", 111, "connecting to upstream", path="/api", ago=9000)
+    scene.logs("connect() failed (111)", 111, "connecting to upstream", path="/api")
+    scene.events[-1] = replace(scene.events[-1], server="other.example")
+    assert diagnose(scene.snapshot()).verdict == "healthy"          # the application's own 502
+    scene.logs("connect() failed (111)", 111, "connecting to upstream", path="/api/x")
+    assert diagnose(scene.snapshot()).verdict == "broken"
+    scene.nginx["errors"] = Unknown("not root")
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+    scene.nginx["config"] = Unknown("not root")
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+def test_the_same_snapshot_gives_the_same_diagnosis() -> None:
+    snapshot = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused().snapshot()
+    assert diagnose(snapshot) == diagnose(snapshot)
+
+
+def test_evidence_of_a_probe_is_kept_when_it_came_with_the_fact() -> None:
+    scene = healthy()
+    scene.probes[0] = Known((GOOD,), (Evidence("probe", "http://shop/", "200"),))
+    verdict = verdict_of(diagnose(scene.snapshot()), "wrong-port")
+    assert isinstance(verdict, RuledOut) and verdict.evidence[0].where == "http://shop/"
+
+
+def test_nginx_without_a_listener_of_its_own_fails_every_route() -> None:
+    assert diagnose(healthy().answers(REFUSED).snapshot()).verdict == "broken"
+    assert FileStat("file", 0, 0, 0, 0, NOW, 0, 1).nlink == 1

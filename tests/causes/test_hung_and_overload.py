@@ -1,0 +1,223 @@
+"""backend-hung and overload-saturated: the same time-outs, told apart by whether anything gets done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ComposeUp, ContainerAction, DaemonReload, SignalProcess, UnitAction, WriteFile
+from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, EnvSlot
+from fixer.model.target import TargetRef
+from tests.causes.building import (
+    GOOD,
+    SLOW,
+    TIMED_OUT,
+    Scene,
+    boxed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    moved,
+    roots,
+    service,
+    verdict_of,
+)
+
+HUNG, BUSY = "backend-hung", "overload-saturated"
+DONE = 'INFO:     10.0.0.9:41 - "GET /api/report HTTP/1.1" 200 OK'
+
+
+def late(*, queued: int = 1, established: int = 1, state: str = "S", timeouts: int = 4, **changes: object) -> Scene:
+    """It accepts, and no answer comes in time."""
+    made = service(**changes)   # type: ignore[arg-type]
+    scene = Scene().with_service(made, listener(8000, 200, queued=queued, established=established), state=state)
+    scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
+    return scene.logs(
+        "upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=timeouts)
+
+
+def busy(**changes: object) -> Scene:
+    """Many wait, and requests get done."""
+    numbers = {"queued": changes.pop("queued", 7), "established": changes.pop("established", 9)}
+    return late(log=log(DONE, ago=2), **numbers, **changes)   # type: ignore[arg-type]
+
+
+def test_hung_hit_stopped_by_a_signal() -> None:
+    diagnosis = diagnose(late(state="T").snapshot())
+    assert roots(diagnosis) == [HUNG]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("backend-sigstop", "certain", "safe")
+    (step,) = found.repairs[0].steps
+    assert isinstance(step, SignalProcess) and (step.pid, step.signal) == (200, "CONT")
+
+
+def test_hung_hit_stuck_in_one_call() -> None:
+    for lines in (log(DONE, ago=600), Known(())):
+        diagnosis = diagnose(late(log=lines).snapshot())
+        assert roots(diagnosis) == [HUNG]
+        found = diagnosis.findings[0]
+        assert (found.variant, found.repairs[0].risk) == ("event-loop-blocked", "disruptive")
+        assert isinstance(found.repairs[0].steps[0], UnitAction)
+
+
+def test_hung_hit_a_paused_container() -> None:
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box={"status": "paused"}), listener(8000, 7, "0.0.0.0", "app"))
+    scene.endpoint(listener=Unknown("paused"), tcp=Unknown("paused"), http=Known(SLOW)).answers(SLOW)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [HUNG] and diagnosis.verdict == "broken"
+    step = diagnosis.findings[0].repairs[0].steps[0]
+    assert isinstance(step, ContainerAction) and step.verb == "unpause"
+
+
+def test_hung_in_a_container_is_restarted_from_outside() -> None:
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(), listener(8000, 7, "0.0.0.0", "app", queued=2), state="T")
+    scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
+    repair = finding_of(diagnose(scene.snapshot()), HUNG).repairs[0]
+    assert repair.risk == "disruptive" and isinstance(repair.steps[0], ContainerAction)
+
+
+def test_hung_without_a_manager_is_for_a_person() -> None:
+    scene = late(unit=None, manager="none")
+    assert finding_of(diagnose(scene.snapshot()), HUNG).repairs[0].risk == "manual"
+
+
+def test_hung_miss() -> None:
+    for scene in (healthy(), moved(), busy(), late().endpoint(http=Known(GOOD))):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), HUNG), RuledOut)
+    stranger = late(state="T").endpoint(holder="local/other")
+    assert isinstance(verdict_of(diagnose(stranger.snapshot()), HUNG), RuledOut)
+    answering = late(state="T", timeouts=0).answers(GOOD)
+    assert diagnose(answering.snapshot()).verdict == "healthy"
+
+
+def test_hung_and_busy_unknown() -> None:
+    scene = late().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
+    for cause in (HUNG, BUSY):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), cause), Undetermined)
+    quiet = late(queued=7, established=9)       # many wait, and its log shows no requests at all
+    assert isinstance(verdict_of(diagnose(quiet.snapshot()), HUNG), Undetermined)
+    few = late(log=Unknown("not root"), queued=1, established=1)
+    assert isinstance(verdict_of(diagnose(few.snapshot()), BUSY), Undetermined)
+
+
+def test_busy_hit() -> None:
+    diagnosis = diagnose(busy().answers(TIMED_OUT, GOOD).snapshot())
+    assert roots(diagnosis) == [BUSY] and diagnosis.verdict == "degraded"
+    found = diagnosis.findings[0]
+    assert (found.confidence, found.repairs[0].risk) == ("certain", "disruptive")
+    assert (found.repairs[0].needs[0].key, found.repairs[0].needs[0].default) == ("workers", "13")
+    assert not any("timeout" in repair.id for repair in found.repairs)
+
+
+def test_busy_without_an_access_log_is_likely() -> None:
+    assert finding_of(diagnose(late(queued=7, established=9).snapshot()), BUSY).confidence == "likely"
+
+
+def test_busy_miss() -> None:
+    for scene in (healthy(), late(state="T"), late(log=log(DONE, ago=600)), busy(timeouts=1),
+                  busy(workers=Known(12)), busy(queued=0, established=0)):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), BUSY), RuledOut)
+
+
+def test_busy_unknown_number_of_workers() -> None:
+    assert isinstance(verdict_of(diagnose(busy(workers=Unknown("no command")).snapshot()), BUSY), Undetermined)
+
+
+def test_old_time_outs_are_no_load() -> None:
+    scene = busy(timeouts=0).answers(GOOD)
+    scene.logs("upstream timed out (110)", 110, "reading response header from upstream", ago=4000, count=50)
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+def repair_steps(scene: Scene, **inputs: str) -> list[object]:
+    repair = finding_of(diagnose(scene.snapshot(), inputs), BUSY).repairs[0]
+    assert repair.risk != "manual", repair.manual
+    return list(repair.steps)
+
+
+def test_workers_by_drop_in_then_restart() -> None:
+    write, reload, restart, _ = repair_steps(busy(), workers="9")
+    assert isinstance(write, WriteFile) and write.after == b'[Service]\nEnvironment="WEB_CONCURRENCY=9"\n'
+    assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and restart.verb == "restart"
+
+
+def test_workers_in_the_environment_file_over_an_older_number() -> None:
+    scene = busy(env=(EnvAssignment("WEB_CONCURRENCY", "/etc/shop.env:2", False),), env_slots=())
+    scene.files.append(file("/etc/shop.env", "PORT=1\nWEB_CONCURRENCY=1\n", managed_by="Puppet"))
+    write = repair_steps(scene)[0]
+    assert isinstance(write, WriteFile) and write.after == b"PORT=1\nWEB_CONCURRENCY=13\n"
+    assert "Puppet" in finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].summary
+
+
+@pytest.mark.parametrize(("line", "word", "want"), [
+    ("ExecStart=/usr/bin/uvicorn app:app --workers 1\n", "1", "--workers 13\n"),
+    ("ExecStart=/usr/bin/uvicorn app:app --workers=1\n", "--workers=1", "--workers=13\n"),
+    ("ExecStart=/usr/bin/gunicorn app:app -w1\n", "-w1", "-w13\n"),
+])
+def test_workers_in_the_command(line: str, word: str, want: str) -> None:
+    path = "/etc/systemd/system/backend.service"
+    start = len(line) - 1 - len(word)
+    places = (ArgPlace("--workers"), ArgPlace(word, path, 1, start, start + len(word)))
+    scene = busy(command=places if word == "1" else places[1:])
+    scene.files.append(file(path, line))
+    write, reload, *_ = repair_steps(scene)
+    assert isinstance(write, WriteFile) and write.after is not None and write.after.decode().endswith(want)
+    assert isinstance(reload, DaemonReload)
+    scene.files[-1] = file(path, line.replace("1\n", "2\n"))
+    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].risk == "manual"
+    scene.files.pop()
+    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("changes", [
+    {"argv": ("uvicorn", "app:app", "--reload")}, {"argv": ("uvicorn", "app:app", "--workers", "1")},
+    {"runtime": "hypercorn"}, {"runtime": ""},
+    {"workers": Known(1, (Evidence("file", "/srv/shop/gunicorn.conf.py:3", "workers = 1"),))},
+    {"unit": None, "manager": "none"},
+])
+def test_workers_for_a_person(changes: dict[str, object]) -> None:
+    repair = finding_of(diagnose(busy(**changes).snapshot()), BUSY).repairs[0]
+    assert repair.risk == "manual" and "workers" in repair.manual
+
+
+def test_many_workers_become_twice_as_many() -> None:
+    scene = busy(workers=Known(20), queued=30, established=40)
+    assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].needs[0].default == "40"
+
+
+def test_workers_of_a_compose_service() -> None:
+    data = "WORD=1\n"
+    made = boxed(log=log(DONE, ago=2), workers=Known(1), env_slots=(
+        EnvSlot("engine", "/home/lab/.env", len(data), "{name}={value}\n", "env-file"),))
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        made, listener(8000, 7, "0.0.0.0", "app", queued=6, established=8))
+    scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
+    scene.logs("upstream timed out (110)", 110, "reading response header from upstream", count=9)
+    scene.files.append(file("/home/lab/.env", data, node="engine"))
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": Compose("p", "/home/lab", (), (), (("app", True),), Known(True))}
+    write, up, _ = repair_steps(scene)
+    assert isinstance(write, WriteFile) and write.after == b"WORD=1\nWEB_CONCURRENCY=12\n"
+    assert isinstance(up, ComposeUp)
+
+
+def test_a_slow_page_that_nobody_else_waits_for_stays_unknown() -> None:
+    scene = healthy().answers(SLOW)
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("unknown", ())
+    assert diagnose(healthy().answers(SLOW, GOOD).snapshot()).verdict == "healthy"
+
+
+def test_slow_without_a_failure_is_degraded_when_the_cause_is_seen() -> None:
+    scene = busy().answers(SLOW, GOOD)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "degraded" and diagnosis.health[0].state == "degraded"
+    assert replace(diagnosis, notes=()).notes == ()

@@ -1,0 +1,286 @@
+"""nginx-down, nginx-config-invalid, nginx-not-reloaded and slow-start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginxconf import ConfigProblem
+from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, StartNginx, UnitAction, WriteFile
+from tests.causes.building import (
+    BAD_GATEWAY,
+    GOOD,
+    NOW,
+    REFUSED,
+    SITE,
+    STOPPED,
+    Scene,
+    boxed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    moved,
+    process,
+    roots,
+    service,
+    stat,
+    stopped,
+    unit,
+    verdict_of,
+)
+
+DOWN, INVALID, OLD, SLOW_START = "nginx-down", "nginx-config-invalid", "nginx-not-reloaded", "slow-start"
+
+
+def nginx_unit(**changes: object) -> object:
+    return service("nginx.service", 80, None, unit=unit("nginx.service", **{**STOPPED, **changes}),   # type: ignore[arg-type]
+                   is_app_server=False, bindings=Known(()))
+
+
+def no_nginx(**nginx: object) -> Scene:
+    scene = healthy().answers(REFUSED)
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "loaded_at": Unknown("not running"),
+                        "service": nginx_unit(), "test": Known((0, "ok"))})
+    scene.nginx.update(nginx)
+    return scene
+
+
+def test_down_hit() -> None:
+    diagnosis = diagnose(no_nginx().snapshot())
+    assert roots(diagnosis) == [DOWN] and diagnosis.verdict == "broken"
+    found = diagnosis.findings[0]
+    assert (found.variant, found.repairs[0].risk) == ("nginx-stopped", "safe")
+    check, start, _ = found.repairs[0].steps
+    assert isinstance(check, CheckNginx) and isinstance(start, UnitAction) and start.verb == "start"
+
+
+def test_down_miss_and_unknown() -> None:
+    assert isinstance(verdict_of(diagnose(healthy().snapshot()), DOWN), RuledOut)
+    hidden = no_nginx(service=None)
+    hidden.node_changes["local"] = {"processes": Unknown("denied")}
+    assert isinstance(verdict_of(diagnose(hidden.snapshot()), DOWN), Undetermined)
+    nowhere = healthy()
+    nowhere.extra = {"nginxes": ()}
+    diagnosis = diagnose(nowhere.snapshot())
+    assert isinstance(verdict_of(diagnosis, DOWN), Undetermined)
+
+
+@pytest.mark.parametrize(("nginx", "kind"), [
+    ({"service": None}, StartNginx),
+    ({"service": nginx_unit(unit_file_state="disabled")}, UnitAction),
+    ({"service": boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited"})}, ContainerAction),
+])
+def test_down_is_started_by_whoever_manages_it(nginx: dict[str, object], kind: type) -> None:
+    steps = finding_of(diagnose(no_nginx(**nginx).snapshot()), DOWN).repairs[0].steps
+    assert any(isinstance(step, kind) for step in steps)
+
+
+def test_down_for_a_person() -> None:
+    masked = no_nginx(service=nginx_unit(load_state="masked"))
+    assert finding_of(diagnose(masked.snapshot()), DOWN).repairs[0].risk == "manual"
+    supervised = service("nginx", 80, None, unit=None, manager="supervisord", is_app_server=False)
+    assert finding_of(diagnose(no_nginx(service=supervised).snapshot()), DOWN).repairs[0].risk == "manual"
+    taken = no_nginx()
+    taken.listeners.append(listener(80, 700, "0.0.0.0"))
+    taken.processes.append(process(700, "apache2"))
+    found = finding_of(diagnose(taken.snapshot()), DOWN)
+    assert found.variant == "nginx-port-taken" and "apache2" in found.repairs[0].manual
+
+
+def test_down_because_a_backends_name_is_gone_comes_after_the_backend() -> None:
+    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 1},
+                log=log('nginx: [emerg] host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3'))
+    back = boxed(box={"status": "exited", "pid": 0}, pid=None)
+    scene = Scene("app:8000", node="web", back="app").with_service(back).refused(node=None, addresses=Known(()))
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update({"master_pid": None, "service": web, "config": scene.nginx.get("config", Unknown("-"))})
+    diagnosis = diagnose(scene.snapshot())
+    assert [f.cause for f in diagnosis.findings] == ["backend-down", DOWN]
+
+
+def refuses(text: str, **nginx: object) -> Scene:
+    scene = no_nginx(**nginx) if nginx.pop("down", True) else healthy()
+    scene.nginx["test"] = Known((1, text))
+    return scene
+
+
+UNEXPECTED = f'nginx: [emerg] unexpected "}}" in {SITE}:4\nnginx: configuration file /etc/nginx/nginx.conf test failed\n'
+
+
+def test_invalid_hit_explains_that_nginx_is_down() -> None:
+    scene = refuses(UNEXPECTED)
+    scene.problems = (ConfigProblem("unexpected", "x", SITE, 4, near=3),)
+    diagnosis = diagnose(scene.snapshot())
+    assert [(f.cause, f.role) for f in diagnosis.findings] == [(INVALID, "root"), (DOWN, "consequence")]
+    found = diagnosis.findings[0]
+    assert found.evidence[0].where == f"{SITE}:4" and found.repairs[0].risk == "manual"
+    assert f"{SITE}:3" in found.repairs[0].manual and found.evidence[1].where == f"{SITE}:3"
+
+
+def test_invalid_while_pages_answer_is_advice() -> None:
+    scene = healthy()
+    scene.nginx["test"] = Known((1, UNEXPECTED))
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert [(f.cause, f.role, f.repairs) for f in diagnosis.findings] == [(INVALID, "advice", ())]
+
+
+def test_invalid_beside_another_fault_contributes() -> None:
+    scene = Scene().with_service(stopped()).refused()
+    scene.nginx["test"] = Known((1, UNEXPECTED))
+    assert [(f.cause, f.role) for f in diagnose(scene.snapshot()).findings] == [
+        ("backend-down", "root"), (INVALID, "contributing")]
+
+
+def test_invalid_miss_and_unknown() -> None:
+    assert isinstance(verdict_of(diagnose(healthy().snapshot()), INVALID), RuledOut)
+    tested = healthy()
+    tested.nginx["test"] = Known((0, "ok"))
+    assert isinstance(verdict_of(diagnose(tested.snapshot()), INVALID), RuledOut)
+    blind = healthy()
+    blind.nginx["config"] = Unknown("not root")
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), INVALID), Undetermined)
+    for text in ("nginx: [emerg] host not found in upstream \"app\" in /x:1", "nginx: [emerg] bind() to 0.0.0.0:80 failed"):
+        assert isinstance(verdict_of(diagnose(refuses(text).snapshot()), INVALID), Undetermined | RuledOut)
+
+
+def test_invalid_by_our_own_reading_where_nginx_could_not_be_asked() -> None:
+    scene = no_nginx(test=Unknown("no binary"))
+    scene.problems = (ConfigProblem("unterminated", "no semicolon", SITE, 5, near=3),)
+    found = finding_of(diagnose(scene.snapshot()), INVALID)
+    assert found.confidence == "likely" and found.evidence[0].source == "nginx-config"
+    assert finding_of(diagnose(refuses("what?").snapshot()), INVALID).evidence[0].text == "what?"
+
+
+GONE = "/etc/nginx/sites-enabled/gone"
+DANGLING = f'nginx: [emerg] open() "{GONE}" failed (2: No such file or directory) in /etc/nginx/nginx.conf:60'
+
+
+def dangling(scene: Scene) -> Scene:
+    link = stat(kind="link", link_target="/etc/nginx/sites-available/gone")
+    scene.node_changes.setdefault(scene.node, {})["files"] = ((GONE, link), (f"{GONE}2", link), ("/x", stat()))
+    return scene
+
+
+def test_a_dangling_link_is_removed() -> None:
+    found = finding_of(diagnose(dangling(refuses(DANGLING)).snapshot()), INVALID)
+    assert (found.variant, found.repairs[0].risk) == ("sites-enabled-dangling", "safe")
+    first, second, check, start, _ = found.repairs[0].steps
+    assert isinstance(first, WriteFile) and isinstance(second, WriteFile) and isinstance(check, CheckNginx)
+    assert (first.path, first.after, first.link_target) == (GONE, None, "/etc/nginx/sites-available/gone")
+    assert isinstance(start, UnitAction)
+    running = dangling(Scene().with_service(stopped()).refused())
+    running.nginx["test"] = Known((1, DANGLING))
+    steps = finding_of(diagnose(running.snapshot()), INVALID).repairs[0].steps
+    assert isinstance(steps[-1], ReloadNginx)
+
+
+def test_a_dangling_link_that_is_none_or_lies_in_a_container() -> None:
+    assert finding_of(diagnose(refuses(DANGLING).snapshot()), INVALID).variant == "nginx-config-invalid"
+    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "running"})
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.nginx.update({"master_pid": None, "service": web, "test": Known((1, DANGLING))})
+    assert finding_of(diagnose(dangling(scene).snapshot()), INVALID).repairs[0].risk == "manual"
+
+
+def edited(**nginx: object) -> Scene:
+    """The file is right and younger than the workers; pages still fail."""
+    scene = healthy().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
+    scene.nginx.update({"config_mtime": Known(NOW - 60), **nginx})
+    return scene
+
+
+def test_old_hit() -> None:
+    diagnosis = diagnose(edited().snapshot())
+    assert roots(diagnosis) == [OLD]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("config-edited-not-reloaded", "certain", "safe")
+    check, reload = found.repairs[0].steps
+    assert isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx) and not reload.explicit
+
+
+def test_old_miss_and_unknown() -> None:
+    for scene in (healthy(), edited(config_mtime=Known(NOW - 7200)), moved(), edited(test=Known((1, UNEXPECTED))),
+                  edited().endpoint(http=Known(REFUSED))):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), OLD), RuledOut)
+    for scene in (edited(config_mtime=Unknown("denied")), edited().endpoint(http=Unknown("--no-probe"))):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), OLD), Undetermined)
+
+
+def test_old_and_answering_is_no_fault() -> None:
+    scene = healthy()
+    scene.nginx["config_mtime"] = Known(NOW - 60)
+    assert diagnose(scene.snapshot()).findings == ()
+    empty = moved().answers(GOOD)
+    empty.events.clear()
+    empty.nginx["config_mtime"] = Known(NOW - 60)
+    diagnosis = diagnose(empty.snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert [(f.cause, f.role, f.repairs) for f in diagnosis.findings] == [(OLD, "advice", ())]
+    empty.nginx["loaded_at"] = Unknown("denied")
+    assert diagnose(empty.snapshot()).findings == ()
+
+
+def test_a_reload_that_could_not_bind() -> None:
+    scene = edited()
+    scene.listeners.append(listener(80, 700, "10.0.0.1"))
+    scene.processes.append(process(700, "apache2"))
+    scene.logs("bind() to 0.0.0.0:80 failed (98: Address already in use)", 98, "", ago=30)
+    scene.events[-1] = replace(scene.events[-1], level="emerg")
+    found = finding_of(diagnose(scene.snapshot()), OLD)
+    assert found.variant == "reload-bind-failed" and found.repairs[0].risk == "manual"
+
+
+def test_a_mount_whose_file_was_replaced() -> None:
+    web = boxed("web", 80, pid=100, is_app_server=False)
+    scene = Scene("app:8001", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).refused()
+    scene.services.append(web)
+    scene.nginx["service"] = web
+    scene.files[0] = replace(scene.files[0], stat=stat(nlink=0))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [OLD] and diagnosis.findings[0].variant == "bind-mount-stale-inode"
+    (repair,) = diagnosis.findings[0].repairs
+    assert repair.risk == "disruptive" and isinstance(repair.steps[0], ContainerAction)
+    machine = moved()
+    machine.files[0] = replace(machine.files[0], stat=stat(nlink=0))
+    assert finding_of(diagnose(machine.snapshot()), OLD).repairs[0].risk == "manual"
+
+
+def test_an_explicit_configuration_is_named_when_it_is_checked() -> None:
+    scene = edited()
+    scene.processes[0] = process(100, "nginx: master process /usr/sbin/nginx -c /opt/n.conf")
+    assert all(step.explicit for step in finding_of(diagnose(scene.snapshot()), OLD).repairs[0].steps)   # type: ignore[union-attr]
+    other = edited(conf_path="/opt/nginx.conf")
+    assert all(step.explicit for step in finding_of(diagnose(other.snapshot()), OLD).repairs[0].steps)   # type: ignore[union-attr]
+
+
+def starting(**changes: object) -> Scene:
+    values = {"active_enter": NOW - 5, "state_change": NOW - 5, **changes}
+    return Scene().with_service(service(unit_changes=values)).refused()
+
+
+def test_slow_start_hit_waits() -> None:
+    diagnosis = diagnose(starting().snapshot())
+    assert roots(diagnosis) == [SLOW_START] and diagnosis.findings[0].repairs[0].waits
+    assert roots(diagnose(starting(active_state="activating", sub_state="start").snapshot())) == [SLOW_START]
+
+
+def test_slow_start_miss_and_unknown() -> None:
+    for scene in (healthy(), starting(active_enter=NOW - 3600), starting(n_restarts=4), moved()):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), SLOW_START), RuledOut)
+    bare = Scene().with_service(service(unit=None, manager="none")).refused()
+    assert isinstance(verdict_of(diagnose(bare.snapshot()), SLOW_START), RuledOut)
+    blind = starting().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), SLOW_START), Undetermined)
+
+
+def test_the_files_of_a_stale_mount_are_compared() -> None:
+    assert file(SITE, "x").stat.nlink == 1

@@ -1,0 +1,112 @@
+"""The plan of a round: the first repair that is allowed, and the exact flag for what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.errors import UsageError
+from fixer.model.diagnosis import Diagnosis, Finding, Need, Repair, Role
+from fixer.model.facts import Evidence
+from fixer.model.plan import DaemonReload
+from fixer.planner import Policy, plan
+
+STEP = DaemonReload("local")
+SEEN = (Evidence("unit", "x", "y"),)
+SAFE = Repair("start", "safe", "start it", (STEP,))
+RISKY = Repair("restart", "disruptive", "restart it", (STEP,))
+MANUAL = Repair("by-hand", "manual", "correct it", (), manual="correct /etc/x:3")
+SECRET = Need("SECRET_KEY", "secret", "asked for")
+CHOICE = Need("upstream", "choice", "which?", ("a:1", "b:2"))
+NUMBER = Need("workers", "value", "how many", default="8", pattern="[1-9][0-9]?")
+WITH_SECRET = Repair("set-variable", "disruptive", "set it", (), (SECRET,))
+
+
+def finding(*repairs: Repair, cause: str = "c", role: Role = "root") -> Finding:
+    return Finding(cause, None, role, "certain", "s", (), ("r1",), None, "local", SEEN, repairs)
+
+
+def diagnosis(*findings: Finding) -> Diagnosis:
+    return Diagnosis("broken", findings, (), ())
+
+
+def test_the_first_allowed_repair_of_the_first_root() -> None:
+    made = plan(diagnosis(finding(SAFE, RISKY)), Policy())
+    assert (made.cause, made.repair_id, made.steps, made.withheld) == ("c", "start", (STEP,), ())
+
+
+def test_risk_is_withheld_with_its_flag() -> None:
+    made = plan(diagnosis(finding(RISKY)), Policy("safe"))
+    assert made.steps == () and made.withheld[0].flag == "--max-risk disruptive"
+    assert plan(diagnosis(finding(RISKY)), Policy("disruptive")).repair_id == "restart"
+
+
+def test_an_input_is_withheld_with_its_key() -> None:
+    made = plan(diagnosis(finding(WITH_SECRET)), Policy("disruptive"))
+    assert made.withheld[0].flag == "--set SECRET_KEY=VALUE"
+    made = plan(diagnosis(finding(WITH_SECRET)), Policy("safe"))
+    assert made.withheld[0].flag == "--max-risk disruptive --set SECRET_KEY=VALUE"
+    full = Repair("set-variable", "disruptive", "set it", (STEP,), (SECRET,))
+    assert plan(diagnosis(finding(full)), Policy("disruptive"), inputs={"SECRET_KEY": "x"}).steps == (STEP,)
+
+
+def test_a_choice_names_all_choices() -> None:
+    made = plan(diagnosis(finding(Repair("point", "safe", "p", (), (CHOICE,)))), Policy())
+    assert made.withheld[0].flag == "--set upstream=a:1|b:2"
+
+
+def test_a_default_is_taken() -> None:
+    made = plan(diagnosis(finding(Repair("more", "safe", "m", (STEP,), (NUMBER,)))), Policy())
+    assert made.steps == (STEP,)
+
+
+def test_manual_and_empty_repairs_are_withheld() -> None:
+    made = plan(diagnosis(finding(MANUAL), finding(Repair("x", "safe", "s", ()), cause="d")), Policy("disruptive"))
+    assert [w.why for w in made.withheld] == ["correct /etc/x:3", "fixer cannot carry it out here"]
+
+
+def test_the_next_root_helps_where_the_first_must_wait() -> None:
+    made = plan(diagnosis(finding(MANUAL, cause="a"), finding(SAFE, cause="b")), Policy())
+    assert made.cause == "b" and made.withheld[0].cause == "a"
+
+
+def test_consequences_and_advice_are_never_repaired() -> None:
+    for role in ("consequence", "advice"):
+        assert plan(diagnosis(finding(SAFE, role=role)), Policy()) == plan(diagnosis(), Policy())   # type: ignore[arg-type]
+
+
+def test_waiting_changes_nothing() -> None:
+    made = plan(diagnosis(finding(Repair("wait", "safe", "w", (), waits=True))), Policy())
+    assert made.waits and made.steps == ()
+
+
+def test_only_one_repair() -> None:
+    offered = diagnosis(finding(SAFE, RISKY))
+    assert plan(offered, Policy("disruptive"), only="restart").repair_id == "restart"
+    with pytest.raises(UsageError, match="no repair is called nothing"):
+        plan(offered, Policy(), only="nothing")
+
+
+@pytest.mark.parametrize("inputs", [
+    {"OTHER": "x"}, {"upstream": "c:3"}, {"SECRET_KEY": "a\nb"}, {"SECRET_KEY": "a\0b"}, {"SECRET_KEY": ""},
+    {"workers": "many"}, {"workers": "0"},
+])
+def test_wrong_words(inputs: dict[str, str]) -> None:
+    offered = diagnosis(finding(WITH_SECRET, Repair("p", "safe", "p", (), (CHOICE, NUMBER))))
+    with pytest.raises(UsageError):
+        plan(offered, Policy(), inputs=inputs)
+
+
+def test_nothing_asks_for_a_value_here() -> None:
+    with pytest.raises(UsageError) as caught:
+        plan(diagnosis(finding(SAFE)), Policy(), inputs={"X": "1"})
+    assert "no repair" in caught.value.hint
+
+
+def test_words_for_a_healthy_target_or_a_later_round_are_no_mistake() -> None:
+    healthy = Diagnosis("healthy", (), (), ())
+    assert plan(healthy, Policy(), inputs={"SECRET_KEY": "x"}, only="start").withheld == ()
+    assert plan(diagnosis(finding(SAFE)), Policy(), inputs={"SECRET_KEY": "x"}, strict=False).repair_id == "start"
+
+
+def test_the_same_repair_is_withheld_once() -> None:
+    assert len(plan(diagnosis(finding(RISKY), finding(RISKY)), Policy()).withheld) == 1
