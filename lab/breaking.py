@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lab.asking import get
 from lab.disk import write_folder, write_machine
 from lab.engine import docker
 from lab.errors import ScenarioError
@@ -12,7 +13,6 @@ from lab.records import save
 from lab.rendering import File, complete, render
 from lab.scenario import Role, Table, Variant
 from lab.stack import Lab, reload_nginx, wait_for
-from lab.symptoms import get
 from lab.templates import Value, fill_deep
 
 # What `complete` adds and must work out anew when a parameter changes; kept apart from what was drawn.

@@ -7,12 +7,12 @@ import textwrap
 from typing import Any
 
 from lab import records
+from lab.asking import get
 from lab.catalog import aliases, scenarios
 from lab.engine import docker, labelled, labs_running
 from lab.raising import Risen
 from lab.scenario import Scenario
 from lab.stack import Lab
-from lab.symptoms import get
 
 
 def list_json() -> str:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.asking import get
 from lab.engine import Ran, docker, labelled, run
 from lab.errors import NotBroken
 from lab.records import Record
 from lab.scenario import Role, Stack
 from lab.templates import Value
 
+SETTLING = 12.0         # seconds that a start may take until the page answers
 ERROR_LOG = "/var/log/nginx/error.log"
 
 
@@ -91,9 +93,19 @@ class Lab:
         if self.stack == "host":
             docker("restart", "-t", "20", self.container())
             wait_booted(self)
-            return
-        # A stack that is broken may not come up well: that is for the oracle to say.
-        self.compose("up", "-d", "--force-recreate", "--wait", "--wait-timeout", "30", check=False)
+        else:
+            # A stack that is broken may not come up well: that is for the oracle to say.
+            self.compose("up", "-d", "--force-recreate", "--wait", "--wait-timeout", "30", check=False)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Give the application the time it needs to listen; where it never does, go on after a while."""
+        hosts = ["", *([str(self.params["second_name"])] if self.params["second_site"] else [])]
+        until = time.monotonic() + SETTLING
+        while time.monotonic() < until:
+            if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts):
+                return
+            time.sleep(0.2)
 
     def log_mark(self) -> LogMark:
         """Where nginx's error log ends now."""

@@ -12,13 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from lab.asking import PATIENCE, REFUSED, SLOW, get
 from lab.errors import NotBroken
 from lab.scenario import Table
 from lab.stack import Lab, LogMark
-
-REFUSED = 0      # the port refuses, or the connection ends without an answer
-SLOW = -1        # no answer within the patience of a person
-PATIENCE = 75.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +35,6 @@ class Seen:
         names = {REFUSED: "connection refused", SLOW: "no answer"}
         parts = [f"{names.get(status, status)} on {number}" for status, number in self.statuses.most_common()]
         return f"{', '.join(parts)} of {total} request{'s' if total != 1 else ''}"
-
-
-def get(url: str, path: str, *, host: str = "", cookie: str = "", timeout: float = PATIENCE) -> int:
-    """The status that one GET gets."""
-    place = urlsplit(url)
-    headers = {key: value for key, value in (("Host", host), ("Cookie", cookie)) if value}
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
-    try:
-        connection.request("GET", path, headers=headers)
-        reply = connection.getresponse()
-        reply.read()
-    except TimeoutError:
-        return SLOW
-    except (OSError, http.client.HTTPException):
-        return REFUSED
-    finally:
-        connection.close()
-    return reply.status
 
 
 def log_in(lab: Lab) -> str:

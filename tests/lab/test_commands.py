@@ -1,0 +1,118 @@
+"""The lab's command line without Docker: lists, wrong words, no engine, records and hints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import records
+from lab.entering import logs_argv, next_hint, shell_argv
+from lab.errors import UsageError
+from lab.records import Record
+from lab.stack import Lab
+
+LAB = Path(sys.executable).with_name("lab")
+
+
+def lab(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([LAB, *words], capture_output=True, text=True, check=False, timeout=60,
+                          env={**os.environ, **environment})
+
+
+def test_list_names_every_scenario() -> None:
+    listed = json.loads(lab("list", "--json").stdout)
+    names = {entry["name"] for entry in listed["scenarios"]}
+    assert {"healthy", "wrong-port"} <= names
+    assert listed["aliases"]["down"] == ["backend-down"]
+    text = lab("list").stdout
+    assert all(name in text for name in names)
+
+
+def test_show_tells_the_story() -> None:
+    shown = lab("show", "wrong-port")
+    assert shown.returncode == 0
+    assert "502 Bad Gateway, for everybody" in shown.stdout.replace("\n", " ")
+
+
+def test_validate_is_content() -> None:
+    assert lab("validate").returncode == 0
+
+
+def test_validate_names_file_and_key(tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "scenario.toml").write_text('title = "x"\n')
+    found = lab("validate", BADGATEWAY_SCENARIOS=str(tmp_path))
+    assert found.returncode == 1
+    assert "odd/scenario.toml: top level: 'story' is a required property" in found.stdout
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("up", "wrng-port"), "did you mean wrong-port?"),
+    (("up", "wrong-port", "--stack", "vm"), "'vm' is not one of"),
+    (("up", "wrong-port", "--seed", "x"), "'x' is not a valid"),
+    (("show", "nope"), "no scenario is called 'nope'"),
+    (("show", "crash"), "stands for crash-killed, "),
+    (("down",), "name a lab, or --all"),
+    (("fly",), "No such command 'fly'"),
+])
+def test_wrong_words_end_with_2(words: tuple[str, ...], said: str) -> None:
+    ended = lab(*words)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("words", [("up", "healthy"), ("status",), ("down", "--all"), ("shell", "x")])
+def test_no_engine_ends_with_3_and_one_line(words: tuple[str, ...], tmp_path: Path) -> None:
+    for environment in ({"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}, {"PATH": str(tmp_path)}):
+        ended = lab(*words, BADGATEWAY_LAB_STATE=str(tmp_path), **environment)
+        assert ended.returncode == 3, ended.stderr
+        assert ended.stderr.startswith("lab: no ")
+        assert len(ended.stderr.splitlines()) <= 2
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_help_starts_without_what_is_slow() -> None:
+    code = "import sys, lab.cli; print([m for m in ('rich', 'httpx', 'jsonschema', 'docker') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
+    parameters: dict[str, str | int | float | bool] = {
+        "web": "edge", "backend": "api", "second": "crew", "second_site": False, "port": 8001, "other_port": 8002,
+        "site_file": "edge/conf.d/x.conf",
+    }
+    return Record("shop-3f2a", "wrong-port", "wrong-port", "container-wrong-port", "containers", 7, parameters)
+
+
+def test_a_record_is_kept_for_its_owner_alone(record: Record) -> None:
+    records.save(record)
+    assert records.load("shop-3f2a") == record
+    assert [kept.id for kept in records.every()] == ["shop-3f2a"]
+    path = next(Path(os.environ["BADGATEWAY_LAB_STATE"]).rglob("shop-3f2a.json"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o077 == 0
+    records.forget("shop-3f2a")
+    assert records.load("shop-3f2a") is None
+
+
+def test_hints_come_one_at_a_time_and_the_last_stays(record: Record) -> None:
+    given = [next_hint(Lab(record)) for _ in range(4)]
+    assert [hint.partition(":")[0] for hint in given] == ["hint 1 of 3", "hint 2 of 3", "hint 3 of 3", "hint 3 of 3"]
+    assert "8001 and 8002" in given[2]
+
+
+def test_where_a_shell_opens(record: Record) -> None:
+    assert "shop-3f2a-edge-1" in shell_argv(Lab(record), "")
+    assert "shop-3f2a-api-1" in shell_argv(Lab(record), "backend")
+    assert "shop-3f2a-api-1" in logs_argv(Lab(record), "api", follow=False)
+    with pytest.raises(UsageError, match="no part called 'db'"):
+        shell_argv(Lab(record), "db")

@@ -1,0 +1,67 @@
+"""A seed decides names, ports and structure: always the same, and different enough between seeds."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from lab import catalog
+from lab.places import compose_root
+from lab.scenario import Scenario, Stack, Variant
+from lab.seeds import STRUCTURE, draw, pick_variant, structure_of
+from lab.wordlists import USERS
+
+CASES = [
+    pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
+    for found in catalog.scenarios().values() for variant in found.variants for stack in variant.stacks
+]
+both = pytest.mark.parametrize(("scenario", "variant", "stack"), CASES)
+
+
+@both
+def test_ten_seeds_give_at_least_six_structures(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    assert len({structure_of(draw(scenario, variant, stack, seed), stack) for seed in range(10)}) >= 6
+
+
+@both
+def test_a_seed_always_gives_the_same(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    assert draw(scenario, variant, stack, 7) == draw(scenario, variant, stack, 7)
+    assert draw(scenario, variant, stack, 7) != draw(scenario, variant, stack, 8)
+
+
+def test_a_seed_gives_the_same_on_every_machine() -> None:
+    found = catalog.scenario("healthy")
+    drawn = draw(found, found.variants[0], "host", 1)
+    assert (drawn["word"], drawn["port"]) == ("stock", drawn["route_port"])
+
+
+@both
+def test_no_two_parts_share_a_port_or_a_name(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    for seed in range(60):
+        drawn = draw(scenario, variant, stack, seed)
+        ports = [drawn[key] for key in ("port", "second_port", "neighbour_port", "old_port", "other_port") if key in drawn]
+        assert len(set(ports)) == len(ports)
+        names = [drawn[key] for key in ("web", "backend", "second", "neighbour")]
+        assert len(set(names)) == 4, names
+
+
+def test_every_way_of_building_is_drawn_by_some_seed() -> None:
+    found = catalog.scenario("healthy")
+    for stack, ways in STRUCTURE.items():
+        seen = [draw(found, found.variants[0], stack, seed) for seed in range(200)]
+        for key, options in ways.items():
+            allowed = set(options) - ({"snippet"} if key == "place" else set())
+            assert allowed <= {drawn[key] for drawn in seen}, key
+
+
+def test_the_seed_draws_the_variant_too() -> None:
+    found = catalog.scenario("backend-down")
+    assert len({pick_variant(found, "host", seed).name for seed in range(20)}) == 2
+
+
+def test_accounts_are_those_of_the_machine() -> None:
+    text = (compose_root() / "images" / "machine" / "Dockerfile").read_text()
+    made = re.search(r"for name in ([a-z ]+);", text)
+    assert made is not None
+    assert tuple(made[1].split()) == USERS
