@@ -24,15 +24,15 @@ class Terminal:
     def __init__(self, source: TextIO | None = None, sink: TextIO | None = None) -> None:
         self._source = source or sys.stdin
         self._sink = sink or sys.stderr
-        self._style = style_of(self._sink)
+        self.style = style_of(self._sink)
 
     @property
     def answers(self) -> bool:
         return self._source.isatty() and self._sink.isatty()
 
     def tell(self, line: str) -> None:
-        sign = self._style.paint(self._style.sign("✔"), "green")
-        self._write(f"{sign} {plain(clean(line), self._style)}\n")
+        sign = self.style.paint(self.style.sign("✔"), "green")
+        self._write(f"{sign} {plain(clean(line), self.style)}\n")
 
     def show(self, lines: list[str]) -> None:
         self._write("\n".join(lines) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from fixer.model.diagnosis import Need
+from fixer.render.text import Style
 
 
 class Person(Protocol):
@@ -13,6 +14,11 @@ class Person(Protocol):
     @property
     def answers(self) -> bool:
         """True where questions reach somebody: a terminal on both sides."""
+        ...
+
+    @property
+    def style(self) -> Style:
+        """What can be shown to them."""
         ...
 
     def tell(self, line: str) -> None:

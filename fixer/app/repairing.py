@@ -13,8 +13,9 @@ from fixer.app.settling import settle, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
 from fixer.errors import Conflict, NeedsPerson, StepFailed
 from fixer.hosts.base import Target
+from fixer.model.describe import describe_step, is_reversible
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.plan import Plan, Withheld
+from fixer.model.plan import ComposeUp, ContainerAction, Plan, SignalProcess, Step, UnitAction, Withheld
 from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.render.repairs import plan_lines
 from fixer.render.reporting import repair_report, report_of
@@ -155,7 +156,7 @@ class _Rounds:
     def _declined(self, drawn: Plan, finding: Finding, chosen: Repair) -> End | None:
         """Show the plan and ask; an end where nobody says yes."""
         options = self._course.options
-        self._person.show(plan_lines(finding.cause, repair_report(chosen)))
+        self._person.show(plan_lines(finding.cause, repair_report(chosen), self._person.style, warnings(drawn.steps)))
         if options.dry_run:
             return self._stopped("dry run: nothing was changed", *self._flags_for(drawn))
         if options.yes:
@@ -207,3 +208,25 @@ class _Rounds:
         if self._run is None:
             self._run = self._stack.enter_context(RepairRun.open(self._course.target, cause=cause, now=time.time()))
         return self._run
+
+
+def warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """What stops for a plan, and what no undo brings back: named before anything else."""
+    stopping = [describe_step(step) for step in steps if _stops(step)]
+    final = [describe_step(step) for step in steps if not is_reversible(step)]
+    return (*(f"What runs is stopped: {text}" for text in stopping if text not in final),
+            *(f"Stopped for good: {text}" for text in final))
+
+
+def _stops(step: Step) -> bool:
+    match step:
+        case UnitAction():
+            return step.verb in ("stop", "restart") and step.was_active == "active"
+        case ContainerAction():
+            return step.verb in ("stop", "restart") and step.was == "running"
+        case ComposeUp():
+            return step.was == "running"
+        case SignalProcess():
+            return step.signal != "CONT"
+        case _:
+            return False

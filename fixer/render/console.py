@@ -53,10 +53,7 @@ def headline(report: Report, style: Style) -> list[str]:
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]
     if not bad:
         return [_verdict_line(report, style)]
-    lines = [
-        style.paint(shorten(f"{style.sign('✗')} {_route_line(route)}", WIDTH, style), _route_colour(route))
-        for route in bad[:SHOWN_ROUTES]
-    ]
+    lines = [line for route in bad[:SHOWN_ROUTES] for line in _route_lines(route, style)]
     if len(bad) > SHOWN_ROUTES:
         lines.append(f"  and {_count(len(bad) - SHOWN_ROUTES, 'more route')}")
     return lines
@@ -77,6 +74,13 @@ def _verdict_line(report: Report, style: Style) -> str:
             return style.paint(f"{style.sign('✗')} {clean(report.target)} fails for some requests", "yellow")
         case _:
             return style.paint(f"{style.sign('✗')} {clean(report.target)} is broken", "red")
+
+
+def _route_lines(route: RouteReport, style: Style) -> list[str]:
+    """The route and how it does, cut only where it would fill the page."""
+    first, *rest = wrap(f"{style.sign('✗')} {_route_line(route)}", WIDTH - 2)
+    more = [f"  {shorten(' '.join(rest), WIDTH - 2, style)}"] if rest else []
+    return [style.paint(line, _route_colour(route)) for line in (first, *more)]
 
 
 def _route_line(route: RouteReport) -> str:

@@ -84,9 +84,14 @@ def _diff_line(line: str, style: Style) -> str:
     return style.paint(text, "red") if line.startswith("-") else text
 
 
-def plan_lines(cause: str, repair: RepairReport, style: Style = PLAIN) -> list[str]:
-    """The plan of one round: what it is for, its risk, every step in order, the exact change."""
-    lines = [style.paint(f"Plan: {clean(repair.summary)}", "bold"), f"  for {clean(cause)}, {repair.risk}"]
+def plan_lines(cause: str, repair: RepairReport, style: Style = PLAIN, warnings: tuple[str, ...] = ()) -> list[str]:
+    """The plan of one round: what it is for and its risk, what stops for it, every step in order, the exact change."""
+    title, *more = wrap(f"Plan: {clean(repair.summary)}", WIDTH - 2)
+    lines = [style.paint(title, "bold"), *(f"  {style.paint(line, 'bold')}" for line in more)]
+    lines.append(f"  for {clean(cause)}, {repair.risk}")
+    for warning in warnings:
+        first, *rest = wrap(clean(warning), WIDTH - 4)
+        lines += [style.paint(f"  {first}", "yellow"), *(style.paint(f"    {line}", "yellow") for line in rest)]
     for number, step in enumerate(repair.steps, 1):
         first, *rest = wrap(clean(step), WIDTH - 6)
         lines += [f"  {number}. {first}", *(f"     {line}" for line in rest)]
