@@ -53,18 +53,20 @@ def reload(step: ReloadNginx, runner: Runner) -> None:
     log = LogMark.set(runner, step.error_log)
     if not send_signal(runner, master.pid, master.start_ticks, "HUP"):
         raise NotRunning("nginx has ended")
-    trouble: list[str] = []
-
-    def is_decided() -> bool:
-        trouble.extend(log.emergencies(runner, master.pid))
-        return bool(trouble) or bool(_children(runner, master) - old)
-
-    proven = wait_until(is_decided, _PROOF_SECONDS)
-    trouble.extend(log.emergencies(runner, master.pid))
-    if trouble:
-        raise StepFailed(f"nginx did not take the configuration: {trouble[0]}")
-    if not proven:
+    if not wait_until(lambda: _is_decided(runner, master, old, log), _PROOF_SECONDS):
         raise StepFailed(f"nginx started no new worker within {_PROOF_SECONDS:g} s of the reload")
+    if not _children(runner, master) - old:
+        said = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
+        raise StepFailed(f"nginx did not take the configuration: {said[0]}")
+
+
+def _is_decided(runner: Runner, master: Entry, old: set[tuple[int, int]], log: LogMark) -> bool:
+    """New workers, or nginx has given up. For a busy port it logs an [emerg] for each of five tries, 500 ms apart, and
+    only then `still could not bind()`: until then it may yet succeed, and would take a second signal only afterwards.
+    """
+    if _children(runner, master) - old:
+        return True
+    return any(not line.startswith("bind() to ") for line in log.emergencies(runner, master.pid))
 
 
 def find_master(step: ReloadNginx, runner: Runner) -> Entry:

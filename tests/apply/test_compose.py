@@ -1,0 +1,165 @@
+"""Compose services and containers on a real engine: brought up from their own files, and brought back."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fixer.apply.engine import RepairRun, history, undo
+from fixer.errors import Conflict, StepFailed
+from fixer.hosts.base import Target
+from fixer.hosts.opening import open_target
+from fixer.hosts.target import parse_target
+from fixer.model.plan import ComposeUp, ContainerAction, Plan, Step, WaitForListener, WriteFile
+
+pytestmark = pytest.mark.docker
+
+OLD = """services:
+  worker:
+    image: debian:trixie-slim
+    command: sleep 1000
+    stop_grace_period: 0s
+    networks: [n]
+  other:
+    image: debian:trixie-slim
+    command: sleep 3000
+    stop_grace_period: 0s
+    networks: [n]
+networks:
+  n: {}
+"""
+NEW = OLD.replace("sleep 1000", "sleep 2000")
+
+
+def docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+class Project:
+    """A running compose project."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.file, self.name = folder / "compose.yaml", name
+        self.worker = f"{name}-worker-1"
+        self.file.write_text(OLD)
+        self.compose("up", "-d", "--quiet-pull")
+
+    def compose(self, *words: str) -> str:
+        return docker("compose", "-p", self.name, "-f", str(self.file), *words)
+
+    def look(self, container: str = "worker", field: str = "{{.State.Status}} {{json .Config.Cmd}}") -> str:
+        return docker("inspect", "-f", field, f"{self.name}-{container}-1")
+
+    def edit(self) -> WriteFile:
+        return WriteFile("engine", str(self.file), OLD.encode(), NEW.encode(), "change it")
+
+    def up(self, was: str = "running", service: str = "worker") -> ComposeUp:
+        label = '{{index .Config.Labels "com.docker.compose.config-hash"}}'
+        folder = str(self.file.parent)
+        return ComposeUp(self.name, service, folder, (str(self.file),), (), self.look(service, label), was)
+
+    def act(self, verb: str, was: str) -> ContainerAction:
+        return ContainerAction(self.look(field="{{.Id}}"), self.worker, verb, was)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    project = Project(tmp_path, f"apply{uuid.uuid4().hex[:8]}")
+    try:
+        yield project
+    finally:
+        project.file.write_text(OLD)
+        project.compose("down", "-t", "0")
+
+
+@pytest.fixture
+def target(project: Project) -> Iterator[Target]:
+    target = open_target(parse_target(f"compose://{project.name}"))
+    yield target
+    target.close()
+
+
+def kept(target: Target, *steps: Step) -> None:
+    with RepairRun.open(target, cause="c", now=time.time()) as run:
+        run.round(Plan("c", "r", "disruptive", "change it", steps))
+        run.commit()
+
+
+def test_a_service_comes_up_with_the_edit_alone_and_goes_back(project: Project, target: Target) -> None:
+    other = project.look("other", "{{.Id}} {{.State.StartedAt}}")
+    kept(target, project.edit(), project.up())
+    assert project.look() == 'running ["sleep","2000"]'
+    assert undo(target, None).conflicts == ()
+    assert project.look() == 'running ["sleep","1000"]' and project.file.read_text() == OLD
+    assert project.look("other", "{{.Id}} {{.State.StartedAt}}") == other
+
+
+def test_what_did_not_run_does_not_run_after_the_undo(project: Project, target: Target) -> None:
+    docker("stop", "-t", "0", project.worker)
+    kept(target, project.edit(), project.up("exited"))
+    assert project.look() == 'running ["sleep","2000"]'
+    assert undo(target, None).conflicts == ()
+    status, _, command = project.look().partition(" ")
+    assert status in ("created", "exited") and command == '["sleep","1000"]'
+
+
+def test_files_that_would_deploy_something_else_are_not_brought_up(project: Project, target: Target) -> None:
+    up = project.up()
+    project.file.write_text(OLD.replace("sleep 1000", "sleep 5"))
+    with pytest.raises(Conflict, match="something else of worker"):
+        kept(target, project.edit(), up)
+    assert history(target) == () and project.look() == 'running ["sleep","1000"]'
+    project.file.write_text("services: [")
+    with pytest.raises(Conflict, match="cannot be read"):
+        kept(target, up)
+
+
+def test_an_up_that_fails_goes_back(project: Project, target: Target) -> None:
+    broken = WriteFile("engine", str(project.file), OLD.encode(), OLD.replace("sleep 1000", "nosuch").encode(), "x")
+    with pytest.raises(StepFailed, match="could not bring worker up"):
+        kept(target, broken, project.up())
+    assert project.file.read_text() == OLD and project.look() == 'running ["sleep","1000"]'
+    assert history(target)[0].state == "rolled-back"
+
+
+@pytest.mark.parametrize(("before", "verb", "was", "between", "after"), [
+    ("stop", "start", "exited", "running", "exited"),
+    ("pause", "unpause", "paused", "running", "paused"),
+    ("start", "stop", "running", "exited", "running"),
+    ("start", "restart", "running", "running", "running"),
+    ("stop", "restart", "exited", "running", "exited"),
+])
+def test_a_container_goes_back_to_its_state(
+    project: Project, target: Target, before: str, verb: str, was: str, between: str, after: str
+) -> None:
+    docker(before, project.worker)
+    kept(target, project.act(verb, was))
+    assert project.look(field="{{.State.Status}}") == between
+    assert undo(target, None).conflicts == ()
+    assert project.look(field="{{.State.Status}}") == after
+
+
+def test_a_container_that_was_replaced_is_found_by_name_and_one_that_is_gone_is_a_conflict(
+    project: Project, target: Target
+) -> None:
+    docker("stop", "-t", "0", project.worker)
+    kept(target, project.act("start", "exited"))
+    project.compose("up", "-d", "--force-recreate", "worker")
+    assert undo(target, None).conflicts == () and project.look(field="{{.State.Status}}") == "exited"
+    kept(target, project.act("start", "exited"))
+    docker("rm", "-f", project.worker)
+    assert "No such container" in undo(target, None).conflicts[0]
+
+
+def test_waiting_in_a_container_that_is_not_there_or_stopped_only_ends(project: Project, target: Target) -> None:
+    docker("stop", "-t", "0", project.worker)
+    with pytest.raises(StepFailed, match="nothing listens on worker:80"):
+        kept(target, WaitForListener("worker", "worker", 80, None, 0.3))
