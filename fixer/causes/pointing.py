@@ -158,3 +158,9 @@ def _manual(trouble: Trouble, target: Option, why: str, needs: tuple[Need, ...])
     places = ", ".join(f"{e.file}:{e.line}" for e in trouble.endpoints)
     text = f"change port {trouble.endpoint.port} to {target.listener.port} at {places}, then nginx -t and reload; {why}"
     return Repair(ID, "manual", f"point {', '.join(trouble.route_ids)} at {target.text}", (), needs, manual=text)
+
+
+def after_start(trouble: Trouble, name: str, where: str) -> Repair:
+    """What comes next while the service does not run: no socket of its own proves yet where it listens."""
+    manual = f"start {name} first: once it listens on {where}, fixer points {', '.join(trouble.route_ids)} there"
+    return Repair(ID, "manual", f"point {', '.join(trouble.route_ids)} at {where}", (), manual=manual)

@@ -9,7 +9,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, message
 from fixer.causes.owners import sole_owner
-from fixer.causes.reading import listener_at, now_on, processes_of
+from fixer.causes.reading import listener_at, now_on, processes_of, ran_since
 from fixer.causes.symptoms import events_for, is_read_timeout
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import ErrorEvent, LogLine, Process, Service
@@ -82,10 +82,11 @@ def _waits(case: Case, trouble: Trouble) -> bool:
 def _measure(case: Case, trouble: Trouble, service: Service) -> Pressure:
     held = listener_at(trouble.endpoint)
     works, proof = _works(case, trouble, service)
+    since = ran_since(service)     # what the run before it did not answer says nothing of this one
     return Pressure(
         trouble, service, processes_of(case.snapshot, service.node, service.pids),
         0 if held is None else held.queued, 0 if held is None else held.established,
-        events_for(case, trouble, is_read_timeout), works, proof,
+        tuple(event for event in events_for(case, trouble, is_read_timeout) if event.at >= since), works, proof,
     )
 
 

@@ -32,7 +32,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, left_over, owners
-from fixer.causes.pointing import Option, point_at_listener, reachable_listeners
+from fixer.causes.pointing import Option, after_start, point_at_listener, reachable_listeners
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
@@ -168,12 +168,12 @@ def _not_running(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
             f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {service.name} is told to listen "
             f"on {where}"
         ),
-        detail=(f"{service.name} does not run: the port is corrected once it listens again",),
-        routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
             *absent_evidence(endpoint),
         ))),
+        repairs=(after_start(trouble, service.name, where),),
     )
 
 

@@ -139,7 +139,8 @@ def test_the_same_port_on_another_address_is_something_else() -> None:
 def test_down_and_told_another_port_are_two_faults_the_start_first() -> None:
     diagnosis = diagnose(Scene("127.0.0.1:8001").with_service(stopped(port=8000)).refused().snapshot())
     assert roots(diagnosis) == ["backend-down", CAUSE]
-    assert finding_of(diagnosis, CAUSE).repairs == ()
+    (repair,) = finding_of(diagnosis, CAUSE).repairs
+    assert repair.risk == "manual" and "start backend.service first" in repair.manual
     assert [e.where for e in finding_of(diagnosis, CAUSE).evidence][1] == "/etc/systemd/system/backend.service:6"
 
 
