@@ -142,7 +142,7 @@ class Lab:
 def wait_booted(lab: Lab) -> None:
     """Wait until the machine has started what it starts at boot."""
     def booted() -> bool:
-        state = lab.run_in("web", ["systemctl", "is-system-running"], check=False).text
+        state = lab.run_in("web", ["systemctl", "is-system-running", "--wait"], check=False).text
         return state in ("running", "degraded")
 
     wait_for(booted, 60.0, f"{lab.id}: the machine did not boot", lab)

@@ -1,5 +1,6 @@
 """A listener of somebody else's on the same machine: says one line to whoever connects, in no protocol of the web."""
 
+import signal
 import socketserver
 import sys
 
@@ -19,5 +20,6 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Server((sys.argv[1], int(sys.argv[2])), Greeter) as server:
         server.serve_forever()
