@@ -10,7 +10,7 @@ from typing import TypeAlias
 from fixer.model.diagnosis import Finding
 from fixer.verify import Look, Verification, compare
 
-LIMIT = 20.0         # seconds that a repair has to show its effect
+LIMIT = 30.0         # seconds that a repair has to show its effect; only one that fails takes them all
 HEAL_LIMIT = 60.0    # seconds for what heals by waiting
 PAUSE = 0.4
 STEADY_LOOKS = 3     # as many looks in a row must agree
