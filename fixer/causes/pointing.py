@@ -70,11 +70,11 @@ def _is_reachable(line: Listener, endpoint: Endpoint, service: Service) -> bool:
     return line.address in wanted
 
 
-def point_at_listener(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> Repair:
-    """The repair: complete with one option, or with the one that a person has named."""
+def point_at_listener(case: Case, trouble: Trouble, options: tuple[Option, ...], *, ask: bool) -> Repair:
+    """The repair: complete with the one option, or, where a person is to be asked, with the one they have named."""
     needs: tuple[Need, ...] = ()
     chosen: Option | None = options[0]
-    if len(options) > 1 or options[0].owner.rule == "same-site":
+    if ask:
         needs = (_choice(trouble, options),)
         chosen = next((o for o in options if o.text == case.inputs.get(KEY)), None)
     target = chosen if chosen is not None else options[0]

@@ -88,7 +88,9 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"which service belongs behind {text}"
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
     if options:
-        return _found(case, trouble, options, stranger)
+        # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
+        unsure = len(options) > 1 or len(found) > 1 or options[0].owner.rule == "same-site"
+        return _found(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     return _not_running(case, trouble, found[0]) or state_evidence(found[0].service)
@@ -109,9 +111,9 @@ def _is_strangers(case: Case, trouble: Trouble) -> bool:
     return isinstance(endpoint.http, Known) and endpoint.http.value.error in _STRANGE
 
 
-def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], stranger: bool) -> Finding:
-    endpoint, first = trouble.endpoint, options[0]
-    several = len(options) > 1 or first.owner.rule == "same-site"
+def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tuple[bool, bool]) -> Finding:
+    """`doubts`: whether a stranger sits on the port, and whether a person must choose."""
+    endpoint, first, (stranger, several) = trouble.endpoint, options[0], doubts
     there = "where nothing listens" if not stranger else "where something else than the backend listens"
     names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
     elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"meant may be {names}"
@@ -134,7 +136,7 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], stranger: 
         service=first.owner.service.name if not several else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(point_at_listener(case, trouble, options),),
+        repairs=(point_at_listener(case, trouble, options, ask=several),),
     )
 
 

@@ -1,0 +1,166 @@
+"""Which service belongs behind an address, by configuration, by topology, by names, and when nobody can tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.causes.case import open_case
+from fixer.causes.owners import owners
+from fixer.causes.starting import begin_steps, restart_steps, start_steps, waiting
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginxconf import Span, UpstreamServer
+from fixer.model.plan import ContainerAction, UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import Binding
+from tests.causes.building import (
+    SITE,
+    Scene,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    moved,
+    roots,
+    service,
+    stopped,
+    unit,
+    verdict_of,
+)
+
+
+def named(scene: Scene) -> list[tuple[str, str]]:
+    case = open_case(scene.snapshot(), {})
+    return [(owner.service.name, owner.rule) for owner in owners(case, case.troubles[0])]
+
+
+def test_told_to_listen_there() -> None:
+    scene = Scene().with_service(stopped()).refused(service=None)
+    assert named(scene) == [("backend.service", "placed")]
+
+
+def test_of_two_that_are_told_the_same_the_managed_one() -> None:
+    bare = service("uvicorn", 8000, 300, unit=None, manager="none")
+    scene = Scene().with_service(bare).with_service(stopped()).refused(service=None)
+    assert named(scene) == [("backend.service", "placed")]
+
+
+def test_a_published_port_leads_to_its_container() -> None:
+    made = replace(boxed(box={"published": (("127.0.0.1", 8000, 80),), "status": "exited"}, pid=None),
+                   node="local", bindings=Known(()))
+    assert named(Scene().with_service(made).refused(service=None)) == [("p-app-1", "placed")]
+
+
+def test_a_container_by_its_address() -> None:
+    made = boxed(box={"status": "exited"}, pid=None, bindings=Known(()))
+    by_ip = Scene("172.18.0.2:8000", node="web", back="app").with_service(made).refused(service=None, node=None)
+    assert named(by_ip) == [("p-app-1", "placed")]
+    stranger = Scene("172.18.0.9:8000", node="web", back="app").with_service(made).refused(service=None, node=None)
+    assert named(stranger) == []
+
+
+def test_a_socket_path_belongs_to_who_is_told_it() -> None:
+    told = Binding("", 0, "/run/shop.sock", Evidence("unit", "/x:1", "--uds"))
+    made = stopped(bindings=Known((told,)))
+    scene = Scene().with_service(made).refused(service=None, unix="/run/shop.sock", host="", port=0)
+    assert named(scene) == [("backend.service", "placed")]
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["backend-down"] and "unix:/run/shop.sock" in diagnosis.findings[0].summary
+
+
+def test_a_server_before_a_script() -> None:
+    script = service("job.service", 9000, 300, runtime="python", unit=unit("job.service"))
+    scene = moved().with_service(script, listener(9000, 300))
+    assert named(scene) == [("backend.service", "alone")]
+
+
+def test_equals_stay_equals_and_stop_every_repair_but_a_choice() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(stopped(port=8000)).with_service(stopped("other.service", 9000)).refused()
+    assert len(named(scene)) == 2
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == []
+    for cause in ("backend-down", "wrong-port", "crash-killed"):
+        assert isinstance(verdict_of(diagnosis, cause), Undetermined)
+
+
+def test_a_unit_that_is_not_installed_owns_nothing() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(stopped(unit_changes={"load_state": "not-found"})).refused()
+    assert named(scene) == []
+
+
+def test_processes_nobody_could_list_make_no_owner() -> None:
+    bare = service("uvicorn", 8000, 200, unit=None, manager="none")
+    scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).refused()
+    scene.node_changes["local"] = {"processes": Unknown("denied")}
+    assert named(scene) == []
+
+
+def test_same_site_only_of_the_same_server() -> None:
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000").refused()
+    scene.with_service(service("daemon.service", 9000, 300, is_app_server=False), listener(9000, 300))
+    assert named(scene) == []
+
+
+def test_waiting_goes_by_what_is_known() -> None:
+    snapshot = healthy().snapshot()
+    endpoint = snapshot.endpoints[0]
+    def where(made: object) -> list[tuple[str, int]]:
+        steps = waiting(snapshot, made, endpoint)   # type: ignore[arg-type]
+        return [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)]
+    wild = Binding("::", 8000, None, Evidence("unit", "/x:1", ""))
+    assert where(service(bindings=Known((wild,)))) == [("::1", 8000)]
+    assert where(service(bindings=Unknown("-"))) == [("127.0.0.1", 8000)]
+    far = replace(endpoint, node="other")
+    steps = waiting(snapshot, service(bindings=Unknown("-")), far)
+    assert [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)] == [("127.0.0.1", 8000)]
+
+
+def test_steps_by_manager() -> None:
+    snapshot, endpoint = healthy().snapshot(), healthy().snapshot().endpoints[0]
+    bare = service("uvicorn", unit=None, manager="none")
+    assert start_steps(snapshot, bare, endpoint) == () == restart_steps(snapshot, bare, endpoint)
+    assert isinstance(restart_steps(snapshot, boxed(), endpoint)[0], ContainerAction)
+    begun = begin_steps(snapshot, service(), endpoint)
+    assert isinstance(begun, tuple) and isinstance(begun[0], UnitAction) and begun[0].verb == "restart"
+
+
+def test_the_digits_may_stand_in_a_variable() -> None:
+    text = "server {\n  set $port 8001;\n  location / { proxy_pass http://127.0.0.1:$port; }\n}\n"
+    start = text.index("127.0.0.1:$port")
+    scene = moved().endpoint(written="127.0.0.1:$port", start=start, end=start + 15, line=3)
+    scene.files[0] = file(SITE, text)
+    spot = Span(SITE, 3, start, start + 15)
+    digits = text.index("8001")
+    server = UpstreamServer("127.0.0.1:$port", "127.0.0.1", 8001, None, spot, port_span=Span(SITE, 2, digits, digits + 4))
+    scene.route[0] = {"servers": (server,)}
+    write = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.after == text.replace("8001", "8000").encode()
+    scene.files[0] = file(SITE, text.replace("8001", "8009"))
+    assert finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].risk == "manual"
+    scene.files[0] = file(SITE, text)
+    scene.route[0] = {"servers": (replace(server, port_span=Span("/gone", 2, 1, 2)),)}
+    assert finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].risk == "manual"
+
+
+def test_a_failed_container_by_its_error() -> None:
+    made = boxed(box={"status": "created", "error": "port is taken", "exit_code": 128}, pid=None)
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    assert "backend-down" not in roots(diagnose(scene.snapshot()))
+    fresh = boxed(box={"status": "created"}, pid=None)
+    scene.services[0] = fresh
+    assert roots(diagnose(scene.snapshot())) == ["backend-down"]
+    scene.services[0] = boxed(box={"status": "removing"}, pid=None)
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), "backend-down"), Undetermined)
+
+
+def test_a_failed_and_unread_service_beside_a_running_one_leaves_it_open() -> None:
+    scene = Scene("127.0.0.1:8001").refused()
+    scene.with_service(failed("a.service", bindings=Unknown("no command"), unit_changes={"working_directory": "/opt/a"}))
+    scene.with_service(service("b.service", 9000, 300, unit=unit("b.service", working_directory="/opt/b", user="b")),
+                       listener(9000, 300))
+    scene.services[0] = replace(scene.services[0], unit=replace(scene.services[0].unit, user="a"))   # type: ignore[type-var]
+    assert len(named(scene)) == 2
+    (repair,) = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs
+    assert repair.steps == () and repair.needs[0].choices == ("127.0.0.1:9000",)
