@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixer.errors import StepFailed
 from fixer.nginx.lexer import Token, tokenize
+from fixer.nginx.tree import parse
 
 # A backslash would start an escape, a control byte would end a word somewhere else than it seems.
 _FORBIDDEN = frozenset(range(32)) | {0x5C, 0x7F}
@@ -44,7 +45,7 @@ def insert_after(data: bytes, at: int, line: bytes) -> bytes:
     `line` is the directive with its terminator, without indentation. Only its own tokens may be added.
     """
     span_text(data, at, at)
-    before, problems_before = tokenize(data)
+    before = tokenize(data)[0]
     place = next((i for i, token in enumerate(before) if token.end == at and token.kind in ("end", "close")), None)
     if place is None:
         raise EditRefused("there is no end of a directive at that place")
@@ -53,12 +54,12 @@ def insert_after(data: bytes, at: int, line: bytes) -> bytes:
     indent = text[: len(text) - len(text.lstrip(b" \t"))]
     newline = b"\r\n" if data[start_of_line - 2 : start_of_line] == b"\r\n" else b"\n"
     edited = data[:at] + newline + indent + line + data[at:]
-    after, problems_after = tokenize(edited)
+    new = parse(line)
+    if len(new.directives) != 1 or any(tree.problem is not None for tree in (new, parse(data), parse(edited))):
+        raise EditRefused("the new directive or the file around it is not complete")
     added = tokenize(line)[0]
     expected = [_shape(token) for token in (*before[: place + 1], *added, *before[place + 1 :])]
-    if not added or added[-1].kind not in ("end", "close") or problems_before or problems_after:
-        raise EditRefused("the new directive or the file around it is not complete")
-    if [_shape(token) for token in after] != expected:
+    if [_shape(token) for token in tokenize(edited)[0]] != expected:
         raise EditRefused("the new directive would change what stands around it")
     return edited
 

@@ -14,7 +14,7 @@ from fixer.nginx.tree import Directive, Tree
 # Bounds that no real configuration reaches, so that no file can make us run for ever.
 DEEPEST_BLOCK = 60
 DEEPEST_INCLUDE = 20
-MOST_INCLUDES = 50_000
+MOST_INCLUDES = 40_000
 MOST_DIRECTIVES = 2_000_000
 
 

@@ -20,7 +20,7 @@ class Place:
     """One location: its pattern and the locations inside it. `answers` once a `return` in it is known."""
 
     __slots__ = (
-        "answers", "exact", "kind", "named", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text",
+        "answers", "exact", "kind", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text",
     )
 
     def __init__(self, kind: str, pattern: bytes, parent: Place | None) -> None:
@@ -30,7 +30,6 @@ class Place:
         self.text = text_of(pattern)
         self.exact: dict[bytes, Place] = {}
         self.prefixes: dict[bytes, Place] = {}
-        self.named: dict[bytes, Place] = {}
         self.regexes: list[Place] = []
         self.sample: Sample | None = None
         self.start = literal_start(pattern) if kind == "~" else b""
@@ -52,7 +51,9 @@ class Locations:
             place.sample = sample_of(pattern, ignore_case=kind == "~*")
             parent.regexes.append(place)
             return place, False
-        table = parent.exact if kind == "=" else parent.named if kind == "@" else parent.prefixes
+        if kind == "@":
+            return place, False    # nginx takes two of one name and uses the first
+        table = parent.exact if kind == "=" else parent.prefixes
         if pattern in table:
             return place, True
         table[pattern] = place

@@ -14,6 +14,7 @@ _REPEAT = re.compile(rb"(\*|\+|\?|\{(\d{1,4})(,\d{0,4})?\})[?+]?")
 _NAMED = re.compile(rb"\(\?P?<(\w+)>")
 _LITERAL = re.compile(rb"(?:(?:[A-Za-z0-9/_~-]|\\[^A-Za-z0-9])(?![*?{+]))*")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
+_SET_OPERATION = re.compile(rb"--|&&|~~|\|\|")    # Python may read these differently one day, and warns
 _CANDIDATES = b"axz019-_.AZ/~+%"
 
 
@@ -126,11 +127,12 @@ class _Reader:
         return char
 
     def _class(self) -> bytes:
-        end = self.position + 1 if self.pattern[self.position : self.position + 1] != b"^" else self.position + 2
+        end = self.position + (self.pattern[self.position : self.position + 1] == b"^")
+        end += self.pattern[end : end + 1] == b"]"
         while end < len(self.pattern) and self.pattern[end : end + 1] != b"]":
             end += 2 if self.pattern[end : end + 1] == b"\\" else 1
         body = self.pattern[self.position - 1 : end + 1]
-        if b"[:" in body:
+        if b"[" in body[1:] or _SET_OPERATION.search(body):
             raise _HardError
         self.position = end + 1
         member = re.compile(body)

@@ -1,0 +1,199 @@
+"""Golden configurations: routes, spans, problems; the cases lie in `cases/`, what is expected beside them."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.nginx import effective
+from fixer.nginx.config import read_config
+from tests.nginx import golden
+
+
+@pytest.mark.parametrize("case", sorted(golden.CASES.glob("*.conf")), ids=lambda case: case.stem)
+def test_golden(case):
+    files = golden.files_of(case)
+    config = read_config(files, golden.MAIN)
+    assert golden.lines_of(config) == golden.expectation(case).read_text(encoding="utf-8").split("\n")[:-1]
+    for span, text in golden.spans_of(config):
+        data = files[span.file]
+        assert data[span.start : span.end].decode("utf-8", "backslashreplace") == text
+        assert data.count(b"\n", 0, span.start) + 1 == span.line
+
+
+def read(text: bytes, **more: bytes):
+    files = {golden.MAIN: b"events {}\nhttp {\n" + text + b"\n}\n"}
+    files.update({f"/etc/nginx/{name}": data for name, data in more.items()})
+    return read_config(files, golden.MAIN)
+
+
+def test_main_file_that_was_not_read():
+    config = read_config({}, "/opt/nginx.conf")
+    assert (config.missing, config.routes, config.problems, config.files) == (("/opt/nginx.conf",), (), (), ())
+
+
+def test_relative_includes_count_from_the_main_file_not_the_prefix():
+    files = {"/opt/n/nginx.conf": b"http { include a.conf; }\npid logs/x.pid;\nerror_log logs/e.log warn;\nuser www;\n",
+             "/opt/n/a.conf": b"server { location / { proxy_pass http://127.0.0.1:1; } error_log stderr; }"}
+    config = read_config(files, "/opt/n/nginx.conf", prefix="/srv/nginx")
+    assert config.routes[0].source.file == "/opt/n/a.conf"
+    assert (config.pid_path, config.error_logs, config.error_log_level) == (
+        "/srv/nginx/logs/x.pid", ("/srv/nginx/logs/e.log",), "warn")
+    assert (config.user, config.worker_processes) == ("www", "1")
+
+
+def test_a_path_with_dots_is_found_under_its_plain_name():
+    config = read(b"include sub/../a.conf;", **{"a.conf": b"server { location / { proxy_pass http://127.0.0.1:1; } }"})
+    assert len(config.routes) == 1
+    assert not config.problems
+
+
+def test_the_same_file_included_twice_gives_two_servers():
+    inner = {"a.conf": b"location / { proxy_pass http://127.0.0.1:1; }"}
+    config = read(b"server { listen 1; include a.conf; } server { listen 2; include a.conf; }", **inner)
+    assert [route.listen_text for route in config.routes] == ["0.0.0.0:1", "0.0.0.0:2"]
+
+
+def test_include_bomb_ends(monkeypatch):
+    monkeypatch.setattr(effective, "MOST_INCLUDES", 500)
+    files = {f"{n}.conf": b"include %d.conf; include %d.conf; include %d.conf;" % ((n + 1,) * 3) for n in range(18)}
+    config = read(b"include 0.conf;", **files, **{"18.conf": b"server { listen 80; }"})
+    assert config.routes == ()
+
+
+def test_include_chain_that_is_too_deep_is_refused():
+    files = {f"{n}.conf": b"include %d.conf;" % (n + 1) for n in range(40)}
+    config = read(b"include 0.conf;", **files)
+    assert [problem.kind for problem in config.problems] == ["include-loop"]
+
+
+def test_blocks_nested_without_end_do_not_exhaust_the_stack():
+    assert read(b"server {" + b"location /a {" * 30_000).routes == ()
+    nested = b"server {" + b"location /a {" * 55 + b"proxy_pass http://127.0.0.1:1;" + b"}" * 56
+    assert len(read(nested).routes) <= 1
+
+
+def test_problems_stand_in_the_order_in_which_nginx_reads():
+    config = read(b"include a.conf;\nfirst_unknown x;\nserver {\nlisten 80 80 {", **{"a.conf": b"zeroth_unknown x;"})
+    assert [p.message.split()[0:3] for p in config.problems[:2]] == [
+        ["unknown", "directive", '"zeroth_unknown"'], ["unknown", "directive", '"first_unknown"']]
+
+
+def test_what_follows_a_break_in_a_file_is_not_noted():
+    config = read(b'server { listen 80; } } ; nonsense x;\nlisten 1 2 3;')
+    assert len(config.problems) == 1
+
+
+@pytest.mark.parametrize("name", [b"js_import", b"status_zone", b"more_set_headers", b"access_by_lua_file", b"sticky"])
+def test_directives_of_modules_and_other_versions_are_no_certain_problem(name):
+    config = read(b"server { " + name + b" x; }")
+    assert not any(problem.fatal for problem in config.problems)
+
+
+def test_a_loaded_module_makes_unknown_names_doubtful():
+    files = {golden.MAIN: b"load_module m.so; events {} http { frobnicate on; listen 80; server { } }"}
+    config = read_config(files, golden.MAIN)
+    assert {problem.kind: problem.fatal for problem in config.problems} == {"unknown-directive": False, "not-allowed": False}
+
+
+def test_stream_and_mail_are_left_alone():
+    files = {golden.MAIN: b"events {} stream { what ever; server { listen 1; proxy_pass x; } } http { }"}
+    assert read_config(files, golden.MAIN).problems == ()
+
+
+@pytest.mark.parametrize("value", ["on", "off", "1 2"])
+def test_flag_arguments(value):
+    wrong = value == "1 2"
+    assert bool(read(f"server {{ tcp_nopush {value}; }}".encode()).problems) == wrong
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("1", 1), ("90s", 90), ("1m30s", 90), ("2h", 7200), ("250ms", 0.25), ("x", 60),
+                                               ("1d", 86400), ("", 60), ("9" * 40, 0)])
+def test_timeouts(text, seconds):
+    config = read(f'server {{ proxy_read_timeout "{text}"; location / {{ proxy_pass http://127.0.0.1:1; }} }}'.encode())
+    assert config.routes[0].read_timeout == seconds
+
+
+def test_span_inside_a_word_with_escapes_is_still_exact():
+    text = b'server { location / { proxy_pass "http://127.0.0.1:8000/\\"x"; } }'
+    config = read(text)
+    span = config.routes[0].servers[0].span
+    data = b"events {}\nhttp {\n" + text
+    assert data[span.start : span.end] == b"127.0.0.1:8000"
+
+
+def test_span_of_an_address_written_with_escapes_is_the_whole_word():
+    text = b'server { location / { proxy_pass "http://a\\\\b"; } }'
+    config = read(text)
+    server = config.routes[0].servers[0]
+    data = b"events {}\nhttp {\n" + text
+    assert data[server.span.start : server.span.end] == b"http://a\\\\b"
+    assert server.port_span is None
+
+
+def test_comment_between_name_and_value():
+    text = b"server { location / { proxy_pass # http://127.0.0.1:1;\n http://127.0.0.1:1; } }"
+    config = read(text)
+    span = config.routes[0].servers[0].span
+    assert (span.line, (b"events {}\nhttp {\n" + text)[span.start - 8 : span.end]) == (4, b" http://127.0.0.1:1"[-len(b"127.0.0.1:1") - 8 :])
+
+
+def test_unknown_parameters_and_odd_upstreams_are_silent():
+    config = read(b"upstream u { server a:1 weight=x fail_timeout=zz slow_start=3 route=b; zone z 1m; }"
+                  b"upstream v { state /x; } upstream; upstream w x { }")
+    assert {problem.kind for problem in config.problems} == {"arguments", "unexpected"}
+
+
+def test_a_named_location_and_return_text():
+    config = read(b'server { location @n { return "text"; } location /x { return 9999; } location /y { return; } }')
+    assert [static.returns for static in config.statics] == [302, 302]
+
+
+def test_a_range_of_characters_that_is_none_matches_nothing():
+    config = read(b"include [z-a].conf; include [b-].conf; include [^a].conf;", **{"b.conf": b"server { listen 7; }"})
+    assert config.files.count("/etc/nginx/b.conf") == 1
+    assert config.missing == ("/etc/nginx/[z-a].conf",)
+
+
+def test_a_swallowed_directive_without_an_end_is_told_once():
+    config = read(b"server { listen 1 2 3; proxy_read_timeout 1 2")
+    assert [problem.fatal for problem in config.problems] == [False, True]
+
+
+def test_map_blocks_hold_no_blocks_and_odd_maps_are_skipped():
+    config = read(b"map $a $b { default { } } map $c { } map $d e { } server { location / { proxy_pass http://$e; } }")
+    assert ("unexpected", 'unexpected "{"') in [(p.kind, p.message) for p in config.problems]
+    assert config.routes[0].servers[0].variable == "e"
+
+
+def test_many_words_are_fine():
+    names = b" ".join(b"n%d.example" % n for n in range(60))
+    assert read(b"server { server_name " + names + b"; }").problems == ()
+
+
+def test_the_collector_is_left_as_it_was():
+    import gc
+
+    gc.disable()
+    try:
+        read(b"")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    read(b"")
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("text", "variable"), [("http://$-x", "$-x"), ("$", "$"), ("unix:$x", "unix:$x"), ("http://$x.example", "x")])
+def test_odd_variables(text, variable):
+    route = read(f"server {{ location / {{ proxy_pass {text}; }} }}".encode()).routes[0]
+    assert [server.variable for server in route.servers] == [variable]
+
+
+def test_a_variable_whose_text_has_another_variable_inside_is_unknown():
+    route = read(b'server { set $a "x$host"; set $b $a; location / { proxy_pass http://$b:1; } }').routes[0]
+    assert (route.servers[0].variable, route.servers[0].port) == ("b", 1)
+
+
+def test_never_raises_on_rubbish():
+    for data in (b"\x00" * 50, b"http { server { listen; location { proxy_pass; set; map; return; } } upstream; }", b"http{upstream u{server;}}"):
+        read_config({golden.MAIN: data}, golden.MAIN)
