@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from lab import walk
+from lab.engine import docker
 
 Manifest = Mapping[str, walk.Entry]
 
@@ -15,9 +15,8 @@ Manifest = Mapping[str, walk.Entry]
 def machine_manifest(container: str, roots: Iterable[str]) -> Manifest:
     """The files under the roots inside a running container that has Python."""
     program = Path(walk.__file__).read_bytes()
-    run = subprocess.run(["docker", "exec", "-i", container, "python3", "-", *roots], input=program,
-                         capture_output=True, check=True, timeout=60)
-    return {path: (mode, uid, gid, content) for path, (mode, uid, gid, content) in json.loads(run.stdout).items()}
+    ran = docker("exec", "-i", container, "python3", "-", *roots, stdin=program)
+    return {path: (mode, uid, gid, content) for path, (mode, uid, gid, content) in json.loads(ran.out).items()}
 
 
 def folder_manifest(root: Path) -> Manifest:

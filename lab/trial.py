@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab.checking import check
 from lab.engine import labelled
+from lab.errors import LabError
 from lab.evidence import unreal
 from lab.fixing import Fixer, Told, input_words, inside, outside
 from lab.manifest import Manifest, differences, folder_manifest, machine_manifest
@@ -131,8 +132,6 @@ def _step(result: Result, name: str, say: Callable[[str], None]) -> Iterator[Ste
 
 def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None) -> Result:
     """Run one case to its end, and take its lab away."""
-    from lab.errors import LabError
-
     result = Result(case)
     lab: Lab | None = None
     try:
@@ -147,6 +146,8 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
         _run(Trial(case, lab, risen.variant, fixer, folder, result, say))
     except Stop:
         pass
+    except LabError as error:
+        result.steps[-1].problems.append(f"the trial broke off: {error.message}")
     finally:
         if lab is not None:
             with _step(result, "down", say) as step:
