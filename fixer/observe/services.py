@@ -21,7 +21,7 @@ from fixer.observe.told import Told, told_by_process, told_by_unit
 from fixer.observe.view import ENGINE, View, known_pids, node_of
 from fixer.observe.webscripts import is_no_web_program
 
-JOURNAL_LINES = "100"
+JOURNAL_LINES = "200"
 LOG_LIMIT = 64 << 10
 
 
