@@ -20,6 +20,9 @@ _TWO_OR_MORE = 0x1000
 _MOST_WORDS = 8
 _COUNTED = 32
 
+# Names of directives that are parameters of `listen` too, so that they may begin a line of it.
+_PARAMETERS = frozenset((b"http2", b"ssl", b"quic", b"proxy_protocol"))
+
 
 class Rules(dict[bytes, tuple[int, bool]]):
     """What one context takes, worked out when first asked: bit n is set where n arguments fit, and whether it is a
@@ -129,7 +132,8 @@ def swallowed_word(directive: Directive, context: Context) -> tuple[Token, Token
     """The last word before a missing `;`, and the directive's name that was swallowed at the start of a later line."""
     words = directive.words()
     for before, word in pairwise(words):
-        if not word.quote and word.value in context.table and b"\n" in directive.tree.data[before.end : word.start]:
+        named = word.value in context.table and word.value not in _PARAMETERS
+        if not word.quote and named and b"\n" in directive.tree.data[before.end : word.start]:
             return before, word
     return None
 

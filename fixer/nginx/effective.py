@@ -133,6 +133,7 @@ class Effective:
                 self.refuse(directive, "missing-include", f'open() "{shown}" failed (2: No such file or directory)')
         if not any(self.sources.tree(match) for match in matches):
             self.missing.append(path)
+            out.append(directive)    # what it would have brought is not known
         for match in matches:
             included = self.sources.tree(match)
             self._includes += 1

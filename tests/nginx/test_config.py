@@ -197,3 +197,12 @@ def test_a_variable_whose_text_has_another_variable_inside_is_unknown():
 def test_never_raises_on_rubbish():
     for data in (b"\x00" * 50, b"http { server { listen; location { proxy_pass; set; map; return; } } upstream; }", b"http{upstream u{server;}}"):
         read_config({golden.MAIN: data}, golden.MAIN)
+
+
+def test_a_listen_over_several_lines_is_fine():
+    assert read(b"server { listen 443\n ssl\n http2\n default_server; }").problems == ()
+
+
+def test_an_upstream_whose_servers_were_not_read_is_not_called_empty():
+    config = read(b"upstream u { include /etc/nginx/pool/*.conf; }")
+    assert (config.problems, config.missing) == ((), ("/etc/nginx/pool/*.conf",))
