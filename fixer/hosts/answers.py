@@ -108,13 +108,16 @@ class RoundOutput:
         order = frames.split_lines(parts.get("order", b""), prefix)
         stats = frames.split_stats(parts.get("stat", b""), prefix)
         stats = stats or frames.split_ls_stats(parts.get("ls", b""), prefix)
+        links = frames.split_links(parts.get("links", b""), prefix)
+        ends = frames.split_contents(b"\n" + parts.get("ends", b""), prefix)
+        links.update({path: frames.text_of(target) for path, target in ends})
         contents: dict[str, bytes] = {}
         for path, data in frames.split_contents(parts.get("data", b""), prefix):
             contents.setdefault(path, data)
         return Group(
-            stats, frames.split_stats(parts.get("target", b""), prefix),
-            frames.split_links(parts.get("links", b""), prefix), frames.split_real(parts.get("real", b""), order),
-            contents, frozenset(frames.split_lines(parts.get("hidden", b""), prefix)),
+            stats, frames.split_stats(parts.get("target", b""), prefix), links,
+            frames.split_real(parts.get("real", b""), order), contents,
+            frozenset(frames.split_lines(parts.get("hidden", b""), prefix)),
         )
 
     def _reading(self, name: str, query: Reading, group: Group) -> Answer:

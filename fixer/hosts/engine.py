@@ -106,10 +106,10 @@ def _top(container: str) -> Answer:
 
 def _compose_hash(project: str, service: str) -> Answer:
     found = project_containers(project)
-    item = next((i for i in found if dockercli.labels_of(i).get(dockercli.SERVICE_LABEL) == service), None)
-    if item is None:
+    mine = [i for i in found if service in ("*", dockercli.labels_of(i).get(dockercli.SERVICE_LABEL))]
+    if not mine:
         return Answer("absent", message=f"no container of service {service}")
-    words = dockercli.compose_words(dockercli.labels_of(item))
+    words = dockercli.compose_words(dockercli.labels_of(mine[0]))
     result = dockercli.docker(*words, "config", "--hash", service)
     if result.returncode != 0:
         said = result.stderr.decode(errors="replace").strip().splitlines()

@@ -49,7 +49,8 @@ state() {
   esac
   c=''; [ -d /sys/fs/selinux ] && have stat && c=$(stat -c %C "$1" 2>/dev/null)
   echo "there $a"; echo "$c"; ls -lnd "$1"
-  if [ -f "$1" ] && [ ! -h "$1" ]; then cat "$1"; fi
+  if [ -h "$1" ]; then ! have readlink || { echo target; readlink "$1"; }
+  elif [ -f "$1" ]; then cat "$1"; fi
 }
 contents() { plain "$1" && cat "$1"; }
 meta() {
@@ -158,7 +159,9 @@ class ShFiles:
         bits, uid, gid = st.S_IMODE(mode), int(match[3]), int(match[4])
         context = label.decode(errors="replace").strip("?")
         if st.S_ISLNK(mode):
-            target = data.removeprefix(b" -> ").removesuffix(b"\n")
+            # by readlink where there is one: busybox ls prints ? for what it finds unprintable
+            listed, _, exact = data.rpartition(b"\ntarget\n")
+            target = (exact if listed else data.removeprefix(b" -> ")).removesuffix(b"\n")
             return FileState("link", "", len(target), bits, uid, gid, context, "", os.fsdecode(target))
         if not st.S_ISREG(mode):
             return FileState("other", "", 0, bits, uid, gid, context)

@@ -32,8 +32,8 @@ def outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object
             "body": body[:BODY_LIMIT].decode("latin-1"), "error": None if whole else "closed",
         }
         return found
-    for text, word, number in _COMPLAINTS:
-        if text in data and code != "0":
+    for text, word, number in _COMPLAINTS if code != "0" else ():
+        if text in data:
             return found | {"error": word, "errno": number, "phase": "head" if word == "reset" else "connect"}
     if code in _TIMED_OUT:
         # the connect of a plain tool cannot be told from its wait for an answer: the request had been given to it

@@ -31,9 +31,12 @@ facts() {
   for f; do [ -h "$f" ] && l=1; [ -f "$f" ] || [ -d "$f" ] || b=1; done
   item "$i order"; printf '%s\n' "$@"
   if have stat; then item "$i stat"; stat -c "$S" "$@"; else item "$i ls"; ls -lnid "$@"; fi
-  item "$i real"; readlink -zf "$@" || { item "$i real"; for f; do readlink -nf "$f"; printf '\0'; done; }
+  w=ls; item "$i real"
+  readlink -zf "$@" || { w=''; item "$i real"; for f; do readlink -nf "$f"; printf '\0'; done; }
   if [ "$l" ]; then
-    item "$i links"; ls -lnd "$@"
+    # busybox has no readlink -z, and its ls prints ? for what it finds unprintable
+    if [ "$w" ] || ! have readlink; then item "$i links"; ls -lnd "$@"
+    else item "$i ends"; for f; do if [ -h "$f" ]; then printf '\n==> %s <==\n' "$f"; readlink -n "$f"; fi; done; fi
     item "$i target"; stat -L -c "$S" "$@"
   fi
   if [ "$b" ]; then for f; do shift; if [ -f "$f" ]; then set -- "$@" "$f"; fi; done; fi
@@ -95,7 +98,7 @@ while [ $v -lt "$z" ]; do
   for f; do
     j=$((j + 1)); [ $j -gt $k ] || continue
     [ -d "$f" ] && [ ! -h "$f" ] || continue
-    if [ $(($# - b)) -gt "$m" ]; then item "$i more"; v=$z; break; fi
+    if [ $(($# - b)) -gt $((2 * m + 64)) ]; then item "$i more"; v=$z; break; fi
     g=$f
 KIDS
   done
@@ -129,7 +132,16 @@ dial_bash() {
 printf %s "$3" >&9; head -c 2800 <&9' bash "$2" "$3" "$4"
 }
 dial_nc() {
-  if [ "$4" ]; then printf %s "$4" | $T "$1" nc "$2" "$3" | head -c 2800; else $T "$1" nc "$2" "$3" </dev/null; fi
+  if [ -z "$4" ]; then
+    o=$($T "$1" nc -z "$2" "$3" 2>&1); r=$?
+    case $o in *"option"*) $T "$1" nc "$2" "$3" -e true ;; *) printf %s "$o"; return $r ;; esac
+    return
+  fi
+  # nc passes the end of its input on, and servers drop who seems to leave: so the input stays open meanwhile
+  {
+    r=$({ { printf %s "$4"; sleep "$1"; } | { $T "$1" nc "$2" "$3" 4>&-; echo $? >&4; } | head -c 2800 >&3; } 4>&1)
+  } 3>&1
+  return "$r"
 }
 plain() {
   x=$1; shift; a=$(date +%s%N)

@@ -1,0 +1,66 @@
+"""Containers of the contract: started with testcontainers, named by label, removed at the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+
+from fixer.hosts import dockercli
+from fixer.hosts.container import ContainerAsker, ContainerWriter, exec_words
+from fixer.hosts.files_sh import ShFiles
+from fixer.hosts.shasker import ShAsker
+from tests.contract import places
+from tests.contract.places import Place
+
+IMAGE = "debian:trixie-slim"
+LABEL = "badgateway.test"
+
+
+@pytest.fixture(scope="session")
+def debian() -> Iterator[str]:
+    """The name of a running container with Debian's essential tools and nothing else."""
+    from testcontainers.core.container import DockerContainer
+
+    have = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False)
+    if have.returncode != 0:
+        pytest.skip(f"no image {IMAGE}; script/test makes it")
+    container = DockerContainer(IMAGE).with_command("sleep 3600").with_kwargs(labels={LABEL: "contract"})
+    with container as running:
+        yield running.get_wrapped_container().name
+
+
+@pytest.fixture(params=["local", "sh", "bash", "busybox", pytest.param("docker", marks=pytest.mark.docker),
+                        pytest.param("docker-sh", marks=pytest.mark.docker)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Every place that answers, one after the other."""
+    kind = str(request.param)
+    if not kind.startswith("docker"):
+        if not places.is_here(kind):
+            pytest.skip(f"no {kind} on this machine")
+        found = places.HERE[kind](tmp_path)
+    else:
+        found = _in_container(request.getfixturevalue("debian"), kind)
+    yield found
+    if isinstance(found.files, ShFiles):
+        found.files.close()
+
+
+def _in_container(name: str, kind: str) -> Place:
+    item = dockercli.inspect_one(name)
+    sh = places.script_runner(exec_words(name))
+    root = sh("mktemp -d").stdout.decode().strip()
+    node = ContainerAsker(name, item)
+    asker = node if kind == "docker" else ShAsker(name, "container", node._shell)
+    return Place(asker, ShFiles((*exec_words(name), "sh"), exec_words(name)), root, sh)
+
+
+@pytest.fixture
+def writer(debian: str) -> ContainerWriter:
+    """The container as repairs see it."""
+    return ContainerWriter(debian, dockercli.inspect_one(debian))

@@ -1,0 +1,94 @@
+"""Backends that behave in one certain way each: a real listener in a thread of this process."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+
+HTTP = b"HTTP/1.1 203 Odd\r\nServer: contract\r\nContent-Length: 2\r\n\r\nok"
+
+
+def answer(conn: socket.socket) -> None:
+    conn.recv(4096)
+    conn.sendall(HTTP)
+
+
+def close_at_once(conn: socket.socket) -> None:
+    conn.recv(4096)
+
+
+def reset(conn: socket.socket) -> None:
+    conn.recv(4096)
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def speak_something_else(conn: socket.socket) -> None:
+    conn.sendall(b"SSH-2.0-x\r\n")
+    conn.recv(4096)
+
+
+def stay_silent(conn: socket.socket) -> None:
+    conn.recv(4096)
+    conn.settimeout(10)
+    with contextlib.suppress(OSError):
+        conn.recv(1)
+
+
+def half_a_head(conn: socket.socket) -> None:
+    conn.recv(4096)
+    conn.sendall(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
+
+
+def stream_forever(conn: socket.socket) -> None:
+    conn.recv(4096)
+    conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    with contextlib.suppress(OSError):
+        while True:
+            conn.sendall(b"x" * 65536)
+
+
+def drip_forever(conn: socket.socket) -> None:
+    """A byte of body now and then, without end."""
+    conn.recv(4096)
+    conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    stop = threading.Event()
+    with contextlib.suppress(OSError):
+        while not stop.wait(0.05):
+            conn.sendall(b".")
+
+
+def echo_request(conn: socket.socket) -> None:
+    request = conn.recv(4096)
+    conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + request)
+
+
+@contextlib.contextmanager
+def listening(behave: Callable[[socket.socket], None], address: str = "127.0.0.1") -> Iterator[int]:
+    """The port (or 0 for a unix path) at which connections are treated that way."""
+    family = socket.AF_UNIX if address.startswith("/") else socket.AF_INET
+    server = socket.socket(family)
+    server.bind(address if family == socket.AF_UNIX else (address, 0))
+    server.listen(16)
+
+    def serve() -> None:
+        while True:
+            try:
+                conn, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=treat, args=(conn,), daemon=True).start()
+
+    def treat(conn: socket.socket) -> None:
+        with conn, contextlib.suppress(OSError):
+            behave(conn)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield 0 if family == socket.AF_UNIX else server.getsockname()[1]
+    finally:
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        server.close()

@@ -1,0 +1,134 @@
+"""Probes against real listeners: every way to fail is told apart, and none can hold a probe."""
+
+import json
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from fixer import __version__
+from fixer.hosts.local import LocalAsker
+from fixer.model.query import Probe
+from tests.contract import listeners
+
+
+def probe(port: int, path: str | None = "/", **slots) -> dict:
+    query = Probe(slots.pop("host", "127.0.0.1"), port, path, **slots)
+    answer = LocalAsker().ask([query])[query]
+    assert answer.status == "ok"
+    return json.loads(answer.data)
+
+
+@pytest.mark.parametrize(("behave", "error", "status", "phase"), [
+    (listeners.answer, None, 203, "done"),
+    (listeners.close_at_once, "closed", None, "head"),
+    (listeners.reset, "reset", None, "head"),
+    (listeners.speak_something_else, "not-http", None, "head"),
+    (listeners.stay_silent, "timeout", None, "head"),
+    (listeners.half_a_head, "closed", 200, "head"),
+    (listeners.stream_forever, None, 200, "done"),
+    (listeners.drip_forever, None, 200, "done"),
+])
+def test_each_behaviour_is_told_apart(behave, error, status, phase) -> None:
+    with listeners.listening(behave) as port:
+        started = time.monotonic()
+        found = probe(port, timeout=0.8)
+        assert time.monotonic() - started < 2.5
+    assert (found["error"], found["status"], found["phase"]) == (error, status, phase)
+
+
+def test_what_an_answer_holds() -> None:
+    with listeners.listening(listeners.answer) as port:
+        found = probe(port)
+    assert found["head"].splitlines()[:2] == ["HTTP/1.1 203 Odd", "Server: contract"]
+    assert found["body"] == "ok"
+    assert found["ms"] > 0
+
+
+def test_reset_has_its_errno() -> None:
+    with listeners.listening(listeners.reset) as port:
+        assert probe(port)["errno"] == 104
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        found = probe(taken.getsockname()[1])
+    assert (found["error"], found["errno"], found["phase"]) == ("refused", 111, "connect")
+
+
+def test_a_backlog_that_nobody_accepts_from_connects_and_then_times_out() -> None:
+    with socket.socket() as stopped:
+        stopped.bind(("127.0.0.1", 0))
+        stopped.listen(8)
+        port = stopped.getsockname()[1]
+        assert probe(port, None)["error"] is None
+        found = probe(port, timeout=0.4)
+    assert (found["error"], found["phase"]) == ("timeout", "head")
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    assert probe(1, host="no-such-name.invalid")["error"] == "unresolved"
+
+
+def test_the_request_is_plain_and_says_who_asks() -> None:
+    with listeners.listening(listeners.echo_request) as port:
+        lines = probe(port, "/a?b=c", host_header="shop.example")["body"].splitlines()
+    assert lines[0] == "GET /a?b=c HTTP/1.1"
+    assert "Host: shop.example" in lines
+    assert f"User-Agent: badgateway/{__version__}" in lines
+    assert "Connection: close" in lines
+    assert not [line for line in lines if line.lower().startswith(("cookie", "content-length"))]
+
+
+def test_a_request_cannot_be_split_by_its_slots() -> None:
+    with listeners.listening(listeners.echo_request) as port:
+        assert probe(port, "/x\r\nHost: evil")["error"].startswith("invalid")
+        assert probe(port, "/", host_header="a\r\nX: y")["error"].startswith("invalid")
+
+
+def test_proxy_protocol_comes_first() -> None:
+    with listeners.listening(listeners.echo_request) as port:
+        body = probe(port, proxy_protocol=True)["body"]
+    assert body.startswith("PROXY TCP4 127.0.0.1 127.0.0.1 ")
+
+
+def test_unix_sockets(tmp_path) -> None:
+    path = str(tmp_path / "s")
+    with listeners.listening(listeners.answer, path):
+        assert probe(0, unix=path)["status"] == 203
+    assert probe(0, unix=path)["error"] == "refused"
+    assert probe(0, unix=str(tmp_path / "none"))["error"] == "no-socket"
+
+
+def test_tls_is_spoken_unverified_with_sni(tmp_path) -> None:
+    cert, key = tmp_path / "c", tmp_path / "k"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+         "-subj", "/CN=self"], check=True, capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    names = []
+    context.sni_callback = lambda sock, name, ctx: names.append(name)
+
+    def serve(conn: socket.socket) -> None:
+        with context.wrap_socket(conn, server_side=True) as tls:
+            listeners.answer(tls)
+
+    with listeners.listening(serve) as port:
+        assert probe(port, tls=True, sni="shop.example")["status"] == 203
+    assert names == ["shop.example"]
+    with listeners.listening(listeners.speak_something_else) as port:
+        assert (probe(port, tls=True)["error"], probe(port, tls=True)["phase"]) == ("tls", "tls")
+
+
+def test_many_probes_take_as_long_as_the_slowest() -> None:
+    with listeners.listening(listeners.stay_silent) as port:
+        queries = [Probe("127.0.0.1", port, f"/{n}", timeout=0.5) for n in range(30)]
+        started = time.monotonic()
+        answers = LocalAsker().ask(queries)
+    assert time.monotonic() - started < 3
+    assert {json.loads(answers[q].data)["error"] for q in queries} == {"timeout"}
