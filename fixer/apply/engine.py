@@ -44,6 +44,7 @@ class RepairRun:
         self._journal: Journal | None = None
         self._open = 0
         self.recovered: Restoration | None = None
+        self.taken_back: Restoration | None = None      # the last round that was
 
     @classmethod
     def open(cls, target: Target, *, cause: str, now: float) -> Self:
@@ -119,6 +120,7 @@ class RepairRun:
         if self._journal is not None and self._open:
             with self._interrupts.busy():
                 number, self._open = self._open, 0
+                self.taken_back = result
                 roll_back_round(self._journal, number, self._nodes(), result)
         return result
 

@@ -18,7 +18,7 @@ from tests.apply.places import NOW, FolderTarget, plan, tree, write
 from tests.crash.crashing import CrashingFiles, SimulatedCrash
 
 _MEMORY = Path("/dev/shm")
-_OLD, _NEW = b"8001;\n", b"80;\nx\ny\n"
+_OLD, _NEW = b"801\n", b"80\nx\n"
 
 Disk: TypeAlias = dict[str, tuple[int, int, int, bytes | str | None]]
 
