@@ -185,6 +185,14 @@ def down(
 
 
 @app.command()
+def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="The cause it will be about.")]) -> None:
+    """Write a first scenario file for a new cause."""
+    from lab.scaffold import new_scenario
+
+    typer.echo(str(new_scenario(scenario)))
+
+
+@app.command()
 def validate() -> None:
     """Check every scenario file."""
     from lab.catalog import folders

@@ -95,7 +95,9 @@ def raise_healthy(lab: Lab) -> None:
         lab.compose("start")
         wait_booted(lab)
     else:
-        lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never")
+        came = lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never", check=False)
+        if came.code != 0:
+            raise NotBroken(f"{lab.id} did not come up: {came.complaint}\n{lab.story_of_trouble()}")
     for site in sites_of(lab):
         wait_for(lambda site=site: get(site.url, "/login", host=site.host) == 200, 30.0,  # type: ignore[misc]
                  f"{lab.id}: {site.name} does not answer", lab)

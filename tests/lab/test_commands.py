@@ -77,6 +77,14 @@ def test_no_engine_ends_with_3_and_one_line(words: tuple[str, ...], tmp_path: Pa
         assert list(tmp_path.iterdir()) == []
 
 
+def test_a_new_scenario_is_valid_and_never_overwrites(tmp_path: Path) -> None:
+    made = lab("new", "late-start", BADGATEWAY_SCENARIOS=str(tmp_path))
+    assert made.stdout.strip() == str(tmp_path / "late-start" / "scenario.toml")
+    assert lab("validate", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 0
+    assert lab("new", "late-start", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 2
+    assert lab("new", "../x", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 2
+
+
 def test_help_starts_without_what_is_slow() -> None:
     code = "import sys, lab.cli; print([m for m in ('rich', 'httpx', 'jsonschema', 'docker') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
