@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fixer.causes import Cause, load_causes
@@ -25,7 +25,11 @@ def diagnose(
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
     settled = _ordered(_demoted(findings), judges)
-    health = tuple(_health(judged, settled) for judged in case.judged.values())
+    blamed: dict[str, str] = {}
+    for finding in settled:
+        if finding.role in _AT_FAULT:
+            blamed.update((route, finding.cause) for route in finding.routes if route not in blamed)
+    health = tuple(_health(judged, blamed) for judged in case.judged.values())
     return Diagnosis(_verdict(case, settled, health), settled, checks, health, _notes(case))
 
 
@@ -65,16 +69,16 @@ def _number(route: str) -> int:
     return int(digits) if digits else 0
 
 
-def _health(judged: Judged, findings: Sequence[Finding]) -> RouteHealth:
+def _health(judged: Judged, blamed: Mapping[str, str]) -> RouteHealth:
+    """`blamed` are the causes by route: what decides where no answer came in time, or nobody could ask."""
     route = judged.facts.route.id
     match judged.state:
         case "ok" | "failing" | "degraded":
             return RouteHealth(route, judged.state, judged.reason)
         case "slow" | "unknown":
-            cause = next((f for f in findings if f.role in _AT_FAULT and route in f.routes), None)
-            if cause is not None:
+            if route in blamed:
                 partly = judged.state == "slow" and judged.some_answered
-                return RouteHealth(route, "degraded" if partly else "failing", f"{judged.reason}; {cause.cause}")
+                return RouteHealth(route, "degraded" if partly else "failing", f"{judged.reason}; {blamed[route]}")
             if judged.some_answered:
                 return RouteHealth(route, "ok", judged.reason)
             return RouteHealth(route, "unknown", judged.reason)

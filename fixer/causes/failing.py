@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -61,7 +62,8 @@ def judge_route(
     probes = facts.probes.value
     if not probes:
         return Judged(facts, "unknown", "not asked", ())
-    fresh = nginx is not None and bool(fresh_events(nginx, facts, snapshot))
+    doubtful = nginx is not None and any((probe.status or 0) >= 500 for probe in probes)
+    fresh = doubtful and nginx is not None and bool(fresh_events(nginx, (facts,), snapshot))
     words = [_weigh(probe, facts, reached, fresh, nginx) for probe in probes]
     bad, slow = words.count("bad"), words.count("slow")
     own = any(w == "good" and (p.status or 0) >= 500 for w, p in zip(words, probes, strict=True))
@@ -113,17 +115,18 @@ def _is_on_purpose(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:
     )
 
 
-def fresh_events(nginx: Nginx, facts: RouteFacts, snapshot: Snapshot, within: float = FRESH) -> tuple[ErrorEvent, ...]:
-    """Lines about upstreams that belong to this route and to now: newer than the loaded configuration, and recent."""
+def fresh_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot) -> tuple[ErrorEvent, ...]:
+    """Lines about upstreams that belong to these routes and to now: recent, newer than the loaded configuration."""
     if isinstance(nginx.errors, Unknown):
         return ()
     now = next((node.now for node in snapshot.nodes if node.name == nginx.node), snapshot.taken_at)
-    since = now - within
+    since = now - FRESH
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
     return tuple(
         event for event in nginx.errors.value
-        if since <= event.at <= now + _AHEAD and "upstream" in event.message + event.phase and _is_about(event, facts)
+        if since <= event.at <= now + _AHEAD and "upstream" in event.message + event.phase
+        and any(_is_about(event, facts) for facts in routes)
     )
 
 

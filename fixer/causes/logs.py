@@ -44,7 +44,10 @@ def last_run(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
         return tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
     begun = ran_since(service)
     if begun:
-        lines = tuple(line for line in lines if line.at is None or line.at >= begun - 2.0)
+        # systemd's stamp comes after the fork; the engine's comes before the first line, and the run before may have
+        # ended in the same second
+        slack = 0.0 if service.container is not None else 2.0
+        lines = tuple(line for line in lines if line.at is None or line.at >= begun - slack)
     return _after_last(lines, _STARTED)
 
 

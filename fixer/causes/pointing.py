@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fixer.causes.case import Case, Trouble
@@ -78,17 +79,16 @@ def point_at_listener(case: Case, trouble: Trouble, options: tuple[Option, ...],
         needs = (_choice(trouble, options),)
         chosen = next((o for o in options if o.text == case.inputs.get(KEY)), None)
     target = chosen if chosen is not None else options[0]
-    summary = f"point {', '.join(trouble.route_ids)} at {target.text}" if chosen is not None else (
-        f"point {', '.join(trouble.route_ids)} at the listener that is meant"
-    )
-    places = _places(case, trouble)
+    summary = f"point {_some(trouble)} at {target.text if chosen is not None else 'the listener that is meant'}"
+    digits = _digits(trouble)
+    places = _places(case, trouble, digits)
     if isinstance(places, NoPlace):
         return _manual(trouble, target, places.why, needs)
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _manual(trouble, target, "nginx -t refuses the configuration as it is: repair that first", needs)
     try:
-        writes = _writes(case, trouble, places, target.listener.port)
+        writes = _writes(trouble, places, digits, target.listener.port)
     except EditRefused as refused:
         return _manual(trouble, target, str(refused), needs)
     found = tuple(places.values())
@@ -102,11 +102,14 @@ def _choice(trouble: Trouble, options: tuple[Option, ...]) -> Need:
     return Need(KEY, "choice", why, tuple(o.text for o in options))
 
 
-def _places(case: Case, trouble: Trouble) -> dict[str, Place] | NoPlace:
+def _places(case: Case, trouble: Trouble, digits: Mapping[str, Span]) -> dict[str, Place] | NoPlace:
+    """Every file to edit, by the path that the configuration names."""
     places: dict[str, Place] = {}
     for endpoint in trouble.endpoints:
-        digits = _digits_elsewhere(trouble, endpoint)
-        path = endpoint.file if digits is None else digits.file
+        span = digits.get(endpoint.id)
+        path = endpoint.file if span is None else span.file
+        if path in places:
+            continue
         place = writable_place(case.snapshot, trouble.nginx.node, path)
         if isinstance(place, NoPlace):
             return place
@@ -114,27 +117,27 @@ def _places(case: Case, trouble: Trouble) -> dict[str, Place] | NoPlace:
     return places
 
 
-def _digits_elsewhere(trouble: Trouble, endpoint: Endpoint) -> Span | None:
-    """Where the configuration writes the port's digits, which may be in a `set` far from the address."""
-    for facts in trouble.routes:
-        for server in facts.route.servers:
-            span = server.span
-            if (span.file, span.start, span.end) == (endpoint.file, endpoint.start, endpoint.end):
-                return server.port_span
-    return None
+def _digits(trouble: Trouble) -> dict[str, Span]:
+    """Where the configuration writes each port's digits, by endpoint; that may be in a `set` far from the address."""
+    by_span = {
+        (server.span.file, server.span.start, server.span.end): server.port_span
+        for facts in trouble.routes for server in facts.route.servers if server.port_span is not None
+    }
+    found = {e.id: by_span.get((e.file, e.start, e.end)) for e in trouble.endpoints}
+    return {name: span for name, span in found.items() if span is not None}
 
 
-def _writes(case: Case, trouble: Trouble, places: dict[str, Place], port: int) -> tuple[Step, ...]:
+def _writes(trouble: Trouble, places: dict[str, Place], digits: Mapping[str, Span], port: int) -> tuple[Step, ...]:
     spans: dict[tuple[str, str], tuple[Place, dict[tuple[int, int], bytes]]] = {}
     for endpoint in trouble.endpoints:
-        digits = _digits_elsewhere(trouble, endpoint)
-        place = places[endpoint.file if digits is None else digits.file]
-        if digits is None:
+        span = digits.get(endpoint.id)
+        place = places[endpoint.file if span is None else span.file]
+        if span is None:
             start, end, new = _port_span(place.data, endpoint, port)
         else:
-            start, end, new = digits.start, digits.end, str(port).encode()
+            start, end, new = span.start, span.end, str(port).encode()
             if place.data[start:end] != str(endpoint.port).encode():
-                raise EditRefused(f"{digits.file}:{digits.line} does not hold {endpoint.port}")
+                raise EditRefused(f"{span.file}:{span.line} does not hold {endpoint.port}")
         spans.setdefault((place.node, place.path), (place, {}))[1][(start, end)] = new
     return tuple(
         edit_spans(place, wanted, f"port {trouble.endpoint.port} becomes {port}") for place, wanted in spans.values()
@@ -155,12 +158,18 @@ def _port_span(data: bytes, endpoint: Endpoint, port: int) -> tuple[int, int, by
 
 
 def _manual(trouble: Trouble, target: Option, why: str, needs: tuple[Need, ...]) -> Repair:
-    places = ", ".join(f"{e.file}:{e.line}" for e in trouble.endpoints)
+    places = ", ".join(f"{e.file}:{e.line}" for e in trouble.endpoints[:8])
     text = f"change port {trouble.endpoint.port} to {target.listener.port} at {places}, then nginx -t and reload; {why}"
-    return Repair(ID, "manual", f"point {', '.join(trouble.route_ids)} at {target.text}", (), needs, manual=text)
+    return Repair(ID, "manual", f"point {_some(trouble)} at {target.text}", (), needs, manual=text)
 
 
 def after_start(trouble: Trouble, name: str, where: str) -> Repair:
     """What comes next while the service does not run: no socket of its own proves yet where it listens."""
-    manual = f"start {name} first: once it listens on {where}, fixer points {', '.join(trouble.route_ids)} there"
-    return Repair(ID, "manual", f"point {', '.join(trouble.route_ids)} at {where}", (), manual=manual)
+    manual = f"start {name} first: once it listens on {where}, fixer points {_some(trouble)} there"
+    return Repair(ID, "manual", f"point {_some(trouble)} at {where}", (), manual=manual)
+
+
+def _some(trouble: Trouble) -> str:
+    """The routes by their ids; of many, the first ones."""
+    ids = trouble.route_ids
+    return ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")

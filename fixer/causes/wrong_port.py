@@ -47,6 +47,7 @@ from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_ev
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
 
+SHOWN = 8       # places of one address that are named as evidence; all of them are edited
 _STRANGE = frozenset({"not-http", "closed", "reset"})
 
 
@@ -118,7 +119,7 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
     names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
     elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"meant may be {names}"
     evidence = (
-        *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints),
+        *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:SHOWN]),
         *(listener_evidence(case.snapshot, o.listener, o.owner.service) for o in options),
         *_there(case, trouble, stranger),
         *(w for o in options for w in o.owner.why[:1]),

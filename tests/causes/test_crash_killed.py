@@ -8,7 +8,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
-from tests.causes.building import Scene, boxed, failed, file, finding_of, healthy, log, roots, stopped, verdict_of
+from tests.causes.building import NOW, Scene, boxed, failed, file, finding_of, healthy, log, roots, stopped, verdict_of
 
 CAUSE = "crash-killed"
 KILLED = {"result": "signal", "exec_main_code": 2, "exec_main_status": 9}
@@ -75,6 +75,13 @@ def test_containers(code: int, variant: str) -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused(addresses=Known(()), node=None)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == variant and isinstance(found.repairs[0].steps[0], ContainerAction)
+
+
+def test_a_container_whose_run_before_was_stopped_a_moment_earlier() -> None:
+    box = {"status": "exited", "exit_code": 137, "pid": 0, "started_at": NOW - 29.5}
+    made = boxed(box=box, pid=None, log=log("INFO:     Shutting down", "INFO:     Finished server process [1]"))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
 def test_a_container_that_ran_out_of_memory_is_another_cause() -> None:

@@ -262,3 +262,17 @@ def test_not_asked_but_empty_is_found_too() -> None:
 def test_unused_builders_stay_honest() -> None:
     assert process(5).started_at < NOW and file("/x", b"y").data == b"y"
     assert isinstance(verdict_of(diagnose(moved().snapshot()), CAUSE), Found)
+
+
+def test_thousands_of_places_are_edited_in_one_go() -> None:
+    many = 3000
+    scene = Scene(*["127.0.0.1:8001"] * many).with_service(service(), listener(8000, 200))
+    for index in range(many):
+        scene.endpoint(index, listener=Known(None), tcp=Known(probe(error="refused")), http=Known(probe(error="refused")))
+        scene.probes[index] = Unknown("not more than 50 are asked")
+    scene.probes[0] = Known((probe(502),))
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    write = found.repairs[0].steps[0]
+    assert len(found.routes) == many and isinstance(write, WriteFile)
+    assert write.before is not None and write.after == write.before.replace(b":8001;", b":8000;")
+    assert len(found.evidence) < 20
