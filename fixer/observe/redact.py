@@ -96,12 +96,15 @@ def redact_yaml(data: bytes) -> bytes:
                 inside = None
             else:
                 lines[i] = _yaml_pair(line)
+                continue
         if inside is None and re.match(r"\s*environment\s*:", line):
             inside = indent
             head, colon, rest = line.partition(":")
             if rest.strip()[:1] in ("{", "["):
                 lines[i] = head + colon + re.sub(r"(\w+)([\"']?\s*[:=]\s*[\"']?)([^\"',}\]]+)", _yaml_inline, rest)
-    return redact_bytes("\n".join(lines).encode("latin-1"))
+        else:
+            lines[i] = redact_text(line)
+    return "\n".join(lines).encode("latin-1")
 
 
 def _yaml_pair(line: str) -> str:

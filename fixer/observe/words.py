@@ -131,6 +131,7 @@ def assignment(word: Word) -> tuple[str, Word] | None:
 _ESCAPES = {"n": "\n", "t": "\t", "s": " ", "r": "\r"}
 _PLAIN = re.compile(r"[^\\\"'\s]+")
 _DOUBLE = re.compile(r"[^\\\"]+")
+_SINGLE = re.compile(r"[^'\\]+")
 _SINGLE_SHELL = re.compile(r"[^']+")
 
 
@@ -171,7 +172,7 @@ def _words(text: str, file: str | None, line: int, start: int | None, *, sh: boo
                 add(_unescape(text[i + 1], quote, sh=sh), None, variables=False)
             i += 2
         else:
-            pattern = _PLAIN if not quote else _DOUBLE if quote == '"' else _SINGLE_SHELL
+            pattern = _PLAIN if not quote else _DOUBLE if quote == '"' else _SINGLE_SHELL if sh else _SINGLE
             match = pattern.match(text, i)
             chunk = match[0] if match else char
             add(chunk, i, variables=not (sh and quote == "'"))

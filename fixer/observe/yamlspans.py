@@ -98,10 +98,12 @@ class _Reader:
 
     def _split(self) -> Iterator[_Line]:
         at = 0
+        seen = False
         for raw in self.text.split("\n"):
             stripped = raw.strip(" \t\r")
-            if raw.startswith("...") or (raw.startswith("---") and at):
+            if raw.startswith("...") or (raw.startswith("---") and seen):
                 return
+            seen = seen or bool(stripped and not stripped.startswith("#") and not raw.startswith("%"))
             if stripped and not stripped.startswith("#") and not raw.startswith(("---", "%")):
                 indent = len(raw) - len(raw.lstrip(" \t"))
                 yield _Line(indent, at + indent, at + len(raw.rstrip("\r")))
@@ -145,8 +147,9 @@ class _Reader:
             at = line.at + 1
             while self.text[at : at + 1] in (" ", "\t"):
                 at += 1
-            if at < line.end and _KEY.match(self.text, at, line.end):
-                self.lines[i] = _Line(indent + at - line.at, at, line.end)
+            inner = _Line(indent + at - line.at, at, line.end)
+            if at < line.end and (self._is_dash(inner) or _KEY.match(self.text, at, line.end)):
+                self.lines[i] = inner
                 value, i = self._block(i, self.lines[i].indent, depth + 1)
             else:
                 value, i = self._value(i, line.at + 1, indent, depth)
@@ -169,7 +172,7 @@ class _Reader:
 
     def _plain_value(self, i: int, at: int, indent: int, depth: int) -> tuple[Node | None, int]:
         line = self.lines[i]
-        if _COMMENT.match(self.text, at) and (at >= line.end or self.text[at] in "#\r"):
+        if _COMMENT.match(self.text, at, line.end) and (at >= line.end or self.text[at] == "#"):
             return self._below(i + 1, indent, depth)
         char = self.text[at]
         if char in "[{":

@@ -101,7 +101,8 @@ def node(answers: Mapping[Query, Answer] | None = None, *, site: str = "", name:
            process(41, WORKER, comm="nginx", ppid=40, started=BOOT + 600, cgroup="/system.slice/nginx.service")]
     tree = (file("/etc/nginx/nginx.conf", NGINX), file("/etc/nginx/sites/shop", site)) if site else ()
     found: dict[Query, Answer] = {
-        ListProcesses(): processes(process(1, ["/sbin/init"], comm="systemd"), *(own if nginx else []), *running),
+        ListProcesses(): processes(*([process(1, ["/sbin/init"], comm="systemd")] if kind == "machine" else []),
+                                   *(own if nginx else []), *running),
         ListSockets(): listening if listening is not None else sockets([], {}),
         ReadTree("/etc/nginx"): Answer("ok" if tree else "absent", files=tree),
         log_query("/var/log/nginx/error.log"): Answer("ok", files=(file("/var/log/nginx/error.log", log),)),

@@ -1,0 +1,146 @@
+"""Services of compose files: command, variables, places for new ones, several files, what is inside the image."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, Command, ReadFile
+from fixer.model.snapshot import Service
+from fixer.observe.assemble import snapshot
+from fixer.observe.composelabels import environment_paths
+from fixer.observe.view import containers_of, views_of
+from tests.observe.made import capture, file, node, process
+
+SITE = "server { listen 80; location / { proxy_pass http://api:8000; } }"
+
+
+def inspect(name: str, argv: list[str], *, ip: str, labels: dict[str, str] | None = None, status: str = "running",
+            image: str = "img", env: list[str] | None = None) -> dict[str, object]:
+    return {
+        "Id": name * 8, "Name": f"/shop-{name}-1", "Path": argv[0], "Args": argv[1:], "State": {"Status": status},
+        "Config": {"Image": image, "Env": env or [], "Labels": {
+            "com.docker.compose.project": "shop", "com.docker.compose.service": name,
+            "com.docker.compose.project.working_dir": "/srv/shop",
+            "com.docker.compose.project.config_files": "/srv/shop/compose.yaml,/srv/shop/more.yaml",
+            "com.docker.compose.config-hash": f"hash-{name}", **(labels or {})}},
+        "NetworkSettings": {"Networks": {"net": {"IPAddress": ip, "Aliases": [name]}}},
+    }
+
+
+def shop(body: str, *, argv: list[str], more: str = "", files: dict[str, str] | None = None, env: list[str] | None = None,
+         running: list[list[str]] | None = None, hashes: str = "", image: str = "img") -> Service:
+    items = [inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2"),
+             inspect("api", argv, ip="10.9.0.3", env=env, image=image)]
+    texts = {"/srv/shop/compose.yaml": f"services:\n  api:\n{body}", **(files or {})}
+    if more:
+        texts["/srv/shop/more.yaml"] = more
+    answers = {ReadFile(p): Answer("ok", files=(file(p, t),)) for p, t in texts.items()}
+    engine = node({**answers, Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
+                   Command("compose-hash", ("shop", "*")): Answer("ok", hashes.encode())}, name="engine", nginx=False)
+    web = node(site=SITE, name="web", kind="container")
+    own = [process(7 + i, words, comm=words[0]) for i, words in enumerate(running or [argv])]
+    api = node(name="api", kind="container", nginx=False, running=own)
+    seen = snapshot(capture(web, api, engine, kind="compose", address="shop"))
+    assert seen.compose is not None
+    return next(s for s in seen.services if s.name == "api")
+
+
+UVICORN = ["uvicorn", "a:b", "--port", "8000"]
+
+
+@pytest.mark.parametrize(("body", "style"), [
+    ("    command: uvicorn a:b --port 8000\n", "yaml-string"), ("    command: [uvicorn, 'a:b', \"--port\", \"8000\"]\n", "yaml-flow"),
+    ("    command:\n      - uvicorn\n      - a:b\n      - --port\n      - '8000'\n", "yaml-block"),
+    ("    command: uvicorn a:b --port ${PORT:-8000}\n", "yaml-string"),
+])
+def test_ways_to_write_a_command(body: str, style: str) -> None:
+    found = shop(body, argv=UVICORN)
+    assert found.command_style == style and found.runtime == "uvicorn" and isinstance(found.bindings, Known)
+    (binding,) = found.bindings.value
+    text = f"services:\n  api:\n{body}"
+    assert binding.file == "/srv/shop/compose.yaml" and text[binding.start : binding.end] == "8000"
+
+
+def test_a_shell_in_a_command() -> None:
+    body = "    command: sh -c \"exec uvicorn a:b --port $$PORT\"\n    environment:\n      PORT: 8000\n"
+    found = shop(body, argv=["sh", "-c", "exec uvicorn a:b --port $PORT"], running=[UVICORN])
+    assert isinstance(found.bindings, Known) and found.bindings.value[0].port == 8000
+    place = found.bindings.value[0]
+    assert f"services:\n  api:\n{body}"[place.start : place.end] == "8000"      # in environment:, where the shell takes it
+
+
+def test_a_command_inside_the_image() -> None:
+    found = shop("    image: x\n", argv=["/entry.sh"], running=[UVICORN])
+    assert found.command_style == "" and isinstance(found.bindings, Known) and found.bindings.value[0].source.where == "pid 7"
+    assert found.is_app_server and found.runtime == "uvicorn"
+    dead = shop("    image: x\n", argv=["/entry.sh"], running=[["sleep", "1"]])
+    assert isinstance(dead.bindings, Unknown)
+
+
+def test_entrypoint_and_command() -> None:
+    found = shop("    entrypoint: [uvicorn, 'a:b']\n    command: [--port, '8000']\n", argv=UVICORN)
+    assert [w.text for w in found.command] == UVICORN and all(w.file for w in found.command)
+
+
+def test_a_command_that_the_image_begins() -> None:
+    found = shop("    command: ['a:b', --port, '8000']\n", argv=UVICORN)
+    assert [w.text for w in found.command] == UVICORN and [bool(w.file) for w in found.command] == [False, True, True, True]
+
+
+def test_a_later_file_wins() -> None:
+    found = shop("    command: uvicorn a:b --port 1\n", argv=UVICORN, more="services:\n  api:\n    command: uvicorn a:b --port 8000\n")
+    assert isinstance(found.bindings, Known) and found.bindings.value[0].file == "/srv/shop/more.yaml"
+
+
+def test_what_runs_differs_from_the_file() -> None:
+    found = shop("    command: uvicorn a:b --port 9000\n", argv=UVICORN)
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
+
+
+@pytest.mark.parametrize(("body", "expected"), [
+    ("    environment:\n      A: 1\n", [("/srv/shop/compose.yaml", "yaml-map", "\n      {name}: {value}")]),
+    ("    environment:\n    - A=1\n", [("/srv/shop/compose.yaml", "yaml-list", "\n    - {name}={value}")]),
+    ("    environment: {A: 1}\n", []),
+    ("    image: x\n", [("/srv/shop/compose.yaml", "yaml-map", "\n    environment:\n      {name}: {value}")]),
+    ("    env_file: [a.env, {path: gone.env}]\n", [("/srv/shop/a.env", "env-file", "\n{name}={value}\n"),
+     ("/srv/shop/compose.yaml", "yaml-map", "\n    environment:\n      {name}: {value}")]),
+    ("    environment:\n      K: ${K}\n", [("/srv/shop/.env", "env-file", "{name}={value}\n"),
+                                          ("/srv/shop/compose.yaml", "yaml-map", "\n      {name}: {value}")]),
+    ("    environment:\n      - K\n", [("/srv/shop/.env", "env-file", "{name}={value}\n"),
+                                       ("/srv/shop/compose.yaml", "yaml-list", "\n      - {name}={value}")]),
+])
+def test_places_for_a_new_variable(body: str, expected: list[tuple[str, str, str]]) -> None:
+    found = shop(body, argv=UVICORN, files={"/srv/shop/a.env": "X=1", "/srv/shop/.env": "Y=1\n"})
+    assert [(s.file, s.style, s.template) for s in found.env_slots] == expected
+    assert all(s.only_for == (("K",) if s.file.endswith("/.env") else ()) for s in found.env_slots)
+    assert found.env_places == tuple(dict.fromkeys(place[0] for place in expected))
+
+
+def test_an_inherited_environment_is_no_place_to_write() -> None:
+    body = "    environment: *shared\n    image: x\n"
+    text = "x-env: &shared\n  A: 1\nservices:\n  api:\n" + body
+    found = shop(body, argv=UVICORN, files={"/srv/shop/compose.yaml": text})
+    assert found.env_slots == () and "A" in [e.name for e in found.env]
+
+
+def test_where_variables_are_said() -> None:
+    found = shop("    env_file: a.env\n    environment:\n      B: ${B:-x}\n      E:\n", argv=UVICORN, env=["A=1", "P=2"],
+                 files={"/srv/shop/a.env": "A=1\n"})
+    said = {e.name: e.defined_in for e in found.env}
+    assert said["A"] == "/srv/shop/a.env:1" and said["B"] == "/srv/shop/compose.yaml:5" and said["P"] == "shop-api-1"
+    assert {e.name: e.empty for e in found.env}["E"]
+
+
+def test_databases_are_no_applications() -> None:
+    assert not shop("    image: x\n", argv=["docker-entrypoint.sh", "postgres"], running=[["postgres"]], image="postgres:17").is_app_server
+    assert not shop("    image: x\n", argv=["serve"], image="registry.local/redis:7", running=[["serve"]]).is_app_server
+
+
+def test_environment_files_as_named() -> None:
+    item = inspect("api", UVICORN, ip="1.1.1.1", labels={"com.docker.compose.project.environment_file": "prod.env,/x/y.env"})
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    (container,) = containers_of(views_of(capture(engine)))
+    assert environment_paths(container) == ("/srv/shop/prod.env", "/x/y.env")

@@ -1,0 +1,112 @@
+"""docker inspect and docker logs, real and damaged; journals and plain logs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, FileAnswer
+from fixer.observe.containers import (
+    days_from_epoch,
+    host_path,
+    inspect_environment,
+    inspected,
+    parse_inspect,
+    parse_time,
+)
+from fixer.observe.servicelogs import parse_docker_logs, parse_journal, parse_log_file
+from tests.observe.made import file
+
+ITEM = {
+    "Id": "abc", "Name": "/shop-api-1", "Path": "uvicorn", "Args": ["a:b"], "RestartCount": 3,
+    "State": {"Status": "exited", "ExitCode": 137, "OOMKilled": True, "Error": "e", "Pid": 0, "Health": {"Status": "unhealthy"},
+              "StartedAt": "2026-11-24T15:34:34.25Z", "FinishedAt": "2026-11-24T16:34:35+01:00"},
+    "HostConfig": {"RestartPolicy": {"Name": "always"}},
+    "Config": {"Image": "api", "User": "app", "Env": ["A=1", "B=x=y", "C"], "Labels": {
+        "com.docker.compose.service": "api", "com.docker.compose.project": "shop", "n": 5}},
+    "NetworkSettings": {"Networks": {"front": {"IPAddress": "10.1.0.2", "Aliases": ["api", "api"], "DNSNames": ["abc"]}},
+                        "Ports": {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18000"}], "9/udp": None, "x": [{}]}},
+    "Mounts": [{"Type": "bind", "Source": "/srv/site", "Destination": "/etc/nginx/conf.d", "RW": False},
+               {"Type": "bind", "Source": "/srv/one.conf", "Destination": "/etc/nginx/conf.d/one.conf", "RW": True},
+               {"Type": "volume", "Source": "v", "Destination": "/v"}],
+}
+
+
+def answer(value: object) -> Answer:
+    return Answer("ok", json.dumps(value).encode())
+
+
+def test_a_container() -> None:
+    (found,) = parse_inspect(answer([ITEM]))
+    assert (found.name, found.service, found.project, found.argv) == ("shop-api-1", "api", "shop", ("uvicorn", "a:b"))
+    assert (found.status, found.exit_code, found.oom_killed, found.health) == ("exited", 137, True, "unhealthy")
+    assert found.finished_at - found.started_at == pytest.approx(0.75)
+    assert found.env_names == ("A", "B", "C") and inspect_environment(ITEM) == {"A": "1", "B": "x=y"}  # type: ignore[arg-type]
+    assert found.networks == (("front", "10.1.0.2", ("api", "abc")),)
+    assert found.published == (("127.0.0.1", 18000, 8000),)
+    assert found.label("com.docker.compose.service") == "api" and found.label("n") is None
+    assert not found.is_machine and len(found.mounts) == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[1, null, {}]", b'{"Id": 5}', b'"x"', b"\xff"])
+def test_what_is_no_container(data: bytes) -> None:
+    assert parse_inspect(Answer("ok", data)) == ()
+
+
+def test_an_empty_object_is_a_container_with_nothing_known() -> None:
+    (found,) = parse_inspect(answer({"Id": "x", "Config": None, "State": [], "Mounts": {}, "NetworkSettings": {"Networks": []}}))
+    assert (found.name, found.status, found.argv, found.mounts, found.started_at) == ("", "", ("",), (), 0.0)
+    assert inspected(None) == []
+
+
+def test_a_machine_in_a_container() -> None:
+    (found,) = parse_inspect(answer({"Id": "x", "Path": "/lib/systemd/systemd"}))
+    assert found.is_machine
+
+
+@pytest.mark.parametrize(("path", "expected"), [
+    ("/etc/nginx/conf.d/a.conf", ("/srv/site/a.conf", False)), ("/etc/nginx/conf.d/one.conf", ("/srv/one.conf", True)),
+    ("/etc/nginx/nginx.conf", None), ("/etc/nginx/conf.d2/a", None),
+])
+def test_paths_on_the_host(path: str, expected: tuple[str, bool] | None) -> None:
+    assert host_path(parse_inspect(answer([ITEM]))[0], path) == expected
+
+
+@pytest.mark.parametrize(("text", "epoch"), [
+    ("1970-01-01T00:00:00Z", 0.0), ("2000-03-01T00:00:00Z", 951868800.0), ("2024-02-29T12:00:00.5Z", 1709208000.5),
+    ("2026-11-24T01:30:00-02:00", 1795491000.0), ("0001-01-01T00:00:00Z", 0.0), ("soon", 0.0),
+])
+def test_times(text: str, epoch: float) -> None:
+    assert parse_time(text) == epoch
+
+
+def test_days() -> None:
+    assert days_from_epoch(1970, 1, 1) == 0 and days_from_epoch(2100, 3, 1) - days_from_epoch(2100, 2, 28) == 1
+
+
+def test_docker_logs_of_both_streams() -> None:
+    said = Answer("ok", b"2026-11-24T15:34:34.2Z out\nno stamp\n", stderr=b"2026-11-24T15:34:34.1Z err\r\n")
+    found = parse_docker_logs(said, "api")
+    assert isinstance(found, Known) and [line.text for line in found.value] == ["no stamp", "err", "out"]
+    assert parse_docker_logs(None, "api") == Unknown("not asked") and parse_docker_logs(Answer("failed"), "a") == Unknown("failed")
+
+
+def test_a_journal() -> None:
+    said = Answer("ok", b"-- Boot --\n1795533913.912829 host systemd[1]: Started.\n1795533914.0 host u[2]: a: b\ncontinued\n\xff\n")
+    found = parse_journal(said, "u.service")
+    assert isinstance(found, Known)
+    assert [(line.at, line.text) for line in found.value] == [
+        (1795533913.912829, "Started."), (1795533914.0, "a: b"), (1795533914.0, "continued"), (1795533914.0, "�")]
+    assert parse_journal(None, "u") == Unknown("not asked")
+    assert parse_journal(Answer("no-tool", message="no journalctl"), "u") == Unknown("no journalctl")
+
+
+def test_a_log_file() -> None:
+    whole = parse_log_file(Answer("ok", files=(file("/l", "a\n\nb\n"),)), "/l")
+    assert isinstance(whole, Known) and [(line.at, line.text) for line in whole.value] == [(None, "a"), (None, "b")]
+    cut = parse_log_file(Answer("ok", files=(FileAnswer("/l", "ok", None, b"alf a line\nb\n", True),)), "/l")
+    assert isinstance(cut, Known) and [line.text for line in cut.value] == ["b"]
+    assert parse_log_file(None, "/l") == Unknown("not asked")
+    assert parse_log_file(Answer("denied", files=(FileAnswer("/l", "denied"),)), "/l") == Unknown("denied")

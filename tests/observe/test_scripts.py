@@ -1,0 +1,80 @@
+"""Wrapper scripts: what they set, source and start."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixer.observe.scripts import ShellRun, is_shell_script, read_script, simple_commands
+from fixer.observe.words import literal
+
+
+def run(text: str, env: dict[str, str] | None = None, files: dict[str, bytes] | None = None) -> ShellRun:
+    return read_script(text, "/srv/run", {k: literal(v) for k, v in (env or {}).items()}, files or {})
+
+
+def command(text: str, env: dict[str, str] | None = None, files: dict[str, bytes] | None = None) -> list[str]:
+    return [w.text for w in run(text, env, files).command or []]
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("exec uvicorn a:b --port 8000", ["exec", "uvicorn", "a:b", "--port", "8000"]),
+    ("PORT=81\nuvicorn a --port $PORT", ["uvicorn", "a", "--port", "81"]),
+    ("export PORT=81 X=2; uvicorn a --port \"$PORT\" &", ["uvicorn", "a", "--port", "81"]),
+    (": \"${PORT:=82}\"\nuvicorn a --port ${PORT}", ["uvicorn", "a", "--port", "82"]),
+    ("P=1 uvicorn a --port ${P}", ["uvicorn", "a", "--port", "1"]),
+    ("if true; then\n  exec uvicorn a --port 1 # why; not\nfi", ["exec", "uvicorn", "a", "--port", "1"]),
+    ("echo 'a; uvicorn b' && uvicorn c || exit 1", ["uvicorn", "c"]),
+    ("cat <<EOF >x\nuvicorn z\nEOF\nuvicorn c", ["uvicorn", "c"]),
+    ("cat <<EOF\nnever ends", []), ("echo hi", []), ("", []), ("uvicorn a 2>&1", ["uvicorn", "a", "2>&1"]),
+    ("x=${y#z}\nuvicorn a", ["uvicorn", "a"]), ("echo don\\'t; uvicorn a", ["uvicorn", "a"]),
+])
+def test_the_server_in_a_script(text: str, expected: list[str]) -> None:
+    assert command("#!/bin/sh\n" + text) == expected
+
+
+def test_a_given_variable_wins_over_a_default() -> None:
+    assert command(": ${PORT:=82}\nuvicorn a --port $PORT", {"PORT": "9"})[-1] == "9"
+    assert command("uvicorn a --port ${PORT:-82}", {"PORT": "9"})[-1] == "9"
+
+
+def test_sourced_files_and_folders() -> None:
+    found = run("cd /srv\n. conf/env\nuvicorn a --port $PORT", files={"/srv/conf/env": b"PORT=83\n"})
+    assert found.sourced == ["/srv/conf/env"] and found.directory == "/srv"
+    assert found.command is not None
+    place = found.command[-1].place()
+    assert (place.text, place.file, place.start) == ("83", "/srv/conf/env", 5)
+
+
+def test_the_bytes_of_a_default_in_a_script() -> None:
+    text = "#!/bin/sh\nexec uvicorn a \\\n  --port \"${PORT:-8200}\"\n"
+    words = run(text).command
+    assert words is not None
+    place = words[-1].place()
+    assert text[place.start : place.end] == "8200" and place.line == 3
+
+
+def test_a_program_that_is_not_known_is_kept_aside() -> None:
+    found = run("exec ./server --port 1")
+    assert found.command is None and [w.text for w in found.other[0]] == ["exec", "./server", "--port", "1"]
+
+
+def test_variables_on_the_command_line() -> None:
+    assert run("env PORT=7 uvicorn a").env["PORT"].text == "7"
+
+
+@pytest.mark.parametrize(("data", "expected"), [
+    (b"#!/bin/sh\n", True), (b"#!/usr/bin/env bash\n", True), (b"#! /bin/bash -e\n", True), (b"#!/usr/bin/python3\n", False),
+    (b"\x7fELF", False), (b"", False),
+])
+def test_what_a_shell_runs(data: bytes, expected: bool) -> None:
+    assert is_shell_script(data) is expected
+
+
+@given(st.text(alphabet="ab;\n&|'\"\\$#<{}EOF =.", max_size=60))
+def test_any_script_is_read_and_offsets_are_true(text: str) -> None:
+    for part, at, line in simple_commands(text):
+        assert text[at : at + 1] == part[:1] or text[at : at + 2].startswith("<")
+        assert line == text.count("\n", 0, at)
+    run(text)
