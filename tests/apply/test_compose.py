@@ -15,7 +15,16 @@ from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import Target
 from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
-from fixer.model.plan import ComposeUp, ContainerAction, Plan, Step, WaitForListener, WriteFile
+from fixer.model.plan import (
+    CheckNginx,
+    ComposeUp,
+    ContainerAction,
+    Plan,
+    ReloadNginx,
+    Step,
+    WaitForListener,
+    WriteFile,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -163,3 +172,33 @@ def test_waiting_in_a_container_that_is_not_there_or_stopped_only_ends(project: 
     docker("stop", "-t", "0", project.worker)
     with pytest.raises(StepFailed, match="nothing listens on worker:80"):
         kept(target, WaitForListener("worker", "worker", 80, None, 0.3))
+
+
+def test_a_single_file_mount_is_written_in_place_and_nginx_in_its_container_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = docker("images", "--format", "{{.Repository}}:{{.Tag}}", "badgateway/web").split()
+    if not images:
+        pytest.skip("the image with nginx is not built")
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    old, new = (f"server {{ listen 8080; return 200 {word}; }}\n".encode() for word in ("old-answer", "new"))
+    conf = tmp_path / "site.conf"
+    conf.write_bytes(old)
+    name, file = f"apply{uuid.uuid4().hex[:8]}", tmp_path / "compose.yaml"
+    file.write_text(f"services:\n  web:\n    image: {images[0]}\n    volumes: ['{conf}:/etc/nginx/conf.d/site.conf:ro']\n")
+    ask = ["exec", f"{name}-web-1", "bash", "-c",
+           "exec 3<>/dev/tcp/127.0.0.1/8080; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; tail -n 1 <&3"]
+    compose = ("compose", "-p", name, "-f", str(file))
+    docker(*compose, "up", "-d")
+    target = open_target(parse_target(f"compose://{name}"))
+    try:
+        nginx = ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/etc/nginx")
+        kept(target, WaitForListener("web", "0.0.0.0", 8080),
+             WriteFile("engine", str(conf), old, new, "change it", in_place=True),
+             CheckNginx("web", *nginx), ReloadNginx("web", 1, *nginx, "/var/log/nginx/error.log"))
+        assert docker(*ask) == "new"
+        result = undo(target, None)
+        assert result.conflicts + result.notes == () and docker(*ask) == "old-answer" and conf.read_bytes() == old
+    finally:
+        target.close()
+        docker(*compose, "down", "-t", "0")
