@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from fixer.hosts import commands, frames, plainprobe, probing
 from fixer.hosts.base import CommandResult, NodeClock
 from fixer.hosts.frames import Item
-from fixer.hosts.proctable import PROC_LIMIT, is_kernel_thread, link_stat, listening_inodes, unreadable
+from fixer.hosts.proctable import PROC_LIMIT, is_kernel_thread, link_stat, listening_inodes, owner_stat, unreadable
 from fixer.hosts.shscript import Reading, Round, is_askable
 from fixer.model.query import (
     Answer,
@@ -158,14 +158,17 @@ class RoundOutput:
     def _processes(self, name: str) -> Answer:
         parts, prefix = self._parts(name), self._round.prefix
         table: dict[str, dict[str, bytes]] = {}
-        for kind in ("stat", "status", "cmdline", "cgroup"):
+        for kind in ("stat", "cmdline", "cgroup", "status"):
             for path, data in frames.split_contents(parts.get(kind, b""), prefix):
                 if match := _PROC.match(path):
                     table.setdefault(match[1], {})[kind] = data[:PROC_LIMIT]
         links = frames.split_links(parts.get("links", b""), prefix)
         links.update({p: t for p, t in frames.split_links(parts.get("borrowed", b""), prefix).items() if t is not None})
+        owners = frames.split_stats(parts.get("owners", b""), prefix)
         files: list[FileAnswer] = []
         for pid in _others(table, self.own_pid):
+            if owner := owners.get(f"/proc/{pid}"):
+                files.append(FileAnswer(f"/proc/{pid}", "ok", owner_stat(owner.uid, owner.gid)))
             files += [FileAnswer(f"/proc/{pid}/{kind}", "ok", None, data) for kind, data in table[pid].items()]
             files += [_link(f"/proc/{pid}/{kind}", links) for kind in ("exe", "cwd")]
         files += [FileAnswer(p, "ok", None, data) for p, data in frames.split_contents(parts.get("extra", b""), prefix)]

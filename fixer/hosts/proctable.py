@@ -21,6 +21,11 @@ def link_stat(target: str) -> FileStat:
     return FileStat("link", 0o777, 0, 0, 0, 0.0, 0, 1, target)
 
 
+def owner_stat(uid: int, gid: int) -> FileStat:
+    """The stat of /proc/PID: only its owner means anything."""
+    return FileStat("dir", 0o555, uid, gid, 0, 0.0, 0, 1)
+
+
 def is_kernel_thread(stat: bytes) -> bool:
     """Whether a /proc/PID/stat line is that of a kernel thread."""
     fields = stat[stat.rfind(b")") + 2 :].split(None, 7)
@@ -50,8 +55,12 @@ def list_processes() -> Answer:
             stat = _read(base + "stat")
             if is_kernel_thread(stat):
                 continue
-            entries = [FileAnswer(base + "stat", "ok", None, stat)]
-            for name in ("status", "cmdline", "cgroup"):
+            owner = os.stat(base)       # far cheaper than the Uid line of /proc/PID/status
+            entries = [
+                FileAnswer(base[:-1], "ok", owner_stat(owner.st_uid, owner.st_gid)),
+                FileAnswer(base + "stat", "ok", None, stat),
+            ]
+            for name in ("cmdline", "cgroup"):
                 entries.append(FileAnswer(base + name, "ok", None, _read(base + name)))
         except OSError:      # ended meanwhile, or hidden from us
             continue

@@ -82,9 +82,11 @@ class ReadTree:
 
 @dataclass(frozen=True, slots=True)
 class ListProcesses:
-    """Every process of the node's /proc except kernel threads and our own. Answer.files: /proc/PID/{stat,status,
-    cmdline,cgroup} (no `stat` of them) and readlinks /proc/PID/exe, cwd (as `link` entries; status `denied` where
-    they may not be read), plus /proc/stat (btime) and /proc/uptime."""
+    """Every process of the node's /proc except kernel threads and our own. Answer.files: `/proc/PID` (a `dir` entry
+    whose `stat` holds only the effective uid and gid: the kernel gives that folder to them, dumpable or not),
+    /proc/PID/{stat,cmdline,cgroup} (no `stat` of them) and readlinks /proc/PID/exe, cwd (as `link` entries; status
+    `denied` where they may not be read), plus /proc/stat (btime) and /proc/uptime. A node without the tool stat gives
+    /proc/PID/status in place of `/proc/PID`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fixer.model.snapshot import Process
 TICKS = 100.0          # USER_HZ is 100 on every Linux that runs nginx; /proc gives no other place to learn it
 PAGE = 4096
 
-_PID_FILE = re.compile(r"^/proc/(\d+)/(stat|status|cmdline|cgroup|exe|cwd)$")
+_PID_FILE = re.compile(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
 _CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(?:.*/)?)([0-9a-f]{64})")
 
 
@@ -39,7 +39,7 @@ def parse_processes(answer: Answer | None, now: float) -> ProcessTable:
     other: dict[str, FileAnswer] = {}
     for file in answer.files:
         if match := _PID_FILE.match(file.path):
-            by_pid.setdefault(int(match[1]), {})[match[2]] = file
+            by_pid.setdefault(int(match[1]), {})[match[2] or "owner"] = file
         else:
             other[file.path] = file
     boot = boot_time(other, now)
@@ -85,7 +85,7 @@ def _process(pid: int, files: Mapping[str, FileAnswer], boot: float, root: str) 
     cgroup = _below(_cgroup_path(files.get("cgroup")), root)
     return Process(
         pid=pid, ppid=ppid, comm=comm, argv=split_cmdline(files["cmdline"].data if "cmdline" in files else b""),
-        state=rest[0], started_at=boot + ticks / TICKS, start_ticks=ticks, uid=_uid(files.get("status")),
+        state=rest[0], started_at=boot + ticks / TICKS, start_ticks=ticks, uid=_uid(files),
         unit=unit_of_cgroup(cgroup), cgroup=cgroup, exe=_link(files.get("exe")), cwd=_link(files.get("cwd")),
         threads=threads, rss_bytes=rss,
     )
@@ -105,8 +105,12 @@ def split_cmdline(data: bytes) -> tuple[str, ...]:
     return tuple(text.split("\0")) if text else ()
 
 
-def _uid(file: FileAnswer | None) -> int:
-    match = re.search(rb"^Uid:\s+\d+\s+(\d+)", file.data, re.MULTILINE) if file else None
+def _uid(files: Mapping[str, FileAnswer]) -> int:
+    """The effective uid: the owner of the process's folder, else the line of its status; -1 where neither is known."""
+    owner, status = files.get("owner"), files.get("status")
+    if owner is not None and owner.stat is not None:
+        return owner.stat.uid
+    match = re.search(rb"^Uid:\s+\d+\s+(\d+)", status.data, re.MULTILINE) if status else None
     return int(match[1]) if match else -1
 
 

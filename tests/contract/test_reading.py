@@ -176,7 +176,9 @@ def test_processes_with_their_words_and_links(place: Place) -> None:
         stat_line = files[f"/proc/{pid}/stat"].data
         assert stat_line.startswith((f"{pid} (new\nline) ".encode(), f"{pid} (new\\nline) ".encode()))
         assert len(stat_line.rpartition(b")")[2].split()) > 40
-        assert b"\nUid:\t" in files[f"/proc/{pid}/status"].data
+        uid, gid = place.sh('awk "/^Uid/{print \\$3} /^Gid/{print \\$3}" "/proc/$1/status"', pid).stdout.split()
+        owner = files[f"/proc/{pid}"].stat
+        assert (owner.kind, owner.uid, owner.gid) == ("dir", int(uid), int(gid))
         assert files[f"/proc/{pid}/cwd"].stat.link_target == place.root
         assert files[f"/proc/{pid}/exe"].stat.link_target.startswith("/")
         assert b"btime " in files["/proc/stat"].data
