@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable
 from functools import cache
 
-from fixer.causes.base import Cause
+from fixer.causes.base import Cause, by_id
 
 __all__ = ["Cause", "load_causes", "module_names"]
 
@@ -21,14 +20,6 @@ def load_causes() -> tuple[Cause, ...]:
 def module_names() -> tuple[str, ...]:
     """The modules beside this one; also inside a zip file."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
-
-
-def by_id(causes: Iterable[Cause]) -> tuple[Cause, ...]:
-    """Sorted, each id once: the first wins, so that a third party cannot replace one of ours."""
-    found: dict[str, Cause] = {}
-    for cause in causes:
-        found.setdefault(cause.id, cause)
-    return tuple(found[name] for name in sorted(found))
 
 
 def _cause_in(name: str) -> Cause | None:

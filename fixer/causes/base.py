@@ -39,3 +39,11 @@ def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Ite
     if lacking:
         return Undetermined(lacking)
     return RuledOut(tuple(dict.fromkeys(ruled_out)))
+
+
+def by_id(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Sorted, each id once: the first wins, so that a third party cannot replace one of ours."""
+    found: dict[str, Cause] = {}
+    for cause in causes:
+        found.setdefault(cause.id, cause)
+    return tuple(found[name] for name in sorted(found))
