@@ -39,7 +39,7 @@ sys.argv[0] = "fixer"
 
 from fixer.cli import main
 
-main()
+sys.exit(main())
 '''
 
 COMPILE = """\

@@ -44,3 +44,10 @@ def test_an_older_python_gets_one_line(pyz: Path) -> None:
     assert run.returncode == 3
     assert run.stderr.count("\n") == 1
     assert "3.9" in run.stderr
+
+
+@pytest.mark.docker
+def test_its_exit_code_is_the_commands(pyz: Path, tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-I", str(pyz), "diagnos"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert run.returncode == 2
+    assert run.stderr.startswith("fixer: No such command")
