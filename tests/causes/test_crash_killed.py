@@ -69,6 +69,14 @@ def test_a_named_reason_is_the_root_instead() -> None:
     assert roots(diagnose(killed(log=log(*lines)).snapshot())) == ["crash-missing-env"]
 
 
+def test_the_words_of_a_start_are_not_those_of_a_stop() -> None:
+    lines = ("INFO:     Started server process [1]", "INFO:     Waiting for application startup.",
+             "INFO:     Application startup complete.")
+    made = boxed(box={"status": "exited", "exit_code": 137, "pid": 0}, pid=None, log=log(*lines))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+
+
 @pytest.mark.parametrize(("code", "variant"), [(137, "killed-mid-request"), (139, "segfault-mid-request")])
 def test_containers(code: int, variant: str) -> None:
     made = boxed(box={"status": "exited", "exit_code": code, "pid": 0}, pid=None)
