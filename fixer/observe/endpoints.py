@@ -217,7 +217,9 @@ def _owner(endpoint: Endpoint, services: Sequence[Service], container: Container
             if service.container is not None and service.container.id == container.id:
                 return service, (Evidence("container", container.name, f"{endpoint.written} leads to it"),)
     told = [(s, b) for s in services if s.node == endpoint.node for b in _bound(s) if _fits(b, endpoint)]
-    told.sort(key=lambda pair: (not pair[0].is_app_server, pair[0].manager == "none", pair[0] is not holder))
+    # what a manager would start there comes before what merely runs there
+    told.sort(key=lambda pair: (not pair[0].is_app_server, pair[1].source.source == "process",
+                                pair[0].manager == "none", pair[0] is not holder))
     if told:
         service, binding = told[0]
         return service, (binding.source,)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from fixer.model.facts import Known
 from fixer.model.nginxconf import Route
-from fixer.model.query import Answer, Probe
+from fixer.model.query import Probe
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.observe.containers import get, inspected, strings
 from fixer.observe.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
@@ -136,8 +136,3 @@ def health_path(container: Container | None, engine: View | None) -> str | None:
                 match = _HEALTH.search(" ".join(strings(get(item, "Config", "Healthcheck", "Test"))))
                 return match[1] if match else None
     return None
-
-
-def answer_of(site: Site, probe: Probe) -> Answer | None:
-    """What a probe of this site brought."""
-    return site.view.node.answers.get(probe)

@@ -153,7 +153,7 @@ def _topmost(process: Process, view: View, taken: set[int]) -> Process:
     """The highest parent that is part of the same service: shells, inits and supervisors above it are not."""
     top = process
     for parent in ancestors(process.pid, view.by_pid):
-        if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv):
+        if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv) or _is_supervisord(parent):
             break
         top = parent
     return top

@@ -68,7 +68,7 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     contents = view.contents()
     paths = tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p)
     lines = tuple(line for path in paths for line in unit_lines(path, contents.get(path, b"")))
-    follow = Follow(contents, unit.working_directory or "/", reads=list(paths))
+    follow = Follow(contents, _directory(unit, lines), reads=list(paths))
     env = _unit_environment(unit, lines, follow)
     exec_lines = [line for line in effective(lines, "ExecStart") if line.value.strip()]
     if exec_lines:
@@ -81,6 +81,13 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     words, env, style, said = followed(words, env, said, follow)
     return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
                 tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines)
+
+
+def _directory(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
+    """WorkingDirectory= as its files say, else as systemd has it."""
+    said = [line.value.strip() for line in effective(lines, "WorkingDirectory")]
+    path = _specifiers(said[-1].lstrip("-"), unit) if said else unit.working_directory
+    return path if path.startswith("/") else "/"
 
 
 def told_by_process(process: Process, view: View) -> Told:

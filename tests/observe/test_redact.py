@@ -23,7 +23,7 @@ from fixer.observe.redactcapture import redact
 from fixer.observe.view import UNIT_FILES
 from tests.observe.made import capture, file, node, process, processes
 
-SECRET = "hunter2hunter2"  # noqa: S105
+SECRET = "hunter2hunter2"
 
 
 @pytest.mark.parametrize(("name", "value", "kept"), [

@@ -28,8 +28,8 @@ def test_runtimes(command: str, runtime: str) -> None:
 
 
 def test_where_its_own_arguments_begin() -> None:
-    assert server_at("python3 -u -m uvicorn a:b".split()) == ("uvicorn", 4)
-    assert server_at("exec uvicorn a:b".split()) == ("uvicorn", 2)
+    assert server_at(["python3", "-u", "-m", "uvicorn", "a:b"]) == ("uvicorn", 4)
+    assert server_at(["exec", "uvicorn", "a:b"]) == ("uvicorn", 2)
 
 
 @pytest.mark.parametrize(("command", "script"), [

@@ -1,0 +1,109 @@
+"""Bundles from anybody: damaged, strange, too big; and the bytes of a good one."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixer.errors import CannotObserve
+from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadGlob
+from fixer.observe import bundle
+from fixer.observe.bundle import INDEX, load, save
+from tests.observe.made import capture, node, stat
+
+WHOLE = capture(node({ReadGlob(("/a", "/b")): Answer("ok", files=(FileAnswer("/a\udc80", "ok", stat("link", link="b", target=stat()), b"x"),)),
+                      Probe("h", 1, None, unix="/s"): Answer("timeout", message="m", returncode=None),
+                      Command("journal", ("u", "9")): Answer("ok", b"\xff\x00", stderr=b"e", returncode=3)},
+                     site="server { listen 80; }"), kind="compose", address="shop")
+
+
+def packed(index: object, **members: bytes) -> bytes:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        for name, data in {INDEX: json.dumps(index).encode(), **members}.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return raw.getvalue()
+
+
+def index_of(data: bytes) -> dict[str, Any]:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
+        file = tar.extractfile(INDEX)
+        assert file is not None
+        found: dict[str, Any] = json.load(file)
+        return found
+
+
+def test_every_field_comes_back() -> None:
+    assert load(save(WHOLE)) == WHOLE and save(WHOLE) == save(WHOLE)
+
+
+def test_a_bundle_is_private_and_plain() -> None:
+    with tarfile.open(fileobj=io.BytesIO(save(WHOLE)), mode="r:gz") as tar:
+        members = tar.getmembers()
+    assert {m.mode for m in members} == {0o600} and all(m.isfile() and m.mtime == 0 for m in members)
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", gzip.compress(b"junk"), packed([]), packed({}), packed({"format": 1}), packed("x"),
+                                  save(WHOLE)[:400], packed(None)])
+def test_what_is_no_bundle(data: bytes) -> None:
+    with pytest.raises(CannotObserve) as raised:
+        load(data)
+    assert raised.value.exit_code == 3 and raised.value.hint
+
+
+def test_another_format_is_named() -> None:
+    with pytest.raises(CannotObserve, match="format 9, not 1"):
+        load(packed({"format": 9}))
+
+
+SPOILERS: list[Callable[[dict[str, Any]], object]] = [
+    lambda i: i["target"].update(kind="moon"), lambda i: i.update(nodes={}), lambda i: i.update(notes=[5]), lambda i: i.update(options=[]),
+    lambda i: i["nodes"][0].update(now="soon"), lambda i: i["nodes"][0].update(now=True), lambda i: i["nodes"][0].update(kind=5),
+    lambda i: i["nodes"][0]["answers"][0].update(status="fine"), lambda i: i["nodes"][0]["answers"][0].update(files={}),
+    lambda i: i["nodes"][0]["answers"][0]["query"].update(type="Delete"), lambda i: i["nodes"][0]["answers"][0]["query"].update(more=1),
+    lambda i: i["nodes"][0]["answers"].append({"query": {"type": "Command", "name": "rm", "args": []}}),
+    lambda i: i["nodes"][0]["answers"][0].update(data="blobs/none"), lambda i: i["nodes"].append([]),
+    lambda i: i["nodes"][0]["answers"][0].update(returncode="0"),
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_a_strange_index_is_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
+    index = index_of(save(WHOLE))
+    spoil(index)
+    with pytest.raises(CannotObserve):
+        load(packed(index))
+
+
+def test_a_bundle_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundle, "BIGGEST", 100)
+    with pytest.raises(CannotObserve):
+        load(save(WHOLE))
+
+
+def test_folders_and_links_in_a_bundle_are_nothing() -> None:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        entry = tarfile.TarInfo(INDEX)
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(entry)
+    with pytest.raises(CannotObserve):
+        load(raw.getvalue())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused_or_read(data: bytes) -> None:
+    try:
+        load(data)
+    except CannotObserve:
+        pass

@@ -1,0 +1,196 @@
+"""Endpoints: resolution, listeners, owners and strangers, probes, and what they mean."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fixer.model.capture import NodeCapture
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, Command, FileAnswer, Probe
+from fixer.model.snapshot import Endpoint, Snapshot
+from fixer.observe.assemble import snapshot
+from fixer.observe.endpoints import probe_result
+from tests.observe.made import capture, file, node, outcome, process, sockets, tcp_row
+
+SITE = "server {{ listen 80; server_name shop.example; location / {{ proxy_pass {}; }} }}"
+BACK = process(7, ["uvicorn", "a:b", "--port", "8000"], cgroup="/system.slice/back.service")
+UNIT = "[Service]\nExecStart=/usr/bin/uvicorn a:b --port {}\n"
+SHOW = ("Id={0}\nNames={0}\nLoadState=loaded\nActiveState={1}\nSubState=x\nMainPID={2}\nType=simple\n"
+        "FragmentPath=/etc/systemd/system/{0}\n\n")
+
+
+def unit(name: str, port: int) -> FileAnswer:
+    return file(f"/etc/systemd/system/{name}", UNIT.format(port))
+
+
+def look(target: str, **more: object) -> Snapshot:
+    return snapshot(capture(node(site=SITE.format(target), **more)))  # type: ignore[arg-type]
+
+
+def endpoint(target: str, **more: object) -> Endpoint:
+    return look(target, **more).endpoints[0]
+
+
+@pytest.mark.parametrize(("target", "addresses", "where"), [
+    ("http://127.0.0.1:8000", ("127.0.0.1",), "local"), ("http://localhost:8000", ("127.0.0.1",), "local"),
+    ("http://db:8000", ("10.0.0.7",), None), ("http://10.0.0.5:8000", ("10.0.0.5",), "local"),
+    ("http://[::1]:8000", ("::1",), "local"),
+])
+def test_where_an_address_leads(target: str, addresses: tuple[str, ...], where: str | None) -> None:
+    found = endpoint(target)
+    assert isinstance(found.addresses, Known) and found.addresses.value == addresses and found.node == where
+
+
+def test_names_that_only_a_resolver_knows() -> None:
+    assert endpoint("http://api:8000").addresses == Unknown("api was not resolved")
+    asked = Command("resolve", ("api",))
+    found = endpoint("http://api:8000", answers={asked: Answer("ok", b"api 10.0.0.5\napi fe80::1\n")})
+    assert isinstance(found.addresses, Known) and found.addresses.value == ("10.0.0.5", "fe80::1") and found.node == "local"
+    gone = endpoint("http://api:8000", answers={asked: Answer("ok", b"")})
+    assert isinstance(gone.addresses, Known) and gone.addresses.value == ()
+    late = endpoint("http://api:8000", answers={asked: Answer("ok", b"", message="no answer in time for api")})
+    assert isinstance(late.addresses, Unknown)
+
+
+def test_an_address_in_a_variable() -> None:
+    found = look("http://$backend").endpoints
+    assert not found or isinstance(found[0].addresses, Unknown)
+
+
+@pytest.mark.parametrize(("listening", "expected"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("10.0.0.5", None)])
+def test_who_takes_a_connection(listening: str, expected: str | None) -> None:
+    found = endpoint("http://127.0.0.1:8000", listening=sockets([tcp_row(listening, 8000, 5)], {5: [7]}))
+    assert isinstance(found.listener, Known)
+    assert (found.listener.value.address if found.listener.value else None) == expected
+    assert found.listener.evidence
+
+
+def test_a_version_six_wildcard_counts_unless_refused() -> None:
+    row = "   0: " + "0" * 32 + ":1F40 " + "0" * 32 + ":0000 0A 00000000:00000000 00:00000000 00000000 0 0 5 1 0\n"
+    listening = sockets([], {}, tcp6=row)
+    asked = Probe("127.0.0.1", 8000, "/", host_header="shop.example")
+    taken = endpoint("http://127.0.0.1:8000", listening=listening)
+    refused = endpoint("http://127.0.0.1:8000", listening=listening, answers={asked: outcome(error="refused", errno=111, phase="connect")})
+    assert isinstance(taken.listener, Known) and taken.listener.value
+    assert isinstance(refused.listener, Known) and refused.listener.value is None
+
+
+def test_unknown_sockets_are_no_absence() -> None:
+    assert isinstance(endpoint("http://127.0.0.1:8000", listening=Answer("denied", message="no")).listener, Unknown)
+    assert isinstance(endpoint("http://10.9.9.9:8000").listener, Unknown)
+
+
+def test_unix_sockets() -> None:
+    rows = "00: 00000002 00000000 00010000 0001 01 31 /run/app.sock\n"
+    found = endpoint("http://unix:/run/app.sock:/", listening=sockets([], {31: [7]}, unix=rows), running=[BACK])
+    assert found.unix == "/run/app.sock" and found.node == "local"
+    assert isinstance(found.listener, Known) and found.listener.value and found.listener.value.family == "unix"
+    gone = endpoint("http://unix:/run/gone.sock:/", listening=sockets([], {}, unix=rows))
+    assert isinstance(gone.listener, Known) and gone.listener.value is None
+
+
+def test_the_service_that_is_told_and_the_one_that_holds() -> None:
+    shows = SHOW.format("back.service", "failed", 0) + SHOW.format("old.service", "active", 9)
+    seen = look("http://127.0.0.1:8000", show=shows, units=[unit("back.service", 8000), unit("old.service", 9999)],
+                running=[process(9, ["uvicorn", "old:app"], cgroup="/system.slice/old.service")],
+                listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [9]}))
+    (found,) = seen.endpoints
+    assert (found.service, found.holder) == ("local/back.service", "local/old.service")
+    assert found.service_why[0].where == "/etc/systemd/system/back.service:2" and "8000" in found.service_why[0].text
+
+
+def test_the_holder_when_nobody_is_told() -> None:
+    strange = process(9, ["/usr/bin/thing"], cgroup="/user.slice/session-1.scope")
+    found = endpoint("http://127.0.0.1:8000", running=[strange], listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [9]}))
+    assert found.service == found.holder == "local/thing[9]"
+
+
+def test_nobody_told_and_nobody_there() -> None:
+    found = endpoint("http://127.0.0.1:8001", show=SHOW.format("back.service", "active", 7), units=[unit("back.service", 8000)],
+                     running=[BACK])
+    assert (found.service, found.holder) == (None, None)
+
+
+def test_a_service_on_another_address_is_not_meant() -> None:
+    text = "[Service]\nExecStart=/usr/bin/uvicorn a:b --host 10.0.0.5 --port 8000\n"
+    found = endpoint("http://127.0.0.1:8000", show=SHOW.format("back.service", "active", 7),
+                     units=[file("/etc/systemd/system/back.service", text)])
+    assert found.service is None
+
+
+def probed(answer: Answer, target: str = "http://127.0.0.1:8000", kind: str = "/") -> Endpoint:
+    tls = target.startswith("https")
+    asked = Probe("127.0.0.1", 8000, kind, host_header="shop.example", tls=tls, sni="shop.example" if tls else "")
+    return endpoint(target, answers={asked: answer})
+
+
+def test_one_request_answers_for_the_connect_too() -> None:
+    found = probed(outcome(503))
+    assert isinstance(found.tcp, Known) and found.tcp.value.error is None and found.tcp.value.status is None
+    assert isinstance(found.http, Known) and (found.http.value.status, found.http.value.server) == (503, "uvicorn")
+    refused = probed(outcome(error="refused", errno=111, phase="connect"))
+    assert isinstance(refused.tcp, Known) and refused.tcp.value.errno == 111
+
+
+def test_no_answer_in_time_is_known_as_slow() -> None:
+    found = probed(outcome(error="timeout", phase="head"))
+    assert isinstance(found.http, Known) and found.http.value.error == "slow"
+    assert isinstance(found.tcp, Known) and found.tcp.value.error is None
+
+
+def test_tls_is_spoken_where_the_route_speaks_it() -> None:
+    assert isinstance(probed(outcome(200), "https://127.0.0.1:8000").http, Known)
+
+
+@pytest.mark.parametrize("answer", [
+    None, Answer("no-tool", message="no python"), Answer("ok", b"{"), Answer("ok", b"[]"),
+])
+def test_a_probe_without_an_outcome_is_unknown(answer: Answer | None) -> None:
+    assert isinstance(probe_result(answer), Unknown)
+
+
+def test_a_hostile_outcome() -> None:
+    found = probe_result(Answer("ok", json.dumps({"status": "x", "error": 5, "errno": "y", "ms": None, "head": None}).encode()))
+    assert isinstance(found, Known) and (found.value.status, found.value.error, found.value.ms) == (None, None, 0.0)
+
+
+def containers(*, status: str = "running", ip: str = "10.9.0.3") -> Snapshot:
+    def item(name: str, address: str, state: str, health: list[str]) -> dict[str, object]:
+        return {"Id": name * 16, "Name": f"/{name}", "Path": "uvicorn" if name == "api" else "nginx", "State": {"Status": state},
+                "Config": {"Healthcheck": {"Test": health}},
+                "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "Aliases": [name, "backend"] if name == "api" else []}}}}
+
+    items = [item("web1", "10.9.0.2", "running", []),
+             item("api", ip, status, ["CMD-SHELL", "curl -f http://localhost:8000/health || exit 1"])]
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    asked = Probe("10.9.0.3", 8000, "/health", host_header="shop.example")
+    web = node({asked: outcome(200)}, site=SITE.format("http://backend:8000"), name="web1", kind="container")
+    rest: list[NodeCapture] = []
+    if status == "running":
+        rest.append(node(name="api", kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
+                         listening=sockets([tcp_row("0.0.0.0", 8000, 5)], {5: [1]})))
+    return snapshot(capture(web, *rest, engine, kind="docker", address="web1"))
+
+
+def test_a_name_on_a_docker_network() -> None:
+    (found,) = containers().endpoints
+    assert isinstance(found.addresses, Known) and found.addresses.value == ("10.9.0.3",) and found.node == "api"
+    assert found.service == found.holder == "api/api" and found.path == "/health"
+    assert isinstance(found.http, Known) and found.http.value.status == 200
+
+
+def test_a_container_that_is_gone_is_still_the_one_meant() -> None:
+    seen = containers(status="exited", ip="")
+    (found,) = seen.endpoints
+    assert isinstance(found.addresses, Unknown) and found.service == "api/api" and found.node is None
+    service = seen.service("api/api")
+    assert service is not None and not service.running
+
+
+def test_what_speaks_no_http_is_only_connected_to() -> None:
+    site = "server { listen 80; location / { fastcgi_pass 127.0.0.1:9000; } }"
+    asked = Probe("127.0.0.1", 9000, None, host_header="127.0.0.1")
+    (found,) = snapshot(capture(node({asked: outcome()}, site=site))).endpoints
+    assert isinstance(found.tcp, Known) and found.tcp.value.error is None and found.http == Unknown("no HTTP is spoken there")

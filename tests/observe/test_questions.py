@@ -1,0 +1,284 @@
+"""What is asked, when, and what is not; probes within their bounds; the loop that asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from fixer.errors import NoNginx, Unreachable
+from fixer.hosts.base import NodeClock
+from fixer.hosts.bundle import BundleTarget, ReplayAsker
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, Command, ListProcesses, Probe, Query, ReadFile, ReadGlob, ReadTree
+from fixer.model.target import TargetRef
+from fixer.observe.assemble import snapshot
+from fixer.observe.collect import collect
+from fixer.observe.options import ObserveOptions
+from fixer.observe.probes import route_of_url
+from fixer.observe.questions import follow_up, survey
+from fixer.observe.sites import sites_of
+from fixer.observe.view import views_of
+from tests.observe.made import (
+    MASTER,
+    NOW,
+    capture,
+    file,
+    link,
+    node,
+    outcome,
+    process,
+    processes,
+    recorded,
+    sockets,
+    tcp_row,
+)
+from tests.observe.test_endpoints import SHOW
+
+SITE = "server { listen 80; server_name a.example; location / { proxy_pass http://127.0.0.1:8000; } }"
+LISTENS = sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [7]})
+ROUTE = Probe("127.0.0.1", 80, "/", host_header="a.example")
+BACK = Probe("127.0.0.1", 8000, "/", host_header="a.example")
+WELL = {ROUTE: outcome(200), BACK: outcome(200)}
+
+
+def asked(seen: NodeCapture, options: ObserveOptions | None = None, name: str = "local") -> list[Query]:
+    return follow_up(capture(seen), options or ObserveOptions()).get(name, [])
+
+
+def failure(seconds_ago: float, path: str = "/") -> str:
+    import time
+
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - seconds_ago))
+    return (f'{stamp} [error] 41#41: *1 upstream timed out (110: Connection timed out) while reading response header from '
+            f'upstream, client: 1.2.3.4, server: a.example, request: "GET {path} HTTP/1.1", upstream: "http://127.0.0.1:8000/", host: "a"\n')
+
+
+def test_the_first_round() -> None:
+    first = survey("web", TargetRef("compose", "shop"))
+    assert ListProcesses() in first and ReadTree("/etc/nginx") in first and Command("systemctl-show") in first
+    assert survey("engine", TargetRef("compose", "shop")) == [Command("docker-project", ("shop",))]
+    assert survey("engine", TargetRef("docker", "web")) == [Command("docker-container", ("web",))]
+
+
+def test_the_second_round_probes_and_then_all_is_said() -> None:
+    seen = node(site=SITE, listening=LISTENS)
+    assert asked(seen) == [BACK, ROUTE]
+    assert asked(node(WELL, site=SITE, listening=LISTENS)) == []
+    assert asked(seen, ObserveOptions(probe=False)) == []
+
+
+def test_slower_probes_when_asked_to_wait() -> None:
+    assert {q.timeout for q in asked(node(site=SITE, listening=LISTENS), ObserveOptions(wait=9)) if isinstance(q, Probe)} == {9}
+
+
+def test_a_route_that_failed_just_now_is_asked_again() -> None:
+    seen = node(WELL, site=SITE, listening=LISTENS, log=failure(30))
+    again = asked(seen, ObserveOptions(repeat=4))
+    assert [q.attempt for q in again if isinstance(q, Probe)] == [1, 2, 3]
+    assert asked(node(WELL, site=SITE, listening=LISTENS, log=failure(500))) == []
+    bad = node({**WELL, ROUTE: outcome(502)}, site=SITE, listening=LISTENS, log=failure(30))
+    assert not [q for q in asked(bad) if isinstance(q, Probe)]
+    repeated = {Probe("127.0.0.1", 80, "/", host_header="a.example", attempt=n): outcome(504) for n in (1, 2, 3)}
+    told = Capture(TargetRef("local", ""), (node({**WELL, **repeated}, site=SITE, listening=LISTENS, log=failure(30)),), (),
+                   ObserveOptions(repeat=4).pairs())
+    probes = snapshot(told).routes[0].probes
+    assert isinstance(probes, Known) and [p.status for p in probes.value] == [200, 504, 504, 504]
+
+
+def test_a_failure_belongs_to_the_longest_location() -> None:
+    site = ("server { listen 80; server_name a.example; location / { proxy_pass http://127.0.0.1:8000; } "
+            "location /api { proxy_pass http://127.0.0.1:8000; } }")
+    api = Probe("127.0.0.1", 80, "/api", host_header="a.example")
+    seen = node({**WELL, api: outcome(200)}, site=site, listening=LISTENS, log=failure(30, "/api/x"))
+    assert {q.path for q in asked(seen) if isinstance(q, Probe)} == {"/api"}
+
+
+def test_at_most_fifty_probes_distinct_endpoints_first() -> None:
+    site = "server { listen 80; " + "".join(f"location /{n} {{ proxy_pass http://127.0.0.1:{9000 + n}; }} " for n in range(40)) + "}"
+    probes = [q for q in asked(node(site=site)) if isinstance(q, Probe)]
+    assert len(probes) == 50 and len({q.port for q in probes if q.port >= 9000}) == 40
+    seen = snapshot(capture(node(site=site)))
+    assert any("30 probes were left out" in note for note in seen.notes)
+    assert isinstance(seen.routes[-1].probes, Unknown)
+
+
+def test_the_users_own_url_first() -> None:
+    options = ObserveOptions(url="http://a.example/login?x=1")
+    first = next(q for q in asked(node(site=SITE, listening=LISTENS), options) if isinstance(q, Probe) and q.port == 80)
+    assert (first.path, first.host_header) == ("/login?x=1", "a.example")
+    views = views_of(capture(node(site=SITE)))
+    (site,) = sites_of(views, ())
+    assert route_of_url(site, "http://a.example:80/") == "r1" and route_of_url(site, "nonsense") is None
+
+
+def test_names_are_resolved_where_nginx_is() -> None:
+    site = SITE.replace("127.0.0.1:8000", "api:8000")
+    assert Command("resolve", ("api",)) in asked(node(site=site))
+    then = node({Command("resolve", ("api",)): Answer("ok", b"api 127.0.0.1\n")}, site=site, listening=LISTENS)
+    assert BACK in asked(then)
+
+
+def test_nginx_itself_is_asked_only_in_doubt() -> None:
+    assert Command("nginx-test", ("/usr/sbin/nginx", "", "")) in asked(node(site=SITE, nginx=False))
+    assert not [q for q in asked(node(site=SITE, listening=LISTENS)) if isinstance(q, Command)]
+
+
+def test_includes_outside_of_the_tree() -> None:
+    site = SITE + " include /srv/sites/*.conf; include /etc/nginx/none/*.conf;"
+    wanted = [q for q in asked(node(site=site, listening=LISTENS)) if isinstance(q, ReadGlob)]
+    assert wanted == [ReadGlob(("/srv/sites/*.conf",))]
+    linked = Answer("ok", files=(file("/etc/nginx/nginx.conf", "http { include enabled/*; }"), link("/etc/nginx/enabled", "/srv/n")))
+    assert ReadGlob(("/etc/nginx/enabled/*",)) in asked(node({ReadTree("/etc/nginx"): linked}, site=SITE))
+
+
+def test_a_configuration_elsewhere() -> None:
+    own = processes(process(40, ["nginx: master process nginx -c /opt/n/n.conf"], comm="nginx", exe="/usr/sbin/nginx"))
+    wanted = asked(node({ListProcesses(): own}))
+    assert ReadGlob(("/opt/n/n.conf",)) in wanted and ReadTree("/opt/n") in wanted
+
+
+def test_logs_that_the_configuration_names() -> None:
+    site = SITE.replace("server {", "server { error_log /var/log/shop.log;")
+    wanted = [q for q in asked(node(site=site, listening=LISTENS)) if isinstance(q, ReadFile)]
+    assert all(q.tail for q in wanted)
+
+
+UNITS = [file("/etc/systemd/system/back.service", "[Service]\nEnvironmentFile=/etc/e\nWorkingDirectory=/srv\nExecStart=/srv/run\n")]
+
+
+def test_files_that_say_how_a_unit_starts() -> None:
+    seen = node(WELL, site=SITE, listening=LISTENS, units=UNITS, show=SHOW.format("back.service", "active", 7))
+    assert {q.path for q in asked(seen) if isinstance(q, ReadFile)} == {"/etc/e", "/srv/run"}
+    shipped = SHOW.format("x.service", "active", 0).replace("/etc/systemd", "/usr/lib/systemd")
+    assert asked(node(WELL, site=SITE, listening=LISTENS, show=shipped)) == []
+
+
+def test_units_that_systemd_has_not_loaded() -> None:
+    more = [*UNITS, file("/etc/systemd/system/systemd-x.service", ""), file("/etc/systemd/system/t@.service", "")]
+    assert Command("systemctl-show", ("back.service",)) in asked(node(WELL, site=SITE, listening=LISTENS, units=more))
+
+
+@pytest.mark.parametrize(("state", "listening", "journal"), [
+    ("active", LISTENS, False), ("active", sockets([], {}), True), ("failed", LISTENS, True), ("inactive", LISTENS, True),
+])
+def test_a_journal_is_read_only_of_services_in_question(state: str, listening: Answer, journal: bool) -> None:
+    unit = file("/etc/systemd/system/back.service", "[Service]\nExecStart=/usr/bin/uvicorn a:b\n")
+    seen = node(WELL, site=SITE, listening=listening, units=[unit], show=SHOW.format("back.service", state, 0))
+    found = [q for q in asked(seen) if isinstance(q, Command) and q.name == "journal"]
+    assert bool(found) is journal
+
+
+def test_the_journal_of_a_stopped_nginx() -> None:
+    show = SHOW.format("nginx.service", "failed", 0).strip() + "\nExecStart={ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -g x ; ignore_errors=no }\n"
+    found = asked(node(site=SITE, nginx=False, show=show))
+    assert any(isinstance(q, Command) and q.name == "journal" and q.args[0] == "nginx.service" for q in found)
+
+
+def test_the_output_of_a_process_started_by_hand() -> None:
+    seen = node(WELL, site=SITE, running=[process(7, ["uvicorn", "a"])])
+    assert ReadFile("/proc/7/fd/1", 64 << 10, tail=True) in asked(seen)
+
+
+def test_the_source_of_a_python_program() -> None:
+    seen = node(WELL, site=SITE, running=[process(7, ["python3", "x.py"], cwd="/srv")], listening=LISTENS)
+    assert ReadFile("/srv/x.py", 64 << 10) in asked(seen)
+
+
+def project(*, status: str = "running", site: str = SITE) -> dict[str, list[Query]]:
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.project.working_dir": "/srv/shop",
+              "com.docker.compose.project.config_files": "/srv/shop/compose.yaml"}
+    items = [{"Id": n * 20, "Name": f"/{n}", "Path": p, "State": {"Status": s}, "Config": {
+                "Labels": {**labels, "com.docker.compose.service": n}},
+              "Mounts": [{"Type": "bind", "Source": "/srv/shop/site", "Destination": "/etc/nginx/sites"}] if n == "web" else []}
+             for n, p, s in (("web", "nginx", "running"), ("api", "uvicorn", status))]
+    text = file("/srv/shop/compose.yaml", "services:\n  api:\n    env_file: api.env\n")
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
+                   ReadFile("/srv/shop/compose.yaml"): Answer("ok", files=(text,))}, name="engine", nginx=False)
+    web = node(WELL, site=site, name="web", kind="container", listening=LISTENS)
+    return follow_up(capture(web, engine, kind="compose", address="shop"), ObserveOptions())
+
+
+def test_the_engine_reads_compose_files_and_mounts() -> None:
+    wanted = project()["engine"]
+    assert {q.path for q in wanted if isinstance(q, ReadFile)} == {"/srv/shop/.env", "/srv/shop/api.env", "/srv/shop/site/shop"}
+    assert not [q for q in wanted if isinstance(q, Command)]
+
+
+def test_a_container_that_is_down_is_in_question() -> None:
+    wanted = project(status="exited")["engine"]
+    assert Command("docker-logs", ("api", "200")) in wanted and Command("compose-hash", ("shop", "*")) in wanted
+
+
+class Scripted:
+    """An asker that has every answer of a capture, counts its rounds and can fail."""
+
+    def __init__(self, seen: NodeCapture, *, fails: bool = False) -> None:
+        self.inner, self.fails, self.rounds = ReplayAsker(seen), fails, 0
+        self.name, self.kind = seen.name, seen.kind
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        self.rounds += 1
+        if self.fails:
+            raise Unreachable("gone")
+        return self.inner.ask(queries)
+
+    def clock(self) -> NodeClock:
+        return self.inner.clock()
+
+
+class Scene(BundleTarget):
+    """A target made of such askers."""
+
+    def __init__(self, seen: Capture, *, failing: Sequence[str] = ()) -> None:
+        super().__init__(seen.target, seen)
+        self.made = tuple(Scripted(n, fails=n.name in failing) for n in seen.nodes)
+
+    def askers(self) -> tuple[Scripted, ...]:  # type: ignore[override]
+        return self.made
+
+
+@pytest.mark.parametrize("name", ["machine", "compose"])
+def test_collecting_again_gives_the_same_capture(name: str) -> None:
+    seen = recorded(name)
+    scene = Scene(seen)
+    again = collect(scene, ObserveOptions())
+    assert snapshot(again) == snapshot(seen)
+    assert max(a.rounds for a in scene.made) <= 4
+
+
+def test_a_bundle_is_what_it_is() -> None:
+    seen = recorded("machine")
+    assert collect(BundleTarget(TargetRef("bundle", "x"), seen), ObserveOptions(probe=False)) is seen
+
+
+def test_a_node_that_fails_does_not_stop_the_others() -> None:
+    seen = recorded("compose")
+    found = snapshot(collect(Scene(seen, failing=["backend"]), ObserveOptions()))
+    assert "backend: gone" in found.notes and [n.name for n in found.nodes] == ["web"]
+    with pytest.raises(Unreachable, match="gone"):
+        collect(Scene(seen, failing=["backend", "web", "engine"]), ObserveOptions())
+
+
+def test_no_nginx_anywhere() -> None:
+    with pytest.raises(NoNginx) as raised:
+        collect(Scene(capture(node(nginx=False))), ObserveOptions())
+    assert raised.value.exit_code == 3 and "no /etc/nginx/nginx.conf" in raised.value.hint
+    with pytest.raises(NoNginx) as raised:
+        collect(Scene(capture(node(nginx=False, root=False))), ObserveOptions())
+    assert "not root" in raised.value.hint
+
+
+@pytest.mark.parametrize(("labels", "hint"), [
+    ({"com.docker.compose.project": "shop"}, "compose://shop"), ({}, "docker://web"), (None, "docker://" + "c" * 12),
+])
+def test_nginx_only_in_a_container_names_the_right_target(labels: dict[str, str] | None, hint: str) -> None:
+    inner = "c" * 64
+    own = processes(process(1, ["init"]), process(40, MASTER, comm="nginx", cgroup=f"/docker/{inner}"))
+    item = [{"Id": inner, "Name": "/web", "Config": {"Labels": labels}}] if labels is not None else []
+    seen = node({ListProcesses(): own, Command("docker-container", (inner,)): Answer("ok", json.dumps(item).encode())})
+    with pytest.raises(NoNginx) as raised:
+        collect(Scene(capture(seen)), ObserveOptions())
+    assert hint in raised.value.hint

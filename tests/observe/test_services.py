@@ -1,0 +1,152 @@
+"""Services: units with their wrappers and settings, processes started by hand, supervisors."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, FileAnswer, ReadFile
+from fixer.model.snapshot import Service, Snapshot
+from fixer.observe.assemble import snapshot
+from fixer.observe.filecontents import managed_by
+from fixer.observe.services import evidence_of, stdout_query
+from tests.observe.made import capture, file, node, process, sockets, stat, tcp_row
+from tests.observe.test_endpoints import SHOW
+
+SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+PATH = "/etc/systemd/system/back.service"
+
+
+def look(text: str = "", *, files: dict[str, str] | None = None, show: str = "", **more: object) -> Snapshot:
+    answers = {ReadFile(p, 1 << 16): Answer("ok", files=(file(p, t),)) for p, t in (files or {}).items()}
+    units = [file(PATH, f"[Service]\n{text}")] if text else []
+    return snapshot(capture(node({**answers}, site=SITE, units=units, show=show or (SHOW.format("back.service", "active", 0) if text else ""),
+                                 **more)))  # type: ignore[arg-type]
+
+
+def back(text: str, **more: object) -> Service:
+    return next(s for s in look(text, **more).services if s.name == "back.service")  # type: ignore[arg-type]
+
+
+def port(service: Service) -> int:
+    assert isinstance(service.bindings, Known)
+    return service.bindings.value[0].port
+
+
+@pytest.mark.parametrize(("text", "files", "expected"), [
+    ("ExecStart=uvicorn a --port 81", {}, 81), ("Environment=P=82\nExecStart=uvicorn a --port ${P}", {}, 82),
+    ("EnvironmentFile=-/etc/e\nEnvironment=P=82\nExecStart=uvicorn a --port $P", {"/etc/e": "P=83\n"}, 83),
+    ("EnvironmentFile=/etc/gone\nEnvironment=P=82\nExecStart=uvicorn a --port $P", {}, 82),
+    ("ExecStart=/srv/run", {"/srv/run": "#!/bin/sh\nexec uvicorn a --port 84\n"}, 84),
+    ("WorkingDirectory=/srv\nExecStart=/bin/bash run.sh", {"/srv/run.sh": "exec ./inner\n", "/srv/inner": "#!/bin/sh\nuvicorn a --port 85\n"}, 85),
+    ("WorkingDirectory=/srv\nExecStart=gunicorn a", {"/srv/gunicorn.conf.py": "workers = 3\nbind = ['127.0.0.1:86']\n"}, 86),
+    ("ExecStart=gunicorn -c /etc/g.py a", {"/etc/g.py": 'bind = "unix:/run/g.sock"\n'}, 0),
+    ("ExecStart=gunicorn -b :87 -c /etc/g.py a", {"/etc/g.py": 'bind = ":1"\n'}, 87),
+    ("ExecStart=gunicorn a", {"/gunicorn.conf.py": "bind = address\n"}, 8000),
+    ("WorkingDirectory=/srv\nExecStart=python3 main.py", {"/srv/main.py": "import uvicorn\nuvicorn.run(a, port=88)\n"}, 88),
+    ("ExecStart=uvicorn a --port 1\nExecStart=\nExecStart=uvicorn a --port 89", {}, 89),
+    ("ExecStart=/bin/sh -c 'cd /x && exec uvicorn a --port 90'", {}, 90),
+])
+def test_where_a_unit_says_its_port(text: str, files: dict[str, str], expected: int) -> None:
+    assert port(back(text, files=files)) == expected
+
+
+def test_workers_of_gunicorns_own_file() -> None:
+    found = back("WorkingDirectory=/srv\nExecStart=gunicorn a", files={"/srv/gunicorn.conf.py": "workers = 3\n"})
+    assert isinstance(found.workers, Known) and found.workers.value == 3
+    assert found.workers.evidence[0].where == "/srv/gunicorn.conf.py:1" and found.workers.evidence[0].text == "workers = 3"
+    assert isinstance(back("ExecStart=gunicorn -w 2 a", files={"/gunicorn.conf.py": "workers = 3\n"}).workers, Known)
+
+
+def test_specifiers_of_systemd() -> None:
+    show = SHOW.format("back@81.service", "active", 0).replace("back@81.service\n\n", "back@.service\n\n")
+    seen = look(show=show, files={"/etc/systemd/system/back@.service": "[Service]\nExecStart=uvicorn %p --port %i --x 5%%\n"})
+    found = next(s for s in seen.services if s.name == "back@81.service")
+    assert port(found) == 81 and "5%" in [w.text for w in found.command] and "back" in [w.text for w in found.command]
+
+
+def test_a_unit_whose_files_were_not_read() -> None:
+    show = SHOW.format("back.service", "active", 0) + "ExecStart={ path=/x ; argv[]=/srv/run ; ignore_errors=no }\n"
+    hidden = show.replace("\n\nExecStart", "\nExecStart")
+    found = next(s for s in look(show=hidden).services if s.name == "back.service")
+    assert isinstance(found.bindings, Unknown) and "/srv/run" in found.bindings.reason and found.runtime == "binary"
+
+
+def test_a_running_process_that_differs_from_its_files() -> None:
+    main = process(9, ["uvicorn", "a", "--port", "8000"], cgroup="/system.slice/back.service")
+    found = back("ExecStart=uvicorn a --port 9000", show=SHOW.format("back.service", "active", 9), running=[main])
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
+    assert found.bindings.value[1].source.where == "pid 9" and found.argv[0] == "uvicorn" and found.pids == (9,)
+
+
+def test_a_main_process_outside_of_its_cgroup() -> None:
+    found = back("ExecStart=uvicorn a", show=SHOW.format("back.service", "active", 9), running=[process(9, ["uvicorn", "a"])])
+    assert found.pids == (9,)
+
+
+def test_places_for_a_variable() -> None:
+    text = "EnvironmentFile=/etc/e\nExecStart=uvicorn a"
+    found = back(text, files={"/etc/e": "A=1"})
+    assert [(s.file, s.style) for s in found.env_slots] == [("/etc/e", "env-file"), (PATH, "unit")]
+    slot = found.env_slots[1]
+    data = f"[Service]\n{text}"
+    assert data[: slot.offset] + slot.template.format(name="K", value="v") + data[slot.offset :] == f"[Service]\nEnvironment=K=v\n{text}"
+    assert [e.name for e in found.env] == ["A"] and found.env[0].defined_in == "/etc/e:1"
+    assert back("Description=x").env_slots[0].style == "unit"
+
+
+def test_templates_and_units_that_are_not_there() -> None:
+    show = SHOW.format("a@.service", "inactive", 0) + SHOW.format("gone.service", "inactive", 0).replace("=loaded", "=not-found")
+    assert [s.name for s in look(show=show).services if s.unit] == []
+
+
+def bare(*running: list[FileAnswer], **more: object) -> list[Service]:
+    return [s for s in look(running=list(running), **more).services if s.unit is None and "nginx" not in s.name]  # type: ignore[arg-type]
+
+
+def test_processes_started_by_hand_are_one_service() -> None:
+    shell = process(5, ["-bash"], comm="bash", cgroup="/user.slice/session-1.scope")
+    top = process(6, ["python3", "/usr/bin/uvicorn", "a", "--workers", "2"], ppid=5, comm="uvicorn")
+    child = process(7, ["python3", "-c", "spawn"], ppid=6)
+    (found,) = bare(shell, top, child, listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [6, 7]}))
+    assert (found.id, found.manager, found.pids) == ("local/uvicorn[6]", "none", (6, 7)) and found.is_app_server
+    assert isinstance(found.workers, Known) and found.workers.value == 2 and evidence_of(found).where == "pid 6"
+
+
+def test_a_supervised_process() -> None:
+    above = process(5, ["/usr/bin/python3", "/usr/bin/supervisord", "-n"], comm="supervisord")
+    (found,) = [s for s in bare(above, process(6, ["uvicorn", "a"], ppid=5)) if s.runtime == "uvicorn"]
+    assert found.manager == "supervisord" and found.pids == (6,)
+
+
+def test_the_log_of_a_process() -> None:
+    asked = stdout_query(6)
+    entry = FileAnswer("/proc/6/fd/1", "ok", stat("link", link="/tmp/back.log"), b"one\ntwo\n")
+    seen = snapshot(capture(node({asked: Answer("ok", files=(entry,))}, site=SITE, running=[process(6, ["uvicorn", "a"])])))
+    (found,) = [s for s in seen.services if s.runtime == "uvicorn"]
+    assert isinstance(found.log, Known) and [line.text for line in found.log.value] == ["one", "two"]
+    (silent,) = bare(process(6, ["uvicorn", "a"]))
+    assert silent.log == Unknown("not asked")
+    pipe = FileAnswer("/proc/6/fd/1", "ok", stat("link", link="pipe:[5]"))
+    seen = snapshot(capture(node({asked: Answer("ok", files=(pipe,))}, site=SITE, running=[process(6, ["uvicorn", "a"])])))
+    assert [s.log for s in seen.services if s.runtime == "uvicorn"] == [Unknown("its output goes to no file")]
+
+
+def test_ids_are_unique() -> None:
+    show = SHOW.format("a.service", "active", 0) + SHOW.format("b.service", "active", 0)
+    ids = [s.id for s in look(show=show).services]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(("header", "name"), [
+    ("# Ansible managed: do not edit\n", "Ansible"), ("# This file is managed by Puppet\n", "Puppet"), ("# Generated by Chef\n", "Chef"),
+    ("; managed by Salt\n", "Salt"), ("# generated by cloud-init\n", "cloud-init"), ("# DO NOT EDIT\n", "a generator"),
+    ("server {\n  listen 443; # managed by Certbot\n}\n", "certbot"), ("# mine\n", ""), ("echo do not edit\n", ""),
+])
+def test_who_manages_a_file(header: str, name: str) -> None:
+    assert managed_by(header.encode()) == name
+
+
+def test_evidence_of_units() -> None:
+    found = back("ExecStart=uvicorn a")
+    assert evidence_of(found).text == "active (x)"
