@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from inspect import cleandoc
 
-from fixer.causes import load_causes
+from fixer.app.plugins import all_causes
 from fixer.errors import UsageError
 from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
 
@@ -13,13 +13,13 @@ from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
 def catalogue() -> CatalogueReport:
     """Every cause, in the catalogue's order."""
     return CatalogueReport(SCHEMA_VERSION, tuple(
-        CauseReport(cause.id, cause.family, cause.variants, cause.title) for cause in load_causes()
+        CauseReport(cause.id, cause.family, cause.variants, cause.title) for cause in all_causes()
     ))
 
 
 def page(word: str) -> str:
     """The page of a cause, asked for by its id or by the name of a variant."""
-    causes = load_causes()
+    causes = all_causes()
     wanted = word.strip().lower().replace("_", "-")
     for cause in causes:
         if wanted == cause.id or wanted in cause.variants:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fixer.app.looking import look_at
 from fixer.app.options import Repairing
 from fixer.app.person import Person
+from fixer.app.plugins import all_causes
 from fixer.diagnose import diagnose as judge
 from fixer.hosts.base import Target
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
@@ -49,7 +50,7 @@ class Course:
     def give(self, key: str, value: str) -> None:
         """An input more: it may complete repairs of what has been seen already."""
         self.inputs[key] = value
-        self.current = Look(self.current.snapshot, judge(self.current.snapshot, self.inputs))
+        self.current = Look(self.current.snapshot, judge(self.current.snapshot, self.inputs, causes=all_causes()))
 
     def plan(self) -> Plan:
         """The plan of the next round; only the first one is strict about words that nothing asks for."""

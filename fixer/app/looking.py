@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from fixer.app.options import Looking
+from fixer.app.plugins import all_causes
 from fixer.diagnose import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.base import Target
@@ -46,7 +47,7 @@ def _load(data: bytes) -> Capture:
 def look_at(target: Target, looking: Looking, inputs: Inputs | None = None) -> Look:
     """One look: what is there now, and what it means."""
     seen = snapshot(collect(target, observe_options(looking)))
-    return Look(seen, judge(seen, inputs or {}))
+    return Look(seen, judge(seen, inputs or {}, causes=all_causes()))
 
 
 def observe_options(looking: Looking) -> ObserveOptions:

@@ -15,8 +15,8 @@ _STARTED = re.compile(r"^(?:Started|Starting) \S")
 _GAVE_UP = re.compile(r"^\S+: Start request repeated too quickly|[Ss]tart request repeated too quickly")
 _STOPPED = re.compile(r"^(?:Stopping|Stopped) \S")
 _GRACEFUL = re.compile(
-    r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|background tasks)|Application shutdown|"
-    r"Handling signal: term)"
+    r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
+    r"background tasks)|Application shutdown|Handling signal: term)"
 )
 LOOPING_SPAN = 180.0     # seconds of log that matter while a service is started again and again
 
