@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from fixer.model.facts import Evidence, Fact
 from fixer.model.nginxconf import NginxConfig, Route
 from fixer.model.query import FileStat
+from fixer.model.service import (
+    ArgPlace,
+    Binding,
+    Container,
+    EnvAssignment,
+    EnvSlot,
+    LogLine,
+    Manager,
+    Service,
+    Unit,
+)
 from fixer.model.target import NodeKind, TargetRef
 
-Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
+__all__ = [
+    "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent", "FileContent",
+    "Listener", "LogLine", "Manager", "Nginx", "Node", "ProbeResult", "Process", "RouteFacts", "Service", "Snapshot",
+    "Unit",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,182 +64,6 @@ class Listener:
     pids: Fact[tuple[int, ...]]
     queued: int
     established: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """Where a service is told to listen, and the place that says so (`source.where` is file:line).
-
-    `start`/`end` are the byte span of the port (or socket path) in `file`, None where it is not written literally.
-    """
-
-    host: str
-    port: int
-    unix: str | None
-    source: Evidence
-    file: str | None = None
-    start: int | None = None
-    end: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A systemd unit as `systemctl show` tells it. Times are epoch seconds, 0.0 where never."""
-
-    name: str
-    load_state: str
-    active_state: str
-    sub_state: str
-    result: str
-    exec_main_code: int
-    exec_main_status: int
-    main_pid: int
-    n_restarts: int
-    unit_file_state: str
-    fragment_path: str
-    drop_in_paths: tuple[str, ...]
-    environment_files: tuple[str, ...]
-    environment_names: tuple[str, ...]
-    exec_start: tuple[str, ...]
-    user: str
-    group: str
-    working_directory: str
-    restart: str
-    type: str
-    need_daemon_reload: bool
-    condition_result: bool
-    load_error: str
-    active_enter: float
-    inactive_enter: float
-    state_change: float
-    start_limit_burst: int
-    start_limit_interval: float
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """A container as `docker inspect` tells it. Times are epoch seconds; values of variables are not kept."""
-
-    id: str
-    name: str
-    service: str | None
-    project: str | None
-    image: str
-    status: str
-    exit_code: int
-    error: str
-    oom_killed: bool
-    pid: int
-    restart_policy: str
-    restart_count: int
-    health: str | None
-    started_at: float
-    finished_at: float
-    argv: tuple[str, ...]
-    user: str
-    env_names: tuple[str, ...]
-    networks: tuple[tuple[str, str, tuple[str, ...]], ...]   # (network, ip, aliases)
-    published: tuple[tuple[str, int, int], ...]              # (host ip, host port, container port)
-    mounts: tuple[tuple[str, str, bool], ...]                # (source, destination, writable), binds only
-    labels: tuple[tuple[str, str], ...]
-    is_machine: bool = False
-
-    def label(self, name: str) -> str | None:
-        """The value of one label, None where it is not set."""
-        return dict(self.labels).get(name)
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line of a service's log. `at` is epoch seconds, None where the line has no time. Text is raw and hostile."""
-
-    at: float | None
-    text: str
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class EnvAssignment:
-    """A variable a service is given, by name and place; never its value. `defined_in` is file:line."""
-
-    name: str
-    defined_in: str
-    empty: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ArgPlace:
-    """One word of a service's command after variables are replaced, and where it is written.
-
-    `start`/`end` is the byte span of the word's text in `file` (inside its quotes), None where it is not literal
-    there (a default of the server, a value put together from several places).
-    """
-
-    text: str
-    file: str | None = None
-    line: int = 0
-    start: int | None = None
-    end: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EnvSlot:
-    """Where a new variable of a service can be written: put `template` at byte `offset` of `file`.
-
-    `template` holds `{name}` and `{value}`; the value must be quoted for `style` by whoever fills it in. `only_for`
-    names the variables that this place is read for (a compose file's `${NAME}` from `.env`), empty for any.
-    """
-
-    node: str
-    file: str
-    offset: int
-    template: str
-    style: Literal["env-file", "unit", "yaml-map", "yaml-list", "shell"]
-    only_for: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What runs, or should run, behind a route: its manager's view, its processes, its sockets, its log.
-
-    `id` is unique in the snapshot: `NODE/NAME`. `bindings` are what its command, unit files, environment files and
-    wrapper scripts say it listens on (several where they contradict each other, the effective one first).
-    `workers` is the number of worker processes it is told to run (1 where nothing says so), with the place.
-    `runtime` is what serves: `uvicorn`, `gunicorn`, `hypercorn`, `daphne`, `node`, `python` (a script), `binary` …,
-    empty where it is not known; prefer a real server over a bare script when two could be meant.
-    `command` is the command as its unit, wrapper or compose file says, word by word with places; `command_style` how
-    a word would be added there. `env_slots` are places for a new variable, the preferred one first.
-    `files_node` is the node that holds the files named by bindings, command and env_slots.
-    """
-
-    id: str
-    name: str
-    node: str
-    manager: Manager
-    unit: Unit | None
-    container: Container | None
-    pids: tuple[int, ...]
-    argv: tuple[str, ...]
-    bindings: Fact[tuple[Binding, ...]]
-    env: tuple[EnvAssignment, ...]
-    env_places: tuple[str, ...]          # files that feed its environment, the preferred one for a new value first
-    workers: Fact[int]
-    log: Fact[tuple[LogLine, ...]]
-    is_app_server: bool                  # an application server (uvicorn, gunicorn, node …), not a system daemon
-    runtime: str = ""
-    command: tuple[ArgPlace, ...] = ()
-    command_style: Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"] = ""
-    env_slots: tuple[EnvSlot, ...] = ()
-    files_node: str = ""
-
-    @property
-    def running(self) -> bool:
-        """True when its manager or the process table shows it alive."""
-        if self.unit is not None:
-            return self.unit.active_state == "active" or self.unit.main_pid > 0
-        if self.container is not None:
-            return self.container.status in ("running", "paused")
-        return bool(self.pids)
 
 
 @dataclass(frozen=True, slots=True)

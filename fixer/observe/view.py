@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fixer.model.capture import Capture, NodeCapture
-from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.facts import Fact, Known
 from fixer.model.query import (
     Answer,
     Command,
@@ -177,11 +177,6 @@ _LOOPBACK = re.compile(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$"
 def is_loopback(address: str) -> bool:
     """True for an address that never leaves the node."""
     return bool(_LOOPBACK.match(address))
-
-
-def unknown_answer(answer: Answer | None) -> Unknown:
-    """Why an answer gives no value."""
-    return Unknown("not asked") if answer is None else Unknown(answer.message or answer.status)
 
 
 def known_pids(fact: Fact[tuple[int, ...]]) -> tuple[int, ...]:
