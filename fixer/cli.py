@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -51,6 +52,7 @@ NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and o
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    gc.set_threshold(100_000)     # a short run that makes many objects and hardly a cycle
     words = list(sys.argv[1:] if argv is None else argv)
     return boundary.run(lambda: app(args=words, prog_name="fixer", standalone_mode=False), words)
 

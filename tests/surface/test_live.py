@@ -162,6 +162,27 @@ def test_an_interrupt_while_it_settles_takes_the_round_back(machine: str) -> Non
     assert fixer("diagnose", machine).returncode == 1
 
 
+def test_a_killed_repair_is_told_and_taken_back(machine: str) -> None:
+    before = site_files(machine)
+    process = subprocess.Popen([*FIXER, "repair", machine, "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "reload nginx" in line and line.startswith("OK"):
+            break
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    told = printed("diagnose", fixer("diagnose", machine, "--json"))["notes"]
+    assert any("was cut off before its end" in note for note in told)
+    assert site_files(machine) != before
+    refused = fixer("repair", machine, "--json")
+    assert refused.returncode == 4 and "--yes" in printed("repair", refused)["error"]["hint"]
+    undone = fixer("undo", machine, "--json")
+    assert undone.returncode == 0 and printed("undo", undone)["conflicts"] == []
+    assert site_files(machine) == before
+    assert not printed("diagnose", fixer("diagnose", machine, "--json"))["notes"]
+
+
 def test_a_bundle_tells_the_same(machine: str, tmp_path: Path) -> None:
     bundle = tmp_path / "incident.tgz"
     done = fixer("collect", machine, "-o", str(bundle))

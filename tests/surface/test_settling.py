@@ -1,0 +1,67 @@
+"""After a change: one good moment proves nothing, a streak does; what still starts is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from fixer.app import settling
+from fixer.app.settling import settle, wait_until_well
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Diagnosis, Repair
+from fixer.verify import Look
+from tests.causes.building import healthy, moved
+
+
+def look(seen: object) -> Look:
+    snapshot = seen.snapshot()  # type: ignore[attr-defined]
+    return Look(snapshot, diagnose(snapshot))
+
+
+BROKEN, WELL = look(moved()), look(healthy())
+FAULT = BROKEN.diagnosis.findings[0]
+OTHER = Look(BROKEN.snapshot, replace(BROKEN.diagnosis, findings=(replace(FAULT, cause="crash-killed"),), checks=()))
+STARTING = Look(BROKEN.snapshot, Diagnosis(
+    "broken", (replace(FAULT, cause="slow-start", repairs=(Repair("wait", "safe", "wait", (), waits=True),)),), (), (),
+))
+
+
+def showing(*looks: Look) -> Callable[[], Look]:
+    """Each look in turn, then the last one for ever."""
+    rest = list(looks)
+    return lambda: rest.pop(0) if len(rest) > 1 else rest[0]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settling, "PAUSE", 0.01)
+    monkeypatch.setattr(settling, "STEADY", 0.03)
+
+
+@pytest.mark.parametrize(("looks", "better"), [
+    ((WELL,), True), ((BROKEN,), False), ((BROKEN, BROKEN, WELL), True), ((WELL, BROKEN), False), ((OTHER,), True),
+    ((STARTING, STARTING, WELL), True), ((STARTING, BROKEN), False), ((WELL, OTHER), True), ((WELL, WELL, STARTING, BROKEN), False),
+])
+def test_a_round_is_judged_by_what_holds(looks: tuple[Look, ...], better: bool) -> None:
+    settled = settle(showing(*looks), BROKEN, FAULT, limit=0.4)
+    assert settled.verification.better is better
+    assert settled.look is looks[-1]
+
+
+def test_good_and_bad_in_turn_is_not_better() -> None:
+    turn = [WELL, BROKEN] * 500
+    settled = settle(turn.pop, BROKEN, FAULT, limit=0.3)
+    assert not settled.verification.better
+
+
+def test_what_only_starts_when_the_time_is_over_is_kept_as_better() -> None:
+    assert settle(showing(STARTING), BROKEN, FAULT, limit=0.2).verification.better
+
+
+@pytest.mark.parametrize(("looks", "end"), [
+    ((STARTING, STARTING, WELL), WELL), ((STARTING, OTHER), OTHER), ((STARTING,), STARTING),
+])
+def test_what_heals_by_itself_is_waited_for(looks: tuple[Look, ...], end: Look) -> None:
+    assert wait_until_well(showing(*looks), looks[0], limit=0.4) is end
