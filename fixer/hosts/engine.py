@@ -13,6 +13,8 @@ from fixer.hosts.local import LocalAsker
 from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind
 
+_HASH_LABEL = "com.docker.compose.config-hash"
+DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
 _DOCKER = ("docker-project", "docker-container", "docker-logs", "docker-top", "compose-hash")
 
 
@@ -115,4 +117,24 @@ def _compose_hash(project: str, service: str) -> Answer:
         said = result.stderr.decode(errors="replace").strip().splitlines()
         message = said[-1][:200] if said else "docker compose config failed"
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message=message)
-    return Answer("ok", result.stdout, returncode=0)
+    return Answer("ok", _with_same_services(result.stdout, mine, words), returncode=0)
+
+
+def _with_same_services(printed: bytes, containers: list[Inspected], words: Sequence[str]) -> bytes:
+    """The hashes, the label's own where compose would not replace the container although it prints another.
+
+    `config --hash` drops env_file before it hashes and `up` does not, so a service with one never gives its label back
+    (compose 2.26). What decides is what an up would do: it is asked without doing it.
+    """
+    hashes = dict(line.split()[:2] for line in printed.decode(errors="replace").splitlines() if len(line.split()) >= 2)
+    labels = {
+        service: label for service, label in (
+            (dockercli.labels_of(c).get(dockercli.SERVICE_LABEL, ""), dockercli.labels_of(c).get(_HASH_LABEL, ""))
+            for c in containers
+        ) if label and hashes.get(service, label) != label
+    }
+    for service, label in labels.items():
+        tried = dockercli.docker(*words, "up", *DRY_UP, service)
+        if tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr:
+            hashes[service] = label
+    return "".join(f"{service} {value}\n" for service, value in hashes.items()).encode()

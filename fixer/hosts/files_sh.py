@@ -216,15 +216,14 @@ class ShFiles:
     def lock(self, path: str) -> Iterator[None]:
         """A live `flock` on the node holds it: it ends with its input, so also when we are killed."""
         held = os.urandom(16).hex()
-        script = 'umask 077; flock -n "$1" sh -c \'echo "$1"; exec cat\' sh "$2" || echo "busy $2 $?"'
+        script = 'umask 077; flock -n "$1" sh -c \'echo "$1"; exec cat\' sh "$2" 2>&1 || echo "busy $2"'
         holder = Conversation((*self._enter, "sh", "-c", script, "sh", path, held))
         try:
             before = holder.exchange(b"", f"{held}".encode(), _TIMEOUT)
             if before is None:
                 raise Unreachable(f"no lock on the node: {holder.complaint()[-300:] or 'no answer'}")
             if before.endswith(b"busy "):
-                complaint = holder.complaint()
-                if complaint:
+                if complaint := before.removesuffix(b"busy ").decode(errors="replace"):
                     raise _error(complaint, path)
                 raise Locked("another repair or undo is at work on this target", "wait until it has ended")
             yield

@@ -14,6 +14,7 @@ from fixer.hosts.base import CommandResult
 
 MAX_OUTPUT = 16 << 20
 _GRACE = 1.0       # between TERM and KILL
+_FAREWELL = 5.0    # for a conversation to end by itself: what it holds on a node (a lock) is free only then
 _AFTERGLOW = 0.2   # how long a finished command's pipes may stay open: a daemon that it started may hold them
 _CHUNK = 1 << 16
 
@@ -209,7 +210,7 @@ class Conversation:
             with contextlib.suppress(OSError):
                 self._child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(_GRACE)
+            self._child.wait(_FAREWELL)
         if self._child.poll() is None:
             _kill_group(self._child)
         _close_pipes(self._child)
