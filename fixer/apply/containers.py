@@ -60,11 +60,19 @@ def demand_same_service(step: ComposeUp, engine: Runner) -> None:
         what = f"the files of project {step.project} cannot be read: {complaint(result)}"
         raise Conflict(what, "nothing was changed")
     words = result.stdout.decode("utf-8", "replace").split()
-    if not step.config_hash or words != [step.service, step.config_hash]:
+    same = bool(step.config_hash) and words[:1] == [step.service]
+    if not same or (words != [step.service, step.config_hash] and _would_replace(step, engine)):
         raise Conflict(
             f"the compose files say something else of {step.service} than what was deployed",
             "an up would deploy more than this repair; make the edit by hand and bring the service up",
         )
+
+
+def _would_replace(step: ComposeUp, engine: Runner) -> bool:
+    """Whether an up would make another container: `config --hash` drops env_file and so differs from every label."""
+    words = ("up", "--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never", step.service)
+    result = engine.run(compose_command(step, *words), timeout=_LONG)
+    return result.returncode != 0 or b"Recreat" in result.stdout + result.stderr
 
 
 def compose_up(step: ComposeUp, engine: Runner) -> None:
