@@ -37,7 +37,8 @@ def kill_group(container: str, pid: int) -> None:
 
 
 class ContainerAsker:
-    """A container to be observed. One that does not run is never started: it is `Unreachable`, with its status."""
+    """A container to be observed. One that does not run is never started: it is `Unreachable`, with its status, except
+    that the files of a stopped nginx are read, for they say why and where it should run."""
 
     def __init__(self, name: str, item: Inspected) -> None:
         self.name = name
@@ -56,7 +57,10 @@ class ContainerAsker:
         """One round through its shell; its probes meanwhile from its network namespace where that can be entered."""
         status = dockercli.status_of(self._item)
         if status != "running":
-            raise Unreachable(f"container {self._container} is {status}")
+            if status == "paused" or not dockercli.runs_nginx(self._item):
+                raise Unreachable(f"container {self._container} is {status}")
+            self._shellless = True
+            return shellless.stopped_answers(self._container, status, queries)
         entered = _Entered([q for q in dict.fromkeys(queries) if isinstance(q, Probe)], self._pid_here())
         rest = [q for q in queries if not (entered.works and isinstance(q, Probe))]
         answers: dict[Query, Answer] = {}

@@ -86,6 +86,13 @@ def labels_of(item: Inspected) -> Mapping[str, str]:
     return {str(key): str(value) for key, value in labels.items()}
 
 
+def runs_nginx(item: Inspected) -> bool:
+    """Whether its command or its image names nginx."""
+    image = str((item.get("Config") or {}).get("Image", ""))
+    words = [item.get("Path"), *(item.get("Args") or []), image.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]]
+    return any(isinstance(word, str) and word.rsplit("/", 1)[-1] in ("nginx", "openresty") for word in words)
+
+
 def status_of(item: Inspected) -> str:
     """running, exited, paused, created, restarting, removing or dead."""
     return str((item.get("State") or {}).get("Status", ""))

@@ -39,6 +39,23 @@ def answers(container: str, pid: int, queries: Sequence[Query]) -> Mapping[Query
     return {query: _answer(container, pid, query) for query in queries}
 
 
+def stopped_answers(container: str, status: str, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+    """The files of a container that does not run, bind mounts included; it has no process and no socket."""
+    return {query: _stopped(container, status, query) for query in queries}
+
+
+def _stopped(container: str, status: str, query: Query) -> Answer:
+    match query:
+        case ReadFile() | ReadTree() | ReadGlob():
+            return _answer(container, 0, query)
+        case ListProcesses():
+            return Answer("ok")
+        case ListSockets():
+            return Answer("ok", files=tuple(FileAnswer(f"/proc/net/{name}", "ok") for name in ("tcp", "tcp6", "unix")))
+        case Command() | Probe():
+            return Answer("no-tool", message=f"the container is {status}")
+
+
 def _answer(container: str, pid: int, query: Query) -> Answer:
     match query:
         case ReadFile():

@@ -30,7 +30,7 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
         return recorded(target)
     askers = {asker.name: asker for asker in target.askers()}
     nodes: dict[str, NodeCapture] = {name: _unasked(asker) for name, asker in askers.items()}
-    _ask_all(askers, {name: survey(name, target.ref) for name in askers}, nodes)
+    _ask_all(askers, {name: survey(name, asker.kind, target.ref) for name, asker in askers.items()}, nodes)
     if all(node.unreachable for node in nodes.values()):
         raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
     _require_nginx(_capture(target, nodes, options), askers)

@@ -16,7 +16,7 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.snapshot import Container, Service
-from fixer.model.target import TargetRef
+from fixer.model.target import NodeKind, TargetRef
 from fixer.observe.composefile import compose_service
 from fixer.observe.composelabels import compose_paths, environment_paths
 from fixer.observe.composeproject import hash_query, project_of
@@ -43,14 +43,15 @@ TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely rea
 Questions = dict[str, list[Query]]
 
 
-def survey(name: str, ref: TargetRef) -> list[Query]:
-    """The first round for one node."""
+def survey(name: str, kind: NodeKind, ref: TargetRef) -> list[Query]:
+    """The first round for one node; only a machine has units."""
     if name == ENGINE:
         return [Command("docker-project" if ref.kind == "compose" else "docker-container", (ref.address,))]
-    return [
+    common: list[Query] = [
         ListProcesses(), ListSockets(), ReadTree("/etc/nginx"), log_query(DEFAULT_LOG), ReadFile("/etc/hosts"),
-        Command("ip-addresses"), Command("systemctl-show"), UNIT_FILES,
+        Command("ip-addresses"),
     ]
+    return [*common, Command("systemctl-show"), UNIT_FILES] if kind == "machine" else common
 
 
 def follow_up(capture: Capture, options: ObserveOptions) -> Questions:

@@ -57,10 +57,11 @@ def failure(seconds_ago: float, path: str = "/") -> str:
 
 
 def test_the_first_round() -> None:
-    first = survey("web", TargetRef("compose", "shop"))
+    first = survey("web", "machine", TargetRef("compose", "shop"))
     assert ListProcesses() in first and ReadTree("/etc/nginx") in first and Command("systemctl-show") in first
-    assert survey("engine", TargetRef("compose", "shop")) == [Command("docker-project", ("shop",))]
-    assert survey("engine", TargetRef("docker", "web")) == [Command("docker-container", ("web",))]
+    assert Command("systemctl-show") not in survey("web", "container", TargetRef("compose", "shop"))
+    assert survey("engine", "machine", TargetRef("compose", "shop")) == [Command("docker-project", ("shop",))]
+    assert survey("engine", "machine", TargetRef("docker", "web")) == [Command("docker-container", ("web",))]
 
 
 def test_the_second_round_probes_and_then_all_is_said() -> None:
