@@ -10,6 +10,7 @@ from benchmarks.machine import machine, run, times_inside
 from benchmarks.ratio import Row, row
 
 RUNS = 20
+FIND_PORT = "grep -RhoE '127.0.0.1:[0-9]{4,5}' /etc/nginx | head -n 1"
 INSIDE = {
     "six steps": ["bash", "/opt/six_steps.sh"],
     "fixer": ["env", "PYTHONPATH=/opt/badgateway", "python3", "-m", "fixer", "diagnose"],
@@ -29,8 +30,8 @@ def help_row() -> Row:
 def diagnose_rows(scenario: str) -> list[Row]:
     """`fixer diagnose` as `local` inside a machine against the guide's six steps in the same machine."""
     with machine(scenario) as container:
-        port = run("docker", "exec", container, "sh", "-c", "cat /etc/nginx/sites-enabled/* | grep -oE ':[0-9]{4,5}'")
-        env = ["env", f"PORT={port.split()[0].decode().strip(':')}"] if port.split() else []
+        port = run("docker", "exec", container, "sh", "-c", FIND_PORT)
+        env = ["env", f"PORT={port.decode().strip().rpartition(':')[2] or '8000'}"]
         commands = {**INSIDE, "six steps": [*env, *INSIDE["six steps"]]}
         times = times_inside(container, commands, RUNS)
     base = times["six steps"]

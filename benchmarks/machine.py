@@ -20,8 +20,9 @@ def run(*argv: str | Path, stdin: bytes = b"") -> bytes:
 
 
 def lab_ids() -> set[str]:
-    """The labs that are up."""
-    return {entry["id"] for entry in json.loads(run(LAB, "status", "--json"))["labs"]}
+    """The labs that are up and ours: others on the same engine are listed by id alone."""
+    labs = json.loads(run(LAB, "status", "--json"))["labs"]
+    return {entry["id"] for entry in labs if "asked" in entry}
 
 
 @contextmanager

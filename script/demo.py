@@ -33,9 +33,9 @@ def show(*words: str, expect: tuple[int, ...]) -> str:
 
 
 def running() -> dict[str, dict[str, str]]:
-    """The labs that are up, by id."""
+    """The labs that are up and ours, by id."""
     output = subprocess.run([BIN / "lab", "status", "--json"], check=True, capture_output=True).stdout
-    return {entry["id"]: entry for entry in json.loads(output)["labs"]}
+    return {entry["id"]: entry for entry in json.loads(output)["labs"] if "asked" in entry}
 
 
 def act(way: str, stack: str) -> str:
