@@ -120,17 +120,23 @@ def _until(lab: Lab, step: Table) -> None:
 
 
 def _gone(lab: Lab, step: Table) -> None:
-    """Wait until a part is down and nothing will start it again: a unit that failed, a container that exited."""
+    """Wait until a part is down and nothing will start it again; with `once`, until it ended at least once."""
     role: Role = step["gone"]
+    ended = _ended_on_machine if lab.stack == "host" else _ended_in_container
+    wait_for(lambda: ended(lab, role, once=bool(step.get("once"))), float(step.get("within", 60.0)),
+             f"{lab.id}: {role} did not end", lab)
 
-    def given_up() -> bool:
-        if lab.stack == "host":
-            state = lab.run_in("web", ["systemctl", "is-active", lab.unit(role)], check=False).text
-            return state in ("failed", "inactive")
-        shown = docker("inspect", "-f", "{{.State.Status}}", lab.container(role), check=False)
-        return shown.text in ("exited", "dead")
 
-    wait_for(given_up, float(step.get("within", 60.0)), f"{lab.id}: {role} did not give up", lab)
+def _ended_on_machine(lab: Lab, role: Role, *, once: bool) -> bool:
+    shown = lab.run_in("web", ["systemctl", "show", "-p", "ActiveState,NRestarts", "--value", lab.unit(role)]).text
+    words = shown.split()
+    return any(word in ("failed", "inactive") for word in words) or (once and "0" not in words)
+
+
+def _ended_in_container(lab: Lab, role: Role, *, once: bool) -> bool:
+    shown = docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", lab.container(role), check=False).text
+    state, _, restarts = shown.partition(" ")
+    return state in ("exited", "dead") or (once and restarts not in ("", "0"))
 
 
 def _compose(lab: Lab, step: Table) -> None:

@@ -25,10 +25,14 @@ SCHEMA = Path(__file__).with_name("scenario.schema.json")
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """How risky the expected repair is, and the exit code of `repair --yes --max-risk disruptive` with the input."""
+    """How risky the expected repair is, and the exit code of `repair --yes --max-risk disruptive` with the input.
+
+    `cleared_by_restart`: nobody can put the fault back once the service was restarted, so undo is tried before.
+    """
 
     risk: str
     exit: int
+    cleared_by_restart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

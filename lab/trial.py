@@ -166,7 +166,13 @@ def _run(trial: Trial) -> None:
         return
     _withheld(trial, before)
     _repair(trial, before)
-    if repair.exit == 0:
+    if repair.exit == 4:
+        return
+    if repair.cleared_by_restart:
+        _undo(trial, before)
+        _repair(trial, before)
+        _last(trial)
+    else:
         _last(trial)
         _undo(trial, before)
 
