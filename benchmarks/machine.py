@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +43,7 @@ def install(container: str) -> None:
     """Copy fixer, typer and the benchmark's own programs; bytecode is made inside, as pip would."""
     with tempfile.TemporaryDirectory() as temporary:
         site = Path(temporary) / "badgateway"
-        wheels = ["typer", "annotated-doc", "shellingham"]
+        wheels = [f"{name}=={version(name)}" for name in ("typer", "annotated-doc", "shellingham")]
         run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", site, *wheels)
         run("cp", "-r", ROOT / "fixer", site / "fixer")
         run("docker", "cp", site, f"{container}:/opt/badgateway")
@@ -54,6 +55,10 @@ def install(container: str) -> None:
 
 def times_inside(container: str, commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
     """Milliseconds of each command, measured inside the machine by one program."""
+    for argv in commands.values():
+        code = subprocess.run(["docker", "exec", container, *argv], capture_output=True, check=False).returncode
+        if code > 1:
+            raise SystemExit(f"{' '.join(argv)} ended with {code}: nothing to measure")
     job = json.dumps({"runs": runs, "commands": commands}).encode()
     output = run("docker", "exec", "-i", container, "python3", "/opt/alternate.py", stdin=job)
     times: dict[str, list[float]] = json.loads(output)
