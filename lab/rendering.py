@@ -119,7 +119,7 @@ def _render_containers(full: Parameters) -> Rendering:
     files = [
         _file("compose.yaml", "../containers.yaml", full),
         _file(str(full["site"]), "nginx/site.conf", full),
-        *_app(f"{backend}/app", "app/settings.py", full),
+        *_app(f"{backend}/app", "app/settings.py.in", full),
     ]
     if full["place"] == "snippet":
         files.append(File(f"{web}/snippets/{full['word']}.conf", _dedented(full)))
@@ -132,7 +132,7 @@ def _render_containers(full: Parameters) -> Rendering:
         files.append(File(".env", f"COMPOSE_MENU=0\n{secret}".encode(), 0o600))
     if full["second_site"]:
         files.append(_file(f"{folder}/{full['second']}.conf", "nginx/second.conf", full))
-        files += _app(f"{full['second']}/app", "app/second_settings.py", full)
+        files += _app(f"{full['second']}/app", "app/second_settings.py.in", full)
     if full["stranger"]:
         files.append(_file(f"{full['neighbour']}/{full['neighbour']}.py", "app/neighbour.py", full))
     return Rendering({file.path: file for file in files})
@@ -142,7 +142,7 @@ def _render_host(full: Parameters) -> Rendering:
     files: list[File | Link] = [_file("compose.yaml", "../host.yaml", full), *_host_nginx(full), *_host_backend(full)]
     if full["second_site"]:
         files.append(_file(f"/etc/nginx/conf.d/{full['second']}.conf", "nginx/second.conf", full))
-        files += _app(f"{full['second_home']}/app", "app/second_settings.py", full)
+        files += _app(f"{full['second_home']}/app", "app/second_settings.py.in", full)
         files += _unit(str(full["second_unit"]), "host/second.service", full)
     if full["stranger"]:
         path = f"/usr/lib/{full['neighbour']}/{full['neighbour']}.py"
@@ -170,7 +170,7 @@ def _host_nginx(full: Parameters) -> list[File | Link]:
 def _host_backend(full: Parameters) -> list[File | Link]:
     """The application, its unit, and what the seed puts beside it."""
     unit, home = str(full["unit"]), str(full["home"])
-    files: list[File | Link] = [*_app(f"{home}/app", "app/settings.py", full)]
+    files: list[File | Link] = [*_app(f"{home}/app", "app/settings.py.in", full)]
     files += _unit(unit, "host/backend.service", full)
     if full["port_place"] == "dropin":
         files.append(_file(f"/etc/systemd/system/{unit}.service.d/listen.conf", "host/dropin.conf", full))
