@@ -212,6 +212,7 @@ def test_a_crash_anywhere_in_a_repair_leaves_all_old_or_all_new(ground: Ground) 
         assert ground.seen() == before
 
 
+@pytest.mark.slow
 def test_a_second_crash_anywhere_in_the_recovery_too(ground: Ground) -> None:
     repair(ground.target(), ground.plan())
     new = tree(ground.site)
@@ -219,6 +220,7 @@ def test_a_second_crash_anywhere_in_the_recovery_too(ground: Ground) -> None:
     assert every_pair(ground, lambda target: repair(target, ground.plan()), [ground.old, new]) > 1000
 
 
+@pytest.mark.slow
 def test_an_undo_that_crashes_anywhere_ends_all_old_or_was_never_begun(ground: Ground) -> None:
     repair(ground.target(), ground.plan())
     new = tree(ground.site)

@@ -10,6 +10,8 @@ from lab.oracle import Baseline, LoadSpec, ask, record
 from lab.oracle.load import judge, load_from_json, load_to_json, percentile95
 from tests.oracle.office import Ask, OneAtATime, Reply, Trick, document, page, served
 
+pytestmark = pytest.mark.slow
+
 SPEC = LoadSpec(limit=0.25, work=0.06, requests=40, at_once=12)
 
 
