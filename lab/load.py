@@ -11,7 +11,9 @@ from lab.places import compose_root
 from lab.stack import Lab
 from lab.templates import fill_deep
 
-MINUTES = 30.0  # nobody's forgotten lab works for longer
+MINUTES = 30.0      # nobody's forgotten lab works for longer
+PAUSE = (2.0, 4.0)  # seconds between an answer, good or bad, and the next question
+MORE = 1.2          # reports asked for, as a multiple of what one worker serves: they fail, the queue grows slowly
 
 
 def load_of(lab: Lab) -> LoadSpec | None:
@@ -26,8 +28,8 @@ def load_of(lab: Lab) -> LoadSpec | None:
 
 
 def people_for(spec: LoadSpec) -> int:
-    """As many as one worker cannot serve within the limit: all of them waiting at once take longer than that."""
-    return math.floor(spec.limit / spec.work) + 1
+    """As many as ask for more than one worker serves, even when each waits the whole time limit for its answer."""
+    return math.ceil(MORE * (spec.limit + sum(PAUSE) / 2) / spec.work)
 
 
 def start_visitors(lab: Lab) -> None:
@@ -40,7 +42,7 @@ def start_visitors(lab: Lab) -> None:
     front = f"{lab.id}-host" if lab.stack == "host" else lab.service("web")
     image = str(lab.params["image_app"])
     account = [str(lab.params["login"]), str(lab.params["password"])]
-    words = [f"http://{front}", "", *account, str(people_for(spec)), str(MINUTES * 60)]
+    words = [f"http://{front}", *account, str(people_for(spec)), *map(str, PAUSE), str(MINUTES * 60)]
     docker("run", "-d", "--init", "--name", f"{lab.id}-visitors", "--label", f"{LABEL}={lab.id}",
            "--network", networks.split()[0], "--memory", "128m",
            "--mount", f"type=bind,src={compose_root() / 'visitors' / 'visit.py'},dst=/visit.py,readonly",

@@ -1,6 +1,6 @@
 """Visitors of the back office: each logs in once, then asks for the report again and again, with a pause between.
 
-    visit.py URL HOST USER PASSWORD PEOPLE SECONDS
+    visit.py URL USER PASSWORD PEOPLE PAUSE_FROM PAUSE_TO SECONDS
 
 Each person waits for an answer before asking anew, so the rate is bounded; after SECONDS all go home.
 """
@@ -12,8 +12,6 @@ import threading
 import time
 from urllib.parse import urlencode, urlsplit
 
-READING = (0.4, 1.2)    # pause after a report
-IMPATIENT = (0.1, 0.5)  # pause after a page that failed: people press reload
 PATIENCE = 70.0
 
 
@@ -32,26 +30,28 @@ def request(url, method, path, headers, body=None):
         connection.close()
 
 
-def person(url, host, account, until):
+def person(url, account, pause, until):
     """One visitor."""
-    headers = {"Host": host} if host else {}
     cookie = ""
     while time.monotonic() < until:
         if not cookie:
-            form = {**headers, "Content-Type": "application/x-www-form-urlencoded"}
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
             status, cookie = request(url, "POST", "/api/login", form, urlencode(account))
+            if not cookie:
+                time.sleep(random.uniform(*pause))
         else:
-            status, _ = request(url, "GET", "/api/report", {**headers, "Cookie": cookie})
+            status, _ = request(url, "GET", "/api/report", {"Cookie": cookie})
             cookie = "" if status in {401, 403} else cookie
-        time.sleep(random.uniform(*(READING if status == 200 else IMPATIENT)))
+            time.sleep(random.uniform(*pause))
 
 
 def main():
-    url, host, user, password, people, seconds = sys.argv[1:7]
+    url, user, password, people, pause_from, pause_to, seconds = sys.argv[1:8]
     account = {"user": user, "password": password}
+    pause = float(pause_from), float(pause_to)
     until = time.monotonic() + float(seconds)
     threads = [
-        threading.Thread(target=person, args=(url, host, account, until), daemon=True) for _ in range(int(people))
+        threading.Thread(target=person, args=(url, account, pause, until), daemon=True) for _ in range(int(people))
     ]
     for thread in threads:
         thread.start()

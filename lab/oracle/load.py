@@ -26,7 +26,7 @@ class LoadSpec:
     limit: float
     work: float
     requests: int = 50
-    at_once: int = 5
+    at_once: int = 4
     broken_share: float = 0.4
     well_share: float = 0.01
 
