@@ -26,6 +26,8 @@ By hand
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.editing import container_of
@@ -65,8 +67,20 @@ def judge(case: Case) -> Verdict:
 
 
 def stopped_processes(pressure: Pressure) -> tuple[Process, ...]:
-    """The processes of the service that a signal stopped."""
-    return tuple(p for p in pressure.processes if p.state == "T")
+    """The processes of the service that a signal stopped, children first.
+
+    A parent that goes on before its workers takes them for hung and kills them.
+    """
+    stopped = {p.pid: p for p in pressure.processes if p.state == "T"}
+    return tuple(sorted(stopped.values(), key=lambda p: (-_depth(p, stopped), p.pid)))
+
+
+def _depth(process: Process, among: Mapping[int, Process]) -> int:
+    depth, seen = 0, {process.pid}
+    while (parent := among.get(process.ppid)) is not None and parent.pid not in seen:
+        depth, process = depth + 1, parent
+        seen.add(parent.pid)
+    return depth
 
 
 def _paused(case: Case, pressure: Pressure) -> Finding:

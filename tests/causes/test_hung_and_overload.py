@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from fixer.causes.backend_hung import stopped_processes
+from fixer.causes.pressure import Pressure
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
@@ -24,6 +28,7 @@ from tests.causes.building import (
     listener,
     log,
     moved,
+    process,
     roots,
     service,
     verdict_of,
@@ -221,3 +226,12 @@ def test_slow_without_a_failure_is_degraded_when_the_cause_is_seen() -> None:
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "degraded" and diagnosis.health[0].state == "degraded"
     assert replace(diagnosis, notes=()).notes == ()
+
+
+def test_workers_go_on_before_their_parent_kills_them_for_hung() -> None:
+    parent, worker, grandchild = (
+        replace(process(pid, "uvicorn"), ppid=ppid, state="T") for pid, ppid in ((7, 1), (9, 7), (12, 9))
+    )
+    running = replace(process(8, "uvicorn"), ppid=7)
+    pressure = cast(Pressure, SimpleNamespace(processes=(parent, running, worker, grandchild)))
+    assert [p.pid for p in stopped_processes(pressure)] == [12, 9, 7]
