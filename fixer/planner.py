@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from fixer.errors import UsageError
 from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
 from fixer.model.plan import Plan, Risk, Withheld
+from fixer.model.record import dataclass
 
 _RISKS: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
 _REPAIRED = frozenset({"root", "contributing"})

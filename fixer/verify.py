@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from fixer.model.diagnosis import Diagnosis, Finding, HealthVerdict, RouteHealth, Undetermined
 from fixer.model.facts import Known
+from fixer.model.record import dataclass
 from fixer.model.report import Proof
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from fixer.app.looking import look_at
 from fixer.app.options import Repairing
@@ -13,6 +13,7 @@ from fixer.diagnose import diagnose as judge
 from fixer.hosts.base import Target
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
 from fixer.model.plan import Plan, Withheld
+from fixer.model.record import dataclass
 from fixer.model.report import OutcomeKind
 from fixer.planner import Policy, plan
 from fixer.verify import Look

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
 from fixer.errors import UsageError
+from fixer.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

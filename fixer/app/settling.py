@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from fixer.model.diagnosis import Finding
+from fixer.model.record import dataclass
 from fixer.verify import Look, Verification, compare
 
 LIMIT = 30.0         # seconds that a repair has to show its effect; only one that fails takes them all

@@ -6,13 +6,13 @@ import posixpath
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from fixer.apply.nodes import Runner, complaint
 from fixer.apply.processes import Entry, end_process, process_table, send_signal, wait_until
 from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
+from fixer.model.record import dataclass
 
 _PROOF_SECONDS = 15.0
 _TAIL_LIMIT = 1 << 20

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from fixer.errors import NeedsPerson, StepFailed
 from fixer.hosts.base import CommandResult, Target, Writer
+from fixer.model.record import dataclass
 
 ENGINE = "engine"
 _PROJECT = "com.docker.compose.project"

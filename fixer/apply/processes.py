@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from fixer.apply.nodes import Runner
 from fixer.errors import Conflict, StepFailed
 from fixer.model.plan import SignalProcess
+from fixer.model.record import dataclass
 
 # Constant scripts; what varies is passed as arguments and never becomes code.
 _TABLE = ("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fixer.model.journal import FileState, Record, RunSummary
+from fixer.model.record import dataclass
 
 RoundState: TypeAlias = Literal["open", "committed", "rolled-back"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fixer.apply.filestate import is_torn, matches, same_meta
 from fixer.apply.journal import Journal
 from fixer.apply.records import Intent
@@ -12,6 +10,7 @@ from fixer.errors import Conflict
 from fixer.hosts.base import Files
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import WriteFile
+from fixer.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from fixer.apply.journal import Journal
@@ -17,6 +17,7 @@ from fixer.errors import Conflict, FixerError, Unreachable
 from fixer.model.describe import is_reversible
 from fixer.model.journal import Phase, Record
 from fixer.model.plan import DaemonReload, ReloadNginx, Step, WriteFile
+from fixer.model.record import dataclass
 from fixer.model.step_json import step_from_json
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
-from dataclasses import dataclass
 
 from fixer.apply.filestate import meta_of, outcome, refusal, same_meta
 from fixer.apply.journal import Journal, blob_name
@@ -12,6 +11,7 @@ from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import Files
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import FileMeta, WriteFile
+from fixer.model.record import dataclass
 
 _FOLDER_MODE = 0o755     # folders of unit drop-ins, which every user may list
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from fixer.causes.case import Case
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.record import dataclass
 
 Judge: TypeAlias = Callable[[Case], Verdict]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from fixer.causes.failing import Judged, is_closed, judge_route
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
 
 

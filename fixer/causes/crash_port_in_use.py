@@ -25,7 +25,6 @@ By hand
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
@@ -53,6 +52,7 @@ from fixer.causes.symptoms import is_cut_off, is_read_timeout, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.plan import SignalProcess
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, LogLine, Process, Service
 
 ID = "stop-port-holder"

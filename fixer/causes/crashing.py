@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run, was_asked_to_stop
 from fixer.causes.owners import Owner, sole_owner
 from fixer.causes.reading import condition, endpoint_text, now_on, ran_since, restarts, state_evidence
 from fixer.model.facts import Evidence, Unknown
+from fixer.model.record import dataclass
 from fixer.model.snapshot import LogLine, Service
 
 _JUST_STARTED = 20.0     # seconds: a service that is started again and again is "running" most of the time

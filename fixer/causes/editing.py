@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from bisect import bisect_left
-from dataclasses import dataclass
 
 from fixer.causes.reading import ENGINE
 from fixer.model.facts import Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.edit import EditRefused, replace_span
 from fixer.nginx.lexer import tokenize

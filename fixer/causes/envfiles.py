@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from fixer.causes.editing import NoPlace
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
+from fixer.model.record import dataclass
 from fixer.model.redact import is_secret_name
 from fixer.model.snapshot import EnvSlot, FileContent, Service, Snapshot
 

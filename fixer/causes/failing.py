@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
 
 State: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.reading import find_node, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
 
 Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "bare"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, edit_spans, nginx_steps, overwriters, risk_of, writable_place
@@ -13,6 +12,7 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginxconf import Span
 from fixer.model.plan import Step
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, Listener, Service
 from fixer.nginx.edit import EditRefused
 

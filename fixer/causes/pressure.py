@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
@@ -12,6 +11,7 @@ from fixer.causes.owners import sole_owner
 from fixer.causes.reading import listener_at, now_on, processes_of, ran_since
 from fixer.causes.symptoms import events_for, is_read_timeout
 from fixer.model.facts import Evidence, Known
+from fixer.model.record import dataclass
 from fixer.model.snapshot import ErrorEvent, LogLine, Process, Service
 
 _ANSWERED = re.compile(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from fixer.causes.logs import message
+from fixer.model.record import dataclass
 from fixer.model.snapshot import LogLine
 
 _LAST = 120              # lines of a run's end that are read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from fixer.hosts import commands, frames, plainprobe, probing
 from fixer.hosts.base import CommandResult, NodeClock
@@ -25,6 +25,7 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
+from fixer.model.record import dataclass
 
 _DATE = re.compile(rb"(\d+)\.?(\d*)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
 _PROC = re.compile(r"/proc/(\d+)/(.+)\Z")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
 from fixer.model.query import Answer, Query
+from fixer.model.record import dataclass
 from fixer.model.target import NodeKind, TargetRef
 
 

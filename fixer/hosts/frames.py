@@ -6,10 +6,10 @@ import os
 import re
 import stat as st
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from fixer.hosts.readfiles import kind_of
 from fixer.model.query import FileStat
+from fixer.model.record import dataclass
 
 _META = re.compile(rb"([0-9a-f]+) (\d+) (\d+) (\d+) (-?\d+) (\d+) (\d+) (.*)\Z")
 _LS = re.compile(rb"\s*(\d+) (\S{10})\S* +(\d+) +(\d+) +(\d+) +(?:\d+, *)?(\d+) ")

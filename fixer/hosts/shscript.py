@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil
 
 from fixer.hosts import commands, probing, shtext
 from fixer.hosts.proctable import PROC_LIMIT, TABLE_LIMIT
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
+from fixer.model.record import dataclass
 
 _SMALL = 1 << 20              # queries with limits up to this share one call of head
 _LANES = (4, 5, 6, 7, 8, 9)   # descriptors of commands that run beside the reading; sh knows one digit only

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from fixer.model.query import Answer, Query
+from fixer.model.record import dataclass
 from fixer.model.target import NodeKind, TargetRef
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence
 from fixer.model.plan import Risk, Step
+from fixer.model.record import dataclass
 
 Role: TypeAlias = Literal["root", "contributing", "consequence", "advice"]
 Confidence: TypeAlias = Literal["certain", "likely", "possible"]

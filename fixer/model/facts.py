@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
+
+from fixer.model.record import dataclass
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -6,8 +6,9 @@ One run is one folder `runs/ID/` with `journal.jsonl` (one record a line, never 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from fixer.model.record import dataclass
 
 Phase: TypeAlias = Literal[
     "begin", "round", "intent", "done", "committed",

@@ -6,8 +6,9 @@ is the same list backwards. Bytes are kept whole in the step; only the journal's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from fixer.model.record import dataclass
 
 Risk: TypeAlias = Literal["safe", "disruptive", "manual"]
 

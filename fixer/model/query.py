@@ -7,8 +7,9 @@ capture) answers the same query with the same bytes; the formats stand in each c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from fixer.model.record import dataclass
 
 FileKind: TypeAlias = Literal["file", "dir", "link", "socket", "fifo", "device", "other"]
 AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout", "no-tool"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from fixer.model.diagnosis import Confidence, HealthVerdict, Role
 from fixer.model.facts import Evidence
 from fixer.model.journal import RunSummary
 from fixer.model.plan import Risk
+from fixer.model.record import dataclass
 
 SCHEMA_VERSION = 1
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Fact
+from fixer.model.record import dataclass
 
 Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from fixer.model.facts import Evidence, Fact
 from fixer.model.nginxconf import NginxConfig, Route
 from fixer.model.query import FileStat
+from fixer.model.record import dataclass
 from fixer.model.service import (
     ArgPlace,
     Binding,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from fixer.model.record import dataclass
 
 TargetKind: TypeAlias = Literal["local", "docker", "compose", "ssh", "bundle"]
 NodeKind: TypeAlias = Literal["machine", "container"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding
 from fixer.observe.runtimes import server_at
 from fixer.observe.words import Env, Piece, Word, literal

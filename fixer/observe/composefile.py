@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from fixer.model.facts import Evidence
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, EnvSlot
 from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
 from fixer.observe.envfiles import read_env_file

@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import NginxConfig
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile
+from fixer.model.record import dataclass
 from fixer.model.snapshot import ErrorEvent, Process
 from fixer.nginx.config import read_config
 from fixer.nginx.errorlog import parse_error_log

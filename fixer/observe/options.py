@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from fixer.model.record import dataclass
 
 PROBE_SECONDS = 2.0
 MOST_PROBES = 50

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fixer.model.facts import Known
 from fixer.model.nginxconf import Route
 from fixer.model.query import Probe
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.observe.containers import get, inspected, strings
 from fixer.observe.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer, FileAnswer
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Process
 
 TICKS = 100.0          # USER_HZ is 100 on every Linux that runs nginx; /proc gives no other place to learn it

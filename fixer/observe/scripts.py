@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from fixer.model.record import dataclass
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.words import Word, assignment, expand, expand_words, shell_words

@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from fixer.model.facts import Evidence
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Process, Unit
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.runtimes import script_of, server_at

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from fixer.model.capture import Capture, NodeCapture
@@ -20,6 +19,7 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, Listener, Process, Unit
 from fixer.observe.containers import parse_inspect
 from fixer.observe.memo import remembered

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from fixer.model.record import dataclass
 from fixer.model.snapshot import ArgPlace
 
 # All text here is latin-1: one character is one byte, so offsets are byte offsets of the file.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from fixer.model.record import dataclass
 
 WIDTH = 80      # the page a person reads, whatever the terminal's width: the verdict never depends on it
 

@@ -1,0 +1,133 @@
+"""`@dataclass(frozen=True, slots=True)` for a program that starts for every run: the same contract, made when needed.
+
+The standard decorator compiles half a dozen methods as text for each class: a third of a millisecond, more than a
+hundred times before a diagnosis begins, most of them for classes that this run never makes. Here equality, hash and
+repr are closures, `__init__` is compiled when the first instance is made, and `__dataclass_fields__` (what `fields`,
+`replace`, `asdict` and `is_dataclass` look at) comes from the standard decorator when somebody asks. For a type
+checker it is the standard decorator.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass
+else:
+
+    def dataclass(*, slots: bool, frozen: bool = False):
+        """The decorator, for classes with slots that extend no other of them."""
+        assert slots, "what this makes has slots"
+        return lambda cls: _made(cls, frozen)
+
+
+__all__ = ["dataclass"]
+
+
+def _made(cls: type, frozen: bool) -> type:
+    body = dict(cls.__dict__)
+    names = tuple(cls.__annotations__)
+    defaults = {name: body.pop(name) for name in names if name in body}
+    for leftover in ("__dict__", "__weakref__"):
+        body.pop(leftover, None)
+    methods = {
+        **_methods(names, frozen), **body, "__slots__": names, "__match_args__": names,
+        "__init__": _first_init(names, defaults), "__dataclass_fields__": _Fields(cls, {**body, **defaults}),
+    }
+    made: type = type(cls)(cls.__name__, cls.__bases__, methods)
+    made.__qualname__ = cls.__qualname__
+    return made
+
+
+class _Fields:
+    """`__dataclass_fields__` of a class, worked out by the standard decorator when it is asked for."""
+
+    def __init__(self, cls: type, body: dict[str, Any]) -> None:
+        self._cls = cls
+        self._body = body
+
+    def __get__(self, instance: object, owner: Any) -> dict[str, dataclasses.Field[Any]]:
+        twin: Any = dataclasses.dataclass(type(self._cls)(self._cls.__name__, self._cls.__bases__, self._body))
+        known: dict[str, dataclasses.Field[Any]] = twin.__dataclass_fields__
+        owner.__dataclass_fields__ = known
+        return known
+
+
+def _first_init(names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
+    """An `__init__` that puts the compiled one in its place."""
+
+    def first(self: Any, *args: Any, **named: Any) -> None:
+        compiled = _init(type(self), names, defaults)
+        type(self).__init__ = compiled
+        compiled(self, *args, **named)
+
+    return first
+
+
+def _init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
+    """The compiled `__init__`: every value into its slot, past the refusal to set anything."""
+    scope: dict[str, Any] = {"_missing": dataclasses.MISSING}
+    parameters, lines = "self", ""
+    for name in names:
+        scope[f"_set_{name}"] = cls.__dict__[name].__set__
+        default, factory = _default(defaults, name)
+        parameters += f", {name}"
+        value = name
+        if factory is not dataclasses.MISSING:
+            scope[f"_new_{name}"] = factory
+            parameters += "=_missing"
+            value = f"_new_{name}() if {name} is _missing else {name}"
+        elif default is not dataclasses.MISSING:
+            scope[f"_default_{name}"] = default
+            parameters += f"=_default_{name}"
+        lines += f" _set_{name}(self, {value})\n"
+    exec(f"def __init__({parameters}):\n{lines or ' pass'}", scope)  # noqa: S102  only names of fields stand in it
+    made: Callable[..., None] = scope["__init__"]
+    made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
+
+
+def _default(defaults: dict[str, Any], name: str) -> tuple[Any, Any]:
+    """The default and the factory of a field, MISSING where there is none."""
+    given = defaults.get(name, dataclasses.MISSING)
+    if isinstance(given, dataclasses.Field):
+        return given.default, given.default_factory
+    return given, dataclasses.MISSING
+
+
+def _methods(names: tuple[str, ...], frozen: bool) -> dict[str, Any]:
+    """What every such class has: equal by value, hashable when frozen, shown as it is written."""
+    values: Callable[[object], Any] = attrgetter(*names) if names else _nothing
+
+    def equal(self: object, other: object) -> Any:
+        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def hashed(self: object) -> int:
+        return hash(values(self))
+
+    def shown(self: object) -> str:
+        words = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"{self.__class__.__qualname__}({words})"
+
+    def reduced(self: object) -> tuple[Any, ...]:
+        return self.__class__, tuple(getattr(self, name) for name in names)
+
+    methods: dict[str, Any] = {"__eq__": equal, "__repr__": shown, "__reduce__": reduced}
+    if not frozen:
+        return {**methods, "__hash__": None}
+    return {**methods, "__hash__": hashed, "__setattr__": _refuse_to_set, "__delattr__": _refuse_to_delete}
+
+
+def _nothing(_: object) -> tuple[()]:
+    return ()
+
+
+def _refuse_to_set(_: object, name: str, __: object) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+
+def _refuse_to_delete(_: object, name: str) -> None:
+    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
