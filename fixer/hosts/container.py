@@ -54,7 +54,25 @@ class ContainerAsker:
         return shellless.clock() if self._shellless else self._sh.clock()
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """One round through its shell; its probes meanwhile from its network namespace where that can be entered."""
+        """One round through its shell; its probes meanwhile from its network namespace where that can be entered.
+
+        A container that ends while it is asked (it starts again and again) is looked at once more, as it is then.
+        """
+        for again in (True, True, False):
+            try:
+                return self._ask(queries)
+            except Unreachable:
+                if dockercli.status_of(self._item) != "running":
+                    raise
+                if not again:
+                    if dockercli.runs_nginx(self._item):
+                        break
+                    raise
+                self._item = dockercli.inspect_one(self._id)
+        self._shellless = True
+        return shellless.stopped_answers(self._container, "restarting", queries)
+
+    def _ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
         status = dockercli.status_of(self._item)
         if status != "running":
             if status == "paused" or not dockercli.runs_nginx(self._item):

@@ -212,3 +212,12 @@ def _image(busybox: Path) -> bytes:
         member.type, member.linkname = tarfile.SYMTYPE, "a.conf"
         tar.addfile(member)
     return raw.getvalue()
+
+
+def test_an_nginx_that_ends_between_the_look_and_the_question_is_read_as_it_lies(debian: str, sandbox: str) -> None:
+    name = f"{sandbox}n"
+    create(name, "-v", "/etc/hostname:/etc/nginx/nginx.conf:ro", command=("sh", "-c", "sleep 600", "nginx"))
+    asker = nodes(open_word(f"docker://{name}"))[name]      # seen running
+    docker("stop", "-t", "0", name)
+    query = ReadFile("/etc/nginx/nginx.conf")
+    assert asker.ask([query])[query].files[0].data
