@@ -68,7 +68,10 @@ class ContainerAsker:
                     if dockercli.runs_nginx(self._item):
                         break
                     raise
-                self._item = dockercli.inspect_one(self._id)
+                found = dockercli.inspect([self._id])
+                if not found:
+                    raise
+                self._item = found[0]
         self._shellless = True
         return shellless.stopped_answers(self._container, "restarting", queries)
 
