@@ -13,6 +13,8 @@ from fixer.model.journal import RunSummary
 from fixer.model.report import SCHEMA_VERSION, UndoResult
 
 _LIST = "fixer history lists the runs"
+_NOTHING = "nothing to undo: no change of a repair is in force here"
+_TO_UNDO = ("committed", "unfinished")
 
 
 def history(target: Target) -> tuple[RunSummary, ...]:
@@ -32,13 +34,16 @@ def unfinished(target: Target) -> RunSummary | None:
 
 
 def undo(target: Target, run_id: str | None) -> UndoResult:
-    """Take back a run: the named one, else the interrupted one, else the last that changed something and was kept."""
+    """Take back a run: the named one, else the interrupted one, else the last that changed something and was kept.
+
+    Where nothing is left to undo, nothing is done and the result says so: everything is back already.
+    """
     writer, folder = target.journal_place()
     runs = history(target)
     if run_id is not None and run_id not in [run.id for run in runs]:
         raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
-    if not runs:
-        raise UsageError(f"there is nothing to undo on {target.ref}", "no repair has changed anything yet")
+    if run_id is None and not any(run.state in _TO_UNDO for run in runs):
+        return _nothing(target, None, _NOTHING)
     with journal_access(folder), hold_lock(writer.files, folder, "an undo"):
         return _undo_locked(target, writer, folder, run_id)
 
@@ -50,14 +55,20 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
         journal = open_run(writer.files, folder, name)
         _add(total, recover(journal, _nodes(target, writer, journal)))
     name = run_id or (broken[-1] if broken else _last_kept(target))
+    if name is None:       # somebody else took it back while we waited for the lock
+        return _nothing(target, None, _NOTHING)
     journal = open_run(writer.files, folder, name)
     summary = summary_of(name, journal.records)
     if summary.state in ("committed", "undone-with-conflicts") or (summary.conflicts and name not in broken):
         _add(total, undo_run(journal, _nodes(target, writer, journal)))
     elif name not in broken:
-        raise UsageError(f"run {name} is {summary.state}: nothing of it is left to undo", _LIST)
+        return _nothing(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
     lists = (total.restored, total.conflicts, total.irreversible, total.notes)
     return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
+
+
+def _nothing(target: Target, run_id: str | None, note: str) -> UndoResult:
+    return UndoResult(SCHEMA_VERSION, str(target.ref), run_id, (), (), (), (note,))
 
 
 def _add(total: Restoration, more: Restoration) -> None:
@@ -72,11 +83,9 @@ def _nodes(target: Target, writer: Writer, journal: Journal) -> Nodes:
     return Nodes(target, writer, home or writer.name)
 
 
-def _last_kept(target: Target) -> str:
+def _last_kept(target: Target) -> str | None:
     kept = [run.id for run in history(target) if run.state == "committed"]
-    if not kept:
-        raise UsageError(f"there is nothing to undo on {target.ref}", _LIST)
-    return kept[-1]
+    return kept[-1] if kept else None
 
 
 def _summary(writer: Writer, folder: str, run_id: str) -> RunSummary:

@@ -162,7 +162,7 @@ class UndoResult:
 
     schema_version: int
     target: str
-    id: str
+    id: str | None
     restored: tuple[str, ...]
     conflicts: tuple[str, ...]
     irreversible: tuple[str, ...]

@@ -75,6 +75,8 @@ def _proof(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
 def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
     """What went back and what did not."""
     good = not result.conflicts
+    if result.id is None or not (result.restored or result.conflicts or result.irreversible):
+        return "".join(f"{clean(note)}\n" for note in result.notes) or "nothing to undo\n"
     title = f"Run {clean(result.id)} taken back" if good else f"Run {clean(result.id)} taken back in part"
     lines = [style.paint(f"{style.sign('✔' if good else '✗')} {title}", "green" if good else "red")]
     lines += _block("Put back", result.restored)
