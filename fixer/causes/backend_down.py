@@ -80,7 +80,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
     closed = is_closed(endpoint)
-    found = [owner for owner in owners(case, trouble) if owner.rule != "same-site"]
+    found = [owner for owner in owners(case, trouble) if not owner.is_unsure]
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     if not found:

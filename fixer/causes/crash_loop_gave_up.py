@@ -34,7 +34,7 @@ from fixer.causes.failing import is_closed
 from fixer.causes.logs import gave_up, is_known, is_restarting
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import dependency_error, last_words, missing_variables, port_in_use
-from fixer.causes.starting import start_steps
+from fixer.causes.starting import restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -69,7 +69,7 @@ def has_given_up(crash: Crash) -> bool:
 
 def is_endless(crash: Crash) -> bool:
     """It is being started again and again."""
-    return is_restarting(crash.service)
+    return crash.inside or is_restarting(crash.service)
 
 
 def _is_told(crash: Crash) -> bool:
@@ -93,7 +93,11 @@ def reason_state(crash: Crash) -> State:
 
 def _found(case: Case, crash: Crash) -> Finding:
     service, state = crash.service, reason_state(crash)
-    manner = "failed too often and is started no more" if has_given_up(crash) else "fails again and again"
+    manner = "fails again and again"
+    if has_given_up(crash):
+        manner = "failed too often and is started no more"
+    elif crash.inside:
+        manner = "runs, but the workers that it starts end at once"
     why = {
         "holds": "the reason still holds", "gone": "the reason is gone", "unknown": "its log ends in an error",
         "outside": "another system refused it then",
@@ -128,7 +132,12 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
     service = crash.service
     if state == "holds":
         return ()
-    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    endpoint = crash.troubles[0].endpoint
+    if crash.inside and state == "gone":
+        again = restart_steps(case.snapshot, service, endpoint)
+        if again:
+            return (Repair("restart-service", "disruptive", f"restart {service.name}", again),)
+    steps = start_steps(case.snapshot, service, endpoint)
     if steps and (state == "gone" or (state == "outside" and has_given_up(crash))):
         return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
     manual = f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"

@@ -33,7 +33,7 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import write_variables
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import Said, missing_variables
-from fixer.causes.starting import begin_steps, start_steps
+from fixer.causes.starting import begin_steps, restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -109,14 +109,17 @@ def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
     """The variable was missing at the last start and has been set since: only the start is left to do."""
     service = crash.service
     place = next((a.defined_in for a in service.env if a.name.upper() == said[0].name.upper()), "")
-    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    endpoint = crash.troubles[0].endpoint
+    repair = Repair("start-service", "safe", f"start {service.name}", start_steps(case.snapshot, service, endpoint))
+    if crash.inside:      # its parent runs with the environment of its own start
+        again = restart_steps(case.snapshot, service, endpoint)
+        repair = Repair("restart-service", "disruptive", f"restart {service.name}", again)
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
         summary=f"{service.name} ended because {said[0].name} was not set; it is set now, but nobody started it again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
         evidence=(*_evidence(case, crash, said), Evidence("file", place, f"sets {said[0].name}")),
-        repairs=(Repair("start-service", "safe", f"start {service.name}", steps),) if steps else (),
-        explains=("crash-loop-gave-up", "backend-down"),
+        repairs=(repair,) if repair.steps else (), explains=("crash-loop-gave-up", "backend-down", "slow-start"),
     )
 
 

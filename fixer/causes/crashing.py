@@ -6,7 +6,17 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run, was_asked_to_stop
 from fixer.causes.owners import Owner, sole_owner
-from fixer.causes.reading import condition, endpoint_text, now_on, ran_since, restarts, state_evidence
+from fixer.causes.reading import (
+    condition,
+    endpoint_text,
+    listeners_on,
+    now_on,
+    pids_of,
+    ran_since,
+    restarts,
+    state_evidence,
+)
+from fixer.causes.reasons import ends_repeatedly, missing_variables
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import LogLine, Service
@@ -21,6 +31,7 @@ class Crash:
     owner: Owner
     troubles: tuple[Trouble, ...]
     lines: tuple[LogLine, ...]
+    inside: bool = False       # its manager sees it run: what ends again and again are the workers that it starts
 
     @property
     def service(self) -> Service:
@@ -52,7 +63,7 @@ def crashes(case: Case) -> Crashes:
         if owner is None:
             if is_closed(trouble.endpoint) is not False:
                 missing.append(f"which service belongs behind {endpoint_text(trouble.endpoint)}")
-        elif has_failed(case, owner.service, trouble):
+        elif has_failed(case, owner.service, trouble) or fails_inside(case, owner.service, trouble):
             by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
         else:
             sound.append(state_evidence(owner.service))
@@ -60,7 +71,8 @@ def crashes(case: Case) -> Crashes:
     for owner, troubles in by_service.values():
         if isinstance(owner.service.log, Unknown):
             missing.append(f"log of {owner.service.name}: {owner.service.log.reason}")
-        found.append(Crash(owner, tuple(troubles), last_run(case.snapshot, owner.service)))
+        inside = not has_failed(case, owner.service, troubles[0])
+        found.append(Crash(owner, tuple(troubles), last_run(case.snapshot, owner.service), inside))
     return Crashes(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
 
 
@@ -74,3 +86,18 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
     young = now_on(case.snapshot, service.node) - ran_since(service) < _JUST_STARTED
     closed = trouble is not None and is_closed(trouble.endpoint) is True
     return state == "running" and restarts(service) > 0 and young and closed
+
+
+def fails_inside(case: Case, service: Service, trouble: Trouble) -> bool:
+    """It runs and holds no socket, while the program in it ends: a parent that starts its workers again and again, or
+    the last moments of a first run that its manager has not seen end yet."""
+    if condition(service) != "running" or is_closed(trouble.endpoint) is not True or holds_a_socket(case, service):
+        return False
+    lines = last_run(case.snapshot, service)
+    return bool(missing_variables(lines)) or ends_repeatedly(lines)
+
+
+def holds_a_socket(case: Case, service: Service) -> bool:
+    """It listens somewhere, be it where nobody asks for it."""
+    ours = set(service.pids)
+    return any(ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Literal, TypeAlias
 
-from fixer.causes.case import Case, Trouble, route_key
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import is_closed
 from fixer.causes.reading import find_node, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
 
-Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "bare"]
+Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare"]
 
 _SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
 _EVERYWHERE = frozenset((
@@ -34,6 +35,11 @@ class Owner:
         """True where configuration or topology says it, false where it is only the one left over."""
         return self.rule == "placed"
 
+    @property
+    def is_unsure(self) -> bool:
+        """True where a person must say that it is meant."""
+        return self.rule in ("same-site", "contested")
+
 
 def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """One when it can be told, several when they are equals, none when nothing is known to belong there."""
@@ -52,7 +58,7 @@ def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
 def sole_owner(case: Case, trouble: Trouble) -> Owner | None:
     """The owner when there is exactly one that no person needs to choose."""
     found = owners(case, trouble)
-    return found[0] if len(found) == 1 and found[0].rule != "same-site" else None
+    return found[0] if len(found) == 1 and not found[0].is_unsure else None
 
 
 def placed_owner(case: Case, endpoint: Endpoint) -> Owner | None:
@@ -114,14 +120,35 @@ def _free(case: Case, trouble: Trouble) -> list[Service]:
         owner.service.id
         for other in case.troubles if other.endpoint is not trouble.endpoint
         for owner in [placed_owner(case, other.endpoint)] if owner is not None
-    }
+    } | _accepting(case)
     free = [
         s for s in case.snapshot.services
         if s.node == node and s.is_app_server and s.id not in case.taken and s.id not in wanted_elsewhere
         and not (s.unit is not None and s.unit.load_state == "not-found")
     ]
-    managed = [s for s in free if s.manager != "none"]
+    managed = [s for s in free if s.manager != "none" and _could_be_meant(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
+
+
+def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
+    """Not what listens on sockets of the other kind, nor what was put to rest beside an application that runs."""
+    told = bindings_of(service)
+    if told and all((b.unix is None) is not (trouble.endpoint.unix is None) for b in told):
+        return False
+    unit = service.unit
+    if unit is None or service.running or unit.unit_file_state != "disabled" or unit.active_state == "failed":
+        return True
+    awake = [s for s in case.snapshot.services if s.is_app_server and s.running and s.node == service.node]
+    mine = _shared(trouble, service)
+    return all(_shared(trouble, s) < mine for s in awake)
+
+
+def _accepting(case: Case) -> set[str]:
+    """Services that hold a socket which some route names already: that address is theirs."""
+    return {
+        name for endpoint in case.snapshot.endpoints if is_closed(endpoint) is False
+        for name in (endpoint.service, endpoint.holder) if name is not None
+    }
 
 
 def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
@@ -138,9 +165,10 @@ def _separate(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
     """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
     if len(pool) == 1:
         rule: Rule = "alone" if pool[0].manager != "none" else "bare"
+        if _is_wanted_twice(case, trouble, pool[0]):
+            rule = "contested"
         return (Owner(pool[0], rule, (state_evidence(pool[0]),)),)
-    wanted = _site_words(trouble)
-    scores = {s.id: len(wanted & _service_words(s)) for s in pool}
+    scores = {s.id: _shared(trouble, s) for s in pool}
     best = max(scores.values())
     top = [s for s in pool if scores[s.id] == best]
     if best and len(top) == 1:
@@ -149,25 +177,49 @@ def _separate(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
     return tuple(Owner(s, "alone", (state_evidence(s),)) for s in equals)
 
 
+def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
+    """Another empty address of the node has no service either: which of the two is meant, no name tells."""
+    mine = trouble.endpoint
+    return any(
+        other.endpoint.node == mine.node and is_closed(other.endpoint) is True
+        and (other.endpoint.port, other.endpoint.unix) != (mine.port, mine.unix)
+        and placed_owner(case, other.endpoint) is None and _shared(other, service) >= _shared(trouble, service)
+        for other in case.troubles
+    )
+
+
 def _plausible(top: list[Service]) -> list[Service]:
     """Without what lies dormant beside something that runs, and without bare scripts beside a real server."""
     if any(s.running for s in top):
-        top = [s for s in top if s.running or (s.manager != "none" and isinstance(s.bindings, Unknown))]
+        top = [s for s in top if s.running or _is_due(s) or (s.manager != "none" and isinstance(s.bindings, Unknown))]
     servers = [s for s in top if s.runtime in _SERVERS]
     scripts = [s for s in top if s.runtime in ("python", "binary")]
     return servers if servers and len(servers) + len(scripts) == len(top) else top
 
 
+def _is_due(service: Service) -> bool:
+    """Meant to run, though it does not: started at boot, or ended by a failure."""
+    unit, box = service.unit, service.container
+    if unit is not None:
+        return unit.unit_file_state.startswith("enabled") or unit.active_state == "failed"
+    return box is not None and box.restart_policy in ("always", "unless-stopped")
+
+
 def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
-    """Nothing is left over: what answers for other locations of the same server may be meant. A person must say so."""
+    """Nothing is left over: what serves other locations of the same server may be meant. A person must say so."""
     servers = {(facts.node, facts.route.server_index) for facts in trouble.routes}
+    ours = {facts.route.id for facts in trouble.routes}
     found: dict[str, Owner] = {}
-    for service_id, facts in case.taken.items():
-        service = case.service(service_id)
-        if service is None or not service.is_app_server or service.node != trouble.endpoint.node:
+    accepting = {e.id: e for e in case.snapshot.endpoints if is_closed(e) is False}
+    for judged in case.judged.values():
+        facts = judged.facts
+        if (facts.node, facts.route.server_index) not in servers or facts.route.id in ours:
             continue
-        if (facts.node, facts.route.server_index) in servers:
-            found[service_id] = Owner(service, "same-site", case.judged[route_key(facts)].evidence)
+        held = [accepting[name] for name in facts.endpoints if name in accepting]
+        for name in dict.fromkeys(name for e in held for name in (e.service, e.holder)):
+            service = case.service(name)
+            if service is not None and service.is_app_server and service.node == trouble.endpoint.node:
+                found.setdefault(name, Owner(service, "same-site", judged.evidence or (state_evidence(service),)))
     return tuple(found.values())
 
 
@@ -177,6 +229,11 @@ def _preferred(told: list[Service]) -> Service:
         enabled = service.unit is None or service.unit.unit_file_state not in ("disabled", "masked")
         return not service.is_app_server, service.manager == "none", not (service.running or enabled)
     return min(told, key=rank)
+
+
+def _shared(trouble: Trouble, service: Service) -> int:
+    """How many names the site and the service have in common."""
+    return len(_site_words(trouble) & _service_words(service))
 
 
 def _site_words(trouble: Trouble) -> frozenset[str]:

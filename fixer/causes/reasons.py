@@ -113,6 +113,12 @@ def dependency_error(lines: Sequence[LogLine]) -> LogLine | None:
     return None
 
 
+def ends_repeatedly(lines: Sequence[LogLine]) -> bool:
+    """The run's end shows the same exception more than once: what a parent starts ends again and again."""
+    ends = [text for text in (message(line).rstrip() for line in lines[-_LAST:]) if _EXCEPTION.match(text)]
+    return bool(ends) and ends.count(ends[-1]) > 1
+
+
 def last_words(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     """The end of the last traceback, or the last lines: what a person would read first."""
     tail = [line for line in lines[-_LAST:] if message(line).strip()]

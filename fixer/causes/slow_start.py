@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.crashing import has_failed
+from fixer.causes.crashing import fails_inside, has_failed, holds_a_socket
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, sole_owner
 from fixer.causes.pointing import reachable_listeners
@@ -64,7 +64,9 @@ def judge(case: Case) -> Verdict:
 
 def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
     service = owner.service
-    if has_failed(case, service, trouble) or condition(service) not in ("running", "starting"):
+    if has_failed(case, service, trouble) or fails_inside(case, service, trouble):
+        return False
+    if condition(service) not in ("running", "starting") or holds_a_socket(case, service):
         return False
     if service.unit is None and service.container is None:
         return False

@@ -31,7 +31,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, left_over, owners
+from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
 from fixer.causes.pointing import Option, after_start, point_at_listener, reachable_listeners
 from fixer.causes.reading import (
     absent_evidence,
@@ -73,7 +73,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
     if endpoint.unix is not None or trouble.routes[0].route.kind != "proxy_pass":
-        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+        return _other_path(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
     if is_stale(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     stranger = _is_strangers(case, trouble)
@@ -90,11 +90,21 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
     if options:
         # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
-        unsure = len(options) > 1 or len(found) > 1 or options[0].owner.rule == "same-site"
+        unsure = len(options) > 1 or len(found) > 1 or options[0].owner.is_unsure
         return _found(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     return _not_running(case, trouble, found[0]) or state_evidence(found[0].service)
+
+
+def _other_path(case: Case, trouble: Trouble) -> str | None:
+    """Nobody listens on the socket's path while the service that could be meant runs: that is not explained here."""
+    endpoint = trouble.endpoint
+    owner = sole_owner(case, trouble)
+    if endpoint.unix is None or is_closed(endpoint) is not True or owner is None or not owner.service.running:
+        return None
+    told = ", ".join(address_text(b.host, b.port, b.unix) for b in bindings_of(owner.service)) or "an unknown address"
+    return f"why nobody listens on {endpoint_text(endpoint)}: {owner.service.name} is told to listen on {told}"
 
 
 def is_stale(case: Case, trouble: Trouble) -> bool:
@@ -159,7 +169,7 @@ def _not_running(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """The service is down and is told to listen elsewhere: both faults are there; the port comes after the start."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b for b in bindings_of(service) if b.unix is None and b.port]
-    if service.running or not told or any(b.port == endpoint.port for b in told) or owner.rule == "same-site":
+    if service.running or not told or any(b.port == endpoint.port for b in told) or owner.is_unsure:
         return None
     if any(line.port == endpoint.port for line in listeners_on(case.snapshot, service.node)):
         return None

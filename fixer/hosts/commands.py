@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from fixer.hosts.base import CommandResult
 from fixer.model.query import OTHER_UNITS, UNIT_PROPERTIES, Answer, AnswerStatus, Command
+from fixer.model.record import dataclass
 
 MISSING_CODE = 127        # sh's code for a command that is not there
 
@@ -33,7 +33,8 @@ def runs_of(command: Command) -> tuple[Run, ...] | None:
         case "systemctl-units":
             return (Run(("systemctl", "list-units", *_UNITS)), Run(("systemctl", "list-unit-files", *_UNITS[1:])))
         case "systemctl-show" if all(map(_UNIT.match, args)):
-            show = ("systemctl", "show", "--no-pager", "--property=" + ",".join(UNIT_PROPERTIES), "--")
+            # --all: a pattern names running units only, and the one that is stopped is the one to find
+            show = ("systemctl", "show", "--no-pager", "--all", "--property=" + ",".join(UNIT_PROPERTIES), "--")
             return (Run((*show, *(args or OTHER_UNITS))),)
         case "journal" if len(args) == 2 and _UNIT.match(args[0]) and _NUMBER.match(args[1]):
             return (Run(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], "-u", args[0])),)

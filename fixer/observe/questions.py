@@ -30,6 +30,7 @@ from fixer.observe.services import journal_query, services_of, stdout_query, wor
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Site, sites_of
 from fixer.observe.told import told_by_unit
+from fixer.observe.units import startable
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
 from fixer.observe.webscripts import program_paths
 
@@ -66,6 +67,8 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     for view in views.values():
         if view.name != ENGINE:
             asked[view.name] += [*_of_units(view), *_of_programs(view, services)]
+    for site in sites:
+        asked[site.view.name] += _of_hidden_units(site, services)
     for node, query in _in_question(sites, services, views, containers, options):
         asked[node].append(query)
     if ENGINE in views:
@@ -129,6 +132,27 @@ def _of_units(view: View) -> Iterator[Query]:
         for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):
                 yield ReadFile(path, SERVICE_FILE_LIMIT)
+
+
+def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Query]:
+    """Packaged units that systemd forgot once they were stopped: nginx's own, and those of applications.
+
+    The list of all is long, so it is asked for only where nothing that was seen can be the application.
+    """
+    view = site.view
+    if view.init != "systemd":
+        return
+    if "nginx.service" not in view.units and site.place.master is None:
+        yield Command("systemctl-show", ("nginx.service",))
+    served = all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found)
+    if served or any(s.is_app_server and s.node == view.name for s in services):
+        return
+    listing = Command("systemctl-units")
+    yield listing
+    names = startable(view.node.answers.get(listing))
+    unknown = tuple(n for n in names if n not in view.units and not n.startswith("systemd-"))
+    if unknown:
+        yield Command("systemctl-show", unknown[:MOST_UNLOADED])
 
 
 def _of_programs(view: View, services: tuple[Service, ...]) -> Iterator[Query]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from fixer.model.facts import Fact, Known
 from fixer.model.query import Answer
+from fixer.model.record import dataclass
 from fixer.model.snapshot import Unit
 from fixer.observe.words import systemd_words
 
@@ -108,6 +108,16 @@ def _env_files(text: str) -> Iterator[str]:
     """Paths of EnvironmentFiles=, a `-` before those that may be missing, as a unit file writes them."""
     for match in re.finditer(r"(\S+) \(ignore_errors=(yes|no)\)", text):
         yield ("-" if match[2] == "yes" else "") + match[1]
+
+
+def startable(answer: Answer | None) -> tuple[str, ...]:
+    """The services that `systemctl list-unit-files` shows as meant to be started by somebody, templates left out."""
+    _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")
+    rows = [line.split() for line in files.splitlines()]
+    return tuple(sorted(
+        row[0] for row in rows
+        if len(row) > 1 and row[0].endswith(".service") and "@." not in row[0] and row[1] in ("enabled", "disabled")
+    ))
 
 
 def exec_argv(text: str) -> tuple[str, ...]:

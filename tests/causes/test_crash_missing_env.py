@@ -21,6 +21,7 @@ from tests.causes.building import (
     file,
     finding_of,
     healthy,
+    listener,
     log,
     roots,
     service,
@@ -262,3 +263,33 @@ def test_supervised_programs_are_for_a_person() -> None:
     diagnosis = diagnose(Scene().with_service(gone).refused().snapshot())
     check_is_a_diagnosis(diagnosis)
     assert CAUSE not in roots(diagnosis)
+
+
+def test_a_parent_that_starts_its_workers_again_and_again() -> None:
+    lines = ('  File "/srv/shop/main.py", line 2', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
+    scene = Scene().with_service(service(log=log(*lines), unit_changes={"active_enter": NOW - 35})).refused()
+    diagnosis = diagnose(scene.snapshot(), {"SHOP_SALT": "x"})
+    assert roots(diagnosis) == ["crash-missing-env"]
+    verbs = [s.verb for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, UnitAction)]
+    assert verbs == ["restart"]
+    set_now = replace(scene.services[0], env=(EnvAssignment("SHOP_SALT", "/etc/default/shop:1", False),))
+    scene.services[0] = set_now
+    repair = diagnose(scene.snapshot()).findings[0].repairs[0]
+    assert (repair.id, repair.risk) == ("restart-service", "disruptive")
+
+
+def test_a_running_service_that_holds_a_socket_does_not_crash() -> None:
+    lines = ('    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
+    scene = Scene("127.0.0.1:8001").with_service(service(log=log(*lines)), listener(8000, 200)).refused()
+    assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
+
+
+def test_workers_that_end_for_another_reason_are_a_loop() -> None:
+    lines = ("ImportError: no shop", "INFO: started", "ImportError: no shop")
+    scene = Scene().with_service(service(log=log(*lines), unit_changes={"active_enter": NOW - 35})).refused()
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["crash-loop-gave-up"]
+    assert diagnosis.findings[0].repairs[0].risk == "manual"
+    once = replace(scene.services[0], log=log(*lines[:1]))
+    scene.services[0] = once
+    assert roots(diagnose(scene.snapshot())) == ["slow-start"]

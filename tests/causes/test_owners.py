@@ -14,6 +14,7 @@ from fixer.model.nginxconf import Span, UpstreamServer
 from fixer.model.plan import ContainerAction, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Binding
 from tests.causes.building import (
+    BAD_GATEWAY,
     SITE,
     Scene,
     boxed,
@@ -164,3 +165,38 @@ def test_a_failed_and_unread_service_beside_a_running_one_leaves_it_open() -> No
     assert len(named(scene)) == 2
     (repair,) = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs
     assert repair.steps == () and repair.needs[0].choices == ("127.0.0.1:9000",)
+
+
+def test_what_holds_a_named_address_is_not_left_over_for_another() -> None:
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:8000").with_service(service(port=8000), listener(8000, 200)).refused()
+    scene.answers(BAD_GATEWAY, route=1)          # nginx still counts its address as failed: it is its own all the same
+    assert all(rule == "same-site" for _, rule in named(scene))
+    assert finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].needs
+
+
+def test_one_service_and_two_empty_addresses_is_a_choice() -> None:
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:8002").with_service(service(port=9000), listener(9000, 200))
+    scene.refused(0).refused(1)
+    assert named(scene) == [("backend.service", "contested")]
+    found = finding_of(diagnose(scene.snapshot()), "wrong-port")
+    assert found.confidence == "possible" and found.repairs[0].needs and not found.repairs[0].steps
+
+
+def test_a_stopped_service_beside_a_running_stranger_is_still_meant() -> None:
+    scene = moved().with_service(stopped("real.service", 7000))
+    assert [name for name, _ in named(scene)] == ["backend.service", "real.service"]
+    assert not finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].steps
+
+
+def test_what_was_put_to_rest_is_not_woken_for_another_address() -> None:
+    asleep = stopped("old.service", 7000, unit_changes={"unit_file_state": "disabled"})
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).refused()
+    scene.with_service(asleep)
+    assert ("old.service", "alone") not in named(scene)
+    assert "backend-down" not in roots(diagnose(scene.snapshot()))
+
+
+def test_a_service_of_a_socket_is_not_meant_by_a_port() -> None:
+    told = Binding("", 0, "/run/shop.sock", Evidence("unit", "/x:1", "--uds"))
+    scene = Scene("127.0.0.1:8001").with_service(stopped(bindings=Known((told,)))).refused()
+    assert named(scene) == []

@@ -120,7 +120,7 @@ def test_results_become_answers() -> None:
 def test_every_command_has_a_constant_argv() -> None:
     show = commands.runs_of(Command("systemctl-show", ("a.service", "b@1.socket")))
     assert show is not None
-    assert show[0].argv[:3] == ("systemctl", "show", "--no-pager")
+    assert show[0].argv[:4] == ("systemctl", "show", "--no-pager", "--all")
     assert show[0].argv[-3:] == ("--", "a.service", "b@1.socket")
     every = commands.runs_of(Command("systemctl-show"))
     assert every is not None

@@ -283,3 +283,14 @@ def test_nginx_only_in_a_container_names_the_right_target(labels: dict[str, str]
     with pytest.raises(NoNginx) as raised:
         collect(Scene(capture(seen)), ObserveOptions())
     assert hint in raised.value.hint
+
+
+def test_units_that_systemd_forgot_are_looked_up_where_nobody_serves() -> None:
+    listing, nginx = Command("systemctl-units"), Command("systemctl-show", ("nginx.service",))
+    dead = node(site=SITE)
+    assert listing in asked(dead) and nginx not in asked(dead)
+    assert nginx in asked(node(site=SITE, nginx=False))
+    assert listing not in asked(node(site=SITE, listening=LISTENS))
+    told = Answer("ok", b"a.service loaded\n--\nshop.service disabled enabled\nx@.service disabled enabled\n"
+                        b"lib.service static -\nsystemd-x.service enabled enabled\n")
+    assert Command("systemctl-show", ("shop.service",)) in asked(node({listing: told}, site=SITE))
