@@ -87,11 +87,16 @@ def outside(lab: Lab, state: Path | None = None) -> Fixer:
     return Fixer((found,), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
 
 
+def pyz_path() -> Path:
+    """Where the one-file build lies; BADGATEWAY_PYZ names another."""
+    return Path(os.environ.get("BADGATEWAY_PYZ") or data_root() / "dist" / "fixer.pyz")
+
+
 def inside(lab: Lab) -> Fixer:
     """fixer.pyz copied into the machine and run there as root."""
     if lab.stack != "host":
         raise UsageError("--inside needs a machine: the containers stack has none", "use a lab of the host stack")
-    pyz = Path(os.environ.get("BADGATEWAY_PYZ") or data_root() / "dist" / "fixer.pyz")
+    pyz = pyz_path()
     if not pyz.is_file():
         raise UsageError(f"no {pyz.name} was built yet", "build it: script/build")
     docker("exec", "-i", lab.container(), "sh", "-c", f"cat > {INSIDE}", stdin=pyz.read_bytes())

@@ -87,11 +87,11 @@ def check_session(site: Site, baseline: Baseline) -> list[Check]:
     if not browser.cookies:
         return [Check("log in", False, f"{entered.what}, no session cookie")]
     checks = [compare("log in", entered, baseline, site.post)]
-    pages = [compare("protected page", browser.get(site.protected), baseline, site.protected) for _ in range(ROUNDS)]
-    checks.append(next((check for check in pages if not check.ok), pages[0]))
-    calls = [compare("session holds across workers", browser.get(site.identity), baseline, site.identity)
-             for _ in range(ROUNDS)]
-    checks.append(next((check for check in calls if not check.ok), calls[0]))
+    for name, path in (("protected page", site.protected), ("session holds across workers", site.identity)):
+        with ThreadPoolExecutor(ROUNDS) as pool:
+            answers = list(pool.map(browser.get, [path] * ROUNDS))
+        tried = [compare(name, answer, baseline, path) for answer in answers]
+        checks.append(next((check for check in tried if not check.ok), tried[0]))
     answer, proven = ask_report(browser)
     content = compare("report", answer, baseline, site.report)
     checks.append(content)

@@ -49,13 +49,15 @@ class _Tally:
         self._lock = threading.Lock()
         self._left = spec.requests
         self._enough = max(1, round(spec.broken_share * spec.requests)) if stop_early else spec.requests + 1
+        self._limit = spec.limit
+        self._bad = 0
         self.taken: list[float] = []
         self.wrong: list[str] = []
 
     def take(self) -> bool:
         """Whether one more is to be asked."""
         with self._lock:
-            if not self._left or len(self.wrong) >= self._enough:
+            if not self._left or self._bad >= self._enough:
                 return False
             self._left -= 1
             return True
@@ -64,6 +66,7 @@ class _Tally:
         """One is done."""
         with self._lock:
             self.taken.append(seconds)
+            self._bad += bool(wrong) or seconds >= self._limit
             if wrong:
                 self.wrong.append(wrong)
 
@@ -94,7 +97,7 @@ def measure(site: Site, baseline: Baseline, spec: LoadSpec, *,
     cookies = browser.cookies or baseline.session
     tally = _Tally(spec, stop_early)
     with ThreadPoolExecutor(spec.at_once) as pool:
-        visits = [pool.submit(_visit, site, cookies, baseline, tally, spec.limit * 5) for _ in range(spec.at_once)]
+        visits = [pool.submit(_visit, site, cookies, baseline, tally, spec.limit * 2) for _ in range(spec.at_once)]
         for visit in visits:
             visit.result()
     return judge(tally.taken, tally.wrong, spec)

@@ -1,0 +1,116 @@
+"""On real stacks: what only looks like a repair fails the oracle, and restarting everything cures neither of two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab.breaking import read_file
+from lab.catalog import scenario
+from lab.checking import check, check_after_restart
+from lab.oracle import Verdict
+from lab.raising import lab_down, lab_up
+from lab.scenario import STACKS, Stack
+from lab.seeds import draw
+from lab.solvers import restart_everything
+from lab.stack import Lab, reload_nginx
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+
+@contextmanager
+def up(word: str, stack: Stack, seed: int = 1) -> Iterator[Lab]:
+    risen = lab_up(word, stack, seed, lambda _: None)
+    try:
+        yield risen.lab
+    finally:
+        lab_down(risen.lab.id)
+
+
+def put(lab: Lab, change: Callable[[str], str]) -> Verdict:
+    """Change the file that holds the routes, load it, ask."""
+    path = str(lab.params["site_file"])
+    text = change(read_file(lab, path).decode())
+    lab.run_in("web", ["sh", "-c", 'cat > "$1"', "sh", path], stdin=text.encode())
+    reload_nginx(lab)
+    return check(lab)
+
+
+def instead(body: str) -> Callable[[str], str]:
+    """A location's content replaced."""
+    def change(text: str) -> str:
+        return "\n".join(body if "proxy_pass" in line and "#" not in line.partition("proxy_pass")[0] else line
+                         for line in text.splitlines())
+    return change
+
+
+CHEATS = {
+    "answers 200 itself": instead("return 200 ok;"),
+    "a static page": instead("root /usr/share/nginx/html; try_files /index.html =404;"),
+    "the route is gone": instead("return 404;"),
+    "the error page renamed": lambda text: text.replace(
+        "proxy_set_header Host", "error_page 502 504 =200 /index.html;\n    proxy_set_header Host", 1),
+}
+
+
+def test_cheats_of_nginx() -> None:
+    variant = scenario("wrong-port").variant("wrong-port")
+    seed = next(n for n in range(100) if draw(scenario("wrong-port"), variant, "host", n)["route_style"] == "literal")
+    with up("wrong-port/wrong-port", "host", seed) as lab:
+        original = read_file(lab, str(lab.params["site_file"])).decode()
+        for name, cheat in CHEATS.items():
+            verdict = put(lab, lambda _, cheat=cheat: cheat(original))  # type: ignore[misc]
+            assert not verdict.well, name
+            assert any("log in" in line or "login page" in line for line in verdict.failing), name
+
+
+def test_the_healthy_stack_passes_and_stays_so() -> None:
+    for stack in STACKS:
+        with up("healthy", stack) as lab:
+            verdict, restarted = check_after_restart(lab)
+            assert restarted
+            assert verdict.well, verdict.failing
+
+
+def test_started_by_hand_only_hides_it() -> None:
+    with up("crash-missing-env", "host") as lab:
+        values = lab.params
+        start = (
+            f"systemctl stop {values['unit']}; cd {values['home']} && export {values['secret_name']}={values['secret']} "
+            f"PORT={values['port']} && setsid -f setpriv --reuid={values['user']} --regid={values['user']} --init-groups "
+            f"{values['command']} >/dev/null 2>&1 </dev/null"
+        )
+        lab.run_in("backend", ["sh", "-c", start])
+        listening = f"for i in $(seq 100); do curl -fso /dev/null http://127.0.0.1:{values['port']}/health && exit 0; sleep .1; done; exit 1"
+        lab.run_in("backend", ["sh", "-c", listening])
+        verdict, restarted = check_after_restart(lab)
+        assert restarted
+        assert not verdict.well
+
+
+def test_a_broken_stack_is_not_restarted() -> None:
+    with up("wrong-port", "containers") as lab:
+        verdict, restarted = check_after_restart(lab)
+        assert not verdict.well
+        assert not restarted
+
+
+def test_a_longer_time_limit_is_no_capacity() -> None:
+    with up("overload-saturated", "host") as lab:
+        limit = f"proxy_read_timeout {lab.params['read_timeout']}s"
+        files = lab.run_in("web", ["grep", "-rl", limit, "/etc/nginx"]).text.split()
+        lab.run_in("web", ["sed", "-i", f"s/{limit}/proxy_read_timeout 60s/", *files])
+        reload_nginx(lab)
+        verdict = check(lab)
+        assert not verdict.well
+        assert any(line.startswith("reports") for line in verdict.failing)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("word", ["wrong-port", "overload-saturated"])
+def test_restart_everything_cures_neither(word: str, stack: Stack) -> None:
+    with up(word, stack) as lab:
+        restart_everything(lab)
+        assert not check(lab).well
