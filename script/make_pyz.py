@@ -1,13 +1,13 @@
 """Builds fixer.pyz: one file for any host with Python 3.11 or newer, nothing to install.
 
-Layout: `__main__.py` (readable by any Python, checks the version), `src/` (sources) and `cp311/`, `cp313/`… (bytecode
-for the Python versions found on this machine: zipimport ignores bytecode of another version, so each has its tree).
+Layout: `__main__.py` (readable by any Python, checks the version), `src/` (sources, which any Python can run) and
+`cp311.bin`, `cp313.bin`… for the Python versions found on this machine: the magic number of its bytecode, then
+marshal of (the code of pyz_memory.py, {module: (is a package, its marshalled code)}), not compressed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -33,9 +33,19 @@ if sys.version_info < (3, 11):
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TREE = "cp%d%d" % sys.version_info[:2]
-sys.path[0] = HERE + os.sep + (TREE if TREE in TREES and sys.implementation.name == "cpython" else "src")
+TAG = "cp%d%d" % sys.version_info[:2]
+sys.path[0] = HERE + os.sep + "src"
 sys.argv[0] = "fixer"
+if TAG in TAGS and sys.implementation.name == "cpython":
+    import marshal
+    from importlib.util import MAGIC_NUMBER
+
+    data = __loader__.get_data(TAG + ".bin")
+    if data.startswith(MAGIC_NUMBER):
+        boot, modules = marshal.loads(memoryview(data)[len(MAGIC_NUMBER):])
+        scope = {"__name__": "pyz_memory"}
+        exec(boot, scope)
+        scope["install"](modules, __loader__, HERE)
 
 from fixer.cli import main
 
@@ -43,13 +53,16 @@ sys.exit(main())
 '''
 
 COMPILE = """\
-import importlib.util, pathlib, py_compile, sys
-source, target = map(pathlib.Path, sys.argv[1:3])
-for path in source.rglob("*.py"):
-    out = target / path.relative_to(source).with_suffix(".pyc")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    py_compile.compile(str(path), str(out), dfile="fixer.pyz/" + str(path.relative_to(source)), doraise=True,
-                       invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+import importlib.util, marshal, pathlib, sys
+source, memory, target = map(pathlib.Path, sys.argv[1:4])
+modules = {}
+for path in sorted(source.rglob("*.py")):
+    parts = path.relative_to(source).with_suffix("").parts
+    package = parts[-1] == "__init__"
+    code = compile(path.read_bytes(), "fixer.pyz/src/" + str(path.relative_to(source)), "exec", dont_inherit=True)
+    modules[".".join(parts[:-1] if package else parts)] = (package, marshal.dumps(code))
+boot = compile(memory.read_bytes(), "fixer.pyz/pyz_memory.py", "exec", dont_inherit=True)
+target.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps((boot, modules)))
 """
 
 
@@ -91,9 +104,9 @@ def runtime_requirements() -> list[str]:
     return [f"{name}=={version(name)}" for name in ("typer", "annotated-doc", "shellingham")]
 
 
-def write_archive(staging: Path, trees: list[str], output: Path) -> None:
+def write_archive(staging: Path, tags: list[str], output: Path) -> None:
     """A deterministic zip with a shebang, executable, replaced in one step."""
-    main = MAIN.replace("TREES", repr(tuple(trees)))
+    main = MAIN.replace("TAGS", repr(tuple(tags)))
     temporary = output.with_name("." + output.name)
     with temporary.open("wb") as raw:
         raw.write(b"#!/usr/bin/env python3\n")
@@ -102,7 +115,7 @@ def write_archive(staging: Path, trees: list[str], output: Path) -> None:
             for path in sorted(staging.rglob("*")):
                 if path.is_file() and path.name != "__pycache__":
                     info = zipfile.ZipInfo(path.relative_to(staging).as_posix(), EPOCH)
-                    info.compress_type = zipfile.ZIP_DEFLATED
+                    info.compress_type = zipfile.ZIP_STORED if path.suffix == ".bin" else zipfile.ZIP_DEFLATED
                     archive.writestr(info, path.read_bytes())
     temporary.chmod(0o755)
     temporary.replace(output)
@@ -116,14 +129,14 @@ def main() -> None:
         staging = Path(temporary)
         (staging / "src").mkdir()
         stage_sources(staging / "src")
-        trees = interpreters()
-        for tag, python in trees.items():
-            subprocess.run([python, "-c", COMPILE, str(staging / "src"), str(staging / tag)], check=True,
-                           env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-        write_archive(staging, sorted(trees), output)
+        pythons = interpreters()
+        memory = ROOT / "script" / "pyz_memory.py"
+        for tag, python in pythons.items():
+            subprocess.run([python, "-c", COMPILE, staging / "src", memory, staging / f"{tag}.bin"], check=True)
+        write_archive(staging, sorted(pythons), output)
     digest = hashlib.sha256(output.read_bytes()).hexdigest()[:12]
     size = output.stat().st_size // 1024
-    print(f"{output.name}: {size} KiB, bytecode for {', '.join(sorted(trees))}, sha256 {digest}")
+    print(f"{output.name}: {size} KiB, bytecode for {', '.join(sorted(pythons))}, sha256 {digest}")
 
 
 if __name__ == "__main__":

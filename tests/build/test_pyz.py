@@ -1,13 +1,17 @@
-"""fixer.pyz: pure Python, bytecode beside the sources, one clear line on an older Python."""
+"""fixer.pyz: pure Python, bytecode for the Python versions at hand beside the sources, one clear line on an older Python."""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from fixer.causes import load_causes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,8 +28,33 @@ def test_no_compiled_code_and_bytecode_for_this_python(pyz: Path) -> None:
     names = zipfile.ZipFile(pyz).namelist()
     assert not [n for n in names if n.endswith((".so", ".pyd", ".dylib"))]
     tag = "cp{}{}".format(*sys.version_info[:2])
-    assert f"{tag}/fixer/cli.pyc" in names
+    assert f"{tag}.bin" in names
     assert "src/fixer/cli.py" in names
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("bytecode", [True, False], ids=["memory", "sources"])
+def test_modules_come_from_memory_or_from_the_sources(pyz: Path, tmp_path: Path, bytecode: bool) -> None:
+    """Another Python than those at hand runs the sources; both find every cause, their data and their text."""
+    archive = pyz
+    if not bytecode:
+        archive = tmp_path / "fixer.pyz"
+        with zipfile.ZipFile(pyz) as whole, zipfile.ZipFile(archive, "w") as part:
+            for name in whole.namelist():
+                text = whole.read(name)
+                part.writestr(name, re.sub(rb"TAG in \(.*?\)", b"TAG in ()", text) if name == "__main__.py" else text)
+    look = (
+        "import atexit, sys; sys.argv = ['fixer.pyz', 'causes', '--json']\n"
+        "def tell():\n"
+        "    import inspect, fixer.hosts.probing, fixer.causes.wrong_port as module\n"
+        "    assert 'import socket' in fixer.hosts.probing.program_source()\n"
+        "    print(type(module.__spec__.loader).__name__, 'CAUSE' in inspect.getsource(module), file=sys.stderr)\n"
+        f"atexit.register(tell); import runpy; runpy.run_path({str(archive)!r}, run_name='__main__')"
+    )
+    run = subprocess.run([sys.executable, "-I", "-c", look], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert run.stderr.split() == ["Memory" if bytecode else "zipimporter", "True"]
+    found = {cause["id"] for cause in json.loads(run.stdout)["causes"]}
+    assert found == {cause.id for cause in load_causes()}
 
 
 @pytest.mark.docker

@@ -1,0 +1,97 @@
+"""Serves the modules of fixer.pyz from one piece of memory: built into it, with the bytecode of one Python version.
+
+zipimport opens the archive again for every module and parses its directory in Python: 60 ms for one diagnosis.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from importlib.machinery import ModuleSpec
+
+TYPE_CHECKING = False     # typing is not imported for it
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import CodeType, ModuleType
+    from zipimport import zipimporter
+
+
+class Memory:
+    """A finder and a loader: `modules` are name -> (is a package, marshalled code); sources lie in the archive."""
+
+    def __init__(self, modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str) -> None:
+        self._modules = modules
+        self._archive = archive
+        self._place = place
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """The spec of a module of ours; its file is the source in the archive."""
+        if name not in self._modules:
+            return None
+        folder = f"{self._place}/src/{name.replace('.', '/')}"
+        package = self.is_package(name)
+        spec = ModuleSpec(name, self, origin=f"{folder}/__init__.py" if package else f"{folder}.py", is_package=package)
+        spec.has_location = True
+        if package:
+            spec.submodule_search_locations = [folder]
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """The usual kind."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run its code."""
+        exec(self.get_code(module.__name__), module.__dict__)
+
+    def is_package(self, name: str) -> bool:
+        """Whether it is a folder."""
+        return self._modules[name][0]
+
+    def get_code(self, name: str) -> CodeType:
+        """Its code."""
+        code: CodeType = marshal.loads(self._modules[name][1])
+        return code
+
+    def get_source(self, name: str) -> str:
+        """Its text, which a traceback shows."""
+        spec = self.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ImportError(name)
+        return self.get_data(spec.origin).decode()
+
+    def get_data(self, path: str) -> bytes:
+        """A file beside the sources."""
+        return self._archive.get_data(path.removeprefix(f"{self._place}/"))
+
+    def hook(self, path: str) -> Folder:
+        """What pkgutil asks for the modules of a folder of ours."""
+        prefix = f"{self._place}/src/"
+        if not path.startswith(prefix):
+            raise ImportError(path)
+        return Folder(self._modules, path.removeprefix(prefix).replace("/", ".") + ".")
+
+
+class Folder:
+    """A package as a place to look into."""
+
+    def __init__(self, modules: Mapping[str, tuple[bool, bytes]], package: str) -> None:
+        self._modules = modules
+        self._package = package
+
+    def find_spec(self, name: str, target: object = None) -> None:
+        """Nothing: the finder before this one knows every module of ours."""
+
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """Every module in it, and whether that is a package."""
+        for name, (package, _) in self._modules.items():
+            rest = name.removeprefix(self._package)
+            if rest != name and "." not in rest:
+                yield prefix + rest, package
+
+
+def install(modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str) -> None:
+    """From now on modules of ours come from memory; the archive is no place to look for others."""
+    memory = Memory(modules, archive, place)
+    sys.meta_path.insert(0, memory)
+    sys.path_hooks.insert(0, memory.hook)
+    del sys.path[0]
