@@ -51,8 +51,8 @@ def undo(target: Target, run_id: str | None) -> UndoResult:
 def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None) -> UndoResult:
     broken = [i for i in run_ids(writer.files, folder) if is_unfinished(read_run(writer.files, folder, i).records)]
     total = Restoration()
-    for name in reversed(broken):
-        journal = open_run(writer.files, folder, name)
+    for run in reversed(broken):
+        journal = open_run(writer.files, folder, run)
         _add(total, recover(journal, _nodes(target, writer, journal)))
     name = run_id or (broken[-1] if broken else _last_kept(target))
     if name is None:       # somebody else took it back while we waited for the lock

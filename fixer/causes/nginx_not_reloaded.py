@@ -50,6 +50,7 @@ from fixer.model.plan import ContainerAction
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 
 ID = "reload-nginx"
+RELOAD = "check the configuration and reload nginx (what it holds in memory now cannot be brought back)"
 
 
 def judge(case: Case) -> Verdict:
@@ -123,7 +124,7 @@ def _found(case: Case, trouble: Trouble) -> Finding:
             _age(case, nginx), config_evidence(case.snapshot, nginx, endpoint),
             Evidence("probe", endpoint_text(endpoint), answer), *symptom_evidence(case, trouble, lambda event: True),
         ))),
-        repairs=(Repair(ID, "safe", "check the configuration and reload nginx", nginx_steps(case.snapshot, nginx)),),
+        repairs=(Repair(ID, "safe", RELOAD, nginx_steps(case.snapshot, nginx)),),
     )
 
 

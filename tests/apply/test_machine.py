@@ -283,3 +283,11 @@ def test_the_journal_lies_inside_the_machine(machine: Machine, target: Target) -
     folder = f"/var/lib/badgateway/targets/local/runs/{run.id}"
     assert machine.sh(f"stat -c %a {folder} {folder}/blobs {folder}/journal.jsonl").split() == ["700", "700", "600"]
     undo(target, run.id)
+
+
+def test_a_reload_of_a_file_that_was_there_cannot_come_back_and_says_so(machine: Machine, target: Target) -> None:
+    machine.put(SITE, site("new"))
+    run = kept(target, machine.check(), machine.reload())
+    result = undo(target, run.id)
+    assert result.irreversible == ("reload nginx (nginx -t first)",)
+    assert not result.conflicts
