@@ -40,6 +40,8 @@ def write_variables(
     if over is not None:
         return over
     for slot in service.env_slots:
+        if slot.only_for and not set(values) <= set(slot.only_for):
+            continue          # compose reads it for these variables only: another one would have no effect there
         if slot.style != "unit":
             return _into_slot(snapshot, slot, values)
     if service.unit is not None:

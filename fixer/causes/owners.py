@@ -219,7 +219,7 @@ def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
         for name in dict.fromkeys(name for e in held for name in (e.service, e.holder)):
             service = case.service(name)
             if service is not None and service.is_app_server and service.node == trouble.endpoint.node:
-                found.setdefault(name, Owner(service, "same-site", judged.evidence or (state_evidence(service),)))
+                found.setdefault(service.id, Owner(service, "same-site", judged.evidence or (state_evidence(service),)))
     return tuple(found.values())
 
 

@@ -8,6 +8,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, edit_spans, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.owners import Owner, bindings_of
 from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of
+from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginxconf import Span
@@ -79,7 +80,8 @@ def point_at_listener(case: Case, trouble: Trouble, options: tuple[Option, ...],
         needs = (_choice(trouble, options),)
         chosen = next((o for o in options if o.text == case.inputs.get(KEY)), None)
     target = chosen if chosen is not None else options[0]
-    summary = f"point {_some(trouble)} at {target.text if chosen is not None else 'the listener that is meant'}"
+    aim = target.text if chosen is not None else "the listener that is meant"
+    summary = f"point {say_routes(trouble)} at {aim} instead of {endpoint_text(trouble.endpoint)}"
     digits = _digits(trouble)
     places = _places(case, trouble, digits)
     if isinstance(places, NoPlace):
@@ -160,16 +162,10 @@ def _port_span(data: bytes, endpoint: Endpoint, port: int) -> tuple[int, int, by
 def _manual(trouble: Trouble, target: Option, why: str, needs: tuple[Need, ...]) -> Repair:
     places = ", ".join(f"{e.file}:{e.line}" for e in trouble.endpoints[:8])
     text = f"change port {trouble.endpoint.port} to {target.listener.port} at {places}, then nginx -t and reload; {why}"
-    return Repair(ID, "manual", f"point {_some(trouble)} at {target.text}", (), needs, manual=text)
+    return Repair(ID, "manual", f"point {say_routes(trouble)} at {target.text}", (), needs, manual=text)
 
 
 def after_start(trouble: Trouble, name: str, where: str) -> Repair:
     """What comes next while the service does not run: no socket of its own proves yet where it listens."""
-    manual = f"start {name} first: once it listens on {where}, fixer points {_some(trouble)} there"
-    return Repair(ID, "manual", f"point {_some(trouble)} at {where}", (), manual=manual)
-
-
-def _some(trouble: Trouble) -> str:
-    """The routes by their ids; of many, the first ones."""
-    ids = trouble.route_ids
-    return ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+    manual = f"start {name} first: once it listens on {where}, fixer points {say_routes(trouble)} there"
+    return Repair(ID, "manual", f"point {say_routes(trouble)} at {where}", (), manual=manual)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import fresh_events
 from fixer.model.facts import Evidence, Known
+from fixer.model.nginxconf import Route
 from fixer.model.snapshot import ErrorEvent
 
 _SAMPLE = 20     # routes of one address whose lines are looked for: thousands would say the same
@@ -52,5 +53,13 @@ def is_cut_off(event: ErrorEvent) -> bool:
 
 def say_routes(trouble: Trouble) -> str:
     """The locations that fail, for a summary."""
-    names = list(dict.fromkeys(facts.route.location for facts in trouble.routes))
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    several = len({facts.route.server_index for facts in trouble.routes}) > 1
+    names = list(dict.fromkeys(_say_route(facts.route, several) for facts in trouble.routes))
+    if len(names) > 3:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _say_route(route: Route, with_server: bool) -> str:
+    name = next((name for name in route.server_names if name not in ("", "_")), "")
+    return f"{route.location} of {name or route.listen_text}" if with_server else route.location

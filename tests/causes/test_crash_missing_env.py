@@ -293,3 +293,16 @@ def test_workers_that_end_for_another_reason_are_a_loop() -> None:
     once = replace(scene.services[0], log=log(*lines[:1]))
     scene.services[0] = once
     assert roots(diagnose(scene.snapshot())) == ["slow-start"]
+
+
+def test_a_variable_goes_where_it_has_an_effect() -> None:
+    scene = composed()
+    dotenv = replace(slot("/home/lab/.env", "A=1\n", "{name}={value}\n", "env-file", "engine"), only_for=("OTHER",))
+    scene.files.append(file("/home/lab/.env", "A=1\n", node="engine"))
+    scene.services[0] = replace(scene.services[0], env_slots=(dotenv, *scene.services[0].env_slots))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.path == "/home/lab/compose.yaml"
+    scene.services[0] = replace(scene.services[0], env_slots=(
+        replace(dotenv, only_for=("SECRET_KEY",)), *scene.services[0].env_slots[1:]))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.path == "/home/lab/.env"

@@ -276,3 +276,13 @@ def test_thousands_of_places_are_edited_in_one_go() -> None:
     assert len(found.routes) == many and isinstance(write, WriteFile)
     assert write.before is not None and write.after == write.before.replace(b":8001;", b":8000;")
     assert len(found.evidence) < 20
+
+
+def test_the_summary_names_locations_and_both_addresses() -> None:
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:8001").with_service(service(port=8000), listener(8000, 200))
+    scene.refused(0).refused(1)
+    repair = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0]
+    assert repair.summary == "point / and /1 at 127.0.0.1:8000 instead of 127.0.0.1:8001"
+    scene.route = {0: {"server_index": 1, "server_names": ("a.example",)}, 1: {"server_index": 2, "server_names": ("_",)}}
+    summary = finding_of(diagnose(scene.snapshot()), "wrong-port").summary
+    assert "/ of a.example and /1 of 0.0.0.0:80" in summary
