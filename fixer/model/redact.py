@@ -19,6 +19,10 @@ _PLAIN_NAME = re.compile(
 _ASSIGNMENT = re.compile(
     r"""(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?P<mark>["']?\s*[=:]\s*)(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;}]+)"""
 )
+# a line of a program that looks a variable up by name: it holds no value, and tracebacks are read by it
+_LOOKUP = re.compile(
+    r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
+)
 _HEADER = re.compile(
     r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]*(?:Token|Key|Secret))\b[\"']?\s*[:=]?\s*)(?P<value>[^\s;].*)",
     re.IGNORECASE,
@@ -60,7 +64,11 @@ def _hide_assignments(body: str) -> str:
     at = 0
     while match := _ASSIGNMENT.search(body, at):
         name, value = match["name"], match["value"]
-        if is_secret_name(name) and not value.startswith("[redacted") and value not in ('""', "''"):
+        lookup = _LOOKUP.match(body, match.end("name"))
+        if lookup is not None:
+            parts.append(body[at:lookup.end()])
+            at = lookup.end()
+        elif is_secret_name(name) and not value.startswith("[redacted") and value not in ('""', "''"):
             parts += [body[at:match.start("value")], f"[redacted: {name}]"]
             at = _end_of_value(body, match)
         else:                  # the value may hold an assignment itself: Environment=SECRET_KEY=…

@@ -58,7 +58,7 @@ def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = F
         if at is not None:
             raw = line[:_LONGEST_RAW].decode("utf-8", "backslashreplace")
             text = match[8].decode("utf-8", "backslashreplace")
-            events.append(_event(at, match[7].decode(), text, f"{where}:~", raw))
+            events.append(_event(at, match[7].decode(), text, where, raw))
     return tuple(events)
 
 

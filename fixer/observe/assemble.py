@@ -68,8 +68,8 @@ def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
         master_pid=place.master.pid if place.master is not None else None,
         worker_pids=tuple(p.pid for p in place.workers), loaded_at=loaded_at(place), config=config,
         config_mtime=mtime, test=test_result(place, view), service=_manager(place, view, services),
-        errors=events_of(place, config, view, logs), error_log_path=error_logs(place, config)[0],
-        explicit=place.explicit,
+        errors=events_of(place, config, view, logs, "" if own is None else own.name),
+        error_log_path=error_logs(place, config)[0], explicit=place.explicit,
     )
 
 

@@ -194,9 +194,9 @@ def log_query(path: str) -> ReadFile:
     return ReadFile(path, LOG_TAIL, tail=True)
 
 
-def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_logs: Answer | None) -> Fact[
-        tuple[ErrorEvent, ...]]:
-    """What the error logs hold, oldest first; the last few thousand."""
+def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_logs: Answer | None,
+              container: str = "") -> Fact[tuple[ErrorEvent, ...]]:
+    """What the error logs hold, oldest first; the last few thousand. `docker_logs` are the words of `container`."""
     events: list[ErrorEvent] = []
     reasons: list[str] = []
     seen = False
@@ -205,10 +205,10 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
         file = answer.files[0] if answer is not None and answer.files else None
         if file is not None and is_readable(file) and file.stat is not None and _is_file(file):
             seen = True
-            events += _events(file.data, path, view.node.utc_offset)
+            events += _events(file.data, path, view.node.utc_offset, file.truncated)
         elif docker_logs is not None and docker_logs.status == "ok":
             seen = True
-            events += _events(_without_stamps(docker_logs), "docker logs", 0.0)
+            events += _events(_without_stamps(docker_logs), f"docker logs {container}".rstrip(), 0.0)
         else:
             reasons.append(f"{path}: {file.status if file is not None else 'not read'}")
     if not seen:
@@ -221,9 +221,10 @@ def _is_file(file: FileAnswer) -> bool:
     return stat is not None and stat.kind == "file"
 
 
-def _events(data: bytes, where: str, utc_offset: float) -> tuple[ErrorEvent, ...]:
+def _events(data: bytes, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
     return remembered(
-        lambda: parse_error_log(data, where=where, utc_offset=utc_offset), "errors", data, where, utc_offset,
+        lambda: parse_error_log(data, where=where, utc_offset=utc_offset, cut=cut),
+        "errors", data, where, utc_offset, cut,
     )
 
 

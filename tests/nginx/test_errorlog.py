@@ -25,7 +25,7 @@ def test_every_field():
     assert (event.at, event.level, event.errno, event.phase) == (1795534291.0, "error", 111, "connecting to upstream")
     assert event.message == "connect() failed (111: Connection refused)"
     assert (event.client, event.server, event.request) == ("10.0.0.9", "_", "GET /api HTTP/1.1")
-    assert (event.upstream, event.where) == ("http://127.0.0.1:8001/api", "error.log:~")
+    assert (event.upstream, event.where) == ("http://127.0.0.1:8001/api", "error.log")
     assert event.raw.startswith("2026/11/24")
 
 

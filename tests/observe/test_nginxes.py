@@ -159,7 +159,7 @@ def test_a_log_that_goes_to_the_engine() -> None:
     engine = node({Command("docker-container", ("web",)): Answer("ok", json.dumps([item]).encode()),
                    Command("docker-logs", ("web", "200")): Answer("ok", b"", stderr=logs.encode())}, name="engine", nginx=False)
     (nginx,) = snapshot(capture(web, engine, kind="docker", address="web")).nginxes
-    assert isinstance(nginx.errors, Known) and [e.where.split(":")[0] for e in nginx.errors.value] == ["docker logs"] * 2
+    assert isinstance(nginx.errors, Known) and [e.where for e in nginx.errors.value] == ["docker logs web"] * 2
     assert nginx.service and nginx.service.id == "web/web"
 
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, ReadFile, ReadTree
+from fixer.model.redact import redact_text
 from fixer.observe.endpoints import endpoint_probe
 from fixer.observe.redact import (
     redact_argv,
@@ -124,3 +125,18 @@ def test_every_answer_of_a_capture() -> None:
     assert set(after) == set(before) and after[ListSockets()] == before[ListSockets()]
     assert after[ReadFile("/etc/hosts")] == before[ReadFile("/etc/hosts")]
     assert endpoint_probe is not None
+
+
+@pytest.mark.parametrize("line", [
+    'SIGNING_KEY = os.environ["SIGNING_KEY"]', "    TOKEN = os.getenv('TOKEN')", 'secret_key = environ.get("SECRET_KEY")',
+])
+def test_a_lookup_by_name_holds_no_secret(line: str) -> None:
+    assert redact_text(line) == line
+
+
+@pytest.mark.parametrize("line", [
+    'SECRET_KEY = os.environ.get("SECRET_KEY", "hunter2")', 'SECRET_KEY = os.environ["A"]"hunter2"',
+    'SECRET_KEY = os.environ.get("SECRET_KEY") or "hunter2"', 'SECRET_KEY = "hunter2"', "SECRET_KEY=os.environ['A'] SECRET_KEY=hunter2",
+])
+def test_but_what_stands_beside_it_may(line: str) -> None:
+    assert "hunter2" not in redact_text(line)
