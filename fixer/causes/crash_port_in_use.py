@@ -43,6 +43,7 @@ from fixer.causes.reading import (
     now_on,
     pids_of,
     processes_of,
+    restarts,
     say_age,
     state_evidence,
 )
@@ -81,7 +82,7 @@ def _judge_endpoint(case: Case, endpoint: Endpoint, trouble: Trouble | None) -> 
     if owner is None:
         return None
     service = owner.service
-    if condition(service) not in ("failed", "looping") or is_closed(endpoint) is True:
+    if not _may_have_failed(service) or is_closed(endpoint) is True:
         return state_evidence(service) if trouble is not None else None
     if isinstance(service.log, Unknown):
         return f"log of {service.name}: {service.log.reason}" if trouble is not None else None
@@ -96,6 +97,12 @@ def _judge_endpoint(case: Case, endpoint: Endpoint, trouble: Trouble | None) -> 
     if not holders:
         return listener_evidence(case.snapshot, held, service)
     return _found(case, _Seen(endpoint, trouble, service, held, holders, line))
+
+
+def _may_have_failed(service: Service) -> bool:
+    """Failed, or started again: for a moment of each turn it runs, before it finds its port taken once more."""
+    state = condition(service)
+    return state in ("failed", "looping") or (state == "running" and restarts(service) > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import SignalProcess, UnitAction
 from tests.causes.building import (
+    NOW,
     SLOW,
     TIMED_OUT,
     Scene,
@@ -46,6 +47,13 @@ def test_hit() -> None:
     kill, *rest = repair.steps
     assert isinstance(kill, SignalProcess) and (kill.pid, kill.signal, kill.start_ticks) == (300, "TERM", 30000)
     assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+def test_hit_in_the_moment_when_it_runs_again() -> None:
+    scene = squatted()
+    again = service(pid=200, unit_changes={"n_restarts": 2, "active_enter": NOW - 1, "state_change": NOW - 1})
+    scene.services[0] = replace(again, log=scene.services[0].log)
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
 def test_miss() -> None:
