@@ -75,6 +75,7 @@ setup_docker() {
             die "Docker answers, but 'docker compose' is missing" "install the Compose plugin (v2), then run this again"
         return
     fi
+    [ -z "${DOCKER_HOST:-}" ] || die "DOCKER_HOST is $DOCKER_HOST, and nothing answers there" "unset it to use this machine's engine"
     if ! is_root; then
         command -v docker >/dev/null &&
             die "Docker does not answer, and without root it cannot be started" "start it, or add yourself to its group, or run this as root"
