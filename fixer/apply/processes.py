@@ -10,6 +10,7 @@ from fixer.apply.nodes import Runner
 from fixer.errors import Conflict, StepFailed
 from fixer.model.plan import SignalProcess
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 
 # Constant scripts; what varies is passed as arguments and never becomes code.
 _TABLE = ("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null")
@@ -20,7 +21,7 @@ _SEND = (
     '[ "${23}" = "$3" ] || exit 4; kill -s "$1" "$2" || exit 5'
 )
 _GONE, _REUSED = 3, 4
-_STAT = re.compile(rb"^(\d+) \((.*)\) ([A-Za-z]) (\d+)((?: -?\d+){17}) (\d+)", re.MULTILINE)
+_STAT = regex(rb"^(\d+) \((.*)\) ([A-Za-z]) (\d+)((?: -?\d+){17}) (\d+)", re.MULTILINE)
 _PAUSE = 0.05
 
 

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from fixer.causes.reading import condition, now_on, ran_since, restarts
 from fixer.model.facts import Known
+from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine, Service, Snapshot
 
 # `1764000000.123456 host uvicorn[812]: text` (journal, short-unix), `2026-01-02T03:04:05.6Z text` (docker)
-_PREFIX = re.compile(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
-_STARTED = re.compile(r"^(?:Started|Starting) \S")
-_GAVE_UP = re.compile(r"^\S+: Start request repeated too quickly|[Ss]tart request repeated too quickly")
-_STOPPED = re.compile(r"^(?:Stopping|Stopped) \S")
-_GRACEFUL = re.compile(
+_PREFIX = regex(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
+_STARTED = regex(r"^(?:Started|Starting) \S")
+_GAVE_UP = regex(r"^\S+: Start request repeated too quickly|[Ss]tart request repeated too quickly")
+_STOPPED = regex(r"^(?:Stopping|Stopped) \S")
+_GRACEFUL = regex(
     r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
     r"background tasks)|Application shutdown|Handling signal: term)"
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, write_variables
@@ -12,6 +10,7 @@ from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import DaemonReload, WriteFile
+from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, Service, Snapshot
 
 ID = "add-workers"
@@ -19,7 +18,7 @@ KEY = "workers"
 VARIABLE = "WEB_CONCURRENCY"
 _READS_VARIABLE = frozenset({"uvicorn", "gunicorn", "fastapi"})
 _FEWEST, _MOST = 8, 16       # of a default: fewer are too few for uneven arrivals, more cost memory for nothing
-_OPTION = re.compile(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\d*)$")
+_OPTION = regex(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\d*)$")
 
 
 def add_workers(case: Case, pressure: Pressure, workers: int) -> Repair:

@@ -24,7 +24,6 @@ By hand
 from __future__ import annotations
 
 import posixpath
-import re
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
@@ -36,11 +35,12 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import ConfigProblem
 from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
+from fixer.model.regex import regex
 from fixer.model.snapshot import Nginx
 from fixer.nginx.errorlog import parse_test_output
 
 ID = "remove-dangling-link"
-_NOT_THERE = re.compile(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
+_NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
 # what depends on the machine and on who asks, not on what the files say
 _NOT_THE_FILES = (
     "host not found in", "bind() to", "Permission denied", "Address already in use", "still could not bind",

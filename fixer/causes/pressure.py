@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, message
@@ -12,9 +10,10 @@ from fixer.causes.reading import listener_at, now_on, processes_of, ran_since
 from fixer.causes.symptoms import events_for, is_read_timeout
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, LogLine, Process, Service
 
-_ANSWERED = re.compile(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
+_ANSWERED = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
 RECENT = 15.0       # seconds: a request that was finished that lately shows a process at work
 
 

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from fixer.causes.logs import message
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
 
 _LAST = 120              # lines of a run's end that are read
 _CONTEXT = 14            # lines before a KeyError that belong to its traceback
 _NAME = r"[\"'`]?(?P<name>[A-Z][A-Z0-9_]+)[\"'`]?"
-_ENVIRON = re.compile(r"environ\b|getenv|<frozen os>|/os\.py\"")
-_KEY_ERROR = re.compile(r"^KeyError: '(?P<name>[A-Za-z_]\w*)'$")
-_CONFIG_ERROR = re.compile(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is missing")
-_EXCEPTION = re.compile(
+_ENVIRON = regex(r"environ\b|getenv|<frozen os>|/os\.py\"")
+_KEY_ERROR = regex(r"^KeyError: '(?P<name>[A-Za-z_]\w*)'$")
+_CONFIG_ERROR = regex(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is missing")
+_EXCEPTION = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Configured|Undefined|Missing\w*)|Error|SystemExit): "
 )
-_REQUEST = re.compile(r"\"[A-Z]+ .*HTTP/\d")
+_REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
 _SAYS_MISSING = (
-    re.compile(rf"\b[Ss]et the {_NAME} environment variable"),
-    re.compile(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_NAME}"),
-    re.compile(rf"(?:[Ee]nvironment|[Ee]nv) var(?:iable)? {_NAME} (?:is |was |must be )?"
+    regex(rf"\b[Ss]et the {_NAME} environment variable"),
+    regex(rf"[Mm]issing (?:required )?(?:environment|env\.?) ?var(?:iable)?s?:? {_NAME}"),
+    regex(rf"(?:[Ee]nvironment|[Ee]nv) var(?:iable)? {_NAME} (?:is |was |must be )?"
                r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
-    re.compile(rf"{_NAME} (?:environment variable |env var )(?:is |was |must be )?"
+    regex(rf"{_NAME} (?:environment variable |env var )(?:is |was |must be )?"
                r"(?:not (?:set|found|defined)|missing|required|unset|empty|set)"),
 )
 _SAYS_MISSING_BRIEFLY = (      # only in the line that names an exception
-    re.compile(rf"{_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
-    re.compile(rf"{_NAME} must (?:be set|not be empty)"),
-    re.compile(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_NAME}"),
+    regex(rf"{_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
+    regex(rf"{_NAME} must (?:be set|not be empty)"),
+    regex(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_NAME}"),
 )
-_SHELL = re.compile(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
-_SETTINGS = re.compile(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
-_FIELD = re.compile(r"^(?P<name>[A-Za-z_]\w*)$")
-_REQUIRED = re.compile(r"^\s+(?:Field required|field required)")
-_IN_USE = re.compile(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE")
-_REFUSED = re.compile(
+_SHELL = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
+_SETTINGS = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
+_FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")
+_REQUIRED = regex(r"^\s+(?:Field required|field required)")
+_IN_USE = regex(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE")
+_REFUSED = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?:ConnectionRefusedError|ConnectionResetError|TimeoutError|ConnectionError|gaierror|"
     r"OperationalError|ConnectTimeout|ConnectError|InterfaceError|CannotConnectNowError|OSError): "
 )
-_OUTSIDE = re.compile(
+_OUTSIDE = regex(
     r"Connection refused|Connect call failed|could not connect|Connection reset|timed out|Name or service not known|"
     r"Temporary failure in name resolution|No route to host|starting up|could not translate host name|Connection error"
 )
-_TRACE_END = re.compile(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b")
+_TRACE_END = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 
@@ -26,9 +25,10 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 
-_DATE = re.compile(rb"(\d+)\.?(\d*)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
-_PROC = re.compile(r"/proc/(\d+)/(.+)\Z")
+_DATE = regex(rb"(\d+)\.?(\d*)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
+_PROC = regex(r"/proc/(\d+)/(.+)\Z")
 
 
 @dataclass(slots=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from fixer.hosts.base import CommandResult
 from fixer.model.query import OTHER_UNITS, UNIT_PROPERTIES, Answer, AnswerStatus, Command
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 
 MISSING_CODE = 127        # sh's code for a command that is not there
 
-_UNIT = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
-_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z|[0-9a-fA-F:.]+\Z")
-_NUMBER = re.compile(r"[0-9]{1,6}\Z")
-_PATH = re.compile(r"/[^\0\n]*\Z")
+_UNIT = regex(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
+_HOST = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z|[0-9a-fA-F:.]+\Z")
+_NUMBER = regex(r"[0-9]{1,6}\Z")
+_PATH = regex(r"/[^\0\n]*\Z")
 _UNITS = ("--all", "--no-legend", "--plain", "--no-pager", "--full", "--type=service,socket")
 
 

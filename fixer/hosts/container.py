@@ -15,10 +15,11 @@ from fixer.hosts.files_sh import ShFiles
 from fixer.hosts.probing import probe_inside
 from fixer.hosts.shasker import MAX_ROUND, ShAsker
 from fixer.model.query import Answer, Probe, Query
+from fixer.model.regex import regex
 from fixer.model.target import NodeKind
 
-_BEGAN = re.compile(rb"\A\n[0-9a-f]{32} clock \d* (\d+)\n")
-_NO_SHELL = re.compile(r"executable file not found|no such file or directory", re.IGNORECASE)
+_BEGAN = regex(rb"\A\n[0-9a-f]{32} clock \d* (\d+)\n")
+_NO_SHELL = regex(r"executable file not found|no such file or directory", re.IGNORECASE)
 _RUN = r"""printf '%s %s\n' "$1" "$$" >&2; n=$1; shift
 command -v "$1" >/dev/null 2>&1 || { printf '\n%s none\n' "$n" >&2; exit 127; }
 "$@"; r=$?; printf '\n%s %s\n' "$n" "$r" >&2; exit "$r"

@@ -10,14 +10,15 @@ from typing import Any
 from fixer.errors import NoSuchTarget, Unreachable
 from fixer.hosts import process
 from fixer.hosts.base import CommandResult
+from fixer.model.regex import regex
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
-_NO_DAEMON = re.compile(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
+_NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
 _WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
-_INTERPRETER = re.compile(r"python[0-9.]*\Z")
+_INTERPRETER = regex(r"python[0-9.]*\Z")
 
 
 def docker(*words: str, timeout: float = 15.0) -> CommandResult:

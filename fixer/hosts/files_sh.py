@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import shlex
 import stat as st
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from fixer.hosts.frames import mode_of
 from fixer.hosts.process import Conversation
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
+from fixer.model.regex import regex
 
 _TIMEOUT = 30.0
 _CHUNK = 1 << 14
@@ -26,8 +26,8 @@ _ERRORS = (
     ("Is a directory", errno.EISDIR), ("resource busy", errno.EBUSY), ("not supported", errno.ENOTSUP),
     ("Not a regular file", errno.EINVAL),
 )
-_COLUMNS = re.compile(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
-_PLAIN = re.compile(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
+_COLUMNS = regex(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
+_PLAIN = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
 
 # Every function says why it failed in the words of strerror; those of the tools are the same under LC_ALL=C.
 _PRELUDE = r"""LC_ALL=C; export LC_ALL; umask 077; exec 4>&1

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import stat as st
 from collections.abc import Iterator, Sequence
 
 from fixer.hosts.readfiles import kind_of
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 
-_META = re.compile(rb"([0-9a-f]+) (\d+) (\d+) (\d+) (-?\d+) (\d+) (\d+) (.*)\Z")
-_LS = re.compile(rb"\s*(\d+) (\S{10})\S* +(\d+) +(\d+) +(\d+) +(?:\d+, *)?(\d+) ")
-_FRACTION = re.compile(rb"\.(\d+)")
+_META = regex(rb"([0-9a-f]+) (\d+) (\d+) (\d+) (-?\d+) (\d+) (\d+) (.*)\Z")
+_LS = regex(rb"\s*(\d+) (\S{10})\S* +(\d+) +(\d+) +(\d+) +(?:\d+, *)?(\d+) ")
+_FRACTION = regex(rb"\.(\d+)")
 _TYPES = {"-": st.S_IFREG, "d": st.S_IFDIR, "l": st.S_IFLNK, "s": st.S_IFSOCK, "p": st.S_IFIFO, "c": st.S_IFCHR,
           "b": st.S_IFBLK}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from fixer.hosts.probeprogram import BODY_LIMIT, HEAD_LIMIT
 from fixer.model.query import Probe
+from fixer.model.regex import regex
 
 _TIMED_OUT = ("124", "137", "143")
-_STATUS = re.compile(rb"HTTP/\S+ (\d{3})\b")
+_STATUS = regex(rb"HTTP/\S+ (\d{3})\b")
 _COMPLAINTS: tuple[tuple[bytes, str, int | None], ...] = (
     (b"Connection refused", "refused", 111), (b"No route to host", "unreachable", 113),
     (b"Network is unreachable", "unreachable", 101), (b"Connection timed out", "timeout", 110),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 
+from fixer.model.regex import regex
 from fixer.model.target import TargetRef
 
 ROOT_STATE = "/var/lib/badgateway"
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
+_UNSAFE = regex(r"[^A-Za-z0-9._-]")
 
 
 def state_root() -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from fixer.errors import UsageError
+from fixer.model.regex import regex
 from fixer.model.target import TargetRef
 
 HINT = "TARGET is local, docker://CONTAINER, compose://PROJECT, ssh://[user@]host[:port] or bundle:FILE"
 
 # What Docker and compose allow as names; an id is such a name too.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
-_SSH = re.compile(
+_NAME = regex(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_SSH = regex(
     r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9][A-Za-z0-9_.-]*|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?\Z"
 )
 

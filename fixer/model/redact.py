@@ -5,30 +5,32 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from fixer.model.regex import regex
+
 _WORDS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
     r"|SALT|DSN|(?:DATABASE|DB|REDIS|BROKER|AMQP|MONGO|POSTGRES|MYSQL|SENTRY)_?UR[IL]|CONNECTION_?STRING|COOKIE|SESSION_?KEY|AUTH"
 )
-_SECRET_NAME = re.compile(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{_WORDS})[A-Z0-9]*|KEY)(?:$|[_.-])", re.IGNORECASE)
-_PLAIN_NAME = re.compile(
+_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{_WORDS})[A-Z0-9]*|KEY)(?:$|[_.-])", re.IGNORECASE)
+_PLAIN_NAME = regex(
     r"(?:_|-|^)(?:FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$|^auth_basic|^AUTHOR"
     r"|^PassEnvironment$|.*_pass$|^proxy_cookie",
     re.IGNORECASE,
 )
 # NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value
-_ASSIGNMENT = re.compile(
+_ASSIGNMENT = regex(
     r"""(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?P<mark>["']?\s*[=:]\s*)(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;}]+)"""
 )
 # a line of a program that looks a variable up by name: it holds no value, and tracebacks are read by it
-_LOOKUP = re.compile(
+_LOOKUP = regex(
     r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
 )
-_HEADER = re.compile(
+_HEADER = regex(
     r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]*(?:Token|Key|Secret))\b[\"']?\s*[:=]?\s*)(?P<value>[^\s;].*)",
     re.IGNORECASE,
 )
-_URL = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]*://)(?P<user>[^\s:/@]*):(?P<secret>[^\s@/]+)@", re.IGNORECASE)
-_PEM = re.compile(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_URL = regex(r"(?P<head>\b[a-z][a-z0-9+.-]*://)(?P<user>[^\s:/@]*):(?P<secret>[^\s@/]+)@", re.IGNORECASE)
+_PEM = regex(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -77,7 +79,7 @@ def _hide_assignments(body: str) -> str:
     return "".join(parts) + body[at:]
 
 
-_BARE_START = re.compile(r"\s*(?:-\s+)?(?:export\s+)?")
+_BARE_START = regex(r"\s*(?:-\s+)?(?:export\s+)?")
 
 
 def _end_of_value(body: str, match: re.Match[str]) -> int:

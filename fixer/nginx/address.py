@@ -6,12 +6,14 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-_SCHEME = re.compile(rb"(https?|grpcs?|s?uwsgi)://", re.IGNORECASE)
+from fixer.model.regex import regex
+
+_SCHEME = regex(rb"(https?|grpcs?|s?uwsgi)://", re.IGNORECASE)
 _TLS_SCHEMES = frozenset((b"https", b"grpcs", b"suwsgi"))
-_UNIX = re.compile(rb"unix:([^:]*)", re.IGNORECASE)
-_AUTHORITY = re.compile(rb"(?:[^/?$]++|\$(?!\{?(?:request_uri|uri|document_uri|is_args)\b))*")
-_HOST_PORT = re.compile(rb"(\[[^\]]*\]|[^:]*)(?::(.*))?", re.DOTALL)
-_DURATION = re.compile(r"(\d+)(ms|[yMwdhms]?)")
+_UNIX = regex(rb"unix:([^:]*)", re.IGNORECASE)
+_AUTHORITY = regex(rb"(?:[^/?$]++|\$(?!\{?(?:request_uri|uri|document_uri|is_args)\b))*")
+_HOST_PORT = regex(rb"(\[[^\]]*\]|[^:]*)(?::(.*))?", re.DOTALL)
+_DURATION = regex(r"(\d+)(ms|[yMwdhms]?)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
             "M": 2592000.0, "y": 31536000.0}
 

@@ -6,9 +6,10 @@ import posixpath
 import re
 from collections.abc import Mapping
 
+from fixer.model.regex import regex
 from fixer.nginx.tree import Tree, parse
 
-_WILDCARD = re.compile(r"[*?\[]")
+_WILDCARD = regex(r"[*?\[]")
 
 
 class Sources:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from fixer.model.regex import regex
+
 TokenKind: TypeAlias = Literal["word", "open", "close", "end", "raw"]
 
 # A parameter that fills nginx's read buffer is refused.
@@ -21,7 +23,7 @@ GAP = rb"(?:[ \t\r\n]++|#[^\n]*+)*+"
 # The rest of a bare word: a backslash takes the next byte, whatever it is; `{` belongs to the word after a `$`.
 _REST = rb"(?:[^ \t\r\n;{\\$]++|\\.|\$\{*+)*+"
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     GAP + rb"(?:([;{}])"
     rb'|"((?:[^"\\]++|\\.)*+)"'
     rb"|'((?:[^'\\]++|\\.)*+)'"
@@ -29,12 +31,12 @@ _TOKEN = re.compile(
     rb"|([\"'\\]))",
     re.DOTALL,
 )
-_TAIL = re.compile(_REST + rb"\\?", re.DOTALL)
-_ESCAPE = re.compile(rb"\\([\"'\\trn])")
+_TAIL = regex(_REST + rb"\\?", re.DOTALL)
+_ESCAPE = regex(rb"\\([\"'\\trn])")
 _ESCAPED = {b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 
 # Blocks of the lua module hold Lua: its strings and comments may hold any brace.
-_LUA = re.compile(
+_LUA = regex(
     rb"--\[(=*)\[.*?(?:\]\1\]|\Z)|--[^\n]*|\[(=*)\[.*?(?:\]\2\]|\Z)"
     rb"|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|([{}])",
     re.DOTALL,

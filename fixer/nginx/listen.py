@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from fixer.model.nginxconf import Listen, Span
+from fixer.model.regex import regex
 from fixer.nginx.address import parse_port, text_of
 from fixer.nginx.checks import IN_SERVER, swallowed_word
 from fixer.nginx.effective import Effective, Node, word_span
 
-_RANGE = re.compile(rb"(.*:)?(\d+)-(\d+)")
+_RANGE = regex(rb"(.*:)?(\d+)-(\d+)")
 _MOST_PORTS = 64
 
 # These set the socket's options, which only one `listen` of an address may do.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
+from fixer.model.regex import regex
 from fixer.nginx.address import text_of
 from fixer.nginx.sample import Sample, literal_start, sample_of
 
-_SAFE = re.compile(rb"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
+_SAFE = regex(rb"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
 
 # A double slash, a dot segment, a control byte: nginx would change or refuse such a path.
-_UNCLEAN = re.compile(rb"//|/\.{1,2}(?:/|\Z)|[\x00-\x1f]")
+_UNCLEAN = regex(rb"//|/\.{1,2}(?:/|\Z)|[\x00-\x1f]")
 
 # Paths are made with a bounded number of comparisons, so that thousands of regexes cost no time.
 _MOST_COMPARISONS = 200_000
@@ -86,9 +85,9 @@ class Locations:
                 return landed
             if best.kind == "^~":
                 return landed
-        for regex in within.regexes:
-            if self._matches(regex, path):
-                return self._find(regex, path)
+        for nested in within.regexes:
+            if self._matches(nested, path):
+                return self._find(nested, path)
         return landed
 
     def _by_regex(self, landed: Place, top: Place) -> bool:

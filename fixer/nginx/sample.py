@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from fixer.model.regex import regex
+
 _DEEPEST = 6
 _LONGEST = 500
 _MOST_REPEATS = 16
 _CLASSES = {b"d": b"1", b"w": b"a", b"s": b" ", b"D": b"a", b"W": b"-", b"S": b"a"}
 _NO_TEXT = frozenset((b"b", b"B", b"A", b"Z", b"z"))
-_REPEAT = re.compile(rb"(\*|\+|\?|\{(\d{1,4})(,\d{0,4})?\})[?+]?")
-_NAMED = re.compile(rb"\(\?P?<(\w+)>")
-_LITERAL = re.compile(rb"(?:(?:[A-Za-z0-9/_~-]|\\[^A-Za-z0-9])(?![*?{+]))*")
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_SET_OPERATION = re.compile(rb"--|&&|~~|\|\|")    # Python may read these differently one day, and warns
+_REPEAT = regex(rb"(\*|\+|\?|\{(\d{1,4})(,\d{0,4})?\})[?+]?")
+_NAMED = regex(rb"\(\?P?<(\w+)>")
+_LITERAL = regex(rb"(?:(?:[A-Za-z0-9/_~-]|\\[^A-Za-z0-9])(?![*?{+]))*")
+_ESCAPED = regex(rb"\\(.)", re.DOTALL)
+_SET_OPERATION = regex(rb"--|&&|~~|\|\|")    # Python may read these differently one day, and warns
 _CANDIDATES = b"axz019-_.AZ/~+%"
 
 

@@ -10,12 +10,13 @@ import re
 from bisect import bisect_left
 from typing import NamedTuple
 
+from fixer.model.regex import regex
 from fixer.nginx.lexer import GAP, LONGEST_WORD, LexProblem, Token, is_raw_block, raw_end, scan
 
 _BARE = rb"(?:[^ \t\r\n\v\f;{}\"'#\\$]|\$(?!\{))(?:[^ \t\r\n\v\f;{\\$]++|\$(?!\{))*+"
-_STATEMENT = re.compile(GAP + rb"(?:(" + _BARE + rb"(?:[ \t\r\n]++" + _BARE + rb")*+)[ \t\r\n]*+([;{])|(\}))")
-_NEVER = re.compile(rb"(?!)")
-_NEWLINE = re.compile(rb"\n")
+_STATEMENT = regex(GAP + rb"(?:(" + _BARE + rb"(?:[ \t\r\n]++" + _BARE + rb")*+)[ \t\r\n]*+([;{])|(\}))")
+_NEVER = regex(rb"(?!)")
+_NEWLINE = regex(rb"\n")
 
 
 class Directive(NamedTuple):

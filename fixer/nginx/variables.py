@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from fixer.model.regex import regex
 from fixer.nginx.effective import Node
 
-VARIABLE = re.compile(rb"\$(?:\{(\w+)\}|(\w+))")
+VARIABLE = regex(rb"\$(?:\{(\w+)\}|(\w+))")
 _NESTING = 4
 _MOST_VALUES = 64
 _SETTERS = frozenset((b"set", b"if"))

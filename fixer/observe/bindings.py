@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
 from fixer.observe.runtimes import server_at
 from fixer.observe.words import Env, Piece, Word, literal
@@ -54,9 +55,9 @@ DIALECTS: Mapping[str, Dialect] = {
 _OTHER = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p", "--http-port"),
                  ("--bind", "--listen", "--addr", "-b"), ("--uds", "--unix-socket", "--socket"), ("--workers", "-w"),
                  ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
-_ADDRESS = re.compile(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
-_UNIX = re.compile(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
-_IP = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
+_ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
+_UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 
 
 def bindings_of(command: Sequence[Word], env: Env, said: Evidence) -> tuple[Binding, ...]:
@@ -169,7 +170,7 @@ def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
     return Known(max(int(word.text), 1), (Evidence("file" if place.file else said.source, where, said.text),))
 
 
-_RUN = re.compile(r"\b(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?:run|serve|run_app|listen)\(")
+_RUN = regex(r"\b(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?:run|serve|run_app|listen)\(")
 _KEYWORD = r"\b{}\s*=\s*(?:int\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](\w+)[\"']\s*(?:,\s*[\"']?([\w.:]+))?|" \
            r"os\.environ\[[\"'](\w+)[\"']\]|[\"']?([\w.:/-]+))"
 

@@ -10,12 +10,13 @@ from dataclasses import replace
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import Route, UpstreamServer
 from fixer.model.query import Answer, Command, Probe
+from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
 from fixer.observe.view import View, container_of, is_loopback, known_pids, node_of
 
 ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
 
-_IP = re.compile(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
 _WORDS = {"timeout": "slow"}
 _REACHED = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}   # how a wildcard is reached from here
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from fixer.model.regex import regex
 from fixer.observe.words import Piece, Word, shell_words
 
-_LINE = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*")
+_LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*")
 
 
 def read_env_file(file: str, data: bytes) -> dict[str, Word]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from fixer.model.facts import Known
 from fixer.model.nginxconf import Route
 from fixer.model.query import Probe
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.observe.containers import get, inspected, strings
 from fixer.observe.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
@@ -20,8 +20,8 @@ from fixer.observe.view import ENGINE, View, container_of
 
 FRESH = 120.0     # seconds: a failure in the log younger than this may be going on
 
-_URL = re.compile(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
-_HEALTH = re.compile(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
+_URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
+_HEALTH = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Process
 
 TICKS = 100.0          # USER_HZ is 100 on every Linux that runs nginx; /proc gives no other place to learn it
 PAGE = 4096
 
-_PID_FILE = re.compile(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
-_CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(?:.*/)?)([0-9a-f]{64})")
+_PID_FILE = regex(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
+_CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(?:.*/)?)([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)

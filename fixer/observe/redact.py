@@ -6,14 +6,15 @@ import json
 import re
 
 from fixer.model.redact import redact_text
+from fixer.model.regex import regex
 
 # Variables that a diagnosis needs and that are no secrets: where and how a server listens.
-_PUBLIC_NAME = re.compile(
+_PUBLIC_NAME = regex(
     r"^(?:(?:\w+_)?(?:HOST|PORT|BIND|ADDR|ADDRESS|LISTEN|WORKERS|SOCKET|UDS)|WEB_CONCURRENCY|PATH|PYTHONPATH|PYTHONUNBUFFERED|"
     r"LANG|LC_\w+|TZ|HOME|USER|LOG_LEVEL|COMPOSE_\w+)$"
 )
-_PUBLIC_VALUE = re.compile(r"^(?:[\w./:\[\]*-]|\$\{?|\}){0,120}$")
-_PLAIN_VALUE = re.compile(r"^(?:\d{1,5}|(?:\d{1,3}(?:\.\d{1,3}){3}|localhost|\[::1?\])?(?::\d{1,5})?|unix:/[\w./-]+)$")
+_PUBLIC_VALUE = regex(r"^(?:[\w./:\[\]*-]|\$\{?|\}){0,120}$")
+_PLAIN_VALUE = regex(r"^(?:\d{1,5}|(?:\d{1,3}(?:\.\d{1,3}){3}|localhost|\[::1?\])?(?::\d{1,5})?|unix:/[\w./-]+)$")
 _NAME = rb"[A-Za-z_]\w*"
 
 
@@ -41,7 +42,7 @@ def _value(name: bytes, value: bytes) -> bytes:
     return redact_value(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1")
 
 
-_ENV_LINE = re.compile(rb"^([ \t]*(?:export[ \t]+)?)(" + _NAME + rb")([ \t]*=[ \t]*)(.*?)([ \t]*\r?)$", re.MULTILINE)
+_ENV_LINE = regex(rb"^([ \t]*(?:export[ \t]+)?)(" + _NAME + rb")([ \t]*=[ \t]*)(.*?)([ \t]*\r?)$", re.MULTILINE)
 
 
 def redact_env_file(data: bytes) -> bytes:
@@ -54,9 +55,9 @@ def redact_script(data: bytes) -> bytes:
     return redact_bytes(redact_env_file(data))
 
 
-_UNIT_ENVIRONMENT = re.compile(rb"^([ \t]*Environment[ \t]*=)((?:\\\r?\n|[^\n])*)$", re.MULTILINE)
-_QUOTED_PAIR = re.compile(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1).)*)\1", re.DOTALL)
-_BARE_PAIR = re.compile(rb"(" + _NAME + rb")=([^\s]*)")
+_UNIT_ENVIRONMENT = regex(rb"^([ \t]*Environment[ \t]*=)((?:\\\r?\n|[^\n])*)$", re.MULTILINE)
+_QUOTED_PAIR = regex(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1).)*)\1", re.DOTALL)
+_BARE_PAIR = regex(rb"(" + _NAME + rb")=([^\s]*)")
 
 
 def redact_unit(data: bytes) -> bytes:
@@ -120,13 +121,13 @@ def _yaml_inline(match: re.Match[str]) -> str:
     return match[1] + match[2] + redact_value(match[1], match[3].strip()).replace(": ", ":")
 
 
-_NGINX_VALUE = re.compile(
+_NGINX_VALUE = regex(
     rb"(\b(?:proxy_set_header|grpc_set_header|add_header|more_set_headers|fastcgi_param|uwsgi_param|scgi_param|set)\s+"
     rb"[\w$-]*(?:authorization|cookie|token|secret|passw|api[-_]?key|access[-_]?key)[\w-]*\s+)"
     rb"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;{}]+)", re.IGNORECASE,
 )
-_NGINX_URL = re.compile(rb"(\b[a-z][a-z0-9+.-]*://[^\s:/@;]*:)([^\s@/;]+)(@)", re.IGNORECASE)
-_NGINX_PEM = re.compile(
+_NGINX_URL = regex(rb"(\b[a-z][a-z0-9+.-]*://[^\s:/@;]*:)([^\s@/;]+)(@)", re.IGNORECASE)
+_NGINX_PEM = regex(
     rb"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL,
 )
 
@@ -164,7 +165,7 @@ def _env_entry(entry: str) -> str:
     return f"{name}={redact_value(name, value)}" if found else entry
 
 
-_SECRET_FLAG = re.compile(
+_SECRET_FLAG = regex(
     r"^--?[\w-]*(?:password|passwd|secret|token|api-?key|access-?key|credential)[\w-]*$", re.IGNORECASE,
 )
 

@@ -6,6 +6,8 @@ import posixpath
 import re
 from collections.abc import Sequence
 
+from fixer.model.regex import regex
+
 SERVERS = frozenset({
     "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "uwsgi", "flask", "fastapi",
     "puma", "unicorn", "thin", "php-fpm", "robyn", "sanic", "litestar",
@@ -25,7 +27,7 @@ _TAKES_VALUE = {
 }
 _RUNNERS = {("poetry", "run"), ("pipenv", "run"), ("uv", "run"), ("pdm", "run"), ("hatch", "run"), ("rye", "run"),
             ("bundle", "exec"), ("conda", "run")}
-_PYTHON = re.compile(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
+_PYTHON = regex(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
 _PYTHON_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _LOCAL = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/", "/var/lib/")

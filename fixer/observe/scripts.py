@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.words import Word, assignment, expand, expand_words, shell_words
 
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
-_DEFAULTS = re.compile(r"^\$\{(\w+):?=")
+_DEFAULTS = regex(r"^\$\{(\w+):?=")
 MAX_DEPTH = 3      # a wrapper that calls a wrapper that calls a wrapper
 
 
@@ -91,7 +92,7 @@ def _set_defaults(run: ShellRun, words: list[Word]) -> None:
             run.env[match[1]] = expand(word, {k: v for k, v in run.env.items() if k != match[1]})
 
 
-_TOKEN = re.compile(
+_TOKEN = regex(
     r"""\\. | '[^']*' | "(?:\\.|[^"\\])*" | \$\{[^}]*\}     # what quotes: operators inside it are text
       | [;\n&|]+                                            # ends a command
       | (?<![\w$"'}])\#[^\n]*                               # a comment

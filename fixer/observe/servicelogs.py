@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer
+from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
 from fixer.observe.containers import parse_time
 
 MAX_LINES = 500
 MAX_LENGTH = 4000        # of one line: a log may hold anything
 
-_JOURNAL = re.compile(r"^(\d{9,11}\.\d+) \S+ (?:\S+?: )?(.*)$")
-_DOCKER = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(.*)$")
+_JOURNAL = regex(r"^(\d{9,11}\.\d+) \S+ (?:\S+?: )?(.*)$")
+_DOCKER = regex(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(.*)$")
 
 
 def parse_journal(answer: Answer | None, unit: str) -> Fact[tuple[LogLine, ...]]:

@@ -6,6 +6,7 @@ import posixpath
 import re
 
 from fixer.model.facts import Evidence, Known
+from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
 from fixer.observe.bindings import option, parse_address
 from fixer.observe.runtimes import runtime_of
@@ -13,8 +14,8 @@ from fixer.observe.told import Told
 from fixer.observe.view import View
 from fixer.observe.words import Piece, Word
 
-_BIND = re.compile(rb"^\s*bind\s*=\s*\[?\s*[\"']([^\"'\n]+)[\"']", re.MULTILINE)
-_WORKERS = re.compile(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
+_BIND = regex(rb"^\s*bind\s*=\s*\[?\s*[\"']([^\"'\n]+)[\"']", re.MULTILINE)
+_WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
 
 
 def settings_path(told: Told) -> str | None:

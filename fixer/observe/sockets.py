@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer
+from fixer.model.regex import regex
 from fixer.model.snapshot import Listener
 
 LISTEN, ESTABLISHED = "0A", "01"
 _ACCEPTS = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
-_FD = re.compile(r"^/proc/(\d+)/fd/\d+$")
-_SOCKET = re.compile(r"^socket:\[(\d+)\]$")
+_FD = regex(r"^/proc/(\d+)/fd/\d+$")
+_SOCKET = regex(r"^socket:\[(\d+)\]$")
 
 
 def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]]:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Process, Unit
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.runtimes import script_of, server_at
@@ -22,7 +23,7 @@ Style = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
 
 # Programs of the distribution: no wrappers of somebody's application.
 _PACKAGED = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
-_SPECIFIER = re.compile(r"%([%iInpNh])")
+_SPECIFIER = regex(r"%([%iInpNh])")
 
 
 @dataclass(frozen=True, slots=True)

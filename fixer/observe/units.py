@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fixer.model.facts import Fact, Known
 from fixer.model.query import Answer
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Unit
 from fixer.observe.words import systemd_words
 
@@ -15,7 +16,7 @@ _SPAN_UNITS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
     "y": 31557600.0,
 }
-_COMMENT = re.compile(r"[ \t]*[#;]")
+_COMMENT = regex(r"[ \t]*[#;]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 
@@ -20,6 +19,7 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Listener, Process, Unit
 from fixer.observe.containers import parse_inspect
 from fixer.observe.memo import remembered
@@ -171,7 +171,7 @@ def parse_hosts(data: bytes) -> dict[str, tuple[str, ...]]:
     return found
 
 
-_LOOPBACK = re.compile(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")
+_LOOPBACK = regex(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")
 
 
 def is_loopback(address: str) -> bool:

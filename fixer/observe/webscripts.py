@@ -6,11 +6,12 @@ import posixpath
 import re
 from collections.abc import Sequence
 
+from fixer.model.regex import regex
 from fixer.observe.runtimes import peel, runtime_of, script_of
 from fixer.observe.view import View
 
 # What a program imports when it serves a web application; a bare socket server is somebody else's.
-_SERVES = re.compile(
+_SERVES = regex(
     rb"\b(?:uvicorn|hypercorn|gunicorn|waitress|granian|daphne|flask|fastapi|starlette|aiohttp|tornado|sanic|bottle|"
     rb"cherrypy|django|falcon|pyramid|quart|litestar|blacksheep|robyn|cheroot|gevent\.pywsgi|eventlet\.wsgi|"
     rb"wsgiref|http\.server|BaseHTTPServer|twisted\.web|werkzeug|connexion|nicegui|streamlit|gradio|dash)\b",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace
 
 # All text here is latin-1: one character is one byte, so offsets are byte offsets of the file.
@@ -70,8 +71,8 @@ class Word:
         return joined
 
 
-_HARMLESS = re.compile(r"^(?:\d{1,5}|\d{1,3}(?:\.\d{1,3}){3}|localhost|::1?|/[\w./-]+)$")
-_HARMLESS_NAME = re.compile(r"HOST|ADDR|BIND|LISTEN|PORT|WORKER|CONCURRENCY|SOCK|UDS|LEVEL|MODULE|APP$|MODE")
+_HARMLESS = regex(r"^(?:\d{1,5}|\d{1,3}(?:\.\d{1,3}){3}|localhost|::1?|/[\w./-]+)$")
+_HARMLESS_NAME = regex(r"HOST|ADDR|BIND|LISTEN|PORT|WORKER|CONCURRENCY|SOCK|UDS|LEVEL|MODULE|APP$|MODE")
 
 
 def _shown(piece: Piece) -> str:
@@ -87,7 +88,7 @@ def literal(text: str) -> Word:
 
 Env = Mapping[str, Word]
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-=])([^{}]*))?\}|(\$))")
+_VARIABLE = regex(r"\$(?:(\w+)|\{(\w+)(?:(:?[-=])([^{}]*))?\}|(\$))")
 
 
 def expand(word: Word, env: Env) -> Word:
@@ -130,10 +131,10 @@ def assignment(word: Word) -> tuple[str, Word] | None:
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "s": " ", "r": "\r"}
-_PLAIN = re.compile(r"[^\\\"'\s]+")
-_DOUBLE = re.compile(r"[^\\\"]+")
-_SINGLE = re.compile(r"[^'\\]+")
-_SINGLE_SHELL = re.compile(r"[^']+")
+_PLAIN = regex(r"[^\\\"'\s]+")
+_DOUBLE = regex(r"[^\\\"]+")
+_SINGLE = regex(r"[^'\\]+")
+_SINGLE_SHELL = regex(r"[^']+")
 
 
 def systemd_words(text: str, file: str | None = None, line: int = 0, start: int | None = None) -> list[Word]:

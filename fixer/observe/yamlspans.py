@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import TypeAlias
 
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 
 DEEPEST = 40
 
@@ -69,15 +70,15 @@ class _Line:
     end: int       # of the line, without its newline
 
 
-_KEY = re.compile(
+_KEY = regex(
     r"""(?: "(?:\\.|[^"\\\n])*" | '(?:''|[^'\n])*'
           | [^\s\#'"\[\]{},&*!|>%@`-] [^\n\#:]*? (?: :\S [^\n\#:]*? )*
           | - [^\s:] [^\n:]*? )
         [ \t]* : (?=[ \t\n]|$)""",
     re.VERBOSE,
 )
-_PROPERTY = re.compile(r"(?:&(\S+)|!\S*)[ \t]*")
-_COMMENT = re.compile(r"[ \t]*(?:#[^\n]*)?(?=\n|$)")
+_PROPERTY = regex(r"(?:&(\S+)|!\S*)[ \t]*")
+_COMMENT = regex(r"[ \t]*(?:#[^\n]*)?(?=\n|$)")
 _DOUBLE_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", '"': '"', "\\": "\\", "/": "/", " ": " "}
 
 
