@@ -79,6 +79,7 @@ def diagnose(
     url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Find the cause and show the proof."""
+    _ask_ahead(target)
     from fixer.app.looking import diagnose as look
 
     if as_json and form not in (None, Format.JSON):
@@ -144,6 +145,7 @@ def verify(
     target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Check only what proves health."""
+    _ask_ahead(target)
     from fixer.app.looking import verify as look
 
     result = look(target, _looking(url, wait, no_probe))
@@ -236,6 +238,14 @@ def causes(as_json: AsJson = False) -> None:
         from fixer.render.outcome import catalogue_text
 
         boundary.emit(catalogue_text(listed))
+
+
+def _ask_ahead(target: str) -> None:
+    """What takes long to be answered is asked before the use-case is even imported."""
+    if target == "local":
+        from fixer.hosts.ahead import ask_ahead
+
+        ask_ahead()
 
 
 def _looking(url: str, wait: float, no_probe: bool) -> Looking:

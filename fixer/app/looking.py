@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from fixer.app.options import Looking
 from fixer.app.plugins import all_causes
+from fixer.causes import load_causes
 from fixer.diagnose import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.base import Target
@@ -46,7 +47,10 @@ def _load(data: bytes) -> Capture:
 
 def look_at(target: Target, looking: Looking, inputs: Inputs | None = None) -> Look:
     """One look: what is there now, and what it means."""
+    beside = threading.Thread(target=load_causes, daemon=True)     # their import fills the wait for answers
+    beside.start()
     seen = snapshot(collect(target, observe_options(looking)))
+    beside.join()
     return Look(seen, judge(seen, inputs or {}, causes=all_causes()))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from fixer.errors import NeedsPerson
-from fixer.hosts import commands, proctable, readfiles, state
+from fixer.hosts import ahead, commands, proctable, readfiles, state
 from fixer.hosts.base import Asker, CommandResult, Files, NodeClock, Writer
 from fixer.model.query import (
     Answer,
@@ -58,7 +58,7 @@ class LocalAsker:
 
 
 def _put(answers: dict[Query, Answer], command: Command) -> None:
-    answers[command] = answer_command(command)
+    answers[command] = ahead.taken(command) or answer_command(command)
 
 
 def read_clock() -> NodeClock:
