@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import stat as st
 from collections.abc import Iterator
@@ -81,6 +80,8 @@ class LocalFiles:
             return FileState("link", "", info.st_size, mode, info.st_uid, info.st_gid, label, "", os.readlink(path))
         if not st.S_ISREG(kind):
             return FileState("other", "", info.st_size, mode, info.st_uid, info.st_gid, label)
+        import hashlib  # 5 ms for OpenSSL, and a look only lists
+
         data = self.read(path)
         acl = _attribute(path, _ACL).hex()
         digest = hashlib.sha256(data).hexdigest()

@@ -69,7 +69,10 @@ def _connect(spec, deadline):
             sock.close()
             raise
         return sock
-    return socket.create_connection((spec["host"], spec["port"]), timeout=_left(deadline))
+    host = spec["host"]
+    if all(char < "\x80" for char in host):
+        host = host.encode("ascii")   # a str would have the codec of other alphabets imported
+    return socket.create_connection((host, spec["port"]), timeout=_left(deadline))
 
 
 def _left(deadline):
