@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from fixer.model.diagnosis import Finding
+from fixer.model.facts import Known
 from fixer.model.record import dataclass
 from fixer.verify import Look, Verification, compare
 
 LIMIT = 30.0         # seconds that a repair has to show its effect; only one that fails takes them all
 HEAL_LIMIT = 60.0    # seconds for what heals by waiting
+HELD_OFF = 12.0      # nginx leaves a member of a group out for fail_timeout (10 s unless it is told otherwise)
 PAUSE = 0.4
 STEADY_LOOKS = 3     # as many looks in a row must agree
 STEADY = 2.0         # and over as many seconds
@@ -30,13 +32,14 @@ class Settled:
 def settle(look_again: LookAgain, before: Look, addressed: Finding, *, limit: float = LIMIT) -> Settled:
     """Look until the same good answer has come several times in a row, or until the time is over."""
     deadline = time.monotonic() + limit
+    held_off = time.monotonic() + HELD_OFF
     streak = _Streak()
     while True:
         look = look_again()
         verification = compare(before, look, addressed)
         now = time.monotonic()
         streak.add(_state(look) if verification.better else None, now)
-        if streak.holds(now) and not _heals_itself(look):
+        if streak.holds(now) and not _heals_itself(look) and (now >= held_off or not _is_held_off(look)):
             return Settled(look, verification)
         if now >= deadline:
             # a single good look among bad ones is luck
@@ -90,3 +93,17 @@ def _heals_itself(look: Look) -> bool:
     """Something is still starting: whatever is seen now is not the end."""
     faults = [f for f in look.diagnosis.findings if f.role in ("root", "contributing")]
     return bool(faults) and any(repair.waits for fault in faults[:1] for repair in fault.repairs)
+
+
+def _is_held_off(look: Look) -> bool:
+    """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now."""
+    health = {health.route: health.state for health in look.diagnosis.health}
+    blamed = {route for f in look.diagnosis.findings if f.role in ("root", "contributing") for route in f.routes}
+    answering = {
+        e.id for e in look.snapshot.endpoints if isinstance(e.http, Known) and e.http.value.status is not None
+    }
+    return any(
+        len(facts.endpoints) > 1 and answering.intersection(facts.endpoints)
+        and health.get(facts.route.id) in ("failing", "degraded") and facts.route.id not in blamed
+        for facts in look.snapshot.routes
+    )

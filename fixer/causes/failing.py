@@ -14,6 +14,7 @@ _Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 
 FRESH = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
 _AHEAD = 5.0         # clocks of two views of one machine may differ by this much
+_NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
 _NO_NGINX = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
 
 
@@ -66,7 +67,8 @@ def judge_route(
     fresh = doubtful and nginx is not None and bool(fresh_events(nginx, (facts,), snapshot))
     words = [_weigh(probe, facts, reached, fresh, nginx) for probe in probes]
     bad, slow = words.count("bad"), words.count("slow")
-    own = any(w == "good" and (p.status or 0) >= 500 for w, p in zip(words, probes, strict=True))
+    own = any(w == "good" and (p.status or 0) >= 500 and _NGINX_PAGE not in p.body
+              for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
     reason = _reason(probes, words)
     return Judged(facts, _state(words, bad, slow), reason, evidence, bad, len(probes), words.count("good"), own)
@@ -97,7 +99,7 @@ def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: boo
     direct = [e.http.value for e in reached if isinstance(e.http, Known)]
     if any(answer.status == probe.status for answer in direct):
         return False                       # the far side says the same when asked without nginx
-    page = "<center>nginx" in probe.body
+    page = _NGINX_PAGE in probe.body
     if probe.status in (502, 504):
         silent = not direct or any(answer.status is None for answer in direct)
         return page or fresh or silent

@@ -135,7 +135,8 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
         *(w for o in options for w in o.owner.why[:1]),
         *symptom_evidence(case, trouble, is_cut_off if stranger else is_refused),
     )
-    confidence: Confidence = "possible" if several else "certain" if first.is_told or first.owner.certain else "likely"
+    proven = first.owner.certain or (first.is_told and first.owner.rule != "bare")
+    confidence: Confidence = "possible" if several else "certain" if proven else "likely"
     return Finding(
         cause=CAUSE.id,
         variant=_variant(first.owner, stranger),

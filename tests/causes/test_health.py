@@ -138,3 +138,9 @@ def test_evidence_of_a_probe_is_kept_when_it_came_with_the_fact() -> None:
 def test_nginx_without_a_listener_of_its_own_fails_every_route() -> None:
     assert diagnose(healthy().answers(REFUSED).snapshot()).verdict == "broken"
     assert FileStat("file", 0, 0, 0, 0, NOW, 0, 1).nlink == 1
+
+
+def test_a_page_of_nginx_is_not_called_the_applications() -> None:
+    scene = healthy().answers(probe(503, body="<center>nginx</center>"))
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy" and not diagnosis.notes

@@ -286,3 +286,9 @@ def test_the_summary_names_locations_and_both_addresses() -> None:
     scene.route = {0: {"server_index": 1, "server_names": ("a.example",)}, 1: {"server_index": 2, "server_names": ("_",)}}
     summary = finding_of(diagnose(scene.snapshot()), "wrong-port").summary
     assert "/ of a.example and /1 of 0.0.0.0:80" in summary
+
+
+def test_a_bare_process_is_never_certain() -> None:
+    bare = service("uvicorn", 8000, 200, unit=None, manager="none")
+    found = finding_of(diagnose(Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).refused().snapshot()), CAUSE)
+    assert found.confidence == "likely"

@@ -12,7 +12,7 @@ from fixer.app.settling import settle, wait_until_well
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, Repair
 from fixer.verify import Look
-from tests.causes.building import healthy, moved
+from tests.causes.building import BAD_GATEWAY, Scene, healthy, listener, moved, service
 
 
 def look(seen: object) -> Look:
@@ -65,3 +65,18 @@ def test_what_only_starts_when_the_time_is_over_is_kept_as_better() -> None:
 ])
 def test_what_heals_by_itself_is_waited_for(looks: tuple[Look, ...], end: Look) -> None:
     assert wait_until_well(showing(*looks), looks[0], limit=0.4) is end
+
+
+def held_off() -> Look:
+    """Two members of a group: one answers, one is empty, and nginx has counted both out."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
+    seen = scene.snapshot()
+    route = replace(seen.routes[0], endpoints=tuple(e.id for e in seen.endpoints))
+    return Look(replace(seen, routes=(route,)), diagnose(seen, causes=()))
+
+
+def test_a_group_that_nginx_counts_out_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted_out = [held_off()] * 20
+    assert settle(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).look is WELL
+    monkeypatch.setattr(settling, "HELD_OFF", 0.05)
+    assert settle(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).look is counted_out[0]
