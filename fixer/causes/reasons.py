@@ -30,7 +30,12 @@ _SAYS_MISSING = (
 _SAYS_MISSING_BRIEFLY = (      # only in the line that names an exception
     regex(rf"{_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
     regex(rf"{_NAME} must (?:be set|not be empty)"),
+    regex(rf"\b(?:[Pp]lease|[Mm]ust|[Nn]eed to) set {_NAME}(?![\w.])"),
     regex(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_NAME}"),
+)
+_SAYS_ONLY_THAT = regex(      # a line of nothing else, as `sys.exit("NAME is required")` leaves it
+    rf"^(?:\[?(?:ERROR|FATAL|CRITICAL|[Ee]rror|[Ff]atal)\]?:?\s+)?{_NAME} "
+    r"(?:(?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)|must (?:be set|not be empty))[.!]?$"
 )
 _SHELL = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
 _SETTINGS = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
@@ -83,7 +88,7 @@ def _named_in(texts: Sequence[str], index: int) -> str | None:
     if key is not None:
         context = texts[max(0, index - _CONTEXT):index]
         return key["name"] if any(_ENVIRON.search(line) for line in context) else None
-    for pattern in (_CONFIG_ERROR, *_SAYS_MISSING, _SHELL):
+    for pattern in (_CONFIG_ERROR, *_SAYS_MISSING, _SHELL, _SAYS_ONLY_THAT):
         match = pattern.search(text)
         if match is not None:
             return match["name"]

@@ -76,6 +76,8 @@ def test_unknown_without_a_log() -> None:
     ("decouple.UndefinedValueError: SECRET_KEY not found. Declare it as envvar or define a default value.",),
     ("environs.exceptions.EnvError: Environment variable \"SECRET_KEY\" not set",),
     ("Error: Missing required environment variable: SECRET_KEY", "    at Object.<anonymous> (/srv/app.js:3:9)"),
+    ("SECRET_KEY is required", "shop.service: Main process exited, code=exited, status=1/FAILURE"),
+    ("[ERROR] SECRET_KEY must be set.",), ("RuntimeError: Please set SECRET_KEY before starting",),
     ("FATAL: SECRET_KEY environment variable is required",),
     ("/srv/shop/run.sh: line 4: SECRET_KEY: unbound variable",),
     ("pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings", "secret_key",
@@ -92,7 +94,7 @@ def test_how_programs_say_it(words: tuple[str, ...]) -> None:
     ('INFO: 10.0.0.9:4 - "GET /SECRET_KEY environment variable is not set HTTP/1.1" 404',),
     ("1 validation error for Order", "secret_key", "  Field required"),
     ("ModuleNotFoundError: No module named 'app'",),
-    ("SECRET_KEY",),
+    ("SECRET_KEY",), ("visitor says SECRET_KEY is required",), ("RuntimeError: cannot set HTTP header twice",),
 ])
 def test_no_proof(words: tuple[str, ...]) -> None:
     assert CAUSE not in roots(diagnose(crashed("Started backend.service.", *words).snapshot()))
