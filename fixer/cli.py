@@ -5,13 +5,16 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
+from copy import copy
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+gc.set_threshold(100_000)     # a short run that makes many objects and hardly a cycle, beginning with the next line
 
-from fixer import __version__, boundary
-from fixer.errors import UsageError
+import typer  # noqa: E402
+
+from fixer import __version__, boundary  # noqa: E402
+from fixer.errors import UsageError  # noqa: E402
 
 if TYPE_CHECKING:
     from fixer.app.options import Looking
@@ -52,9 +55,18 @@ NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and o
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code."""
-    gc.set_threshold(100_000)     # a short run that makes many objects and hardly a cycle
     words = list(sys.argv[1:] if argv is None else argv)
-    return boundary.run(lambda: app(args=words, prog_name="fixer", standalone_mode=False), words)
+    return boundary.run(lambda: _app_for(words)(args=words, prog_name="fixer", standalone_mode=False), words)
+
+
+def _app_for(words: Sequence[str]) -> typer.Typer:
+    """The app with the one command that is called; whole where none is, so that help and suggestions know them all."""
+    called = [c for c in app.registered_commands if c.callback is not None and c.callback.__name__ in words[:1]]
+    if not called:
+        return app
+    alone = copy(app)      # typer reads the signature of every command that it has: a millisecond for two
+    alone.registered_commands = called
+    return alone
 
 
 def _version(wanted: bool) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from fixer import boundary
+from fixer import boundary, cli
 from fixer.cli import main
 from fixer.errors import (
     Conflict,
@@ -169,3 +169,17 @@ def test_a_reader_that_went_away_is_quiet() -> None:
     os.close(write)
     assert done.returncode == 0
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize(("words", "known"), [
+    (["causes"], {"causes"}), (["causes", "--help"], {"causes"}), (["--help"], None), ([], None), (["cause"], None),
+    (["--version", "causes"], None),
+])
+def test_only_the_called_command_is_built(words: list[str], known: set[str] | None) -> None:
+    def names(app: typer.Typer) -> set[str]:
+        return {c.callback.__name__ for c in app.registered_commands if c.callback is not None}
+
+    everything = names(cli.app)
+    assert names(cli._app_for(words)) == (known or everything)
+    assert names(cli.app) == everything
+    assert {"diagnose", "repair"} < everything
