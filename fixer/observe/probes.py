@@ -51,20 +51,21 @@ def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
     allowed = set(chosen[:MOST_PROBES])
     budget = MOST_PROBES - len(allowed)
     by_route: dict[str, tuple[Probe, ...]] = {}
+    failing = failing_lately(site)
     for route in site.routes if site.place.master is not None else ():
         first = wanted.get(route.id)
         if first is not None and first in allowed:
-            again = tuple(_again(site, route, first, options))[:budget]
+            again = tuple(_again(site, first, options) if route.id in failing else ())[:budget]
             budget -= len(again)
             by_route[route.id] = (*_from_url(route, site, options), first, *again)
     kept = {key: probe for key, probe in by_address.items() if probe in allowed}
     return ProbePlan(kept, by_route, len(chosen) - len(allowed))
 
 
-def _again(site: Site, route: Route, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
+def _again(site: Site, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
     """More attempts where the first was good although the log says that requests failed just now."""
     result = probe_result(site.view.node.answers.get(first))
-    if isinstance(result, Known) and is_good(result.value) and fresh_failures(site, route):
+    if isinstance(result, Known) and is_good(result.value):
         for attempt in range(1, options.repeat):
             yield replace(first, attempt=attempt)
 
@@ -74,28 +75,36 @@ def is_good(result: ProbeResult) -> bool:
     return result.status is not None and result.status < 500
 
 
-def fresh_failures(site: Site, route: Route | None = None) -> tuple[ErrorEvent, ...]:
-    """Upstream failures of the last two minutes in the site's log, of one route where it can be told."""
+def fresh_failures(site: Site) -> tuple[ErrorEvent, ...]:
+    """Upstream failures of the last two minutes in the site's log."""
     errors = events_of(site.place, site.config, site.view, None)
     if not isinstance(errors, Known):
         return ()
     now = site.view.node.now
-    recent = [e for e in errors.value if now - e.at < FRESH and "upstream" in f"{e.phase} {e.message}"]
-    return tuple(e for e in recent if route is None or _route_of(e, site.routes) == route.id)
+    return tuple(e for e in errors.value if now - e.at < FRESH and "upstream" in f"{e.phase} {e.message}")
 
 
-def _route_of(event: ErrorEvent, routes: Sequence[Route]) -> str | None:
-    """The route that a failed request most likely went through: by server name, then by the longest location."""
-    words = event.request.split(" ")
-    path = words[1] if len(words) > 1 else ""
-    best: tuple[tuple[bool, int], str] | None = None
-    for route in routes:
+def failing_lately(site: Site) -> frozenset[str]:
+    """The routes that the freshly failed requests most likely went through: by server name, then longest location."""
+    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in fresh_failures(site)}
+    if not asked:
+        return frozenset()
+    by_prefix: dict[str, list[Route]] = {}
+    for route in site.routes:
         prefix = route.location.lstrip("=^~ ")
-        if path.startswith(prefix) or not prefix.startswith("/"):
-            score = (event.server in route.server_names or not event.server, len(prefix) if prefix[:1] == "/" else 0)
-            if best is None or score > best[0]:
-                best = (score, route.id)
-    return best[1] if best is not None else None
+        by_prefix.setdefault(prefix if prefix.startswith("/") else "", []).append(route)
+    found = (_most_likely(server, path, by_prefix) for server, path in asked)
+    return frozenset(route.id for route in found if route is not None)
+
+
+def _most_likely(server: str, path: str, by_prefix: Mapping[str, Sequence[Route]]) -> Route | None:
+    unnamed: Route | None = None
+    for end in range(len(path), -1, -1):
+        for route in by_prefix.get(path[:end], ()):
+            if not server or server in route.server_names:
+                return route
+            unnamed = unnamed or route
+    return unnamed
 
 
 def _from_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:

@@ -71,6 +71,19 @@ def test_the_second_round_probes_and_then_all_is_said() -> None:
     assert asked(seen, ObserveOptions(probe=False)) == []
 
 
+@pytest.mark.parametrize(("path", "asked_again"), [
+    ("/api/users/", "/api/users/"), ("/api/x", "/api/"), ("/other", "/"), ("/api/users/7?a=1", "/api/users/"),
+])
+def test_the_longest_location_of_the_failed_request_is_asked_again(path: str, asked_again: str) -> None:
+    locations = "".join(f"location {at} {{ proxy_pass http://127.0.0.1:8000; }} " for at in ("/", "/api/", "/api/users/"))
+    others = SITE.replace("a.example", "b.example").replace("location /", "location /api/users/7")
+    site = f"server {{ listen 80; server_name a.example; {locations}}} {others}"
+    first = [q for q in asked(node(site=site, listening=LISTENS)) if isinstance(q, Probe)]
+    seen = node({probe: outcome(200) for probe in first}, site=site, listening=LISTENS, log=failure(30, path))
+    again = {(q.host_header, q.path) for q in asked(seen, ObserveOptions(repeat=2)) if isinstance(q, Probe)}
+    assert again == {("a.example", asked_again)}
+
+
 def test_slower_probes_when_asked_to_wait() -> None:
     assert {q.timeout for q in asked(node(site=SITE, listening=LISTENS), ObserveOptions(wait=9)) if isinstance(q, Probe)} == {9}
 
