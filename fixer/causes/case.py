@@ -76,7 +76,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         if verdict.state == "ok":
             _take(taken, facts, reached)
         elif _is_suspect(verdict, nginx):
-            for endpoint in _blamed(verdict, reached):
+            for endpoint in _blamed(verdict, reached, snapshot):
                 places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
                 routes.setdefault(facts.route.id, facts)
@@ -113,13 +113,20 @@ def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
     return verdict.state == "unknown" and route.path is not None and not route.internal
 
 
-def _blamed(verdict: Judged, reached: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
+def _blamed(verdict: Judged, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> tuple[Endpoint, ...]:
     """The addresses that may be at fault; a route nobody asked is only at fault where all of them are closed."""
     meant = tuple(endpoint for endpoint in reached if not endpoint.down)
-    if verdict.state == "unknown" and not (meant and all(is_closed(endpoint) is True for endpoint in meant)):
+    if verdict.state == "unknown" and not (meant and all(_is_dead(endpoint, snapshot) for endpoint in meant)):
         return ()
     answering = tuple(endpoint for endpoint in meant if is_answering(endpoint))
     return meant if len(answering) == len(meant) else tuple(e for e in meant if e not in answering)
+
+
+def _is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    """Nothing accepts there; the name of a container that does not run leads nowhere, so nobody could connect."""
+    service = None if endpoint.service is None else snapshot.service(endpoint.service)
+    gone = service is not None and service.container is not None and not service.running
+    return is_closed(endpoint) is True or (gone and is_closed(endpoint) is not False)
 
 
 def is_answering(endpoint: Endpoint) -> bool:

@@ -69,7 +69,8 @@ def quote(value: str, style: str) -> str:
                 return value
             if "'" not in value:
                 return f"'{value}'"
-            return '"' + re.sub(r'([\\"$`])', r"\\\1", value) + '"'
+            special = r'([\\"$])' if style == "dotenv" else r'([\\"$`])'
+            return '"' + re.sub(special, r"\\\1", value) + '"'
 
 
 def fill(template: str, name: str, value: str, style: str) -> str:
@@ -91,9 +92,10 @@ def _into_slot(snapshot: Snapshot, slot: EnvSlot, values: Mapping[str, str]) -> 
         return NoPlace(f"{slot.file} could not be read")
     text = "".join(fill(slot.template, name, value, slot.style) for name, value in values.items())
     head, tail = file.data[: slot.offset], file.data[slot.offset:]
-    if head and not head.endswith(b"\n") and not text.startswith("\n"):
+    inline = "\n" not in slot.template
+    if head and not head.endswith(b"\n") and not text.startswith("\n") and not inline:
         text = "\n" + text
-    if not text.endswith("\n") and (not tail or not tail.startswith(b"\n")):
+    if not inline and not text.endswith("\n") and (not tail or not tail.startswith(b"\n")):
         text += "\n"
     return _written(file, head + text.encode() + tail, values, slot.style)
 
@@ -114,15 +116,16 @@ def _over_old(
         if file is None or not line.isdigit():
             continue
         lines = file.data.split(b"\n")
-        changed = _replaced(lines[int(line) - 1].decode("utf-8", "surrogateescape"), name, value)
+        changed = _replaced(lines[int(line) - 1].decode("utf-8", "surrogateescape"), name, value, service)
         if changed is not None:
             lines[int(line) - 1] = changed[0].encode("utf-8", "surrogateescape")
             return _written(file, b"\n".join(lines), values, changed[1])
     return None
 
 
-def _replaced(line: str, name: str, value: str) -> tuple[str, str] | None:
-    for pattern, style in _STYLE_OF_LINE:
+def _replaced(line: str, name: str, value: str, service: Service) -> tuple[str, str] | None:
+    for pattern, of_line in _STYLE_OF_LINE:
+        style = "dotenv" if of_line == "env-file" and service.container is not None else of_line
         match = pattern.match(line)
         if match is not None and match["name"] == name:
             template = {"yaml-map": "{name}: {value}"}.get(style, "{name}={value}")

@@ -28,6 +28,7 @@ import posixpath
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.editing import container_of, nginx_steps
+from fixer.causes.logs import lines_of, message
 from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.reading import find_node, line_text, place
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -76,8 +77,27 @@ def refused(nginx: Nginx) -> ConfigProblem | None:
         if any(word in p.message for p in said for word in _NOT_THE_FILES):
             return None
         return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:], nginx.conf_path, 0)
-    if isinstance(nginx.config, Known) and nginx.master_pid is None:
-        return next((p for p in nginx.config.value.problems if p.fatal), None)
+    if nginx.master_pid is not None:
+        return None
+    if isinstance(nginx.config, Known):
+        seen = next((p for p in nginx.config.value.problems if p.fatal), None)
+        if seen is not None:
+            return seen
+    return said_when_it_ended(nginx)
+
+
+def said_when_it_ended(nginx: Nginx) -> ConfigProblem | None:
+    """The last words of an nginx that ended in its container, where nothing can be asked any more: what it refused.
+
+    Files that changed since may be right by now, so they must be older than the words.
+    """
+    if nginx.service is None or nginx.service.container is None or not isinstance(nginx.config_mtime, Known):
+        return None
+    for line in reversed(lines_of(nginx.service)[-10:]):
+        if "[emerg]" in line.text and line.at is not None:
+            said = [p for p in parse_test_output(message(line)) if p.fatal]
+            outside = any(word in p.message for p in said for word in _NOT_THE_FILES)
+            return said[0] if said and not outside and line.at >= nginx.config_mtime.value else None
     return None
 
 
@@ -88,7 +108,7 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     elif case.failing(nginx.node):
         role = "contributing"
     links = _dangling(case, nginx, problem)
-    asked = isinstance(nginx.test, Known)
+    asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
@@ -107,7 +127,7 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
 def _evidence(
     case: Case, nginx: Nginx, problem: ConfigProblem, links: tuple[tuple[str, FileStat], ...],
 ) -> tuple[Evidence, ...]:
-    source = "nginx-test" if isinstance(nginx.test, Known) else "nginx-config"
+    source = "nginx-test" if isinstance(nginx.test, Known) or problem.kind == "nginx-test" else "nginx-config"
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
     shown = [Evidence("nginx-test" if source == "nginx-test" else "nginx-config", where, problem.message)]
     near = _near(nginx, problem)

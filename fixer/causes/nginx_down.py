@@ -125,6 +125,16 @@ def _name_missing(nginx: Nginx) -> LogLine | None:
     return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _NO_HOST in message(line)), None)
 
 
+def _gone(case: Case, nginx: Nginx) -> str:
+    """A container that a route of this nginx names and that does not run."""
+    named = {name for facts in case.snapshot.routes if facts.node == nginx.node for name in facts.endpoints}
+    for endpoint in case.snapshot.endpoints:
+        service = case.service(endpoint.service) if endpoint.id in named else None
+        if service is not None and service.container is not None and not service.running:
+            return service.name
+    return ""
+
+
 def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if taken:
         said = listener_evidence(case.snapshot, taken[0])
@@ -132,6 +142,16 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         return Repair(ID, "manual", "start nginx", (), manual=manual)
     if nginx.service is not None and condition(nginx.service) == "masked":
         manual = f"{nginx.service.name} is masked: if nginx is meant to run, unmask it, then start it"
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    waited_for = _name_missing(nginx) and _gone(case, nginx)
+    if waited_for:
+        manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    if nginx.service is not None and nginx.service.container is not None and (
+            condition(nginx.service) in ("running", "looping")):
+        last = lines_of(nginx.service)[-1:]
+        words = message(last[0]).strip()[:200] if last else "nothing"
+        manual = f"{nginx.service.name} is started again and again and ends at once; its log ends with: {words}"
         return Repair(ID, "manual", "start nginx", (), manual=manual)
     steps = begin_nginx(case, nginx)
     if not steps:

@@ -130,7 +130,8 @@ class ArgPlace:
 class EnvSlot:
     """Where a new variable of a service can be written: put `template` at byte `offset` of `file`.
 
-    `template` holds `{name}` and `{value}`; the value must be quoted for `style` by whoever fills it in. `only_for`
+    `template` holds `{name}` and `{value}`; the value must be quoted for `style` by whoever fills it in (`env-file` is
+    read by systemd or a shell, `dotenv` by compose). Without a newline it goes into the middle of a line. `only_for`
     names the variables that this place is read for (a compose file's `${NAME}` from `.env`), empty for any.
     """
 
@@ -138,7 +139,7 @@ class EnvSlot:
     file: str
     offset: int
     template: str
-    style: Literal["env-file", "unit", "yaml-map", "yaml-list", "shell"]
+    style: Literal["env-file", "dotenv", "unit", "yaml-map", "yaml-list", "shell"]
     only_for: tuple[str, ...] = ()
 
 

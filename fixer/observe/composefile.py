@@ -164,15 +164,15 @@ def _slots(files: list[_File], listed: tuple[str, ...], container: Container, en
     for path in environment_paths(container) if names else ():
         data = engine.data(path)
         if data is not None:
-            yield replace(env_file_slot(ENGINE, path, data), only_for=names)
+            yield replace(env_file_slot(ENGINE, path, data), style="dotenv", only_for=names)
     for path in dict.fromkeys(listed):
         data = engine.data(path)
         if data is not None:
-            yield env_file_slot(ENGINE, path, data)
+            yield replace(env_file_slot(ENGINE, path, data), style="dotenv")
     for file in reversed(files):
         node = file.service.get("environment")
-        if isinstance(node, Map | Seq) and not node.flow and _is_inside(node, file):
-            yield _append(file, node)
+        if isinstance(node, Map | Seq) and _is_inside(node, file):
+            yield _append_inline(file, node) if node.flow else _append(file, node)
             return
     last = files[-1]
     if not last.service.flow and last.service.get("environment") is None:
@@ -192,6 +192,14 @@ def _append(file: _File, node: Map | Seq) -> EnvSlot:
     if isinstance(node, Map):
         return EnvSlot(ENGINE, file.path, at, f"\n{pad}{{name}}: {{value}}", "yaml-map")
     return EnvSlot(ENGINE, file.path, at, f"\n{pad}- {{name}}={{value}}", "yaml-list")
+
+
+def _append_inline(file: _File, node: Map | Seq) -> EnvSlot:
+    """Before the closing bracket of `{A: 1}` or `[A=1]`; a comma may stand at the end of such a list."""
+    inner = file.data[node.start + 1 : node.end - 1].rstrip()
+    item = "{name}: {value}" if isinstance(node, Map) else '"{name}={value}"'
+    text = f"{item}, " if not inner or inner.endswith(b",") else f", {item}"
+    return EnvSlot(ENGINE, file.path, node.end - 1, text, "yaml-map" if isinstance(node, Map) else "yaml-list")
 
 
 def _line_end(data: bytes, at: int) -> int:

@@ -234,6 +234,7 @@ def test_a_container_alone_points_to_its_project() -> None:
 
 @pytest.mark.parametrize(("style", "value", "want"), [
     ("env-file", "plain-1", "plain-1"), ("env-file", "a b", "'a b'"), ("shell", "it's", "'it'\\''s'"),
+    ("env-file", "it's $5 `x`", '"it\'s \\$5 \\`x\\`"'), ("dotenv", "it's $5 `x`", '"it\'s \\$5 `x`"'),
     ("yaml-list", 'a"b', '"a\\"b"'), ("unit", "a\\b", "a\\\\b"),
 ])
 def test_quoting(style: str, value: str, want: str) -> None:
@@ -308,3 +309,17 @@ def test_a_variable_goes_where_it_has_an_effect() -> None:
         replace(dotenv, only_for=("SECRET_KEY",)), *scene.services[0].env_slots[1:]))
     write = steps_of(scene, SECRET_KEY="x")[0]
     assert isinstance(write, WriteFile) and write.path == "/home/lab/.env"
+
+
+@pytest.mark.parametrize(("written", "template", "style", "want"), [
+    ("{A: 1}", ", {name}: {value}", "yaml-map", '{A: 1, SECRET_KEY: "x"}'),
+    ("[A=1]", ', "{name}={value}"', "yaml-list", '[A=1, "SECRET_KEY=x"]'),
+])
+def test_into_the_middle_of_a_line(written: str, template: str, style: str, want: str) -> None:
+    scene = composed()
+    data = f"services:\n  app:\n    environment: {written}\n    image: x\n"
+    inside = replace(slot("/c.yaml", data, template, style, "engine"), offset=data.index(written) + len(written) - 1)
+    scene.services[0] = replace(scene.services[0], env_slots=(inside,))
+    scene.files.append(file("/c.yaml", data, node="engine"))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.after == data.replace(written, want).encode()

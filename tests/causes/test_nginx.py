@@ -284,3 +284,48 @@ def test_slow_start_miss_and_unknown() -> None:
 
 def test_the_files_of_a_stale_mount_are_compared() -> None:
     assert file(SITE, "x").stat.nlink == 1
+
+
+EMERG = '2027/01/15 08:00:00 [emerg] 1#1: unknown directive "proxy_pas" in /etc/nginx/conf.d/site.conf:3'
+NO_NAME = '2027/01/15 08:00:00 [emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/site.conf:1'
+
+
+def ended_box(words: str, *, status: str = "restarting", ago: float = 30.0) -> Scene:
+    """An nginx whose container ends again and again, and can be asked nothing."""
+    box = boxed("web", 80, box={"status": status, "restart_count": 4, "restart_policy": "always", "exit_code": 1},
+                pid=None, log=log(words, ago=ago), is_app_server=False)
+    return no_nginx(service=box, test=Unknown("not running"))
+
+
+@pytest.mark.parametrize("status", ["restarting", "running", "exited"])
+def test_what_a_container_refused_is_told_by_its_last_words(status: str) -> None:
+    diagnosis = diagnose(ended_box(EMERG, status=status).snapshot())
+    assert roots(diagnosis) == [INVALID]
+    found = diagnosis.findings[0]
+    assert "/etc/nginx/conf.d/site.conf:3" in found.summary and found.repairs[0].risk == "manual"
+
+
+def test_last_words_about_files_that_changed_since_prove_nothing() -> None:
+    diagnosis = diagnose(ended_box(EMERG, status="exited", ago=90000.0).snapshot())
+    assert roots(diagnosis) == [DOWN] and diagnosis.findings[0].repairs[0].risk == "safe"
+
+
+def test_an_nginx_that_is_started_in_vain_is_not_started_once_more() -> None:
+    repair = finding_of(diagnose(ended_box("something odd").snapshot()), DOWN).repairs[0]
+    assert repair.risk == "manual" and "something odd" in repair.manual
+
+
+def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
+    scene = Scene("app:8000", node="web", back="app").answers(REFUSED)
+    scene.with_service(boxed("app", box={"status": "exited", "exit_code": 1}, pid=None, log=log("ValueError: x")))
+    scene.endpoint(addresses=Unknown("no such name"), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"))
+    scene.probes[0] = Unknown("nginx does not run")
+    web = boxed("web", 80, box={"status": "exited", "exit_code": 1}, pid=None, log=log(NO_NAME), is_app_server=False)
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "loaded_at": Unknown("-"), "service": web,
+                        "test": Unknown("-")})
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    diagnosis = diagnose(scene.snapshot())
+    assert isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), Undetermined)
+    repair = finding_of(diagnosis, DOWN).repairs[0]
+    assert repair.risk == "manual" and "start p-app-1 first" in repair.manual

@@ -103,13 +103,15 @@ def test_what_runs_differs_from_the_file() -> None:
 @pytest.mark.parametrize(("body", "expected"), [
     ("    environment:\n      A: 1\n", [("/srv/shop/compose.yaml", "yaml-map", "\n      {name}: {value}")]),
     ("    environment:\n    - A=1\n", [("/srv/shop/compose.yaml", "yaml-list", "\n    - {name}={value}")]),
-    ("    environment: {A: 1}\n", []),
+    ("    environment: {A: 1}\n", [("/srv/shop/compose.yaml", "yaml-map", ", {name}: {value}")]),
+    ("    environment: {A: 1, }\n", [("/srv/shop/compose.yaml", "yaml-map", "{name}: {value}, ")]),
+    ("    environment: [A=1]\n", [("/srv/shop/compose.yaml", "yaml-list", ', "{name}={value}"')]),
     ("    image: x\n", [("/srv/shop/compose.yaml", "yaml-map", "\n    environment:\n      {name}: {value}")]),
-    ("    env_file: [a.env, {path: gone.env}]\n", [("/srv/shop/a.env", "env-file", "\n{name}={value}\n"),
+    ("    env_file: [a.env, {path: gone.env}]\n", [("/srv/shop/a.env", "dotenv", "\n{name}={value}\n"),
      ("/srv/shop/compose.yaml", "yaml-map", "\n    environment:\n      {name}: {value}")]),
-    ("    environment:\n      K: ${K}\n", [("/srv/shop/.env", "env-file", "{name}={value}\n"),
+    ("    environment:\n      K: ${K}\n", [("/srv/shop/.env", "dotenv", "{name}={value}\n"),
                                           ("/srv/shop/compose.yaml", "yaml-map", "\n      {name}: {value}")]),
-    ("    environment:\n      - K\n", [("/srv/shop/.env", "env-file", "{name}={value}\n"),
+    ("    environment:\n      - K\n", [("/srv/shop/.env", "dotenv", "{name}={value}\n"),
                                        ("/srv/shop/compose.yaml", "yaml-list", "\n      - {name}={value}")]),
 ])
 def test_places_for_a_new_variable(body: str, expected: list[tuple[str, str, str]]) -> None:

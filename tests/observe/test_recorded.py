@@ -149,7 +149,7 @@ def test_a_container_with_its_command_in_the_compose_file(project: Snapshot) -> 
     assert port.file == "/srv/cart/compose.yaml" and span(project, port.file, port.start, port.end) == b"8000"
     assert isinstance(backend.bindings, Known)
     assert (backend.bindings.value[0].file, backend.bindings.value[0].start) == (port.file, port.start)
-    assert [s.style for s in backend.env_slots] == ["env-file", "yaml-map"]
+    assert [s.style for s in backend.env_slots] == ["dotenv", "yaml-map"]
     slot = backend.env_slots[1]
     data = next(f.data for f in project.files if f.path == slot.file)
     new = data[: slot.offset] + slot.template.format(name="EXTRA", value="1").encode() + data[slot.offset :]
