@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Mapping
 
 from fixer.model.capture import Capture
@@ -172,7 +173,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     journals = 0
     for service in sorted(services, key=lambda s: (s.running, s.id)):
         at_fault = service.is_app_server and (troubled or not service.running or _restarts(service))
-        stopped_nginx = any(s.place.master is None and s.place.binary in service.argv[:1] for s in sites)
+        stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue
         if service.unit is not None and journals < MOST_JOURNALS:
@@ -242,6 +243,14 @@ def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
                 yield ReadFile(mount[0])
         if _logs_to_engine(site):
             yield logs_query(own)
+
+
+def _starts(service: Service, site: Site) -> bool:
+    """Whether the service's command is that nginx; a container's command may leave the folder out."""
+    program = service.argv[0] if service.argv else ""
+    if service.container is not None and service.node == site.view.name:
+        return posixpath.basename(program) == posixpath.basename(site.place.binary)
+    return program == site.place.binary
 
 
 def _logs_to_engine(site: Site) -> bool:
