@@ -94,10 +94,12 @@ def _repair(case: Case, crash: Crash, said: tuple[Said, ...]) -> Repair:
     values = {s.name: case.inputs.get(s.name, "") for s in said}
     written = write_variables(case.snapshot, service, values)
     begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    obstacle = next((part for part in (written, begin) if isinstance(part, NoPlace)), None)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
-        why = obstacle.why if obstacle is not None else ""
+    if isinstance(written, NoPlace):
+        why = begin.why if isinstance(begin, NoPlace) else written.why
         return Repair(ID, "manual", f"set {names} for {service.name}", (), needs, f"set {names}: {why}")
+    if isinstance(begin, NoPlace):
+        manual = f"set {names} in {written.where}, then create {service.name} anew; fixer does not, since {begin.why}"
+        return Repair(ID, "manual", f"set {names} for {service.name}", (), needs, manual)
     summary = f"set {names} in {written.where}, then start {service.name}"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"

@@ -88,11 +88,24 @@ def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListS
             return proctable.list_sockets()
 
 
+def _answer_engine(command: Command) -> Answer:
+    """What this machine's docker says of a container, where there is one."""
+    from fixer.errors import Unreachable
+    from fixer.hosts.engine import answer_docker  # which builds on this module
+
+    try:
+        return answer_docker(command)
+    except Unreachable as error:
+        return Answer("failed", message=error.message)
+
+
 def answer_command(command: Command) -> Answer:
     """The answer to a command that this machine itself can run."""
     if command.name == "ip-addresses":
         tables = [readfiles.read_path(f"/proc/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
         return Answer("ok", commands.own_addresses(*tables))
+    if command.name == "docker-container":      # only asked to name the right target where nginx is in a container
+        return _answer_engine(command)
     runs = commands.runs_of(command)
     if runs is None:
         return commands.refused(command)

@@ -18,6 +18,7 @@ from fixer.observe.view import ENGINE, View, containers_of, views_of
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
+MOST_NAMED = 3        # containers of a machine whose targets are told
 MOST_ROUNDS = 5       # survey, what depends on it, includes of includes, repeats; a fifth is never needed
 
 
@@ -95,8 +96,9 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
     inner = {view.name: ids for view in views.values() if view.name != ENGINE and (ids := inner_nginxes(view))}
     if inner:
         name, ids = next(iter(inner.items()))
-        word = _right_target(askers[name], ids[0])
-        raise NoNginx(f"nginx runs only inside a container of {name}", f"try: fixer diagnose {word}")
+        words = dict.fromkeys(_right_target(askers[name], found) for found in ids[:MOST_NAMED])
+        said = " or ".join(f"fixer diagnose {word}" for word in words)
+        raise NoNginx(f"nginx runs only inside a container of {name}", f"try: {said}")
     raise NoNginx(f"no nginx on {capture.target}", _hint(views))
 
 
@@ -105,6 +107,8 @@ def _right_target(asker: Asker, container_id: str) -> str:
     query = Command("docker-container", (container_id,))
     for container in parse_inspect(asker.ask([query])[query]):
         if container.id == container_id:
+            if container.is_machine:
+                return f"docker://{container.name}"
             return f"compose://{container.project}" if container.project else f"docker://{container.name}"
     return f"docker://{container_id[:12]}"
 

@@ -298,6 +298,22 @@ def test_nginx_only_in_a_container_names_the_right_target(labels: dict[str, str]
     assert hint in raised.value.hint
 
 
+def test_several_containers_are_all_named() -> None:
+    first, second = "c" * 64, "d" * 64
+    own = processes(process(1, ["init"]), process(40, MASTER, comm="nginx", cgroup=f"/docker/{first}"),
+                    process(50, MASTER, comm="nginx", cgroup=f"/docker/{second}"))
+    seen = node({
+        ListProcesses(): own,
+        Command("docker-container", (first,)): Answer("ok", json.dumps([{"Id": first, "Name": "/web"}]).encode()),
+        Command("docker-container", (second,)): Answer("ok", json.dumps([{
+            "Id": second, "Name": "/box", "Path": "/sbin/init",
+            "Config": {"Labels": {"com.docker.compose.project": "shop"}}}]).encode()),
+    })
+    with pytest.raises(NoNginx) as raised:
+        collect(Scene(capture(seen)), ObserveOptions())
+    assert raised.value.hint == "try: fixer diagnose docker://web or fixer diagnose docker://box"
+
+
 def test_units_that_systemd_forgot_are_looked_up_where_nobody_serves() -> None:
     listing, nginx = Command("systemctl-units"), Command("systemctl-show", ("nginx.service",))
     dead = node(site=SITE)
