@@ -15,6 +15,8 @@ from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
 Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare"]
 
 _SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
+_SCRIPTS = frozenset({"python", "binary"})
+_ASIDE = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry", "healthcheck"))
 _EVERYWHERE = frozenset((
     "etc", "usr", "bin", "lib", "opt", "srv", "var", "home", "www", "root", "local", "localhost", "nginx", "conf",
     "default", "sites", "enabled", "available", "http", "https", "com", "net", "org", "example", "main", "py", "python",
@@ -165,7 +167,7 @@ def _separate(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
     """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
     if len(pool) == 1:
         rule: Rule = "alone" if pool[0].manager != "none" else "bare"
-        if _is_wanted_twice(case, trouble, pool[0]):
+        if _is_aside(trouble, pool[0]) or _is_wanted_twice(case, trouble, pool[0]):
             rule = "contested"
         return (Owner(pool[0], rule, (state_evidence(pool[0]),)),)
     scores = {s.id: _shared(trouble, s) for s in pool}
@@ -175,6 +177,11 @@ def _separate(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
         return (Owner(top[0], "related", (state_evidence(top[0]),)),)
     equals = _plausible(top)
     return tuple(Owner(s, "alone", (state_evidence(s),)) for s in equals)
+
+
+def _is_aside(trouble: Trouble, service: Service) -> bool:
+    """It speaks HTTP for other programs, as its own names say, and the site shares none of them."""
+    return bool(_ASIDE & _service_words(service)) and not _shared(trouble, service)
 
 
 def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
@@ -193,7 +200,7 @@ def _plausible(top: list[Service]) -> list[Service]:
     if any(s.running for s in top):
         top = [s for s in top if s.running or _is_due(s) or (s.manager != "none" and isinstance(s.bindings, Unknown))]
     servers = [s for s in top if s.runtime in _SERVERS]
-    scripts = [s for s in top if s.runtime in ("python", "binary")]
+    scripts = [s for s in top if s.runtime in _SCRIPTS]
     return servers if servers and len(servers) + len(scripts) == len(top) else top
 
 

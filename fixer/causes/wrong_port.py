@@ -41,6 +41,7 @@ from fixer.causes.reading import (
     listener_at,
     listener_evidence,
     listeners_on,
+    pids_of,
     state_evidence,
 )
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
@@ -94,7 +95,19 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return _found(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
-    return _not_running(case, trouble, found[0]) or state_evidence(found[0].service)
+    return _not_running(case, trouble, found[0]) or _out_of_reach(case, found[0], text) or state_evidence(
+        found[0].service)
+
+
+def _out_of_reach(case: Case, owner: Owner, text: str) -> str | None:
+    """The service holds a socket, only not one that could be reached under the address which nginx asks for."""
+    ours = set(owner.service.pids)
+    held = [line for line in listeners_on(case.snapshot, owner.service.node) if ours.intersection(pids_of(line))]
+    if not held or not owner.service.running:
+        return None
+    where = ", ".join(dict.fromkeys(address_text(
+        line.address, line.port, line.address if line.family == "unix" else None) for line in held[:3]))
+    return f"why nobody accepts at {text}: {owner.service.name} listens on {where}"
 
 
 def _other_path(case: Case, trouble: Trouble) -> str | None:

@@ -31,13 +31,14 @@ from fixer.observe.services import journal_query, services_of, stdout_query, wor
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Site, sites_of
 from fixer.observe.told import told_by_unit
-from fixer.observe.units import startable
+from fixer.observe.units import packaged, startable
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
 from fixer.observe.webscripts import program_paths
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 6
 MOST_UNLOADED = 100
+OF_SYSTEMD = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
 MOST_PROGRAMS = 4
 MOST_HOST_FILES = 60
 TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
@@ -128,6 +129,8 @@ def _of_units(view: View) -> Iterator[Query]:
         if unit.fragment_path.startswith(("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator")) and \
                 not unit.drop_in_paths:
             continue
+        if unit.load_state == "masked":
+            continue
         told = told_by_unit(unit, view)
         settings = settings_path(told)
         for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
@@ -145,8 +148,12 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
         return
     if "nginx.service" not in view.units and site.place.master is None:
         yield Command("systemctl-show", ("nginx.service",))
-    served = all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found)
-    if served or any(s.is_app_server and s.node == view.name for s in services):
+    if all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found):
+        return
+    masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
+    for name in [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]:
+        yield ReadFile(packaged(name), SERVICE_FILE_LIMIT)
+    if any(s.is_app_server and s.node == view.name for s in services):
         return
     listing = Command("systemctl-units")
     yield listing

@@ -15,7 +15,7 @@ from fixer.model.snapshot import Process, Unit
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.runtimes import script_of, server_at
 from fixer.observe.scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
-from fixer.observe.units import UnitLine, effective, unit_lines
+from fixer.observe.units import UnitLine, effective, packaged, unit_lines
 from fixer.observe.view import View
 from fixer.observe.words import Env, Word, assignment, expand_words, literal, systemd_words
 
@@ -68,7 +68,8 @@ class Follow:
 def told_by_unit(unit: Unit, view: View) -> Told:
     """What systemd would run for a unit, read from its files where they were read, else from `systemctl show`."""
     contents = view.contents()
-    paths = tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p)
+    fragment = packaged(unit.name) if unit.load_state == "masked" else unit.fragment_path
+    paths = tuple(p for p in (fragment, *unit.drop_in_paths) if p)
     lines = tuple(line for path in paths for line in unit_lines(path, contents.get(path, b"")))
     follow = Follow(contents, _directory(unit, lines), reads=list(paths))
     env = _unit_environment(unit, lines, follow)

@@ -111,6 +111,11 @@ def _env_files(text: str) -> Iterator[str]:
         yield ("-" if match[2] == "yes" else "") + match[1]
 
 
+def packaged(name: str) -> str:
+    """Where a package's unit file lies: what a mask hides."""
+    return f"/usr/lib/systemd/system/{name}"
+
+
 def startable(answer: Answer | None) -> tuple[str, ...]:
     """The services that `systemctl list-unit-files` shows as meant to be started by somebody, templates left out."""
     _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")

@@ -200,3 +200,20 @@ def test_a_service_of_a_socket_is_not_meant_by_a_port() -> None:
     told = Binding("", 0, "/run/shop.sock", Evidence("unit", "/x:1", "--uds"))
     scene = Scene("127.0.0.1:8001").with_service(stopped(bindings=Known((told,)))).refused()
     assert named(scene) == []
+
+
+def test_what_serves_other_programs_is_a_choice() -> None:
+    script = service("exporter.service", 9100, runtime="python", unit=unit("exporter.service", working_directory="/", user="x"))
+    scene = Scene("127.0.0.1:8001").with_service(script, listener(9100, 200)).refused()
+    assert named(scene) == [("exporter.service", "contested")]
+    repair = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0]
+    assert repair.needs and not repair.steps
+    related = replace(script, unit=unit("exporter.service", working_directory="/srv/shop"))
+    scene.services[0] = related
+    assert named(scene) == [("exporter.service", "alone")]
+
+
+def test_a_socket_that_nginx_cannot_reach_is_named() -> None:
+    scene = Scene("127.0.0.1:8000").with_service(service(), listener(8000, 200, "::1")).refused(service="local/backend.service")
+    verdict = verdict_of(diagnose(scene.snapshot()), "wrong-port")
+    assert isinstance(verdict, Undetermined) and "[::1]:8000" in verdict.missing[0]

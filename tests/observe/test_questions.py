@@ -323,3 +323,13 @@ def test_units_that_systemd_forgot_are_looked_up_where_nobody_serves() -> None:
     told = Answer("ok", b"a.service loaded\n--\nshop.service disabled enabled\nx@.service disabled enabled\n"
                         b"lib.service static -\nsystemd-x.service enabled enabled\n")
     assert Command("systemctl-show", ("shop.service",)) in asked(node({listing: told}, site=SITE))
+
+
+def test_what_a_mask_hides_is_read_where_an_address_is_empty() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    assert hidden in asked(node(site=SITE, show=show))
+    assert hidden not in asked(node(site=SITE, show=show, listening=LISTENS))
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
+    seen = snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SITE, show=show)))
+    assert seen.endpoints[0].service == "local/shop.service"
