@@ -28,11 +28,13 @@ class Repair:
     """How risky the expected repair is, and the exit code of `repair --yes --max-risk disruptive` with the input.
 
     `cleared_by_restart`: nobody can put the fault back once the service was restarted, so undo is tried before.
+    `heals_by_waiting`: nothing is to be changed, so there is nothing to undo; a restart makes the same wait begin anew.
     """
 
     risk: str
     exit: int
     cleared_by_restart: bool = False
+    heals_by_waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from lab.records import Record
 from lab.scenario import Role, Stack
 from lab.templates import Value
 
-SETTLING = 12.0         # seconds that a start may take until the page answers
+SETTLING = 12.0         # seconds that a start may take until the page answers, beside what its scenario drew
 ERROR_LOG = "/var/log/nginx/error.log"
 
 
@@ -101,7 +101,7 @@ class Lab:
     def _settle(self) -> None:
         """Give the application the time it needs to listen; where it never does, go on after a while."""
         hosts = ["", *([str(self.params["second_name"])] if self.params["second_site"] else [])]
-        until = time.monotonic() + SETTLING
+        until = time.monotonic() + SETTLING + float(self.params.get("start_seconds", 0))
         while time.monotonic() < until:
             if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts):
                 return

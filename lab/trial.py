@@ -22,6 +22,7 @@ from lab.stack import Lab
 
 ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
 SETTLED = 30.0      # a fault that was put back shows again within this
+WAITED = 75.0       # what heals by waiting is waited for a minute, and looked at before and after
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,9 @@ def _run(trial: Trial) -> None:
     if repair.risk == "none":
         _stay_put(trial, before)
         return
+    if repair.heals_by_waiting:
+        _wait_it_out(trial, before)
+        return
     _withheld(trial, before)
     _repair(trial, before)
     if repair.exit == 4:
@@ -229,6 +233,19 @@ def _stay_put(trial: Trial, before: Manifest) -> None:
         _expect(step, told, 0)
         _nothing_done(trial, step, before, told, "nothing-to-do")
         step.problems += check(trial.lab).failing
+
+
+def _wait_it_out(trial: Trial, before: Manifest) -> None:
+    """What heals by itself is waited for and left alone: nothing was made that could be undone or had to last."""
+    with trial.step("repair") as step:
+        told = trial.ask("repair", "--yes", "--json")
+        _expect(step, told, 0)
+        _nothing_done(trial, step, before, told, "nothing-to-do")
+        if told.seconds > WAITED:
+            step.problems.append(f"it took {told.seconds:.0f} s")
+    with trial.step("well") as step:
+        step.problems += check(trial.lab).failing
+    _last(trial)
 
 
 def _withheld(trial: Trial, before: Manifest) -> None:

@@ -2,14 +2,16 @@
 
 What it is
   "active" means that the process was started, not that it is ready. A large application needs seconds until it
-  listens; during that time nginx answers 502.
+  listens; what a unit runs before its program (ExecStartPre=, a migration) may take minutes. During that time nginx
+  answers 502.
 
 Why nginx says 502
   Nothing listens yet: `connect() failed (111: Connection refused) while connecting to upstream`.
 
 How it is told apart
   The service runs, it was started less than a minute ago, it has not failed since, and it holds no socket on any other
-  port. A service that is started again and again is a crash: its restarts are counted by its manager.
+  port. A service that is started again and again is a crash: its restarts are counted by its manager. Of a unit in
+  start-pre systemd itself says that the program's turn has not come, however long that takes (TimeoutStartSec ends it).
 
 The repair and its safety
   wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
@@ -41,6 +43,7 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 
 YOUNG = 60.0      # seconds that a start may take and still be called a start
+_BEFORE = frozenset({("activating", "start-pre"), ("activating", "condition")})
 
 
 def judge(case: Case) -> Verdict:
@@ -70,9 +73,18 @@ def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
         return False
     if service.unit is None and service.container is None:
         return False
-    began = ran_since(service) if condition(service) == "running" else _changed(owner)
-    young = 0.0 <= now_on(case.snapshot, service.node) - began < YOUNG
+    young = _in_start_pre(owner) or 0.0 <= now_on(case.snapshot, service.node) - _began(owner) < YOUNG
     return young and not reachable_listeners(case, trouble, owner)
+
+
+def _began(owner: Owner) -> float:
+    return ran_since(owner.service) if condition(owner.service) == "running" else _changed(owner)
+
+
+def _in_start_pre(owner: Owner) -> bool:
+    """Its manager still runs what comes before the program."""
+    unit = owner.service.unit
+    return unit is not None and (unit.active_state, unit.sub_state) in _BEFORE
 
 
 def _changed(owner: Owner) -> float:
@@ -81,11 +93,15 @@ def _changed(owner: Owner) -> float:
 
 def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     service = owner.service
-    began = ran_since(service) if condition(service) == "running" else _changed(owner)
-    age = say_age(max(0.0, now_on(case.snapshot, service.node) - began))
+    age = say_age(max(0.0, now_on(case.snapshot, service.node) - _began(owner)))
+    before = _in_start_pre(owner)
+    place = endpoint_text(trouble.endpoint)
+    what = (f"its ExecStartPre still runs, so nothing listens at {place}" if before
+            else f"does not listen at {place} yet")
     return Finding(
-        cause=CAUSE.id, variant="startup-slow", role="root", confidence="likely",
-        summary=f"{service.name} was started {age} ago and does not listen at {endpoint_text(trouble.endpoint)} yet",
+        cause=CAUSE.id, variant="start-execstartpre-long" if before else "startup-slow", role="root",
+        confidence="certain" if before else "likely",
+        summary=f"{service.name} was started {age} ago and {what}",
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -99,7 +115,7 @@ CAUSE = Cause(
     id="slow-start",
     title="the backend was just started and does not listen yet",
     family="running but not listening",
-    variants=("startup-slow",),
+    variants=("startup-slow", "start-execstartpre-long"),
     verdict=judge,
     order=45,
     page=__doc__,

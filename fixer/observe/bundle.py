@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import cast, get_args
 
@@ -36,6 +37,8 @@ FORMAT = 1
 INDEX = "index.json"
 BIGGEST = 256 << 20       # of all bytes in a bundle that is read
 
+_DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, KeyError, TypeError, AttributeError,
+           OverflowError, RecursionError)
 _QUERIES = {c.__name__: c for c in (ReadFile, ReadGlob, ReadTree, ListProcesses, ListSockets, Command, Probe)}
 
 
@@ -60,7 +63,7 @@ def load(data: bytes) -> Capture:
             hint = "read it with the fixer that wrote it"
             raise CannotObserve(f"the bundle has format {index['format']}, not {FORMAT}", hint)
         return _Reader(members).capture(index)
-    except (OSError, EOFError, tarfile.TarError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         hint = "bundle:FILE takes what `fixer collect -o FILE` wrote"
         raise CannotObserve(f"this is no bundle, or a damaged one ({type(error).__name__})", hint) from None
 

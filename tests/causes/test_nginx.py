@@ -273,6 +273,18 @@ def test_slow_start_hit_waits() -> None:
     assert roots(diagnose(starting(active_state="activating", sub_state="start").snapshot())) == [SLOW_START]
 
 
+@pytest.mark.parametrize("ago", [5, 400])
+def test_slow_start_hit_before_the_program(ago: float) -> None:
+    """What a unit runs first may take minutes: systemd itself says that the program's turn has not come."""
+    before = {"active_state": "activating", "sub_state": "start-pre", "active_enter": 0.0, "state_change": NOW - ago}
+    diagnosis = diagnose(starting(**before).snapshot())
+    assert roots(diagnosis) == [SLOW_START]
+    (found,) = diagnosis.findings
+    assert found.variant == "start-execstartpre-long" and found.confidence == "certain" and found.repairs[0].waits
+    late = starting(**{**before, "sub_state": "start", "state_change": NOW - 400})
+    assert isinstance(verdict_of(diagnose(late.snapshot()), SLOW_START), RuledOut)
+
+
 def test_slow_start_miss_and_unknown() -> None:
     for scene in (healthy(), starting(active_enter=NOW - 3600), starting(n_restarts=4), moved()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), SLOW_START), RuledOut)

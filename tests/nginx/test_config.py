@@ -194,9 +194,16 @@ def test_a_variable_whose_text_has_another_variable_inside_is_unknown():
     assert (route.servers[0].variable, route.servers[0].port) == ("b", 1)
 
 
-def test_never_raises_on_rubbish():
-    for data in (b"\x00" * 50, b"http { server { listen; location { proxy_pass; set; map; return; } } upstream; }", b"http{upstream u{server;}}"):
-        read_config({golden.MAIN: data}, golden.MAIN)
+@pytest.mark.parametrize(("data", "kinds"), [
+    (b"\x00" * 50, ["unknown-directive", "unexpected"]),
+    (b"http { server { listen; location { proxy_pass; set; map; return; } } upstream; }",
+     ["arguments", "arguments", "arguments", "arguments", "not-allowed", "arguments", "unexpected"]),
+    (b"http{upstream u{server;}}", ["arguments"]),
+])
+def test_rubbish_is_a_list_of_problems_and_no_route(data, kinds):
+    config = read_config({golden.MAIN: data}, golden.MAIN)
+    assert ([problem.kind for problem in config.problems], config.routes) == (kinds, ())
+    assert all(problem.fatal and (problem.file, problem.line) == (golden.MAIN, 1) for problem in config.problems)
 
 
 def test_a_listen_over_several_lines_is_fine():

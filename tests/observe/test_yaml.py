@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.observe.yamlspans import Map, Node, Scalar, Seq, parse_yaml
+from fixer.observe.yamlspans import DEEPEST, Map, Node, Scalar, Seq, parse_yaml
 
 
 def plain(node: Node | None) -> object:
@@ -73,12 +73,22 @@ def test_any_text_is_read_and_places_are_true(text: str) -> None:
     check(parse_yaml(data))
 
 
+def nodes_of(node: Node | None, depth: int = 0) -> list[tuple[Node, int]]:
+    """Every node below, with its depth; what an alias names twice is there twice."""
+    if node is None or depth > 60:
+        return []
+    below = [item for _, item in node.entries] if isinstance(node, Map) else node.items if isinstance(node, Seq) else ()
+    return [(node, depth), *(pair for item in below for pair in nodes_of(item, depth + 1))]
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read(data: bytes) -> None:
-    parse_yaml(data)
+    for node, _ in nodes_of(parse_yaml(data)):
+        assert 0 <= node.start <= node.end <= len(data)
 
 
 @pytest.mark.parametrize("data", [b"[" * 5000, b"{a: " * 5000, b"- " * 5000, b"a:\n" + b" " * 50 + b"b:\n" * 9,
                                   b"".join(b" " * i + b"a:\n" for i in range(400))])
 def test_depth_is_bounded(data: bytes) -> None:
-    parse_yaml(data)
+    found = nodes_of(parse_yaml(data))
+    assert found and max(depth for _, depth in found) <= DEEPEST + 2
