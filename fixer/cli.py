@@ -43,7 +43,7 @@ class MaxRisk(StrEnum):
 
 Target = Annotated[str, typer.Argument(
     metavar="[TARGET]", show_default=False,
-    help="local (default), docker://CONTAINER, compose://PROJECT, bundle:FILE.",
+    help="local (default), docker://CONTAINER, compose://PROJECT, ssh://[USER@]HOST[:PORT], bundle:FILE.",
 )]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, everything else on stderr.")]
 Url = Annotated[str, typer.Option("--url", metavar="URL", show_default=False, help="Check this address first.")]

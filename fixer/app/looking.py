@@ -103,14 +103,14 @@ def _tested(target: Target, seen: Snapshot) -> Snapshot:
 class UnfinishedNote:
     """A line about a repair that was cut off: only repair and undo may do something about it.
 
-    Where the journal lies inside a machine it is read beside the look, since each way in there takes its time.
+    Where the journal lies on another machine it is read beside the look, since each way in there takes its time.
     """
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._notes: tuple[str, ...] = ()
         self._thread: threading.Thread | None = None
-        if target.ref.kind == "docker":
+        if target.ref.kind in ("docker", "ssh"):
             self._thread = threading.Thread(target=self._read, daemon=True)
             self._thread.start()
 

@@ -6,6 +6,7 @@ import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from fixer.errors import NeedsPerson, Unreachable
 from fixer.hosts import dockercli, process, shellless
@@ -14,16 +15,12 @@ from fixer.hosts.dockercli import Inspected
 from fixer.hosts.files_sh import ShFiles
 from fixer.hosts.probing import probe_inside
 from fixer.hosts.shasker import MAX_ROUND, ShAsker
+from fixer.hosts.shrun import BEGAN, RUN, own_result
 from fixer.model.query import Answer, Probe, Query
 from fixer.model.regex import regex
 from fixer.model.target import NodeKind
 
-_BEGAN = regex(rb"\A\n[0-9a-f]{32} clock \d* (\d+)\n")
 _NO_SHELL = regex(r"executable file not found|no such file or directory", re.IGNORECASE)
-_RUN = r"""printf '%s %s\n' "$1" "$$" >&2; n=$1; shift
-command -v "$1" >/dev/null 2>&1 || { printf '\n%s none\n' "$n" >&2; exit 127; }
-"$@"; r=$?; printf '\n%s %s\n' "$n" "$r" >&2; exit "$r"
-"""
 
 
 def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
@@ -35,6 +32,10 @@ def kill_group(container: str, pid: int) -> None:
     """Kill what a `docker exec` left: killing its client does not end the command."""
     words = ("sh", "-c", 'kill -s KILL -- "-$1" || kill -s KILL "$1"', "sh", str(pid))
     process.run((*exec_words(container, stdin=False), *words), timeout=10)
+
+
+def _inside(container: str, words: Sequence[str]) -> tuple[str, ...]:
+    return (*exec_words(container), *words)
 
 
 class ContainerAsker:
@@ -113,7 +114,7 @@ class ContainerAsker:
         result = process.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND)
         if result.missing:
             raise Unreachable("docker is not installed here")
-        if result.timed_out and (began := _BEGAN.match(result.stdout)):
+        if result.timed_out and (began := BEGAN.search(result.stdout)):
             kill_group(self._container, int(began[1]))
         return result
 
@@ -156,34 +157,18 @@ class ContainerWriter:
                 "what it mounts from the host, its image or its compose file is the place",
             )
         if self._files is None:
-            self._files = ShFiles((*exec_words(self._container), "sh"), exec_words(self._container))
+            self._files = ShFiles(partial(_inside, self._container))
         return self._files
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         """Run a command inside; its own exit code is told apart from docker's."""
         nonce = os.urandom(16).hex()
-        words = (*exec_words(self._container), "sh", "-c", _RUN, "sh", nonce, *argv)
+        words = (*exec_words(self._container), "sh", "-c", RUN, "sh", nonce, *argv)
         result = process.run(words, stdin=stdin, timeout=timeout)
-        return _own_result(self._container, tuple(argv), nonce.encode(), result)
+        kill = partial(kill_group, self._container)
+        return own_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
 
     def close(self) -> None:
         """End the shell that changes files."""
         if self._files is not None:
             self._files.close()
-
-
-def _own_result(container: str, argv: tuple[str, ...], nonce: bytes, result: CommandResult) -> CommandResult:
-    head, began, rest = result.stderr.partition(b"\n")
-    if not (began and head.startswith(nonce + b" ")):
-        said = (result.stderr + result.stdout).decode(errors="replace").strip()
-        if result.timed_out:
-            return CommandResult(argv, None, b"", b"", timed_out=True)
-        raise Unreachable(f"{container} cannot be reached: {said.splitlines()[-1][:300] if said else 'no answer'}")
-    if result.timed_out:
-        kill_group(container, int(head.split()[1]))
-    stderr, ended, code = rest.rpartition(b"\n" + nonce + b" ")
-    if not ended:
-        return CommandResult(argv, None, result.stdout, rest, timed_out=result.timed_out, truncated=result.truncated)
-    missing = code.strip() == b"none"
-    number = None if missing else int(code)
-    return CommandResult(argv, number, result.stdout, stderr, missing=missing, truncated=result.truncated)

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shlex
 import stat as st
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from fixer.errors import Locked, Unreachable
 from fixer.hosts.frames import mode_of
@@ -103,11 +103,12 @@ def quoted_bytes(data: bytes) -> str:
 
 
 class ShFiles:
-    """The Files protocol through sh. `shell` starts the one that stays; `enter` are the words before any argv."""
+    """The Files protocol through sh. `enter` makes words that run on the node of words to run here; `shell` are those
+    of the shell that stays."""
 
-    def __init__(self, shell: Sequence[str], enter: Sequence[str]) -> None:
+    def __init__(self, enter: Callable[[Sequence[str]], Sequence[str]], shell: Sequence[str] = ("sh",)) -> None:
+        self._enter = enter
         self._shell = tuple(shell)
-        self._enter = tuple(enter)
         self._talk: Conversation | None = None
 
     def close(self) -> None:
@@ -134,8 +135,10 @@ class ShFiles:
     def _exchange(self, text: bytes, mark: bytes) -> bytes:
         if self._talk is None or not self._talk.alive:
             self.close()
-            self._talk = Conversation(self._shell)
-            text = _PRELUDE.encode() + text
+            self._talk = Conversation(self._enter(self._shell))
+            # what a login shell says before it comes to us belongs to no answer
+            hello = os.urandom(16).hex()
+            self._talk.exchange(f"{_PRELUDE}echo {hello}\n".encode(), f"{hello}\n".encode(), _TIMEOUT)
         output = self._talk.exchange(text, mark, _TIMEOUT)
         if output is None:
             said = self._talk.complaint()
@@ -215,11 +218,12 @@ class ShFiles:
     @contextlib.contextmanager
     def lock(self, path: str) -> Iterator[None]:
         """A live `flock` on the node holds it: it ends with its input, so also when we are killed."""
-        held = os.urandom(16).hex()
-        script = 'umask 077; flock -n "$1" sh -c \'echo "$1"; exec cat\' sh "$2" 2>&1 || echo "busy $2"'
-        holder = Conversation((*self._enter, "sh", "-c", script, "sh", path, held))
+        begun, held = os.urandom(16).hex(), os.urandom(16).hex()
+        script = 'umask 077; echo "$3"; flock -n "$1" sh -c \'echo "$1"; exec cat\' sh "$2" 2>&1 || echo "busy $2"'
+        holder = Conversation(self._enter(("sh", "-c", script, "sh", path, held, begun)))
         try:
-            before = holder.exchange(b"", f"{held}".encode(), _TIMEOUT)
+            holder.exchange(b"", f"{begun}\n".encode(), _TIMEOUT)
+            before = holder.exchange(b"", held.encode(), _TIMEOUT)
             if before is None:
                 raise Unreachable(f"no lock on the node: {holder.complaint()[-300:] or 'no answer'}")
             if before.endswith(b"busy "):

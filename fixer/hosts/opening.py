@@ -32,7 +32,9 @@ def open_target(ref: TargetRef, *, load_bundle: Callable[[bytes], Capture] | Non
         case "bundle":
             return _open_bundle(ref, load_bundle)
         case "ssh":
-            raise UsageError("ssh:// targets are not there yet", "run fixer on the host, or fixer collect and bundle:")
+            from fixer.hosts.ssh import SshTarget  # one kind a run
+
+            return SshTarget(ref)
 
 
 def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Target:

@@ -57,7 +57,7 @@ def _in_container(name: str, kind: str) -> Place:
     root = sh("mktemp -d").stdout.decode().strip()
     node = ContainerAsker(name, item)
     asker = node if kind == "docker" else ShAsker(name, "container", node._shell)
-    return Place(asker, ShFiles((*exec_words(name), "sh"), exec_words(name)), root, sh)
+    return Place(asker, ShFiles(lambda words: (*exec_words(name), *words)), root, sh)
 
 
 @pytest.fixture

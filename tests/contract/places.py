@@ -43,7 +43,7 @@ def local(tmp_path: Path) -> Place:
 def behind(name: str, shell: tuple[str, ...], tmp_path: Path) -> Place:
     """This machine as it answers through a shell."""
     asker = ShAsker(name, "machine", lambda script, timeout: process.run((*shell, "-s"), stdin=script, timeout=timeout))
-    return Place(asker, ShFiles(shell, ()), str(tmp_path), script_runner(()))
+    return Place(asker, ShFiles(tuple, shell), str(tmp_path), script_runner(()))
 
 
 HERE: Mapping[str, Callable[[Path], Place]] = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fixer.errors import NoSuchTarget, UsageError
+from fixer.errors import NoSuchTarget, Unreachable, UsageError
 from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
 from fixer.model.target import TargetRef
@@ -46,6 +46,10 @@ def test_a_bundle_that_is_not_there(tmp_path) -> None:
         open_target(TargetRef("bundle", str(tmp_path / "no.tgz")), load_bundle=lambda data: None)
 
 
-def test_ssh_is_said_to_be_missing() -> None:
+def test_an_ssh_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGATEWAY_SSH", "no-such-ssh -F x")
+    with pytest.raises(Unreachable, match="not installed"):
+        open_target(TargetRef("ssh", "web1"))
+    monkeypatch.setenv("BADGATEWAY_SSH", "ssh 'half")
     with pytest.raises(UsageError):
         open_target(TargetRef("ssh", "web1"))

@@ -1,0 +1,174 @@
+"""`ssh://[user@]host[:port]`: another machine through the system's OpenSSH, over one connection, with only sh there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+
+from fixer.errors import NeedsPerson, Unreachable
+from fixer.hosts import process, sshline, state
+from fixer.hosts.base import Asker, CommandResult, Files, Writer
+from fixer.hosts.files_sh import ShFiles
+from fixer.hosts.process import Conversation
+from fixer.hosts.shasker import MAX_ROUND, ShAsker
+from fixer.hosts.shrun import BEGAN, RUN, own_result
+from fixer.model.record import dataclass
+from fixer.model.target import TargetRef
+
+_LOGIN = 40.0        # seconds until somebody is in: jump hosts, slow name servers, a busy machine
+# Who we are there, whether sudo asks for anything, where state goes; then the connection stays until its input ends.
+_HELLO = r"""u=$(id -u); s=-; e=''
+if [ "$u" != 0 ] && command -v sudo >/dev/null 2>&1; then e=$(LC_ALL=C sudo -n true 2>&1); s=$?; fi
+printf '\n%s %s %s %s\n%s\n%s\n' "$1" "$u" "$s" "${XDG_STATE_HOME:-$HOME/.local/state}" "$e" "$1"
+exec cat >/dev/null"""
+_KILL = r"""read -r a b c d g x <"/proc/$1/stat" || exit 0
+case $g in ''|0|1|*[!0-9]*) kill -s KILL "$1" ;; *) kill -s KILL -- "-$g" ;; esac"""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are on the other side."""
+
+    root: bool
+    sudo: bool
+    state: str
+
+
+class Connection:
+    """One connection that all commands share. A live one of the person's own configuration is used as it is."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._words = sshline.words_of(address)
+        self._folder = ""
+        self._master: Conversation | None = None
+        self._ssh = sshline.program()
+        self._options: tuple[str, ...] = ("-o", "ControlMaster=no")
+        if not self._is_open_already():
+            self._folder = tempfile.mkdtemp(prefix="badgateway-")      # short: a socket's path has 104 bytes
+            self._options = (*self._options, "-o", f"ControlPath={self._folder}/s")
+        try:
+            self.login = self._enter()
+        except BaseException:
+            self.close()
+            raise
+
+    def _is_open_already(self) -> bool:
+        asked = process.run((*self._ssh, "-o", "BatchMode=yes", "-O", "check", *self._words), timeout=5.0)
+        if asked.missing:
+            raise sshline.explain(self.address, asked)
+        return asked.returncode == 0
+
+    def _enter(self) -> Login:
+        nonce = os.urandom(16).hex()
+        master = ("-o", "ControlMaster=yes", "-o", "ControlPersist=no") if self._folder else ()
+        command = sshline.through_shell(("sh", "-c", _HELLO, "sh", nonce), sudo=False)
+        self._master = Conversation((*self._ssh, *master, *self._options, *sshline.OPTIONS, *self._words, command))
+        self._master.exchange(b"", f"\n{nonce} ".encode(), _LOGIN)
+        said = self._master.exchange(b"", f"\n{nonce}\n".encode(), 5.0)
+        if said is None:
+            late = self._master.alive
+            complaint = self._master.complaint().encode()
+            raise sshline.explain(self.address, CommandResult(("ssh",), None, b"", complaint, timed_out=late))
+        head, _, refusal = said.decode(errors="replace").partition("\n")
+        user, sudo, home = [*head.split(" ", 2), "", ""][:3]
+        if user != "0" and sudo not in ("0", "-"):
+            lines = [line for line in refusal.splitlines() if line.strip()]
+            raise Unreachable(
+                f"not root on {self.address}, and sudo there does not let us: {lines[-1][:200] if lines else sudo}",
+                f"ssh://root@{sshline.host_of(self.address)}, or let that user use sudo without a password (NOPASSWD)",
+            )
+        root = user == "0" or sudo == "0"
+        return Login(root, user != "0" and root, state.ROOT_STATE if root else f"{home}/badgateway")
+
+    def argv(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Words to run here so that these run there."""
+        command = sshline.through_shell(words, sudo=self.login.sudo)
+        return (*self._ssh, *self._options, *sshline.OPTIONS, *self._words, command)
+
+    def kill(self, pid: int) -> None:
+        """Kill what a command left: the end of its channel does not end it."""
+        process.run(self.argv(("sh", "-c", _KILL, "sh", str(pid))), timeout=10)
+
+    def close(self) -> None:
+        """End the connection that we opened."""
+        if self._master is not None:
+            self._master.close()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class SshWriter:
+    """The machine behind the connection, to be changed."""
+
+    def __init__(self, name: str, connection: Connection) -> None:
+        self.name = name
+        self._connection = connection
+        self._files = ShFiles(connection.argv)
+
+    @property
+    def files(self) -> Files:
+        """Its files."""
+        return self._files
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        """Run a command there."""
+        nonce = os.urandom(16).hex()
+        words = self._connection.argv(("sh", "-c", RUN, "sh", nonce, *argv))
+        result = process.run(words, stdin=stdin, timeout=timeout)
+        explained = partial(sshline.explain, self._connection.address)
+        return own_result(
+            self.name, nonce.encode(), result, argv=tuple(argv), kill=self._connection.kill, explained=explained)
+
+    def close(self) -> None:
+        """End the shell that changes files."""
+        self._files.close()
+
+
+class SshTarget:
+    """Another machine. Lock and journal are its own, where fixer run there as root looks for them."""
+
+    def __init__(self, ref: TargetRef) -> None:
+        self.ref = ref
+        self._name = sshline.host_of(ref.address)
+        self._connection = Connection(ref.address)
+        self._writer: SshWriter | None = None
+        here = self._connection.login
+        self.notes: tuple[str, ...] = () if here.root else (f"not root on {self._name}, and there is no sudo",)
+
+    def askers(self) -> tuple[Asker, ...]:
+        """One node, named by its host."""
+        return (ShAsker(self._name, "machine", self._shell),)
+
+    def _shell(self, script: bytes, timeout: float) -> CommandResult:
+        result = process.run(self._connection.argv(("sh", "-s")), stdin=script, timeout=timeout, max_output=MAX_ROUND)
+        began = BEGAN.search(result.stdout)
+        if result.timed_out and began:
+            self._connection.kill(int(began[1]))
+        if began is None and not result.timed_out:
+            raise sshline.explain(self.ref.address, result)
+        return result
+
+    def writer(self, node: str) -> Writer:
+        """That machine."""
+        if node != self._name:
+            raise NeedsPerson(f"{node} is not {self.ref}", "on that host itself docker:// and compose:// work")
+        return self._own()
+
+    def _own(self) -> SshWriter:
+        if self._writer is None:
+            self._writer = SshWriter(self._name, self._connection)
+        return self._writer
+
+    def journal_place(self) -> tuple[Writer, str]:
+        """There, as its own `local`."""
+        return self._own(), state.target_folder(self._connection.login.state, TargetRef("local", ""))
+
+    def close(self) -> None:
+        """End the shells and the connection."""
+        if self._writer is not None:
+            self._writer.close()
+        self._connection.close()

@@ -1,0 +1,60 @@
+"""What is handed to ssh: the address as its words, a command that any login shell passes on, and what refusals mean."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from fixer.hosts.base import CommandResult
+from fixer.hosts.sshline import explain, host_of, through_shell, words_of
+
+WORDS = ["$HOME", "a b", "'\"", "new\nline", "%s\\n", "`id`", ";id", "*", "", "!!", "ü", "-n", "\\0101", "a\tb", "~", "#x"]
+
+
+@pytest.mark.parametrize(("address", "words", "host"), [
+    ("web1", ("--", "web1"), "web1"),
+    ("root@web1:2222", ("-l", "root", "-p", "2222", "--", "web1"), "web1"),
+    ("[fe80::1]:22", ("-p", "22", "--", "fe80::1"), "fe80::1"),
+    ("a@[::1]", ("-l", "a", "--", "::1"), "::1"),
+])
+def test_an_address_as_words(address: str, words: tuple[str, ...], host: str) -> None:
+    assert words_of(address) == words
+    assert host_of(address) == host
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "busybox", "tcsh", "fish", "zsh"])
+def test_every_login_shell_hands_the_words_on(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} on this machine")
+    login = [shell, "sh", "-c"] if shell == "busybox" else [shell, "-c"]
+    line = through_shell(["printf", "<%s>", *WORDS], sudo=False)
+    assert "\n" not in line
+    done = subprocess.run([*login, line], capture_output=True, check=True)
+    assert done.stdout.decode() == "".join(f"<{w}>" for w in WORDS)
+
+
+def test_sudo_never_asks() -> None:
+    assert through_shell(["id"], sudo=True).startswith("sudo -n -- sh -c ")
+
+
+@pytest.mark.parametrize(("said", "message"), [
+    (b"@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.\r\n", "another than"),
+    (b"No ED25519 host key is known for web1 and you have requested strict checking.\r\nHost key verification failed.\r\n",
+     "is not known here"),
+    (b"root@web1: Permission denied (publickey).\r\n", "does not let us in: root@web1: Permission denied"),
+    (b"ssh: Could not resolve hostname web1: Name or service not known\r\n", "does not resolve"),
+    (b"ssh: connect to host web1 port 22: Connection refused\r\n", "cannot be reached: ssh: connect to host"),
+    (b"ssh: connect to host web1 port 22: Connection timed out\r\n", "cannot be reached: ssh: connect"),
+    (b"something new\n", "cannot be reached: something new"),
+    (b"", "no answer"),
+])
+def test_refusals(said: bytes, message: str) -> None:
+    error = explain("root@web1", CommandResult(("ssh",), 255, b"", said))
+    assert message in error.message
+    assert error.hint
+    assert error.exit_code == 3
+
+
+def test_one_that_never_answers_and_one_that_is_not_there() -> None:
+    assert "in time" in explain("web1", CommandResult(("ssh",), None, b"", b"", timed_out=True)).message
+    assert "not installed" in explain("web1", CommandResult(("ssh",), None, b"", b"", missing=True)).message
