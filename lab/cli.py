@@ -232,18 +232,29 @@ def solve(
 
 @app.command()
 def matrix(
+    *,
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
     stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
-    seeds: Annotated[str, typer.Option("--seeds", "--seed", help="Such as 1-3,7.")] = "1",
+    seeds: Annotated[str | None, typer.Option("--seeds", "--seed", help="Such as 1-3,7; default 1.")] = None,
     inside: Annotated[bool, typer.Option("--inside", help="Run fixer.pyz inside the machine.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All once, a part with three seeds, some inside.")] = False,
+    shard: Annotated[str, typer.Option(metavar="I/N", help="Only part I of N.")] = "",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Stacks side by side; load runs alone.")] = 1,
+    resume: Annotated[Path | None, typer.Option(metavar="FILE", help="Go on from there, and write there.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report there.")] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML there.")] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there.")] = None,
+    github: Annotated[bool, typer.Option("--github", help="Only print a matrix for GitHub Actions.")] = False,
 ) -> None:
     """Try every variant: break, diagnose, repair, check, restart, check again, undo."""
-    from lab.engine import require_docker
-    from lab.judging import matrix as run
+    from lab.matrix.command import Wish, print_github, run
 
-    require_docker()
-    run(only or (), stack.value if stack else None, seeds, within=inside, file=json_file)
+    wish = Wish(only or (), stack.value if stack else None, seeds, inside, everything, shard, jobs, json_file, junit,
+                markdown, resume)
+    if github:
+        typer.echo(print_github(wish))
+    else:
+        run(wish)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -90,3 +91,13 @@ def remove_labelled(lab_id: str) -> None:
         ids = labelled(kind, lab_id)
         if ids:
             docker(*words, *ids)
+
+
+def remove_for_good(lab_id: str) -> None:
+    """The same where a start was cut off: the engine may still be carrying out what compose asked before."""
+    quiet = 0
+    while quiet < 3:
+        left = any(labelled(kind, lab_id) for kind in ("container", "network", "volume"))
+        remove_labelled(lab_id)
+        quiet = 0 if left else quiet + 1
+        time.sleep(0.2)

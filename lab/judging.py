@@ -1,17 +1,11 @@
-"""What `lab check` and `lab matrix` say: a verdict in words, the progress of trials, exit codes."""
+"""What `lab check` says: a verdict in words, and its exit code."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from lab.checking import check, check_after_restart
-from lab.errors import NotBroken
-from lab.matrix import cases, run_matrix, seeds_of, to_json
 from lab.oracle import Verdict
-from lab.scenario import STACKS, Stack
 from lab.stack import Lab
 
 
@@ -38,19 +32,3 @@ def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> 
         load = verdict.load
         lines.append(f"  under load: {load.failed} of {load.asked} failed, 95th percentile {load.p95:.2f} s")
     return "\n".join(lines)
-
-
-def matrix(only: Sequence[str], stack: Stack | None, seeds: str, *, within: bool, file: Path | None) -> None:
-    """Run the matrix with live progress; NotBroken where not all went as expected."""
-    chosen = cases(only, (stack,) if stack else STACKS, seeds_of(seeds), within=within)
-
-    def write(text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-
-    results = run_matrix(chosen, write)
-    if file is not None:
-        file.write_text(to_json(results) + "\n", encoding="utf-8")
-    bad = [result for result in results if not result.ok]
-    if bad:
-        raise NotBroken(f"{len(bad)} of {len(results)} not as expected")

@@ -12,7 +12,7 @@ from lab.asking import get
 from lab.breaking import DRAWN, break_lab
 from lab.catalog import Choice, choose, scenario
 from lab.disk import fill_machine, write_folder
-from lab.engine import labelled, labs_running, remove_labelled, require_docker
+from lab.engine import labs_running, remove_for_good, remove_labelled, require_docker
 from lab.errors import NotBroken, UsageError
 from lab.load import start_visitors
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
@@ -130,15 +130,11 @@ def lab_down(lab_id: str) -> None:
 
 
 def _clear_away(lab_id: str) -> None:
-    """After an interrupted start: the engine may still be carrying out what compose asked before it was stopped."""
+    """After an interrupted start: nothing interrupts this again."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        quiet = 0
-        while quiet < 3:
-            left = any(labelled(kind, lab_id) for kind in ("container", "network", "volume"))
-            lab_down(lab_id)
-            quiet = 0 if left else quiet + 1
-            time.sleep(0.2)
+        remove_for_good(lab_id)
+        lab_down(lab_id)
     finally:
         signal.signal(signal.SIGINT, handler)
 

@@ -15,7 +15,8 @@ from lab.records import Record
 from lab.scenario import Role, Stack
 from lab.templates import Value
 
-SETTLING = 12.0         # seconds that a start may take until the page answers, beside what its scenario drew
+# seconds that a start may take until the page answers on a busy machine, beside what its scenario drew
+SETTLING = 40.0
 ERROR_LOG = "/var/log/nginx/error.log"
 
 

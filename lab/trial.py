@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.catalog import scenario
 from lab.checking import check
 from lab.engine import labelled
 from lab.errors import LabError
 from lab.evidence import unreal
 from lab.fixing import Fixer, Told, input_words, inside, outside
+from lab.keeping import keep
 from lab.manifest import Manifest, differences, folder_manifest, machine_manifest
 from lab.raising import lab_down, lab_up
-from lab.scenario import Stack, Variant
+from lab.scenario import Repair, Stack, Variant
 from lab.solving import REPAIR
 from lab.stack import Lab
 
@@ -57,10 +59,17 @@ class Step:
 
 @dataclass(slots=True)
 class Result:
-    """All steps of a case, as far as it came."""
+    """All steps of a case, as far as it came; `kept` is the folder of a failure, `code` the state of the project.
+
+    `wanted` is what must become of it: `repair`, `person` (it waits for one), `patience` (it heals by itself), or
+    `nothing` (it is well).
+    """
 
     case: Case
     steps: list[Step] = field(default_factory=list)
+    wanted: str = "repair"
+    kept: str = ""
+    code: str = ""
 
     @property
     def ok(self) -> bool:
@@ -123,17 +132,18 @@ class Trial:
 def _step(result: Result, name: str, say: Callable[[str], None]) -> Iterator[Step]:
     step = Step(name)
     result.steps.append(step)
+    say(name)
     start = time.monotonic()
     try:
         yield step
     finally:
         step.seconds = time.monotonic() - start
-        say(f" {name}{'✘' if step.problems else ''}")
 
 
 def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None) -> Result:
-    """Run one case to its end, and take its lab away."""
-    result = Result(case)
+    """Run one case to its end, and take its lab away. `say` hears the name of each step as it begins; `folder` gets
+    what fixer said, and where something was wrong everything to look into it."""
+    result = Result(case, wanted=_wanted(scenario(case.scenario).variant(case.variant).expect.repair))
     lab: Lab | None = None
     try:
         with _step(result, "up", say) as step:
@@ -151,11 +161,21 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
         result.steps[-1].problems.append(f"the trial broke off: {error.message}")
     finally:
         if lab is not None:
+            if result.problems:
+                keep(lab, folder)
             with _step(result, "down", say) as step:
                 lab_down(lab.id)
                 if labelled("container", lab.id):
                     step.problems.append("containers are left")
     return result
+
+
+def _wanted(repair: Repair) -> str:
+    if repair.risk == "none":
+        return "nothing"
+    if repair.heals_by_waiting:
+        return "patience"
+    return "person" if repair.exit == 4 else "repair"
 
 
 def _run(trial: Trial) -> None:

@@ -1,35 +1,75 @@
-"""The matrix: every variant on every stack breaks, is diagnosed, repaired, stays repaired, and is undone.
+"""The matrix: variants on their stacks break, are diagnosed, repaired, stay repaired, and are undone.
 
-BADGATEWAY_SEEDS (such as 1-3) says which seeds, BADGATEWAY_ONLY (globs, comma-separated) which scenarios.
+The card's four on both stacks always; then as many others as fit BADGATEWAY_MINUTES (15), drawn from the commit, or
+from BADGATEWAY_DRAW. `lab matrix --all` tries them all. BADGATEWAY_ONLY (globs, comma-separated) with BADGATEWAY_SEEDS
+(such as 1-3) names them instead.
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
+from lab.catalog import aliases
 from lab.fixing import pyz_path
-from lab.matrix import INSIDE, cases, seeds_of
-from lab.trial import Case, try_case
+from lab.matrix.choosing import INSIDE, alone, cases, draw_word, drawn, estimate, seeds_of, shuffled
+from lab.trial import Case
+from tests.scenarios.waiting import JOBS, MINUTES, Waiting
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
-SEEDS = seeds_of(os.environ.get("BADGATEWAY_SEEDS", "1"))
+WORD = os.environ.get("BADGATEWAY_DRAW") or draw_word()
 ONLY = [glob for glob in os.environ.get("BADGATEWAY_ONLY", "").split(",") if glob]
+SEEDS = seeds_of(os.environ.get("BADGATEWAY_SEEDS", "1"))
 
 
-@pytest.mark.parametrize("case", cases(ONLY, seeds=SEEDS), ids=lambda case: case.name.replace(" ", "-"))
-def test_case(case: Case, tmp_path: Path) -> None:
-    result = try_case(case, tmp_path)
-    assert not result.problems, "\n".join([*result.problems, f"again: {case.again}", f"kept: {tmp_path}"])
+def card() -> tuple[Case, ...]:
+    """Wrong port, backend down, one crash, overload: on both stacks."""
+    found = []
+    for names in (["wrong-port"], ["backend-down"], aliases()["crash"], aliases()["overload"]):
+        for stack in ("containers", "host"):
+            found.append(shuffled(cases([f"{name}/*" for name in names], (stack,)), WORD)[0])  # type: ignore[arg-type]
+    return tuple(sorted(found, key=lambda case: not alone(case)))
+
+
+def others() -> tuple[Case, ...]:
+    """All else with seed 1; inside the machine only where there is a one-file build to try."""
+    within = cases(INSIDE, within=True) if pyz_path().is_file() else ()
+    return tuple(case for case in (*cases(), *within) if case not in CARD)
+
+
+def seconds(chosen: tuple[Case, ...]) -> float:
+    return sum(estimate(case) / (1 if alone(case) else JOBS) for case in chosen)
+
+
+CARD = () if ONLY else card()
+POOL = cases(ONLY, seeds=SEEDS) if ONLY else others()
+CHOSEN = POOL if ONLY else tuple(
+    sorted(drawn(POOL, WORD, MINUTES * 60 - seconds(CARD), JOBS), key=lambda case: not alone(case)))
+DRAWN = (f"matrix: {len(CARD)} always, {len(CHOSEN)} of {len(POOL)} others"
+         + ("" if ONLY else f" drawn from {WORD}")
+         + f", {JOBS} side by side, about {seconds((*CARD, *CHOSEN)) / 60:.0f} minutes")
+
+
+def name(case: Case) -> str:
+    return case.name.replace(" ", "-")
+
+
+def right(matrix: Waiting, case: Case) -> None:
+    result = matrix.result(case)
+    if result is None:
+        pytest.skip(f"no time was left within {MINUTES:g} minutes: lab matrix --only '{case.scenario}/{case.variant}'")
+    assert not result.problems, "\n".join([*result.problems, f"again: {case.again}", f"kept: {result.kept}"])
     assert result.ok
 
 
-@pytest.mark.parametrize("case", cases(INSIDE, seeds=SEEDS, within=True), ids=lambda case: case.name.replace(" ", "-"))
-def test_inside_the_machine(case: Case, tmp_path: Path) -> None:
-    if not pyz_path().is_file():
-        pytest.skip("dist/fixer.pyz is not built: script/build")
-    result = try_case(case, tmp_path)
-    assert not result.problems, "\n".join([*result.problems, f"again: {case.again}", f"kept: {tmp_path}"])
+@pytest.mark.always
+@pytest.mark.parametrize("matrix_case", CARD, ids=name)
+def test_the_four(matrix: Waiting, matrix_case: Case) -> None:
+    right(matrix, matrix_case)
+
+
+@pytest.mark.parametrize("matrix_case", CHOSEN, ids=name)
+def test_drawn(matrix: Waiting, matrix_case: Case) -> None:
+    right(matrix, matrix_case)

@@ -1,0 +1,153 @@
+"""What `lab matrix` does: choose, run, write the reports after every case, end with what they say."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import images
+from lab.engine import require_docker
+from lab.errors import NotBroken, UsageError
+from lab.matrix.choosing import alone, cases, draw_word, everything, seeds_of, shard, to_github
+from lab.matrix.markdown import to_markdown
+from lab.matrix.progress import Progress, duration
+from lab.matrix.report import read_results, to_json, to_junit, write_whole
+from lab.matrix.running import Runner
+from lab.places import data_root, state_root
+from lab.scenario import STACKS, Stack
+from lab.trial import Case, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    only: Sequence[str] = ()
+    stack: Stack | None = None
+    seeds: str | None = None
+    within: bool = False
+    all: bool = False
+    shard: str = ""
+    jobs: int = 1
+    json: Path | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+    resume: Path | None = None
+
+    def chosen(self) -> tuple[Case, ...]:
+        """The cases that it comes to."""
+        stacks: Sequence[Stack] = (self.stack,) if self.stack else STACKS
+        if self.all and (self.seeds is not None or self.within):
+            raise UsageError("--all says which seeds and what runs inside", "leave out --seeds and --inside, or --all")
+        found = everything(self.only, stacks, word=draw_word()) if self.all else cases(
+            self.only, stacks, seeds_of(self.seeds or "1"), within=self.within)
+        return shard(found, self.shard) if self.shard else found
+
+
+def print_github(wish: Wish) -> str:
+    """`--github`: the matrix for GitHub Actions; nothing is run."""
+    return to_github(wish.chosen())
+
+
+def run(wish: Wish) -> None:
+    """Run them with progress on stderr; NotBroken where not all went as expected, KeyboardInterrupt where cut off."""
+    chosen = wish.chosen()
+    require_docker()
+    code = code_digest()
+    known = read_results(wish.resume) if wish.resume else {}
+    kept = {case: known[case] for case in chosen if case in known and known[case].ok}
+    left = sorted((case for case in chosen if case not in kept), key=lambda case: not alone(case))
+    _say_first(wish, chosen, kept, code)
+    images.ensure(_say)
+    progress = _Writing(wish, known, Progress(sys.stderr, left, wish.jobs, sys.stderr.isatty()))
+    folder = state_root() / "matrix" / time.strftime("%Y%m%d-%H%M%S")
+    runner = Runner(folder, wish.jobs, progress, code)
+    _stop_on_signals(runner)
+    start = time.monotonic()
+    untried = runner.run(left)
+    results = [*kept.values(), *runner.results]
+    write_reports(wish, results, untried, {**known, **{result.case: result for result in runner.results}})
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    bad = sum(not result.ok for result in results)
+    _say(f"{len(results) - bad} of {len(chosen)} as expected, {duration(time.monotonic() - start)}"
+         + (f", {len(untried)} not tried" if untried else "")
+         + (f"; failures are kept in {folder}" if bad else ""))
+    if runner.stop.is_set():
+        raise KeyboardInterrupt
+    if bad or untried:
+        raise NotBroken(f"{bad + len(untried)} of {len(chosen)} not as expected")
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Progress that also writes the file that a later run goes on from."""
+
+    wish: Wish
+    known: dict[Case, Result]
+    progress: Progress
+
+    def began(self, case: Case) -> None:
+        self.progress.began(case)
+
+    def step(self, case: Case, name: str) -> None:
+        self.progress.step(case, name)
+
+    def ended(self, result: Result) -> None:
+        self.known[result.case] = result
+        if self.wish.resume:
+            write_whole(self.wish.resume, to_json(list(self.known.values())))
+        self.progress.ended(result)
+
+    def beat(self) -> None:
+        self.progress.beat()
+
+
+def write_reports(wish: Wish, results: Sequence[Result], untried: Sequence[Case], known: dict[Case, Result]) -> None:
+    """Every report that was asked for."""
+    if wish.json:
+        write_whole(wish.json, to_json(results))
+    if wish.junit:
+        write_whole(wish.junit, to_junit(results, untried))
+    if wish.markdown:
+        write_whole(wish.markdown, to_markdown(results, untried))
+    if wish.resume:
+        write_whole(wish.resume, to_json(list(known.values())))
+
+
+def code_digest() -> str:
+    """Of the code and the scenarios: two results with different ones were not of the same state of the project."""
+    digest = hashlib.sha256()
+    for name in ("fixer", "lab", "scenarios", "compose"):
+        for path in sorted((data_root() / name).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(path.relative_to(data_root()).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _stop_on_signals(runner: Runner) -> None:
+    """Ctrl-C and a polite kill end the run in order; a second one changes nothing about that."""
+    def stop(number: int, frame: object) -> None:
+        if not runner.stop.is_set():
+            _say("ending: the labs that run are being removed")
+        runner.stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _say_first(wish: Wish, chosen: Sequence[Case], kept: dict[Case, Result], code: str) -> None:
+    _say(f"{len(chosen)} cases" + (f", those with three seeds drawn from {draw_word()}" if wish.all else ""))
+    if kept:
+        other = sum(result.code != code for result in kept.values())
+        _say(f"{len(kept)} of them went well before and are not tried again"
+             + (f"; {other} of these with another state of the project" if other else ""))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  progress of a command

@@ -1,0 +1,89 @@
+"""The table of a run for people: a job's summary, docs/results.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.trial import Case, Result
+
+# column, the steps that make it up: all tried and right, something wrong, or not part of this case
+COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("breaks", ("up",)),
+    ("cause", ("diagnose",)),
+    ("only what is safe", ("plain", "without input", "nothing to do")),
+    ("repaired", ("repair", "well")),
+    ("after restart", ("restart",)),
+    ("twice", ("again",)),
+    ("undone", ("undo", "broken again")),
+)
+
+
+def to_markdown(results: Sequence[Result], untried: Sequence[Case] = (), title: str = "Results") -> str:
+    """Totals, the table, and every failure with how to make the same lab again."""
+    bad = [result for result in results if not result.ok]
+    lines = [f"# {title}", "", *_totals(results, untried), ""]
+    if bad:
+        lines += ["## Not as expected", ""]
+        for result in bad:
+            lines += [f"- **{result.case.name}**: `{result.case.again}`",
+                      *(f"  - {_escaped(problem)}" for problem in result.problems)]
+        lines += [""]
+    if untried:
+        lines += ["## Not tried", "", *(f"- {case.name}" for case in untried), ""]
+    heads = ["scenario", "variant", "stack", "seed", *(name for name, _ in COLUMNS), "seconds"]
+    lines += ["## All", "", _row(heads), _row(["---"] * (len(heads) - 1) + ["---:"])]
+    lines += [_row(_cells(result)) for result in sorted(results, key=lambda result: _order(result.case))]
+    return "\n".join(lines)
+
+
+def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
+    """The figures that count: right causes and lasting repairs out of all, and harm."""
+    def right(result: Result, *steps: str) -> bool:
+        tried = [step for step in result.steps if step.name in steps]
+        return {step.name for step in tried} == set(steps) and not any(step.problems for step in tried)
+
+    def share(wanted: str, *steps: str) -> str:
+        those = [result for result in results if result.wanted in (wanted or result.wanted)]
+        return f"{sum(right(result, *steps) for result in those)} of {len(those)}"
+
+    lines = [
+        f"{sum(result.ok for result in results)} of {len(results)} cases went as expected"
+        + (f"; {len(untried)} were not tried" if untried else "") + ".",
+        "",
+        f"- The right cause first, with evidence that is there: {share('', 'diagnose')}.",
+        f"- Repaired, and still well after a restart: {share('repair', 'repair', 'well', 'restart')}.",
+        f"- Taken back, every file byte for byte, and broken as before: {share('repair', 'undo', 'broken again')}.",
+    ]
+    if any(result.wanted == "person" for result in results):
+        lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
+    if any(result.wanted == "patience" for result in results):
+        lines.append(f"- Heal by themselves, waited for and left alone: {share('patience', 'repair', 'well')}.")
+    if any(result.wanted == "nothing" for result in results):
+        lines.append(f"- Healthy, and left alone: {share('nothing', 'nothing to do')}.")
+    return lines
+
+
+def _cells(result: Result) -> list[str]:
+    case = result.case
+    marks = [_mark(result, steps) for _, steps in COLUMNS]
+    where = case.stack + (", inside" if case.within else "")
+    return [case.scenario, case.variant, where, str(case.seed), *marks, f"{result.seconds:.0f}"]
+
+
+def _mark(result: Result, steps: Sequence[str]) -> str:
+    tried = [step for step in result.steps if step.name in steps]
+    if not tried:
+        return ""
+    return "✘" if any(step.problems for step in tried) else "✔"
+
+
+def _order(case: Case) -> tuple[str, str, str, int, bool]:
+    return case.scenario, case.variant, case.stack, case.seed, case.within
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())[:500]

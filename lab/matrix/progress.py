@@ -1,0 +1,104 @@
+"""How a run is shown: a live table on a terminal, one line a case elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from lab.matrix.choosing import alone, estimate
+from lab.trial import Case, Result
+
+
+def time_left(left: Sequence[Case], jobs: int, running: Sequence[tuple[Case, float]], pace: float) -> float:
+    """Seconds until all is done: what is left by estimate, what runs by its age, at the pace of what is done."""
+    beside = sum(estimate(case) for case in left if not alone(case)) * pace
+    single = sum(estimate(case) for case in left if alone(case)) * pace
+    rest = [max(2.0, estimate(case) * pace - age) for case, age in running]
+    return single + (beside + sum(rest)) / max(1, min(jobs, len(left) + len(rest)))
+
+
+def duration(seconds: float) -> str:
+    """As people say it."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+@dataclass(slots=True)
+class Progress:
+    """The watch of a run that a person started."""
+
+    out: TextIO
+    chosen: Sequence[Case]
+    jobs: int
+    live: bool
+    done: list[Result] = field(default_factory=list)
+    _running: dict[Case, tuple[float, str]] = field(default_factory=dict)
+    _shown: int = 0
+
+    def began(self, case: Case) -> None:
+        """A case begins."""
+        self._running[case] = (time.monotonic(), "up")
+        self._show()
+
+    def step(self, case: Case, name: str) -> None:
+        """It comes to its next step."""
+        if case in self._running:
+            self._running[case] = (self._running[case][0], name)
+        self._show()
+
+    def ended(self, result: Result) -> None:
+        """It is over: one line stays, and what was wrong under it."""
+        self._running.pop(result.case, None)
+        self.done.append(result)
+        self._wipe()
+        head = f"[{len(self.done)}/{len(self.chosen)}] {'✔' if result.ok else '✘'} {result.case.name}"
+        left = f", {duration(self.left)} left" if self.left else ""
+        self.out.write(f"{head}  {result.seconds:.0f} s{left if not self.live else ''}\n")
+        for problem in result.problems:
+            self.out.write(f"      {problem}\n")
+        if not result.ok:
+            self.out.write(f"      again: {result.case.again}\n      kept: {result.kept}\n")
+        self._show()
+        self.out.flush()
+
+    def beat(self) -> None:
+        """Time passed."""
+        self._show()
+
+    @property
+    def left(self) -> float:
+        """Seconds until the end, about."""
+        now = time.monotonic()
+        tried = {result.case for result in self.done} | set(self._running)
+        guessed = sum(estimate(result.case) for result in self.done)
+        pace = sum(result.seconds for result in self.done) / guessed if guessed else 1.0
+        running = [(case, now - began) for case, (began, _) in self._running.items()]
+        rest = [case for case in self.chosen if case not in tried]
+        return time_left(rest, self.jobs, running, pace) if rest or running else 0.0
+
+    def _wipe(self) -> None:
+        if self._shown:
+            self.out.write(f"\033[{self._shown}A\033[J")
+            self._shown = 0
+
+    def _show(self) -> None:
+        """The table: totals, and a line for each that runs."""
+        if not self.live:
+            return
+        width = shutil.get_terminal_size().columns - 1
+        now = time.monotonic()
+        bad = sum(not result.ok for result in self.done)
+        total = len(self.chosen)
+        filled = 20 * len(self.done) // total if total else 20
+        lines = [f"{'━' * filled}{'╌' * (20 - filled)} {len(self.done)} of {total}"
+                 + (f", {bad} not as expected" if bad else "") + (f", {duration(self.left)} left" if self.left else "")]
+        lines += [f"  {case.name:<58} {name:<14} {now - began:4.0f} s" for case, (began, name) in self._running.items()]
+        self._wipe()
+        self.out.write("".join(f"{line[:width]}\n" for line in lines))
+        self.out.flush()
+        self._shown = len(lines)

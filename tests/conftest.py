@@ -1,0 +1,45 @@
+"""Every run of the tests keeps its labs apart from all others on this machine, and leaves none behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+import pytest
+
+from lab.engine import remove_for_good
+from lab.errors import LabError
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A polite kill ends the run like Ctrl-C: fixtures are torn down, labs removed."""
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_lab_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The lab's private state is a new folder: a lab that somebody else has up is none of these tests' business.
+
+    At the end whatever lab a test left is found by its record, wherever below this run's folder, and removed by label.
+    """
+    named = os.environ.get("BADGATEWAY_LAB_STATE")
+    os.environ["BADGATEWAY_LAB_STATE"] = str(tmp_path_factory.mktemp("labs"))
+    try:
+        yield
+    finally:
+        if named is None:
+            del os.environ["BADGATEWAY_LAB_STATE"]
+        else:
+            os.environ["BADGATEWAY_LAB_STATE"] = named
+        for path in sorted(tmp_path_factory.getbasetemp().rglob("records/*.json")):
+            try:
+                remove_for_good(path.stem)
+            except LabError:
+                continue    # no engine, so no lab

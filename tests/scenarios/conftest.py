@@ -1,0 +1,43 @@
+"""The matrix runs in the background, its cases side by side, while each test waits for the result of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from lab import images
+from lab.trial import Case
+from tests.scenarios.waiting import Waiting
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case of a test of the matrix; an empty draw leaves one skipped test without a case."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    found = parameters.get("matrix_case")
+    return found if isinstance(found, Case) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The matrix comes last: nothing else runs beside it."""
+    items.sort(key=lambda item: case_of(item) is not None)
+
+
+def pytest_report_collectionfinish(items: Sequence[pytest.Item]) -> str:
+    """What was drawn, and from what."""
+    from tests.scenarios.test_matrix import DRAWN
+
+    return DRAWN if any(case_of(item) for item in items) else ""
+
+
+@pytest.fixture(scope="session")
+def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Waiting]:
+    """The cases of all the tests that were selected, those that are always tried first."""
+    cases = {case: bool(item.get_closest_marker("always")) for item in request.session.items
+             if (case := case_of(item)) is not None}
+    images.ensure(lambda _: None)
+    waiting = Waiting(tmp_path_factory.mktemp("matrix"), list(cases), sum(cases.values()))
+    try:
+        yield waiting
+    finally:
+        waiting.end()
