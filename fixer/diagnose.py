@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fixer.causes import Cause, load_causes
-from fixer.causes.case import Case, open_case
+from fixer.causes.case import Case, open_case, route_key
 from fixer.causes.failing import Judged
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
-from fixer.model.snapshot import Snapshot
+from fixer.model.facts import Known
+from fixer.model.snapshot import Endpoint, Snapshot
 
 _ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
@@ -29,7 +30,8 @@ def diagnose(
     for finding in settled:
         if finding.role in _AT_FAULT:
             blamed.update((route, finding.cause) for route in finding.routes if route not in blamed)
-    health = tuple(_health(judged, blamed) for judged in case.judged.values())
+    deaf = _deaf(case)
+    health = tuple(_health(judged, blamed, route in deaf) for route, judged in case.judged.items())
     return Diagnosis(_verdict(case, settled, health), settled, checks, health, _notes(case))
 
 
@@ -69,7 +71,20 @@ def _number(route: str) -> int:
     return int(digits) if digits else 0
 
 
-def _health(judged: Judged, blamed: Mapping[str, str]) -> RouteHealth:
+def _deaf(case: Case) -> frozenset[str]:
+    """Slow routes of which no address takes a connection in time: that is no slow page, nobody gets through."""
+    tried: dict[str, list[bool]] = {}
+    for trouble in case.troubles:
+        for facts in trouble.routes:
+            tried.setdefault(route_key(facts), []).append(all(_is_silent(e) for e in trouble.endpoints))
+    return frozenset(route for route, silent in tried.items() if all(silent))
+
+
+def _is_silent(endpoint: Endpoint) -> bool:
+    return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "slow"
+
+
+def _health(judged: Judged, blamed: Mapping[str, str], deaf: bool) -> RouteHealth:
     """`blamed` are the causes by route: what decides where no answer came in time, or nobody could ask."""
     route = judged.facts.route.id
     match judged.state:
@@ -81,6 +96,8 @@ def _health(judged: Judged, blamed: Mapping[str, str]) -> RouteHealth:
                 return RouteHealth(route, "degraded" if partly else "failing", f"{judged.reason}; {blamed[route]}")
             if judged.some_answered:
                 return RouteHealth(route, "ok", judged.reason)
+            if judged.state == "slow" and deaf:
+                return RouteHealth(route, "failing", f"{judged.reason}; nothing behind it takes a connection")
             return RouteHealth(route, "unknown", judged.reason)
 
 

@@ -49,3 +49,14 @@ def write_folder(folder: Path, entries: Iterable[File | Link]) -> None:
             continue
         path.write_bytes(entry.data)
         path.chmod(entry.mode)
+
+
+def read_file(container: str, path: str) -> bytes | None:
+    """A file of a container, whether it runs or not; None where there is none. Links are followed."""
+    ran = docker("cp", "-L", f"{container}:{path}", "-", check=False)
+    if ran.code:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(ran.out)) as tar:
+        member = next((entry for entry in tar if entry.isfile()), None)
+        taken = tar.extractfile(member) if member is not None else None
+        return taken.read() if taken is not None else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from lab.disk import read_file
+from lab.scenario import Role
 from lab.stack import Lab
 
 _PLACE = re.compile(r"(?:(?P<node>[\w.-]+):)?(?P<path>/[^:\0]+):(?P<line>\d+)")
@@ -42,7 +44,11 @@ def _read(lab: Lab, path: str) -> bytes | None:
     if path.startswith(f"{lab.folder}/"):
         local = lab.folder / path.removeprefix(f"{lab.folder}/")
         return local.read_bytes() if local.is_file() else None
-    shown = lab.run_in("web", ["cat", path], check=False)
-    if shown.code and lab.stack == "containers":
-        shown = lab.run_in("backend", ["cat", path], check=False)
-    return shown.out if shown.code == 0 else None
+    roles: tuple[Role, ...] = ("web",) if lab.stack == "host" else ("web", "backend")
+    for role in roles:
+        # A container that runs shows its /proc and /run too; one that ended shows its disk.
+        shown = lab.run_in(role, ["cat", path], check=False)
+        data = shown.out if shown.code == 0 else read_file(lab.container(role), path)
+        if data is not None:
+            return data
+    return None

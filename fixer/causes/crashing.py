@@ -84,8 +84,9 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
     if state == "looping":
         return True
     young = now_on(case.snapshot, service.node) - ran_since(service) < _JUST_STARTED
-    closed = trouble is not None and is_closed(trouble.endpoint) is True
-    return state == "running" and restarts(service) > 0 and young and closed
+    # It may end between two questions: whoever connects in that moment gets no answer at all.
+    silent = trouble is not None and is_closed(trouble.endpoint) is not False
+    return state == "running" and restarts(service) > 0 and young and silent
 
 
 def fails_inside(case: Case, service: Service, trouble: Trouble) -> bool:

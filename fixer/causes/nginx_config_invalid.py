@@ -127,9 +127,10 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
 def _evidence(
     case: Case, nginx: Nginx, problem: ConfigProblem, links: tuple[tuple[str, FileStat], ...],
 ) -> tuple[Evidence, ...]:
-    source = "nginx-test" if isinstance(nginx.test, Known) or problem.kind == "nginx-test" else "nginx-config"
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
-    shown = [Evidence("nginx-test" if source == "nginx-test" else "nginx-config", where, problem.message)]
+    asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
+    # What our own reading finds wrong is said in the summary; evidence is nginx's word or the line itself.
+    shown = [Evidence("nginx-test", where, problem.message)] if asked else []
     near = _near(nginx, problem)
     for line in dict.fromkeys((near, problem.line)):
         text = line_text(case.snapshot, nginx.node, problem.file, line)
@@ -139,7 +140,7 @@ def _evidence(
         Evidence("file", place(case.snapshot, nginx.node, path), f"a link to {stat.link_target}, which is not there")
         for path, stat in links
     ]
-    return tuple(shown)
+    return tuple(shown) or (Evidence("nginx-config", where, problem.message),)
 
 
 def _near(nginx: Nginx, problem: ConfigProblem) -> int:

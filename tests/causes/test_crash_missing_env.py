@@ -15,6 +15,7 @@ from fixer.model.snapshot import Compose, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     NOW,
+    SLOW,
     Scene,
     boxed,
     failed,
@@ -193,6 +194,18 @@ def test_caught_in_the_middle_of_a_new_try() -> None:
     young = {"n_restarts": 3, "active_enter": NOW - 1}
     scene = Scene().with_service(service(unit_changes=young, log=log(*lines))).refused()
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
+
+
+def test_caught_while_it_ends_between_two_questions() -> None:
+    """It ran when the engine was asked, and was gone when somebody connected: no answer, and nobody could look."""
+    scene = composed()
+    made = scene.services[0]
+    assert made.container is not None
+    box = replace(made.container, status="running", exit_code=0, started_at=NOW - 0.4)
+    scene.services[0] = replace(made, container=box)
+    scene.endpoint(listener=Unknown("it ended"), tcp=Known(SLOW), http=Known(SLOW)).answers(SLOW)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis)[:1] == [CAUSE] and diagnosis.verdict == "broken"
 
 
 def composed(compose: Compose | None = None, **slots: object) -> Scene:

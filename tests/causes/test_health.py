@@ -17,6 +17,7 @@ from tests.causes.building import (
     NOW,
     REFUSED,
     SITE,
+    SLOW,
     Scene,
     healthy,
     listener,
@@ -144,3 +145,11 @@ def test_a_page_of_nginx_is_not_called_the_applications() -> None:
     scene = healthy().answers(probe(503, body="<center>nginx</center>"))
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "healthy" and not diagnosis.notes
+
+
+def test_a_page_behind_an_address_that_takes_no_connection_is_not_just_slow() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200)).answers(GOOD)
+    scene.answers(SLOW, route=1).endpoint(1, tcp=Known(SLOW), http=Known(SLOW), listener=Unknown("another machine"))
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "degraded"
+    assert [h.state for h in diagnosis.health] == ["ok", "failing"]
