@@ -16,8 +16,13 @@ How it is told apart
 
 The repair and its safety
   start-service (safe): start it, and where it is disabled at boot, enable it too, since the route needs it; then wait
-  until it accepts connections. Undo stops and disables it again. A masked unit was most likely masked on purpose: a
-  person must say so. A program that nobody manages can't be started by fixer: it says what is known of it.
+  until it accepts connections. Undo stops and disables it again. A program that nobody manages can't be started by
+  fixer: it says what is known of it.
+  unmask-service (disruptive): a mask was most likely put there on purpose, so a person must name the unit
+  (`--set unmask=UNIT`); then the mask goes and the unit is started. meet-condition (disruptive): a condition of the
+  unit (ConditionPathExists=…) may be meant, so a person chooses: make the file it asks for, or drop the condition.
+  Where it is met by now, a start is enough. restart-always (disruptive): for what ends by itself with success, which
+  Restart=on-failure does not start again.
 
 By hand
   systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
@@ -29,8 +34,11 @@ from dataclasses import replace
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import drop_in
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import ended_by_itself, is_known, was_asked_to_stop
+from fixer.causes.held_back import condition_evidence, condition_repair, mask_evidence, mask_repair, unmet_condition
+from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
 from fixer.causes.owners import Owner, owners
 from fixer.causes.reading import (
     absent_evidence,
@@ -116,14 +124,16 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         "clean-exit-not-restarted": "ended by itself with success and was not started again",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
-    repair = _start(case, trouble, service, variant)
-    return _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repair)
+    unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
+    shown = condition_evidence(unmet) or (end_evidence(service) if variant == "clean-exit-not-restarted" else ())
+    repairs = _repairs(case, trouble, service, variant)
+    return _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
 
 
 def _variant(case: Case, service: Service) -> str:
     if service.container is not None:
         return "container-stopped"
-    if service.unit is not None and not service.unit.condition_result and service.unit.state_change:
+    if service.unit is not None and not service.unit.condition_result:
         return "start-condition-unmet"
     if is_off_at_boot(service):
         return "unit-disabled-after-reboot"
@@ -132,15 +142,21 @@ def _variant(case: Case, service: Service) -> str:
     return "backend-not-running"
 
 
-def _start(case: Case, trouble: Trouble, service: Service, variant: str) -> Repair:
-    steps = start_steps(case.snapshot, service, trouble.endpoint)
+def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tuple[Repair, ...]:
     if variant == "start-condition-unmet":
-        text = f"`systemctl status {service.name}` names the condition that is not met; a start would be skipped again"
-        return Repair(START, "manual", f"start {service.name}", (), manual=text)
+        return (condition_repair(case, trouble, service, unmet_condition(service)),)
+    steps = start_steps(case.snapshot, service, trouble.endpoint)
     if not steps:
-        return Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service))
+        return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)
     also = " and enable it at boot" if is_off_at_boot(service) else ""
-    return Repair(START, "safe", f"start {service.name}{also}", steps)
+    first = Repair(START, "safe", f"start {service.name}{also}", steps)
+    if variant != "clean-exit-not-restarted":
+        return (first,)
+    kept = drop_in(case.snapshot, service, "Restart=always\n", "50-badgateway-restart.conf")
+    if isinstance(kept, NoPlace):
+        return (first,)
+    summary = f"start {service.name}, and let systemd start it again also after an end with success"
+    return first, Repair("restart-always", "disruptive", summary, (*kept.steps, *steps))
 
 
 def _by_hand(service: Service) -> str:
@@ -150,27 +166,29 @@ def _by_hand(service: Service) -> str:
 
 
 def _masked(case: Case, trouble: Trouble, owner: Owner) -> Finding:
-    name = owner.service.name
-    manual = f"masked: somebody forbade its start; if it is meant to run: systemctl unmask {name}, then start it"
-    repair = Repair("unmask-service", "manual", f"unmask and start {name}", (), manual=manual)
-    return _finding(case, trouble, owner, ("unit-masked", f"{name} is masked"), repair)
+    service = owner.service
+    return _finding(
+        case, trouble, owner, ("unit-masked", f"{service.name} is masked"),
+        repairs=(mask_repair(case, trouble, service),), shown=mask_evidence(case, service),
+    )
 
 
 def _finding(
-    case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str], repair: Repair,
+    case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str], *, repairs: tuple[Repair, ...],
+    shown: tuple[Evidence, ...],
 ) -> Finding:
     """`words` are the variant and what is said of the service."""
     service, (variant, summary) = owner.service, words
     evidence = (
-        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *owner.why[:2],
-        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        state_evidence(service), *shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *owner.why[:2], *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
     )
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
         summary=f"{summary}; nothing listens at {endpoint_text(trouble.endpoint)}",
         detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=service.name,
-        node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,),
+        node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
         explains=("nginx-not-reloaded",),
     )
 

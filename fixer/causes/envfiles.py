@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fixer.causes.editing import NoPlace
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
@@ -12,6 +13,7 @@ from fixer.model.redact import is_secret_name
 from fixer.model.snapshot import EnvSlot, FileContent, Service, Snapshot
 
 DROP_IN = "50-badgateway.conf"
+_MOST_ZZ = 9
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
 _STYLE_OF_LINE = (
     (re.compile(r"^(?P<head>\s*-\s*)(?P<q>[\"']?)(?P<name>[A-Za-z_]\w*)="), "yaml-list"),
@@ -49,9 +51,11 @@ def write_variables(
     return NoPlace(f"{service.name} takes its environment from no file that could be edited: create it anew with it")
 
 
-def drop_in(snapshot: Snapshot, service: Service, lines: str, name: str = DROP_IN) -> Written | NoPlace:
-    """Settings of `[Service]` in a file of their own beside the unit."""
-    return _drop_in(snapshot, service, lines, {}, name)
+def drop_in(
+    snapshot: Snapshot, service: Service, lines: str, name: str = DROP_IN, *, section: str = "Service",
+) -> Written | NoPlace:
+    """Settings of one section in a file of their own beside the unit."""
+    return _drop_in(snapshot, service, lines, {}, name=name, section=section)
 
 
 def quote(value: str, style: str) -> str:
@@ -146,14 +150,16 @@ def _environment_lines(values: Mapping[str, str]) -> str:
 
 
 def _drop_in(
-    snapshot: Snapshot, service: Service, lines: str, values: Mapping[str, str], name: str = DROP_IN,
+    snapshot: Snapshot, service: Service, lines: str, values: Mapping[str, str], *, name: str = DROP_IN,
+    section: str = "Service",
 ) -> Written | NoPlace:
     assert service.unit is not None
     folder = f"/etc/systemd/system/{service.unit.name}.d"
-    path = f"{folder}/{name}"
+    path = f"{folder}/{_after_all(service.unit.drop_in_paths, name)}"
     old = snapshot.file(service.node, path)
     if old is not None:
-        data = old.data + (b"" if old.data.endswith(b"\n") or not old.data else b"\n") + f"[Service]\n{lines}".encode()
+        between = b"" if old.data.endswith(b"\n") or not old.data else b"\n"
+        data = old.data + between + f"[{section}]\n{lines}".encode()
         step = WriteFile(service.node, old.real_path, old.data, data, "add to the unit's settings",
                          mask=masks(values, "unit"))
         return Written((step, DaemonReload(service.node)), path, old.managed_by)
@@ -161,10 +167,20 @@ def _drop_in(
         return NoPlace(f"{path} could not be read")
     secret = any(is_secret_name(key) for key in values)
     step = WriteFile(
-        service.node, path, None, f"[Service]\n{lines}".encode(), f"settings for {service.unit.name}",
+        service.node, path, None, f"[{section}]\n{lines}".encode(), f"settings for {service.unit.name}",
         meta=FileMeta(0o600 if secret else 0o644, 0, 0), mask=masks(values, "unit"), create_dirs=(folder,),
     )
     return Written((step, DaemonReload(service.node)), path)
+
+
+def _after_all(paths: Sequence[str], name: str) -> str:
+    """A name that systemd reads after all drop-ins that are there: what comes last wins."""
+    ours = name
+    while any(posixpath.basename(path) > ours for path in paths if not path.endswith(f"-{name}")):
+        ours = f"zz-{ours}"
+        if len(ours) > len(name) + _MOST_ZZ:
+            return name
+    return ours
 
 
 def masks(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:

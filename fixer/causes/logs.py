@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fixer.causes.reading import condition, now_on, ran_since, restarts
-from fixer.model.facts import Known
+from fixer.causes.reading import condition, log_evidence, now_on, ran_since, restarts
+from fixer.model.facts import Evidence, Known
 from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine, Service, Snapshot
 
@@ -19,6 +19,7 @@ _GRACEFUL = regex(
     r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
     r"background tasks)|Application shutdown|Handling signal: term)"
 )
+_ENDED_WELL = regex(r"Deactivated successfully|: Succeeded\.$")
 LOOPING_SPAN = 180.0     # seconds of log that matter while a service is started again and again
 
 
@@ -91,5 +92,13 @@ def ended_by_itself(snapshot: Snapshot, service: Service) -> bool:
     """Its log reaches back to a start and holds an end without anybody having asked for it."""
     lines = lines_of(service)
     run = _after_last(lines, _STARTED)
-    ended = any("Deactivated successfully" in message(line) or "Succeeded." in message(line) for line in run)
+    ended = any(_ENDED_WELL.search(message(line)) for line in run)
     return len(run) < len(lines) and ended and not any(_STOPPED.search(message(line)) for line in run)
+
+
+def end_evidence(service: Service) -> tuple[Evidence, ...]:
+    """systemd's own line that the unit ended well, without a request to stop."""
+    for line in reversed(lines_of(service)):
+        if _ENDED_WELL.search(message(line)):
+            return (log_evidence(line.text, line.where),)
+    return ()

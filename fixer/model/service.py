@@ -58,6 +58,25 @@ class Unit:
     state_change: float
     start_limit_burst: int
     start_limit_interval: float
+    restart_delay: float = 0.0              # seconds between an end and the next start
+    triggered_by: tuple[str, ...] = ()
+    memory_max: int = 0                     # bytes; 0 where there is no limit
+    tasks_max: int = 0
+    control_group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSetting:
+    """One line of a unit's files that causes ask for: a condition, a limit, a target that wants it at boot.
+
+    `source.where` is file:line. `present`: whether the path it speaks of is there now (for `WantedBy` the link in the
+    target's folder); None where nobody could look or where it speaks of none.
+    """
+
+    key: str
+    value: str
+    source: Evidence
+    present: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +195,7 @@ class Service:
     command_style: Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"] = ""
     env_slots: tuple[EnvSlot, ...] = ()
     files_node: str = ""
+    settings: tuple[UnitSetting, ...] = ()
 
     @property
     def running(self) -> bool:

@@ -18,13 +18,14 @@ from fixer.model.service import (
     Manager,
     Service,
     Unit,
+    UnitSetting,
 )
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent", "FileContent",
     "Listener", "LogLine", "Manager", "Nginx", "Node", "ProbeResult", "Process", "RouteFacts", "Service", "Snapshot",
-    "Unit",
+    "Unit", "UnitSetting",
 ]
 
 

@@ -32,6 +32,7 @@ from fixer.observe.settings import settings_path
 from fixer.observe.sites import Site, sites_of
 from fixer.observe.told import told_by_unit
 from fixer.observe.units import packaged, startable
+from fixer.observe.unitsettings import asked_paths
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
 from fixer.observe.webscripts import program_paths
 
@@ -129,9 +130,10 @@ def _of_units(view: View) -> Iterator[Query]:
         if unit.fragment_path.startswith(("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator")) and \
                 not unit.drop_in_paths:
             continue
+        told = told_by_unit(unit, view)
+        yield from (ReadFile(path, SERVICE_FILE_LIMIT) for path in asked_paths(unit, told))
         if unit.load_state == "masked":
             continue
-        told = told_by_unit(unit, view)
         settings = settings_path(told)
         for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):

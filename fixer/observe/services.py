@@ -18,6 +18,7 @@ from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import bindings_in_settings, workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.told import Told, told_by_process, told_by_unit
+from fixer.observe.unitsettings import settings_of
 from fixer.observe.view import ENGINE, View, known_pids, node_of
 from fixer.observe.webscripts import is_no_web_program
 
@@ -86,7 +87,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         workers=quoted_count(workers, view),
         log=parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
-        env_slots=slots_of_unit(told, view), files_node=view.name,
+        env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
     )
 
 

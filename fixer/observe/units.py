@@ -83,11 +83,20 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         state_change=_stamp(b.get("StateChangeTimestampMonotonic"), boot),
         start_limit_burst=_int(b.get("StartLimitBurst")),
         start_limit_interval=timespan(b.get("StartLimitIntervalUSec", "")),
+        restart_delay=timespan(b.get("RestartUSec", "")), triggered_by=tuple(b.get("TriggeredBy", "").split()),
+        memory_max=_limit(b.get("MemoryMax")) or _limit(b.get("MemoryLimit")), tasks_max=_limit(b.get("TasksMax")),
+        control_group=b.get("ControlGroup", ""),
     )
 
 
 def _int(text: str | None) -> int:
     return int(text) if text and text.lstrip("-").isdigit() else 0
+
+
+def _limit(text: str | None) -> int:
+    """A limit, 0 where there is none (`infinity`, or the largest number there is)."""
+    number = _int(text)
+    return number if number < 1 << 62 else 0
 
 
 def _stamp(text: str | None, boot: float) -> float:

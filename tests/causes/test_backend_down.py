@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
-from fixer.model.plan import ContainerAction, UnitAction, WaitForListener
+from fixer.model.diagnosis import Repair, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import ArgPlace, UnitSetting
 from tests.causes.building import (
     FAILED,
     NOW,
@@ -23,6 +27,7 @@ from tests.causes.building import (
     moved,
     roots,
     service,
+    stat,
     stopped,
     verdict_of,
 )
@@ -77,16 +82,116 @@ def test_an_old_error_in_the_log_of_a_stopped_unit_is_no_crash() -> None:
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
-def test_masked_and_unmet_conditions_are_for_a_person() -> None:
-    masked = finding_of(diagnose(down(unit_changes={"load_state": "masked"}).snapshot()), CAUSE)
-    assert masked.variant == "unit-masked" and masked.repairs[0].risk == "manual"
-    unmet = finding_of(diagnose(down(unit_changes={"condition_result": False}).snapshot()), CAUSE)
-    assert unmet.variant == "start-condition-unmet" and unmet.repairs[0].risk == "manual"
+PACKAGED = "/usr/lib/systemd/system/backend.service"
+MASK = "/etc/systemd/system/backend.service"
+SAID = Evidence("unit", f"{PACKAGED}:9", "WantedBy=multi-user.target")
+
+
+def masked(*, hides: bool = True, wanted: bool | None = True, **mask: object) -> Scene:
+    scene = down(
+        unit_changes={"load_state": "masked", "unit_file_state": "masked"},
+        command=(ArgPlace("uvicorn", PACKAGED if hides else None),),
+        settings=(UnitSetting("WantedBy", "multi-user.target", SAID, wanted),),
+    )
+    link = stat(**{"kind": "link", "link_target": "/dev/null", **mask})
+    scene.node_changes["local"] = {"files": ((MASK, link),)}
+    return scene
+
+
+def repair_of(scene: Scene, **inputs: str) -> Repair:
+    return finding_of(diagnose(scene.snapshot(), inputs), CAUSE).repairs[0]
+
+
+def test_a_mask_is_taken_away_once_a_person_names_the_unit() -> None:
+    found = finding_of(diagnose(masked().snapshot()), CAUSE)
+    assert found.variant == "unit-masked" and any("/dev/null" in e.text for e in found.evidence)
+    repair = found.repairs[0]
+    assert (repair.risk, repair.needs[0].choices, repair.steps) == ("disruptive", ("backend.service",), ())
+    lift, reload, start, wait = repair_of(masked(), unmask="backend.service").steps
+    assert isinstance(lift, WriteFile) and (lift.path, lift.link_target, lift.after) == (MASK, "/dev/null", None)
+    assert isinstance(reload, DaemonReload) and isinstance(wait, WaitForListener)
+    assert isinstance(start, UnitAction) and start.verb == "start"
+
+
+def test_what_nothing_would_start_at_boot_is_enabled_with_the_unmasking() -> None:
+    steps = repair_of(masked(wanted=False), unmask="backend.service").steps
+    assert [s.verb for s in steps if isinstance(s, UnitAction)] == ["enable", "start"]
+    blind = repair_of(masked(wanted=None), unmask="backend.service").steps
+    assert [s.verb for s in blind if isinstance(s, UnitAction)] == ["start"]
+
+
+def test_an_empty_file_masks_too_and_other_masks_are_for_a_person() -> None:
+    empty = repair_of(masked(kind="file", link_target=None, size=0), unmask="backend.service").steps[0]
+    assert isinstance(empty, WriteFile) and (empty.before, empty.after) == (b"", None)
+    for scene in (masked(hides=False), masked(kind="file", link_target=None, size=40)):
+        assert repair_of(scene).risk == "manual"
+    unseen = masked()
+    unseen.node_changes.clear()
+    assert repair_of(unseen).risk == "manual"
+
+
+READY = UnitSetting("ConditionPathExists", "/etc/shop-ready", Evidence("unit", "u:3", "ConditionPathExists=…"), False)
+HOME = UnitSetting("ConditionPathIsDirectory", "/srv/shop", Evidence("unit", "u:4", "ConditionPathIsDirectory=…"), True)
+PASSED = "Backend skipped, unmet condition check ConditionPathExists=/etc/shop-ready"
+
+
+def unmet(*settings: UnitSetting, said: str = PASSED, **changes: Any) -> Scene:
+    return down(unit_changes={"condition_result": False, **changes}, settings=settings, log=log("Stopped Backend.", said))
+
+
+@pytest.mark.parametrize("said", [PASSED, "Backend was skipped because of an unmet condition check "
+                                          "(ConditionPathExists=/etc/shop-ready).", "nothing"])
+def test_an_unmet_condition_is_named_and_a_person_chooses(said: str) -> None:
+    scene = unmet(HOME, READY, said=said)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "start-condition-unmet" and any(e.where == "u:3" for e in found.evidence)
+    need = found.repairs[0].needs[0]
+    assert (need.key, need.choices) == ("condition", ("create", "drop")) and found.repairs[0].steps == ()
+    made = repair_of(scene, condition="create").steps[0]
+    assert isinstance(made, WriteFile) and (made.path, made.before, made.after) == ("/etc/shop-ready", None, b"")
+    dropped = repair_of(scene, condition="drop").steps[0]
+    assert isinstance(dropped, WriteFile)
+    assert dropped.after == b"[Unit]\nConditionPathExists=\nConditionPathIsDirectory=/srv/shop\n"
+
+
+def test_a_drop_in_is_read_after_those_that_are_there() -> None:
+    paths = ("/etc/systemd/system/backend.service.d/override.conf",)
+    dropped = repair_of(unmet(READY, drop_in_paths=paths), condition="drop").steps[0]
+    assert isinstance(dropped, WriteFile)
+    assert dropped.path == "/etc/systemd/system/backend.service.d/zz-50-badgateway-condition.conf"
+    last = ("/etc/systemd/system/backend.service.d/zzzzzzzzzzzzz.conf",)
+    hopeless = repair_of(unmet(READY, drop_in_paths=last), condition="drop").steps[0]
+    assert isinstance(hopeless, WriteFile) and hopeless.path.endswith("/50-badgateway-condition.conf")
+
+
+def test_a_condition_that_is_met_by_now_needs_only_a_start() -> None:
+    scene = unmet(replace(READY, present=True))
+    repair = repair_of(scene)
+    assert (repair.id, repair.risk) == ("start-service", "safe") and repair.steps
+    gone = replace(READY, value="!/etc/off", present=False)
+    by_then = PASSED.replace("/etc/shop-ready", "!/etc/off")
+    assert repair_of(unmet(gone, said=by_then, unit_file_state="disabled")).risk == "safe"
+
+
+def test_a_condition_that_nobody_could_look_at_or_make_is_for_a_person() -> None:
+    unknown = down(unit_changes={"condition_result": False})
+    assert repair_of(unknown).risk == "manual"
+    other = "Backend skipped, unmet condition check ConditionHost=web1"
+    assert repair_of(unmet(said=other)).risk == "manual"
+    fleeting = replace(READY, value="/run/shop/ready")
+    choices = repair_of(unmet(fleeting, said=PASSED.replace("/etc/shop-ready", "/run/shop/ready"))).needs[0].choices
+    assert choices == ("drop",)
+    started = unmet(said="Started Backend.")
+    assert repair_of(started).risk == "manual"
 
 
 def test_a_clean_exit_that_nobody_asked_for() -> None:
     scene = down(log=log("Started backend.service.", "backend.service: Deactivated successfully."))
-    assert finding_of(diagnose(scene.snapshot()), CAUSE).variant == "clean-exit-not-restarted"
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "clean-exit-not-restarted" and [r.risk for r in found.repairs] == ["safe", "disruptive"]
+    assert any("Deactivated successfully" in e.text for e in found.evidence)
+    written = found.repairs[1].steps[0]
+    assert isinstance(written, WriteFile) and written.after == b"[Service]\nRestart=always\n"
     asked = down(log=log("Started backend.service.", "Stopping backend.service...",
                          "backend.service: Deactivated successfully."))
     assert finding_of(diagnose(asked.snapshot()), CAUSE).variant == "backend-not-running"

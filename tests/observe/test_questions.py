@@ -12,7 +12,17 @@ from fixer.hosts.base import NodeClock
 from fixer.hosts.bundle import BundleTarget, ReplayAsker
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import Answer, Command, ListProcesses, Probe, Query, ReadFile, ReadGlob, ReadTree
+from fixer.model.query import (
+    Answer,
+    Command,
+    FileAnswer,
+    ListProcesses,
+    Probe,
+    Query,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
 from fixer.observe.collect import collect
@@ -333,3 +343,46 @@ def test_what_a_mask_hides_is_read_where_an_address_is_empty() -> None:
     text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
     seen = snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SITE, show=show)))
     assert seen.endpoints[0].service == "local/shop.service"
+
+
+def test_whether_a_masked_unit_would_start_at_boot_is_asked_once_its_file_is_known() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n[Install]\nWantedBy=multi-user.target\n")
+    start = ReadFile("/etc/systemd/system/multi-user.target.wants/shop.service", 64 << 10)
+    answers = {hidden: Answer("ok", files=(text,))}
+    assert start in asked(node(answers, site=SITE, show=show))
+    gone = node({**answers, start: Answer("ok", files=(FileAnswer(start.path, "absent"),))}, site=SITE, show=show)
+    seen = snapshot(capture(gone)).services[0].settings
+    assert [(s.key, s.value, s.present) for s in seen] == [("WantedBy", "multi-user.target", False)]
+
+
+CONDITIONS = """[Unit]
+ConditionHost=old
+ConditionHost=
+ConditionPathExists=!/etc/off
+ConditionFileNotEmpty=|/etc/shop/%i
+ConditionPathExists=/etc/on
+[Service]
+ExecStart=/usr/bin/uvicorn a:b --port 8000
+MemoryMax=1G
+MemoryMax=90M
+"""
+
+
+def test_paths_of_conditions_are_looked_at_only_where_one_was_not_met() -> None:
+    show = SHOW.format("shop.service", "inactive", 0)
+    unit = file("/etc/systemd/system/shop.service", CONDITIONS)
+    on, off = (ReadFile(f"/etc/{name}", 64 << 10) for name in ("on", "off"))
+    assert on not in asked(node(site=SITE, show=show, units=(unit,)))
+    skipped = show.replace("Type=simple", "ConditionResult=no\nConditionTimestampMonotonic=9\nType=simple")
+    questions = asked(node(site=SITE, show=skipped, units=(unit,)))
+    assert on in questions and off in questions
+    answers = {on: Answer("ok", files=(FileAnswer("/etc/on", "absent"),)),
+               off: Answer("failed", files=(FileAnswer("/etc/off", "denied"),))}
+    settings = snapshot(capture(node(answers, site=SITE, show=skipped, units=(unit,)))).services[0].settings
+    assert [(s.key, s.value, s.present) for s in settings] == [
+        ("ConditionPathExists", "!/etc/off", None), ("ConditionFileNotEmpty", "|/etc/shop/%i", None),
+        ("ConditionPathExists", "/etc/on", False), ("MemoryMax", "90M", None),
+    ]
+    assert settings[0].source.where == "/etc/systemd/system/shop.service:4"

@@ -29,6 +29,10 @@ ConditionResult=no
 ConditionTimestampMonotonic=0
 ActiveEnterTimestampMonotonic=2500000
 StartLimitIntervalUSec=10s
+RestartUSec=100ms
+TriggeredBy=back.socket x.timer
+MemoryMax=94371840
+TasksMax=18446744073709551615
 StartLimitBurst=5
 NeedDaemonReload=yes
 
@@ -51,6 +55,8 @@ def test_show_gives_a_unit_under_each_of_its_names() -> None:
     assert len(back.drop_in_paths) == 2 and back.working_directory == "/srv/back" and back.need_daemon_reload
     assert back.condition_result            # it was never tried
     assert (back.active_enter, back.inactive_enter, back.start_limit_interval) == (1002.5, 0.0, 10.0)
+    assert (back.restart_delay, back.triggered_by) == (0.1, ("back.socket", "x.timer"))
+    assert (back.memory_max, back.tasks_max) == (94371840, 0)
     assert not units["other.service"].condition_result
 
 
