@@ -23,6 +23,7 @@ _ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__
 
 _WITH_VALUE = frozenset({
     "--format", "--url", "--wait", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
+    "--where", "--because", "--until",
 })
 _NO_TARGET = frozenset({"explain", "causes"})
 

@@ -255,6 +255,41 @@ def causes(as_json: AsJson = False) -> None:
         boundary.emit(catalogue_text(listed))
 
 
+@app.command()
+def ignore(
+    cause: Annotated[str, typer.Argument(metavar="[CAUSE]", show_default=False, help="Without it: list.")] = "",
+    target: Target = "local", *,
+    where: Annotated[str, typer.Option("--where", metavar="PLACE", show_default=False, help=(
+        "Only there: a service, a node, a location, a server name, or a file[:line]."))] = "",
+    because: Annotated[str, typer.Option("--because", metavar="TEXT", show_default=False, help="The reason.")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DATE", show_default=False,
+                                       help="The last day it holds, YYYY-MM-DD.")] = "",
+    forget: Annotated[str, typer.Option("--forget", metavar="ID", show_default=False, help="Withdraw this one.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Accept a finding: told with owner and last day, not counted, not repaired."""
+    from fixer.app import ignoring
+
+    if "://" in cause or cause == "local" or cause.startswith("bundle:"):     # a list is asked for by its target
+        cause, target = "", cause
+    if cause and forget:
+        raise UsageError("--forget takes no CAUSE", "fixer ignore --forget ID")
+    if not cause and (where or because or until):
+        raise UsageError("which CAUSE is accepted?", "fixer ignore CAUSE --because TEXT --until DATE")
+    if forget:
+        report = ignoring.withdraw(target, forget)
+    else:
+        report = ignoring.ignore(target, cause, where, because, until) if cause else ignoring.listed(target)
+    if as_json:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(report))
+    else:
+        from fixer.render.outcome import accepted_text
+
+        boundary.emit(accepted_text(report))
+
+
 def _ask_ahead(target: str) -> None:
     """What takes long to be answered is asked before the use-case is even imported."""
     if target == "local":

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fixer.causes import Cause, load_causes
 from fixer.causes.case import Case, open_case, route_key
 from fixer.causes.failing import Judged
+from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
 from fixer.model.facts import Known
 from fixer.model.snapshot import Endpoint, Snapshot
@@ -19,20 +20,31 @@ _AT_FAULT = frozenset({"root", "contributing"})
 
 def diagnose(
     snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[Cause] | None = None,
+    accepted: Sequence[Accepted] = (),
 ) -> Diagnosis:
-    """The whole answer; the same snapshot always gives the same one. `causes` defaults to all of ours."""
+    """The whole answer; the same snapshot always gives the same one. `causes` defaults to all of ours; what is
+    `accepted` is told and not counted."""
     case = open_case(snapshot, inputs or {})
     judges = load_causes() if causes is None else tuple(causes)
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
-    settled = _ordered(_demoted(findings), judges)
+    told: Sequence[Finding] = _demoted(findings)
+    excused: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    if accepted:
+        from fixer.accepting import excuse  # hardly ever needed
+
+        told, excused, notes = excuse(told, accepted, snapshot)
+    settled = _ordered(told, judges)
     blamed: dict[str, str] = {}
     for finding in settled:
         if finding.role in _AT_FAULT:
             blamed.update((route, finding.cause) for route in finding.routes if route not in blamed)
     deaf = _deaf(case)
     health = tuple(_health(judged, blamed, route in deaf) for route, judged in case.judged.items())
-    return Diagnosis(_verdict(case, settled, health), settled, checks, health, _notes(case))
+    counted = tuple(entry for entry in health if entry.route not in excused)
+    verdict = _verdict(case, settled, counted) if counted or not excused else "healthy"
+    return Diagnosis(verdict, settled, checks, health, (*notes, *_notes(case)))
 
 
 def _demoted(findings: Sequence[Finding]) -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from fixer.errors import UsageError
 from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
@@ -16,9 +16,10 @@ _REPAIRED = frozenset({"root", "contributing"})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How far a repair may go without a person: `safe` or `disruptive`."""
+    """How far a repair may go: up to that risk, and only what nothing forbids (the reason, or an empty text)."""
 
     max_risk: Risk = "safe"
+    forbids: Callable[[Finding, Repair], str] | None = None
 
 
 def plan(
@@ -100,6 +101,9 @@ def _obstacle(finding: Finding, repair: Repair, policy: Policy, inputs: Inputs) 
         reasons.insert(0, f"it is {repair.risk}")
     if flags:
         return Withheld(repair.id, finding.cause, "; ".join(reasons), " ".join(flags))
+    forbidden = policy.forbids(finding, repair) if policy.forbids is not None else ""
+    if forbidden:
+        return Withheld(repair.id, finding.cause, forbidden, "")
     if not repair.steps:
         return Withheld(repair.id, finding.cause, repair.manual or "fixer cannot carry it out here", "")
     return None

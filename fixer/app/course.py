@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import field
 
-from fixer.app.looking import look_at
+from fixer.app.looking import judged, look_at
 from fixer.app.options import Repairing
 from fixer.app.person import Person
-from fixer.app.plugins import all_causes
-from fixer.diagnose import diagnose as judge
 from fixer.hosts.base import Target
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
 from fixer.model.plan import Plan, Withheld
@@ -42,6 +40,7 @@ class Course:
     inputs: dict[str, str] = field(default_factory=dict)
     applied: list[str] = field(default_factory=list)
     withheld: tuple[Withheld, ...] = ()
+    forbids: Callable[[Finding, Repair], str] | None = None
     made: set[tuple[str | None, str | None, str]] = field(default_factory=set)
 
     def look(self) -> Look:
@@ -51,11 +50,11 @@ class Course:
     def give(self, key: str, value: str) -> None:
         """An input more: it may complete repairs of what has been seen already."""
         self.inputs[key] = value
-        self.current = Look(self.current.snapshot, judge(self.current.snapshot, self.inputs, causes=all_causes()))
+        self.current = judged(self.target.ref, self.current.snapshot, self.inputs)
 
     def plan(self) -> Plan:
         """The plan of the next round; only the first one is strict about words that nothing asks for."""
-        policy = Policy(self.options.allowed_risk())
+        policy = Policy(self.options.allowed_risk(), self.forbids)
         drawn = plan(
             self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.made,
         )

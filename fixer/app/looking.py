@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -10,18 +11,22 @@ from dataclasses import replace
 
 from fixer.app.options import Looking
 from fixer.app.plugins import all_causes
+from fixer.app.policies import told
 from fixer.causes import load_causes
 from fixer.diagnose import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.base import Target
 from fixer.hosts.opening import open_target
+from fixer.hosts.state import accepted_path
 from fixer.hosts.target import parse_target
+from fixer.model.accepted import Accepted
 from fixer.model.capture import Capture
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Command
 from fixer.model.report import Report, VerifyResult
 from fixer.model.snapshot import Snapshot
+from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
 from fixer.observe.collect import collect
 from fixer.observe.options import ObserveOptions
@@ -51,7 +56,20 @@ def look_at(target: Target, looking: Looking, inputs: Inputs | None = None) -> L
     beside.start()
     seen = snapshot(collect(target, observe_options(looking)))
     beside.join()
-    return Look(seen, judge(seen, inputs or {}, causes=all_causes()))
+    return judged(target.ref, seen, inputs or {})
+
+
+def judged(ref: TargetRef, seen: Snapshot, inputs: Inputs) -> Look:
+    """What a snapshot means, with what people accepted on that target."""
+    return Look(seen, judge(seen, inputs, causes=all_causes(), accepted=_accepted(ref)))
+
+
+def _accepted(ref: TargetRef) -> tuple[Accepted, ...]:
+    if not os.path.exists(accepted_path(ref)):     # noqa: PTH110  pathlib's import costs more than all of this
+        return ()
+    from fixer.app.accepted import load
+
+    return load(ref)
 
 
 def observe_options(looking: Looking) -> ObserveOptions:
@@ -63,9 +81,9 @@ def diagnose(word: str, looking: Looking) -> Report:
     """The report of one look."""
     started = time.monotonic()
     with opened(word) as target:
-        unfinished = UnfinishedNote(target)
+        state = StateNotes(target)
         look = look_at(target, looking)
-        notes = (*url_note(look, looking.url), *unfinished.read())
+        notes = (*url_note(look, looking.url), *state.read())
     return report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
 
 
@@ -73,10 +91,10 @@ def verify(word: str, looking: Looking) -> VerifyResult:
     """Only the proofs of health, and the verdict that follows from them."""
     started = time.monotonic()
     with opened(word) as target:
-        unfinished = UnfinishedNote(target)
+        state = StateNotes(target)
         first = look_at(target, looking)
         look = replace(first, snapshot=_tested(target, first.snapshot))
-        notes = (*url_note(look, looking.url), *unfinished.read())
+        notes = (*url_note(look, looking.url), *state.read())
     found = proofs(look)
     report = report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
     return VerifyResult(replace(report, verdict=verdict_of(look, found), findings=(), checks=()), found)
@@ -100,8 +118,9 @@ def _tested(target: Target, seen: Snapshot) -> Snapshot:
     return replace(seen, nginxes=tuple(tested))
 
 
-class UnfinishedNote:
-    """A line about a repair that was cut off: only repair and undo may do something about it.
+class StateNotes:
+    """Lines about what binds a repair there: the policy, and a repair that was cut off, which only repair and undo
+    may take back.
 
     Where the journal lies on another machine it is read beside the look, since each way in there takes its time.
     """
@@ -115,7 +134,7 @@ class UnfinishedNote:
             self._thread.start()
 
     def read(self) -> tuple[str, ...]:
-        """The line, or nothing."""
+        """The lines, or none."""
         if self._thread is None:
             self._read()
         else:
@@ -123,6 +142,7 @@ class UnfinishedNote:
         return self._notes
 
     def _read(self) -> None:
+        self._notes = told(self._target)
         try:
             writer, folder = self._target.journal_place()
             if not writer.files.listdir(f"{folder}/runs"):
@@ -135,4 +155,4 @@ class UnfinishedNote:
         if run is not None:
             word = "" if self._target.ref.kind == "local" else f" {self._target.ref}"
             again = f"the next fixer repair{word}, or fixer undo{word}"
-            self._notes = (f"repair {run.id} was cut off before its end; {again}, takes it back first",)
+            self._notes += (f"repair {run.id} was cut off before its end; {again}, takes it back first",)

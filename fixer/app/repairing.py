@@ -9,6 +9,7 @@ from fixer.app.course import Course, End, withheld_text
 from fixer.app.looking import look_at, opened
 from fixer.app.options import Repairing
 from fixer.app.person import Person
+from fixer.app.policies import forbidding, policies
 from fixer.app.settling import settle, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
 from fixer.errors import Conflict, NeedsPerson, StepFailed
@@ -27,9 +28,12 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
     """Make the target well, as far as the person allows."""
     started = time.monotonic()
     with opened(word) as target:
-        noted = _recover(target, options, person)
+        rules = policies(target)
+        noted = (*(rule.told() for rule in rules), *_recover(target, options, person))
         first = look_at(target, options.looking, options.inputs)
         course = Course(target, options, person, first, first, dict(options.inputs))
+        if rules and options.yes:
+            course.forbids = forbidding(rules)
         with ExitStack() as stack:
             rounds = _Rounds(course, stack)
             end = rounds.run()

@@ -8,6 +8,7 @@ from fixer.model.regex import regex
 from fixer.model.target import TargetRef
 
 ROOT_STATE = "/var/lib/badgateway"
+POLICY = "/etc/badgateway/policy.toml"      # what may be repaired without a person
 _UNSAFE = regex(r"[^A-Za-z0-9._-]")
 
 
@@ -26,3 +27,8 @@ def target_folder(root: str, ref: TargetRef) -> str:
     name = "local" if ref.kind == "local" else f"{ref.kind}-{ref.address}"
     safe = _UNSAFE.sub(lambda match: "".join(f"%{byte:02x}" for byte in match[0].encode()), name)
     return f"{root}/targets/{safe}"
+
+
+def accepted_path(ref: TargetRef) -> str:
+    """The list of what people accepted on a target; it lies on the machine where they said so."""
+    return f"{target_folder(state_root(), ref)}/accepted.json"

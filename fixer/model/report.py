@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal, TypeAlias
 
+from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Confidence, HealthVerdict, Role
 from fixer.model.facts import Evidence
 from fixer.model.journal import RunSummary
@@ -185,6 +186,15 @@ class HistoryReport:
     schema_version: int
     target: str
     runs: tuple[RunSummary, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedReport:
+    """`ignore`: what is accepted on a target, by whom and until when."""
+
+    schema_version: int
+    target: str
+    accepted: tuple[Accepted, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from fixer.model.journal import RunSummary
 from fixer.model.report import (
+    AcceptedReport,
     CatalogueReport,
     HistoryReport,
     OutcomeKind,
@@ -102,6 +103,18 @@ def _run(run: RunSummary) -> list[str]:
     for conflict in run.conflicts:
         lines += _item(f"left as it was: {clean(conflict)}")
     return lines
+
+
+def accepted_text(report: AcceptedReport) -> str:
+    """One accepted finding an entry, with who answers for it."""
+    if not report.accepted:
+        return f"Nothing is accepted on {clean(report.target)}.\n"
+    lines: list[str] = []
+    for entry in report.accepted:
+        where = f" at {clean(entry.where)}" if entry.where else ""
+        lines += [f"{clean(entry.id)}  {clean(entry.cause)}{where}, until {clean(entry.until)}, {clean(entry.owner)}"]
+        lines += _item(clean(entry.because), 6)
+    return "\n".join(lines) + "\n"
 
 
 def catalogue_text(catalogue: CatalogueReport) -> str:

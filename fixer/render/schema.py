@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from fixer.model.report import (
+    AcceptedReport,
     CatalogueReport,
     Failure,
     HistoryReport,
@@ -37,6 +38,7 @@ def schemas() -> dict[str, Schema]:
             "repair": _repair(),
             "undo": _object(UndoResult),
             "history": _object(HistoryReport),
+            "ignore": _object(AcceptedReport),
             "causes": _object(CatalogueReport),
         }.items()
     }

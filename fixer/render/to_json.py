@@ -8,6 +8,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from fixer.model.report import (
+    AcceptedReport,
     CatalogueReport,
     Failure,
     HistoryReport,
@@ -17,7 +18,9 @@ from fixer.model.report import (
     VerifyResult,
 )
 
-Document: TypeAlias = Report | VerifyResult | RepairResult | UndoResult | HistoryReport | CatalogueReport | Failure
+Document: TypeAlias = (
+    Report | VerifyResult | RepairResult | UndoResult | HistoryReport | AcceptedReport | CatalogueReport | Failure
+)
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
 NOT_PRINTED = frozenset({"exit_code", "after", "before", "report"})     # of the two results that wrap reports

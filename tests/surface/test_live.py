@@ -136,6 +136,41 @@ def test_words_that_nothing_asks_for_are_wrong_usage(machine: str, words: list[s
     assert "hunter2" not in done.stdout + done.stderr
 
 
+def in_machine(machine: str, *argv: str, stdin: str = "") -> str:
+    argv = ("docker", "exec", "-i", machine.removeprefix("docker://"), *argv)
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ('services = ["!*"]\n', "without a person"), ("max_risk = 3\n", "max_risk is safe or disruptive"),
+])
+def test_the_policy_of_the_machine_binds(machine: str, text: str, said: str) -> None:
+    before = site_files(machine)
+    in_machine(machine, "mkdir", "-p", "/etc/badgateway")
+    in_machine(machine, "tee", "/etc/badgateway/policy.toml", stdin=text)
+    try:
+        assert any(said in note for note in printed("diagnose", fixer("diagnose", machine, "--json"))["notes"])
+        done = fixer("repair", machine, "--yes", "--json")
+        assert done.returncode == 4 and said in done.stdout and "policy.toml" in done.stdout
+        assert site_files(machine) == before
+    finally:
+        in_machine(machine, "rm", "-r", "/etc/badgateway")
+
+
+def test_an_accepted_finding_is_left_alone(machine: str) -> None:
+    before = site_files(machine)
+    made = fixer("ignore", "wrong-port", machine, "--because", "moves on Friday", "--until", time.strftime("%Y-%m-%d"), "--json")
+    assert made.returncode == 0
+    try:
+        value = printed("diagnose", fixer("diagnose", machine, "--json"))
+        assert value["verdict"] in ("healthy", "degraded") and value["findings"][0]["role"] == "advice"
+        assert any("moves on Friday" in note for note in value["notes"])
+        assert printed("repair", fixer("repair", machine, "--yes", "--json"))["applied"] == []
+        assert site_files(machine) == before
+    finally:
+        fixer("ignore", machine, "--forget", json.loads(made.stdout)["accepted"][0]["id"])
+
+
 def test_a_no_at_the_terminal_changes_nothing(machine: str) -> None:
     before = site_files(machine)
     desk = Desk("repair", machine)

@@ -1,0 +1,117 @@
+"""The policy file: what may be repaired without a person (`--yes`). Pure: text in, a policy or a clear reason out.
+
+    max_risk = "safe"                            # or "disruptive"
+    services = ["shop-*", "billing.service"]     # only these; "!" in front: never this one
+    hours = ["mon-fri 22:00-06:00", "sat-sun"]   # local time of the host; outside them nothing is repaired unasked
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from fixer.errors import NeedsPerson
+from fixer.model.record import dataclass
+from fixer.model.regex import regex
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WINDOW = regex(
+    r"(?:(?P<first>[a-z]{3})(?:-(?P<last>[a-z]{3}))?)?\s*"
+    r"(?:(?P<from>\d\d):(?P<from_minute>[0-5]\d)-(?P<to>\d\d):(?P<to_minute>[0-5]\d))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days (0 is Monday) on which it begins, and minutes of the day; an end before the begin is past midnight."""
+
+    days: frozenset[int]
+    begin: int
+    end: int
+
+    def holds(self, weekday: int, minute: int) -> bool:
+        """Whether that moment lies in it."""
+        if self.begin < self.end:
+            return weekday in self.days and self.begin <= minute < self.end
+        yesterday = (weekday - 1) % 7
+        return (weekday in self.days and minute >= self.begin) or (yesterday in self.days and minute < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the file allows; `where` is the file, as it is named in messages."""
+
+    where: str
+    max_risk: Literal["safe", "disruptive"] = "disruptive"
+    services: tuple[str, ...] = ()
+    hours: tuple[str, ...] = ()
+    windows: tuple[Window, ...] = ()
+
+    def forbids(self, risk: str, service: str | None, weekday: int, minute: int) -> str:
+        """Why a repair of that risk to that service may not be made now unasked; empty where it may."""
+        if risk == "disruptive" and self.max_risk == "safe":
+            return f"{self.where} allows only safe repairs without a person"
+        if self.services and not self._covers(service):
+            return f"{self.where} allows no repair of {service or 'what is no service'} without a person"
+        if self.windows and not any(window.holds(weekday, minute) for window in self.windows):
+            return f"{self.where} allows repairs without a person only {', '.join(self.hours)}"
+        return ""
+
+    def _covers(self, service: str | None) -> bool:
+        name = service or ""
+        names = (name, name.removesuffix(".service"), f"{name}.service") if name else ("",)
+        never = [glob[1:] for glob in self.services if glob.startswith("!")]
+        only = [glob for glob in self.services if not glob.startswith("!")]
+        if any(fnmatchcase(word, glob) for word in names for glob in never):
+            return False
+        return not only or any(fnmatchcase(word, glob) for word in names for glob in only)
+
+    def told(self) -> str:
+        """The rules in one line."""
+        parts = [f"up to {self.max_risk}"]
+        parts += [f"services {', '.join(self.services)}"] if self.services else []
+        parts += [f"hours {', '.join(self.hours)}"] if self.hours else []
+        return f"{self.where}: without a person {'; '.join(parts)}"
+
+
+def parse_rules(data: bytes, where: str) -> Rules:
+    """The rules of a file. NeedsPerson for one that cannot be understood: it is never guessed at, nor passed over."""
+    try:
+        table = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _wrong(where, str(error)) from error
+    unknown = sorted(set(table) - {"max_risk", "services", "hours"})
+    if unknown:
+        raise _wrong(where, f"no key is called {unknown[0]}; there are max_risk, services and hours")
+    risk = table.get("max_risk", "disruptive")
+    if risk not in ("safe", "disruptive"):
+        raise _wrong(where, "max_risk is safe or disruptive")
+    hours = _words(table, "hours", where)
+    return Rules(where, risk, _words(table, "services", where), hours, tuple(_window(text, where) for text in hours))
+
+
+def _wrong(where: str, why: str) -> NeedsPerson:
+    return NeedsPerson(f"{where}: {why}", "mend the policy; until then nothing is repaired without a person")
+
+
+def _words(table: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
+        raise _wrong(where, f"{key} is a list of texts")
+    return tuple(value)
+
+
+def _window(text: str, where: str) -> Window:
+    match = _WINDOW.fullmatch(text.strip().lower())
+    names = [name for name in (match["first"], match["last"]) if name] if match else []
+    if match is None or not text.strip() or any(name not in _DAYS for name in names):
+        raise _wrong(where, f"hours are written 'mon-fri 22:00-06:00', not {text!r}")
+    begin = int(match["from"]) * 60 + int(match["from_minute"]) if match["from"] else 0
+    end = int(match["to"]) * 60 + int(match["to_minute"]) if match["to"] else 24 * 60
+    if max(begin, end) > 24 * 60 or begin == end:
+        raise _wrong(where, f"{text!r} names no time of a day")
+    first = _DAYS.index(names[0]) if names else 0
+    length = 7 if not names else (_DAYS.index(names[-1]) - first) % 7 + 1
+    return Window(frozenset((first + number) % 7 for number in range(length)), begin, end)
