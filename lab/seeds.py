@@ -145,6 +145,8 @@ def _numbers(dice: random.Random) -> Drawn:
         "report_mode": "async",
         "report_seconds": 0.05,
         "with_secret": True,
+        "net_admin": False,         # a machine that may change its own packet filter and routes
+        "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do
     }
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from fixer.apply import containers, listeners, nginx, processes, units
+from fixer.apply import containers, firewall, listeners, nginx, processes, units
 from fixer.apply.nodes import Nodes
 from fixer.model.plan import (
+    ChangeRule,
     CheckNginx,
     ComposeUp,
     ContainerAction,
@@ -46,6 +47,8 @@ def perform_step(step: Step, nodes: Nodes) -> str:
             return processes.apply_signal(step, nodes.runner(step.node))
         case StartNginx():
             return nginx.start(step, nodes.runner(step.node))
+        case ChangeRule():
+            firewall.change_rule(step, nodes.runner(step.node))
         case WaitForListener():
             listeners.wait_for_listener(step, nodes)
         case WriteFile():
@@ -65,6 +68,8 @@ def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
         case SignalProcess(signal="CONT"):
             stopped = processes.stop_again(step, nodes.runner(step.node))
             return f"stopped process {step.pid}" if stopped else ""
+        case ChangeRule():
+            return firewall.bring_back_rule(step, nodes.runner(step.node))
         case StartNginx():
             return "nginx ended" if nginx.quit_started(step, nodes.runner(step.node), note) else ""
         case _:

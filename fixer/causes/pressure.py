@@ -6,7 +6,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, message
 from fixer.causes.owners import sole_owner
-from fixer.causes.reading import listener_at, now_on, processes_of, ran_since
+from fixer.causes.reading import absent_evidence, listener_at, now_on, processes_of, ran_since
 from fixer.causes.symptoms import events_for, is_read_timeout
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import dataclass
@@ -53,11 +53,19 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
             missing.append(f"whether anything accepts at {trouble.endpoint.written}")
         elif closed or owner is None or not owner.service.running or _is_strangers(trouble, owner.service):
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
+        elif _is_cut_off(trouble):
+            ruled += absent_evidence(trouble.endpoint)
         elif _waits(case, trouble):
             found.append(_measure(case, trouble, owner.service))
         else:
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
     return tuple(found), tuple(missing), tuple(dict.fromkeys(ruled))
+
+
+def _is_cut_off(trouble: Trouble) -> bool:
+    """A connect gets no answer although nothing waits in the queue: the kernel of the service never saw it."""
+    tcp, held = trouble.endpoint.tcp, listener_at(trouble.endpoint)
+    return isinstance(tcp, Known) and tcp.value.error == "slow" and held is not None and held.queued == 0
 
 
 def is_paused(service: Service) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from fixer.model.plan import (
+    ChangeRule,
     CheckNginx,
     ComposeUp,
     ContainerAction,
@@ -59,6 +60,8 @@ def _words(step: Step) -> str:
             return f"{verb} process {step.pid}" + _detail(step.describe)
         case StartNginx():
             return f"start {step.binary}" + (f" -c {step.conf_path}" if step.explicit else "")
+        case ChangeRule():
+            return _rule_words(step)
         case WaitForListener():
             return f"wait until {_address(step)} accepts connections (at most {step.seconds:g} s)"
         case _:
@@ -84,6 +87,12 @@ def _unit_words(step: UnitAction) -> str:
     verb = {"enable": "enable at boot", "disable": "disable at boot"}.get(step.verb, step.verb)
     pid = f"main process {step.main_pid}" if step.main_pid and step.verb in ("stop", "restart") else ""
     return f"{verb} {step.unit}" + _detail(", ".join(part for part in (pid, step.describe) if part))
+
+
+def _rule_words(step: ChangeRule) -> str:
+    family = f"{step.family} " if step.tool == "nft" else ""
+    verb, place = ("delete", "from") if step.action == "remove" else ("insert", "into")
+    return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}: {step.rule}"
 
 
 def _detail(text: str) -> str:

@@ -158,9 +158,26 @@ class WaitForListener:
     seconds: float = 15.0
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeRule:
+    """Take one rule out of a packet filter's chain, or put one in, at `index`. `before` are all rules that the chain
+    must hold now, as their tool prints them without counters. Undo: the chain as before, the rule at its old place.
+    """
+
+    node: str
+    tool: Literal["nft", "iptables", "ip6tables"]
+    family: str
+    table: str
+    chain: str
+    action: Literal["add", "remove"]
+    rule: str
+    index: int
+    before: tuple[str, ...]
+
+
 Step: TypeAlias = (
     WriteFile | CheckNginx | ReloadNginx | DaemonReload | UnitAction | ContainerAction | ComposeUp
-    | SignalProcess | StartNginx | WaitForListener
+    | SignalProcess | StartNginx | WaitForListener | ChangeRule
 )
 
 

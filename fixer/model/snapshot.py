@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fixer.model.facts import Evidence, Fact
+from fixer.model.facts import Evidence, Fact, Unknown
+from fixer.model.firewall import Firewall
 from fixer.model.nginxconf import NginxConfig, Route
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
@@ -184,6 +185,7 @@ class Node:
     listeners: Fact[tuple[Listener, ...]]
     files: tuple[tuple[str, FileStat], ...] = ()
     init: str = ""                        # `systemd` where systemd is process 1
+    firewall: Fact[Firewall] = Unknown("not asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,7 @@ class Snapshot:
     files: tuple[FileContent, ...]
     notes: tuple[str, ...] = ()
     compose: Compose | None = None
+    engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
 
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 
 from fixer.model.plan import (
+    ChangeRule,
     CheckNginx,
     ComposeUp,
     ContainerAction,
@@ -25,19 +26,20 @@ from fixer.model.redact import redact_text
 _KINDS: Mapping[str, type[Step]] = {
     kind.__name__: kind
     for kind in (WriteFile, CheckNginx, ReloadNginx, DaemonReload, UnitAction, ContainerAction, ComposeUp,
-                 SignalProcess, StartNginx, WaitForListener)
+                 SignalProcess, StartNginx, WaitForListener, ChangeRule)
 }
 _NEVER = frozenset({"before", "after", "mask"})      # bytes of files; the journal's pre, post and blob stand for them
-_TUPLES = frozenset({"create_dirs", "config_files", "environment_files"})
+_TUPLES = frozenset({"create_dirs", "config_files", "environment_files", "before"})
 _METAS = frozenset({"meta", "expect_meta"})
 
 
 def step_to_json(step: Step) -> str:
     """One line of ASCII: the kind and its fields; no byte of a file, no secret."""
     fields: dict[str, object] = {"kind": type(step).__name__}
+    never = frozenset[str]() if isinstance(step, ChangeRule) else _NEVER
     for field in dataclasses.fields(step):
         value = getattr(step, field.name)
-        if field.name in _NEVER:
+        if field.name in never:
             continue
         if isinstance(value, FileMeta):
             fields[field.name] = {**dataclasses.asdict(value), "acl": value.acl.hex()}

@@ -11,6 +11,7 @@ from fixer.observe.composeproject import compose_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of
 from fixer.observe.filecontents import contents_of
+from fixer.observe.firewall import engine_firewall, firewall_of
 from fixer.observe.nginxes import (
     NginxPlace,
     config_mtime,
@@ -45,13 +46,14 @@ def snapshot(capture: Capture) -> Snapshot:
         endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in _routes(s, plans[id(s)], options)),
         files=contents_of(views, sites, services, containers),
         notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
+        engine_firewall=engine_firewall(views.get(ENGINE)),
     )
 
 
 def _node(view: View) -> Node:
     stats = tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
-                view.table.processes, view.listeners, stats, view.init)
+                view.table.processes, view.listeners, stats, view.init, firewall_of(view))
 
 
 def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],

@@ -11,6 +11,7 @@ from fixer.model.query import FileAnswer, FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, FileContent, Service
 from fixer.observe.containers import host_path
+from fixer.observe.firewall import RULE_FILES
 from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, View, container_of, is_readable
 
@@ -53,6 +54,8 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
     for service in services:
         for path in service_files(service):
             yield service.files_node, path
+    for view in views.values():
+        yield from ((view.name, path) for path in RULE_FILES if path in view.files)
     engine = views.get(ENGINE)
     for path in engine.files if engine is not None else ():
         yield ENGINE, path

@@ -22,14 +22,15 @@ from fixer.observe.composefile import compose_service
 from fixer.observe.composelabels import compose_paths, environment_paths
 from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
-from fixer.observe.endpoints import needs_resolving, probe_result, resolve_query
+from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.filecontents import host_path_of
+from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import fresh_failures, plan_probes
 from fixer.observe.services import journal_query, services_of, stdout_query, working_directory
 from fixer.observe.settings import settings_path
-from fixer.observe.sites import Site, sites_of
+from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.told import told_by_unit
 from fixer.observe.units import packaged, startable
 from fixer.observe.unitsettings import asked_paths
@@ -41,6 +42,8 @@ MOST_JOURNALS = 6
 MOST_UNLOADED = 100
 OF_SYSTEMD = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
 MOST_PROGRAMS = 4
+_STOPPED = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
+_STOPPED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
 MOST_HOST_FILES = 60
 TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
 
@@ -192,6 +195,11 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
             yield ENGINE, logs_query(service.container)
         elif service.unit is None and service.container is None and service.pids:
             yield service.node, stdout_query(service.pids[0])
+    for site in sites:
+        if _is_blocked(site, options, views, containers):
+            yield from ((site.view.name, query) for query in firewall_queries())
+            if ENGINE in views:
+                yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
     project = project_of(sites, containers)
     if troubled and project and ENGINE in views:
         yield ENGINE, hash_query(project)
@@ -217,6 +225,27 @@ def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
     probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
     results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
     return any(not isinstance(r, Known) or (r.value.error is not None or not _well(r.value.status)) for r in results)
+
+
+def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
+                containers: tuple[Container, ...]) -> bool:
+    """Whether something between nginx and an address may stop packets: it fails, and not for want of a listener."""
+    plan = plan_probes(site, options, views, containers)
+    addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.found}
+    for key, address in addresses.items():
+        result = probe_result(site.view.node.answers.get(plan.by_address[key])) if key in plan.by_address else None
+        if isinstance(result, Known) and result.value.error in _STOPPED and (
+                result.value.error != "refused" or _is_listened_at(address, site, views, containers)):
+            return True
+    logged = any(e.errno in _STOPPED_ERRNOS and "connecting" in e.phase for e in fresh_failures(site)[-20:])
+    return logged and bool(addresses) and all(_is_listened_at(a, site, views, containers) for a in addresses.values())
+
+
+def _is_listened_at(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
+    """Whether the kernel of the node that an address leads to knows a listener on its port; false where nobody saw."""
+    view = views.get(leads_to(address.found, site.view, views, containers) or "")
+    return view is not None and isinstance(view.listeners, Known) and any(
+        x.port == address.server.port for x in view.listeners.value)
 
 
 def _well(status: int | None) -> bool:

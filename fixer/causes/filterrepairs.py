@@ -1,0 +1,174 @@
+"""Repairs of packet filters: a rule taken away, or one put before it that lets nginx's own connection pass."""
+
+from __future__ import annotations
+
+import re
+
+from fixer.causes.case import Case
+from fixer.causes.editing import NoPlace, writable_place
+from fixer.causes.filtering import Block
+from fixer.causes.reading import listener_at
+from fixer.model.diagnosis import Repair
+from fixer.model.firewall import Chain, Key, Rule
+from fixer.model.plan import ChangeRule, Step, WriteFile
+from fixer.model.snapshot import Snapshot
+
+_LOOPBACK = ("127.", "::1", "::ffff:127.")
+_TOOLS = (
+    ("ufw", "ufw", "ufw status numbered; ufw delete NUMBER"),
+    ("f2b-", "fail2ban", "fail2ban-client status; fail2ban-client unban ADDRESS"),
+    ("firewalld", "firewalld", "firewall-cmd --list-all; firewall-cmd --permanent --add-rich-rule=…"),
+)
+
+
+def repairs_of(case: Case, block: Block) -> tuple[Repair, ...]:
+    """Take the rule away where it is about nobody else, else let nginx's own connection pass before it."""
+    rule, chain = block.hit.rule, block.hit.chain
+    owner = next(((name, how) for mark, name, how in _TOOLS if mark in (chain.table, chain.name)
+                  or chain.name.startswith(mark) or (mark == "ufw" and "ufw" in chain.name)), None)
+    if owner is not None:
+        text = f"{owner[0]} made this rule and would write it again: {owner[1]}"
+        return (Repair("change-firewall", "manual", f"let {owner[0]} allow it", (), manual=text),)
+    accept = _allow(case, block)
+    if rule is not None and rule.whole and _is_only_ours(block, rule):
+        return (_remove(case, block, rule), accept)
+    return (accept,)
+
+
+def _is_only_ours(block: Block, rule: Rule) -> bool:
+    """Without the rule, nobody else gets in: the port is told exactly, and only this machine can come that way."""
+    endpoint, fields = block.trouble.endpoint, block.hit.packet.fields
+    ports = [m.values for m in rule.matches if m.key in ("dport", "sport") and not m.negated]
+    special = any(m.key in ("flags", "length", "any-flag", "skuid") for m in rule.matches)
+    if rule.verdict not in ("drop", "reject") or not (ports or special):
+        return False
+    if any(values != (str(endpoint.port),) for values in ports):
+        return False
+    hook, held = block.hit.packet.hook, listener_at(endpoint)
+    inward = any(m.key == "iif" and m.values == ("lo",) and not m.negated for m in rule.matches)
+    own = {fields.get("saddr", ""), fields.get("daddr", "")}
+    narrow = any(m.key in ("saddr", "daddr") and not m.negated and len(m.values) == 1
+                 and m.values[0].removesuffix("/32") in own for m in rule.matches)
+    only_here = held is not None and held.address.startswith(_LOOPBACK)
+    return hook in ("output", "postrouting", "forward") or inward or only_here or (
+        narrow and fields.get("daddr", "").startswith(_LOOPBACK))
+
+
+def _remove(case: Case, block: Block, rule: Rule) -> Repair:
+    chain = block.hit.chain
+    steps: list[Step] = []
+    edit = _persisted(case.snapshot, block, rule)
+    if isinstance(edit, str):
+        return Repair("remove-rule", "manual", f"delete the rule {rule.text}", (), manual=edit)
+    if edit is not None:
+        steps.append(edit)
+    steps.append(ChangeRule(block.node, chain.tool, chain.family, chain.table, chain.name, "remove", rule.text,
+                            rule.index, chain.texts))
+    lasting = f", and from {edit.display_path or edit.path}" if edit is not None else ""
+    words = f"delete the rule from {chain.title}{lasting}: {rule.text}"
+    return Repair("remove-rule", "disruptive", words, tuple(steps))
+
+
+def _allow(case: Case, block: Block) -> Repair:
+    """A rule before it that accepts exactly this connection and opens nothing to anybody else."""
+    chain, rule = block.hit.chain, block.hit.rule
+    text = _accept_text(block)
+    index = len(chain.texts) if rule is None else rule.index
+    steps: list[Step] = []
+    if rule is not None:
+        edit = _persisted(case.snapshot, block, rule, before=text)
+        if isinstance(edit, str):
+            manual = f"before that rule: {text}; {edit}"
+            return Repair("allow-connection", "manual", f"accept {text}", (), manual=manual)
+        if edit is not None:
+            steps.append(edit)
+    elif _files(case.snapshot, block):
+        where = ", ".join(path for path, _ in _files(case.snapshot, block))
+        manual = f"add this rule to {chain.title}, and to {where}, which loads it at boot: {text}"
+        return Repair("allow-connection", "manual", f"accept {text}", (), manual=manual)
+    steps.append(ChangeRule(
+        block.node, chain.tool, chain.family, chain.table, chain.name, "add", text, index, chain.texts,
+    ))
+    words = f"accept nginx's own connection in {chain.title}: {text}"
+    return Repair("allow-connection", "disruptive", words, tuple(steps))
+
+
+def _accept_text(block: Block) -> str:
+    chain, fields = block.hit.chain, block.hit.packet.fields
+    sport = "sport" in fields
+    port, address = fields["sport" if sport else "dport"], fields["saddr" if sport else "daddr"]
+    other = fields.get("daddr" if sport else "saddr", "")
+    keys: tuple[Key, ...] = ("iif", "oif")
+    device = [(key, fields[key]) for key in keys if key in fields]
+    if chain.tool == "nft":
+        ip = "ip6" if ":" in address else "ip"
+        parts = [f'{key}name "{name}"' for key, name in device]
+        parts.append(f"{ip} {'saddr' if sport else 'daddr'} {address}")
+        if other and not device:
+            parts.append(f"{ip} {'daddr' if sport else 'saddr'} {other}")
+        return " ".join([*parts, f"tcp {'sport' if sport else 'dport'} {port} accept"])
+    bits = 128 if ":" in address else 32
+    source, target = (address, other) if sport else (other, address)
+    parts = [f"-s {source}/{bits}"] if source else []
+    parts += [f"-d {target}/{bits}"] if target else []
+    parts += [f"-{key[0]} {name}" for key, name in device]
+    return " ".join([*parts, f"-p tcp -m tcp --{'sport' if sport else 'dport'} {port} -j ACCEPT"])
+
+
+_BOOT = {
+    "nft": ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf"),
+    "iptables": ("/etc/iptables/rules.v4", "/etc/sysconfig/iptables"),
+    "ip6tables": ("/etc/iptables/rules.v6", "/etc/sysconfig/ip6tables"),
+}
+
+
+def _files(snapshot: Snapshot, block: Block) -> list[tuple[str, bytes]]:
+    """The files that fill this chain at boot."""
+    chain = block.hit.chain
+    mark = chain.name.encode() if chain.tool != "nft" else chain.table.encode()
+    found = [(path, snapshot.file(block.node, path)) for path in _BOOT[chain.tool]]
+    word = re.compile(rb"\b" + re.escape(mark))
+    return [(path, file.data) for path, file in found if file is not None and word.search(file.data)]
+
+
+def _persisted(snapshot: Snapshot, block: Block, rule: Rule, before: str = "") -> WriteFile | str | None:
+    """The edit of the file that loads the rule at boot: its line goes, or another comes before it.
+
+    None where no such file names the rule; words where it cannot be told which line it is.
+    """
+    chain = block.hit.chain
+    for path, data in _files(snapshot, block):
+        lines = data.split(b"\n")
+        hits = [n for n, line in enumerate(lines) if _same(line.decode("utf-8", "replace"), rule.text, chain)]
+        if not hits:
+            continue
+        if len(hits) > 1:
+            numbers = ", ".join(str(n + 1) for n in hits)
+            return f"{path} holds the rule on lines {numbers}: which of them it is, a person must say"
+        place = writable_place(snapshot, block.node, path)
+        if isinstance(place, NoPlace):
+            return f"{path} loads the rule at boot and cannot be edited here"
+        at = hits[0]
+        indent = lines[at][: len(lines[at]) - len(lines[at].lstrip())]
+        own = before if chain.tool == "nft" else f"-A {chain.name} {before}"
+        changed = [*lines[:at], *([indent + own.encode(), lines[at]] if before else []), *lines[at + 1:]]
+        return WriteFile(place.node, place.path, place.data, b"\n".join(changed), f"the rule in {path}",
+                         in_place=place.in_place, display_path=place.path)
+    return None
+
+
+def _same(line: str, text: str, chain: Chain) -> bool:
+    """Whether a line of a file is this rule as its tool prints it: spacing, quotes and counters aside."""
+    if chain.tool != "nft":
+        return _plain(line) == _plain(f"-A {chain.name} {text}")
+    return bool(line.strip()) and _plain(line) == _plain(text)
+
+
+_NOISE = re.compile(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|(?<=[{}, ])\s+|\s+(?=[{},])|(?<!\S)#.*$")
+
+
+def _plain(text: str) -> str:
+    """Words with single spaces, and none around braces and commas."""
+    text = _NOISE.sub("", text.strip())
+    text = re.sub(r"(?:iif|oif)name\b", lambda m: m[0][:3], text)
+    return re.sub(r"\s*([{},])\s*", r"\1", " ".join(text.split())).strip()

@@ -1,0 +1,61 @@
+"""A packet filter drops nginx's packets to the backend, or what comes back: nobody is told, everybody waits.
+
+What it is
+  A rule of nftables or iptables (or a chain's policy) drops the connection between nginx and the backend: on the
+  machine itself, also on the loopback device, or on the Docker host between two containers (DOCKER-USER).
+
+Why nginx says 504, sometimes 502
+  A dropped SYN gets no answer: after proxy_connect_timeout `upstream timed out (110: Connection timed out) while
+  connecting to upstream` (504). Where the kernel gives up first (tcp_syn_retries), `connect() failed (110: Connection
+  timed out)` (502). Where only data is dropped: `… while reading response header from upstream` (504).
+
+How it is told apart
+  The backend listens, nothing waits in its queue, and a rule whose conditions all fit this very connection drops it.
+  backend-hung and a full queue look the same to nginx, but there connections wait in the kernel's queue and no rule
+  fits. A container that is stopped has no address any more. sandbox-denied: systemd's own filter shows in no ruleset.
+
+The repair and its safety
+  remove-rule (disruptive): the rule goes, in the kernel and in the file that loads it at boot, if only this machine
+  is let in by that. Undo puts it back at its place.
+  allow-connection (disruptive): where the rule also keeps others out, or there is only a policy, one rule before it
+  accepts nginx's own connection and opens nothing else.
+  Rules of ufw, firewalld and fail2ban are theirs to change: the message names the command.
+
+By hand
+  nft -a list ruleset; nft delete rule FAMILY TABLE CHAIN handle N      iptables -nvL --line-numbers; iptables -D …
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause
+from fixer.causes.case import Case
+from fixer.causes.filterfindings import judge_filters
+from fixer.causes.filtering import Block
+from fixer.causes.reading import ENGINE
+from fixer.model.diagnosis import Verdict
+
+
+def judge(case: Case) -> Verdict:
+    """For every address that fails in silence: does a rule drop its packets?"""
+    return judge_filters(case, CAUSE.id, _variant)
+
+
+def _variant(block: Block) -> str | None:
+    if block.hit.rejects or block.is_length:
+        return None
+    if block.node == ENGINE:
+        return "docker-user-chain-block"
+    if block.hit.packet.stage == "data":
+        return "firewall-drops-data"
+    return "kernel-syn-timeout" if block.symptom == "kernel-silent" else "firewall-drop"
+
+
+CAUSE = Cause(
+    id="firewall-drop",
+    title="a packet filter drops what nginx sends to the backend",
+    family="network, firewall, SELinux",
+    variants=("firewall-drop", "firewall-drops-data", "kernel-syn-timeout", "docker-user-chain-block"),
+    verdict=judge,
+    order=20,
+    page=__doc__,
+)

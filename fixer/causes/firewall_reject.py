@@ -1,0 +1,54 @@
+"""A packet filter rejects nginx's connections to the backend: it is refused at once although the backend listens.
+
+What it is
+  A rule of nftables or iptables answers in the backend's place: with a TCP reset or "port unreachable", or with
+  "administratively prohibited", as firewalld does by default.
+
+Why nginx says 502
+  To whoever connects, a reset or "port unreachable" is a refusal like any other: `connect() failed (111: Connection
+  refused) while connecting to upstream`. "Prohibited" and "host unreachable" give `connect() failed (113: No route to
+  host)`, in less than a millisecond and to an address that is alive.
+
+How it is told apart
+  backend-down and wrong-port log the very same line, but there nothing listens. Here the kernel's table shows the
+  listener, and a rule whose conditions all fit this very connection rejects it. No route at all is route-broken.
+
+The repair and its safety
+  remove-rule, allow-connection (disruptive): as for firewall-drop.
+
+By hand
+  nft -a list ruleset; nft delete rule FAMILY TABLE CHAIN handle N      iptables -nvL --line-numbers; iptables -D …
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause
+from fixer.causes.case import Case
+from fixer.causes.filterfindings import judge_filters
+from fixer.causes.filtering import Block
+from fixer.causes.reading import ENGINE
+from fixer.model.diagnosis import Verdict
+
+
+def judge(case: Case) -> Verdict:
+    """For every address that refuses although something listens: does a rule say so?"""
+    return judge_filters(case, CAUSE.id, _variant)
+
+
+def _variant(block: Block) -> str | None:
+    if not block.hit.rejects or block.is_length:
+        return None
+    if block.node == ENGINE:
+        return "docker-user-chain-block"
+    return "firewall-reject" if block.symptom == "refused" else "firewall-reject-113"
+
+
+CAUSE = Cause(
+    id="firewall-reject",
+    title="a packet filter rejects nginx's connections to the backend",
+    family="network, firewall, SELinux",
+    variants=("firewall-reject", "firewall-reject-113", "docker-user-chain-block"),
+    verdict=judge,
+    order=20,
+    page=__doc__,
+)

@@ -1,0 +1,219 @@
+"""firewall-drop: the rule that fits this very connection, and how nginx's packets get through again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from fixer.causes.packets import exchange, hits_of
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.firewall import Firewall, Match
+from fixer.model.plan import ChangeRule, WriteFile
+from tests.causes.building import (
+    GOOD,
+    SLOW,
+    Scene,
+    boxed,
+    container,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    moved,
+    probe,
+    process,
+    roots,
+    verdict_of,
+)
+from tests.causes.filters import chain, port, rule, saved, silent
+
+DROP = "firewall-drop"
+PORT = "INPUT -p tcp -m tcp --dport 8000 -j DROP"
+
+
+def found(scene: Scene) -> Finding:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [DROP], roots(diagnosis)
+    return diagnosis.findings[0]
+
+
+@pytest.mark.parametrize("filters", [
+    saved("INPUT -p tcp -m tcp --dport 22 -j ACCEPT", PORT),
+    saved("INPUT -i lo -p tcp -m multiport --dports 8000 -j DROP"),
+    saved("OUTPUT -o lo -p tcp -m tcp --dport 8000 -j DROP"),
+    saved("OUTPUT -p tcp -m tcp --sport 8000 -j DROP"),
+    saved("INPUT -j MINE", "MINE ! -s 10.0.0.0/8 -p tcp --dport 8000 -j DROP"),
+    chain(rule("accept", port(22)), rule("drop", Match("proto", ("tcp",)), port(), index=1)),
+    chain(rule("drop", Match("proto", ("tcp",)), Match("sport", ("8000",))), hook="output"),
+])
+def test_hit(filters: Known[Firewall]) -> None:
+    shown = found(silent(filters))
+    assert (shown.variant, shown.confidence) == (DROP, "certain")
+    repair = shown.repairs[0]
+    (step,) = repair.steps
+    assert isinstance(step, ChangeRule) and (repair.id, step.action, repair.risk) == ("remove-rule", "remove", "disruptive")
+    assert step.before[step.index] == step.rule and shown.evidence[0].source == "kernel"
+    assert shown.repairs[1].id == "allow-connection"
+
+
+@pytest.mark.parametrize(("filters", "rule_text"), [
+    (saved("INPUT -p tcp -m tcp --dport 8000 -j DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (saved("INPUT -p tcp -m multiport --dports 8000,8001 -j DROP"),
+     "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (saved("INPUT -j DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (saved(policy="DROP"), "-s 127.0.0.1/32 -d 127.0.0.1/32 -i lo -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (chain(rule("drop", Match("dport", ("8000-8010",)))), 'iifname "lo" ip daddr 127.0.0.1 tcp dport 8000 accept'),
+    (chain(rule("drop", Match("sport", ("1-9000",))), hook="output"), 'oifname "lo" ip saddr 127.0.0.1 tcp sport 8000 accept'),
+])
+def test_a_rule_that_keeps_others_out_stays(filters: Known[Firewall], rule_text: str) -> None:
+    """Others could come in at 0.0.0.0:8000 without it: only nginx's own connection is let through, before it."""
+    repair = found(silent(filters, address="0.0.0.0")).repairs[0]
+    (step,) = repair.steps
+    assert isinstance(step, ChangeRule) and (repair.id, step.action) == ("allow-connection", "add")
+    assert (step.rule, step.index) == (rule_text, 0)
+
+
+def test_the_file_that_loads_the_rule_is_mended_too() -> None:
+    filters = chain(rule("accept", port(22), text="tcp dport 22 accept"),
+                    rule("drop", port(), text='tcp dport { 8000 } counter drop comment "x"', index=1))
+    text = "flush ruleset\ntable inet filter {\n\tchain input {\n\t\ttcp dport {8000} counter drop comment \"x\";\n\t}\n}\n"
+    scene = silent(filters)
+    scene.files.append(file("/etc/nftables.conf", text))
+    repair = found(scene).repairs[0]
+    edit, change = repair.steps
+    assert isinstance(edit, WriteFile) and isinstance(change, ChangeRule)
+    assert edit.after == text.replace("\t\ttcp dport {8000} counter drop comment \"x\";\n", "").encode()
+    twice = silent(filters)
+    twice.files.append(file("/etc/nftables.conf", text.replace("\t}\n", "\t\ttcp dport { 8000 } counter drop comment \"x\"\n\t}\n")))
+    assert found(twice).repairs[0].risk == "manual" and "lines 4, 5" in found(twice).repairs[0].manual
+
+
+def test_a_saved_rule_gets_its_exception_before_it() -> None:
+    scene = silent(saved("INPUT -p tcp -m tcp --dport 8000 -j DROP"), address="0.0.0.0")
+    text = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 8000 -j DROP\nCOMMIT\n"
+    scene.files.append(file("/etc/iptables/rules.v4", text))
+    edit = found(scene).repairs[0].steps[0]
+    assert isinstance(edit, WriteFile) and edit.after is not None
+    assert edit.after.splitlines()[2].endswith(b"-i lo -p tcp -m tcp --dport 8000 -j ACCEPT")
+    assert edit.after.splitlines()[3] == b"-A INPUT -p tcp -m tcp --dport 8000 -j DROP"
+    policy = silent(saved(policy="DROP"))
+    policy.files.append(file("/etc/iptables/rules.v4", "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"))
+    assert found(policy).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize(("name", "tool"), [("ufw-user-input", "ufw"), ("f2b-nginx", "fail2ban")])
+def test_rules_of_a_tool_are_for_the_tool(name: str, tool: str) -> None:
+    repair = found(silent(saved(f"INPUT -j {name}", f"{name} -p tcp --dport 8000 -j DROP"))).repairs[0]
+    assert repair.risk == "manual" and tool in repair.manual
+
+
+def test_hit_only_data_is_dropped() -> None:
+    scene = silent(saved("INPUT -p tcp -m tcp --dport 8000 --tcp-flags PSH PSH -j DROP"))
+    scene.endpoint(tcp=Known(probe()), http=Known(SLOW))
+    scene.events.clear()
+    assert found(scene).variant == "firewall-drops-data"
+    assert found(scene).repairs[0].id == "remove-rule"
+
+
+def test_hit_the_kernel_gave_up_first() -> None:
+    scene = silent(saved(PORT))
+    scene.events.clear()
+    scene.logs("connect() failed (110: Connection timed out)", 110, "connecting to upstream")
+    assert found(scene).variant == "kernel-syn-timeout"
+
+
+def test_hit_between_two_containers() -> None:
+    web = container("web", networks=(("p_default", "172.18.0.3", ("web",)),))
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), addresses=Known(("172.18.0.2",))).answers(SLOW)
+    scene.nginx["service"] = boxed("web", 80, box={"networks": web.networks})
+    scene.extra["engine_firewall"] = saved(
+        "FORWARD -j DOCKER-USER", "DOCKER-USER -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j DROP")
+    shown = found(scene)
+    assert shown.variant == "docker-user-chain-block" and shown.repairs[0].id == "remove-rule"
+    assert isinstance(shown.repairs[0].steps[0], ChangeRule) and shown.repairs[0].steps[0].node == "engine"
+    accept = shown.repairs[1].steps[0]
+    assert isinstance(accept, ChangeRule)
+    assert accept.rule == "-s 172.18.0.3/32 -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j ACCEPT"
+    scene.node_changes["web"] = {"firewall": saved()}
+    scene.extra["engine_firewall"] = saved("FORWARD -j DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-1 -j DROP")
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), RuledOut)
+    scene.extra["engine_firewall"] = Unknown("no nft or iptables there")
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), Undetermined)
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), moved(), silent(saved()), silent(saved("INPUT -p tcp --dport 8001 -j DROP")),
+    silent(saved("INPUT -i eth0 -p tcp --dport 8000 -j DROP")),
+    silent(saved("INPUT -i lo -j ACCEPT", "INPUT -p tcp --dport 8000 -j DROP")),
+    silent(saved("INPUT -m limit --limit 5/sec -p tcp --dport 8000 -j DROP")),        # nobody can tell whom it takes
+    silent(saved("INPUT -p udp --dport 8000 -j DROP")),
+    silent(saved("INPUT -p tcp --dport 8000 -j REJECT")),
+    silent(saved(PORT)).endpoint(unix="/run/app.sock", port=0),
+    silent(saved(PORT)).endpoint(tcp=Known(probe()), http=Known(GOOD)).answers(GOOD),
+])
+def test_miss(scene: Scene) -> None:
+    scene.events = [e for e in scene.events if scene.probes.get(0) != Known((GOOD,))]
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), RuledOut)
+
+
+def test_a_connect_without_answer_is_no_hang() -> None:
+    diagnosis = diagnose(silent(saved()).snapshot())
+    assert roots(diagnosis) == []
+    assert "backend-hung" in [f.cause for f in diagnose(silent(saved(), queued=2).snapshot()).findings]
+
+
+def test_unknown() -> None:
+    verdict = verdict_of(diagnose(silent(Unknown("not root")).snapshot()), DROP)
+    assert isinstance(verdict, Undetermined) and verdict.missing == ("the packet filter of local: not root",)
+
+
+def stopped(filters: Known[Firewall], address: str = "127.0.0.1") -> list[tuple[str, bool]]:
+    packets = exchange(address, address, 8000, ("out+in", "out+in"), loop=True, uid=33)
+    return [(hit.where, hit.sure) for hit in hits_of(filters.value, packets)]
+
+
+def test_following_a_packet() -> None:
+    other = rule("accept", Match("other"))
+    assert stopped(chain(other, rule("drop", port(), index=1))) == [("nft inet filter input handle 8", False)]
+    assert stopped(chain(rule("return", port()), policy="drop"))[0][0] == "nft inet filter input policy"
+    assert stopped(chain(rule("unknown", port()), rule("drop", index=1)))[0][1] is False
+    jump = saved("INPUT -p tcp -j A", "A -p tcp --dport 8000 -j RETURN", "A -j DROP")
+    assert [where for where, _ in stopped(jump)] == ["iptables filter A rule 2"]     # the answers
+    assert stopped(saved("INPUT -g A", "INPUT -j DROP", "A -p tcp -j RETURN")) == []
+    assert stopped(saved("INPUT -j GONE", PORT)) == [("iptables filter INPUT rule 2", False)]
+    loop = saved("INPUT -j A", "A -j A", PORT)
+    assert stopped(loop)[0][1] is False
+    assert stopped(saved("INPUT -m limit --limit 1/s -j A", "INPUT -j ACCEPT", "A -p tcp --dport 8000 -j DROP"))[0][1] is False
+    assert stopped(chain(rule("drop", port()), hook="forward")) == []
+    assert stopped(chain(rule("drop", Match("family", ("ipv6",)), port()))) == []
+    assert stopped(chain(rule("drop", Match("family", ("ipv6",)), port())), "::1") == [("nft inet filter input handle 7", True)]
+
+
+@pytest.mark.parametrize(("match", "fits"), [
+    (Match("saddr", ("127.0.0.0/8",)), True), (Match("saddr", ("10.0.0.0/8",)), False), (Match("saddr", ("odd",)), None),
+    (Match("daddr", ("127.0.0.1-127.0.0.9",)), True), (Match("daddr", ("127.0.0.2-127.0.0.9",)), False),
+    (Match("proto", ("6",)), True), (Match("proto", ("all",)), True), (Match("proto", ("17",)), False),
+    (Match("dport", ("http",)), None), (Match("dport", ("8000",), True), False), (Match("iif", ("l+",)), True),
+    (Match("iif", ("eth*",)), False), (Match("state", ("new",)), True), (Match("state", ("invalid",)), False),
+    (Match("flags", ("all", "syn")), True), (Match("flags", ("syn,ack", "syn")), True), (Match("flags", ("syn",)), None),
+    (Match("any-flag", ("psh",)), False), (Match("length", ("0-100",)), True), (Match("length", ("1400-9000",)), False),
+    (Match("skuid", ("33",)), None),
+])
+def test_conditions(match: Match, fits: bool | None) -> None:
+    made: Mapping[bool | None, list[tuple[str, bool]]] = {
+        True: [("nft inet filter input handle 7", True)], False: [], None: [("nft inet filter input handle 7", False)]}
+    packets = exchange("127.0.0.1", "127.0.0.1", 8000, ("out+in", "out+in"), loop=True, uid=33)
+    opening = iter([p for p in packets if p.stage == "connect" and "dport" in p.fields])
+    hits = hits_of(chain(rule("drop", port(), match)).value, opening)
+    assert [(hit.where, hit.sure) for hit in hits] == made[fits]
+
+
+def test_a_worker_that_may_not_speak() -> None:
+    scene = silent(chain(rule("drop", Match("skuid", ("33",))), hook="output"))
+    scene.processes.append(process(101, "nginx: worker process", uid=33))
+    assert found(scene).repairs[0].id == "remove-rule"
+    assert finding_of(diagnose(scene.snapshot()), DROP).node == "local"

@@ -1,0 +1,49 @@
+"""firewall-reject: refused although something listens, by a rule that says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Unknown
+from tests.causes.building import Scene, healthy, moved, roots, verdict_of
+from tests.causes.filters import chain, port, refusing, rule, saved, silent
+
+REJECT = "firewall-reject"
+REFUSE = "INPUT -p tcp -m tcp --dport 8000 -j REJECT --reject-with {}"
+
+
+@pytest.mark.parametrize("filters", [
+    saved(REFUSE.format("tcp-reset")), saved(REFUSE.format("icmp-port-unreachable")),
+    chain(rule("reject", port(), reject="reset"), hook="output"),
+])
+def test_hit_refused(filters: object) -> None:
+    diagnosis = diagnose(refusing(filters).snapshot())
+    assert roots(diagnosis) == [REJECT] and diagnosis.findings[0].variant == REJECT
+    assert [r.id for r in diagnosis.findings[0].repairs] == ["remove-rule", "allow-connection"]
+
+
+def test_hit_prohibited() -> None:
+    for how, errno in (("icmp-admin-prohibited", 113), ("icmp-host-prohibited", 113), ("icmp-net-unreachable", 101)):
+        diagnosis = diagnose(refusing(saved(REFUSE.format(how)), "unreachable", errno).snapshot())
+        assert roots(diagnosis) == [REJECT] and diagnosis.findings[0].variant == "firewall-reject-113"
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), moved(), refusing(saved()), refusing(saved("INPUT -p tcp --dport 8000 -j DROP")),
+    refusing(saved(REFUSE.format("icmp-admin-prohibited"))),      # that would not look like a refusal
+    silent(saved(REFUSE.format("tcp-reset"))),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), REJECT), RuledOut)
+
+
+def test_miss_where_nothing_listens() -> None:
+    scene = moved()
+    scene.node_changes["local"] = {"firewall": saved("INPUT -p tcp --dport 8001 -j REJECT")}
+    assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
+
+
+def test_unknown() -> None:
+    assert isinstance(verdict_of(diagnose(refusing(Unknown("not root")).snapshot()), REJECT), Undetermined)
