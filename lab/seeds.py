@@ -146,6 +146,7 @@ def _numbers(dice: random.Random) -> Drawn:
         "report_seconds": 0.05,
         "with_secret": True,
         "net_admin": False,         # a machine that may change its own packet filter and routes
+        "backend_network": "inside",
         "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do
     }
 

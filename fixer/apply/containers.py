@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 from fixer.apply.nodes import Runner, complaint, demand
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
-from fixer.model.plan import ComposeUp, ContainerAction
+from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction
 
 _LONG = 180.0
 _DOWN = frozenset({"exited", "created", "dead", "removing", ""})
@@ -44,6 +46,30 @@ def restart_container(step: ContainerAction, engine: Runner) -> str:
         return ""
     done = _docker(step, engine, "start" if step.verb == "stop" else "restart")
     return _docker(step, engine, "pause") if step.was == "paused" else done
+
+
+def change_network(step: NetworkAction, engine: Runner) -> None:
+    """Join the container to the network, or take it off."""
+    _network(step, engine, step.verb)
+
+
+def bring_back_network(step: NetworkAction, engine: Runner) -> str:
+    """The other way; where it is so already (the container was made anew), nothing."""
+    words = ["docker", "inspect", "-f", "{{json .NetworkSettings.Networks}}", step.name]
+    shown = engine.run(words)
+    if shown.returncode != 0:
+        raise StepFailed(f"container {step.name} cannot be inspected: {complaint(shown)}")
+    joined = step.network in json.loads(shown.stdout or b"{}")
+    if joined == (step.verb == "disconnect"):
+        return ""
+    verb = "disconnect" if step.verb == "connect" else "connect"
+    _network(step, engine, verb)
+    return f"{verb}ed container {step.name}, network {step.network}"
+
+
+def _network(step: NetworkAction, engine: Runner, verb: str) -> None:
+    names = [word for alias in step.aliases for word in ("--alias", alias)] if verb == "connect" else []
+    demand(engine, ["docker", "network", verb, *names, step.network, step.name], f"{verb} {step.name}", timeout=_LONG)
 
 
 def compose_command(step: ComposeUp, *words: str) -> list[str]:

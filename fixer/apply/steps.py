@@ -18,6 +18,7 @@ from fixer.model.plan import (
     ComposeUp,
     ContainerAction,
     DaemonReload,
+    NetworkAction,
     ReloadNginx,
     SignalProcess,
     StartNginx,
@@ -47,8 +48,8 @@ def perform_step(step: Step, nodes: Nodes) -> str:
             return processes.apply_signal(step, nodes.runner(step.node))
         case StartNginx():
             return nginx.start(step, nodes.runner(step.node))
-        case ChangeRule():
-            firewall.change_rule(step, nodes.runner(step.node))
+        case NetworkAction() | ChangeRule():
+            _change_network(step, nodes)
         case WaitForListener():
             listeners.wait_for_listener(step, nodes)
         case WriteFile():
@@ -56,6 +57,13 @@ def perform_step(step: Step, nodes: Nodes) -> str:
         case _:
             assert_never(step)
     return ""
+
+
+def _change_network(step: NetworkAction | ChangeRule, nodes: Nodes) -> None:
+    if isinstance(step, ChangeRule):
+        firewall.change_rule(step, nodes.runner(step.node))
+    else:
+        containers.change_network(step, nodes.engine())
 
 
 def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
@@ -68,6 +76,8 @@ def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
         case SignalProcess(signal="CONT"):
             stopped = processes.stop_again(step, nodes.runner(step.node))
             return f"stopped process {step.pid}" if stopped else ""
+        case NetworkAction():
+            return containers.bring_back_network(step, nodes.engine())
         case ChangeRule():
             return firewall.bring_back_rule(step, nodes.runner(step.node))
         case StartNginx():

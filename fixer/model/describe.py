@@ -12,6 +12,7 @@ from fixer.model.plan import (
     ComposeUp,
     ContainerAction,
     DaemonReload,
+    NetworkAction,
     ReloadNginx,
     SignalProcess,
     StartNginx,
@@ -60,8 +61,8 @@ def _words(step: Step) -> str:
             return f"{verb} process {step.pid}" + _detail(step.describe)
         case StartNginx():
             return f"start {step.binary}" + (f" -c {step.conf_path}" if step.explicit else "")
-        case ChangeRule():
-            return _rule_words(step)
+        case NetworkAction() | ChangeRule():
+            return _network_words(step)
         case WaitForListener():
             return f"wait until {_address(step)} accepts connections (at most {step.seconds:g} s)"
         case _:
@@ -89,7 +90,11 @@ def _unit_words(step: UnitAction) -> str:
     return f"{verb} {step.unit}" + _detail(", ".join(part for part in (pid, step.describe) if part))
 
 
-def _rule_words(step: ChangeRule) -> str:
+def _network_words(step: NetworkAction | ChangeRule) -> str:
+    if isinstance(step, NetworkAction):
+        names = f" as {', '.join(step.aliases)}" if step.aliases and step.verb == "connect" else ""
+        way = "to" if step.verb == "connect" else "from"
+        return f"{step.verb} container {step.name} {way} network {step.network}{names}"
     family = f"{step.family} " if step.tool == "nft" else ""
     verb, place = ("delete", "from") if step.action == "remove" else ("insert", "into")
     return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}: {step.rule}"

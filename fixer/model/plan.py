@@ -159,6 +159,17 @@ class WaitForListener:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkAction:
+    """Join a container to a Docker network under these names, or take it off. Undo: the other of the two."""
+
+    container_id: str
+    name: str
+    network: str
+    verb: Literal["connect", "disconnect"]
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeRule:
     """Take one rule out of a packet filter's chain, or put one in, at `index`. `before` are all rules that the chain
     must hold now, as their tool prints them without counters. Undo: the chain as before, the rule at its old place.
@@ -177,7 +188,7 @@ class ChangeRule:
 
 Step: TypeAlias = (
     WriteFile | CheckNginx | ReloadNginx | DaemonReload | UnitAction | ContainerAction | ComposeUp
-    | SignalProcess | StartNginx | WaitForListener | ChangeRule
+    | SignalProcess | StartNginx | WaitForListener | ChangeRule | NetworkAction
 )
 
 

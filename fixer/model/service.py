@@ -106,6 +106,8 @@ class Container:
     mounts: tuple[tuple[str, str, bool], ...]                # (source, destination, writable), binds only
     labels: tuple[tuple[str, str], ...]
     is_machine: bool = False
+    network_mode: str = ""                # the network that it was made with
+    security: tuple[str, ...] = ()        # HostConfig.SecurityOpt; a profile's text only as `seccomp=…`
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""

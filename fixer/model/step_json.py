@@ -13,6 +13,7 @@ from fixer.model.plan import (
     ContainerAction,
     DaemonReload,
     FileMeta,
+    NetworkAction,
     ReloadNginx,
     SignalProcess,
     StartNginx,
@@ -26,10 +27,10 @@ from fixer.model.redact import redact_text
 _KINDS: Mapping[str, type[Step]] = {
     kind.__name__: kind
     for kind in (WriteFile, CheckNginx, ReloadNginx, DaemonReload, UnitAction, ContainerAction, ComposeUp,
-                 SignalProcess, StartNginx, WaitForListener, ChangeRule)
+                 SignalProcess, StartNginx, WaitForListener, ChangeRule, NetworkAction)
 }
 _NEVER = frozenset({"before", "after", "mask"})      # bytes of files; the journal's pre, post and blob stand for them
-_TUPLES = frozenset({"create_dirs", "config_files", "environment_files", "before"})
+_TUPLES = frozenset({"create_dirs", "config_files", "environment_files", "before", "aliases"})
 _METAS = frozenset({"meta", "expect_meta"})
 
 

@@ -79,7 +79,8 @@ def _container(item: Mapping[str, Json]) -> Container:
         env_names=tuple(e.split("=", 1)[0] for e in strings(get(item, "Config", "Env"))),
         networks=tuple(_networks(item)), published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         labels=tuple(sorted(labels.items())),
-        is_machine=argv[0].rsplit("/", 1)[-1] in INITS,
+        is_machine=argv[0].rsplit("/", 1)[-1] in INITS, network_mode=text(item, "HostConfig", "NetworkMode"),
+        security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
     )
 
 

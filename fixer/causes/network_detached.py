@@ -1,0 +1,135 @@
+"""nginx's container and the backend's share no network that carries their packets.
+
+What it is
+  One of the two was taken off the network (`docker network disconnect`), or their service definitions name different
+  networks, or the network they share was made with inter-container communication off (enable_icc=false).
+
+Why nginx says 504 or 502
+  nginx still holds the address that the name had when it started: packets to it get no answer (`upstream timed out
+  (110) while connecting`), then `connect() failed (113: No route to host)`. A name of a container on another network
+  does not resolve: at its next start nginx ends with `host not found in upstream`. nginx itself without a network logs
+  `101: Network is unreachable`.
+
+How it is told apart
+  The backend's container runs, and Docker's own view of both shows no network in common (or icc off on the one they
+  share). A container that is stopped is backend-down, a changed address on a shared network is dns-stale.
+
+The repair and its safety
+  connect-network (safe): join the container again to the network that it was made with, under its service's name, and
+  reload nginx. Nothing that runs is stopped, and compose makes it so at the next re-creation as well.
+  join-network (manual): where the files themselves put the two on different networks, they must name one in common:
+  which of the two moves is a decision about who may talk to whom.
+
+By hand
+  docker inspect -f '{{json .NetworkSettings.Networks}}' CONTAINER
+  docker network connect --alias SERVICE NETWORK CONTAINER; then reload nginx
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import container_of, nginx_steps
+from fixer.causes.owners import placed_owner
+from fixer.causes.reading import config_evidence, endpoint_text
+from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.plan import NetworkAction, Step
+from fixer.model.snapshot import Container
+
+EXPLAINED = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", "dns-unresolved", "dns-stale",
+             "nginx-config-invalid", "nginx-down", "firewall-drop")
+_NO_NETWORK = frozenset({"", "none", "host", "default", "bridge"})
+
+
+def judge(case: Case) -> Verdict:
+    """For every address of a running container: is it on a network of nginx's own?"""
+    findings: dict[str, Finding] = {}
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        web, box = container_of(case.snapshot, trouble.nginx.node), _backend(case, trouble)
+        if web is None or box is None or web.is_machine or web.id == box.id:
+            ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
+        elif box.status != "running" or _shared(web, box) or "host" in (web.network_mode, box.network_mode):
+            ruled.append(_networks_evidence(box))
+        else:
+            findings.setdefault(box.id, _finding(case, trouble, web, box))
+    return conclude(findings.values(), (), ruled)
+
+
+def _backend(case: Case, trouble: Trouble) -> Container | None:
+    owner = placed_owner(case, trouble.endpoint)
+    return None if owner is None else owner.service.container
+
+
+def _shared(web: Container, box: Container) -> bool:
+    return bool({name for name, _, _ in web.networks} & {name for name, _, _ in box.networks})
+
+
+def _networks_evidence(box: Container) -> Evidence:
+    names = ", ".join(f"{name} ({ip})" if ip else name for name, ip, _ in box.networks) or "no network at all"
+    return Evidence("container", box.name, f"on {names}; made with network {box.network_mode or 'unknown'}")
+
+
+def is_off(box: Container) -> bool:
+    """Taken off the network that it was made with."""
+    return box.network_mode not in _NO_NETWORK and box.network_mode not in {name for name, _, _ in box.networks}
+
+
+def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Finding:
+    gone = next((c for c in (box, web) if is_off(c)), None)
+    if gone is not None:
+        variant, summary = "docker-network-detached", f"container {gone.name} was taken off network {gone.network_mode}"
+        repair = _connect(case, trouble, web, gone)
+    else:
+        variant = "docker-different-network"
+        summary = f"containers {web.name} and {box.name} are on different networks"
+        repair = _join(web, box)
+    evidence = (
+        _networks_evidence(box), _networks_evidence(web),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase or "resolved" in event.message),
+    )
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root", confidence="certain",
+        summary=f"{summary}: nginx cannot reach {endpoint_text(trouble.endpoint)}",
+        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=box.name,
+        node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,), explains=EXPLAINED,
+    )
+
+
+def aliases_of(box: Container) -> tuple[str, ...]:
+    """The names that compose gives a container on its networks."""
+    return tuple(dict.fromkeys(filter(None, (box.service, box.name))))
+
+
+def _connect(case: Case, trouble: Trouble, web: Container, gone: Container) -> Repair:
+    steps: list[Step] = [NetworkAction(gone.id, gone.name, gone.network_mode, "connect", aliases_of(gone))]
+    steps += nginx_steps(case.snapshot, trouble.nginx)
+    words = f"join container {gone.name} to network {gone.network_mode} again, and let nginx look its name up anew"
+    return Repair("connect-network", "safe", words, tuple(steps))
+
+
+def _join(web: Container, box: Container) -> Repair:
+    theirs = " or ".join(name for name, _, _ in web.networks) or "none"
+    files = box.label("com.docker.compose.project.config_files") or ""
+    name = box.service or box.name
+    command = f"docker network connect --alias {name} {theirs.split(' or ')[0]} {box.name}"
+    manual = (
+        f"let {name} and {web.service or web.name} share a network: name one of nginx's ({theirs}) among the "
+        f"networks of service {name}{f' in {files}' if files else ''}; until the next re-creation this is enough: "
+        f"{command}"
+    )
+    return Repair("join-network", "manual", f"put {box.name} on a network of nginx's", (), manual=manual)
+
+
+CAUSE = Cause(
+    id="network-detached",
+    title="nginx and the backend share no Docker network",
+    family="network, firewall, SELinux",
+    variants=("docker-network-detached", "docker-different-network"),
+    verdict=judge,
+    order=18,
+    page=__doc__,
+)
