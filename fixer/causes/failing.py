@@ -127,7 +127,8 @@ def fresh_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot)
         since = max(since, nginx.loaded_at.value - 1.0)
     return tuple(
         event for event in nginx.errors.value
-        if since <= event.at <= now + _AHEAD and "upstream" in event.message + event.phase
+        if since <= event.at <= now + _AHEAD
+        and ("upstream" in event.message + event.phase or "could not be resolved (" in event.message)
         and any(_is_about(event, facts) for facts in routes)
     )
 

@@ -37,7 +37,11 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
         steps.append(unit_action(service, unit, "start"))
     elif service.container is not None:
         box = service.container
-        steps.append(ContainerAction(box.id, box.name, "unpause" if box.status == "paused" else "start", box.status))
+        # between two tries of the engine a start waits for the next one, up to a minute; a restart does not
+        verb: Literal["unpause", "restart", "start"] = "start"
+        if box.status in ("paused", "restarting", "running"):
+            verb = "unpause" if box.status == "paused" else "restart"
+        steps.append(ContainerAction(box.id, box.name, verb, box.status))
     else:
         return ()
     return tuple(steps) if endpoint is None else (*steps, *waiting(snapshot, service, endpoint))

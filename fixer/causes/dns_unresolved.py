@@ -1,0 +1,161 @@
+"""A name that nginx needs does not resolve: it does not start, or it answers 502 without asking anybody.
+
+What it is
+  A name in `proxy_pass` or in an `upstream` block leads nowhere: misspelt, its record or its container's alias is gone.
+  With the name in a variable nginx asks its `resolver` at every request, and that may know it not, or not answer.
+
+Why nginx says 502, or nothing at all
+  At a start: `host not found in upstream "NAME"`, and nginx ends; a running nginx refuses to reload and serves on.
+  With a variable: `NAME could not be resolved (3: Host not found)`, or `(110: Operation timed out)` after
+  resolver_timeout (30 s), both 502. nginx's own resolver does not read /etc/hosts.
+
+How it is told apart
+  The name itself: nginx names it, and it leads nowhere on the node where nginx runs. A container that is stopped is
+  backend-down, one on another network is network-detached. Where the name resolves to something dead, see dns-stale.
+
+The repair and its safety
+  restore-alias (safe): a container that runs on nginx's network without its service's name is joined again under it.
+  name-address (safe, asks for --set address=…): the address that the name stands for is written into nginx's
+  configuration in its place, then nginx -t, then a start or a reload.
+  point-resolver (safe): in a container on a network of its own, a resolver that does not answer is replaced by
+  Docker's, 127.0.0.11. On other machines which server is right is for a person: the message names the line.
+
+By hand
+  getent hosts NAME; nginx -t; docker network connect --alias NAME NETWORK CONTAINER
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import container_of
+from fixer.causes.nameedits import other_address, other_resolver
+from fixer.causes.network_detached import aliases_of
+from fixer.causes.nginx_down import begin_nginx, routes_of
+from fixer.causes.owners import placed_owner
+from fixer.causes.reading import config_evidence, endpoint_text
+from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
+from fixer.causes.unreached import name_missing, troubles_of_down
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import NetworkAction, Step
+from fixer.model.snapshot import Container, Endpoint, Nginx
+
+
+def judge(case: Case) -> Verdict:
+    """For every nginx that ended for want of a name, and for every name that its resolver did not find."""
+    findings: list[Finding] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    missing: list[str] = []
+    for nginx in case.snapshot.nginxes:
+        said = name_missing(nginx)
+        if said is not None and nginx.master_pid is None:
+            found = _at_start(case, nginx, *said)
+            findings += [found] if isinstance(found, Finding) else []
+            ruled += [found] if isinstance(found, Evidence) else []
+        elif nginx.master_pid is None and nginx.service is None and isinstance(nginx.test, Unknown):
+            missing.append(f"why nginx on {nginx.node} ended")
+    for trouble in case.troubles:
+        new = _at_request(case, trouble)
+        if new is not None:
+            findings.append(new)
+        else:
+            ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
+    return conclude(findings, missing, ruled)
+
+
+def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding | Evidence | None:
+    troubles = [t for t in troubles_of_down(case, nginx) if t.endpoint.host.lower() == name.lower()]
+    if not troubles:
+        return shown
+    trouble = troubles[0]
+    addresses = trouble.endpoint.addresses
+    if isinstance(addresses, Known) and addresses.value:
+        return Evidence("probe", name, f"resolves to {', '.join(addresses.value)} by now")
+    owner = placed_owner(case, trouble.endpoint)
+    box = owner.service.container if owner is not None else None
+    web = container_of(case.snapshot, nginx.node)
+    if box is not None and box.status != "running":
+        return shown           # the backend is down: that is the root
+    if box is not None and web is not None and not web.is_machine:
+        network = _nameless(web, box, name)
+        if network is None:
+            return shown       # on another network
+        repair = _rejoin(case, nginx, box, network)
+        return _finding(case, trouble, ("docker-alias-lost", "certain"), repair, (shown, _names(box, network)))
+    repair = other_address(case, troubles)
+    return _finding(case, trouble, ("dns-name-missing-at-start", "certain"), repair, (shown,))
+
+
+def _nameless(web: Container, box: Container, name: str) -> str | None:
+    """A network of both, on which the container does not have the name."""
+    mine = {network for network, _, _ in web.networks} | {web.network_mode}
+    for network, _, names in box.networks:
+        if network in mine and name not in names and name in aliases_of(box):
+            return network
+    return None
+
+
+def _names(box: Container, network: str) -> Evidence:
+    names = next(names for own, _, names in box.networks if own == network)
+    return Evidence("container", box.name, f"on {network} only as {', '.join(names) or 'its address'}")
+
+
+def _rejoin(case: Case, nginx: Nginx, box: Container, network: str) -> Repair:
+    off = NetworkAction(box.id, box.name, network, "disconnect", tuple(
+        name for own, _, names in box.networks if own == network for name in names if not box.id.startswith(name)))
+    steps: tuple[Step, ...] = (
+        off, NetworkAction(box.id, box.name, network, "connect", aliases_of(box)), *begin_nginx(case, nginx),
+    )
+    words = f"join container {box.name} to network {network} again as {', '.join(aliases_of(box))}, then start nginx"
+    return Repair("restore-alias", "safe", words, steps)
+
+
+def _at_request(case: Case, trouble: Trouble) -> Finding | None:
+    """nginx's own resolver said so at a request just now, of a name that its configuration holds."""
+    host = trouble.endpoint.host
+    if not host or trouble.nginx.master_pid is None:
+        return None
+    said = events_for(case, trouble, lambda event: event.message.startswith(f"{host} could not be resolved ("))
+    if not said:
+        return None
+    late = said[-1].errno == 110
+    known = trouble.endpoint.addresses
+    shown = [Evidence("nginx-log", said[-1].where, said[-1].raw[:300])]
+    if isinstance(known, Known) and known.value:
+        text = f"the machine itself resolves it to {', '.join(known.value)}; nginx asks only its own `resolver`"
+        shown.append(Evidence("probe", host, text))
+    repair = other_resolver(case, trouble) if late else other_address(case, [trouble])
+    variant = "resolver-timeout" if late else "resolver-nxdomain"
+    return _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
+
+
+def _finding(
+    case: Case, trouble: Trouble, words: tuple[str, Confidence], repair: Repair, shown: tuple[Evidence, ...],
+) -> Finding:
+    endpoint: Endpoint = trouble.endpoint
+    down = trouble.nginx.master_pid is None
+    routes = routes_of(case, trouble.nginx) if down else trouble.route_ids
+    effect = "nginx cannot start" if down else f"nginx answers {say_routes(trouble)} without asking anybody"
+    return Finding(
+        cause=CAUSE.id, variant=words[0], role="root", confidence=words[1],
+        summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve: {effect}", detail=(),
+        routes=routes, service=None, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
+            *symptom_evidence(case, trouble, lambda event: "could not be resolved (" in event.message),
+        ))),
+        repairs=(repair,),
+        explains=("nginx-down", "nginx-config-invalid", "backend-down", "wrong-port", "nginx-not-reloaded"),
+    )
+
+
+CAUSE = Cause(
+    id="dns-unresolved",
+    title="a name that nginx needs does not resolve",
+    family="network, firewall, SELinux",
+    variants=("dns-name-missing-at-start", "docker-alias-lost", "resolver-nxdomain", "resolver-timeout"),
+    verdict=judge,
+    order=6,
+    page=__doc__,
+)

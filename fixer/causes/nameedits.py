@@ -1,0 +1,87 @@
+"""Edits of nginx's configuration for names that do not resolve: another address, another resolver."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import NoPlace, Place, container_of, edit_spans, nginx_steps, writable_place
+from fixer.causes.nginx_down import begin_nginx
+from fixer.causes.reading import place as place_text
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Known
+from fixer.model.plan import Step
+from fixer.model.snapshot import Nginx
+from fixer.nginx.edit import EditRefused
+from fixer.nginx.lexer import tokenize
+
+KEY = "address"
+DOCKERS = "127.0.0.11"
+_PATTERN = r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]+\]"
+
+
+def other_address(case: Case, troubles: list[Trouble]) -> Repair:
+    """The address that a person gives, in the name's place."""
+    nginx, host = troubles[0].nginx, troubles[0].endpoint.host
+    where = ", ".join(place_text(case.snapshot, nginx.node, t.endpoint.file, t.endpoint.line) for t in troubles[:8])
+    need = Need(KEY, "value", f"the address or name that {host} at {where} should lead to", pattern=_PATTERN)
+    summary = f"write the address that {host} stands for at {where}, and let nginx read it"
+    manual = f"make {host} resolve (its record, or /etc/hosts), or correct {where}; then nginx -t, and reload nginx"
+    new = case.inputs.get(KEY, "")
+    spans: dict[str, dict[tuple[int, int], bytes]] = {}
+    for endpoint in (endpoint for trouble in troubles for endpoint in trouble.endpoints):
+        end = endpoint.start + len(endpoint.host.encode())
+        spans.setdefault(endpoint.file, {})[endpoint.start, end] = new.encode()
+    steps: list[Step] = []
+    for path, wanted in spans.items():
+        file = writable_place(case.snapshot, nginx.node, path)
+        if isinstance(file, NoPlace):
+            return Repair("name-address", "manual", summary, (), manual=f"{manual}; {file.why}")
+        if {file.data[start:end] for start, end in wanted} != {host.encode()}:
+            return Repair("name-address", "manual", summary, (), manual=manual)
+        try:
+            steps += [edit_spans(file, wanted, f"{host} becomes {new}")] if new else []
+        except EditRefused as refused:
+            return Repair("name-address", "manual", summary, (), manual=f"{manual}; {refused}")
+    return Repair("name-address", "safe", summary, (*steps, *_read_again(case, nginx)) if new else (), (need,))
+
+
+def _read_again(case: Case, nginx: Nginx) -> tuple[Step, ...]:
+    return begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+
+
+def other_resolver(case: Case, trouble: Trouble) -> Repair:
+    """Docker's own, where nginx is in a container on a user-defined network and names one server only."""
+    nginx = trouble.nginx
+    box = container_of(case.snapshot, nginx.node)
+    found = _resolvers(case, nginx)
+    where = ", ".join(f"{path}:{line}" for path, line, _, _ in found) or nginx.conf_path
+    manual = f"the server that `resolver` names at {where} does not answer: name one that does, then reload nginx"
+    summary = f"ask Docker's own resolver ({DOCKERS}) instead of the one at {where}"
+    networks = () if box is None or box.is_machine else box.networks
+    inside = any(name not in ("bridge", "host") for name, _, _ in networks)
+    if not inside or len(found) != 1 or found[0][3].startswith(DOCKERS):
+        words = f"let nginx's resolver find {trouble.endpoint.host}"
+        return Repair("point-resolver", "manual", words, (), manual=manual)
+    path, _, (start, end), _ = found[0]
+    file = writable_place(case.snapshot, nginx.node, path)
+    if isinstance(file, NoPlace):
+        return Repair("point-resolver", "manual", summary, (), manual=f"{manual}; {file.why}")
+    try:
+        edit = edit_spans(file, {(start, end): DOCKERS.encode()}, "another resolver")
+    except EditRefused as refused:
+        return Repair("point-resolver", "manual", summary, (), manual=f"{manual}; {refused}")
+    return Repair("point-resolver", "safe", summary, (edit, *nginx_steps(case.snapshot, nginx)))
+
+
+def _resolvers(case: Case, nginx: Nginx) -> list[tuple[str, int, tuple[int, int], str]]:
+    """(file, line, bytes of the first address, its text) of every `resolver` in the configuration."""
+    found: list[tuple[str, int, tuple[int, int], str]] = []
+    for path in nginx.config.value.files if isinstance(nginx.config, Known) else ():
+        place = writable_place(case.snapshot, nginx.node, path)
+        data = place.data if isinstance(place, Place) else b""
+        tokens = tokenize(data)[0] if b"resolver" in data else []
+        for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
+            begins = before is None or before.value in (b";", b"{", b"}")
+            if begins and token.value == b"resolver" and token.kind == "word":
+                line = data.count(b"\n", 0, token.start) + 1
+                found.append((path, line, (after.start, after.end), after.value.decode("latin-1")))
+    return found

@@ -1,0 +1,47 @@
+"""Addresses of an nginx that does not run, as troubles: nobody could ask its routes, and all of them fail."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case, Trouble, route_key
+from fixer.causes.logs import lines_of, message
+from fixer.model.facts import Evidence, Known
+from fixer.model.regex import regex
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts
+
+_NO_HOST = regex(r"host not found in upstream \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
+
+
+def troubles_of_down(case: Case, nginx: Nginx) -> tuple[Trouble, ...]:
+    """One for each place of an address, where nginx has no master; none while it runs."""
+    if nginx.master_pid is not None:
+        return ()
+    found: dict[str, tuple[Endpoint, list[RouteFacts]]] = {}
+    endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
+    for facts in case.snapshot.routes:
+        for name in facts.endpoints if facts.node == nginx.node else ():
+            if name in endpoints:
+                found.setdefault(name, (endpoints[name], []))[1].append(facts)
+    return tuple(
+        Trouble(nginx, (endpoint,), tuple(routes), tuple(case.judged[route_key(facts)] for facts in routes))
+        for endpoint, routes in found.values()
+    )
+
+
+def name_missing(nginx: Nginx) -> tuple[str, Evidence] | None:
+    """The name that nginx could not find when it started last, and where it said so; None where it ended otherwise."""
+    if isinstance(nginx.test, Known):
+        match = _NO_HOST.search(nginx.test.value[1]) if nginx.test.value[0] != 0 else None
+        if match is not None:
+            return _host(match["name"]), Evidence("nginx-test", nginx.conf_path, match[0])
+        return None
+    for line in reversed(lines_of(nginx.service)[-10:] if nginx.service is not None else ()):
+        match = _NO_HOST.search(message(line))
+        if match is not None:
+            return _host(match["name"]), Evidence("nginx-log", line.where, message(line).strip()[:300])
+    return None
+
+
+def _host(name: str) -> str:
+    """Without the port."""
+    host, colon, port = name.rpartition(":")
+    return host if colon and port.isdigit() else name

@@ -1,0 +1,137 @@
+"""dns-unresolved: names that lead nowhere when nginx starts, or at a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadNginx, WriteFile
+from fixer.model.snapshot import ErrorEvent, LogLine, Service
+from tests.causes.building import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    boxed,
+    healthy,
+    listener,
+    moved,
+    roots,
+    stopped,
+    verdict_of,
+)
+
+UNRESOLVED = "dns-unresolved"
+SAID = 'nginx: [emerg] host not found in upstream "app:8000" in /etc/nginx/sites-enabled/shop:3\nnginx: test failed\n'
+NOWHERE: dict[str, Any] = {"addresses": Known(()), "listener": Unknown("x"), "tcp": Unknown("x"), "http": Unknown("x"),
+                           "node": None, "holder": None, "service": None}
+
+
+def down(text: str = SAID, **changes: Any) -> Scene:
+    """nginx on a machine that did not start."""
+    scene = Scene("app:8000").endpoint(**{**NOWHERE, **changes})
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known((1, text)),
+                    "service": stopped("nginx.service", 80, is_app_server=False)}
+    scene.probes[0] = Unknown("nginx does not run")
+    return scene
+
+
+def boxes(*names: str, network: str = "p_default", status: str = "running", **more: Any) -> Scene:
+    """nginx in a container that ends at once; the backend's container has these names."""
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box={"networks": ((network, "172.18.0.2", names),), "status": status}), listener(8000, 7, "0.0.0.0", "app"))
+    scene.endpoint(**NOWHERE)
+    last = Known((LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3', "docker logs"),))
+    web: Service = boxed("web", 80, log=last, box={"status": "restarting", "restart_count": 4, "network_mode": "p_default",
+                                                   "networks": (), **more})
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
+    scene.probes[0] = Unknown("nginx does not run")
+    return scene
+
+
+def asked(text: str, errno: int | None = 3, **changes: Any) -> Scene:
+    """A running nginx whose resolver did not find the name."""
+    scene = Scene("app:8000").answers(BAD_GATEWAY)
+    scene.endpoint(**{**NOWHERE, "addresses": Known(("172.18.0.2",)), **changes})
+    scene.events.append(ErrorEvent(NOW - 2, "error", text, errno, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
+    return scene
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    diagnosis = diagnose(scene.snapshot(), inputs)
+    assert roots(diagnosis) == [UNRESOLVED], roots(diagnosis)
+    return diagnosis.findings[0]
+
+
+def test_hit_at_start_asks_for_the_address() -> None:
+    shown = found(down())
+    repair = shown.repairs[0]
+    assert (shown.variant, repair.risk, repair.steps) == ("dns-name-missing-at-start", "safe", ())
+    assert repair.needs[0].key == "address" and "app" in repair.needs[0].why
+    edit, check, *_ = found(down(), address="127.0.0.1").repairs[0].steps
+    assert isinstance(edit, WriteFile) and isinstance(check, CheckNginx)
+    assert b"http://127.0.0.1:8000;" in (edit.after or b"")
+    assert found(down(addresses=Unknown("late"))).variant == "dns-name-missing-at-start"
+
+
+def test_hit_a_name_that_is_not_written_there_is_for_a_person() -> None:
+    assert found(down(start=1, end=9)).repairs[0].risk == "manual"
+    scene = down()
+    scene.files.clear()
+    assert found(scene).repairs[0].risk == "manual"
+    assert found(down(), address="a b;").repairs[0].risk == "manual"
+
+
+def test_hit_a_container_without_its_name() -> None:
+    shown = found(boxes("p-app-1"))
+    off, on, start, *_ = shown.repairs[0].steps
+    assert shown.variant == "docker-alias-lost" and shown.repairs[0].risk == "safe"
+    assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction) and isinstance(start, ContainerAction)
+    assert (off.verb, off.aliases, on.verb, on.aliases) == ("disconnect", ("p-app-1",), "connect", ("app", "p-app-1"))
+    assert start.verb == "restart"        # between two tries a start would wait
+
+
+def test_hit_at_a_request() -> None:
+    text = "app could not be resolved (3: Host not found)"
+    shown = found(asked(text))
+    assert shown.variant == "resolver-nxdomain" and "172.18.0.2" in shown.evidence[1].text
+    steps = found(asked(text), address="app-1").repairs[0].steps
+    assert isinstance(steps[0], WriteFile) and isinstance(steps[-1], ReloadNginx)
+
+
+def test_hit_a_resolver_that_does_not_answer() -> None:
+    text = "app could not be resolved (110: Operation timed out)"
+    shown = found(asked(text, 110))
+    assert (shown.variant, shown.repairs[0].risk) == ("resolver-timeout", "manual")
+    scene = asked(text, 110)
+    scene.node = "web"
+    page = scene.files[0]
+    lines = b"resolver 10.0.0.1 valid=5s;\n" + page.data
+    scene.files[0] = type(page)("web", page.path, page.path, lines, page.stat)
+    mount = ("/srv/site", page.path, False)
+    scene.nginx["service"] = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),), "mounts": (mount,)})
+    repair = found(scene).repairs[0]
+    assert repair.risk == "safe" and isinstance(repair.steps[0], WriteFile)
+    assert (repair.steps[0].after or b"").startswith(b"resolver 127.0.0.11 valid=5s;")
+    scene.nginx["service"] = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
+    assert found(scene).repairs[0].risk == "manual"           # its layer is no place for a repair
+    scene.files[0] = type(page)("web", page.path, page.path, lines.replace(b"10.0.0.1", b"127.0.0.11"), page.stat)
+    assert found(scene).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), moved(), down(addresses=Known(("10.0.0.1",))), down(host="other"), down("nginx: [emerg] unknown directive\n"),
+    boxes("app", "p-app-1"), boxes("p-app-1", network="p_other"), boxes("p-app-1", status="exited"),
+    asked("other could not be resolved (3: Host not found)"), asked("connect() failed (111: x) upstream", 111),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), RuledOut)
+
+
+def test_unknown() -> None:
+    scene = down()
+    scene.nginx |= {"test": Unknown("denied"), "service": None}
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), Undetermined)
