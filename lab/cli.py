@@ -99,13 +99,14 @@ def up(
     scenario: Word,
     stack: Annotated[StackName | None, typer.Option(help="Default: the scenario's first.")] = None,
     seed: Annotated[int | None, typer.Option(help="What names, ports and structure are drawn from.")] = None,
+    noise: Annotated[int, typer.Option(min=0, max=5, help="How much else goes on that has nothing to do with it.")] = 0,
 ) -> None:
     """Bring a broken stack up, and wait until it is really broken."""
     from lab.raising import lab_up
     from lab.showing import risen_text
 
     number = secrets.randbelow(100000) if seed is None else seed
-    risen = lab_up(scenario, stack.value if stack else None, number, _say, chosen_seed=seed is not None)
+    risen = lab_up(scenario, stack.value if stack else None, number, _say, chosen_seed=seed is not None, noise=noise)
     typer.echo(risen_text(risen))
 
 
@@ -236,6 +237,7 @@ def matrix(
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
     stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
     seeds: Annotated[str | None, typer.Option("--seeds", "--seed", help="Such as 1-3,7; default 1.")] = None,
+    noise: Annotated[int | None, typer.Option(min=0, max=5, help="For all; default: drawn for each.")] = None,
     inside: Annotated[bool, typer.Option("--inside", help="Run fixer.pyz inside the machine.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="All once, a part with three seeds, some inside.")] = False,
     shard: Annotated[str, typer.Option(metavar="I/N", help="Only part I of N.")] = "",
@@ -250,7 +252,7 @@ def matrix(
     from lab.matrix.command import Wish, print_github, run
 
     wish = Wish(only or (), stack.value if stack else None, seeds, inside, everything, shard, jobs, json_file, junit,
-                markdown, resume)
+                markdown, resume, noise)
     if github:
         typer.echo(print_github(wish))
     else:

@@ -12,9 +12,10 @@ from lab.asking import get
 from lab.breaking import DRAWN, break_lab
 from lab.catalog import Choice, choose, scenario
 from lab.disk import fill_machine, write_folder
-from lab.engine import labs_running, remove_for_good, remove_labelled, require_docker
+from lab.engine import docker, labs_running, remove_for_good, remove_labelled, require_docker
 from lab.errors import NotBroken, UsageError
 from lab.load import start_visitors
+from lab.noise import scan
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
 from lab.records import Record
 from lab.rendering import complete, render
@@ -47,14 +48,14 @@ def sites_of(lab: Lab) -> tuple[Site, ...]:
     return tuple(sites)
 
 
-def lab_up(word: str, stack: Stack | None, seed: int, say: Say, *, chosen_seed: bool = True) -> Risen:
+def lab_up(word: str, stack: Stack | None, seed: int, say: Say, *, chosen_seed: bool = True, noise: int = 0) -> Risen:
     """A new lab, broken as its scenario says. Whatever ends it early, nothing is left behind."""
     choice = choose(word, stack, seed)
     require_docker()
     _refuse_twin(word, choice, stack, seed, chosen_seed)
     tags = images.ensure(say)
     say("✔ images ready")
-    lab = _prepare(word, choice, seed, tags, chosen_seed)
+    lab = _prepare(word, choice, seed, tags, chosen_seed=chosen_seed, noise=noise)
     return Risen(lab, choice.variant, _start(lab, choice.variant, say))
 
 
@@ -71,14 +72,15 @@ def _refuse_twin(word: str, choice: Choice, stack: Stack | None, seed: int, chos
             )
 
 
-def _prepare(word: str, choice: Choice, seed: int, tags: Mapping[str, str], chosen_seed: bool) -> Lab:
+def _prepare(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, chosen_seed: bool,
+             noise: int) -> Lab:
     """Draw, and remember what was drawn; nothing is started yet."""
-    drawn = draw(choice.scenario, choice.variant, choice.stack, seed)
+    drawn = draw(choice.scenario, choice.variant, choice.stack, seed, noise)
     lab_id = records.new_id(str(drawn["word"]))
     kept = Record(
         id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
         seed=seed, parameters=complete(drawn, choice.stack, lab_id, tags), chosen_seed=chosen_seed,
-        started=time.time(), extra={DRAWN: drawn},
+        started=time.time(), noise=noise, extra={DRAWN: drawn},
     )
     records.save(kept)
     return Lab(kept)
@@ -98,6 +100,8 @@ def raise_healthy(lab: Lab) -> None:
         came = lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never", check=False)
         if came.code != 0:
             raise NotBroken(f"{lab.id} did not come up: {came.complaint}\n{lab.story_of_trouble()}")
+        if lab.params["noise_job"]:
+            _run_job(lab)
     for site in sites_of(lab):
         wait_for(lambda site=site: get(site.url, "/login", host=site.host) == 200, 30.0,  # type: ignore[misc]
                  f"{lab.id}: {site.name} does not answer", lab)
@@ -108,12 +112,26 @@ def raise_healthy(lab: Lab) -> None:
     records.save(lab.record)
 
 
+def _run_job(lab: Lab) -> None:
+    """The nightly job has had its night: it ran once, and failed."""
+    job = str(lab.params["noise_job_name"])
+    lab.compose("--profile", "nightly", "up", "-d", "--no-deps", "--pull", "never", job)
+    container = f"{lab.id}-{job}-1"
+    wait_for(lambda: docker("inspect", "-f", "{{.State.Status}}", container).text == "exited", 30.0,
+             f"{lab.id}: {job} did not end", lab)
+
+
 def break_and_wait(lab: Lab, variant: Variant) -> Seen:
     """Break a healthy lab and wait until the failure is there."""
     cookie = log_in(lab)
     start_visitors(lab)
+    noisy = bool(lab.params["noise_scan"])
+    if noisy:
+        scan(lab.url, lab.params)
     mark = lab.log_mark()
     break_lab(lab, variant)
+    if noisy:
+        scan(lab.url, lab.params)
     where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.symptom"
     symptom = fill_deep(dict(variant.symptom_on(lab.stack)), lab.params, where)
     assert isinstance(symptom, dict)
@@ -142,11 +160,11 @@ def _clear_away(lab_id: str) -> None:
 def lab_reset(lab: Lab, variant: Variant, say: Say) -> tuple[Lab, Seen]:
     """Broken again from scratch: the same id, the same draw, new containers and files."""
     old = lab.record
-    drawn = draw(scenario(old.scenario), variant, lab.stack, old.seed)
+    drawn = draw(scenario(old.scenario), variant, lab.stack, old.seed, old.noise)
     fresh = Record(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
         parameters=complete(drawn, lab.stack, lab.id, images.ensure(say)), chosen_seed=old.chosen_seed,
-        started=time.time(), extra={DRAWN: drawn},
+        started=time.time(), noise=old.noise, extra={DRAWN: drawn},
     )
     lab_down(lab.id)
     records.save(fresh)

@@ -32,6 +32,7 @@ class Record:
     hints_given: int = 0
     started: float = 0.0
     baseline: dict[str, Any] = field(default_factory=dict)
+    noise: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -52,6 +52,7 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     full: dict[str, Value] = {**drawn, "id": lab_id, **{f"image_{name}": tag for name, tag in images.items()}}
     host = stack == "host"
     full["address"] = "127.0.0.1" if host else full["backend"]
+    full["noise_address"] = "127.0.0.1" if host else f"{full['noise_name']}-feed"
     full["second_address"] = "127.0.0.1" if host else full["second"]
     full["locations_style"] = full["locations"]
     full["behind"] = "  # the office application" if full["remark"] == "behind" else ""
@@ -135,6 +136,13 @@ def _render_containers(full: Parameters) -> Rendering:
         files += _app(f"{full['second']}/app", "app/second_settings.py.in", full)
     if full["stranger"]:
         files.append(_file(f"{full['neighbour']}/{full['neighbour']}.py", "app/neighbour.py", full))
+    if full["noise_site"]:
+        files += [_file(f"{folder}/{full['noise_name']}.conf", "nginx/aside.conf", full),
+                  _file(f"{full['noise_name']}/aside.py", "app/aside.py", full)]
+    if full["noise_listener"]:
+        files.append(_file(f"{full['noise_listener_name']}/aside.py", "app/aside.py", full))
+    if full["noise_job"]:
+        files.append(_file(f"{full['noise_job_name']}/job.py", "app/job.py", full))
     return Rendering({file.path: file for file in files})
 
 
@@ -147,11 +155,28 @@ def _render_host(full: Parameters) -> Rendering:
     if full["stranger"]:
         path = f"/usr/lib/{full['neighbour']}/{full['neighbour']}.py"
         files += [_file(path, "app/neighbour.py", full), *_unit(str(full["neighbour"]), "host/neighbour.service", full)]
+    files += _host_noise(full)
     fresh = []
     if full["old_log"]:
         log = old_error_log(full, time.time(), random.Random(str(full["secret"])))  # noqa: S311  plausible lines
         fresh.append(File("/var/log/nginx/error.log", log, 0o640, (33, 4)))
     return Rendering({file.path: file for file in files}, {file.path: file for file in fresh})
+
+
+def _host_noise(full: Parameters) -> list[File | Link]:
+    """Parts of the machine that nobody asked about."""
+    files: list[File | Link] = []
+    for kind, name, program, unit in (
+        ("noise_site", full["noise_name"], "aside", "aside"),
+        ("noise_listener", full["noise_listener_name"], "aside", "listener"),
+        ("noise_job", full["noise_job_name"], "job", "job"),
+    ):
+        if full[kind]:
+            files.append(_file(f"/usr/lib/{name}/{program}.py", f"app/{program}.py", full))
+            files += _unit(f"{name}-feed" if unit == "aside" else str(name), f"host/{unit}.service", full)
+    if full["noise_site"]:
+        files.append(_file(f"/etc/nginx/conf.d/{full['noise_name']}.conf", "nginx/aside.conf", full))
+    return files
 
 
 def _host_nginx(full: Parameters) -> list[File | Link]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.errors import ScenarioError
+from lab.noise import KINDS, draw_noise
 from lab.scenario import Scenario, Stack, Variant
 from lab.templates import Value
 from lab.wordlists import (
@@ -64,8 +65,8 @@ STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
 }
 
 
-def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Drawn:
-    """Every parameter of a lab: what all labs have, then what the scenario fixes, chooses or adds."""
+def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Drawn:
+    """Every parameter of a lab: what all labs have, then what the scenario fixes, chooses or adds, then the noise."""
     dice = random.Random(_number(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
     drawn = {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
     drawn |= {"listen": "80", "stack": stack} | _names(dice) | _ports(dice)
@@ -74,7 +75,13 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Drawn
         drawn[name] = _wish(dice, name, wish, drawn, scenario)
     drawn |= dict.fromkeys(scenario.noise, True)
     _agree(drawn)
-    return drawn
+    own = random.Random(_number(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
+    return drawn | draw_noise(drawn, variant, stack, noise, own)
+
+
+def noise_level(scenario: str, variant: str, stack: Stack, seed: int) -> int:
+    """How much noise a seed draws where nobody says."""
+    return _number(f"level/{scenario}/{variant}/{stack}/{seed}") % (len(KINDS[stack]) + 1)
 
 
 def structure_of(drawn: Mapping[str, Value], stack: Stack) -> tuple[Value, ...]:

@@ -36,16 +36,19 @@ class Case:
     stack: Stack
     seed: int
     within: bool = False
+    noise: int = 0
 
     @property
     def name(self) -> str:
         """Its name in reports and folders."""
-        return f"{self.scenario}/{self.variant} {self.stack} seed {self.seed}" + (" inside" if self.within else "")
+        return f"{self.scenario}/{self.variant} {self.stack} seed {self.seed}" + (" inside" if self.within else "") + (
+            f" noise {self.noise}" if self.noise else "")
 
     @property
     def again(self) -> str:
         """The command that makes the same lab."""
-        return f"lab up {self.scenario}/{self.variant} --stack {self.stack} --seed {self.seed}"
+        return f"lab up {self.scenario}/{self.variant} --stack {self.stack} --seed {self.seed}" + (
+            f" --noise {self.noise}" if self.noise else "")
 
 
 @dataclass(slots=True)
@@ -148,7 +151,8 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
     try:
         with _step(result, "up", say) as step:
             try:
-                risen = lab_up(f"{case.scenario}/{case.variant}", case.stack, case.seed, lambda _: None)
+                risen = lab_up(f"{case.scenario}/{case.variant}", case.stack, case.seed, lambda _: None,
+                               noise=case.noise)
             except LabError as error:
                 step.problems.append(error.message)
                 return result

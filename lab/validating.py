@@ -47,7 +47,7 @@ def _problems_of(scenario: Scenario) -> Iterator[str]:
 
 
 def _try(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
-    full: Parameters = complete(draw(scenario, variant, stack, seed), stack, "name-0000", _IMAGES)
+    full: Parameters = complete(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000", _IMAGES)
     render(full, stack)
     where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
     for number, step in enumerate(variant.steps_on(stack)):

@@ -20,4 +20,5 @@ SECRETS = (
     "SECRET_KEY", "SESSION_SECRET", "SIGNING_KEY", "APP_SECRET", "COOKIE_KEY", "PORTAL_SECRET_KEY", "JWT_SECRET",
     "OFFICE_TOKEN_KEY",
 )
+JOBS = ("digest", "mailing", "summary", "export", "reindex")
 NEIGHBOURS = ("spool", "relay", "courier", "collector", "notifier", "printd")

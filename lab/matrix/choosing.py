@@ -14,6 +14,7 @@ from lab.catalog import scenario, scenarios
 from lab.errors import UsageError
 from lab.places import data_root
 from lab.scenario import STACKS, Stack
+from lab.seeds import noise_level
 from lab.trial import Case
 
 INSIDE = ("wrong-port", "backend-down")     # what is also tried with the one-file build, unless told otherwise
@@ -24,7 +25,7 @@ def cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, seeds: Seq
           within: bool = False) -> tuple[Case, ...]:
     """The cases that a choice comes to. `only` are globs over SCENARIO or SCENARIO/VARIANT."""
     found = tuple(
-        Case(scenario.name, variant.name, stack, seed, within)
+        case_of(scenario.name, variant.name, stack, seed, within=within)
         for scenario in scenarios().values()
         for variant in scenario.variants
         for stack in variant.stacks
@@ -36,12 +37,18 @@ def cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, seeds: Seq
     return found
 
 
+def case_of(name: str, variant: str, stack: Stack, seed: int, *, within: bool = False) -> Case:
+    """A case with the noise that its seed draws."""
+    return Case(name, variant, stack, seed, within, noise_level(name, variant, stack, seed))
+
+
 def everything(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, *, word: str = "") -> tuple[Case, ...]:
     """Every variant on every stack once, a drawn part with three seeds, and some inside the machine."""
     once = cases(only, stacks)
     thrice = shuffled(once, word)[:THRICE]
-    more = [Case(case.scenario, case.variant, case.stack, seed) for case in once if case in thrice for seed in (2, 3)]
-    within = [Case(case.scenario, case.variant, case.stack, 1, within=True) for case in once
+    more = [case_of(case.scenario, case.variant, case.stack, seed)
+            for case in once if case in thrice for seed in (2, 3)]
+    within = [case_of(case.scenario, case.variant, case.stack, 1, within=True) for case in once
               if case.scenario in INSIDE and case.stack == "host"]
     return (*once, *more, *within)
 

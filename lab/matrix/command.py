@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab import images
@@ -38,6 +38,7 @@ class Wish:
     junit: Path | None = None
     markdown: Path | None = None
     resume: Path | None = None
+    noise: int | None = None
 
     def chosen(self) -> tuple[Case, ...]:
         """The cases that it comes to."""
@@ -46,6 +47,8 @@ class Wish:
             raise UsageError("--all says which seeds and what runs inside", "leave out --seeds and --inside, or --all")
         found = everything(self.only, stacks, word=draw_word()) if self.all else cases(
             self.only, stacks, seeds_of(self.seeds or "1"), within=self.within)
+        if self.noise is not None:
+            found = tuple(replace(case, noise=self.noise) for case in found)
         return shard(found, self.shard) if self.shard else found
 
 
@@ -72,8 +75,6 @@ def run(wish: Wish) -> None:
     untried = runner.run(left)
     results = [*kept.values(), *runner.results]
     write_reports(wish, results, untried, {**known, **{result.case: result for result in runner.results}})
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
     bad = sum(not result.ok for result in results)
     _say(f"{len(results) - bad} of {len(chosen)} as expected, {duration(time.monotonic() - start)}"
          + (f", {len(untried)} not tried" if untried else "")

@@ -19,16 +19,14 @@ from lab.engine import remove_for_good
 from lab.matrix.report import case_from_json, result_to_json
 from lab.trial import try_case
 
-LAB_STATE = "lab"       # below the case's folder: the lab's private state, apart from all other labs
-
 
 def main() -> int:
     """Run the case that stdin names; 0 once its result is told, whatever it is."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     order = json.loads(sys.stdin.readline())
-    folder = Path(order["folder"])
-    os.environ["BADGATEWAY_LAB_STATE"] = str(folder / LAB_STATE)
+    folder, state = Path(order["folder"]), Path(order["state"])
+    os.environ["BADGATEWAY_LAB_STATE"] = str(state)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         result = try_case(case_from_json(order["case"]), folder, lambda step: _tell({"step": step}))
@@ -36,15 +34,15 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        remove_labs(folder)
+        remove_labs(state)
     return 0
 
 
-def remove_labs(folder: Path) -> None:
-    """Take away whatever lab a case left: its records are found in its folder, all else by the label."""
-    for path in (folder / LAB_STATE / "records").glob("*.json"):
+def remove_labs(state: Path) -> None:
+    """Take away whatever lab a case left: its records are found in its own state, all else by the label."""
+    for path in (state / "records").glob("*.json"):
         remove_for_good(path.stem)
-    shutil.rmtree(folder / LAB_STATE, ignore_errors=True)
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def _tell(event: dict[str, object]) -> None:

@@ -30,7 +30,7 @@ def to_markdown(results: Sequence[Result], untried: Sequence[Case] = (), title: 
         lines += [""]
     if untried:
         lines += ["## Not tried", "", *(f"- {case.name}" for case in untried), ""]
-    heads = ["scenario", "variant", "stack", "seed", *(name for name, _ in COLUMNS), "seconds"]
+    heads = ["scenario", "variant", "stack", "seed", "noise", *(name for name, _ in COLUMNS), "seconds"]
     lines += ["## All", "", _row(heads), _row(["---"] * (len(heads) - 1) + ["---:"])]
     lines += [_row(_cells(result)) for result in sorted(results, key=lambda result: _order(result.case))]
     return "\n".join(lines)
@@ -67,7 +67,7 @@ def _cells(result: Result) -> list[str]:
     case = result.case
     marks = [_mark(result, steps) for _, steps in COLUMNS]
     where = case.stack + (", inside" if case.within else "")
-    return [case.scenario, case.variant, where, str(case.seed), *marks, f"{result.seconds:.0f}"]
+    return [case.scenario, case.variant, where, str(case.seed), str(case.noise), *marks, f"{result.seconds:.0f}"]
 
 
 def _mark(result: Result, steps: Sequence[str]) -> str:
@@ -77,8 +77,8 @@ def _mark(result: Result, steps: Sequence[str]) -> str:
     return "✘" if any(step.problems for step in tried) else "✔"
 
 
-def _order(case: Case) -> tuple[str, str, str, int, bool]:
-    return case.scenario, case.variant, case.stack, case.seed, case.within
+def _order(case: Case) -> tuple[str, str, str, int, int, bool]:
+    return case.scenario, case.variant, case.stack, case.seed, case.noise, case.within
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -97,7 +97,7 @@ class Progress:
         filled = 20 * len(self.done) // total if total else 20
         lines = [f"{'━' * filled}{'╌' * (20 - filled)} {len(self.done)} of {total}"
                  + (f", {bad} not as expected" if bad else "") + (f", {duration(self.left)} left" if self.left else "")]
-        lines += [f"  {case.name:<58} {name:<14} {now - began:4.0f} s" for case, (began, name) in self._running.items()]
+        lines += [f"  {case.name:<64} {name:<14} {now - began:4.0f} s" for case, (began, name) in self._running.items()]
         self._wipe()
         self.out.write("".join(f"{line[:width]}\n" for line in lines))
         self.out.flush()

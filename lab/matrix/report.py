@@ -19,12 +19,13 @@ _UNFIT = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")      # what XML 1.0 ca
 def case_to_json(case: Case) -> dict[str, Any]:
     """A case by its parts."""
     return {"scenario": case.scenario, "variant": case.variant, "stack": case.stack, "seed": case.seed,
-            "inside": case.within}
+            "inside": case.within, "noise": case.noise}
 
 
 def case_from_json(data: Mapping[str, Any]) -> Case:
     """The case again."""
-    return Case(data["scenario"], data["variant"], data["stack"], int(data["seed"]), bool(data["inside"]))
+    return Case(data["scenario"], data["variant"], data["stack"], int(data["seed"]), bool(data["inside"]),
+                int(data["noise"]))
 
 
 def result_to_json(result: Result) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class _Job:
 
     case: Case
     folder: Path
+    state: Path
     process: subprocess.Popen[str]
     began: float
     listener: threading.Thread | None = None
@@ -61,6 +62,7 @@ class Runner:
     command: Sequence[str] = (sys.executable, "-m", "lab.matrix.job")
     stop: threading.Event = field(default_factory=threading.Event)
     results: list[Result] = field(default_factory=list)
+    _begun: int = 0
     _running: list[_Job] = field(default_factory=list)
     _events: queue.Queue[tuple[_Job, dict[str, Any] | None]] = field(default_factory=queue.Queue)
 
@@ -78,6 +80,7 @@ class Runner:
                 self._listen()
         finally:
             self._end_all()
+            self._tidy()
         tried = {result.case for result in self.results}
         return [case for case in chosen if case not in tried]
 
@@ -93,15 +96,17 @@ class Runner:
         folder = self.folder / re.sub(r"[/ ]+", "-", case.name)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
+        self._begun += 1
+        state = self.folder / "labs" / f"{self._begun:03}"      # a path inside the stack: it must not name the case
         with (folder / "job.txt").open("w", encoding="utf-8") as errors:
             process = subprocess.Popen(
                 self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
                 text=True, start_new_session=True, env=dict(os.environ),
             )
-        job = _Job(case, folder, process, time.monotonic())
+        job = _Job(case, folder, state, process, time.monotonic())
         self._running.append(job)
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"case": case_to_json(case), "folder": str(folder)}) + "\n")
+        process.stdin.write(json.dumps({"case": case_to_json(case), "folder": str(folder), "state": str(state)}) + "\n")
         process.stdin.flush()
         job.listener = threading.Thread(target=self._hear, args=(job,), daemon=True)
         job.listener.start()
@@ -149,11 +154,17 @@ class Runner:
         self.watch.ended(result)
 
     def _without_result(self, job: _Job, code: int) -> Result:
-        remove_labs(job.folder)
+        remove_labs(job.state)
         said = (job.folder / "job.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         seconds = time.monotonic() - job.began
         why = f"no end within {LONGEST:.0f} s" if seconds > LONGEST else f"the trial ended with {code}"
         return Result(job.case, [Step("trial", seconds, [": ".join([why, *said[-1:]])])])
+
+    def _tidy(self) -> None:
+        """Empty folders say nothing."""
+        for folder in (self.folder / "labs", self.folder):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def _let_go(self, job: _Job) -> None:
         self._running.remove(job)
@@ -173,6 +184,6 @@ class Runner:
             except subprocess.TimeoutExpired:
                 os.killpg(job.process.pid, signal.SIGKILL)
                 job.process.wait()
-            remove_labs(job.folder)
+            remove_labs(job.state)
             self._let_go(job)
             shutil.rmtree(job.folder, ignore_errors=True)

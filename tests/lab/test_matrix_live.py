@@ -102,5 +102,5 @@ def test_a_failure_is_kept_with_everything(tmp_path: Path) -> None:
     assert {"README.txt", "lab.json", "files", "incident.tgz", "01-diagnose.txt"} <= names
     (machine,) = [path for path in kept.glob("*.txt") if path.name.endswith("-host.txt")]
     assert "# nginx -T" in machine.read_text()
-    assert not (kept / "lab").exists()
+    assert not (kept.parent / "labs").exists()
     assert case["again"] == "lab up told-wrong/backend-not-running --stack host --seed 1"

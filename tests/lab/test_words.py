@@ -29,7 +29,7 @@ CASES = [
 
 def everything_inside(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Iterator[str]:
     """Paths and bytes of the stack when it is well, and again after each change that the break makes."""
-    drawn: dict[str, Value] = draw(scenario, variant, stack, seed)
+    drawn: dict[str, Value] = draw(scenario, variant, stack, seed, noise=seed)
     full = complete(drawn, stack, "name-1a2b", tags())
     yield from _rendered(full, stack)
     for step in variant.steps_on(stack):
