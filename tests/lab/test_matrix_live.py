@@ -30,7 +30,7 @@ def remains(lab_id: str) -> list[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_ended_early_it_leaves_no_lab(number: signal.Signals, tmp_path: Path) -> None:
-    argv = [LAB, "matrix", "--jobs", "2", "--only", "healthy", "--junit", str(tmp_path / "run.xml")]
+    argv = [LAB, "matrix", "--jobs", "2", "--only", "healthy/healthy", "--junit", str(tmp_path / "run.xml")]
     command = subprocess.Popen(argv, env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)}, stderr=subprocess.PIPE,
                                text=True, start_new_session=True)
     until = time.monotonic() + 60
@@ -91,7 +91,7 @@ def test_a_failure_is_kept_with_everything(tmp_path: Path) -> None:
     (tmp_path / "own" / "told-wrong").mkdir(parents=True)
     (tmp_path / "own" / "told-wrong" / "scenario.toml").write_text(SCENARIO)
     state = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "state"), "BADGATEWAY_SCENARIOS": str(tmp_path / "own")}
-    done = subprocess.run([LAB, "matrix", "--json", str(tmp_path / "run.json")], env=state, capture_output=True, text=True,
+    done = subprocess.run([LAB, "matrix", "--noise", "0", "--json", str(tmp_path / "run.json")], env=state, capture_output=True, text=True,
                           check=False)
     assert done.returncode == 1, done.stderr
     (case,) = json.loads((tmp_path / "run.json").read_text())["cases"]
