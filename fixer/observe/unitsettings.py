@@ -17,8 +17,10 @@ _PATHS = frozenset({
     "ConditionPathIsSymbolicLink", "ConditionFileIsExecutable", "ConditionPathIsReadWrite", "ConditionPathIsMountPoint",
 })
 _KEPT = frozenset({
+    "PrivateNetwork",
     "MemoryMax", "MemoryLimit", "TasksMax", "LimitAS", "LimitNPROC", "LimitDATA", "Restart", "RestartSec",
 })
+_LISTED = frozenset({"RestrictAddressFamilies", "SystemCallFilter", "IPAddressDeny", "IPAddressAllow"})
 
 
 def settings_of(unit: Unit, told: Told, view: View) -> tuple[UnitSetting, ...]:
@@ -27,8 +29,18 @@ def settings_of(unit: Unit, told: Told, view: View) -> tuple[UnitSetting, ...]:
     return (
         *(_condition(line, view) for line in _conditions(told.lines)),
         *(UnitSetting(line.key, line.value.strip(), _said(line)) for line in last.values()),
+        *(UnitSetting(line.key, line.value.strip(), _said(line)) for line in _listed(told.lines)),
         *_wanted(unit, told.lines, view),
     )
+
+
+def _listed(lines: Iterable[UnitLine]) -> list[UnitLine]:
+    """Those of lists in force: an empty one takes back all of its key before it."""
+    kept: list[UnitLine] = []
+    for line in lines:
+        if line.section == "Service" and line.key in _LISTED:
+            kept = [*kept, line] if line.value.strip() else [other for other in kept if other.key != line.key]
+    return kept
 
 
 def asked_paths(unit: Unit, told: Told) -> Iterator[str]:

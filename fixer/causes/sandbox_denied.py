@@ -1,0 +1,225 @@
+"""systemd's own restrictions on a unit keep nginx and the backend apart.
+
+What it is
+  A hardening setting of the unit forbids what its program needs: `PrivateNetwork=yes` gives it a network of its own,
+  `RestrictAddressFamilies=` without AF_INET lets it open no TCP socket, `SystemCallFilter=` kills it at a forbidden
+  call (signal 31, SYS), `IPAddressDeny=` swallows its packets; or nginx's own unit forbids its upstream's family.
+
+Why nginx says 502, 504 or 500
+  Nothing listens where nginx can see it: `connect() failed (111: Connection refused)`. With IPAddressDeny nothing
+  answers: `upstream timed out (110) while connecting` (504). In nginx's own unit: `socket() failed (97: Address family
+  not supported by protocol)` (500).
+
+How it is told apart
+  The unit is active, its log may even say "running on", and the kernel's table of the host shows no listener of it: a
+  service that is down, that listens elsewhere (wrong-port) or that still starts (slow-start) has no such setting. A
+  packet filter is shown by nft or iptables; IPAddressDeny is not. Signal 31 comes from a filter and nothing else.
+
+The repair and its safety
+  loosen-sandbox (disruptive): a drop-in beside the unit allows exactly what is needed (the address family, this
+  machine's own addresses) or takes the one setting back (private network, system call filter), then the unit is
+  restarted. Undo removes it. It loosens a protection that somebody chose: the setting and its file are shown first.
+
+By hand
+  systemctl cat UNIT; systemctl edit UNIT; readlink /proc/PID/ns/net
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import drop_in
+from fixer.causes.failing import is_closed
+from fixer.causes.filtering import symptoms_of
+from fixer.causes.owners import placed_owner
+from fixer.causes.reading import (
+    absent_evidence,
+    condition,
+    config_evidence,
+    endpoint_text,
+    listener_at,
+    listeners_on,
+    pids_of,
+    state_evidence,
+)
+from fixer.causes.starting import begin_steps, unit_action
+from fixer.causes.symptoms import events_for, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.plan import Step
+from fixer.model.record import dataclass
+from fixer.model.service import UnitSetting
+from fixer.model.snapshot import Endpoint, Service
+
+FILE = "50-badgateway-sandbox.conf"
+_YES = frozenset({"yes", "true", "on", "1"})
+_SYS = 31
+_EVERYWHERE = frozenset({"any", "0.0.0.0/0", "::/0"})
+_LOCAL = frozenset({"localhost", "127.0.0.0/8", "127.0.0.1", "127.0.0.1/32", "::1", "::1/128"})
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What a setting of a unit forbids: the variant, the words for it, and the lines that allow it again."""
+
+    variant: str
+    service: Service
+    setting: UnitSetting
+    words: str
+    lines: str
+
+
+def judge(case: Case) -> Verdict:
+    """For every failing address: does a setting of the backend's unit, or of nginx's, forbid the connection?"""
+    findings: dict[str, Finding] = {}
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        denial = _nginx_denied(case, trouble) or _backend_denied(case, trouble)
+        if denial is None:
+            ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
+        else:
+            findings.setdefault(f"{denial.service.id}/{denial.variant}", _finding(case, trouble, denial))
+    return conclude(findings.values(), (), ruled)
+
+
+def _settings(service: Service, key: str) -> tuple[UnitSetting, ...]:
+    return tuple(setting for setting in service.settings if setting.key == key)
+
+
+def _family(endpoint: Endpoint) -> str:
+    if endpoint.unix is not None:
+        return "AF_UNIX"
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    return "AF_INET6" if addresses and all(":" in address for address in addresses) else "AF_INET"
+
+
+def _forbids(settings: tuple[UnitSetting, ...], family: str) -> UnitSetting | None:
+    """The setting that keeps a family out: the first decides whether the list allows or forbids."""
+    if not settings:
+        return None
+    words = [(word.lstrip("~"), setting) for setting in settings for word in setting.value.split()]
+    named = next((setting for word, setting in words if word == family), None)
+    if settings[0].value.startswith("~"):
+        return named
+    return settings[-1] if named is None else None
+
+
+def _nginx_denied(case: Case, trouble: Trouble) -> Denial | None:
+    service = trouble.nginx.service
+    if service is None or service.unit is None:
+        return None
+    family = _family(trouble.endpoint)
+    setting = _forbids(_settings(service, "RestrictAddressFamilies"), family)
+    said = events_for(case, trouble, lambda event: event.message.startswith("socket() failed") and event.errno == 97)
+    if setting is None or not said:
+        return None
+    words = f"{service.name} may open no socket of the family {family}, which {endpoint_text(trouble.endpoint)} needs"
+    return Denial("nginx-unit-address-families", service, setting, words, _allowed(setting, family))
+
+
+def _allowed(setting: UnitSetting, family: str) -> str:
+    """An allowing list grows by every line; a forbidding one can only be taken back."""
+    key = "RestrictAddressFamilies"
+    return f"{key}=\n" if setting.value.startswith("~") else f"{key}={family}\n"
+
+
+def _backend_denied(case: Case, trouble: Trouble) -> Denial | None:
+    owner = placed_owner(case, trouble.endpoint)
+    service = owner.service if owner is not None else None
+    unit = service.unit if service is not None else None
+    if service is None or unit is None:
+        return None
+    if unit.result in ("signal", "core-dump") and unit.exec_main_status == _SYS:
+        filters = _settings(service, "SystemCallFilter")
+        if not filters:
+            return None
+        words = f"{service.name} was killed by its system call filter (signal 31, SYS)"
+        return Denial("start-sigsys-filter", service, filters[-1], words, "SystemCallFilter=\n")
+    if condition(service) not in ("running", "looping", "failed"):
+        return None
+    if is_closed(trouble.endpoint) is True:
+        return _no_listener(case, trouble, service)
+    return _no_packets(case, trouble, service)
+
+
+def _no_listener(case: Case, trouble: Trouble, service: Service) -> Denial | None:
+    ours = set(service.pids)
+    if any(line.family != "unix" and ours & set(pids_of(line)) for line in listeners_on(case.snapshot, service.node)):
+        return None
+    family = _family(trouble.endpoint)
+    setting = _forbids(_settings(service, "RestrictAddressFamilies"), family)
+    if setting is not None and family != "AF_UNIX":
+        words = f"{service.name} runs and may open no TCP socket (RestrictAddressFamilies)"
+        lines = _allowed(setting, family)
+        return Denial("no-listener-address-family-restricted", service, setting, words, lines)
+    private = next((s for s in _settings(service, "PrivateNetwork") if s.value.lower() in _YES), None)
+    if private is not None and trouble.endpoint.unix is None and condition(service) == "running":
+        words = f"{service.name} runs in a network of its own (PrivateNetwork), where nginx cannot reach it"
+        return Denial("private-network-namespace", service, private, words, "PrivateNetwork=no\n")
+    return None
+
+
+def _no_packets(case: Case, trouble: Trouble, service: Service) -> Denial | None:
+    """A listener that gets nothing while everything is denied and this machine is not allowed."""
+    held = listener_at(trouble.endpoint)
+    if held is None or held.queued or not service.running:
+        return None
+    if not symptoms_of(case, trouble) & {"silent", "kernel-silent"}:
+        return None
+    denied = [s for s in _settings(service, "IPAddressDeny") if (_LOCAL | _EVERYWHERE) & set(s.value.split())]
+    allowed = {word for s in _settings(service, "IPAddressAllow") for word in s.value.split()}
+    if not denied or allowed & (_LOCAL | _EVERYWHERE) or trouble.endpoint.node != trouble.nginx.node:
+        return None
+    words = f"{service.name} may exchange no packets with this machine itself (IPAddressDeny)"
+    return Denial("ip-address-deny", service, denied[-1], words, "IPAddressAllow=localhost\n")
+
+
+def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
+    service = denial.service
+    shown = Evidence("unit", denial.setting.source.where, f"{denial.setting.key}={denial.setting.value}")
+    evidence = (
+        shown, state_evidence(service), *absent_evidence(trouble.endpoint),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
+    )
+    return Finding(
+        cause=CAUSE.id, variant=denial.variant, role="root", confidence="certain", summary=denial.words, detail=(),
+        routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys(evidence)), repairs=(_repair(case, trouble, denial),),
+        explains=("backend-down", "crash-killed", "crash-loop-gave-up", "slow-start", "backend-hung", "wrong-port",
+                  "firewall-drop", "nginx-not-reloaded", "overload-saturated", "unit-misconfigured"),
+    )
+
+
+def _repair(case: Case, trouble: Trouble, denial: Denial) -> Repair:
+    service = denial.service
+    what = denial.lines.strip()
+    summary = f"let {service.name} do what {denial.setting.key} forbids ({what}), and restart it"
+    manual = f"allow it in {denial.setting.source.where}: {what}; systemctl daemon-reload, and restart {service.name}"
+    written = drop_in(case.snapshot, service, denial.lines, FILE)
+    if isinstance(written, NoPlace):
+        return Repair("loosen-sandbox", "manual", summary, (), manual=f"{manual} ({written.why})")
+    if service is trouble.nginx.service or service.unit is None:
+        assert service.unit is not None
+        rest: tuple[Step, ...] = (unit_action(service, service.unit, "restart", "requests under way are lost"),)
+    else:
+        started = begin_steps(case.snapshot, service, trouble.endpoint)
+        if isinstance(started, NoPlace):
+            return Repair("loosen-sandbox", "manual", summary, (), manual=f"{manual} ({started.why})")
+        rest = started
+    return Repair("loosen-sandbox", "disruptive", summary, (*written.steps, *rest))
+
+
+CAUSE = Cause(
+    id="sandbox-denied",
+    title="a restriction of the unit keeps nginx and the backend apart",
+    family="network, firewall, SELinux",
+    variants=(
+        "private-network-namespace", "ip-address-deny", "no-listener-address-family-restricted", "start-sigsys-filter",
+        "nginx-unit-address-families",
+    ),
+    verdict=judge,
+    order=17,
+    page=__doc__,
+)

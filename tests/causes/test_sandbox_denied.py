@@ -1,0 +1,138 @@
+"""sandbox-denied: settings of a unit that keep nginx and the backend apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import DaemonReload, UnitAction, WriteFile
+from fixer.model.service import UnitSetting
+from tests.causes.building import (
+    FAILED,
+    SLOW,
+    Scene,
+    boxed,
+    healthy,
+    listener,
+    moved,
+    probe,
+    roots,
+    service,
+    stopped,
+    verdict_of,
+)
+from tests.causes.filters import saved, silent
+
+DENIED = "sandbox-denied"
+
+
+def settings(**values: str) -> tuple[UnitSetting, ...]:
+    where = "/etc/systemd/system/backend.service.d/x.conf:2"
+    return tuple(UnitSetting(key, value, Evidence("unit", where, f"{key}={value}")) for key, value in values.items())
+
+
+def mute(unit_changes: dict[str, Any] | None = None, **values: str) -> Scene:
+    """The unit runs, and nothing of it listens."""
+    return Scene().with_service(service(settings=settings(**values), unit_changes=unit_changes or {})).refused()
+
+
+def found(scene: Scene) -> Finding:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [DENIED], roots(diagnosis)
+    return diagnosis.findings[0]
+
+
+def allowed(finding: Finding) -> str:
+    write, reload, *rest = finding.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload)
+    assert any(isinstance(step, UnitAction) for step in rest) and finding.repairs[0].risk == "disruptive"
+    return (write.after or b"").decode()
+
+
+@pytest.mark.parametrize(("value", "lines"), [
+    ("AF_UNIX", "RestrictAddressFamilies=AF_INET\n"), ("AF_UNIX AF_INET6", "RestrictAddressFamilies=AF_INET\n"),
+    ("~AF_INET AF_INET6", "RestrictAddressFamilies=\n"),
+])
+def test_hit_address_families(value: str, lines: str) -> None:
+    shown = found(mute(RestrictAddressFamilies=value))
+    assert shown.variant == "no-listener-address-family-restricted"
+    assert allowed(shown) == f"[Service]\n{lines}"
+    looping = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}
+    assert found(mute(looping, RestrictAddressFamilies=value)).service == "backend.service"
+
+
+def test_hit_a_network_of_its_own() -> None:
+    shown = found(mute(PrivateNetwork="yes"))
+    assert shown.variant == "private-network-namespace" and allowed(shown) == "[Service]\nPrivateNetwork=no\n"
+
+
+def test_hit_killed_by_its_filter() -> None:
+    killed = {**FAILED, "result": "signal", "exec_main_status": 31}
+    scene = Scene().with_service(service(pid=None, settings=settings(SystemCallFilter="~socket"), unit_changes=killed))
+    shown = found(scene.refused())
+    assert shown.variant == "start-sigsys-filter" and allowed(shown) == "[Service]\nSystemCallFilter=\n"
+
+
+@pytest.mark.parametrize("value", ["any", "localhost", "0.0.0.0/0 ::/0"])
+def test_hit_its_packets_are_swallowed(value: str) -> None:
+    scene = silent(saved())
+    scene.services = [service(settings=settings(IPAddressDeny=value))]
+    shown = found(scene)
+    assert shown.variant == "ip-address-deny" and allowed(shown) == "[Service]\nIPAddressAllow=localhost\n"
+
+
+@pytest.mark.parametrize(("value", "lines"), [("AF_UNIX", "=AF_INET\n"), ("~AF_INET", "=\n")])
+def test_hit_of_nginx_itself(value: str, lines: str) -> None:
+    scene = healthy().answers(probe(500, body="<center>nginx</center>"))
+    scene.nginx["service"] = service("nginx.service", 80, 100, settings=settings(RestrictAddressFamilies=value))
+    scene.logs("socket() failed (97: Address family not supported by protocol)", 97, "connecting to upstream")
+    shown = found(scene)
+    assert shown.variant == "nginx-unit-address-families" and allowed(shown).endswith(lines)
+
+
+def test_hit_of_a_unix_socket() -> None:
+    scene = healthy().answers(probe(500, body="<center>nginx</center>")).endpoint(unix="/run/app.sock", port=0)
+    scene.nginx["service"] = service("nginx.service", 80, 100, settings=settings(RestrictAddressFamilies="AF_INET"))
+    scene.logs("socket() failed (97: x)", 97, "connecting to upstream")
+    assert "AF_UNIX" in found(scene).summary
+    v6 = healthy().answers(probe(500, body="<center>nginx</center>")).endpoint(addresses=Known(("::1",)))
+    v6.nginx["service"] = service("nginx.service", 80, 100, settings=settings(RestrictAddressFamilies="AF_INET"))
+    v6.logs("socket() failed (97: x)", 97, "connecting to upstream")
+    assert "AF_INET6" in found(v6).summary
+
+
+def fine(**values: str) -> Scene:
+    return Scene().with_service(service(settings=settings(**values)), listener(8000, 200))
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), moved(), mute(), mute(RestrictAddressFamilies="AF_UNIX AF_INET"), mute(PrivateNetwork="no"),
+    mute(IPAddressDeny="any"), fine(PrivateNetwork="yes"), fine(IPAddressDeny="any"),
+    Scene().with_service(stopped(settings=settings(PrivateNetwork="yes"))).refused(),
+    Scene("127.0.0.1:8001").with_service(service(settings=settings(RestrictAddressFamilies="AF_UNIX")),
+                                         listener(8000, 200)).refused(),
+    silent(saved()),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), DENIED), RuledOut)
+
+
+def test_miss_where_this_machine_is_let_in() -> None:
+    scene = silent(saved())
+    scene.services = [service(settings=settings(IPAddressDeny="any", IPAddressAllow="localhost"))]
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), DENIED), RuledOut)
+    killed = {**FAILED, "result": "signal", "exec_main_status": 31}
+    bare = Scene().with_service(service(pid=None, unit_changes=killed)).refused()
+    assert roots(diagnose(bare.snapshot())) == ["crash-killed"]
+
+
+def test_unknown_sockets_are_no_absence() -> None:
+    """Nobody could look whether it listens: nothing is claimed of its network."""
+    scene = mute(PrivateNetwork="yes").endpoint(listener=Unknown("not root"), tcp=Unknown("not asked"), http=Known(SLOW))
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), DENIED), RuledOut)
+    box = Scene("app:8000", node="web", back="app").with_service(boxed()).refused()
+    assert isinstance(verdict_of(diagnose(box.snapshot()), DENIED), RuledOut)
