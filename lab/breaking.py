@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from lab import managing
 from lab.asking import get
 from lab.disk import write_folder, write_machine
 from lab.engine import docker
@@ -83,8 +84,7 @@ def _restart(lab: Lab, step: Table) -> None:
     role: Role = step["restart"]
     check = not step.get("may_fail", False)
     if lab.stack == "host":
-        lab.run_in("web", ["systemctl", "daemon-reload"])
-        lab.run_in("web", ["systemctl", "restart", lab.unit(role)], check=check)
+        managing.restart(lab, role, check=check)
     else:
         lab.compose("up", "-d", "--no-deps", "--force-recreate", lab.service(role), check=check)
 
@@ -92,7 +92,7 @@ def _restart(lab: Lab, step: Table) -> None:
 def _stop(lab: Lab, step: Table) -> None:
     role: Role = step["stop"]
     if lab.stack == "host":
-        lab.run_in("web", ["systemctl", "stop", lab.unit(role)])
+        managing.stop(lab, role)
     else:
         lab.compose("stop", "-t", "5", lab.service(role))
 
@@ -101,7 +101,7 @@ def _start(lab: Lab, step: Table) -> None:
     role: Role = step["start"]
     check = not step.get("may_fail", False)
     if lab.stack == "host":
-        lab.run_in("web", ["systemctl", "start", lab.unit(role)], check=check)
+        managing.start(lab, role, check=check)
     else:
         lab.compose("start", lab.service(role), check=check)
 
@@ -122,21 +122,23 @@ def _until(lab: Lab, step: Table) -> None:
 def _gone(lab: Lab, step: Table) -> None:
     """Wait until a part is down and nothing will start it again; with `once`, until it ended at least once."""
     role: Role = step["gone"]
-    ended = _ended_on_machine if lab.stack == "host" else _ended_in_container
+    ended = managing.has_ended if lab.stack == "host" else _ended_in_container
     wait_for(lambda: ended(lab, role, once=bool(step.get("once"))), float(step.get("within", 60.0)),
              f"{lab.id}: {role} did not end", lab)
-
-
-def _ended_on_machine(lab: Lab, role: Role, *, once: bool) -> bool:
-    shown = lab.run_in("web", ["systemctl", "show", "-p", "ActiveState,NRestarts", "--value", lab.unit(role)]).text
-    words = shown.split()
-    return any(word in ("failed", "inactive") for word in words) or (once and "0" not in words)
 
 
 def _ended_in_container(lab: Lab, role: Role, *, once: bool) -> bool:
     shown = docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", lab.container(role), check=False).text
     state, _, restarts = shown.partition(" ")
     return state in ("exited", "dead") or (once and restarts not in ("", "0"))
+
+
+def _kill(lab: Lab, step: Table) -> None:
+    role: Role = step["kill"]
+    if lab.stack == "host":
+        managing.kill(lab, role)
+    else:
+        docker("kill", "--signal", "KILL", lab.container(role))
 
 
 def _compose(lab: Lab, step: Table) -> None:
@@ -196,5 +198,5 @@ def _see(lab: Lab, step: Table) -> None:
 STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
     "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
-    "see": _see, "gone": _gone,
+    "see": _see, "gone": _gone, "kill": _kill,
 }

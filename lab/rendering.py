@@ -79,6 +79,8 @@ def _host_places(full: Parameters) -> dict[str, Value]:
         "command": command,
         "unit_command": by_place.get(str(full["port_place"]), command),
         "envfile": f"/etc/default/{unit}",
+        "sources": full["manager"] != "systemd" and full["env_place"] == "envfile",
+        "autorestart": {"no": "false", "on-failure": "unexpected"}.get(str(full["restart_policy"]), "true"),
         "has_envfile": full["port_place"] == "envfile" or full["env_place"] == "envfile",
         "snippet": f"snippets/{word}.conf",
         "site": site,
@@ -196,14 +198,20 @@ def _host_backend(full: Parameters) -> list[File | Link]:
     """The application, its unit, and what the seed puts beside it."""
     unit, home = str(full["unit"]), str(full["home"])
     files: list[File | Link] = [*_app(f"{home}/app", "app/settings.py.in", full)]
-    files += _unit(unit, "host/backend.service", full)
+    if full["manager"] == "supervisord":
+        files.append(_file(f"/etc/supervisor/conf.d/{unit}.conf", "host/program.conf", full))
+        wants = "/etc/systemd/system/multi-user.target.wants/supervisor.service"
+        files.append(Link(wants, "/usr/lib/systemd/system/supervisor.service"))
+    else:
+        files += _unit(unit, "host/backend.service", full)
     if full["port_place"] == "dropin":
         files.append(_file(f"/etc/systemd/system/{unit}.service.d/listen.conf", "host/dropin.conf", full))
     if full["port_place"] == "wrapper":
         files.append(_file(f"{home}/bin/serve", "host/serve", full, 0o755))
     if full["has_envfile"]:
-        gid = FIRST_UID + USERS.index(str(full["user"]))
-        files.append(_file(str(full["envfile"]), "host/envfile", full, 0o640, (0, gid)))
+        number = FIRST_UID + USERS.index(str(full["user"]))
+        owner = (number, 0) if full["sources"] else (0, number)      # a wrapper reads it as the application's user
+        files.append(_file(str(full["envfile"]), "host/envfile", full, 0o640, owner))
     return files
 
 

@@ -71,6 +71,7 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: i
     drawn = {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
     drawn |= {"listen": "80", "stack": stack} | _names(dice) | _ports(dice)
     drawn |= _numbers(dice)
+    drawn |= {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
     for name, wish in variant.parameters.items():
         drawn[name] = _wish(dice, name, wish, drawn, scenario)
     drawn |= dict.fromkeys(scenario.noise, True)
@@ -194,5 +195,10 @@ def _agree(drawn: Drawn) -> None:
         drawn["backend"] = "backend"
     if drawn.get("mount") == "file":
         drawn["place"] = "confd"
+    if drawn["manager"] == "supervisord" and drawn["stack"] == "host":     # it knows neither drop-ins nor files of variables
+        drawn["port_place"] = {"dropin": "command", "envfile": "wrapper"}.get(
+            str(drawn["port_place"]), drawn["port_place"])
+        if drawn["port_place"] != "wrapper":
+            drawn["env_place"] = "unit"
     if drawn["second_site"]:
         drawn["listen"] = "80 default_server"

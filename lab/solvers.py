@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from lab import managing
 from lab.engine import docker
 from lab.scenario import Role
 from lab.stack import Lab
@@ -21,6 +22,9 @@ def restart_everything(lab: Lab) -> None:
     parts: list[Role] = ["backend", "second", "web"] if lab.params["second_site"] else ["backend", "web"]
     lab.run_in("web", ["systemctl", "daemon-reload"])
     for part in parts:
+        if managing.manager_of(lab, part) == "supervisord":
+            managing.restart(lab, part, check=False)
+            continue
         docker("exec", lab.container(), "systemctl", "reset-failed", lab.unit(part), check=False)
         docker("exec", lab.container(), "systemctl", "restart", lab.unit(part), check=False)
 

@@ -16,7 +16,7 @@ from fixer.errors import Conflict, NeedsPerson, StepFailed
 from fixer.hosts.base import Target
 from fixer.model.describe import describe_step, is_reversible
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.plan import ComposeUp, ContainerAction, Plan, SignalProcess, Step, UnitAction, Withheld
+from fixer.model.plan import ComposeUp, ContainerAction, Plan, ProgramAction, SignalProcess, Step, UnitAction, Withheld
 from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.render.repairs import plan_lines
 from fixer.render.reporting import repair_report, report_of
@@ -226,6 +226,8 @@ def _stops(step: Step) -> bool:
     match step:
         case UnitAction():
             return step.verb in ("stop", "restart") and step.was_active == "active"
+        case ProgramAction():
+            return step.verb in ("restart", "update") and step.was == "RUNNING"
         case ContainerAction():
             return step.verb in ("stop", "restart") and step.was == "running"
         case ComposeUp():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from fixer.apply import containers, firewall, listeners, nginx, processes, units
+from fixer.apply import containers, firewall, listeners, nginx, processes, programs, units
 from fixer.apply.nodes import Nodes
 from fixer.model.plan import (
     ChangeRule,
@@ -19,6 +19,7 @@ from fixer.model.plan import (
     ContainerAction,
     DaemonReload,
     NetworkAction,
+    ProgramAction,
     ReloadNginx,
     SignalProcess,
     StartNginx,
@@ -40,6 +41,8 @@ def perform_step(step: Step, nodes: Nodes) -> str:
             units.daemon_reload(nodes.runner(step.node))
         case UnitAction():
             units.apply_unit(step, nodes.runner(step.node))
+        case ProgramAction():
+            programs.apply_program(step, nodes.runner(step.node))
         case ContainerAction():
             containers.apply_container(step, nodes.engine())
         case ComposeUp():
@@ -71,6 +74,8 @@ def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
     match step:
         case UnitAction():
             return units.bring_back_state(step, nodes.runner(step.node))
+        case ProgramAction():
+            return programs.bring_back_state(step, nodes.runner(step.node))
         case ContainerAction():
             return containers.bring_back_container(step, nodes.engine())
         case SignalProcess(signal="CONT"):
@@ -98,6 +103,8 @@ def bring_into_effect(step: Step, nodes: Nodes) -> str:
             return "systemd read its unit files again"
         case UnitAction():
             return units.bring_into_effect(step, nodes.runner(step.node))
+        case ProgramAction():
+            return programs.bring_into_effect(step, nodes.runner(step.node))
         case ContainerAction():
             return containers.restart_container(step, nodes.engine())
         case ComposeUp():

@@ -124,6 +124,8 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         "clean-exit-not-restarted": "ended by itself with success and was not started again",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
+    if service.program is not None and service.program.state == "DOWN":
+        words = "does not run, since supervisord does not"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (end_evidence(service) if variant == "clean-exit-not-restarted" else ())
     repairs = _repairs(case, trouble, service, variant)
@@ -133,6 +135,8 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
 def _variant(case: Case, service: Service) -> str:
     if service.container is not None:
         return "container-stopped"
+    if service.program is not None:
+        return "clean-exit-not-restarted" if service.program.state == "EXITED" else "backend-not-running"
     if service.unit is not None and not service.unit.condition_result:
         return "start-condition-unmet"
     if is_off_at_boot(service):

@@ -62,7 +62,9 @@ def judge(case: Case) -> Verdict:
 
 def killed_by(service: Service) -> int | None:
     """The signal that ended the main process, None where it was none or the kernel took it for want of memory."""
-    unit, box = service.unit, service.container
+    unit, box, program = service.unit, service.container, service.program
+    if program is not None:
+        return program.signal or None if program.state == "EXITED" and not program.expected else None
     if unit is not None:
         if unit.result in ("signal", "core-dump"):
             return unit.exec_main_status or None

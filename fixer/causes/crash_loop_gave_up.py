@@ -114,6 +114,8 @@ def _found(case: Case, crash: Crash) -> Finding:
 def _variant(crash: Crash) -> str:
     if crash.service.container is not None:
         return "container-crash-loop"
+    if crash.service.program is not None and has_given_up(crash):
+        return "supervisor-fatal"
     return "crash-loop-below-limit" if is_endless(crash) else "start-limit-hit"
 
 
@@ -155,7 +157,7 @@ CAUSE = Cause(
     id="crash-loop-gave-up",
     title="the backend failed too often and is started no more",
     family="backend crashed, or exits at once",
-    variants=("start-limit-hit", "crash-loop-below-limit", "container-crash-loop"),
+    variants=("start-limit-hit", "crash-loop-below-limit", "supervisor-fatal", "container-crash-loop"),
     verdict=judge,
     order=22,
     page=__doc__,

@@ -44,6 +44,8 @@ def write_variables(
     for slot in service.env_slots:
         if slot.only_for and not set(values) <= set(slot.only_for):
             continue          # compose reads it for these variables only: another one would have no effect there
+        if slot.style == "supervisor" and not all(map(_fits_supervisor, values.values())):
+            return NoPlace(f"{slot.file} cannot hold such a value: supervisord knows no escape for its quotes")
         if slot.style != "unit":
             return _into_slot(snapshot, slot, values)
     if service.unit is not None:
@@ -66,6 +68,9 @@ def quote(value: str, style: str) -> str:
         case "yaml-map" | "yaml-list":
             inner = value.replace("$", "$$").replace("\\", "\\\\").replace('"', '\\"')
             return f'"{inner}"'
+        case "supervisor":
+            inner = value.replace("%", "%%")
+            return f"'{inner}'" if '"' in inner else f'"{inner}"'
         case "shell":
             return "'" + value.replace("'", "'\\''") + "'"
         case _:
@@ -94,7 +99,7 @@ def _into_slot(snapshot: Snapshot, slot: EnvSlot, values: Mapping[str, str]) -> 
     file = snapshot.file(slot.node, slot.file)
     if file is None:
         return NoPlace(f"{slot.file} could not be read")
-    text = "".join(fill(slot.template, name, value, slot.style) for name, value in values.items())
+    text = _filled(slot, values)
     head, tail = file.data[: slot.offset], file.data[slot.offset:]
     inline = "\n" not in slot.template
     if head and not head.endswith(b"\n") and not text.startswith("\n") and not inline:
@@ -102,6 +107,21 @@ def _into_slot(snapshot: Snapshot, slot: EnvSlot, values: Mapping[str, str]) -> 
     if not inline and not text.endswith("\n") and (not tail or not tail.startswith(b"\n")):
         text += "\n"
     return _written(file, head + text.encode() + tail, values, slot.style)
+
+
+def _filled(slot: EnvSlot, values: Mapping[str, str]) -> str:
+    """The text to put in: of a setting that is made here, the second value goes behind the first."""
+    if slot.style == "supervisor" and slot.template.startswith("\n"):
+        pairs = ",".join(f"{name}={quote(value, slot.style)}" for name, value in values.items())
+        return slot.template.partition("{name}")[0] + pairs
+    return "".join(fill(slot.template, name, value, slot.style) for name, value in values.items())
+
+
+def _fits_supervisor(value: str) -> bool:
+    """supervisord takes quotes off without knowing escapes, and a `;` or `#` after a blank begins a comment."""
+    quotes = {'"', "'"} & set(value)
+    ends = value[:1] in ("'", '"') or value[-1:] in ("'", '"')
+    return len(quotes) < 2 and not ends and not re.search(r"\s[;#]", value)
 
 
 def _over_old(

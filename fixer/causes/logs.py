@@ -13,7 +13,7 @@ from fixer.model.snapshot import LogLine, Service, Snapshot
 # `1764000000.123456 host uvicorn[812]: text` (journal, short-unix), `2026-01-02T03:04:05.6Z text` (docker)
 _PREFIX = regex(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
 _STARTED = regex(r"^(?:Started|Starting) \S")
-_GAVE_UP = regex(r"^\S+: Start request repeated too quickly|[Ss]tart request repeated too quickly")
+_GAVE_UP = regex(r"[Ss]tart request repeated too quickly|^gave up: \S+ entered FATAL state")
 _STOPPED = regex(r"^(?:Stopping|Stopped) \S")
 _GRACEFUL = regex(
     r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
@@ -66,7 +66,9 @@ def _after_last(lines: Sequence[LogLine], mark: re.Pattern[str]) -> tuple[LogLin
 
 
 def gave_up(service: Service) -> LogLine | None:
-    """systemd's own line that it starts the unit no more, when it is the last word on the matter."""
+    """The manager's own line that it starts the service no more, when it is the last word on the matter."""
+    if service.program is not None and service.program.state != "FATAL":
+        return None
     for line in reversed(lines_of(service)):
         text = message(line)
         if _GAVE_UP.search(text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Container, Endpoint, Listener, Nginx, Node, Process, Service, Snapshot, Unit
+from fixer.model.snapshot import Container, Endpoint, Listener, Nginx, Node, Process, Program, Service, Snapshot, Unit
 
 Condition: TypeAlias = Literal[
     "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
@@ -21,6 +21,8 @@ def condition(service: Service) -> Condition:
         return _unit_condition(service.unit)
     if service.container is not None:
         return _container_condition(service.container)
+    if service.program is not None:
+        return _program_condition(service.program)
     return "running" if service.pids else "stopped"
 
 
@@ -54,10 +56,30 @@ def _container_condition(container: Container) -> Condition:
             return "unknown"
 
 
+def _program_condition(program: Program) -> Condition:
+    match program.state:
+        case "RUNNING":
+            return "running"
+        case "STARTING":
+            return "looping" if program.restarts else "starting"
+        case "BACKOFF":
+            return "looping"
+        case "FATAL":
+            return "failed"
+        case "EXITED":
+            return "stopped" if program.expected else "failed"
+        case "STOPPED" | "DOWN":
+            return "stopped"
+        case _:
+            return "unknown"
+
+
 def ran_since(service: Service) -> float:
     """When it last began to run, 0.0 where that is not known."""
     if service.unit is not None:
         return service.unit.active_enter
+    if service.program is not None:
+        return service.program.started_at
     return service.container.started_at if service.container is not None else 0.0
 
 
@@ -65,6 +87,8 @@ def restarts(service: Service) -> int:
     """How often its manager has started it again by itself."""
     if service.unit is not None:
         return service.unit.n_restarts
+    if service.program is not None:
+        return service.program.restarts
     return service.container.restart_count if service.container is not None else 0
 
 
@@ -191,8 +215,17 @@ def state_evidence(service: Service) -> Evidence:
     if container is not None:
         text = f"{container.status}, exit code {container.exit_code}, restarted {container.restart_count} times"
         return Evidence("container", container.name, text + (f", {container.error}" if container.error else ""))
+    if service.program is not None:
+        return _program_evidence(service.program)
     pids = ", ".join(str(pid) for pid in service.pids)
     return Evidence("process", service.name, f"pid {pids}" if pids else "no process")
+
+
+def _program_evidence(program: Program) -> Evidence:
+    words = {"DOWN": "supervisord does not run", "UNKNOWN": "state unknown"}.get(program.state, program.state)
+    ended = f", {program.ended}" if program.ended and program.state not in ("RUNNING", "DOWN") else ""
+    boot = "autostart" if program.autostart else "no autostart"
+    return Evidence("program", program.name, f"{words}{ended}, ended {program.restarts} times lately, {boot}")
 
 
 def log_evidence(text: str, where: str) -> Evidence:

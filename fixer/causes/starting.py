@@ -8,8 +8,8 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import condition, listeners_on, pids_of, say_age
 from fixer.model.facts import Unknown
-from fixer.model.plan import ComposeUp, ContainerAction, Step, UnitAction, WaitForListener
-from fixer.model.snapshot import Container, Endpoint, Service, Snapshot, Unit
+from fixer.model.plan import ComposeUp, ContainerAction, ProgramAction, Step, UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import Container, Endpoint, Program, Service, Snapshot, Unit
 
 Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
 
@@ -18,7 +18,40 @@ _NOT_AT_BOOT = frozenset({"disabled"})
 
 def is_off_at_boot(service: Service) -> bool:
     """Started by nothing when the machine boots."""
+    if service.program is not None:
+        unit = service.program.unit
+        return not service.program.autostart or (unit is not None and unit.unit_file_state in _NOT_AT_BOOT)
     return service.unit is not None and service.unit.unit_file_state in _NOT_AT_BOOT
+
+
+def _is_down(service: Service) -> bool:
+    """A program whose supervisord does not run."""
+    return service.program is not None and service.program.state == "DOWN"
+
+
+def program_action(service: Service, program: Program, verb: Literal["start", "restart", "update"]) -> ProgramAction:
+    """One verb of supervisorctl, with the state that an undo goes back to."""
+    pid = service.pids[0] if service.pids else 0
+    return ProgramAction(service.node, program.name, program.group, verb, program.conf, program.state, pid)
+
+
+def _start_program(snapshot: Snapshot, service: Service, program: Program) -> tuple[Step, ...]:
+    """Start it, or supervisord where that is what is down; a program that no boot starts is told to be started."""
+    steps: list[Step] = []
+    file = snapshot.file(service.files_node or service.node, program.file)
+    span = program.autostart_span
+    if not program.autostart and file is not None and span is not None:
+        data = file.data[: span[0]] + b"true" + file.data[span[1]:]
+        steps.append(WriteFile(file.node, file.real_path, file.data, data, f"autostart=true for {program.name}",
+                               in_place=file.single_file_mount))
+    if program.state == "DOWN":
+        unit = program.unit
+        if unit is None:
+            return ()
+        if unit.unit_file_state in _NOT_AT_BOOT:
+            steps.append(unit_action(service, unit, "enable"))
+        return (*steps, unit_action(service, unit, "start"))
+    return (*steps, program_action(service, program, "update" if steps else "start"))
 
 
 def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None) -> tuple[Step, ...]:
@@ -42,6 +75,10 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
         if box.status in ("paused", "restarting", "running"):
             verb = "unpause" if box.status == "paused" else "restart"
         steps.append(ContainerAction(box.id, box.name, verb, box.status))
+    elif service.program is not None:
+        steps += _start_program(snapshot, service, service.program)
+        if not steps:
+            return ()
     else:
         return ()
     return tuple(steps) if endpoint is None else (*steps, *waiting(snapshot, service, endpoint))
@@ -54,6 +91,8 @@ def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> t
     elif service.container is not None:
         box = service.container
         action = ContainerAction(box.id, box.name, "restart", box.status, _what_stops(snapshot, service))
+    elif service.program is not None:
+        action = program_action(service, service.program, "restart")
     else:
         return ()
     return (action, *waiting(snapshot, service, endpoint))
@@ -100,6 +139,10 @@ def begin_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tup
         if condition(service) == "running":
             return restart_steps(snapshot, service, endpoint)
         return start_steps(snapshot, service, endpoint)
+    if service.program is not None:
+        if _is_down(service):
+            return start_steps(snapshot, service, endpoint)
+        return (program_action(service, service.program, "update"), *waiting(snapshot, service, endpoint))
     if service.container is None:
         return NoPlace(f"nothing is known that could start {service.name} again")
     up = compose_up(snapshot, service.container)

@@ -13,6 +13,7 @@ from fixer.model.plan import (
     ContainerAction,
     DaemonReload,
     NetworkAction,
+    ProgramAction,
     ReloadNginx,
     SignalProcess,
     StartNginx,
@@ -51,6 +52,8 @@ def _words(step: Step) -> str:
             return "let systemd read its unit files again (systemctl daemon-reload)"
         case UnitAction():
             return _unit_words(step)
+        case ProgramAction():
+            return _program_words(step)
         case ContainerAction():
             return f"{step.verb} container {step.name}" + _detail(step.describe)
         case ComposeUp():
@@ -98,6 +101,14 @@ def _network_words(step: NetworkAction | ChangeRule) -> str:
     family = f"{step.family} " if step.tool == "nft" else ""
     verb, place = ("delete", "from") if step.action == "remove" else ("insert", "into")
     return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}: {step.rule}"
+
+
+def _program_words(step: ProgramAction) -> str:
+    pid = f"process {step.main_pid}" if step.main_pid and step.verb != "start" else ""
+    detail = _detail(", ".join(part for part in (pid, step.describe) if part))
+    if step.verb == "update":
+        return f"let supervisord read its files again and run {step.group} with them (supervisorctl update)" + detail
+    return f"{step.verb} {step.program} (supervisorctl)" + detail
 
 
 def _detail(text: str) -> str:

@@ -9,7 +9,7 @@ from fixer.model.record import dataclass
 T_co = TypeVar("T_co", covariant=True)
 
 Source: TypeAlias = Literal[
-    "nginx-config", "nginx-log", "nginx-process", "nginx-test", "socket", "process", "unit", "container",
+    "nginx-config", "nginx-log", "nginx-process", "nginx-test", "socket", "process", "unit", "program", "container",
     "service-log", "probe", "file", "kernel", "learned",
 ]
 

@@ -95,6 +95,23 @@ class UnitAction:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramAction:
+    """One verb on one program of supervisord. `update` lets it read its files again, then runs it with them.
+
+    `was` is the state before (RUNNING, STOPPED, FATAL …): an undo goes back to it.
+    """
+
+    node: str
+    program: str
+    group: str
+    verb: Literal["start", "restart", "update"]
+    conf: str
+    was: str
+    main_pid: int = 0
+    describe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerAction:
     """One docker verb on one container. `was` is its status before (running, exited, paused …)."""
 
@@ -188,7 +205,7 @@ class ChangeRule:
 
 Step: TypeAlias = (
     WriteFile | CheckNginx | ReloadNginx | DaemonReload | UnitAction | ContainerAction | ComposeUp
-    | SignalProcess | StartNginx | WaitForListener | ChangeRule | NetworkAction
+    | SignalProcess | StartNginx | WaitForListener | ChangeRule | NetworkAction | ProgramAction
 )
 
 

@@ -114,6 +114,39 @@ class Container:
         return dict(self.labels).get(name)
 
 
+ProgramState: TypeAlias = Literal[
+    "RUNNING", "STARTING", "BACKOFF", "STOPPED", "EXITED", "FATAL", "DOWN", "UNKNOWN",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program of supervisord, as its files, its log and the process table tell it. Times are epoch seconds.
+
+    `name` is what supervisorctl calls it (`GROUP:*` where it is several processes), `group` what `update` takes.
+    `state` DOWN: supervisord itself does not run. `ended` is how the last run ended, in supervisord's words, and
+    `signal` its signal, 0 for none; `expected` whether that was meant to be. `restarts` are the unexpected ends of the
+    last minutes. `unit` is the systemd unit of supervisord itself.
+    """
+
+    name: str
+    group: str
+    state: ProgramState
+    conf: str
+    file: str
+    line: int
+    autostart: bool
+    autorestart: str
+    autostart_span: tuple[int, int] | None = None
+    ended: str = ""
+    signal: int = 0
+    expected: bool = True
+    ended_at: float = 0.0
+    started_at: float = 0.0
+    restarts: int = 0
+    unit: Unit | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LogLine:
     """One line of a service's log. `at` is epoch seconds, None where the line has no time. Text is raw and hostile."""
@@ -160,7 +193,7 @@ class EnvSlot:
     file: str
     offset: int
     template: str
-    style: Literal["env-file", "dotenv", "unit", "yaml-map", "yaml-list", "shell"]
+    style: Literal["env-file", "dotenv", "unit", "yaml-map", "yaml-list", "shell", "supervisor"]
     only_for: tuple[str, ...] = ()
 
 
@@ -198,6 +231,7 @@ class Service:
     env_slots: tuple[EnvSlot, ...] = ()
     files_node: str = ""
     settings: tuple[UnitSetting, ...] = ()
+    program: Program | None = None
 
     @property
     def running(self) -> bool:
@@ -206,4 +240,6 @@ class Service:
             return self.unit.active_state == "active" or self.unit.main_pid > 0
         if self.container is not None:
             return self.container.status in ("running", "paused")
+        if self.program is not None:
+            return self.program.state in ("RUNNING", "STARTING") or bool(self.pids)
         return bool(self.pids)

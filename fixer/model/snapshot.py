@@ -17,6 +17,7 @@ from fixer.model.service import (
     EnvSlot,
     LogLine,
     Manager,
+    Program,
     Service,
     Unit,
     UnitSetting,
@@ -25,8 +26,8 @@ from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent", "FileContent",
-    "Listener", "LogLine", "Manager", "Nginx", "Node", "ProbeResult", "Process", "RouteFacts", "Service", "Snapshot",
-    "Unit", "UnitSetting",
+    "Listener", "LogLine", "Manager", "Nginx", "Node", "ProbeResult", "Process", "Program", "RouteFacts", "Service",
+    "Snapshot", "Unit", "UnitSetting",
 ]
 
 

@@ -66,6 +66,8 @@ def service_files(service: Service) -> Iterator[str]:
     if service.unit is not None:
         yield from (p for p in (service.unit.fragment_path, *service.unit.drop_in_paths) if p)
         yield from (path.removeprefix("-") for path in service.unit.environment_files)
+    if service.program is not None:
+        yield service.program.file
     yield from service.env_places
     yield from (word.file for word in service.command if word.file)
     if isinstance(service.bindings, Known):

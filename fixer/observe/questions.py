@@ -31,6 +31,8 @@ from fixer.observe.probes import fresh_failures, plan_probes
 from fixer.observe.services import journal_query, services_of, stdout_query, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
+from fixer.observe.supervisord import log_paths
+from fixer.observe.supervisord import questions as supervised
 from fixer.observe.told import told_by_unit
 from fixer.observe.units import packaged, startable
 from fixer.observe.unitsettings import asked_paths
@@ -72,7 +74,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
         asked[site.view.name] += _of_site(site, options, views, containers)
     for view in views.values():
         if view.name != ENGINE:
-            asked[view.name] += [*_of_units(view), *_of_programs(view, services)]
+            asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view)]
     for site in sites:
         asked[site.view.name] += _of_hidden_units(site, services)
     for node, query in _in_question(sites, services, views, containers, options):
@@ -188,7 +190,10 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
         stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue
-        if service.unit is not None and journals < MOST_JOURNALS:
+        if service.program is not None:
+            for query in log_paths(service, views[service.node]):
+                yield service.node, query
+        elif service.unit is not None and journals < MOST_JOURNALS:
             journals += 1
             yield service.node, journal_query(service.unit.name)
         elif service.container is not None and ENGINE in views:
@@ -208,6 +213,8 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
 def _restarts(service: Service) -> bool:
     if service.unit is not None:
         return service.unit.n_restarts > 0 or service.unit.active_state not in ("active", "inactive")
+    if service.program is not None:
+        return service.program.restarts > 0
     container = service.container
     return container is not None and (container.restart_count > 0 or container.health == "unhealthy")
 

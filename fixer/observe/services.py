@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
-from fixer.observe.bindings import bindings_in_python, bindings_of, workers_of
+from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
 from fixer.observe.places import assignments, slots_of_unit
 from fixer.observe.processes import ancestors, descendants
-from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of, script_of
+from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
-from fixer.observe.settings import bindings_in_settings, workers_in_settings
+from fixer.observe.settings import workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
+from fixer.observe.supervisord import is_supervisord, program_services
 from fixer.observe.told import Told, told_by_process, told_by_unit
+from fixer.observe.toldbindings import told_bindings
 from fixer.observe.unitsettings import settings_of
 from fixer.observe.view import ENGINE, View, known_pids, node_of
 from fixer.observe.webscripts import is_no_web_program
@@ -31,14 +32,23 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     found: list[Service] = []
     for view in views.values():
         if view.name != ENGINE:
-            units = unit_services(view)
-            found += units
+            programs = program_services(view)
+            theirs = {pid for s in programs for pid in s.pids}
+            units = [_without(service, theirs) for service in unit_services(view)] if theirs else unit_services(view)
+            found += [*units, *programs]
             if view.node.kind == "machine":
-                found += bare_services(view, {pid for s in units for pid in s.pids})
+                found += bare_services(view, {pid for s in units for pid in s.pids} | theirs)
     for container in containers:
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))
     return tuple(_unique(found))
+
+
+def _without(service: Service, pids: set[int]) -> Service:
+    """A unit of supervisord holds its programs' processes too: they are not its own."""
+    if not pids.intersection(service.pids):
+        return service
+    return replace(service, pids=tuple(pid for pid in service.pids if pid not in pids))
 
 
 def _unique(services: Sequence[Service]) -> Iterator[Service]:
@@ -117,20 +127,6 @@ def _unit_bindings(told: Told, main: Process | None, view: View) -> Fact[tuple[B
     return Known(tuple(found), (told.said,))
 
 
-def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:
-    """Where a command listens: its options and variables, its configuration file, the script it runs."""
-    settings = bindings_in_settings(told, view)
-    if settings:
-        return settings
-    script = script_of(told.argv)
-    if runtime_of(told.argv) == "python" and script:
-        path = posixpath.normpath(posixpath.join(told.directory, script))
-        inside = bindings_in_python(path, view.data(path) or b"", told.env)
-        if inside:
-            return inside
-    return bindings_of(told.command, told.env, told.said)
-
-
 def bare_services(view: View, taken: set[int]) -> list[Service]:
     """Processes that listen or serve and that no unit holds, each group under its topmost process."""
     listening = {pid for fact in _listeners(view) for pid in fact}
@@ -154,7 +150,7 @@ def _topmost(process: Process, view: View, taken: set[int]) -> Process:
     """The highest parent that is part of the same service: shells, inits and supervisors above it are not."""
     top = process
     for parent in ancestors(process.pid, view.by_pid):
-        if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv) or _is_supervisord(parent):
+        if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv) or is_supervisord(parent):
             break
         top = parent
     return top
@@ -165,7 +161,7 @@ def _bare_service(root: Process, view: View) -> Service:
     runtime = runtime_of(root.argv)
     name = runtime if runtime not in ("", "python", "binary") else root.comm
     above = next(iter(ancestors(root.pid, view.by_pid)), None)
-    manager: Manager = "supervisord" if above is not None and _is_supervisord(above) else "none"
+    manager: Manager = "supervisord" if above is not None and is_supervisord(above) else "none"
     is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS
     is_app = is_app and not is_no_web_program(root.argv, working_directory(root), view)
     return Service(
@@ -180,10 +176,6 @@ def _bare_service(root: Process, view: View) -> Service:
 def working_directory(process: Process) -> str:
     """Where a process is, `/` where that may not be read."""
     return process.cwd.value if isinstance(process.cwd, Known) else "/"
-
-
-def _is_supervisord(process: Process) -> bool:
-    return any(posixpath.basename(word) == "supervisord" for word in process.argv[:3])
 
 
 def stdout_query(pid: int) -> ReadFile:

@@ -35,6 +35,8 @@ UNIT_FILES = ReadGlob((
 ))
 
 
+PROGRAM_FILES = 200       # the globs with this limit are those of supervisord's files
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A node as far as it has answered. `files` are those read whole (never log tails), by the path they were named;
@@ -137,10 +139,11 @@ def container_of(node: str, containers: tuple[Container, ...]) -> Container | No
 
 
 def _files(node: NodeCapture, *, conf: bool = False) -> Iterator[tuple[str, FileAnswer]]:
-    """Trees and globs are asked for nginx, single files for services; the globs of unit files are the exception."""
+    """Trees and globs are asked for nginx, single files for services; the globs of their managers are the exception."""
     for query, answer in node.answers.items():
-        tree = isinstance(query, ReadGlob | ReadTree) and query != UNIT_FILES
-        if tree or (not conf and (query == UNIT_FILES or (isinstance(query, ReadFile) and not query.tail))):
+        of_services = query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files == PROGRAM_FILES)
+        tree = isinstance(query, ReadGlob | ReadTree) and not of_services
+        if tree or (not conf and (of_services or (isinstance(query, ReadFile) and not query.tail))):
             for file in answer.files:
                 yield file.path, file
 

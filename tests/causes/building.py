@@ -22,6 +22,7 @@ from fixer.model.snapshot import (
     Node,
     ProbeResult,
     Process,
+    Program,
     RouteFacts,
     Service,
     Snapshot,
@@ -83,6 +84,17 @@ def service(name: str = "backend.service", port: int = 8000, pid: int | None = 2
         runtime="uvicorn", files_node=node,
     )
     return replace(made, **changes)
+
+
+def supervised(state: str = "RUNNING", port: int = 8000, **changes: Any) -> Service:
+    """A program of supervisord; it has a process where it runs."""
+    about = changes.pop("program", {})
+    made = Program(
+        name="shop", group="shop", state=state, conf="/etc/supervisor/supervisord.conf",
+        file="/etc/supervisor/conf.d/shop.conf", line=1, autostart=True, autorestart="unexpected",
+    )
+    return service("shop", port, 300 if state == "RUNNING" else None, unit=None, manager="supervisord",
+                   program=replace(made, **about), **changes)
 
 
 def stopped(name: str = "backend.service", port: int = 8000, **changes: Any) -> Service:

@@ -1,0 +1,366 @@
+"""Programs of supervisord as services: what its files say, what its log tells, which processes are theirs."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.query import Query, ReadFile, ReadGlob
+from fixer.model.record import dataclass
+from fixer.model.regex import regex
+from fixer.model.snapshot import EnvSlot, LogLine, Process, Program, Service, Unit
+from fixer.observe.bindings import workers_of
+from fixer.observe.inifile import IniSection, IniValue, ini_sections
+from fixer.observe.memo import remembered
+from fixer.observe.places import assignments, env_file_slot
+from fixer.observe.processes import descendants
+from fixer.observe.runtimes import is_app_server, runtime_of
+from fixer.observe.servicelogs import parse_log_file
+from fixer.observe.settings import settings_path, workers_in_settings
+from fixer.observe.sourcelines import quoted_bindings, quoted_count
+from fixer.observe.supervisorlog import Course, course_of, read_log
+from fixer.observe.told import Follow, Told, followed
+from fixer.observe.toldbindings import told_bindings
+from fixer.observe.view import PROGRAM_FILES, View
+from fixer.observe.webscripts import is_no_web_program, program_paths
+from fixer.observe.words import Piece, Word, shell_words
+
+CONF = "/etc/supervisor/supervisord.conf"
+LOG_LIMIT = 64 << 10
+_USUAL = ("supervisor.service", "supervisord.service")
+_PAIR = regex(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
+_TRUE = frozenset(("true", "yes", "on", "1"))
+# After one of these a program was well or went in order: what stands before it belongs to a run that is over.
+_OVER = regex(r"Application startup complete|Finished server process|Starting gunicorn|Shutting down: Master")
+_AUTO = frozenset(("", "auto", "none"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One supervisord: its configuration, its process where it runs, its unit where it has one."""
+
+    conf: str
+    process: Process | None
+    unit: Unit | None
+
+
+def is_supervisord(process: Process) -> bool:
+    """Whether the process is supervisord itself."""
+    if not process.comm.startswith(("supervisor", "python", "pypy")):
+        return False
+    return any(posixpath.basename(word) == "supervisord" for word in process.argv[:3])
+
+
+def places_of(view: View) -> tuple[Place, ...]:
+    """Every supervisord of the node, running or not."""
+    units = {u.name: u for u in view.units.values() if _is_unit(u)}
+    found: dict[str, Place] = {}
+    for process in view.by_pid.values():
+        if is_supervisord(process) and process.pid not in view.table.containers:
+            cwd = process.cwd.value if isinstance(process.cwd, Known) else "/"
+            unit = units.get(process.unit or "")
+            found.setdefault(_conf_of(process.argv, cwd), Place(_conf_of(process.argv, cwd), process, unit))
+    for unit in units.values():
+        conf = _conf_of(unit.exec_start, unit.working_directory or "/")
+        if unit.load_state == "loaded" and unit.unit_file_state.startswith("enabled"):
+            found.setdefault(conf, Place(conf, None, unit))
+    return tuple(found.values())
+
+
+def _is_unit(unit: Unit) -> bool:
+    return unit.name in _USUAL or any(posixpath.basename(word) == "supervisord" for word in unit.exec_start[:3])
+
+
+def _conf_of(argv: tuple[str, ...], cwd: str) -> str:
+    for index, word in enumerate(argv):
+        if word in ("-c", "--configuration") and index + 1 < len(argv):
+            return posixpath.normpath(posixpath.join(cwd, argv[index + 1]))
+        if word.startswith("--configuration="):
+            return posixpath.normpath(posixpath.join(cwd, word.partition("=")[2]))
+    return CONF
+
+
+def questions(view: View) -> Iterator[Query]:
+    """supervisord's files and log, and the files that its programs are told by."""
+    for place in places_of(view):
+        yield ReadFile(place.conf)
+        folder = posixpath.dirname(place.conf)
+        main = _main(place, view)
+        if not main:
+            if folder == "/etc/supervisor":
+                yield _glob(f"{folder}/conf.d/*.conf")
+            continue
+        for pattern in _includes(main, folder):
+            yield _glob(pattern)
+        yield _log_query(main, folder)
+        for section in _programs(place, view):
+            told = _told(section, main, view)
+            settings = settings_path(told)
+            for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
+                if path.startswith("/"):
+                    yield ReadFile(path, LOG_LIMIT)
+
+
+def _glob(pattern: str) -> ReadGlob:
+    return ReadGlob((pattern,), max_files=PROGRAM_FILES)
+
+
+def _sections(path: str, view: View) -> tuple[IniSection, ...]:
+    data = view.data(path)
+    return () if data is None else remembered(partial(ini_sections, path, data), "ini", path, data)
+
+
+def _main(place: Place, view: View) -> dict[str, IniSection]:
+    return {section.name: section for section in _sections(place.conf, view)}
+
+
+def _includes(main: Mapping[str, IniSection], folder: str) -> list[str]:
+    words = main["include"].text("files").split() if "include" in main else []
+    return [posixpath.normpath(posixpath.join(folder, word.replace("%(here)s", folder))) for word in words]
+
+
+def _own(main: Mapping[str, IniSection]) -> IniSection:
+    return main.get("supervisord") or IniSection("", 0, "supervisord", 0, ())
+
+
+def _log_query(main: Mapping[str, IniSection], folder: str) -> ReadFile:
+    path = _own(main).text("logfile", "supervisord.log").replace("%(here)s", folder)
+    return ReadFile(posixpath.join("/", path), LOG_LIMIT, tail=True)
+
+
+def _programs(place: Place, view: View) -> list[IniSection]:
+    """Every [program:x], in the order of the files."""
+    patterns = [_glob(p) for p in _includes(_main(place, view), posixpath.dirname(place.conf))]
+    paths = [place.conf]
+    for query in patterns:
+        answer = view.node.answers.get(query)
+        paths += [file.path for file in (answer.files if answer is not None else ())]
+    found = [s for path in dict.fromkeys(paths) for s in _sections(path, view)]
+    return [s for s in found if s.name.startswith("program:") and s.text("command")]
+
+
+def _groups(place: Place, view: View) -> dict[str, str]:
+    """program -> group, for those that a [group:x] holds."""
+    found: dict[str, str] = {}
+    patterns = [_glob(p) for p in _includes(_main(place, view), posixpath.dirname(place.conf))]
+    answers = [view.node.answers.get(query) for query in patterns]
+    paths = [place.conf, *(file.path for answer in answers if answer is not None for file in answer.files)]
+    for path in paths:
+        for section in _sections(path, view):
+            if section.name.startswith("group:"):
+                for name in section.text("programs").split(","):
+                    found[name.strip()] = section.name.partition(":")[2]
+    return found
+
+
+def _told(section: IniSection, main: Mapping[str, IniSection], view: View) -> Told:
+    """The command with its variables, followed through wrappers as for a unit."""
+    value = section.get("command")
+    assert value is not None
+    directory = section.text("directory", "/") or "/"
+    env = _environment(_own(main).get("environment")) | _environment(section.get("environment"))
+    words = [_expanded(word, section) for word in shell_words(value.value, value.file, value.line, value.start)]
+    said = Evidence("file", f"{value.file}:{value.line}", f"command={' '.join(value.value.split())}")
+    follow = Follow(view.contents(), directory)
+    words, env, style, said = followed(words, env, said, follow)
+    return Told(tuple(words), env, said, style, follow.directory, tuple(dict.fromkeys(follow.reads)),
+                tuple(dict.fromkeys(follow.env_files)), (section.file,), follow.script)
+
+
+def _expanded(word: Word, section: IniSection) -> Word:
+    """`%(…)s` put in where its value is known; such a piece stands nowhere byte for byte."""
+    pieces = []
+    for piece in word.pieces:
+        if "%" not in piece.text:
+            pieces.append(piece)
+            continue
+        text = piece.text.replace("%(program_name)s", section.name.partition(":")[2]).replace("%%", "%")
+        pieces.append(Piece(text.replace("%(here)s", posixpath.dirname(section.file)), piece.file, piece.line))
+    return Word(tuple(pieces))
+
+
+def _environment(value: IniValue | None) -> dict[str, Word]:
+    if value is None:
+        return {}
+    found: dict[str, Word] = {}
+    for match in _PAIR.finditer(value.value):
+        text, at = match[2], match.start(2)
+        if text[:1] in ("'", '"') and len(text) > 1:
+            text, at = text[1:-1], at + 1
+        line = value.line + value.value.count("\n", 0, at)
+        found[match[1]] = Word((Piece(text, value.file, line, value.start + at),))
+    return found
+
+
+def program_services(view: View) -> list[Service]:
+    """One service a program."""
+    found: list[Service] = []
+    for place in places_of(view):
+        main = _main(place, view)
+        answer = view.node.answers.get(_log_query(main, posixpath.dirname(place.conf))) if main else None
+        file = answer.files[0] if answer is not None and answer.files else None
+        data = file.data if file is not None else b""
+        events = remembered(partial(read_log, data, view.node.utc_offset), "supervisor", data, view.node.utc_offset)
+        groups = _groups(place, view)
+        taken: set[int] = set()
+        for section in _programs(place, view):
+            names = _process_names(section)
+            course = course_of(names, events, view.node.now)
+            found.append(_service(section, place, view, (main, course, groups, taken)))
+            taken.update(found[-1].pids)
+    return found
+
+
+def _process_names(section: IniSection) -> tuple[str, ...]:
+    name = section.name.partition(":")[2]
+    pattern = section.text("process_name", "%(program_name)s").replace("%(program_name)s", name)
+    count = section.text("numprocs", "1")
+    first = int(section.text("numprocs_start", "0")) if section.text("numprocs_start", "0").isdigit() else 0
+    if "%(process_num)" not in pattern or not count.isdigit():
+        return (pattern.replace("%(group_name)s", name),)
+    try:
+        return tuple(pattern % {"process_num": first + i, "group_name": name} for i in range(min(int(count), 64)))
+    except (ValueError, KeyError, TypeError):
+        return (name,)
+
+
+_Seen = tuple[Mapping[str, IniSection], Course | None, Mapping[str, str], set[int]]
+
+
+def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Service:
+    main, course, groups, taken = seen
+    told = _told(section, main, view)
+    roots = _roots(told, place, view, course, taken)
+    name = section.name.partition(":")[2]
+    program = _program(section, place, course, groups.get(name, ""), roots)
+    argv = view.by_pid[roots[0]].argv if roots else told.argv
+    runtime = runtime_of(told.argv) or runtime_of(argv)
+    is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
+    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
+    slots = tuple(_slots(section, told, view))
+    return Service(
+        id=f"{view.name}/{name}", name=name, node=view.name, manager="supervisord", unit=None, container=None,
+        pids=descendants(list(roots), view.by_pid) if roots else (), argv=argv,
+        bindings=quoted_bindings(Known(told_bindings(told, view), (told.said,)), view),
+        env=assignments(told.env, section.file), env_places=tuple(dict.fromkeys(slot.file for slot in slots)),
+        workers=quoted_count(workers, view), log=_log(section, main, view, course), is_app_server=is_app,
+        runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
+        env_slots=slots, files_node=view.name, program=program,
+    )
+
+
+def _roots(told: Told, place: Place, view: View, course: Course | None, taken: set[int]) -> tuple[int, ...]:
+    """Its process by the pid that the log names, else supervisord's children that run its command."""
+    if place.process is None:
+        return ()
+    children = [p for p in view.by_pid.values() if p.ppid == place.process.pid and p.pid not in taken]
+    if course is not None and course.pid:
+        named = [p.pid for p in children if p.pid == course.pid]
+        if named:
+            return tuple(named)
+    tail = told.argv[1:]
+    return tuple(p.pid for p in children if tail and p.argv[-len(tail):] == tail)
+
+
+def _program(section: IniSection, place: Place, course: Course | None, group: str, roots: tuple[int, ...]) -> Program:
+    name = section.name.partition(":")[2]
+    several = section.text("numprocs", "1") not in ("", "1")
+    value = section.get("autostart")
+    span = None if value is None else (value.start, value.start + len(value.value.rstrip()))
+    autostart = section.text("autostart", "true").lower() in _TRUE
+    state = course.state if course is not None else "RUNNING" if roots else "UNKNOWN"
+    if place.process is None:
+        state = "DOWN"
+    elif roots and state not in ("RUNNING", "STARTING"):
+        state = "RUNNING"       # the log was cut or lies elsewhere: what lives, runs
+    elif state == "UNKNOWN" and not autostart:
+        state = "STOPPED"
+    elif state == "EXITED" and course is not None and _starts_again(section, course):
+        state = "BACKOFF"
+    full = name if not several else f"{name}:*"
+    return Program(
+        name=f"{group}:{name}" if group and not several else full, group=group or name, state=state, conf=place.conf,
+        file=section.file, line=section.line, autostart=autostart,
+        autorestart=section.text("autorestart", "unexpected").lower(), autostart_span=span,
+        ended=course.ended if course is not None else "", signal=course.signal if course is not None else 0,
+        expected=course.expected if course is not None else True,
+        ended_at=course.ended_at if course is not None else 0.0,
+        started_at=course.started_at if course is not None else 0.0,
+        restarts=course.restarts if course is not None else 0, unit=place.unit,
+    )
+
+
+def _starts_again(section: IniSection, course: Course) -> bool:
+    policy = section.text("autorestart", "unexpected").lower()
+    return policy in _TRUE or (policy == "unexpected" and not course.expected)
+
+
+def _slots(section: IniSection, told: Told, view: View) -> Iterator[EnvSlot]:
+    """Files that a wrapper reads, then `environment=` of the program, which is made where there is none."""
+    for path in told.env_files:
+        data = view.data(path)
+        if data is not None:
+            yield env_file_slot(view.name, path, data)
+    value = section.get("environment")
+    if value is not None and value.value.strip():
+        end = value.start + len(value.value.rstrip().rstrip(","))
+        yield EnvSlot(view.name, section.file, end, ",{name}={value}", "supervisor")
+    else:
+        yield EnvSlot(view.name, section.file, section.end, "\nenvironment={name}={value}", "supervisor")
+
+
+def log_paths(service: Service, view: View) -> Iterator[Query]:
+    """Where a program writes: the files that it is told, or those that supervisord names itself."""
+    program = service.program
+    assert program is not None
+    for place in places_of(view):
+        for section in _programs(place, view):
+            if (section.file, section.line) == (program.file, program.line):
+                yield from _log_queries(section, _main(place, view), view)
+
+
+def _log_queries(section: IniSection, main: Mapping[str, IniSection], view: View) -> Iterator[ReadFile | ReadGlob]:
+    name = section.name.partition(":")[2]
+    folder = _own(main).text("childlogdir", "/tmp") or "/tmp"  # noqa: S108  supervisord's own default
+    for stream in ("stderr", "stdout"):
+        path = section.text(f"{stream}_logfile").replace("%(program_name)s", name)
+        path = path.replace("%(here)s", posixpath.dirname(section.file))
+        if path.lower() not in _AUTO:
+            if path.startswith("/") and not path.startswith("/dev/"):
+                yield ReadFile(path, LOG_LIMIT, tail=True)
+            continue
+        listing = ReadGlob((f"{folder}/{name}-{stream}---*.log",), limit=1, max_files=PROGRAM_FILES)
+        yield listing
+        answer = view.node.answers.get(listing)
+        files = [f for f in (answer.files if answer is not None else ()) if f.stat is not None]
+        newest = sorted(files, key=lambda f: f.stat.mtime if f.stat is not None else 0.0)[-1:]
+        yield from (ReadFile(file.path, LOG_LIMIT, tail=True) for file in newest)
+
+
+def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
+         course: Course | None) -> Fact[tuple[LogLine, ...]]:
+    """The program's own lines since it was last well, then what supervisord says of it."""
+    lines: list[LogLine] = []
+    read = False
+    for query in _log_queries(section, main, view):
+        answer = view.node.answers.get(query)
+        if not isinstance(query, ReadFile) or answer is None or answer.status != "ok" or not answer.files:
+            continue
+        file, read = answer.files[0], True
+        told = parse_log_file(answer, file.path)
+        old = file.stat is not None and course is not None and file.stat.mtime < course.started_at - 2.0
+        lines += _since_well(told.value) if isinstance(told, Known) and not old else ()
+    if not read:
+        return Unknown("not asked")
+    where = _log_query(main, posixpath.dirname(section.file)).path
+    lines += [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
+    return Known(tuple(lines))
+
+
+def _since_well(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    for index in range(len(lines) - 1, -1, -1):
+        if _OVER.search(lines[index].text):
+            return lines[index + 1:]
+    return lines

@@ -1,0 +1,82 @@
+"""Acting on a part of the machine through whoever manages it there: systemd or supervisord."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from lab.engine import Ran
+from lab.scenario import Role
+from lab.stack import Lab
+
+CTL = ("supervisorctl", "-c", "/etc/supervisor/supervisord.conf")
+_DONE = ("FATAL", "EXITED", "STOPPED")
+
+
+def manager_of(lab: Lab, role: Role) -> str:
+    """The second site and nginx are always units."""
+    return str(lab.params.get("manager", "systemd")) if role == "backend" else "systemd"
+
+
+def start(lab: Lab, role: Role, *, check: bool = True) -> None:
+    """Start what is stopped."""
+    if manager_of(lab, role) == "supervisord":
+        lab.run_in("web", [*CTL, "start", lab.unit(role)], check=check)
+    else:
+        lab.run_in("web", ["systemctl", "start", lab.unit(role)], check=check)
+
+
+def stop(lab: Lab, role: Role) -> None:
+    """Stop it, so that its manager knows."""
+    if manager_of(lab, role) == "supervisord":
+        lab.run_in("web", [*CTL, "stop", lab.unit(role)])
+    else:
+        lab.run_in("web", ["systemctl", "stop", lab.unit(role)])
+
+
+def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
+    """Let it read its files again and begin anew."""
+    if manager_of(lab, role) == "supervisord":
+        before = _pid(lab, role)
+        lab.run_in("web", [*CTL, "update"], check=check)
+        if _pid(lab, role) in ("", "0", before):
+            lab.run_in("web", [*CTL, "restart", lab.unit(role)], check=check)
+    else:
+        lab.run_in("web", ["systemctl", "daemon-reload"])
+        lab.run_in("web", ["systemctl", "restart", lab.unit(role)], check=check)
+
+
+def kill(lab: Lab, role: Role) -> None:
+    """KILL all of its processes, behind its manager's back."""
+    if manager_of(lab, role) == "supervisord":
+        lab.run_in("web", ["sh", "-c", 'kill -9 $(ps -o pid= --pid "$1" --ppid "$1")', "sh", _pid(lab, role)])
+    else:
+        lab.run_in("web", ["systemctl", "kill", "--signal=KILL", f"{lab.unit(role)}.service"])
+
+
+def has_ended(lab: Lab, role: Role, *, once: bool) -> bool:
+    """Down, and nothing will start it again; with `once`, ended at least once."""
+    return _ENDED[manager_of(lab, role)](lab, role, once)
+
+
+def _pid(lab: Lab, role: Role) -> str:
+    return lab.run_in("web", [*CTL, "pid", lab.unit(role)], check=False).text.strip()
+
+
+def _ended_unit(lab: Lab, role: Role, once: bool) -> bool:
+    shown = lab.run_in("web", ["systemctl", "show", "-p", "ActiveState,NRestarts", "--value", lab.unit(role)]).text
+    words = shown.split()
+    return any(word in ("failed", "inactive") for word in words) or (once and "0" not in words)
+
+
+def _ended_program(lab: Lab, role: Role, once: bool) -> bool:
+    shown: Ran = lab.run_in("web", [*CTL, "status", lab.unit(role)], check=False)
+    state = (shown.text.split() + ["", ""])[1]
+    return state in _DONE or (once and state == "BACKOFF") or (once and _has_exited(lab, role))
+
+
+def _has_exited(lab: Lab, role: Role) -> bool:
+    script = 'tac /var/log/supervisor/supervisord.log | sed "/supervisord started/q" | grep -q "exited: $1 (.*not expected"'
+    return lab.run_in("web", ["sh", "-c", script, "sh", lab.unit(role)], check=False).code == 0
+
+
+_ENDED: Mapping[str, Callable[[Lab, Role, bool], bool]] = {"systemd": _ended_unit, "supervisord": _ended_program}

@@ -1,0 +1,128 @@
+"""Programs of supervisord behind a route: the same causes, told by another manager and repaired through it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.causes.envfiles import quote, write_variables
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Repair
+from fixer.model.facts import Evidence, Known
+from fixer.model.plan import ProgramAction, UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import EnvSlot, Service
+from tests.causes.building import NOW, Scene, file, finding_of, listener, log, roots, supervised, unit
+
+CONF = "/etc/supervisor/conf.d/shop.conf"
+TEXT = '[program:shop]\ncommand=/usr/bin/uvicorn shop:app\nautostart=false\nenvironment=MODE="x"\n'
+MISSING = ("  File \"/srv/shop/app.py\", line 2, in <module>", "    KEY = os.environ[\"SHOP_KEY\"]", "KeyError: 'SHOP_KEY'")
+
+
+def scene(made: Service) -> Scene:
+    found = Scene().with_service(made).refused()
+    found.files.append(file(CONF, TEXT))
+    return found
+
+
+def verbs(repair: Repair) -> list[str]:
+    return [s.verb for s in repair.steps if isinstance(s, ProgramAction | UnitAction)]
+
+
+def test_a_stopped_program_is_started() -> None:
+    diagnosis = diagnose(scene(supervised("STOPPED")).snapshot())
+    assert roots(diagnosis) == ["backend-down"]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.evidence[0].source) == ("backend-not-running", "program")
+    assert (found.repairs[0].risk, verbs(found.repairs[0])) == ("safe", ["start"])
+    assert isinstance(found.repairs[0].steps[-1], WaitForListener)
+
+
+def test_a_program_that_no_boot_starts_is_told_to_be() -> None:
+    at = TEXT.index("false")
+    made = supervised("STOPPED", program={"autostart": False, "autostart_span": (at, at + 5)})
+    repair = diagnose(scene(made).snapshot()).findings[0].repairs[0]
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.after == TEXT.replace("false", "true").encode()
+    assert verbs(repair) == ["update"] and "enable it at boot" in repair.summary
+
+
+def test_a_program_that_ended_in_order_stays_away() -> None:
+    found = diagnose(scene(supervised("EXITED", program={"ended": "exit status 0"})).snapshot()).findings[0]
+    assert (found.cause, found.variant, verbs(found.repairs[0])) == ("backend-down", "clean-exit-not-restarted", ["start"])
+
+
+@pytest.mark.parametrize(("enabled", "expected"), [("enabled", ["start"]), ("disabled", ["enable", "start"])])
+def test_a_supervisord_that_does_not_run_is_the_root(enabled: str, expected: list[str]) -> None:
+    own = replace(unit("supervisor.service"), active_state="inactive", unit_file_state=enabled)
+    found = diagnose(scene(supervised("DOWN", program={"unit": own})).snapshot()).findings[0]
+    assert found.cause == "backend-down" and "supervisord does not" in found.summary
+    assert verbs(found.repairs[0]) == expected
+    nobody = diagnose(scene(supervised("DOWN")).snapshot()).findings[0]
+    assert nobody.repairs[0].risk == "manual"
+
+
+def test_one_that_was_killed() -> None:
+    gone = {"signal": 9, "expected": False, "ended": "terminated by SIGKILL", "autorestart": "false"}
+    found = diagnose(scene(supervised("EXITED", program=gone)).snapshot()).findings[0]
+    assert (found.cause, found.variant) == ("crash-killed", "killed-mid-request")
+    assert [verbs(r) for r in found.repairs] == [["start"]]
+
+
+def test_one_that_supervisord_starts_no_more() -> None:
+    gave_up = {"expected": False, "ended": "exit status 1"}
+    lines = log("ConnectionRefusedError: [Errno 111] Connection refused", "gave up: shop entered FATAL state, too many start retries too quickly")
+    found = diagnose(scene(supervised("FATAL", program=gave_up, log=lines)).snapshot()).findings[0]
+    assert (found.cause, found.variant) == ("crash-loop-gave-up", "supervisor-fatal")
+    assert verbs(found.repairs[0]) == ["start"]
+    # it was started again since: what supervisord said then is over
+    again = diagnose(scene(supervised("BACKOFF", program={**gave_up, "restarts": 3}, log=lines)).snapshot()).findings[0]
+    assert again.variant == "crash-loop-below-limit"
+
+
+@pytest.mark.parametrize("state", ["FATAL", "BACKOFF", "STARTING"])
+def test_a_missing_variable_goes_where_the_program_takes_its_others(state: str) -> None:
+    made = supervised(state, program={"restarts": 3, "expected": False, "started_at": NOW - 4}, log=log(*MISSING, ago=1), env_slots=(
+        EnvSlot("local", CONF, len(TEXT) - 1, ",{name}={value}", "supervisor"),), env_places=(CONF,))
+    found = finding_of(diagnose(scene(made).snapshot(), {"SHOP_KEY": "se cret%1"}), "crash-missing-env")
+    repair = found.repairs[0]
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None
+    assert write.after.decode() == TEXT[:-1] + ',SHOP_KEY="se cret%%1"\n'
+    assert b"se cret%%1" in write.mask
+    assert verbs(repair) == ["update"]
+
+
+def test_two_variables_make_one_setting() -> None:
+    made = supervised("FATAL", env_slots=(
+        EnvSlot("local", CONF, len("[program:shop]"), "\nenvironment={name}={value}", "supervisor"),))
+    written = write_variables(scene(made).snapshot(), made, {"A": "1", "B": "it's"})
+    step = written.steps[0]     # type: ignore[union-attr]
+    assert isinstance(step, WriteFile) and step.after is not None
+    assert step.after.startswith(b'[program:shop]\nenvironment=A="1",B="it\'s"\ncommand')
+
+
+@pytest.mark.parametrize("value", ["both ' and \"", "a ;b", "'quoted", "a #b"])
+def test_what_its_format_cannot_hold_is_a_persons_work(value: str) -> None:
+    made = supervised("FATAL", env_slots=(EnvSlot("local", CONF, 0, ",{name}={value}", "supervisor"),))
+    assert "escape" in write_variables(scene(made).snapshot(), made, {"A": value}).why    # type: ignore[union-attr]
+    assert quote('say "x"', "supervisor") == "'say \"x\"'"
+
+
+def test_a_program_on_another_port_is_pointed_at() -> None:
+    made = supervised("RUNNING", 8001)
+    moved = Scene().with_service(made, listener(8001, 300)).refused()
+    assert roots(diagnose(moved.snapshot())) == ["wrong-port"]
+
+
+def test_a_program_that_runs_well_is_left_alone() -> None:
+    well = Scene().with_service(supervised(), listener(8000, 300))
+    assert diagnose(well.snapshot()).findings == ()
+
+
+def test_a_state_that_nobody_knows_is_not_guessed_at() -> None:
+    unknown = Scene().with_service(supervised("UNKNOWN")).refused().snapshot()
+    assert roots(diagnose(unknown)) == []
+    told = replace(unknown.services[0], bindings=Known(()), env=())
+    assert told.running is False
+    assert Evidence("program", "x", "y").source == "program"
