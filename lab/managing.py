@@ -70,12 +70,13 @@ def _ended_unit(lab: Lab, role: Role, once: bool) -> bool:
 
 def _ended_program(lab: Lab, role: Role, once: bool) -> bool:
     shown: Ran = lab.run_in("web", [*CTL, "status", lab.unit(role)], check=False)
-    state = (shown.text.split() + ["", ""])[1]
+    state = [*shown.text.split(), "", ""][1]
     return state in _DONE or (once and state == "BACKOFF") or (once and _has_exited(lab, role))
 
 
 def _has_exited(lab: Lab, role: Role) -> bool:
-    script = 'tac /var/log/supervisor/supervisord.log | sed "/supervisord started/q" | grep -q "exited: $1 (.*not expected"'
+    log = "/var/log/supervisor/supervisord.log"
+    script = f'tac {log} | sed "/supervisord started/q" | grep -q "exited: $1 (.*not expected"'
     return lab.run_in("web", ["sh", "-c", script, "sh", lab.unit(role)], check=False).code == 0
 
 

@@ -195,7 +195,8 @@ def _agree(drawn: Drawn) -> None:
         drawn["backend"] = "backend"
     if drawn.get("mount") == "file":
         drawn["place"] = "confd"
-    if drawn["manager"] == "supervisord" and drawn["stack"] == "host":     # it knows neither drop-ins nor files of variables
+    if drawn["manager"] == "supervisord" and drawn["stack"] == "host":
+        # it knows neither drop-ins nor files of variables
         drawn["port_place"] = {"dropin": "command", "envfile": "wrapper"}.get(
             str(drawn["port_place"]), drawn["port_place"])
         if drawn["port_place"] != "wrapper":
