@@ -232,6 +232,22 @@ def collect(
 
 
 @app.command()
+def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0) -> None:
+    """Remember a healthy deployment, so that what is gone can be started again."""
+    from fixer.app.learning import learn as remember
+
+    result = remember(target, _looking("", wait, no_probe=False))
+    if as_json:
+        from fixer.render.to_json import render
+
+        boundary.emit(render(result))
+    else:
+        from fixer.render.outcome import learned_text
+
+        boundary.emit(learned_text(result))
+
+
+@app.command()
 def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.")]) -> None:
     """Show the page of one cause."""
     from fixer.app.catalogue import page

@@ -6,6 +6,7 @@ FixerError
 │   ├── NoSuchTarget      3
 │   ├── NoNginx           3  no nginx on the target (the hint names the right target if one is known)
 │   └── Unreachable       3  the transport failed: docker or ssh did not answer
+├── NotHealthy            1  learn: what is not well is not remembered
 ├── StepFailed            1  a step of a repair failed; the engine rolls back
 ├── Conflict              1  the present state is neither before nor after: somebody's hand edit
 ├── Locked                4  another repair or undo runs on this target
@@ -60,6 +61,13 @@ class Unreachable(CannotObserve):
     """The transport (docker, ssh) did not answer."""
 
     kind = "unreachable"
+
+
+class NotHealthy(FixerError):
+    """Only a healthy deployment is remembered."""
+
+    exit_code = 1
+    kind = "not-healthy"
 
 
 class StepFailed(FixerError):

@@ -22,7 +22,7 @@ def collect(word: str, looking: Looking, output: str) -> str:
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{output}: there is no such folder", "make the folder first, or name another file")
     with opened(word) as target:
-        capture = observe(target, observe_options(looking))
+        capture = observe(target, observe_options(looking, target.ref))
     data = save(capture)
     _write(path, data)
     return _contents(capture, output, len(data))

@@ -15,6 +15,7 @@ from fixer.app.policies import told
 from fixer.causes import load_causes
 from fixer.diagnose import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
+from fixer.hosts import state
 from fixer.hosts.base import Target
 from fixer.hosts.opening import open_target
 from fixer.hosts.state import accepted_path
@@ -23,6 +24,7 @@ from fixer.model.accepted import Accepted
 from fixer.model.capture import Capture
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known, Unknown
+from fixer.model.learned import LEARNED_FILE
 from fixer.model.query import Command
 from fixer.model.report import Report, VerifyResult
 from fixer.model.snapshot import Snapshot
@@ -54,7 +56,7 @@ def look_at(target: Target, looking: Looking, inputs: Inputs | None = None) -> L
     """One look: what is there now, and what it means."""
     beside = threading.Thread(target=load_causes, daemon=True)     # their import fills the wait for answers
     beside.start()
-    seen = snapshot(collect(target, observe_options(looking)))
+    seen = snapshot(collect(target, observe_options(looking, target.ref)))
     beside.join()
     return judged(target.ref, seen, inputs or {})
 
@@ -72,9 +74,14 @@ def _accepted(ref: TargetRef) -> tuple[Accepted, ...]:
     return load(ref)
 
 
-def observe_options(looking: Looking) -> ObserveOptions:
-    """How the observers are asked."""
-    return ObserveOptions(probe=not looking.no_probe, url=looking.url or None, wait=looking.wait)
+def observe_options(looking: Looking, ref: TargetRef) -> ObserveOptions:
+    """How the observers are asked; what was learned of a machine lies in the state folder of its own `local`."""
+    here = ref.kind == "local"
+    folder = state.target_folder(state.state_root() if here else state.ROOT_STATE, TargetRef("local", ""))
+    return ObserveOptions(
+        probe=not looking.no_probe, url=looking.url or None, wait=looking.wait,
+        learned=f"{folder}/{LEARNED_FILE}" if ref.kind in ("local", "docker", "ssh") else "",
+    )
 
 
 def diagnose(word: str, looking: Looking) -> Report:

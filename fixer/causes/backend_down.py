@@ -16,13 +16,16 @@ How it is told apart
 
 The repair and its safety
   start-service (safe): start it, and where it is disabled at boot, enable it too, since the route needs it; then wait
-  until it accepts connections. Undo stops and disables it again. A program that nobody manages can't be started by
-  fixer: it says what is known of it.
+  until it accepts connections. Undo stops and disables it again.
   unmask-service (disruptive): a mask was most likely put there on purpose, so a person must name the unit
   (`--set unmask=UNIT`); then the mask goes and the unit is started. meet-condition (disruptive): a condition of the
   unit (ConditionPathExists=…) may be meant, so a person chooses: make the file it asks for, or drop the condition.
   Where it is met by now, a start is enough. restart-always (disruptive): for what ends by itself with success, which
   Restart=on-failure does not start again.
+  start-as-unit (disruptive): a program that was started by hand (nohup, a shell in the background) is gone after a
+  reboot. Where `fixer learn` remembered it while it was well, it is started again as a systemd unit that stays: the
+  remembered command, folder and user, its variables from the files where they stood then (a secret that stands in no
+  file is yours to give). Undo stops and removes the unit. Without that, fixer says what is known of it.
 
 By hand
   systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
@@ -39,7 +42,7 @@ from fixer.causes.envfiles import drop_in
 from fixer.causes.failing import is_closed
 from fixer.causes.held_back import condition_evidence, condition_repair, mask_evidence, mask_repair, unmet_condition
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
-from fixer.causes.owners import Owner, owners
+from fixer.causes.owners import Owner, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -48,6 +51,7 @@ from fixer.causes.reading import (
     find_node,
     state_evidence,
 )
+from fixer.causes.remembered import Gone, gone_at, learned_evidence, start_as_unit
 from fixer.causes.starting import is_off_at_boot, start_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -88,6 +92,9 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
     closed = is_closed(endpoint)
+    gone = gone_at(case, endpoint) if closed and placed_owner(case, endpoint) is None else None
+    if gone is not None:
+        return _remembered(case, trouble, gone)
     found = [owner for owner in owners(case, trouble) if not owner.is_unsure]
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
@@ -194,6 +201,22 @@ def _finding(
         detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
         explains=("nginx-not-reloaded",),
+    )
+
+
+def _remembered(case: Case, trouble: Trouble, gone: Gone) -> Finding:
+    """What was learned to listen there was started by hand, and is gone: nothing else starts it again."""
+    endpoint = trouble.endpoint
+    evidence = (
+        learned_evidence(case, gone), config_evidence(case.snapshot, trouble.nginx, endpoint),
+        *absent_evidence(endpoint), *symptom_evidence(case, trouble, is_refused),
+    )
+    return Finding(
+        cause=CAUSE.id, variant="backend-not-running", role="root", confidence="likely",
+        summary=f"{gone.service.name}, started by hand, does not run; nothing listens at {endpoint_text(endpoint)}",
+        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=gone.service.name,
+        node=gone.learned.node, evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(start_as_unit(case, trouble, gone),), explains=("nginx-not-reloaded",),
     )
 
 

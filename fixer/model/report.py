@@ -198,6 +198,29 @@ class AcceptedReport:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedReport:
+    """One application that is remembered: of its variables the names, and those whose value stands in no file."""
+
+    service: str
+    manager: str
+    command: str
+    user: str
+    addresses: tuple[str, ...]
+    variables: tuple[str, ...]
+    unplaced: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LearnReport:
+    """`learn`: what is remembered, and in which file on the machine."""
+
+    schema_version: int
+    target: str
+    file: str
+    services: tuple[LearnedReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CauseReport:
     """One line of the catalogue."""
 

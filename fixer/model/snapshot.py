@@ -6,6 +6,7 @@ from typing import Literal
 
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
+from fixer.model.learned import Learned
 from fixer.model.nginxconf import NginxConfig, Route
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
@@ -217,6 +218,7 @@ class Snapshot:
     notes: tuple[str, ...] = ()
     compose: Compose | None = None
     engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
+    learned: tuple[Learned, ...] = ()
 
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""

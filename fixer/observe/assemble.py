@@ -12,6 +12,7 @@ from fixer.observe.containerservice import logs_query
 from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of
 from fixer.observe.filecontents import contents_of
 from fixer.observe.firewall import engine_firewall, firewall_of
+from fixer.observe.learnedfile import learned_of
 from fixer.observe.nginxes import (
     NginxPlace,
     config_mtime,
@@ -44,9 +45,10 @@ def snapshot(capture: Capture) -> Snapshot:
         nodes=tuple(_node(view) for view in views.values() if view.name != ENGINE),
         nginxes=tuple(_nginx(site, services, views, containers) for site in sites), services=services,
         endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in _routes(s, plans[id(s)], options)),
-        files=contents_of(views, sites, services, containers),
+        files=contents_of(views, sites, services, containers, options.learned),
         notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
         engine_firewall=engine_firewall(views.get(ENGINE)),
+        learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
     )
 
 

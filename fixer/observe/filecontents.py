@@ -12,6 +12,7 @@ from fixer.model.regex import regex
 from fixer.model.snapshot import Container, FileContent, Service
 from fixer.observe.containers import host_path
 from fixer.observe.firewall import RULE_FILES
+from fixer.observe.learnedfile import learned_of
 from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, View, container_of, is_readable
 
@@ -30,16 +31,24 @@ _CERTBOT = regex(rb"#\s*managed by certbot", re.I)
 
 
 def contents_of(views: Mapping[str, View], sites: Iterable[Site], services: Iterable[Service],
-                containers: tuple[Container, ...]) -> tuple[FileContent, ...]:
+                containers: tuple[Container, ...], learned: str = "") -> tuple[FileContent, ...]:
     """Every readable file that matters, once a node and path; a container's file in a mount also as the host's."""
     found: dict[tuple[str, str], FileContent] = {}
-    for node, path in _wanted(views, sites, services, containers):
+    for node, path in (*_wanted(views, sites, services, containers), *_remembered(views, learned)):
         view = views.get(node)
         file = view.files.get(path) if view is not None else None
         if file is not None and is_readable(file) and (node, path) not in found:
             mount = host_path_of(node, file, containers)
             found[node, path] = _content(node, file, single=mount is not None and mount[1])
     return tuple(found.values())
+
+
+def _remembered(views: Mapping[str, View], learned: str) -> Iterator[tuple[str, str]]:
+    """Where the variables of remembered applications stood."""
+    for view in views.values():
+        found = learned_of(view, learned)
+        for service in found.services if found is not None else ():
+            yield from ((view.name, path) for _, path in service.variables if path)
 
 
 def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable[Service],

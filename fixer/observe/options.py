@@ -19,6 +19,7 @@ class ObserveOptions:
     url: str | None = None
     wait: float = 0.0
     repeat: int = 8
+    learned: str = ""      # the file in which `learn` keeps what it remembers of a machine
 
     @property
     def timeout(self) -> float:
@@ -28,7 +29,7 @@ class ObserveOptions:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """As a capture keeps them."""
         return (("probe", "yes" if self.probe else "no"), ("url", self.url or ""), ("wait", str(self.wait)),
-                ("repeat", str(self.repeat)))
+                ("repeat", str(self.repeat)), ("learned", self.learned))
 
 
 def options_from(pairs: Iterable[tuple[str, str]]) -> ObserveOptions:
@@ -38,4 +39,5 @@ def options_from(pairs: Iterable[tuple[str, str]]) -> ObserveOptions:
         wait, repeat = float(values.get("wait", "0")), int(values.get("repeat", "8"))
     except ValueError:
         wait, repeat = 0.0, 8
-    return ObserveOptions(values.get("probe", "yes") == "yes", values.get("url") or None, wait, repeat)
+    return ObserveOptions(values.get("probe", "yes") == "yes", values.get("url") or None, wait, repeat,
+                          values.get("learned", ""))

@@ -25,6 +25,7 @@ from fixer.observe.containerservice import logs_query
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
+from fixer.observe.learnedfile import learned_questions
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import fresh_failures, plan_probes
@@ -75,6 +76,8 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     for view in views.values():
         if view.name != ENGINE:
             asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view)]
+            if view.node.kind == "machine" and options.learned:
+                asked[view.name] += learned_questions(view, options.learned)
     for site in sites:
         asked[site.view.name] += _of_hidden_units(site, services)
     for node, query in _in_question(sites, services, views, containers, options):

@@ -341,8 +341,11 @@ def _log_queries(section: IniSection, main: Mapping[str, IniSection], view: View
 
 def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
          course: Course | None) -> Fact[tuple[LogLine, ...]]:
-    """The program's own lines since it was last well, then what supervisord says of it."""
-    lines: list[LogLine] = []
+    """What supervisord says of it, then the program's own lines since it was last well."""
+    where = _log_query(main, posixpath.dirname(section.file)).path
+    lines = [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
+    # while it is started again and again, what it said before its last end is what matters
+    since = 0.0 if course is None else course.ended_at if course.restarts else course.started_at
     read = False
     for query in _log_queries(section, main, view):
         answer = view.node.answers.get(query)
@@ -350,12 +353,10 @@ def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
             continue
         file, read = answer.files[0], True
         told = parse_log_file(answer, file.path)
-        old = file.stat is not None and course is not None and file.stat.mtime < course.started_at - 2.0
+        old = file.stat is not None and file.stat.mtime < since - 2.0
         lines += _since_well(told.value) if isinstance(told, Known) and not old else ()
     if not read:
         return Unknown("not asked")
-    where = _log_query(main, posixpath.dirname(section.file)).path
-    lines += [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
     return Known(tuple(lines))
 
 

@@ -9,6 +9,7 @@ from fixer.model.report import (
     AcceptedReport,
     CatalogueReport,
     HistoryReport,
+    LearnReport,
     OutcomeKind,
     Proof,
     RepairResult,
@@ -128,6 +129,19 @@ def catalogue_text(catalogue: CatalogueReport) -> str:
         first, *rest = wrap(cause.title, WIDTH - 32)
         lines += [f"  {pad(cause.id, 29)} {first}", *(" " * 32 + line for line in rest)]
     return "\n".join([*lines, "", "One page each: fixer explain CAUSE"]) + "\n"
+
+
+def learned_text(result: LearnReport) -> str:
+    """What is remembered, and what would have to be given by a person should it have to be started."""
+    lines = [f"{len(result.services)} remembered in {clean(result.file)}"]
+    for service in result.services:
+        lines += _item(f"{clean(service.service)} at {clean(', '.join(service.addresses))}, user {clean(service.user)}")
+        lines += _item(clean(service.command) or "its command holds a secret and is not kept")
+        if service.variables:
+            lines += _item(f"variables, by name only: {clean(', '.join(service.variables))}")
+        if service.unplaced:
+            lines += _item(f"found in no file: {clean(', '.join(service.unplaced))}")
+    return "\n".join(lines) + "\n"
 
 
 def failure_text(message: str, hint: str) -> str:

@@ -12,6 +12,7 @@ from fixer.model.report import (
     CatalogueReport,
     Failure,
     HistoryReport,
+    LearnReport,
     Proof,
     RepairResult,
     Report,
@@ -40,6 +41,7 @@ def schemas() -> dict[str, Schema]:
             "history": _object(HistoryReport),
             "ignore": _object(AcceptedReport),
             "causes": _object(CatalogueReport),
+            "learn": _object(LearnReport),
         }.items()
     }
 

@@ -12,6 +12,7 @@ from fixer.model.report import (
     CatalogueReport,
     Failure,
     HistoryReport,
+    LearnReport,
     RepairResult,
     Report,
     UndoResult,
@@ -19,7 +20,7 @@ from fixer.model.report import (
 )
 
 Document: TypeAlias = (
-    Report | VerifyResult | RepairResult | UndoResult | HistoryReport | AcceptedReport | CatalogueReport | Failure
+    Report | VerifyResult | RepairResult | UndoResult | HistoryReport | AcceptedReport | CatalogueReport | Failure | LearnReport
 )
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 

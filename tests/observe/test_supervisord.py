@@ -185,7 +185,10 @@ def test_its_own_lines_since_it_was_well_then_supervisords() -> None:
     found = shop(DAEMON, log=log, err=err).log
     assert isinstance(found, Known)
     assert [line.text for line in found.value] == [
-        "KeyError: 'NEW'", "spawned: 'shop' with pid 5", "exited: shop (exit status 1; not expected)"]
+        "spawned: 'shop' with pid 5", "exited: shop (exit status 1; not expected)", "KeyError: 'NEW'"]
+    # the next try has begun and said nothing yet
+    again = shop(DAEMON, log=log + said((0.2, "spawned: 'shop' with pid 6")), err=err).log
+    assert isinstance(again, Known) and again.value[-1].text == "KeyError: 'NEW'"
     made = answers(log=said((-9, "spawned: 'shop' with pid 5")), err=err)
     # a file that is older than the last start tells nothing of it
     found = next(s for s in snapshot(capture(node(made, site=SITE, running=[DAEMON]))).services if s.program).log

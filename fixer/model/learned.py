@@ -1,0 +1,66 @@
+"""What `fixer learn` remembers of a healthy deployment: commands, ports, users, names of variables, never a value."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import field
+
+from fixer.model.record import dataclass
+
+LEARNED_FILE = "learned.json"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedService:
+    """One application behind nginx as it was when all was well.
+
+    `addresses` are (host, port, unix socket or empty) that nginx reached it at. `variables` are (name, file): the
+    names that it was started with and where each one's value stood then, empty where no file was found that holds it,
+    `.` where it was the working directory itself.
+    """
+
+    name: str
+    manager: str
+    runtime: str
+    argv: tuple[str, ...]
+    directory: str
+    user: str
+    addresses: tuple[tuple[str, int, str], ...]
+    variables: tuple[tuple[str, str], ...]
+    complete: bool = True        # false where its command held what may not be remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A healthy deployment. `at` is the node's time then, `where` the file that says it."""
+
+    node: str
+    at: float
+    where: str
+    services: tuple[LearnedService, ...] = field(default_factory=tuple)
+
+
+def learned_to_json(learned: Learned) -> bytes:
+    """The file's bytes."""
+    services = [dataclasses.asdict(service) for service in learned.services]
+    return (json.dumps({"version": VERSION, "at": learned.at, "services": services}, indent=1) + "\n").encode()
+
+
+def learned_from_json(data: bytes, node: str, where: str) -> Learned | None:
+    """What the file says; None where it is not ours or damaged."""
+    try:
+        found = json.loads(data)
+        if found["version"] != VERSION:
+            return None
+        services = tuple(
+            LearnedService(
+                str(s["name"]), str(s["manager"]), str(s["runtime"]), tuple(map(str, s["argv"])), str(s["directory"]),
+                str(s["user"]), tuple((str(h), int(p), str(u)) for h, p, u in s["addresses"]),
+                tuple((str(n), str(f)) for n, f in s["variables"]), bool(s["complete"]),
+            ) for s in found["services"]
+        )
+        return Learned(node, float(found["at"]), where, services)
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,124 @@
+"""From a healthy look to what is worth remembering, and where the values of its variables stand."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Mapping
+
+from fixer.model.facts import Known
+from fixer.model.learned import LearnedService
+from fixer.model.query import ReadFile, ReadGlob
+from fixer.model.record import dataclass
+from fixer.model.redact import is_secret_name, redact_text
+from fixer.model.regex import regex
+from fixer.model.snapshot import Endpoint, Process, Service, Snapshot
+from fixer.observe.envfiles import read_env_file
+
+ENVIRON_LIMIT = 128 << 10
+_OF_SHELLS = frozenset((
+    "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "USER", "LOGNAME", "SHELL", "MAIL", "HOSTNAME", "PS1",
+    "TMPDIR", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "LS_COLORS", "EDITOR", "PAGER", "DISPLAY",
+    "INVOCATION_ID", "JOURNAL_STREAM",
+    "SYSTEMD_EXEC_PID", "NOTIFY_SOCKET", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "DEBIAN_FRONTEND",
+    "CREDENTIALS_DIRECTORY",
+    "LANG", "LANGUAGE", "container", "DBUS_SESSION_BUS_ADDRESS", "SUPERVISOR_ENABLED", "SUPERVISOR_PROCESS_NAME",
+    "SUPERVISOR_GROUP_NAME", "SUPERVISOR_SERVER_URL", "LISTEN_FDS", "LISTEN_PID", "MAINPID",
+))
+_KEEPERS = (".env", ".env.*", "*.env", "env", "*.sh", "bin/*", "start*", "run*", "conf/*", "config/*.env")
+_PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
+_SECRET_OPTION = regex(r"^--?[A-Za-z-]*(?:secret|token|password|passwd|api-?key)[A-Za-z-]*(?:=.+)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An application to remember: its service, its main process, the addresses that lead to it."""
+
+    service: Service
+    process: Process
+    addresses: tuple[tuple[str, int, str], ...]
+
+
+def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """The applications of machines that routes rely on and that listen there."""
+    found: dict[str, tuple[Service, list[Endpoint]]] = {}
+    for endpoint in snapshot.endpoints:
+        service = snapshot.service(endpoint.holder or "")
+        if service is not None and service.is_app_server and service.container is None and service.pids:
+            found.setdefault(service.id, (service, []))[1].append(endpoint)
+    made = []
+    for service, endpoints in found.values():
+        process = _main_process(snapshot, service)
+        if process is not None:
+            addresses = tuple(dict.fromkeys((e.host, e.port, e.unix or "") for e in endpoints))
+            made.append(Candidate(service, process, addresses))
+    return tuple(made)
+
+
+def _main_process(snapshot: Snapshot, service: Service) -> Process | None:
+    processes = snapshot.node(service.node).processes
+    mine = [p for p in processes.value if p.pid in service.pids] if isinstance(processes, Known) else []
+    pids = {p.pid for p in mine}
+    return next((p for p in mine if p.ppid not in pids), None)
+
+
+def environ_query(candidate: Candidate) -> ReadFile:
+    """The variables of its process. The answer never goes into a capture."""
+    return ReadFile(f"/proc/{candidate.process.pid}/environ", ENVIRON_LIMIT)
+
+
+def value_queries(candidate: Candidate) -> tuple[ReadFile | ReadGlob, ...]:
+    """Files in which such a deployment keeps its variables."""
+    directory = candidate.process.cwd.value if isinstance(candidate.process.cwd, Known) else "/"
+    if directory == "/":
+        return (ReadGlob(("/etc/default/*",), 1 << 16, 100), ReadFile("/etc/passwd"))
+    above = posixpath.dirname(directory)
+    patterns = [f"{folder}/{name}" for folder in (directory, above) if folder != "/" for name in _KEEPERS]
+    return (ReadGlob((*patterns, "/etc/default/*", "/etc/environment"), 1 << 16, 200), ReadFile("/etc/passwd"))
+
+
+def remembered_service(
+    candidate: Candidate, environ: bytes, files: Mapping[str, bytes], users: Mapping[int, str],
+) -> LearnedService:
+    """What is kept of it: of its variables only names, each with the file that holds the very value it runs with."""
+    service, process = candidate.service, candidate.process
+    values = dict(_pairs(environ))
+    texts = {path: read_env_file(path, data) for path, data in files.items()}
+    directory = process.cwd.value if isinstance(process.cwd, Known) else "/"
+    variables = []
+    for name, value in values.items():
+        if name not in _OF_SHELLS and not name.startswith(_PREFIXES):
+            holder = next((path for path, found in texts.items() if name in found and found[name].text == value), "")
+            variables.append((name, "." if value == directory and not is_secret_name(name) else holder))
+    argv = _argv(process)
+    return LearnedService(
+        name=service.name.partition("[")[0], manager=service.manager, runtime=service.runtime,
+        argv=argv, directory=directory,
+        user=users.get(process.uid, str(process.uid)), addresses=candidate.addresses,
+        variables=tuple(sorted(variables)), complete=bool(argv),
+    )
+
+
+def _argv(process: Process) -> tuple[str, ...]:
+    """Its command, the program by its whole path; nothing at all where a word of it is a secret."""
+    words = list(process.argv)
+    if not words or redact_text(" ".join(words)) != " ".join(words) or any(map(_SECRET_OPTION.match, words)):
+        return ()
+    if not words[0].startswith("/"):
+        if not isinstance(process.exe, Known):
+            return ()
+        words[0] = process.exe.value
+    return tuple(words)
+
+
+def _pairs(environ: bytes) -> Iterable[tuple[str, str]]:
+    for part in environ.split(b"\0"):
+        name, found, value = part.decode("latin-1").partition("=")
+        if found and name:
+            yield name, value
+
+
+def users_of(passwd: bytes) -> dict[int, str]:
+    """uid -> name of an /etc/passwd."""
+    rows = [line.split(":") for line in passwd.decode("utf-8", "replace").splitlines()]
+    return {int(row[2]): row[0] for row in reversed(rows) if len(row) > 2 and row[2].isdigit()}
+
