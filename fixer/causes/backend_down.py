@@ -161,7 +161,7 @@ def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tu
         return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)
     also = " and enable it at boot" if is_off_at_boot(service) else ""
     first = Repair(START, "safe", f"start {service.name}{also}", steps)
-    if variant != "clean-exit-not-restarted":
+    if variant != "clean-exit-not-restarted" or service.unit is None:
         return (first,)
     kept = drop_in(case.snapshot, service, "Restart=always\n", "50-badgateway-restart.conf")
     if isinstance(kept, NoPlace):

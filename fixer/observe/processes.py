@@ -146,6 +146,8 @@ def _cgroup_root(files: Mapping[str, FileAnswer]) -> str:
 
 
 def _below(path: str, root: str) -> str:
+    if path and root.startswith(path.rstrip("/") + "/"):
+        return "/"        # `docker exec` starts above the place where the machine's own init moved to
     inside = bool(root) and (path == root or path.startswith(root + "/"))
     return (path[len(root) :] or "/") if inside else path
 

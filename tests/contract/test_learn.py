@@ -13,24 +13,24 @@ import pytest
 from lab import images
 from tests.contract.sshbox import docker, unique
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SECRET = "correct horse$5%battery"
 APP = '''import os
 KEY = os.environ["DESK_SECRET"]
 async def app(scope, receive, send):
     if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200 if KEY == "%s" else 500, "headers": []})
+        await send({"type": "http.response.start", "status": 200 if KEY == "VALUE" else 500, "headers": []})
         await send({"type": "http.response.body", "body": b"desk"})
-''' % SECRET
+'''.replace("VALUE", SECRET)
 START = """#!/bin/sh
 # as the guide does it
 cd /srv/desk || exit 1
 export PYTHONPATH=/srv/desk
-export DESK_SECRET='%s'
+export DESK_SECRET='VALUE'
 export DESK_MODE="plain"
 nohup uvicorn desk:app --host 127.0.0.1 --port 9401 >/tmp/desk.log 2>&1 </dev/null &
-""" % SECRET
+""".replace("VALUE", SECRET)
 SITE = "server {\n  listen 8080;\n  location / { proxy_pass http://127.0.0.1:9401; }\n}\n"
 
 

@@ -23,7 +23,7 @@ from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFi
 from tests.contract import sshbox
 from tests.contract.sshbox import Box, docker
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
 CONFIG = """
 Host web1

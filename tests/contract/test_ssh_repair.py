@@ -12,7 +12,7 @@ import pytest
 from tests.contract import sshbox
 from tests.contract.sshbox import Box
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SITE = "server {\n  listen 8080;\n  # the desk\n  location / { proxy_pass http://127.0.0.1:9402; }\n}\n"
 UNIT = """[Service]

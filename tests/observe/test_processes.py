@@ -58,6 +58,15 @@ def test_inside_a_container_paths_begin_with_its_own() -> None:
     assert (table[8].unit, table[8].cgroup, table[9].cgroup) == ("back.service", "/system.slice/back.service", "/")
 
 
+def test_what_was_started_into_a_machine_from_outside_is_its_own() -> None:
+    outer = f"/docker/{CONTAINER}"
+    table = parse_processes(processes(
+        process(1, ["init"], cgroup=f"{outer}{outer}/init.scope"), process(9, ["y"], cgroup=outer),
+        process(8, ["x"], cgroup=f"{outer}{outer}/system.slice/back.service"),
+    ), NOW)
+    assert (table.by_pid()[9].cgroup, table.by_pid()[8].unit, table.containers) == ("/", "back.service", {})
+
+
 def test_processes_of_this_machines_containers_are_told() -> None:
     table = parse_processes(processes(
         process(1, ["init"], cgroup="/init.scope"), process(7, ["nginx"], cgroup=f"/system.slice/docker-{CONTAINER}.scope"),
