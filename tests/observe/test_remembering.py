@@ -1,0 +1,83 @@
+"""What is worth remembering of a healthy look: names of variables and where their values stand, never a value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.model.capture import Capture
+from fixer.model.facts import Known, Unknown
+from fixer.model.learned import Learned, LearnedService, learned_to_json
+from fixer.model.query import Answer, ReadFile, ReadGlob
+from fixer.model.target import TargetRef
+from fixer.observe.assemble import snapshot
+from fixer.observe.options import ObserveOptions, options_from
+from fixer.observe.questions import follow_up
+from fixer.observe.remembering import Candidate, candidates, environ_query, remembered_service, users_of, value_queries
+from tests.observe.made import file, node, process, sockets, tcp_row
+
+SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+ARGV = ["/usr/bin/python3", "/usr/bin/uvicorn", "shop:app", "--port", "8000"]
+WHERE = "/var/lib/badgateway/targets/local/learned.json"
+OPTIONS = ObserveOptions(probe=False, learned=WHERE)
+
+
+def looked(argv: list[str] = ARGV, **more: object) -> Capture:
+    made = node(site=SITE, running=[process(71, argv, comm="uvicorn", exe="/usr/bin/python3.13", cwd="/srv/shop", uid=33)],
+                listening=sockets([tcp_row("127.0.0.1", 8000, 9)], {9: [71]}), **more)  # type: ignore[arg-type]
+    return Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())
+
+
+def candidate(argv: list[str] = ARGV) -> Candidate:
+    (found,) = candidates(snapshot(looked(argv)))
+    return found
+
+
+def remembered(argv: list[str] = ARGV, environ: bytes = b"", files: dict[str, bytes] | None = None) -> LearnedService:
+    return remembered_service(candidate(argv), environ, files or {}, users_of(b"root:x:0:0::/:/bin/sh\nwww:x:33:33::/:\nbad\n"))
+
+
+def test_an_application_that_a_route_relies_on() -> None:
+    found = candidate()
+    assert (found.process.pid, found.addresses) == (71, (("127.0.0.1", 8000, ""),))
+    assert environ_query(found).path == "/proc/71/environ"
+    asked = value_queries(found)
+    assert isinstance(asked[0], ReadGlob) and {"/srv/shop/.env", "/srv/*.sh", "/etc/default/*"} <= set(asked[0].patterns)
+    rooted = replace(found, process=replace(found.process, cwd=Unknown("denied")))
+    assert value_queries(rooted)[0] == ReadGlob(("/etc/default/*",), 1 << 16, 100)
+
+
+def test_names_with_the_file_that_holds_the_very_value() -> None:
+    environ = b"PATH=/bin\0LC_ALL=C\0KEY=one\0MODE=x\0PYTHONPATH=/srv/shop\0API_TOKEN=/srv/shop\0broken\0"
+    found = remembered(environ=environ, files={"/srv/shop/.env": b"KEY=other\nMODE=x\n", "/srv/shop/start.sh": b"export KEY='one'\n"})
+    assert dict(found.variables) == {"KEY": "/srv/shop/start.sh", "MODE": "/srv/shop/.env", "PYTHONPATH": ".", "API_TOKEN": ""}
+    assert (found.user, found.directory, found.argv, found.complete) == ("www", "/srv/shop", tuple(ARGV), True)
+
+
+def test_a_command_with_a_secret_is_not_kept() -> None:
+    for word in ("--api-token", "DB_PASSWORD=x"):
+        found = remembered([*ARGV, word, "abc"])
+        assert (found.argv, found.complete) == ((), False)
+
+
+def test_a_program_by_its_whole_path() -> None:
+    assert remembered(["uvicorn", *ARGV[2:]]).argv[0] == "/usr/bin/python3.13"
+    found = candidate(["uvicorn", *ARGV[2:]])
+    hidden = replace(found, process=replace(found.process, exe=Unknown("denied"), cwd=Known("/")))
+    assert remembered_service(hidden, b"", {}, {}).argv == ()
+    assert remembered_service(hidden, b"", {}, {}).user == "33"
+
+
+def test_the_memory_is_read_and_its_files_where_something_is_gone() -> None:
+    assert ReadFile(WHERE) in follow_up(looked(), OPTIONS)["local"]
+    made = LearnedService("uvicorn", "none", "uvicorn", tuple(ARGV), "/srv/shop", "www", (("127.0.0.1", 8000, ""),), (("KEY", "/srv/shop/.env"),))
+    answer = {ReadFile(WHERE): Answer("ok", files=(file(WHERE, learned_to_json(Learned("", 1.0, "", (made,)))),))}
+    calm = looked(answers=answer)
+    env = ReadFile("/srv/shop/.env", 1 << 16)
+    assert env not in follow_up(calm, OPTIONS)["local"]
+    silent = Capture(calm.target, (node(answer, site=SITE),), (), OPTIONS.pairs())
+    assert env in follow_up(silent, OPTIONS)["local"]
+    read = node({**answer, env: Answer("ok", files=(file("/srv/shop/.env", "KEY=one\n"),))}, site=SITE)
+    seen = snapshot(Capture(calm.target, (read,), (), OPTIONS.pairs()))
+    assert seen.learned[0].services == (made,)
+    assert seen.file("local", "/srv/shop/.env") is not None
+    assert options_from(OPTIONS.pairs()) == OPTIONS
