@@ -85,6 +85,22 @@ def _quoted_mark(name: bytes, value: bytes) -> bytes:
     return _value(name, value).replace(b"[redacted: value]", b"[redacted:value]")
 
 
+_PROGRAM_ENVIRONMENT = regex(rb"^(environment[ \t]*=)((?:[^\n]*)(?:\n[ \t]+[^\n]*)*)$", re.MULTILINE | re.IGNORECASE)
+_PROGRAM_PAIR = regex(rb"(" + _NAME + rb")([ \t]*=[ \t]*)(\"[^\"]*\"|'[^']*'|[^,\s]*)")
+
+
+def redact_program(data: bytes) -> bytes:
+    """A file of supervisord's: values of environment= go, all else is masked as any text."""
+    return redact_bytes(_PROGRAM_ENVIRONMENT.sub(lambda m: m[1] + _PROGRAM_PAIR.sub(_program_value, m[2]), data))
+
+
+def _program_value(match: re.Match[bytes]) -> bytes:
+    name, equals, value = match[1], match[2], match[3]
+    if value[:1] in (b"'", b'"') and len(value) > 1:
+        return name + equals + value[:1] + _value(name, value[1:-1]) + value[-1:]
+    return name + equals + _quoted_mark(name, value)
+
+
 def redact_yaml(data: bytes) -> bytes:
     """A compose file: values below `environment:` go, mapping or list, on lines of their own or in one."""
     lines = data.decode("latin-1").split("\n")
@@ -203,6 +219,8 @@ def redact_file(path: str, data: bytes) -> bytes:
         return redact_yaml(data)
     if "/systemd/" in path and path.endswith((".service", ".conf")):
         return redact_unit(data)
+    if b"[supervisord]" in data or b"[program:" in data:
+        return redact_program(data)
     if path.endswith((".py", ".js", ".rb")):
         return redact_bytes(data)
     if data.startswith(b"#!"):

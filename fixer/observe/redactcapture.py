@@ -15,6 +15,7 @@ from fixer.model.query import (
     Probe,
     Query,
     ReadFile,
+    ReadGlob,
 )
 from fixer.observe.redact import (
     redact_bytes,
@@ -23,9 +24,10 @@ from fixer.observe.redact import (
     redact_inspect,
     redact_nginx,
     redact_probe,
+    redact_program,
     redact_unit,
 )
-from fixer.observe.view import UNIT_FILES
+from fixer.observe.view import PROGRAM_FILES, UNIT_FILES
 
 _BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
     "systemctl-show": redact_unit, "docker-project": redact_inspect, "docker-container": redact_inspect,
@@ -57,6 +59,8 @@ def _answer(query: Query, answer: Answer) -> Answer:
             return _files(answer, lambda f: redact_bytes(f.data))
         case ReadFile():
             return _files(answer, lambda f: f.data if f.path == "/etc/hosts" else redact_file(f.path, f.data))
+        case ReadGlob() if query.max_files == PROGRAM_FILES:
+            return _files(answer, lambda f: redact_program(f.data))
         case _ if query == UNIT_FILES:
             return _files(answer, lambda f: redact_unit(f.data))
         case _:
