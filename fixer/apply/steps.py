@@ -39,10 +39,8 @@ def perform_step(step: Step, nodes: Nodes) -> str:
             nginx.reload(step, nodes.runner(step.node))
         case DaemonReload():
             units.daemon_reload(nodes.runner(step.node))
-        case UnitAction():
-            units.apply_unit(step, nodes.runner(step.node))
-        case ProgramAction():
-            programs.apply_program(step, nodes.runner(step.node))
+        case UnitAction() | ProgramAction():
+            _act(step, nodes)
         case ContainerAction():
             containers.apply_container(step, nodes.engine())
         case ComposeUp():
@@ -60,6 +58,13 @@ def perform_step(step: Step, nodes: Nodes) -> str:
         case _:
             assert_never(step)
     return ""
+
+
+def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> None:
+    if isinstance(step, UnitAction):
+        units.apply_unit(step, nodes.runner(step.node))
+    else:
+        programs.apply_program(step, nodes.runner(step.node))
 
 
 def _change_network(step: NetworkAction | ChangeRule, nodes: Nodes) -> None:

@@ -50,10 +50,8 @@ def _words(step: Step) -> str:
             return "reload nginx (nginx -t first)"
         case DaemonReload():
             return "let systemd read its unit files again (systemctl daemon-reload)"
-        case UnitAction():
-            return _unit_words(step)
-        case ProgramAction():
-            return _program_words(step)
+        case UnitAction() | ProgramAction():
+            return _unit_words(step) if isinstance(step, UnitAction) else _program_words(step)
         case ContainerAction():
             return f"{step.verb} container {step.name}" + _detail(step.describe)
         case ComposeUp():

@@ -20,7 +20,8 @@ from fixer.model.report import (
 )
 
 Document: TypeAlias = (
-    Report | VerifyResult | RepairResult | UndoResult | HistoryReport | AcceptedReport | CatalogueReport | Failure | LearnReport
+    Report | VerifyResult | RepairResult | UndoResult | HistoryReport | AcceptedReport | CatalogueReport | Failure
+    | LearnReport
 )
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
