@@ -222,10 +222,24 @@ def history(
 
 @app.command()
 def collect(
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The bundle to write (tar.gz).")],
-    target: Target = "local", *, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
+    target: Target = "local", *,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", show_default=False,
+                                        help="The bundle to write (tar.gz).")] = "",
+    script: Annotated[bool, typer.Option(
+        "--script", help="Print a POSIX sh script that writes such a bundle where nothing may be installed.")] = False,
+    url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Save redacted evidence as a bundle."""
+    if script:
+        from fixer.observe.fromscript import script as printed
+
+        if output or target != "local":
+            raise UsageError("--script takes neither a target nor --output",
+                             "fixer collect --script >collect.sh; there: sh collect.sh incident.bundle")
+        boundary.emit(printed())
+        return
+    if not output:
+        raise UsageError("collect needs the name of a file: --output FILE", "or --script, for a host to run it on")
     from fixer.app.bundles import collect as save
 
     boundary.emit(save(target, _looking(url, wait, no_probe), output))

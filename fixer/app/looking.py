@@ -48,8 +48,9 @@ def opened(word: str) -> Iterator[Target]:
 
 def _load(data: bytes) -> Capture:
     from fixer.observe.bundle import load
+    from fixer.observe.fromscript import is_script_bundle, load_script
 
-    return load(data)
+    return load_script(data) if is_script_bundle(data) else load(data)
 
 
 def look_at(target: Target, looking: Looking, inputs: Inputs | None = None) -> Look:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 
 from fixer.hosts import commands, frames, plainprobe, probing
@@ -120,6 +120,23 @@ class RoundOutput:
             frames.split_real(parts.get("real", b""), order), contents,
             frozenset(frames.split_lines(parts.get("hidden", b""), prefix)),
         )
+
+    def dynamic_file(self, groups: Sequence[str], path: str, limit: int, *, tail: bool) -> Answer:
+        """A file that a collect script found by itself."""
+        for name in groups:
+            group = self._group(name)
+            if path in group.stats:
+                file = self._file(path, limit, tail, group)
+                return Answer(file.status, files=(file,))
+        return Answer("failed", message="the collect script did not ask for it")
+
+    def dynamic_glob(self, name: str, patterns: Sequence[str]) -> Answer:
+        """The files among those that match, with their stat alone."""
+        from fnmatch import fnmatchcase  # only collect scripts need it
+
+        group = self._group(name)
+        paths = sorted(path for path in group.stats if any(fnmatchcase(path, pattern) for pattern in patterns))
+        return Answer("ok", files=tuple(self._file(path, 1, True, group) for path in paths))
 
     def _reading(self, name: str, query: Reading, group: Group) -> Answer:
         if isinstance(query, ReadFile):

@@ -7,11 +7,11 @@ import unicodedata
 
 from fixer.model.regex import regex
 
-_WORDS = (
+TELLING_WORDS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
     r"|SALT|DSN|(?:DATABASE|DB|REDIS|BROKER|AMQP|MONGO|POSTGRES|MYSQL|SENTRY)_?UR[IL]|CONNECTION_?STRING|COOKIE|SESSION_?KEY|AUTH"
 )
-_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{_WORDS})[A-Z0-9]*|KEY)(?:$|[_.-])", re.IGNORECASE)
+_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{TELLING_WORDS})[A-Z0-9]*|KEY)(?:$|[_.-])", re.IGNORECASE)
 _PLAIN_NAME = regex(
     r"(?:_|-|^)(?:FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$|^auth_basic|^AUTHOR"
     r"|^PassEnvironment$|.*_pass$|^proxy_cookie",

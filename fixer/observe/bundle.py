@@ -94,12 +94,13 @@ def _capture_json(capture: Capture, blobs: dict[bytes, str]) -> dict[str, object
         "nodes": [{
             "name": node.name, "kind": node.kind, "now": node.now, "root": node.root, "utc_offset": node.utc_offset,
             "unreachable": node.unreachable,
-            "answers": [{"query": _query_json(q), **_answer_json(a, blobs)} for q, a in node.answers.items()],
+            "answers": [{"query": query_json(q), **_answer_json(a, blobs)} for q, a in node.answers.items()],
         } for node in capture.nodes],
     }
 
 
-def _query_json(query: Query) -> dict[str, object]:
+def query_json(query: Query) -> dict[str, object]:
+    """A query as plain data."""
     fields = {f.name: getattr(query, f.name) for f in dataclasses.fields(query)}
     return {"type": type(query).__name__, **fields}
 
@@ -134,7 +135,7 @@ class _Reader:
 
     def _node(self, item: Json) -> NodeCapture:
         node = _object(item)
-        answers = {_query(_object(a)["query"]): self._answer(_object(a)) for a in _list(node["answers"])}
+        answers = {query_from_json(_object(a)["query"]): self._answer(_object(a)) for a in _list(node["answers"])}
         return NodeCapture(
             _text(node["name"]), cast(NodeKind, _one_of(node["kind"], NodeKind)), _number(node["now"]),
             node["root"] is True, answers, _number(node["utc_offset"]), _text(node["unreachable"]),
@@ -172,7 +173,8 @@ def _stat(stat: Mapping[str, Json]) -> FileStat:
     )
 
 
-def _query(item: Json) -> Query:
+def query_from_json(item: Json) -> Query:
+    """A query that was described so; ValueError or TypeError where it is none."""
     data = dict(_object(item))
     made = _QUERIES[_text(data.pop("type"))]
     fields = {k: tuple(map(_text, v)) if isinstance(v, list) else v for k, v in data.items()}

@@ -1,0 +1,115 @@
+#!/bin/sh
+# Evidence about nginx and what is behind it, for `fixer diagnose bundle:FILE`. Made by `fixer collect --script`.
+# It changes nothing, and asks only listeners of this very machine, each once. Secrets are masked before anything is
+# written. Run it as root:   sh collect.sh incident.bundle     or   sh collect.sh >incident.bundle
+set -u
+out=${1:-}
+if ! command -v awk >/dev/null 2>&1; then echo "awk is needed, to mask secrets" >&2; exit 3; fi
+if [ "$out" ] && [ -e "$out" ]; then echo "$out exists already: name a file that does not" >&2; exit 2; fi
+if [ -z "$out" ] && [ -t 1 ]; then echo "name a file to write, or redirect the output" >&2; exit 2; fi
+umask 077
+@ROUND@
+units() {
+  for f in /etc/systemd/system/*.service; do
+    [ -e "$f" ] || [ -h "$f" ] || continue
+    u=${f##*/}
+    case $u in *@.service|dbus-org*|sshd.service|syslog.service) ;; *) printf '%s\n' "$u" ;; esac
+  done
+  systemctl list-units --failed --no-legend --plain --no-pager --full --type=service 2>/dev/null | while read -r u x; do
+    printf '%s\n' "$u"
+  done
+  printf 'nginx.service\n'
+}
+journals() {
+  [ -d /run/systemd/system ] && have journalctl || return 0
+  for u in $(units | sort -u | head -n 12); do
+    item "journal out $u"; journalctl --quiet --no-pager -o short-unix -n @LINES@ -u "$u"
+  done
+}
+told_files() {
+  cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null |
+    sed -n 's/^[ \t]*EnvironmentFile[ \t]*=[ \t]*-\{0,1\}//p; s/^[ \t]*ExecStart[ \t]*=[ \t]*[-@:+!]*\([^ \t]*\).*/\1/p'
+  sed -n 's/^command[ \t]*=[ \t]*\([^ \t]*\).*/\1/p' /etc/supervisor/conf.d/*.conf 2>/dev/null
+}
+told() {
+  set --
+  for f in $(told_files | sort -u | head -n 40); do
+    case $f in
+      /usr/bin/*|/usr/sbin/*|/bin/*|/sbin/*|/usr/lib/*) continue ;;
+      /*) ;; *) continue ;;
+    esac
+    [ -f "$f" ] || continue
+    [ "$(head -c 4 "$f" | tr -d '\0')" != "$(printf '\177ELF')" ] && set -- "$@" "$P$f"
+  done
+  facts gtold beginnings @FILE@ "$@"
+}
+outputs() {
+  set --
+  for p in /proc/[0-9]*; do
+    case $(tr '\0' ' ' <"$p/cmdline") in *python*|*uvicorn*|*gunicorn*|*hypercorn*|*node*) ;; *) continue ;; esac
+    [ -f "$p/fd/1" ] && [ $# -lt 20 ] && set -- "$@" "$P$p/fd/1"
+  done
+  facts gout ends @FILE@ "$@"
+  set --
+  for f in /var/log/supervisor/*.log; do [ -f "$f" ] && [ $# -lt 30 ] && set -- "$@" "$P$f"; done
+  facts gsup ends @FILE@ "$@"
+}
+names() {
+  cat /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled/* 2>/dev/null | tr ';{' '\n\n'
+}
+resolved() {
+  have getent || return 0
+  names | sed -n 's/^[ \t]*\(proxy_pass[ \t]*["'"'"']\{0,1\}https\{0,1\}:\/\/\|server[ \t][ \t]*["'"'"']\{0,1\}\)\([A-Za-z][A-Za-z0-9_.-]*\).*/\2/p' |
+    sort -u | head -n 10 | while read -r h; do item "resolve out $h"; $T ${T:+3} getent ahosts "$h"; done
+}
+ports() {
+  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '
+    function dec(h,  i, n) { n = 0; for (i = 1; i <= length(h); i++) n = n * 16 + index("0123456789abcdef", tolower(substr(h, i, 1))) - 1; return n }
+    $4 == "0A" { split($2, a, ":"); p = dec(a[2]); if (a[1] ~ /^(0+|0100007F|00000000000000000000000001000000)$/ && !seen[p]++) print p }' |
+    sort -n | head -n 25
+}
+web_ports() {
+  names | sed -n 's/^[ \t]*listen[ \t][ \t]*\([^ \t]*\).*/\1/p' | sed 's/.*://' | grep -x '[0-9][0-9]*' | sort -u | head -n 4
+}
+hosts() {
+  echo localhost
+  names | sed -n 's/^[ \t]*server_name[ \t][ \t]*//p' | tr ' \t' '\n\n' | grep '^[A-Za-z0-9.-]*[A-Za-z][A-Za-z0-9.-]*$' | sort -u | head -n 6
+}
+paths() {
+  echo /
+  names | sed -n 's/^[ \t]*location[ \t][ \t]*\(=[ \t]*\|^~[ \t]*\)\{0,1\}\(\/[A-Za-z0-9_\/.-]*\)[ \t]*$/\2/p' | sort -u | head -n 8
+}
+ask() {
+  c=$((c + 1)); [ $c -le @PROBES@ ] || return 0
+  item "spec $c $1 $2 $3"
+  plain "$c" 2 127.0.0.1 "$1" "$(printf 'GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: @AGENT@\r\nAccept: */*\r\nConnection: close\r\n\r\n.' "$2" "$3")" &
+}
+probes() {
+  [ "$how" ] || return 0
+  c=0
+  for p in $(web_ports); do for h in $(hosts); do for l in $(paths); do ask "$p" "$l" "$h"; done; done; done
+  for p in $(ports); do case $p in 22|25|53|3306|5432|6379) ;; *) ask "$p" / localhost ;; esac; done
+  wait
+}
+nginx_test() {
+  have nginx || return 0
+  for p in /proc/[0-9]*; do case $(tr '\0' ' ' <"$p/cmdline") in "nginx: master"*) return 0 ;; esac; done
+  item "nginx-test out"; nginx -t 2>&1; item "nginx-test end $?"
+}
+REDACT='@REDACT@'
+packed() { if command -v gzip >/dev/null 2>&1; then gzip -c; else cat; fi; }
+everything() {
+  printf '%s\n' '@MAGIC@' @HEADER@
+  round; limits; told; outputs; journals; resolved; nginx_test
+@PLAIN@
+  probes
+  item end
+}
+made() {
+  everything </dev/null 2>/dev/null | tr '\000' '\001' | LC_ALL=C awk -v N="$N" -v P="$P" "$REDACT" |
+    tr '\001' '\000' | packed
+}
+if [ -z "$out" ]; then made
+elif made >"$out"; then echo "$out: look at it with fixer diagnose bundle:$out" >&2
+else rm -f "$out"; echo "$out could not be written" >&2; exit 1
+fi

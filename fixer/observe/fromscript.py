@@ -1,0 +1,170 @@
+"""What a collect script wrote, as a capture: its answers, and for every later question the one that it foresaw."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import replace
+
+from fixer import __version__
+from fixer.errors import CannotObserve
+from fixer.hosts import commands, plainprobe
+from fixer.hosts.answers import RoundOutput
+from fixer.hosts.base import CommandResult
+from fixer.hosts.collectscript import MAGIC, collect_script
+from fixer.hosts.frames import Item, split_items
+from fixer.hosts.shscript import plan_round
+from fixer.hosts.state import ROOT_STATE, target_folder
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.learned import LEARNED_FILE
+from fixer.model.query import Answer, Command, Probe, Query, ReadFile, ReadGlob
+from fixer.model.redact import TELLING_WORDS
+from fixer.model.target import TargetRef
+from fixer.observe.bundle import BIGGEST, query_from_json, query_json
+from fixer.observe.options import ObserveOptions
+from fixer.observe.questions import follow_up, survey
+from fixer.observe.supervisord import CONF
+from fixer.observe.view import PROGRAM_FILES
+
+NODE = "local"
+ONCE = "not in the bundle: the collect script asks only once"
+_HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  # noqa: S104  addresses that were read
+_LEARNED = f"{target_folder(ROOT_STATE, TargetRef('local', ''))}/{LEARNED_FILE}"
+
+
+def script() -> str:
+    """The program that `collect --script` prints."""
+    queries: list[Query] = [
+        *survey(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED), ReadFile(CONF),
+        ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES), Command("systemctl-units"),
+        ReadGlob(("/etc/default/*",), 1 << 16, 100),
+    ]
+    unique = list(dict.fromkeys(queries))
+    agent = f"badgateway/{__version__}"
+    words = TELLING_WORDS.replace("(?:", "(")
+    return collect_script(unique, [query_json(q) for q in unique], secret_words=words, agent=agent)
+
+
+def is_script_bundle(data: bytes) -> bool:
+    """Whether a file is what such a script wrote."""
+    return _plain(data, len(MAGIC) + 1) == MAGIC.encode() + b"\n"
+
+
+def _plain(data: bytes, most: int) -> bytes:
+    if data[:2] != b"\x1f\x8b":
+        return data[:most]
+    try:
+        return zlib.decompressobj(31).decompress(data, most)
+    except zlib.error:
+        return b""
+
+
+def load_script(data: bytes) -> Capture:
+    """The capture; CannotObserve where the file is damaged."""
+    try:
+        raw = _whole(data)
+        _, header, output = raw.split(b"\n", 2)
+        described = json.loads(header)
+        queries = [query_from_json(item) for item in described["queries"]]
+        nonce, prefix = str(described["nonce"]).encode(), str(described["prefix"]).encode()
+    except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
+        raise CannotObserve(f"this is no bundle, or a damaged one ({type(error).__name__})",
+                            "take it again with the script that fixer collect --script prints") from None
+    asked = replace(plan_round(queries), nonce=nonce, prefix=prefix)
+    return _Read(asked, b"\n" + output, nonce).capture()
+
+
+def _whole(data: bytes) -> bytes:
+    if data[:2] != b"\x1f\x8b":
+        return data
+    text = zlib.decompressobj(31).decompress(data, BIGGEST + 1)
+    if len(text) > BIGGEST:
+        raise ValueError("too big")
+    return text
+
+
+class _Read:
+    """The output of one run of the script."""
+
+    def __init__(self, asked: object, output: bytes, nonce: bytes) -> None:
+        self._round = RoundOutput(asked, output)      # type: ignore[arg-type]
+        if not self._round.began:
+            raise CannotObserve("the collect script did not run to its questions", "run it as root, with sh")
+        self._items, self._ended = split_items(output, nonce)
+        self._options = ObserveOptions(learned=_LEARNED)
+
+    def capture(self) -> Capture:
+        """Its answers, then what every later look asks for, until nothing is asked any more."""
+        clock = self._round.clock(0.0)
+        answers = dict(self._round.answers())
+        notes: tuple[str, ...] = ("taken by a collect script, which asks only once",)
+        if not self._ended:
+            notes = (*notes, "the collect script was cut off before its end")
+        node = NodeCapture(NODE, "machine", clock.now, clock.root, answers, clock.utc_offset)
+        for _ in range(6):
+            made = Capture(TargetRef("local", ""), (node,), notes, self._options.pairs())
+            asked = follow_up(made, self._options).get(NODE, [])
+            if not asked:
+                return made
+            answers |= {query: self._answer(query) for query in asked}
+            node = replace(node, answers=dict(answers))
+        return Capture(TargetRef("local", ""), (node,), notes, self._options.pairs())
+
+    def _answer(self, query: Query) -> Answer:
+        match query:
+            case Command("journal", (unit, _)):
+                return self._output(("journal", unit))
+            case Command("nginx-test"):
+                return self._nginx_test()
+            case Command("resolve", names):
+                return self._resolved(names)
+            case Probe():
+                return self._probe(query)
+            case ReadFile(path) if query.tail:
+                return self._round.dynamic_file(("gout", "gsup", "gtold"), path, query.limit, tail=True)
+            case ReadFile(path):
+                return self._round.dynamic_file(("gtold",), path, query.limit, tail=False)
+            case ReadGlob(patterns) if query.max_files == PROGRAM_FILES:
+                return self._round.dynamic_glob("gsup", patterns)
+            case _:
+                return Answer("failed", message=ONCE)
+
+    def _find(self, kind: str, *words: str) -> Item | None:
+        return next((i for i in self._items if i.words[: 1 + len(words)] == (kind, *words)), None)
+
+    def _output(self, words: tuple[str, str]) -> Answer:
+        kind, name = words
+        item = self._find(kind, "out", name)
+        return Answer("failed", message=ONCE) if item is None else Answer("ok", item.data, returncode=0)
+
+    def _nginx_test(self) -> Answer:
+        said, end = self._find("nginx-test", "out"), self._find("nginx-test", "end")
+        if said is None or end is None or not end.words[-1].isdigit():
+            return Answer("failed", message=ONCE)
+        return Answer("ok", b"", returncode=int(end.words[-1]), stderr=said.data)
+
+    def _resolved(self, names: tuple[str, ...]) -> Answer:
+        results = [self._find("resolve", "out", name) for name in names]
+        if any(item is None for item in results):
+            return Answer("failed", message=ONCE)
+        said = [item.data if item is not None else b"" for item in results]
+        return commands.resolved(names, [CommandResult(("getent",), 0 if d.strip() else 2, d, b"") for d in said])
+
+    def _probe(self, probe: Probe) -> Answer:
+        if probe.unix is not None or probe.tls or probe.proxy_protocol or probe.host not in _HERE:
+            return Answer("failed", message=ONCE)
+        for item in self._items:
+            if item.words[:1] == ("spec",) and len(item.words) == 5 and _is_same(probe, item.words):
+                done = self._find("probe", "done", item.words[1])
+                if done is not None and len(done.words) >= 4:
+                    outcome = plainprobe.outcome(probe, done.words[3:], done.data)
+                    return Answer("ok", json.dumps(outcome).encode())
+        return Answer("failed", message=ONCE)
+
+
+def _is_same(probe: Probe, words: tuple[str, ...]) -> bool:
+    _, _, port, path, host = words
+    if str(probe.port) != port:
+        return False
+    return (probe.path is None or probe.path == path) and (probe.host_header or "localhost") == host
+

@@ -1,0 +1,125 @@
+"""The collect script and what is made of its output: run here with this machine's sh and awk."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fixer.errors import CannotObserve
+from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob
+from fixer.observe.fromscript import _Read, is_script_bundle, load_script, script
+
+pytestmark = pytest.mark.skipif(shutil.which("awk") is None, reason="the script needs awk")
+
+
+@pytest.fixture(scope="module")
+def taken() -> bytes:
+    return subprocess.run(["sh"], input=script().encode(), capture_output=True, check=True).stdout
+
+
+def test_every_question_of_a_first_look_is_answered(taken: bytes) -> None:
+    assert is_script_bundle(taken)
+    capture = load_script(taken)
+    node = capture.nodes[0]
+    assert node.answers[ListProcesses()].files and node.answers[ListSockets()].files
+    assert node.now > 1_700_000_000
+    assert capture.notes[0].startswith("taken by a collect script")
+
+
+def test_what_is_no_bundle_of_a_script(taken: bytes) -> None:
+    assert not is_script_bundle(b"") and not is_script_bundle(b"\x1f\x8bjunk") and not is_script_bundle(b"PK")
+    plain = b"badgateway-collect 1\n"
+    for damaged in (plain, plain + b"{}\n\n", plain + b"[]\nx\n", taken[:60], plain + b'{"queries": [5]}\nx'):
+        with pytest.raises(CannotObserve) as caught:
+            load_script(damaged)
+        assert caught.value.exit_code == 3 and caught.value.hint
+
+
+def frames(*parts: str) -> bytes:
+    import json
+
+    head = json.dumps({"nonce": "n" * 32, "prefix": "/./", "queries": []})
+    text = "\n".join(f"{'n' * 32} {part}" for part in parts)
+    return f"badgateway-collect 1\n{head}\n\n{text}\n".encode()
+
+
+WEB = frames("clock 0 7\n1800000000.5 +0100", "journal out desk.service\n1799999999.0 h desk[1]: hello", "nginx-test out\nno", "nginx-test end 1",
+             "resolve out db\n10.0.0.9 STREAM db", "spec 1 80 /api shop.example", "probe done 1 0 1 2\nHTTP/1.1 502 Bad Gateway\r\n\r\nx", "end")
+
+
+def answer(query: object):
+    import json
+    from dataclasses import replace
+
+    from fixer.hosts.shscript import plan_round
+
+    head, output = WEB.split(b"\n", 2)[1:]
+    assert json.loads(head)["queries"] == []
+    return _Read(replace(plan_round([]), nonce=b"n" * 32, prefix=b"/./"), b"\n" + output, b"n" * 32)._answer(query)  # type: ignore[arg-type]
+
+
+def test_later_questions_find_what_the_script_foresaw() -> None:
+    assert b"hello" in answer(Command("journal", ("desk.service", "200"))).data
+    assert (answer(Command("nginx-test", ("nginx", "/c", "/"))).returncode, answer(Command("nginx-test", ("a", "b", "c"))).stderr) == (1, b"no")
+    assert answer(Command("resolve", ("db",))).data == b"db 10.0.0.9\n"
+    assert b'"status": 502' in answer(Probe("127.0.0.1", 80, "/api", host_header="shop.example")).data
+
+
+@pytest.mark.parametrize("query", [
+    Command("journal", ("other.service", "200")), Command("resolve", ("db", "cache")), ReadFile("/srv/x"), ReadFile("/srv/x", 9, tail=True),
+    ReadGlob(("/srv/*",)), Command("systemctl-show", ("x.service",)), Probe("127.0.0.1", 80, "/other", host_header="shop.example"),
+    Probe("127.0.0.1", 80, "/api", host_header="other"), Probe("10.0.0.1", 80, "/api", host_header="shop.example"),
+    Probe("127.0.0.1", 443, "/api", tls=True), Probe("", 0, "/", unix="/run/x.sock"),
+])
+def test_what_it_did_not_foresee_is_unknown_never_absent(query: object) -> None:
+    assert answer(query).status == "failed"
+
+
+def test_a_script_that_was_cut_off_says_so() -> None:
+    cut = WEB.rsplit(b"\n" + b"n" * 32, 1)[0]
+    assert any("cut off" in note for note in load_script(cut).notes)
+
+
+AWK = Path(__file__).parents[2] / "fixer" / "hosts" / "redact.awk"
+
+
+def masked(path: str, text: str) -> str:
+    from fixer.model.redact import TELLING_WORDS
+
+    program = AWK.read_text().replace("@WORDS@", TELLING_WORDS.replace("(?:", "("))
+    data = f"==> /./{path} <==\n{text}\n".replace("\0", "\x01")
+    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", program], input=data.encode(), capture_output=True, check=True)
+    return done.stdout.decode().partition("\n")[2]
+
+
+S = "hunter2-x"
+
+
+@pytest.mark.parametrize(("path", "text", "kept"), [
+    ("etc/default/shop", f"SECRET_KEY={S}", "SECRET_KEY="), ("etc/default/shop", f"ANY='{S} b'\nPORT=8000", "PORT=8000"),
+    ("srv/shop/.env", f"export DATABASE_URL=postgres://u:{S}@db/x", "export DATABASE_URL="),
+    ("etc/systemd/system/a.service", f'Environment="A={S} b" PORT=80\nExecStart=x --port 80', "PORT=80"),
+    ("etc/systemd/system/a.service", f"Environment=A=1 \\\n  B={S}\nExecStart=x", "ExecStart=x"),
+    ("etc/supervisor/conf.d/a.conf", f'environment=A="{S}, b",\n  B={S}\ncommand=uvicorn a --port 81', "command=uvicorn a --port 81"),
+    ("etc/nginx/nginx.conf", f'proxy_set_header Authorization "Bearer {S}";', "proxy_set_header Authorization"),
+    ("etc/nginx/nginx.conf", f"proxy_pass http://user:{S}@10.0.0.1:80;", "10.0.0.1:80;"),
+    ("var/log/nginx/error.log", f'request: "GET /?access_token={S} HTTP/1.1", upstream: "http://127.0.0.1:80/"', "GET /?access_token="),
+    ("proc/7/cmdline", f"app\0--db-password\0{S}\0--port\x0080", "--port"), ("proc/7/cmdline", f"app\0--api-key={S}", "app"),
+    ("srv/a.py", f'API_KEY = "{S}"\nX = os.environ["API_KEY"]', 'os.environ["API_KEY"]'),
+    ("etc/nginx/k.pem", f"-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----\nafter", "after"),
+    ("var/log/app.log", f"password: {S}\nKeyError: 'SECRET_KEY'", "KeyError: 'SECRET_KEY'"),
+])
+def test_the_same_secrets_are_masked_as_in_any_bundle(path: str, text: str, kept: str) -> None:
+    shown = masked(path, text)
+    assert S not in shown
+    assert kept in shown
+    assert len(shown.splitlines()) == len(text.splitlines())
+
+
+@pytest.mark.parametrize("text", ["proxy_set_header Authorization $http_authorization;", "auth_basic_user_file /etc/nginx/passwd;",
+                                  "proxy_pass http://127.0.0.1:8000;", "proxy_cookie_path / /x;", "ssl_certificate_key /etc/ssl/k.pem;"])
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert masked("etc/nginx/sites-enabled/shop", text) == text + "\n"
