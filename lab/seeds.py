@@ -155,6 +155,7 @@ def _numbers(dice: random.Random) -> Drawn:
         "with_secret": True,
         "net_admin": False,         # a machine that may change its own packet filter and routes
         "sys_admin": False,         # a machine whose systemd can give a unit a network of its own
+        "icc": "on",                # whether containers of a network may talk to each other
         "backend_network": "inside",
         "resolver": "127.0.0.11",   # Docker's own, where a route's address stands in a variable
         "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do

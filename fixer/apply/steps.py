@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from fixer.apply import containers, firewall, listeners, nginx, processes, programs, units
+from fixer.apply import containers, firewall, listeners, nginx, processes, programs, routes, selinux, units
 from fixer.apply.nodes import Nodes
 from fixer.model.plan import (
     ChangeRule,
@@ -21,6 +21,8 @@ from fixer.model.plan import (
     NetworkAction,
     ProgramAction,
     ReloadNginx,
+    RemoveRoute,
+    SetBoolean,
     SignalProcess,
     StartNginx,
     Step,
@@ -49,7 +51,7 @@ def perform_step(step: Step, nodes: Nodes) -> str:
             return processes.apply_signal(step, nodes.runner(step.node))
         case StartNginx():
             return nginx.start(step, nodes.runner(step.node))
-        case NetworkAction() | ChangeRule():
+        case NetworkAction() | ChangeRule() | SetBoolean() | RemoveRoute():
             _change_network(step, nodes)
         case WaitForListener():
             listeners.wait_for_listener(step, nodes)
@@ -67,9 +69,13 @@ def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> None:
         programs.apply_program(step, nodes.runner(step.node))
 
 
-def _change_network(step: NetworkAction | ChangeRule, nodes: Nodes) -> None:
+def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute, nodes: Nodes) -> None:
     if isinstance(step, ChangeRule):
         firewall.change_rule(step, nodes.runner(step.node))
+    elif isinstance(step, RemoveRoute):
+        routes.remove_route(step, nodes.engine() if step.container else nodes.runner(step.node))
+    elif isinstance(step, SetBoolean):
+        selinux.set_boolean(step, nodes.runner(step.node))
     else:
         containers.change_network(step, nodes.engine())
 
@@ -88,6 +94,10 @@ def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
             return f"stopped process {step.pid}" if stopped else ""
         case NetworkAction():
             return containers.bring_back_network(step, nodes.engine())
+        case RemoveRoute():
+            return routes.bring_back_route(step, nodes.engine() if step.container else nodes.runner(step.node))
+        case SetBoolean():
+            return selinux.bring_back_boolean(step, nodes.runner(step.node))
         case ChangeRule():
             return firewall.bring_back_rule(step, nodes.runner(step.node))
         case StartNginx():

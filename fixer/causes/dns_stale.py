@@ -23,6 +23,8 @@ By hand
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.editing import nginx_steps
@@ -46,7 +48,10 @@ def judge(case: Case) -> Verdict:
         outcome = _judge_trouble(case, trouble)
         match outcome:
             case Finding():
-                findings.setdefault(f"{outcome.node}/{trouble.endpoint.host}", outcome)
+                key = f"{outcome.node}/{trouble.endpoint.host}"
+                old = findings.get(key)
+                findings[key] = outcome if old is None else replace(
+                    old, routes=tuple(dict.fromkeys((*old.routes, *outcome.routes))))
             case str():
                 missing.append(outcome)
             case Evidence():

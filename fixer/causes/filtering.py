@@ -29,6 +29,12 @@ class Block:
     symptom: Symptom
 
     @property
+    def is_icc(self) -> bool:
+        """Docker's own rule of a network whose containers may not talk to each other (enable_icc=false)."""
+        matches = () if self.hit.rule is None else self.hit.rule.matches
+        return {m.key for m in matches} == {"iif", "oif"} and len({m.values for m in matches}) == 1
+
+    @property
     def is_length(self) -> bool:
         """It stops packets by their size."""
         return self.hit.rule is not None and any(m.key == "length" for m in self.hit.rule.matches)
@@ -114,11 +120,12 @@ def _filters(case: Case, trouble: Trouble) -> Iterator[tuple[str, Fact[Firewall]
     loop = endpoint.node == nginx.node
     source = _source(snapshot, nginx.node, endpoint)
 
-    def hits(firewall: Fact[Firewall], ways: tuple[str, str], address: str) -> tuple[Hit, ...]:
+    def hits(firewall: Fact[Firewall], ways: tuple[str, str], address: str, bridge: str = "") -> tuple[Hit, ...]:
         if isinstance(firewall, Unknown):
             return ()
         start = address if loop else source
-        return hits_of(firewall.value, exchange(start, address, endpoint.port, ways, loop=loop, uid=uid))
+        packets = exchange(start, address, endpoint.port, ways, loop=loop, uid=uid, bridge=bridge)
+        return hits_of(firewall.value, packets)
 
     for address in addresses[:1]:
         if own is not None:
@@ -129,7 +136,8 @@ def _filters(case: Case, trouble: Trouble) -> Iterator[tuple[str, Fact[Firewall]
         box = container_of(snapshot, nginx.node)
         if not loop and box is not None and not box.is_machine and endpoint.node is not None:
             engine = snapshot.engine_firewall
-            yield ENGINE, engine, hits(engine, ("through", "through"), address)
+            bridge = _bridge(snapshot, nginx.node, endpoint)
+            yield ENGINE, engine, hits(engine, ("through", "through"), address, bridge)
 
 
 def _source(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
@@ -139,6 +147,15 @@ def _source(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
         return ""
     shared = {name for name, _, _ in theirs.networks}
     return next((ip for name, ip, _ in mine.networks if name in shared and ip), "")
+
+
+def _bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
+    """The bridge of the network that both containers are on."""
+    mine, theirs = container_of(snapshot, node), container_of(snapshot, endpoint.node or "")
+    if mine is None or theirs is None:
+        return ""
+    shared = {name for name, _, _ in theirs.networks}
+    return next((device for name, device in mine.bridges if name in shared), "")
 
 
 def block_evidence(block: Block) -> tuple[Evidence, ...]:

@@ -7,8 +7,9 @@ import re
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace, writable_place
 from fixer.causes.filtering import Block
-from fixer.causes.reading import listener_at
+from fixer.causes.reading import find_node, listener_at
 from fixer.model.diagnosis import Repair
+from fixer.model.facts import Known
 from fixer.model.firewall import Chain, Key, Rule
 from fixer.model.plan import ChangeRule, Step, WriteFile
 from fixer.model.snapshot import Snapshot
@@ -23,9 +24,8 @@ _TOOLS = (
 
 def repairs_of(case: Case, block: Block) -> tuple[Repair, ...]:
     """Take the rule away where it is about nobody else, else let nginx's own connection pass before it."""
-    rule, chain = block.hit.rule, block.hit.chain
-    owner = next(((name, how) for mark, name, how in _TOOLS if mark in (chain.table, chain.name)
-                  or chain.name.startswith(mark) or (mark == "ufw" and "ufw" in chain.name)), None)
+    rule = block.hit.rule
+    owner = _tool(case, block)
     if owner is not None:
         text = f"{owner[0]} made this rule and would write it again: {owner[1]}"
         return (Repair("change-firewall", "manual", f"let {owner[0]} allow it", (), manual=text),)
@@ -33,6 +33,17 @@ def repairs_of(case: Case, block: Block) -> tuple[Repair, ...]:
     if rule is not None and rule.whole and _is_only_ours(block, rule):
         return (_remove(case, block, rule), accept)
     return (accept,)
+
+
+def _tool(case: Case, block: Block) -> tuple[str, str] | None:
+    """Who wrote the chain; a policy belongs to the tool whose chains stand beside it."""
+    chain = block.hit.chain
+    names = [chain.table, chain.name]
+    node = find_node(case.snapshot, block.node)
+    filters = case.snapshot.engine_firewall if node is None else node.firewall
+    if block.hit.rule is None and isinstance(filters, Known):
+        names += [other.name for other in filters.value.chains if other.tool == chain.tool]
+    return next(((tool, how) for mark, tool, how in _TOOLS if any(name.startswith(mark) for name in names)), None)
 
 
 def _is_only_ours(block: Block, rule: Rule) -> bool:
@@ -49,8 +60,10 @@ def _is_only_ours(block: Block, rule: Rule) -> bool:
     own = {fields.get("saddr", ""), fields.get("daddr", "")}
     narrow = any(m.key in ("saddr", "daddr") and not m.negated and len(m.values) == 1
                  and m.values[0].removesuffix("/32") in own for m in rule.matches)
-    only_here = held is not None and held.address.startswith(_LOOPBACK)
-    return hook in ("output", "postrouting", "forward") or inward or only_here or (
+    if hook == "forward":           # without it, whoever else may come to the container comes too
+        return any(m.key == "saddr" and m.values[0].removesuffix("/32") in own and not m.negated for m in rule.matches)
+    only_here = bool(ports) and held is not None and held.address.startswith(_LOOPBACK)
+    return hook in ("output", "postrouting") or inward or only_here or (
         narrow and fields.get("daddr", "").startswith(_LOOPBACK))
 
 

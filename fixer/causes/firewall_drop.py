@@ -41,7 +41,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _variant(block: Block) -> str | None:
-    if block.hit.rejects or block.is_length:
+    if block.hit.rejects or block.is_length or block.is_icc:
         return None
     if block.node == ENGINE:
         return "docker-user-chain-block"

@@ -36,7 +36,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _variant(block: Block) -> str | None:
-    if not block.hit.rejects or block.is_length:
+    if not block.hit.rejects or block.is_length or block.is_icc:
         return None
     if block.node == ENGINE:
         return "docker-user-chain-block"

@@ -27,20 +27,26 @@ By hand
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of, nginx_steps
+from fixer.causes.filtering import Block, block_evidence, blocks
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import NetworkAction, Step
+from fixer.model.regex import regex
 from fixer.model.snapshot import Container
 
 EXPLAINED = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", "dns-unresolved", "dns-stale",
              "nginx-config-invalid", "nginx-down", "firewall-drop")
 _NO_NETWORK = frozenset({"", "none", "host", "default", "bridge"})
+
+_ID = regex(r"^[0-9a-f]{64}$")      # a network may have been named by its id, which tells nothing here
 
 
 def judge(case: Case) -> Verdict:
@@ -51,11 +57,52 @@ def judge(case: Case) -> Verdict:
         web, box = container_of(case.snapshot, trouble.nginx.node), _backend(case, trouble)
         if web is None or box is None or web.is_machine or web.id == box.id:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
-        elif box.status != "running" or _shared(web, box) or "host" in (web.network_mode, box.network_mode):
-            ruled.append(_networks_evidence(box))
+        elif box.status != "running" or _shared(web, box) or _borrows(web) or _borrows(box):
+            muted = _muted(case, trouble)
+            if muted is None:
+                ruled.append(_networks_evidence(box))
+            else:
+                _join_finding(findings, muted.hit.where, _icc(case, trouble, box, muted))
         else:
-            findings.setdefault(box.id, _finding(case, trouble, web, box))
+            _join_finding(findings, box.id, _finding(case, trouble, web, box))
     return conclude(findings.values(), (), ruled)
+
+
+def _join_finding(findings: dict[str, Finding], key: str, new: Finding) -> None:
+    """One finding a fault, with all the routes that it stops."""
+    old = findings.get(key)
+    findings[key] = new if old is None else replace(
+        old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
+        evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))),
+    )
+
+
+def _muted(case: Case, trouble: Trouble) -> Block | None:
+    """Docker's own rule that lets nothing pass between the containers of their network."""
+    return next((block for block in blocks(case, trouble)[0] if block.is_icc), None)
+
+
+def _icc(case: Case, trouble: Trouble, box: Container, block: Block) -> Finding:
+    names = ", ".join(name for name, _, _ in box.networks)
+    files = box.label("com.docker.compose.project.config_files") or "whoever made it"
+    manual = (
+        f"make the network anew without com.docker.network.bridge.enable_icc=false (see {files}), "
+        f"which means that every container on it is made anew; or put both on another network: {names} keeps its "
+        "containers apart on purpose"
+    )
+    evidence = (
+        *block_evidence(block), _networks_evidence(box),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+    )
+    return Finding(
+        cause=CAUSE.id, variant="docker-icc-disabled", role="root", confidence="certain",
+        summary=f"network {names} lets its containers not talk to each other (enable_icc=false)",
+        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=box.name,
+        node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(Repair("allow-containers", "manual", f"let the containers of {names} talk", (), manual=manual),),
+        explains=EXPLAINED,
+    )
 
 
 def _backend(case: Case, trouble: Trouble) -> Container | None:
@@ -67,6 +114,11 @@ def _shared(web: Container, box: Container) -> bool:
     return bool({name for name, _, _ in web.networks} & {name for name, _, _ in box.networks})
 
 
+def _borrows(box: Container) -> bool:
+    """It has the network of its host or of another container: what it is on does not stand with itself."""
+    return box.network_mode == "host" or box.network_mode.startswith("container:")
+
+
 def _networks_evidence(box: Container) -> Evidence:
     names = ", ".join(f"{name} ({ip})" if ip else name for name, ip, _ in box.networks) or "no network at all"
     return Evidence("container", box.name, f"on {names}; made with network {box.network_mode or 'unknown'}")
@@ -74,7 +126,8 @@ def _networks_evidence(box: Container) -> Evidence:
 
 def is_off(box: Container) -> bool:
     """Taken off the network that it was made with."""
-    return box.network_mode not in _NO_NETWORK and box.network_mode not in {name for name, _, _ in box.networks}
+    known = box.network_mode not in _NO_NETWORK and not _ID.match(box.network_mode)
+    return known and box.network_mode not in {name for name, _, _ in box.networks}
 
 
 def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Finding:
@@ -128,7 +181,7 @@ CAUSE = Cause(
     id="network-detached",
     title="nginx and the backend share no Docker network",
     family="network, firewall, SELinux",
-    variants=("docker-network-detached", "docker-different-network"),
+    variants=("docker-network-detached", "docker-different-network", "docker-icc-disabled"),
     verdict=judge,
     order=18,
     page=__doc__,

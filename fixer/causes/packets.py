@@ -17,6 +17,9 @@ _WAYS: Mapping[str, tuple[Hook, ...]] = {
     "out": ("output", "postrouting"), "in": ("prerouting", "input"),
     "through": ("prerouting", "forward", "postrouting"),
 }
+_DEVICES: tuple[tuple[Key, tuple[Hook, ...]], ...] = (
+    ("iif", ("prerouting", "forward")), ("oif", ("forward", "postrouting")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,10 @@ class Hit:
 
 
 def exchange(
-    source: str, address: str, port: int, ways: tuple[str, str], *, loop: bool, uid: int | None,
+    source: str, address: str, port: int, ways: tuple[str, str], *, loop: bool, uid: int | None, bridge: str = "",
 ) -> Iterator[Packet]:
     """The packets of one request: `ways` are the paths of what nginx sends and of what comes back (out, in, through;
-    several joined by `+`). `loop` says that all of it stays on the loopback device."""
+    several joined by `+`). `loop` says that all of it stays on the loopback device, `bridge` names one it crosses."""
     there: dict[Key, str] = {"proto": "tcp", "daddr": address, "dport": str(port)}
     back: dict[Key, str] = {"proto": "tcp", "saddr": address, "sport": str(port), "state": "established"}
     family = "ipv6" if ":" in address else "ipv4"
@@ -72,6 +75,8 @@ def exchange(
                     made["skuid"] = str(uid)
                 if loop:
                     made["oif" if hook in ("output", "postrouting") else "iif"] = "lo"
+                if bridge:
+                    made |= {key: bridge for key, at in _DEVICES if hook in at}
                 yield Packet(hook, "connect" if stage == "connect" else "data", made)
 
 

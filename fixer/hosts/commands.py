@@ -13,9 +13,6 @@ _UNIT = regex(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
 _HOST = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z|[0-9a-fA-F:.]+\Z")
 _NUMBER = regex(r"[0-9]{1,6}\Z")
 _PATH = regex(r"/[^\0\n]*\Z")
-_ROUTES = (
-    (("rule",), ()), (("route",), ("table", "all")), (("-6", "rule"), ()), (("-6", "route"), ("table", "all")),
-)
 _UNITS = ("--all", "--no-legend", "--plain", "--no-pager", "--full", "--type=service,socket")
 
 
@@ -50,8 +47,6 @@ def runs_of(command: Command) -> tuple[Run, ...] | None:
             return (Run(("nft", "-a", "list", "ruleset"), 4.0),)
         case "iptables-rules" | "ip6tables-rules":
             return (Run((command.name.replace("-rules", "-save"), "-c"), 4.0),)
-        case "ip-routes":
-            return tuple(Run(("ip", *words, "show", *rest), 4.0) for words, rest in _ROUTES)
         case "resolve" if all(map(_HOST.match, args)):
             return tuple(Run(("getent", "ahosts", name), 2.5) for name in args)
         case _:

@@ -15,6 +15,8 @@ from fixer.model.plan import (
     NetworkAction,
     ProgramAction,
     ReloadNginx,
+    RemoveRoute,
+    SetBoolean,
     SignalProcess,
     StartNginx,
     Step,
@@ -62,7 +64,7 @@ def _words(step: Step) -> str:
             return f"{verb} process {step.pid}" + _detail(step.describe)
         case StartNginx():
             return f"start {step.binary}" + (f" -c {step.conf_path}" if step.explicit else "")
-        case NetworkAction() | ChangeRule():
+        case NetworkAction() | ChangeRule() | SetBoolean() | RemoveRoute():
             return _network_words(step)
         case WaitForListener():
             return f"wait until {_address(step)} accepts connections (at most {step.seconds:g} s)"
@@ -91,7 +93,12 @@ def _unit_words(step: UnitAction) -> str:
     return f"{verb} {step.unit}" + _detail(", ".join(part for part in (pid, step.describe) if part))
 
 
-def _network_words(step: NetworkAction | ChangeRule) -> str:
+def _network_words(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) -> str:
+    if isinstance(step, RemoveRoute):
+        where = f" of container {step.container}" if step.container else ""
+        return f"delete the {step.way} route to {step.prefix}{where}"
+    if isinstance(step, SetBoolean):
+        return f"turn the SELinux boolean {step.name} {'on' if step.value else 'off'} (setsebool -P)"
     if isinstance(step, NetworkAction):
         names = f" as {', '.join(step.aliases)}" if step.aliases and step.verb == "connect" else ""
         way = "to" if step.verb == "connect" else "from"

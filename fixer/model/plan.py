@@ -187,6 +187,29 @@ class NetworkAction:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveRoute:
+    """Delete a route that leads nowhere (`ip route del unreachable 10.0.0.1/32`). Undo: it is added again.
+
+    `container` names the one whose network it belongs to: it is entered from the Docker host.
+    """
+
+    node: str
+    way: Literal["unreachable", "prohibit", "blackhole", "throw"]
+    prefix: str
+    container: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetBoolean:
+    """Turn a boolean of the SELinux policy on or off, for good (`setsebool -P`). Undo: as it was."""
+
+    node: str
+    name: str
+    value: bool
+    was: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeRule:
     """Take one rule out of a packet filter's chain, or put one in, at `index`. `before` are all rules that the chain
     must hold now, as their tool prints them without counters. Undo: the chain as before, the rule at its old place.
@@ -205,7 +228,8 @@ class ChangeRule:
 
 Step: TypeAlias = (
     WriteFile | CheckNginx | ReloadNginx | DaemonReload | UnitAction | ContainerAction | ComposeUp
-    | SignalProcess | StartNginx | WaitForListener | ChangeRule | NetworkAction | ProgramAction
+    | SignalProcess | StartNginx | WaitForListener | ChangeRule | NetworkAction | SetBoolean
+    | RemoveRoute | ProgramAction
 )
 
 

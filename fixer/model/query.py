@@ -31,7 +31,6 @@ CommandName: TypeAlias = Literal[
     "nft-text",             # ()                       nft -a list ruleset: the same as nft's own words, with handles
     "iptables-rules",       # ()                       iptables-save -c
     "ip6tables-rules",      # ()                       ip6tables-save -c
-    "ip-routes",            # ()                       ip rule, then ip route of all tables, both families
 ]
 
 # Every service but systemd's own, which are most of them and cost most of the time: fnmatch has no other way to say it.

@@ -107,6 +107,7 @@ class Container:
     labels: tuple[tuple[str, str], ...]
     is_machine: bool = False
     network_mode: str = ""                # the network that it was made with
+    bridges: tuple[tuple[str, str], ...] = ()     # (network, the bridge that Docker makes for it)
     security: tuple[str, ...] = ()        # HostConfig.SecurityOpt; a profile's text only as `seccomp=…`
 
     def label(self, name: str) -> str | None:

@@ -27,7 +27,8 @@ from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent", "FileContent",
-    "Listener", "LogLine", "Manager", "Nginx", "Node", "ProbeResult", "Process", "Program", "RouteFacts", "Service",
+    "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "ProbeResult", "Process", "Program", "RouteFacts",
+    "Service",
     "Snapshot", "Unit", "UnitSetting",
 ]
 
@@ -174,6 +175,16 @@ class RouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """What the kernel's security modules say: SELinux enforcing or not (None: no SELinux), its booleans that are known,
+    and the label or profile that nginx's workers run under (empty where there is none)."""
+
+    enforcing: bool | None
+    booleans: tuple[tuple[str, bool], ...]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One place with its own process table, network and files."""
 
@@ -188,6 +199,8 @@ class Node:
     files: tuple[tuple[str, FileStat], ...] = ()
     init: str = ""                        # `systemd` where systemd is process 1
     firewall: Fact[Firewall] = Unknown("not asked")
+    policy: Fact[Policy] = Unknown("not asked")
+    ways: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")     # its IPv4 routes: (network, type)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from fixer.model.plan import (
     NetworkAction,
     ProgramAction,
     ReloadNginx,
+    RemoveRoute,
+    SetBoolean,
     SignalProcess,
     StartNginx,
     Step,
@@ -28,7 +30,8 @@ from fixer.model.redact import redact_text
 _KINDS: Mapping[str, type[Step]] = {
     kind.__name__: kind
     for kind in (WriteFile, CheckNginx, ReloadNginx, DaemonReload, UnitAction, ContainerAction, ComposeUp,
-                 SignalProcess, StartNginx, WaitForListener, ChangeRule, NetworkAction, ProgramAction)
+                 SignalProcess, StartNginx, WaitForListener, ChangeRule, NetworkAction, SetBoolean,
+                 RemoveRoute, ProgramAction)
 }
 _NEVER = frozenset({"before", "after", "mask"})      # bytes of files; the journal's pre, post and blob stand for them
 _TUPLES = frozenset({"create_dirs", "config_files", "environment_files", "before", "aliases"})

@@ -13,6 +13,7 @@ from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at
 from fixer.observe.filecontents import contents_of
 from fixer.observe.firewall import engine_firewall, firewall_of
 from fixer.observe.learnedfile import learned_of
+from fixer.observe.macpolicy import policy_of
 from fixer.observe.nginxes import (
     NginxPlace,
     config_mtime,
@@ -23,6 +24,7 @@ from fixer.observe.nginxes import (
 )
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.probes import ProbePlan, plan_probes
+from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.view import ENGINE, View, container_of, containers_of, views_of
@@ -55,7 +57,8 @@ def snapshot(capture: Capture) -> Snapshot:
 def _node(view: View) -> Node:
     stats = tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
-                view.table.processes, view.listeners, stats, view.init, firewall_of(view))
+                view.table.processes, view.listeners, stats, view.init, firewall_of(view), policy_of(view),
+                ways_of(view))
 
 
 def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],

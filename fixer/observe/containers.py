@@ -80,6 +80,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         networks=tuple(_networks(item)), published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         labels=tuple(sorted(labels.items())),
         is_machine=argv[0].rsplit("/", 1)[-1] in INITS, network_mode=text(item, "HostConfig", "NetworkMode"),
+        bridges=tuple(_bridges(item)),
         security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
     )
 
@@ -92,6 +93,14 @@ def _networks(item: Json) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
         names = [*strings(get(network, "Aliases")), *strings(get(network, "DNSNames"))]
         yield name, text(network, "IPAddress"), tuple(dict.fromkeys(names))
+
+
+def _bridges(item: Json) -> Iterable[tuple[str, str]]:
+    """The devices of user-defined bridge networks, as Docker names them where nobody chose another name."""
+    for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
+        made = text(network, "NetworkID")
+        if made:
+            yield name, "docker0" if name == "bridge" else f"br-{made[:12]}"
 
 
 def _published(item: Json) -> Iterable[tuple[str, int, int]]:

@@ -26,9 +26,11 @@ from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, res
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.learnedfile import learned_questions
+from fixer.observe.macpolicy import policy_queries
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import fresh_failures, plan_probes
+from fixer.observe.routes import FIB
 from fixer.observe.services import journal_query, services_of, stdout_query, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
@@ -205,7 +207,8 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
             yield service.node, stdout_query(service.pids[0])
     for site in sites:
         if _is_blocked(site, options, views, containers):
-            yield from ((site.view.name, query) for query in firewall_queries())
+            policy = policy_queries(worker.pid for worker in site.place.workers)
+            yield from ((site.view.name, query) for query in (*firewall_queries(), *policy, FIB))
             if ENGINE in views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
     project = project_of(sites, containers)

@@ -110,6 +110,18 @@ def test_rules_of_a_tool_are_for_the_tool(name: str, tool: str) -> None:
     assert repair.risk == "manual" and tool in repair.manual
 
 
+def test_a_policy_belongs_to_the_tool_whose_chains_stand_beside_it() -> None:
+    ufw = saved("INPUT -j ufw-before-input", "ufw-before-input -p udp -j ACCEPT", policy="DROP")
+    assert found(silent(ufw)).repairs[0].risk == "manual" and "ufw" in found(silent(ufw)).repairs[0].manual
+
+
+def test_a_rule_for_every_port_stays_where_others_come_in() -> None:
+    scene = silent(saved("INPUT -p tcp -m tcp --tcp-flags PSH PSH -j DROP"))
+    scene.endpoint(tcp=Known(probe()), http=Known(SLOW))
+    scene.events.clear()
+    assert [r.id for r in found(scene).repairs] == ["allow-connection"]
+
+
 def test_hit_only_data_is_dropped() -> None:
     scene = silent(saved("INPUT -p tcp -m tcp --dport 8000 --tcp-flags PSH PSH -j DROP"))
     scene.endpoint(tcp=Known(probe()), http=Known(SLOW))
@@ -133,11 +145,13 @@ def test_hit_between_two_containers() -> None:
     scene.extra["engine_firewall"] = saved(
         "FORWARD -j DOCKER-USER", "DOCKER-USER -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j DROP")
     shown = found(scene)
-    assert shown.variant == "docker-user-chain-block" and shown.repairs[0].id == "remove-rule"
-    assert isinstance(shown.repairs[0].steps[0], ChangeRule) and shown.repairs[0].steps[0].node == "engine"
-    accept = shown.repairs[1].steps[0]
-    assert isinstance(accept, ChangeRule)
+    accept = shown.repairs[0].steps[0]      # the rule also keeps others away from that container
+    assert isinstance(accept, ChangeRule) and accept.node == "engine"
+    assert shown.variant == "docker-user-chain-block" and shown.repairs[0].id == "allow-connection"
     assert accept.rule == "-s 172.18.0.3/32 -d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j ACCEPT"
+    scene.extra["engine_firewall"] = saved(
+        "FORWARD -j DOCKER-USER", "DOCKER-USER -s 172.18.0.3/32 -p tcp -m tcp --dport 8000 -j DROP")
+    assert found(scene).repairs[0].id == "remove-rule"
     scene.node_changes["web"] = {"firewall": saved()}
     scene.extra["engine_firewall"] = saved("FORWARD -j DOCKER-ISOLATION-STAGE-1", "DOCKER-ISOLATION-STAGE-1 -j DROP")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), RuledOut)

@@ -12,6 +12,7 @@ from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import NetworkAction, ReloadNginx
 from tests.causes.building import SLOW, Scene, boxed, healthy, listener, moved, roots, service, verdict_of
+from tests.causes.filters import saved
 
 DETACHED = "network-detached"
 INSIDE = (("p_default", "172.18.0.3", ("web",)),)
@@ -57,12 +58,38 @@ def test_hit_by_definition() -> None:
     assert "/srv/compose.yaml" in found.repairs[0].manual
 
 
+def muted(rule: str) -> Scene:
+    """Both on one network, whose bridge the Docker host filters."""
+    scene = apart(app=(("p_default", "172.18.0.2", ("app",)),))
+    scene.endpoint(listener=Known(listener(8000, 7, "0.0.0.0", "app")), tcp=Known(SLOW), http=Known(SLOW), node="app",
+                   addresses=Known(("172.18.0.2",)))
+    scene.nginx["service"] = boxed("web", 80, box={"networks": INSIDE, "bridges": (("p_default", "br-0123456789ab"),)})
+    scene.extra["engine_firewall"] = saved(rule)
+    return scene
+
+
+def test_hit_containers_that_may_not_talk() -> None:
+    diagnosis = diagnose(muted("FORWARD -i br-0123456789ab -o br-0123456789ab -j DROP").snapshot())
+    assert roots(diagnosis) == [DETACHED]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.repairs[0].risk) == ("docker-icc-disabled", "manual")
+    other = diagnose(muted("FORWARD -i br-ffffffffffff -o br-ffffffffffff -j DROP").snapshot())
+    assert isinstance(verdict_of(other, DETACHED), RuledOut)
+
+
 @pytest.mark.parametrize("scene", [
     healthy(), moved(), apart(app=INSIDE), apart(mode="host", web_mode="host"), apart(status="exited"),
+    apart(web=(), web_mode="container:0123"), apart(mode="container:0123"),
     apart().with_service(service("x.service", 8000)).endpoint(service=None, host="10.0.0.1"),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DETACHED), RuledOut)
+
+
+def test_a_network_known_by_its_id_only_is_not_missed() -> None:
+    other = (("p_back", "172.19.0.2", ("app",)),)
+    found = diagnose(apart(app=other, mode="ab" * 32).snapshot()).findings[0]
+    assert found.variant == "docker-different-network"
 
 
 def test_unknown_owner_is_no_finding() -> None:

@@ -1,0 +1,38 @@
+"""Routes that lead nowhere, taken away and brought back, also in the network of a container."""
+
+from __future__ import annotations
+
+from fixer.apply.nodes import Runner, complaint, demand
+from fixer.errors import StepFailed
+from fixer.model.plan import RemoveRoute
+
+
+def remove_route(step: RemoveRoute, runner: Runner) -> None:
+    """Delete the one route."""
+    demand(runner, [*_inside(step, runner), *_words(step, "del")], f"delete the {step.way} route to {step.prefix}")
+
+
+def bring_back_route(step: RemoveRoute, runner: Runner) -> str:
+    """Add it again; nothing where it is there."""
+    result = runner.run([*_inside(step, runner), *_words(step, "add")])
+    if result.returncode == 0:
+        return f"added the {step.way} route to {step.prefix} again"
+    if b"File exists" in result.stderr:
+        return ""
+    raise StepFailed(f"could not add the {step.way} route to {step.prefix}: {complaint(result)}")
+
+
+def _words(step: RemoveRoute, verb: str) -> list[str]:
+    family = ["-6"] if ":" in step.prefix else []
+    return ["ip", *family, "route", verb, step.way, step.prefix]
+
+
+def _inside(step: RemoveRoute, runner: Runner) -> list[str]:
+    """What enters the container's network; it may have been started anew since."""
+    if not step.container:
+        return []
+    shown = demand(runner, ["docker", "inspect", "-f", "{{.State.Pid}}", step.container], f"find {step.container}")
+    pid = shown.stdout.decode("ascii", "replace").strip()
+    if not pid.isdigit() or pid == "0":
+        raise StepFailed(f"container {step.container} does not run")
+    return ["nsenter", "-t", pid, "-n"]

@@ -1,0 +1,168 @@
+"""A policy of the kernel (SELinux, AppArmor, seccomp) forbids nginx to connect; others may.
+
+What it is
+  The machine's mandatory access control confines nginx: with SELinux enforcing, `httpd_t` may connect nowhere unless
+  the boolean httpd_can_network_connect is on, as it is not by default on Fedora, RHEL and their like. AppArmor profiles
+  and seccomp filters (of a container, or `SystemCallFilter=` with an error number in nginx's unit) do the same.
+
+Why nginx says 502
+  connect() itself is denied, at once: `[crit] connect() to 127.0.0.1:8000 failed (13: Permission denied) while
+  connecting to upstream`; some filters say `(1: Operation not permitted)`.
+
+How it is told apart
+  The address answers when it is asked by anybody else on the machine, and only nginx is denied. A route or rule of type
+  prohibit denies everybody alike; on the path of a unix socket the same words mean its mode or owner. By name only
+  where the kernel shows it: SELinux's mode, boolean and nginx's label, a profile, a filter. Else the cause is open.
+
+The repair and its safety
+  set-boolean (disruptive): `setsebool -P httpd_can_network_connect 1`; it takes effect at once and lasts. Undo turns it
+  off again. Not proven on an enforcing kernel: the facts were recorded, the denial itself was reproduced by a filter.
+  loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
+  A container's profile and AppArmor are for a person: the message names them.
+
+By hand
+  getenforce; getsebool httpd_can_network_connect; ausearch -m avc -ts recent
+  docker inspect -f '{{.HostConfig.SecurityOpt}}' CONTAINER
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble, is_answering
+from fixer.causes.editing import NoPlace, container_of
+from fixer.causes.envfiles import drop_in
+from fixer.causes.reading import config_evidence, endpoint_text, find_node
+from fixer.causes.starting import unit_action
+from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import SetBoolean
+from fixer.model.service import UnitSetting
+from fixer.model.snapshot import ErrorEvent, Policy
+
+BOOLEAN = "httpd_can_network_connect"
+_HTTPD = ("httpd_t", "nginx_t")
+_CONNECT = frozenset({"connect", "@network-io", "@system-service"})
+_Named = tuple[str, Confidence, str, tuple[Evidence, ...], Repair]
+
+
+def judge(case: Case) -> Verdict:
+    """For every address that nginx may not connect to although it answers others: whose policy is it?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        if not _is_denied(case, trouble):
+            ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
+            continue
+        named = _named(case, trouble)
+        if isinstance(named, str):
+            missing.append(named)
+        else:
+            findings.setdefault(f"{trouble.nginx.node}/{named[0]}", _finding(case, trouble, named))
+    return conclude(findings.values(), missing, ruled)
+
+
+def _denied(event: ErrorEvent) -> bool:
+    return event.errno in (1, 13) and "connecting" in event.phase and event.message.startswith("connect()")
+
+
+def _is_denied(case: Case, trouble: Trouble) -> bool:
+    """nginx was denied just now, and the address answers when asked directly."""
+    if trouble.endpoint.unix is not None or not events_for(case, trouble, _denied):
+        return False
+    tcp = trouble.endpoint.tcp
+    return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
+
+
+def _named(case: Case, trouble: Trouble) -> _Named | str:
+    nginx = trouble.nginx
+    setting = _filter(case, trouble)
+    if setting is not None:
+        return _by_unit(case, trouble, setting)
+    box = container_of(case.snapshot, nginx.node)
+    options = box.security if box is not None else ()
+    profile = next((o for o in options if o.startswith("seccomp=") and o != "seccomp=unconfined"), "")
+    if box is not None and profile:
+        files = box.label("com.docker.compose.project.config_files") or "the command that made it"
+        manual = f"make {box.name} anew without its seccomp profile, or let the profile allow connect: see {files}"
+        shown = Evidence("container", box.name, f"SecurityOpt {profile[:80]}")
+        repair = Repair("loosen-filter", "manual", f"let {box.name} connect", (), manual=manual)
+        words = f"container {box.name} has a seccomp profile of its own"
+        return ("connect-denied-by-policy", "likely", words, (shown,), repair)
+    node = find_node(case.snapshot, nginx.node)
+    if node is None or isinstance(node.policy, Unknown):
+        return f"which policy denies nginx on {nginx.node} its connections"
+    return _by_module(nginx.node, node.policy.value)
+
+
+def _by_module(node: str, policy: Policy) -> _Named | str:
+    on = dict(policy.booleans).get(BOOLEAN)
+    if policy.enforcing and on is False and any(word in policy.label for word in _HTTPD):
+        shown = (
+            Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing"),
+            Evidence("kernel", f"/sys/fs/selinux/booleans/{BOOLEAN}", "off"),
+            Evidence("process", "nginx worker", policy.label),
+        )
+        step = SetBoolean(node, BOOLEAN, value=True, was=False)
+        repair = Repair("set-boolean", "disruptive", f"allow it for good: setsebool -P {BOOLEAN} 1", (step,))
+        words = f"SELinux forbids nginx to connect ({BOOLEAN} is off)"
+        return ("selinux-connect-denied", "certain", words, shown, repair)
+    if policy.enforcing is None and policy.label.endswith("(enforce)"):
+        name = policy.label.removesuffix(" (enforce)")
+        manual = f"let the AppArmor profile {name} allow it (aa-logprof; `network inet stream,`), and load it anew"
+        repair = Repair("allow-in-profile", "manual", f"allow it in profile {name}", (), manual=manual)
+        said = Evidence("process", "nginx worker", f"AppArmor profile {policy.label}")
+        return ("apparmor-denied", "likely", f"the AppArmor profile {name} confines nginx", (said,), repair)
+    return f"which policy denies nginx on {node} its connections: no SELinux boolean, profile or filter shows it"
+
+
+def _filter(case: Case, trouble: Trouble) -> UnitSetting | None:
+    """A call filter of nginx's unit that names connect among what it forbids."""
+    service = trouble.nginx.service
+    for setting in service.settings if service is not None and service.unit is not None else ():
+        words = {word.lstrip("~").partition(":")[0] for word in setting.value.split()}
+        if setting.key == "SystemCallFilter" and setting.value.startswith("~") and words & _CONNECT:
+            return setting
+    return None
+
+
+def _by_unit(case: Case, trouble: Trouble, setting: UnitSetting) -> _Named:
+    service = trouble.nginx.service
+    assert service is not None and service.unit is not None
+    summary = f"take {service.name}'s SystemCallFilter back and restart it (it is away for a moment)"
+    written = drop_in(case.snapshot, service, "SystemCallFilter=\n", "50-badgateway-filter.conf")
+    if isinstance(written, NoPlace):
+        manual = f"allow connect in {setting.source.where}, daemon-reload, restart {service.name}; {written.why}"
+        repair = Repair("loosen-filter", "manual", summary, (), manual=manual)
+    else:
+        restart = unit_action(service, service.unit, "restart", "requests under way are lost")
+        repair = Repair("loosen-filter", "disruptive", summary, (*written.steps, restart))
+    shown = Evidence("unit", setting.source.where, f"{setting.key}={setting.value}")
+    return ("connect-denied-by-policy", "certain", f"{service.name}'s call filter forbids connect", (shown,), repair)
+
+
+def _finding(case: Case, trouble: Trouble, named: _Named) -> Finding:
+    variant, confidence, words, shown, repair = named
+    answers = Evidence("probe", endpoint_text(trouble.endpoint), "accepts connections of others on this machine")
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
+        summary=f"{words}: connections for {say_routes(trouble)} are denied by the kernel", detail=(),
+        routes=trouble.route_ids, service=None, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            *shown, answers, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *symptom_evidence(case, trouble, _denied),
+        ))),
+        repairs=(repair,), explains=("nginx-not-reloaded", "firewall-reject", "dns-stale"),
+    )
+
+
+CAUSE = Cause(
+    id="mac-denied",
+    title="a policy of the kernel forbids nginx to connect",
+    family="network, firewall, SELinux",
+    variants=("connect-denied-by-policy", "selinux-connect-denied", "apparmor-denied"),
+    verdict=judge,
+    order=16,
+    page=__doc__,
+)

@@ -1,0 +1,150 @@
+"""The machine's own routes lead packets for the backend nowhere.
+
+What it is
+  A route of type unreachable, prohibit or blackhole covers the backend's address, or no route does.
+
+Why nginx says 502
+  connect() fails at once, without a packet sent: `connect() to ADDRESS failed (113: No route to host)` for
+  unreachable, `(13: Permission denied)` for prohibit, `(22: Invalid argument)` for blackhole, `(101: Network is
+  unreachable)` where there is no route.
+
+How it is told apart
+  The kernel's own table names the route. A dead neighbour says 113 as well, but after seconds; a packet filter that
+  rejects says 113 at once, and its rule is shown; SELinux says 13 to nginx and to nobody else. Errno 13 on a TCP
+  upstream is no proof of SELinux.
+
+The repair and its safety
+  remove-route (disruptive): exactly that route goes; undo adds it again. A route that a file or a daemon adds at boot
+  must go there too: fixer changes the kernel's table only. Where a network has no route at all, a person must know the
+  way to it.
+
+By hand
+  ip route get ADDRESS; ip route show table all; ip rule      ip route del unreachable NETWORK
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import container_of
+from fixer.causes.reading import config_evidence, endpoint_text, find_node
+from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import RemoveRoute
+
+_TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
+    "UNREACHABLE": (113, "unreachable", "route-unreachable"), "PROHIBIT": (13, "prohibit", "route-prohibit"),
+    "BLACKHOLE": (22, "blackhole", "route-blackhole"), "THROW": (101, "throw", "route-missing"),
+}
+_NO_ROUTE = 101
+_ERRNOS = frozenset({13, 22, 101, 113})
+
+
+def judge(case: Case) -> Verdict:
+    """For every address to which a connect fails at once: what does the kernel's table say of it?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        outcome = _judge_trouble(case, trouble)
+        match outcome:
+            case Finding():
+                findings.setdefault(f"{outcome.node}/{outcome.evidence[0].text}", outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    return conclude(findings.values(), missing, ruled)
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint, nginx = trouble.endpoint, trouble.nginx
+    seen = _errnos(case, trouble)
+    known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    address = next((a for a in known if ":" not in a), "")
+    node = find_node(case.snapshot, nginx.node)
+    if not seen or not address or node is None:
+        return config_evidence(case.snapshot, nginx, endpoint)
+    if isinstance(node.ways, Unknown):
+        return f"the routes of {nginx.node}: {node.ways.reason}"
+    way = best(node.ways.value, address)
+    if way is None:
+        return _no_route(case, trouble, address) if _NO_ROUTE in seen else _leads(address, "nothing", "")
+    network, kind = way
+    if kind not in _TYPES or _TYPES[kind][0] not in seen:
+        return _leads(address, kind.lower(), network)
+    return _finding(case, trouble, network, kind)
+
+
+def _errnos(case: Case, trouble: Trouble) -> frozenset[int]:
+    """How connects fail, by a probe and by nginx's log."""
+    tcp = trouble.endpoint.tcp
+    seen = {event.errno for event in events_for(case, trouble, lambda event: "connecting" in event.phase)}
+    if isinstance(tcp, Known):
+        if tcp.value.error is None:
+            return frozenset()           # others reach it: it is not the route
+        seen.add(tcp.value.errno)
+    return frozenset(errno for errno in seen if errno in _ERRNOS)
+
+
+def best(ways: tuple[tuple[str, str], ...], address: str) -> tuple[str, str] | None:
+    """The route with the longest network that holds the address, as the kernel picks it."""
+    import ipaddress  # only where a connect failed in a way that a route explains
+
+    found: tuple[int, tuple[str, str]] | None = None
+    wanted = ipaddress.ip_address(address)
+    for network, kind in ways:
+        held = ipaddress.ip_network(network, strict=False)
+        if wanted in held and (found is None or held.prefixlen >= found[0]):
+            found = held.prefixlen, (network, kind)
+    return None if found is None else found[1]
+
+
+def _leads(address: str, kind: str, network: str) -> Evidence:
+    return Evidence("kernel", "/proc/net/fib_trie", f"{address}: {kind} {network}".strip())
+
+
+def _no_route(case: Case, trouble: Trouble, address: str) -> Finding:
+    manual = f"tell the machine the way: no route covers {address}, not even a default one (ip route add … via …)"
+    repair = Repair("add-route", "manual", f"add a route to {address}", (), manual=manual)
+    shown = Evidence("kernel", "/proc/net/fib_trie", f"no route covers {address}")
+    words = f"no route leads to {endpoint_text(trouble.endpoint)}"
+    return _made(case, trouble, ("route-missing", words), repair, shown)
+
+
+def _finding(case: Case, trouble: Trouble, network: str, kind: str) -> Finding:
+    _, word, variant = _TYPES[kind]
+    nginx = trouble.nginx
+    box = container_of(case.snapshot, nginx.node)
+    inside = box.name if box is not None and not box.is_machine else ""
+    step = RemoveRoute(nginx.node, word, network, inside)
+    repair = Repair("remove-route", "disruptive", f"delete the {word} route to {network} on {nginx.node}", (step,))
+    words = (variant, f"a route of type {word} to {network} covers {endpoint_text(trouble.endpoint)}")
+    return _made(case, trouble, words, repair, Evidence("kernel", "/proc/net/fib_trie", f"{word} {network}"))
+
+
+def _made(case: Case, trouble: Trouble, words: tuple[str, str], repair: Repair, shown: Evidence) -> Finding:
+    return Finding(
+        cause=CAUSE.id, variant=words[0], role="root", confidence="certain",
+        summary=f"{words[1]}: nginx cannot connect for {say_routes(trouble)}", detail=(), routes=trouble.route_ids,
+        service=None, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+        ))),
+        repairs=(repair,), explains=("firewall-reject", "backend-down", "nginx-not-reloaded", "wrong-host"),
+    )
+
+
+CAUSE = Cause(
+    id="route-broken",
+    title="a route of the machine leads packets for the backend nowhere",
+    family="network, firewall, SELinux",
+    variants=("route-unreachable", "route-prohibit", "route-blackhole", "route-missing"),
+    verdict=judge,
+    order=21,
+    page=__doc__,
+)

@@ -1,0 +1,53 @@
+"""A route taken away and brought back in a network namespace of its own, with the real tool."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from fixer.apply.routes import bring_back_route, remove_route
+from fixer.errors import StepFailed
+from fixer.hosts import process
+from fixer.hosts.base import CommandResult
+from fixer.model.plan import RemoveRoute
+
+
+class Inside:
+    """Commands run in the network namespace of a process."""
+
+    def __init__(self, pid: int) -> None:
+        self._enter = ("nsenter", "-t", str(pid), "-n")
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        return process.run((*self._enter, *argv), stdin=stdin, timeout=timeout)
+
+
+@pytest.fixture
+def inside() -> Iterator[Inside]:
+    if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
+        pytest.skip("needs root and ip")
+    held = subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
+    assert held.stdout is not None
+    if not held.stdout.readline():
+        pytest.skip("no network namespace of its own")
+    yield Inside(held.pid)
+    held.kill()
+    held.wait()
+    held.stdout.close()
+
+
+@pytest.mark.parametrize("prefix", ["203.0.113.9/32", "2001:db8::/64"])
+def test_there_and_back(inside: Inside, prefix: str) -> None:
+    step = RemoveRoute("local", "unreachable", prefix)
+    with pytest.raises(StepFailed):
+        remove_route(step, inside)
+    assert "again" in bring_back_route(step, inside)
+    assert bring_back_route(step, inside) == ""
+    remove_route(step, inside)
+    family = "-6" if ":" in prefix else "-4"
+    assert b"unreachable" not in inside.run(["ip", family, "route", "show"]).stdout
+    assert "again" in bring_back_route(step, inside)

@@ -1,0 +1,116 @@
+"""route-broken: what the kernel's own table says of an address to which connects fail at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixer.causes.route_broken import best
+from fixer.diagnose import diagnose
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.describe import describe_step, step_from_json, step_to_json
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.plan import RemoveRoute
+from fixer.model.query import Answer, FileAnswer, FileStat
+from fixer.model.target import TargetRef
+from fixer.observe.routes import FIB, ways_of
+from fixer.observe.view import views_of
+from tests.causes.building import BAD_GATEWAY, Scene, boxed, healthy, moved, probe, roots, verdict_of
+
+BROKEN = "route-broken"
+TABLE = """Main:
+  +-- 0.0.0.0/0 3 0 4
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 203.0.112.0/23 2 0 2
+        |-- 203.0.112.0
+           /24 universe PROHIBIT
+        |-- 203.0.113.9
+           /32 universe UNREACHABLE
+Local:
+     |-- 127.0.0.1
+        /32 host LOCAL
+"""
+
+
+def away(ways: Fact[tuple[tuple[str, str], ...]], errno: int = 113, error: str = "unreachable", **changes: Any) -> Scene:
+    """A backend on another machine, to which connects fail at once."""
+    scene = Scene("203.0.113.9:8000", back="elsewhere").answers(BAD_GATEWAY)
+    told = Known(probe(error=error, errno=errno))
+    scene.endpoint(**{"tcp": told, "http": told, "listener": Unknown("elsewhere"), "node": None, **changes})
+    scene.node_changes["local"] = {"ways": ways}
+    return scene.logs(f"connect() to 203.0.113.9:8000 failed ({errno}: x)", errno, "connecting to upstream")
+
+
+def table(kind: str, network: str = "203.0.113.9/32") -> Known[tuple[tuple[str, str], ...]]:
+    return Known((("0.0.0.0/0", "UNICAST"), (network, kind)))
+
+
+def found(scene: Scene) -> Finding:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [BROKEN], roots(diagnosis)
+    return diagnosis.findings[0]
+
+
+@pytest.mark.parametrize(("kind", "errno"), [("UNREACHABLE", 113), ("PROHIBIT", 13), ("BLACKHOLE", 22), ("THROW", 101)])
+def test_hit(kind: str, errno: int) -> None:
+    shown = found(away(table(kind), errno))
+    variant = "route-missing" if kind == "THROW" else f"route-{kind.lower()}"
+    (step,) = shown.repairs[0].steps
+    assert shown.variant == variant and shown.repairs[0].risk == "disruptive"
+    assert step == RemoveRoute("local", kind.lower(), "203.0.113.9/32")     # type: ignore[arg-type]
+    assert describe_step(step) == f"delete the {kind.lower()} route to 203.0.113.9/32"
+    assert step_from_json(step_to_json(step)) == step
+
+
+def test_hit_in_the_network_of_a_container() -> None:
+    scene = away(table("PROHIBIT", "203.0.112.0/22"), 13, "permission")
+    scene.nginx["service"] = boxed("web", 80)
+    scene.nginx["node"] = "local"
+    scene.services.append(boxed("web", 80, pid=None))
+    scene.services[-1] = type(scene.services[-1])(**{
+        name: getattr(scene.services[-1], name) for name in scene.services[-1].__match_args__} | {"node": "local"})
+    (step,) = found(scene).repairs[0].steps
+    assert isinstance(step, RemoveRoute) and step.container == "p-web-1"
+    assert describe_step(step).endswith("of container p-web-1")
+
+
+def test_hit_no_route_at_all_is_for_a_person() -> None:
+    shown = found(away(Known((("10.0.0.0/8", "UNICAST"),)), 101))
+    assert shown.variant == "route-missing" and shown.repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), moved(), away(table("UNICAST")), away(table("UNREACHABLE"), 13, "permission"),
+    away(table("UNREACHABLE"), tcp=Known(probe())), away(table("UNREACHABLE", "10.0.0.0/8")), away(Known(()), 113),
+    away(table("UNREACHABLE"), addresses=Known(("::1",))), away(table("UNREACHABLE"), addresses=Unknown("late")),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), BROKEN), RuledOut)
+
+
+def test_unknown() -> None:
+    assert isinstance(verdict_of(diagnose(away(Unknown("not asked")).snapshot()), BROKEN), Undetermined)
+
+
+def test_the_longest_network_decides() -> None:
+    ways = (("0.0.0.0/0", "UNICAST"), ("10.0.0.0/8", "BLACKHOLE"), ("10.1.0.0/16", "UNICAST"))
+    assert best(ways, "10.1.2.3") == ("10.1.0.0/16", "UNICAST") and best(ways, "10.9.0.1") == ("10.0.0.0/8", "BLACKHOLE")
+    assert best((), "10.0.0.1") is None
+
+
+def read(data: bytes | None) -> Fact[tuple[tuple[str, str], ...]]:
+    stat = FileStat("file", 0o100444, 0, 0, 0, 0.0, 1, 1)
+    one = FileAnswer(FIB.path, "ok", stat, data) if data is not None else FileAnswer(FIB.path, "denied")
+    node = NodeCapture("local", "machine", 0.0, True, {FIB: Answer("ok", files=(one,))})
+    return ways_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"])
+
+
+def test_the_kernels_table() -> None:
+    assert read(TABLE.encode()) == Known((
+        ("0.0.0.0/0", "UNICAST"), ("203.0.112.0/24", "PROHIBIT"), ("203.0.113.9/32", "UNREACHABLE")))
+    assert isinstance(read(None), Unknown)
+    node = NodeCapture("local", "machine", 0.0, True, {})
+    assert isinstance(ways_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
