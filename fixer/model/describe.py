@@ -139,7 +139,7 @@ def _file_diff(step: WriteFile) -> Iterator[str]:
     if step.link_target is not None:
         yield from _link_diff(step, path)
         return
-    before, after = (_lines(data, step.mask) for data in (step.before, step.after))
+    before, after = (_lines(step.path, data, step.mask) for data in (step.before, step.after))
     hunks = list(difflib.unified_diff(_ended(step.before), _ended(step.after), lineterm=""))[2:]
     yield f"--- {old}"
     yield f"+++ {new}"
@@ -189,9 +189,14 @@ def _ended(data: bytes | None) -> list[str]:
     return [*lines, last + _NO_NEWLINE] if last else lines
 
 
-def _lines(data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
-    """As many lines, as they may be shown."""
-    text = redact_text(mask_text((data or b"").decode("utf-8", "surrogateescape"), mask))
+def _lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
+    """As many lines, as they may be shown: no values, by the kind of file, and nothing that a name or shape tells."""
+    from fixer.model.redactfiles import redact_file  # only where a diff is shown
+
+    masked = redact_file(path, data or b"")
+    if masked.count(b"\n") != (data or b"").count(b"\n"):
+        masked = data or b""       # a value of several lines: hidden as text below
+    text = redact_text(mask_text(masked.decode("utf-8", "surrogateescape"), mask))
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()

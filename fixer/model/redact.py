@@ -14,7 +14,7 @@ TELLING_WORDS = (
 _SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{TELLING_WORDS})[A-Z0-9]*|KEY)(?:$|[_.-])", re.IGNORECASE)
 _PLAIN_NAME = regex(
     r"(?:_|-|^)(?:FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$|^auth_basic|^AUTHOR"
-    r"|^PassEnvironment$|.*_pass$|^proxy_cookie",
+    r"|^PassEnvironment$|^(?:proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass$|^proxy_cookie",
     re.IGNORECASE,
 )
 # NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value
@@ -26,10 +26,26 @@ _LOOKUP = regex(
     r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
 )
 _HEADER = regex(
-    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]*(?:Token|Key|Secret))\b[\"']?\s*[:=]?\s*)(?P<value>[^\s;].*)",
+    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]*(?:Token|Key|Secret))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
     re.IGNORECASE,
 )
 _URL = regex(r"(?P<head>\b[a-z][a-z0-9+.-]*://)(?P<user>[^\s:/@]*):(?P<secret>[^\s@/]+)@", re.IGNORECASE)
+# Keys that say by themselves what they are, wherever they stand.
+_SHAPE = regex(
+    r"(?P<github>\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,})|(?P<gitlab>\bglpat-[\w-]{20,})"
+    r"|(?P<aws>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)|(?P<slack>\bxox[abeoprs]-[A-Za-z0-9-]{10,})"
+    r"|(?P<stripe>\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,})|(?P<google>\bAIza[\w-]{35})"
+    r"|(?P<jwt>\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
+    r"|(?<=Bearer )(?P<bearer>(?=\S*\d)[\w.~+/=-]{16,})|(?<=Basic )(?P<basic>(?=\S*[\d=])[\w+/=-]{12,})"
+)
+# an option and its value as two words; the user of curl and wget with a password
+_OPTION = regex(
+    r"(?P<head>(?<!\S)--?[\w-]*(?:password|passwd|passphrase|secret|token|api-?key|access-?key|credentials?)\s+)"
+    r"(?P<value>[^\s\"'-][^\s\"']*)", re.IGNORECASE,
+)
+_USER = regex(r"(?P<head>(?<!\S)(?:-u|--user)[ =][^\s:/]+:)(?P<value>[^\s/]\S*)")
+# nginx's own way to give a name a value: `set $api_secret VALUE;`
+_SET = regex(r"(?P<head>\bset\s+\$(?P<name>\w+)\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;$][^\s;]*)")
 _PEM = regex(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -50,7 +66,19 @@ def _redact_line(line: str) -> str:
     end = line[len(body):]
     body = _URL.sub(lambda m: f"{m['head']}{m['user']}:[redacted: password]@", body)
     body = _HEADER.sub(_hide_header, body)
+    body = _SHAPE.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
+    body = _OPTION.sub(_hide_option, body)
+    body = _USER.sub(lambda m: f"{m['head']}[redacted: password]", body)
+    body = _SET.sub(lambda m: f"{m['head']}[redacted: {m['name']}]" if is_secret_name(m["name"]) else m[0], body)
     return _hide_assignments(body) + end
+
+
+def _hide_option(match: re.Match[str]) -> str:
+    """A word that looks made up, not one of a sentence about the option."""
+    value = match["value"]
+    if value.startswith("[redacted") or (value.isalpha() and value.islower()):
+        return match[0]
+    return f"{match['head']}[redacted: argument]"
 
 
 def _hide_header(match: re.Match[str]) -> str:

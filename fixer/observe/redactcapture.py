@@ -17,7 +17,7 @@ from fixer.model.query import (
     ReadFile,
     ReadGlob,
 )
-from fixer.observe.redact import (
+from fixer.model.redactfiles import (
     redact_bytes,
     redact_cmdline,
     redact_file,

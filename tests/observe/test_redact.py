@@ -8,8 +8,7 @@ import pytest
 
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, ReadFile, ReadTree
 from fixer.model.redact import redact_text
-from fixer.observe.endpoints import endpoint_probe
-from fixer.observe.redact import (
+from fixer.model.redactfiles import (
     redact_argv,
     redact_env_file,
     redact_file,
@@ -20,6 +19,7 @@ from fixer.observe.redact import (
     redact_value,
     redact_yaml,
 )
+from fixer.observe.endpoints import endpoint_probe
 from fixer.observe.redactcapture import redact
 from fixer.observe.view import UNIT_FILES
 from tests.observe.made import capture, file, node, process, processes
