@@ -39,12 +39,14 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What a diagnosis must say: cause None is a healthy stack. `also` may be reported besides."""
+    """What a diagnosis must say: cause None is a healthy stack. `also` may be reported besides, `mends` are the causes
+    that the journal of the repair must name."""
 
     cause: str | None
     variant: str | None
     repair: Repair
     also: tuple[str, ...] = ()
+    mends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,5 +214,5 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
 
 def _expect(table: Table) -> Expect:
     """TOML has no null: an empty cause is a healthy stack."""
-    also = tuple(table.get("also", ()))
-    return Expect(table["cause"] or None, table["variant"] or None, Repair(**table["repair"]), also)
+    also, mends = tuple(table.get("also", ())), tuple(table.get("mends", ()))
+    return Expect(table["cause"] or None, table["variant"] or None, Repair(**table["repair"]), also, mends)

@@ -301,9 +301,23 @@ def _repair(trial: Trial, before: Manifest) -> None:
             return
         if told.document.get("outcome") != "repaired":
             step.problems.append(f"outcome {told.document.get('outcome')}")
+        _round_by_round(trial, step, told)
     if expect.exit == 0:
         with trial.step("well") as step:
             step.problems += check(trial.lab).failing
+
+
+def _round_by_round(trial: Trial, step: Step, told: Told) -> None:
+    """Of several faults each is mended in a round of its own, and one run of the journal holds them all."""
+    mends = trial.variant.expect.mends
+    if not mends or step.problems:
+        return
+    step.problems += [f"{cause} was not mended in a round of its own" for cause in mends
+                      if f"{cause} is gone" not in told.err]
+    runs = trial.ask("history", "--json").document.get("runs", [])
+    run = next((run for run in runs if run["id"] == told.document.get("journal")), {"state": "none", "steps": []})
+    if run["state"] != "committed" or run["steps"] != told.document.get("applied"):
+        step.problems.append(f"the journal does not hold every round: {run['state']}, {run['steps']}")
 
 
 def _last(trial: Trial) -> None:

@@ -40,9 +40,11 @@ from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import Listen
 from fixer.model.plan import CheckNginx, StartNginx, Step, WaitForListener
+from fixer.model.regex import regex
 from fixer.model.snapshot import Listener, LogLine, Nginx
 
 ID = "start-nginx"
+_ADDRESS = regex(r"[\d.]+|\[?[\da-fA-F]*:[\da-fA-F:.]*\]?")
 _NO_HOST = "host not found in upstream"
 
 
@@ -81,7 +83,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *(listener_evidence(case.snapshot, line) for line in taken[:1]),
         *((log_evidence(nameless.text, nameless.where),) if nameless is not None else ()),
     )
-    role: Role = "contributing" if nameless is not None else "root"
+    role: Role = "contributing" if nameless is not None or _first(case, nginx) else "root"
     summary = "nginx does not run"
     if taken:
         port = address_text(taken[0].address, taken[0].port)
@@ -125,12 +127,21 @@ def _name_missing(nginx: Nginx) -> LogLine | None:
     return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _NO_HOST in message(line)), None)
 
 
+def _first(case: Case, nginx: Nginx) -> str:
+    """What must run before nginx can start: it said so, or it is a container and would ask for the name in vain."""
+    box = nginx.service.container if nginx.service is not None else None
+    if _name_missing(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
+        return ""
+    return _gone(case, nginx)
+
+
 def _gone(case: Case, nginx: Nginx) -> str:
     """A container that a route of this nginx names and that does not run."""
     named = {name for facts in case.snapshot.routes if facts.node == nginx.node for name in facts.endpoints}
     for endpoint in case.snapshot.endpoints:
         service = case.service(endpoint.service) if endpoint.id in named else None
-        if service is not None and service.container is not None and not service.running:
+        by_name = endpoint.unix is None and not _ADDRESS.fullmatch(endpoint.host)
+        if by_name and service is not None and service.container is not None and not service.running:
             return service.name
     return ""
 
@@ -143,7 +154,7 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if nginx.service is not None and condition(nginx.service) == "masked":
         manual = f"{nginx.service.name} is masked: if nginx is meant to run, unmask it, then start it"
         return Repair(ID, "manual", "start nginx", (), manual=manual)
-    waited_for = _name_missing(nginx) and _gone(case, nginx)
+    waited_for = _first(case, nginx)
     if waited_for:
         manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"
         return Repair(ID, "manual", "start nginx", (), manual=manual)

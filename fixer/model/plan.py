@@ -172,7 +172,7 @@ class WaitForListener:
     host: str
     port: int
     unix: str | None = None
-    seconds: float = 15.0
+    seconds: float = 45.0    # a large application on a busy host takes its time
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,9 @@ STEPS: list[tuple[Step, str]] = [
      "stop process 412 (uvicorn app.main:app, user www-data, age 3 h): cannot be undone"),
     (SignalProcess("local", 412, 9, "CONT", "uvicorn"), "resume process 412 (uvicorn)"),
     (StartNginx("local", "/usr/sbin/nginx", "/c", "/", True), "start /usr/sbin/nginx -c /c"),
-    (WaitForListener("local", "::1", 8000), "wait until [::1]:8000 accepts connections (at most 15 s)"),
-    (WaitForListener("local", "127.0.0.1", 8000), "wait until 127.0.0.1:8000 accepts connections (at most 15 s)"),
-    (WaitForListener("local", "", 0, "/run/a.sock"), "wait until /run/a.sock accepts connections (at most 15 s)"),
+    (WaitForListener("local", "::1", 8000), "wait until [::1]:8000 accepts connections (at most 45 s)"),
+    (WaitForListener("local", "127.0.0.1", 8000), "wait until 127.0.0.1:8000 accepts connections (at most 45 s)"),
+    (WaitForListener("local", "", 0, "/run/a.sock"), "wait until /run/a.sock accepts connections (at most 45 s)"),
 ]
 
 

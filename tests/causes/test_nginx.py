@@ -106,6 +106,22 @@ def test_down_because_a_backends_name_is_gone_comes_after_the_backend() -> None:
     assert [f.cause for f in diagnosis.findings] == ["backend-down", DOWN]
 
 
+@pytest.mark.parametrize(("host", "first"), [("app", "backend-down"), ("10.0.0.7", DOWN)])
+def test_of_two_stopped_containers_the_one_that_is_asked_by_name_comes_first(host: str, first: str) -> None:
+    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 0}, log=Known(()))
+    back = boxed(box={"status": "exited", "pid": 0, "exit_code": 0}, pid=None)
+    scene = Scene(f"{host}:8000", node="web", back="app").with_service(back).refused(node=None, addresses=Known(()))
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    diagnosis = diagnose(scene.snapshot())
+    assert {f.cause for f in diagnosis.findings} == {"backend-down", DOWN}
+    assert diagnosis.findings[0].cause == first
+    repair = finding_of(diagnosis, DOWN).repairs[0]
+    assert repair.risk == ("safe" if first == DOWN else "manual"), repair.manual
+
+
 def refuses(text: str, **nginx: object) -> Scene:
     scene = no_nginx(**nginx) if nginx.pop("down", True) else healthy()
     scene.nginx["test"] = Known((1, text))

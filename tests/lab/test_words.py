@@ -54,7 +54,8 @@ def _rendered(full: dict[str, Value], stack: Stack) -> Iterator[str]:
 def test_nothing_inside_gives_it_away(scenario: Scenario, variant: Variant, stack: Stack) -> None:
     for seed in range(6):
         for text in everything_inside(scenario, variant, stack, seed):
-            found = GIVE_AWAY.search(text)
+            on_purpose = "return 502;" if variant.expect.cause is None else "\0"
+            found = GIVE_AWAY.search(text.replace(on_purpose, ""))
             assert found is None, f"{found[0]!r} in: {text[max(0, found.start() - 60):found.end() + 40]}"
 
 
