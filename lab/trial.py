@@ -288,7 +288,12 @@ def _withheld(trial: Trial, before: Manifest) -> None:
             _expect(step, told, 4)
             if not any(word in told.words for word in named):
                 step.problems.append(f"names neither of {', '.join(named)}")
-            _nothing_done(trial, step, before, told, "needs-input")
+            if trial.variant.expect.mends and told.document.get("journal"):
+                # of several faults the safe ones may be mended already: taken back, all is as it was
+                _expect(step, trial.ask("undo", "--json"), 0)
+                _same(step, before, trial.files(), "not as before")
+            else:
+                _nothing_done(trial, step, before, told, "needs-input")
 
 
 def _repair(trial: Trial, before: Manifest) -> None:
