@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import platform
 import signal
 import sys
 import time
@@ -11,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab import images
-from lab.engine import require_docker
+from lab.engine import docker, require_docker
 from lab.errors import NotBroken, UsageError
 from lab.matrix.choosing import alone, cases, draw_word, everything, seeds_of, shard, to_github
 from lab.matrix.markdown import to_markdown
@@ -72,9 +74,12 @@ def run(wish: Wish) -> None:
     runner = Runner(folder, wish.jobs, progress, code)
     _stop_on_signals(runner)
     start = time.monotonic()
-    untried = runner.run(left)
-    results = [*kept.values(), *runner.results]
-    write_reports(wish, results, untried, {**known, **{result.case: result for result in runner.results}})
+    now = runner.run(left)
+    # what failed before and was not tried again stands as it was
+    results = [*kept.values(), *runner.results, *(known[case] for case in now if case in known)]
+    untried = [case for case in now if case not in known]
+    about = (*_about(results, code), f"Stacks side by side: {wish.jobs}.")
+    write_reports(wish, results, untried, {**known, **{result.case: result for result in runner.results}}, about)
     bad = sum(not result.ok for result in results)
     _say(f"{len(results) - bad} of {len(chosen)} as expected, {duration(time.monotonic() - start)}"
          + (f", {len(untried)} not tried" if untried else "")
@@ -109,16 +114,29 @@ class _Writing:
         self.progress.beat()
 
 
-def write_reports(wish: Wish, results: Sequence[Result], untried: Sequence[Case], known: dict[Case, Result]) -> None:
+def write_reports(wish: Wish, results: Sequence[Result], untried: Sequence[Case], known: dict[Case, Result],
+                  about: Sequence[str] = ()) -> None:
     """Every report that was asked for."""
     if wish.json:
         write_whole(wish.json, to_json(results))
     if wish.junit:
         write_whole(wish.junit, to_junit(results, untried))
     if wish.markdown:
-        write_whole(wish.markdown, to_markdown(results, untried))
+        write_whole(wish.markdown, to_markdown(results, untried, about))
     if wish.resume:
         write_whole(wish.resume, to_json(list(known.values())))
+
+
+def _about(results: Sequence[Result], code: str) -> tuple[str, ...]:
+    """Where the results come from, for who reads them later."""
+    other = sum(result.code != code for result in results)
+    engine = docker("version", "--format", "{{.Server.Version}}", check=False).text
+    return (
+        f"Written by `lab matrix`; state of the project {code}"
+        + (f", {other} of the results of an earlier state." if other else "."),
+        f"Docker {engine}, Linux {os.uname().release.partition('-')[0]}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} processors, load {os.getloadavg()[2]:.0f}.",
+    )
 
 
 def code_digest() -> str:

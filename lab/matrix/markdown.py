@@ -18,10 +18,10 @@ COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
-def to_markdown(results: Sequence[Result], untried: Sequence[Case] = (), title: str = "Results") -> str:
-    """Totals, the table, and every failure with how to make the same lab again."""
+def to_markdown(results: Sequence[Result], untried: Sequence[Case] = (), about: Sequence[str] = ()) -> str:
+    """Totals, the table, and every failure with how to make the same lab again; `about` says where it comes from."""
     bad = [result for result in results if not result.ok]
-    lines = [f"# {title}", "", *_totals(results, untried), ""]
+    lines = ["# Results", "", *about, *([""] if about else []), *_totals(results, untried), ""]
     if bad:
         lines += ["## Not as expected", ""]
         for result in bad:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 import threading
 import time
@@ -93,6 +94,14 @@ def test_github_gets_one_job_a_scenario() -> None:
     assert "\n" not in to_github(cases())
 
 
+def test_the_workflow_uses_what_the_plan_gives() -> None:
+    text = (Path(__file__).resolve().parents[2] / ".github" / "workflows" / "scenarios.yml").read_text()
+    used = set(re.findall(r"\$\{\{ matrix\.(\w+) \}\}", text))
+    assert used == set(json.loads(to_github(cases()))["include"][0])
+    assert all(0 < job["minutes"] <= 360 for job in json.loads(to_github(cases()))["include"])
+    assert len(json.loads(to_github(cases()))["include"]) <= 256
+
+
 def test_all_leaves_no_say_on_seeds() -> None:
     with pytest.raises(UsageError):
         Wish(all=True, seeds="1").chosen()
@@ -127,7 +136,8 @@ def test_markdown_counts_what_was_wanted() -> None:
     well = Result(WELL, [Step("up"), Step("diagnose"), Step("nothing to do", 1.0, ["changed: /etc/x"])], wanted="nothing")
     manual = Result(Case("nginx-config-invalid", "nginx-config-invalid", "host", 1),
                     [Step("up"), Step("diagnose"), Step("repair")], wanted="person")
-    text = to_markdown([GOOD, BAD, well, manual], [Case("x", "y", "host", 1)])
+    text = to_markdown([GOOD, BAD, well, manual], [Case("x", "y", "host", 1)], ["Where from."])
+    assert text.splitlines()[2] == "Where from."
     assert "2 of 4 cases went as expected; 1 were not tried" in text
     assert "right cause first, with evidence that is there: 3 of 4" in text
     assert "still well after a restart: 1 of 2" in text
