@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -195,7 +196,25 @@ def _see(lab: Lab, step: Table) -> None:
     wait_for(lambda: get(lab.url, path) in step["see"], 30.0, f"{lab.id}: {path} did not answer {step['see']}", lab)
 
 
+def _logged(lab: Lab, step: Table) -> None:
+    """Wait until a part has said something in its own log, as its manager keeps it."""
+    role: Role = step["logged"]
+    pattern = re.compile(str(step["text"]))
+    wait_for(lambda: pattern.search(_log_of(lab, role)) is not None, float(step.get("within", 60.0)),
+             f"{lab.id}: {role} did not say {pattern.pattern!r}", lab)
+
+
+def _log_of(lab: Lab, role: Role) -> str:
+    if lab.stack == "host":
+        asked = ["journalctl", "-u", lab.unit(role), "-n", "200", "-o", "cat", "--no-pager"]
+        said = lab.run_in("web", asked, check=False)
+    else:
+        said = docker("logs", "--tail", "200", lab.container(role), check=False)
+    return (said.out + said.err).decode("utf-8", "replace")
+
+
 STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
+    "logged": _logged,
     "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
     "see": _see, "gone": _gone, "kill": _kill,

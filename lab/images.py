@@ -14,7 +14,7 @@ from lab.errors import LabError, NoDocker
 from lab.places import compose_root
 
 BASE = "debian:trixie-slim"
-NAMES = ("web", "app", "machine")
+NAMES = ("web", "app", "machine", "database")
 Say = Callable[[str], None]
 
 

@@ -18,7 +18,7 @@ from lab.load import start_visitors
 from lab.noise import scan
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
 from lab.records import Record
-from lab.rendering import complete, render
+from lab.rendering import complete, load_sql, render
 from lab.scenario import Stack, Variant
 from lab.seeds import draw
 from lab.stack import Lab, wait_booted, wait_for
@@ -96,6 +96,8 @@ def raise_healthy(lab: Lab) -> None:
         fill_machine(lab.container(), [*on_disk, *rendering.fresh.values()], time.time() - AGE)
         lab.compose("start")
         wait_booted(lab)
+        if lab.params["database"]:
+            _load_records(lab)
     else:
         came = lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never", check=False)
         if came.code != 0:
@@ -119,6 +121,16 @@ def _run_job(lab: Lab) -> None:
     container = f"{lab.id}-{job}-1"
     wait_for(lambda: docker("inspect", "-f", "{{.State.Status}}", container).text == "exited", 30.0,
              f"{lab.id}: {job} did not end", lab)
+
+
+def _load_records(lab: Lab) -> None:
+    """A new machine's database is empty: the application could not start before this."""
+    psql = ["runuser", "-u", "postgres", "--", "psql", "-q", "-v", "ON_ERROR_STOP=1"]
+    wait_for(lambda: lab.run_in("web", [*psql, "-c", "SELECT 1"], check=False).code == 0, 60.0,
+             f"{lab.id}: PostgreSQL does not answer", lab)
+    lab.run_in("web", psql, stdin=load_sql(lab.params))
+    lab.run_in("web", ["systemctl", "reset-failed", lab.unit("backend")], check=False)
+    lab.run_in("web", ["systemctl", "restart", lab.unit("backend")])
 
 
 def break_and_wait(lab: Lab, variant: Variant) -> Seen:

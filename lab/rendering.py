@@ -57,9 +57,25 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     full["locations_style"] = full["locations"]
     full["behind"] = "  # the office application" if full["remark"] == "behind" else ""
     full["password_hash"] = hashlib.sha256(str(full["password"]).encode()).hexdigest()
+    full |= _database_places(full, host=host)
     full |= _host_places(full) if host else _container_places(full)
     full["locations"] = _indented(_template("nginx/locations.conf", full), "    ")
     return full
+
+
+def _database_places(full: Parameters, *, host: bool) -> dict[str, Value]:
+    """Where the application finds its records, and how its unit is ordered."""
+    wanted = bool(full["database"])
+    at = full["asked_host"] or ("127.0.0.1" if host else full["db_service"])
+    name, password = full["asked_name"] or full["db_name"], full["asked_password"] or full["db_password"]
+    right = "127.0.0.1" if host else full["db_service"]
+    return {
+        "db_url": f"postgresql://{full['db_user']}:{password}@{at}:5432/{name}",
+        "right_db_url": f"postgresql://{full['db_user']}:{full['db_password']}@{right}:5432/{full['db_name']}",
+        "db_after": " postgresql.service" if wanted else "",
+        "db_wants": wanted and bool(full["db_wants"]),
+        "db_in_unit": wanted and host and full["env_place"] == "unit",
+    }
 
 
 def _host_places(full: Parameters) -> dict[str, Value]:
@@ -68,7 +84,7 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     name = str(full["site_name"])
     snippet = f"/etc/nginx/snippets/{word}.conf"
     site = f"/etc/nginx/conf.d/{name}.conf" if full["place"] == "confd" else f"/etc/nginx/sites-available/{name}"
-    start = "/usr/bin/uvicorn" if full["runner"] == "script" else "/usr/bin/python3 -m uvicorn"
+    start = f"/usr/bin/{full['server']}" if full["runner"] == "script" else f"/usr/bin/python3 -m {full['server']}"
     port = {"envfile": "${PORT}"}.get(str(full["port_place"]), str(full["port"]))
     command = _command(start, str(full["bind"]), port, full)
     by_place = {
@@ -97,7 +113,7 @@ def _container_places(full: Parameters) -> dict[str, Value]:
     port = "$$PORT" if full["port_place"] == "environment" else str(full["port"])
     snippet = f"{web}/snippets/{full['word']}.conf"
     return {
-        "command": _command("uvicorn", "0.0.0.0", port, full),  # noqa: S104  inside the compose network
+        "command": _command(str(full["server"]), "0.0.0.0", port, full),  # noqa: S104  inside the compose network
         "has_environment": full["port_place"] == "environment" or full["env_place"] in ("environment", "dotenv"),
         "restart_word": '"no"' if full["restart_policy"] == "no" else full["restart_policy"],
         "snippet": f"snippets/{full['word']}.conf",
@@ -109,7 +125,15 @@ def _container_places(full: Parameters) -> dict[str, Value]:
 
 def _command(start: str, bind: str, port: str, full: Parameters) -> str:
     workers = f" --workers {full['workers']}" if int(full["workers"]) > 1 else ""
-    return f"{start} app.main:app --host {bind} --port {port}{workers}"
+    if full["server"] == "gunicorn":
+        return f"{start} -k uvicorn.workers.UvicornWorker --bind {bind}:{port}{workers} {full['target']}"
+    return f"{start} {full['target']} --host {bind} --port {port}{workers}"
+
+
+def load_sql(full: Parameters) -> bytes:
+    """What psql is given on a machine, once: roles, then the records."""
+    roles, records = (_template(f"app/{name}.sql", full) for name in ("roles", "records"))
+    return f"{roles}\\connect {full['db_name']}\n{records}".encode()
 
 
 def render(full: Parameters, stack: Stack) -> Rendering:
@@ -129,6 +153,9 @@ def _render_containers(full: Parameters) -> Rendering:
     if full["decoy"] == "unused_file":
         files.append(_file(f"{folder}/{full['word']}.conf.old", "nginx/unused.conf", full))
     secret = f"{full['secret_name']}={full['secret']}\n" if full["with_secret"] else ""
+    if full["database"]:
+        secret += f"{full['db_variable']}={full['db_url']}\n"
+        files += [_file(f"{full['db_service']}/{name}.sql", f"app/{name}.sql", full) for name in ("roles", "records")]
     if full["env_place"] == "env_file":
         files.append(File(f"{backend}.env", f"LANG=C.UTF-8\n{secret}".encode(), 0o600))
     if full["env_place"] == "dotenv":
@@ -194,10 +221,16 @@ def _host_nginx(full: Parameters) -> list[File | Link]:
     return files
 
 
+def _host_database(full: Parameters) -> list[File | Link]:
+    """PostgreSQL comes up at boot where the application keeps its records in it."""
+    wants = "/etc/systemd/system/multi-user.target.wants/postgresql.service"
+    return [Link(wants, "/usr/lib/systemd/system/postgresql.service")] if full["database"] else []
+
+
 def _host_backend(full: Parameters) -> list[File | Link]:
     """The application, its unit, and what the seed puts beside it."""
     unit, home = str(full["unit"]), str(full["home"])
-    files: list[File | Link] = [*_app(f"{home}/app", "app/settings.py.in", full)]
+    files: list[File | Link] = [*_app(f"{home}/app", "app/settings.py.in", full), *_host_database(full)]
     if full["manager"] == "supervisord":
         files.append(_file(f"/etc/supervisor/conf.d/{unit}.conf", "host/program.conf", full))
         wants = "/etc/systemd/system/multi-user.target.wants/supervisor.service"

@@ -68,7 +68,8 @@ STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
 def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Drawn:
     """Every parameter of a lab: what all labs have, then what the scenario fixes, chooses or adds, then the noise."""
     dice = random.Random(_number(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
-    drawn = {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
+    records = _database(_number(f"database/{scenario.name}/{variant.name}/{stack}/{seed}"))
+    drawn = records | {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
     drawn |= {"listen": "80", "stack": stack} | _names(dice) | _ports(dice)
     drawn |= _numbers(dice)
     drawn |= {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
@@ -159,6 +160,23 @@ def _numbers(dice: random.Random) -> Drawn:
         "backend_network": "inside",
         "resolver": "127.0.0.11",   # Docker's own, where a route's address stands in a variable
         "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do
+        "target": "app.main:app",
+        "server": "uvicorn",
+    }
+
+
+def _database(number: int) -> Drawn:
+    """The application's records; `database` is true where a scenario wants them kept by PostgreSQL."""
+    dice = random.Random(number)  # noqa: S311  a lab, not a lock
+    return {
+        "database": False,
+        "db_service": dice.choice(["db", "database", "postgres", "pg", "records"]),
+        "db_name": dice.choice(["records", "office", "backoffice", "staff"]),
+        "db_user": dice.choice(["office", "records_rw", "app_rw"]),
+        "db_password": f"{dice.getrandbits(96):024x}",
+        "db_variable": dice.choice(["DATABASE_URL", "DB_URL", "PG_DSN", "RECORDS_DATABASE_URL"]),
+        "db_wants": dice.choice([True, False]),
+        "asked_host": "", "asked_name": "", "asked_password": "",      # what the application is told, where it differs
     }
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from lab import catalog
 from lab.breaking import STEPS
 from lab.errors import LabError
+from lab.images import NAMES
 from lab.rendering import complete, render
 from lab.scenario import Scenario, Stack, Variant, load_scenario, problems_of, read_toml
 from lab.seeds import draw
 from lab.templates import Parameters, fill_deep
 
 SEEDS = range(3)
-_IMAGES = {"web": "web", "app": "app", "machine": "machine"}
+_IMAGES = {name: name for name in NAMES}
 
 
 def problems() -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
+from fixer.causes.codefaults import code_fault
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run, was_asked_to_stop
 from fixer.causes.owners import Owner, sole_owner
@@ -95,7 +96,9 @@ def fails_inside(case: Case, service: Service, trouble: Trouble) -> bool:
     if condition(service) != "running" or is_closed(trouble.endpoint) is not True or holds_a_socket(case, service):
         return False
     lines = last_run(case.snapshot, service)
-    return bool(missing_variables(lines)) or ends_repeatedly(lines)
+    if missing_variables(lines) or ends_repeatedly(lines):
+        return True
+    return code_fault(lines, service.argv, ran_since(service)) is not None
 
 
 def holds_a_socket(case: Case, service: Service) -> bool:

@@ -90,15 +90,15 @@ def _with_borrowed(files: list[FileAnswer], links: dict[str, str]) -> Iterator[F
 
 
 def listening_inodes(tables: dict[str, bytes]) -> frozenset[bytes]:
-    """The inodes of listening sockets in /proc/net/tcp, tcp6 and unix."""
+    """The inodes of sockets in /proc/net/tcp, tcp6 and unix that listen, or that dial and were not answered yet."""
     found: set[bytes] = set()
     for path, data in tables.items():
         if path.endswith("unix"):
             rows = (line.split(None, 7) for line in data.splitlines() if b" 00010000 " in line)
             found.update(row[6] for row in rows if len(row) > 6 and row[3] == b"00010000")
         else:
-            rows = (line.split(None, 10) for line in data.splitlines() if b" 0A " in line)
-            found.update(row[9] for row in rows if len(row) > 9 and row[3] == b"0A")
+            rows = (line.split(None, 10) for line in data.splitlines() if b" 0A " in line or b" 02 " in line)
+            found.update(row[9] for row in rows if len(row) > 9 and row[3] in (b"0A", b"02"))
     return frozenset(found)
 
 

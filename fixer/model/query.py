@@ -98,7 +98,8 @@ class ListProcesses:
 @dataclass(frozen=True, slots=True)
 class ListSockets:
     """Answer.files: /proc/net/tcp, tcp6, unix (as seen from the node) and one `link` entry per descriptor of a
-    *listening* socket (tcp state 0A, unix flag 00010000), path /proc/PID/fd/N, target `socket:[INODE]`. `message`
+    *listening* socket (tcp state 0A, unix flag 00010000) or of one that dials (tcp state 02), path
+    /proc/PID/fd/N, target `socket:[INODE]`. `message`
     says why owners are incomplete, if they are: a listening inode without an entry then has an unknown owner."""
 
 

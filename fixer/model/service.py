@@ -109,6 +109,7 @@ class Container:
     network_mode: str = ""                # the network that it was made with
     bridges: tuple[tuple[str, str], ...] = ()     # (network, the bridge that Docker makes for it)
     security: tuple[str, ...] = ()        # HostConfig.SecurityOpt; a profile's text only as `seccomp=…`
+    working_dir: str = ""
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""

@@ -26,10 +26,9 @@ from fixer.model.service import (
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
-    "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent", "FileContent",
-    "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "ProbeResult", "Process", "Program", "RouteFacts",
-    "Service",
-    "Snapshot", "Unit", "UnitSetting",
+    "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
+    "FileContent", "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "ProbeResult", "Process", "Program",
+    "RouteFacts", "Service", "Snapshot", "Unit", "UnitSetting",
 ]
 
 
@@ -69,6 +68,18 @@ class Listener:
     pids: Fact[tuple[int, ...]]
     queued: int
     established: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connection that a node makes: one that nobody has answered yet (`dialing`), or one to a system of a well-known
+    port (`open`). `pids` are those that hold it, where they were looked for; `uid` is whose it is."""
+
+    address: str
+    port: int
+    state: Literal["dialing", "open"]
+    uid: int
+    pids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +207,7 @@ class Node:
     addresses: tuple[str, ...]
     processes: Fact[tuple[Process, ...]]
     listeners: Fact[tuple[Listener, ...]]
+    connections: tuple[Connection, ...] = ()
     files: tuple[tuple[str, FileStat], ...] = ()
     init: str = ""                        # `systemd` where systemd is process 1
     firewall: Fact[Firewall] = Unknown("not asked")

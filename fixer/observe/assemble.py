@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.capture import Capture
 from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import ListSockets
 from fixer.model.snapshot import Container, Endpoint, Nginx, Node, ProbeResult, RouteFacts, Service, Snapshot
 from fixer.observe.composeproject import compose_of
 from fixer.observe.containerservice import logs_query
@@ -27,6 +28,7 @@ from fixer.observe.probes import ProbePlan, plan_probes
 from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
 from fixer.observe.sites import Address, Site, sites_of
+from fixer.observe.sockets import parse_connections
 from fixer.observe.view import ENGINE, View, container_of, containers_of, views_of
 
 
@@ -57,8 +59,9 @@ def snapshot(capture: Capture) -> Snapshot:
 def _node(view: View) -> Node:
     stats = tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
-                view.table.processes, view.listeners, stats, view.init, firewall_of(view), policy_of(view),
-                ways_of(view))
+                view.table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),
+                connections=parse_connections(view.node.answers.get(ListSockets())), policy=policy_of(view),
+                ways=ways_of(view))
 
 
 def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],

@@ -82,6 +82,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         is_machine=argv[0].rsplit("/", 1)[-1] in INITS, network_mode=text(item, "HostConfig", "NetworkMode"),
         bridges=tuple(_bridges(item)),
         security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
+        working_dir=text(item, "Config", "WorkingDir"),
     )
 
 

@@ -11,9 +11,11 @@ from fixer.model.query import FileAnswer, FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, FileContent, Service
 from fixer.observe.containers import host_path
+from fixer.observe.dependencies import cluster_files
 from fixer.observe.firewall import RULE_FILES
 from fixer.observe.learnedfile import learned_of
 from fixer.observe.sites import Site
+from fixer.observe.sources import entries_query, folders_on_disk, source_paths
 from fixer.observe.view import ENGINE, View, container_of, is_readable
 
 HEAD = 2000       # bytes in which a header says who manages a file
@@ -63,11 +65,22 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
     for service in services:
         for path in service_files(service):
             yield service.files_node, path
+        yield from source_paths(service)
+        yield from _entries(service, views)
     for view in views.values():
         yield from ((view.name, path) for path in RULE_FILES if path in view.files)
+        yield from ((view.name, file.path) for file in cluster_files(view))
     engine = views.get(ENGINE)
     for path in engine.files if engine is not None else ():
         yield ENGINE, path
+
+
+def _entries(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, str]]:
+    """What a server could be pointed at, where that was asked for."""
+    for node, folder in folders_on_disk(service):
+        answer = views[node].node.answers.get(entries_query(folder)) if node in views else None
+        for file in answer.files if answer is not None else ():
+            yield node, file.path
 
 
 def service_files(service: Service) -> Iterator[str]:

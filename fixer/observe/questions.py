@@ -22,6 +22,7 @@ from fixer.observe.composefile import compose_service
 from fixer.observe.composelabels import compose_paths, environment_paths
 from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
+from fixer.observe.dependencies import dependency_queries
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
@@ -34,6 +35,7 @@ from fixer.observe.routes import FIB
 from fixer.observe.services import journal_query, services_of, stdout_query, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
+from fixer.observe.sources import source_queries
 from fixer.observe.supervisord import log_paths
 from fixer.observe.supervisord import questions as supervised
 from fixer.observe.told import told_by_unit
@@ -80,10 +82,12 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
             asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view)]
             if view.node.kind == "machine" and options.learned:
                 asked[view.name] += learned_questions(view, options.learned)
+            asked[view.name] += dependency_queries(view, services)
     for site in sites:
         asked[site.view.name] += _of_hidden_units(site, services)
-    for node, query in _in_question(sites, services, views, containers, options):
-        asked[node].append(query)
+    for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services)):
+        if node in asked:
+            asked[node].append(query)
     if ENGINE in views:
         asked[ENGINE] += _of_engine(sites, views, containers)
     return {name: new for name, queries in asked.items() if (new := list(_new(queries, views[name])))}

@@ -9,9 +9,11 @@ from typing import Literal
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer
 from fixer.model.regex import regex
-from fixer.model.snapshot import Listener
+from fixer.model.snapshot import Connection, Listener
 
-LISTEN, ESTABLISHED = "0A", "01"
+LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
+SYSTEMS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
+MOST = 64
 _ACCEPTS = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
 _FD = regex(r"^/proc/(\d+)/fd/\d+$")
 _SOCKET = regex(r"^socket:\[(\d+)\]$")
@@ -38,6 +40,33 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
     for path, inode in _unix_listeners(tables.get("/proc/net/unix", b"")):
         found.append(Listener(node, "unix", path, 0, inode, _owners(inode, holders, answer.message), 0))
     return Known(tuple(found))
+
+
+def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
+    """Connections that wait for an answer, and those to systems of a well-known port; a few of them."""
+    if answer is None or answer.status != "ok":
+        return ()
+    tables = [f.data for f in answer.files if f.path in ("/proc/net/tcp", "/proc/net/tcp6")]
+    holders: dict[int, tuple[int, ...]] | None = None
+    found: list[Connection] = []
+    for data in tables:
+        for line in data.decode("ascii", "replace").splitlines()[1:]:
+            if " 02 " not in line and " 01 " not in line:
+                continue
+            fields = line.split()
+            try:
+                state, (host, port) = fields[3], fields[2].split(":")
+                number, uid, inode = int(port, 16), int(fields[7]), int(fields[9])
+                if state == DIALING or (state == ESTABLISHED and number in SYSTEMS):
+                    holders = socket_holders(answer) if holders is None else holders
+                    address = decode_address(host).removeprefix("::ffff:")
+                    found.append(Connection(address, number, "dialing" if state == DIALING else "open", uid,
+                                            holders.get(inode, ())))
+            except (IndexError, ValueError):
+                continue
+            if len(found) == MOST:
+                return tuple(found)
+    return tuple(found)
 
 
 def socket_holders(answer: Answer) -> dict[int, tuple[int, ...]]:

@@ -69,9 +69,11 @@ def test_unknown_why_it_failed() -> None:
 
 
 def test_an_error_of_its_own_code_is_for_a_person() -> None:
-    scene = gave_up("Started backend.service.", "Traceback (most recent call last):", "ImportError: no module named x")
+    scene = gave_up("Started backend.service.", "Traceback (most recent call last):", "LedgerError: no such year")
     repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
-    assert repair.risk == "manual" and "ImportError" in repair.manual
+    assert repair.risk == "manual" and "LedgerError" in repair.manual
+    scene = gave_up("Started backend.service.", "Traceback (most recent call last):", "ImportError: no module named x")
+    assert roots(diagnose(scene.snapshot())) == ["crash-code-error"]
 
 
 def test_a_variable_or_a_port_that_is_well_by_now() -> None:

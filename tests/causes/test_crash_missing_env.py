@@ -301,7 +301,7 @@ def test_a_running_service_that_holds_a_socket_does_not_crash() -> None:
 
 
 def test_workers_that_end_for_another_reason_are_a_loop() -> None:
-    lines = ("ImportError: no shop", "INFO: started", "ImportError: no shop")
+    lines = ("LedgerError: no shop", "INFO: started", "LedgerError: no shop")
     scene = Scene().with_service(service(log=log(*lines), unit_changes={"active_enter": NOW - 35})).refused()
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["crash-loop-gave-up"]

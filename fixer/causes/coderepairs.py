@@ -1,0 +1,172 @@
+"""What can be done about an error in code or command: an older state of the file, a better word, else exact words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.causes.case import Case
+from fixer.causes.codefaults import CodeFault, target_of
+from fixer.causes.commandwords import edit_word
+from fixer.causes.crashing import Crash
+from fixer.causes.editing import NoPlace
+from fixer.causes.reading import condition, now_on
+from fixer.causes.sources import applications, is_sound, line_of, older_states, source_of
+from fixer.causes.starting import begin_steps, start_steps, waiting
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
+from fixer.model.snapshot import ArgPlace, FileContent, Service
+
+BACKUP_KEY = "restore-from"
+TARGET_KEY = "target"
+PATIENCE = 45.0          # seconds that a program or a database may take until it listens
+_TARGET = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
+_OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile", "--certfile")}
+
+
+def code_repairs(case: Case, crash: Crash, fault: CodeFault) -> tuple[Repair, ...]:
+    """The best first; the last one is always what a person has to do by hand."""
+    file = source_of(case.snapshot, crash.service, fault.file)
+    offered: list[Repair] = []
+    if file is not None and _is_newer(case, crash, fault, file):
+        steps = again_steps(case, crash)
+        if steps:
+            said = f"{file.path} was changed after the last try: start {crash.service.name}"
+            offered.append(Repair("start-service", "disruptive" if crash.inside else "safe", said, steps))
+    if file is not None:
+        backup = _restore(case, crash, fault, file)
+        offered += [backup] if backup is not None else []
+    if fault.kind == "target":
+        offered.append(_retarget(case, crash, fault))
+    elif fault.kind == "tls":
+        offered += [r for r in (_other_key(case, crash, kind) for kind in ("key", "cert")) if r is not None]
+    if not any(r.risk == "manual" for r in offered):
+        offered.append(Repair("mend-code", "manual", _short(crash, fault), (), manual=_by_hand(case, crash, fault)))
+    return tuple(offered)
+
+
+def again_steps(case: Case, crash: Crash) -> tuple[Step, ...]:
+    """Start it, or what goes on with the old code again; empty where nobody manages it.
+
+    It is known to have something to do before it listens, so it is given more time than others.
+    """
+    return tuple(replace(step, seconds=PATIENCE) if isinstance(step, WaitForListener) else step
+                 for step in _again(case, crash))
+
+
+def _again(case: Case, crash: Crash) -> tuple[Step, ...]:
+    service, endpoint = crash.service, crash.troubles[0].endpoint
+    box = service.container
+    if box is not None:
+        verb = "restart" if box.status in ("running", "restarting") else "start"
+        action = ContainerAction(box.id, box.name, "restart" if verb == "restart" else "start", box.status)
+        return (action, *waiting(case.snapshot, service, endpoint))
+    if condition(service) == "running":
+        begun = begin_steps(case.snapshot, service, endpoint)
+        return () if isinstance(begun, NoPlace) else begun
+    return start_steps(case.snapshot, service, endpoint)
+
+
+def _is_newer(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> bool:
+    """Changed after the line was logged, and sound by now."""
+    now = now_on(case.snapshot, crash.service.node)
+    return fault.said.at is not None and fault.said.at + 1.0 < file.stat.mtime <= now and is_sound(file)
+
+
+def _restore(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> Repair | None:
+    """An older state beside the file; which one, and whether at all, a person says."""
+    states = older_states(case.snapshot, file, fault)
+    if not states:
+        return None
+    paths = tuple(state.path for state in states)
+    why = f"an older state of {file.path} without the error: {', '.join(paths)}"
+    need = Need(BACKUP_KEY, "choice", why, paths)
+    chosen = next((state for state in states if state.path == case.inputs.get(BACKUP_KEY)), None)
+    steps: tuple[Step, ...] = ()
+    if chosen is not None:
+        write = WriteFile(file.node, file.real_path, file.data, chosen.data, f"the state of {chosen.path}",
+                          in_place=file.single_file_mount)
+        steps = (write, *again_steps(case, crash))
+    summary = f"put {file.path} back to an older state, then start {crash.service.name}"
+    return Repair("restore-backup", "disruptive", summary, steps, (need,))
+
+
+def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:
+    service = crash.service
+    found = applications(case.snapshot, service)
+    written = target_of(service.argv) or fault.name
+    said = f"the application that {service.name} is to serve, now {written}"
+    need = Need(TARGET_KEY, "choice", said, found) if found else Need(TARGET_KEY, "value", said, pattern=_TARGET)
+    word = next((w for w in service.command if w.text == written), None)
+    chosen = case.inputs.get(TARGET_KEY, "")
+    summary = f"point {service.name} at its application, then start it"
+    edit = NoPlace("its command names no target that was found written") if word is None else \
+        edit_word(case.snapshot, service, word, chosen or written, f"serve {chosen or 'another target'}")
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace):
+        why = edit.why if isinstance(edit, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+        there = f"found: {', '.join(found)}" if found else "no module with an application was found where it starts"
+        return Repair("correct-target", "manual", summary, (), (need,), f"give {said}, another one ({there}): {why}")
+    return Repair("correct-target", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
+
+
+def _other_key(case: Case, crash: Crash, kind: str) -> Repair | None:
+    """The path of the key or certificate in the command, for a person to give the right one."""
+    service = crash.service
+    word = _option_value(service, _OPTIONS[kind])
+    if word is None:
+        return None
+    key = f"ssl-{kind}file"
+    need = Need(key, "value", f"the {'private key' if kind == 'key' else 'certificate'} of {service.name}, "
+                              f"now {word.text}", pattern=r"/[^\s'\"\\$%]+")
+    chosen = case.inputs.get(key, "")
+    edit = edit_word(case.snapshot, service, word, chosen or word.text, f"load {chosen or 'another file'}")
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace):
+        return None
+    summary = f"give {service.name} another {'key' if kind == 'key' else 'certificate'} than {word.text}"
+    return Repair(f"correct-{kind}file", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
+
+
+def _option_value(service: Service, options: tuple[str, ...]) -> ArgPlace | None:
+    words = service.command
+    return next((words[i + 1] for i in range(len(words) - 1) if words[i].text in options), None)
+
+
+def _short(crash: Crash, fault: CodeFault) -> str:
+    match fault.kind:
+        case "import" | "server":
+            return f"install what provides {fault.name} for {crash.service.name}"
+        case "tls":
+            return f"give {crash.service.name} a certificate and the key that belongs to it"
+        case _:
+            return f"mend {fault.place or crash.service.name}"
+
+
+def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
+    service = crash.service
+    again = f"then start {service.name}"
+    box = service.container
+    shell = f"build its image with it (now {box.image})" if box is not None else f"{_python(service)} -m pip install …"
+    file = source_of(case.snapshot, service, fault.file)
+    code = line_of(file, fault.line) if file is not None and fault.line else fault.code
+    at = f"{fault.place}: {code[:120]}" if fault.place and code else fault.place
+    match fault.kind:
+        case "import" if "No module" in fault.text or "Cannot find" in fault.text:
+            by = f", or take it out of {at}" if at else ""
+            return f"install the package that provides {fault.name} for {_python(service)} ({shell}){by}; {again}"
+        case "server":
+            return (f"let its command use an interpreter that has {fault.name}, or install it for {_python(service)} "
+                    f"({shell}); {again}")
+        case "tls":
+            words = [w.text for kind in _OPTIONS for w in [_option_value(service, _OPTIONS[kind])] if w is not None]
+            named = ", ".join(words) or "see its log"
+            return f"key and certificate do not fit, or are not there ({named}): {fault.text[:160]}; {again}"
+        case _:
+            return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
+
+
+def _python(service: Service) -> str:
+    """The interpreter that its command names; a server's own script names one in its first line."""
+    first = service.argv[0] if service.argv else ""
+    name = first.rsplit("/", 1)[-1]
+    return first if name.startswith(("python", "pypy", "node")) else f"the interpreter of {first or service.name}"

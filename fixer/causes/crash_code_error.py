@@ -1,0 +1,151 @@
+"""The backend ends at once: an error in its code, or in what it is started with.
+
+What it is
+  The program cannot even be loaded: a package that is not installed, a line that is no Python, a target that names no
+  application, a certificate that does not belong to its key. Often after a release, an upgrade of the interpreter, or a
+  virtual environment that was built anew.
+
+Why nginx says 502
+  The program never gets as far as listening: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  Its manager says failed (or starts it again and again), and the last exception of its own log since the last start is
+  one of code: ModuleNotFoundError, SyntaxError, "Error loading ASGI app", "No module named uvicorn", a failed
+  load_cert_chain. A parent of several workers, or one with --reload, stays active in the eyes of systemd while what it
+  starts ends at once. gunicorn says "Worker failed to boot" and exits with 3. An error that one answer ended with is
+  none of these: there the program had come up before. A variable that is not set is crash-missing-env, a database that
+  refuses is crash-dependency-down.
+
+The repair and its safety
+  Code is for people: the message names file and line, the module, and the interpreter that lacks it.
+  restore-backup (disruptive): where a sound older state of that file lies beside it, a person may choose it.
+  correct-target (disruptive): the application to serve, where the command names none; what was found is offered.
+  start-service (safe): the file was changed since the last try; only a start is left.
+
+By hand
+  journalctl -u UNIT -n 50                      which file, which line?
+  python3 -m py_compile FILE; INTERPRETER -m pip install PACKAGE
+  systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.codefaults import CodeFault, code_fault
+from fixer.causes.coderepairs import code_repairs
+from fixer.causes.crashing import Crash, crashes
+from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
+from fixer.causes.reasons import missing_variables, port_in_use
+from fixer.causes.sources import line_of, source_of
+from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.model.diagnosis import Confidence, Finding, Verdict
+from fixer.model.facts import Evidence, Known
+
+_VARIANTS = {
+    "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
+    "server": "start-server-package-missing", "tls": "start-tls-key-mismatch",
+}
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: is the last error of its log one of code or command?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        fault = fault_of(crash)
+        if fault is None:
+            last = [line for line in crash.lines if line.text.strip()][-1:]
+            ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
+        else:
+            findings.append(_found(case, crash, fault))
+    return conclude(findings, all_of.missing, ruled)
+
+
+def fault_of(crash: Crash) -> CodeFault | None:
+    """The fault that ended the last run, where no variable and no port explains it better."""
+    if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        return None
+    return code_fault(crash.lines, crash.service.argv, ran_since(crash.service))
+
+
+def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
+    service = crash.service
+    confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" else "likely"
+    detail = ["nothing listens while it does not run"]
+    if crash.inside:
+        detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
+    return Finding(
+        cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
+        summary=f"{service.name} ends at once: {say(fault)}", detail=tuple(detail), routes=crash.routes,
+        service=service.name, node=service.node, evidence=_evidence(case, crash, fault),
+        repairs=code_repairs(case, crash, fault),
+        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
+    )
+
+
+def variant_of(crash: Crash, fault: CodeFault) -> str | None:
+    """A parent that stays hides what ends; else what the line says."""
+    workers = crash.service.workers
+    if fault.boot is not None:
+        return "gunicorn-worker-boot-failed"
+    if crash.inside and ("--reload" in crash.service.argv or (isinstance(workers, Known) and workers.value > 1)):
+        return "multiworker-import-loop"
+    return _VARIANTS.get(fault.kind)
+
+
+def say(fault: CodeFault) -> str:
+    """The fault in a few words."""
+    at = f" ({fault.place})" if fault.place else ""
+    match fault.kind:
+        case "import":
+            missing = fault.text.rpartition(": ")[0].endswith("ModuleNotFoundError") or "No module" in fault.text
+            return f"the module {fault.name} is not there{at}" if missing else f"{fault.text[:120]}{at}"
+        case "syntax":
+            return f"{fault.place} is no valid program: {fault.text[:120]}"
+        case "target":
+            return f"its command names {fault.name or 'an application'}, and there is none of that name"
+        case "server":
+            return f"its interpreter has no {fault.name}"
+        case "tls":
+            return f"its certificate and key cannot be loaded: {fault.text[:120]}"
+        case _:
+            return f"{fault.text[:120]}{at}"
+
+
+def _evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
+    trouble, service = crash.troubles[0], crash.service
+    boot = (log_evidence(fault.boot.text, fault.boot.where),) if fault.boot is not None else ()
+    return tuple(dict.fromkeys((
+        log_evidence(fault.said.text, fault.said.where), *_source_evidence(case, crash, fault), *boot,
+        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
+    """The line of code itself, as it stands on disk; the word of the command that names the target."""
+    file = source_of(case.snapshot, crash.service, fault.file)
+    if file is not None and fault.line and line_of(file, fault.line):
+        return (Evidence("file", place(case.snapshot, file.node, file.path, fault.line), line_of(file, fault.line)),)
+    if fault.kind == "target":
+        return tuple(
+            Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text)
+            for word in crash.service.command if word.text == fault.name and word.file
+        )
+    return ()
+
+
+CAUSE = Cause(
+    id="crash-code-error",
+    title="the backend ends at once: an error in its code or in its command",
+    family="backend crashed, or exits at once",
+    variants=(
+        "start-import-error", "start-syntax-error", "start-wrong-app-target", "start-server-package-missing",
+        "multiworker-import-loop", "gunicorn-worker-boot-failed", "start-tls-key-mismatch",
+    ),
+    verdict=judge,
+    order=12,
+    page=__doc__,
+)

@@ -1,0 +1,181 @@
+"""The backend ends at once or never listens, because a system that it needs (a database, a cache) does not let it in.
+
+What it is
+  The program connects to its database when it starts and gives up when that refuses, cannot be found by its name, or
+  does not accept the account. The fault lies there; the backend is only where it shows.
+
+Why nginx says 502
+  The program never gets as far as listening: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  The log of the backend since its last start ends with a complaint about another address: "connection to server at …
+  failed: Connection refused", "could not translate host name", "password authentication failed". What it says is
+  compared with the machine: which unit or container provides that address, whether it runs, whether anything listens
+  there now. Where it answers by now, only the backend's start is left. A program that runs, listens nowhere and waits
+  for such an address is blocked on it. A unit that systemd did not start because a unit that it requires failed says
+  "Dependency failed". A variable that is not set is crash-missing-env.
+
+The repair and its safety
+  start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
+  backend. A database that failed by itself, one that is masked, and one on another machine are for people.
+  set-variable (disruptive): the address, the account or the password is yours to give (`--set NAME=VALUE`), written
+  over the old value where the service takes it from.
+  start-service (safe): the database answers by now; only the backend's start is left.
+  continue-dependency (safe): a database that was stopped by a signal or paused goes on; the backend then starts.
+
+By hand
+  journalctl -u UNIT -n 50; systemctl status postgresql; ss -ltn 'sport = :5432'
+  systemctl start postgresql; systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.blocked import blocked
+from fixer.causes.case import Case
+from fixer.causes.complaints import Complaint, complaint
+from fixer.causes.crashing import Crash, crashes
+from fixer.causes.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
+from fixer.causes.dependencyrepairs import back_again, let_through, set_other, start_needed
+from fixer.causes.depending import Needed, listening_elsewhere, locate
+from fixer.causes.reading import (
+    absent_evidence,
+    condition,
+    config_evidence,
+    listener_evidence,
+    log_evidence,
+    ran_since,
+    state_evidence,
+)
+from fixer.causes.reasons import missing_variables, port_in_use
+from fixer.causes.requiring import not_started
+from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
+
+_STATES = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",
+           "looping": "fails again and again", "starting": "is being started"}
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: does its log end with a complaint about another system, and is that so?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    missing = list(all_of.missing)
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        said = complaint_of(crash)
+        if said is None:
+            last = [line for line in crash.lines if line.text.strip()][-1:]
+            ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
+            continue
+        outcome = _judge(case, crash, said)
+        match outcome:
+            case Finding():
+                findings.append(outcome)
+            case str():
+                missing.append(outcome)
+    findings += [blocked_finding(case, one) for one in blocked(case)]
+    findings += [required_finding(case, one) for one in not_started(case)]
+    return conclude(findings, missing, ruled)
+
+
+def complaint_of(crash: Crash) -> Complaint | None:
+    """What ended the last run, where no variable and no port of its own explains it better."""
+    if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        return None
+    return complaint(crash.lines, ran_since(crash.service))
+
+
+def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str:
+    needed = locate(case, crash, said)
+    provider = needed.provider
+    if said.kind == "auth":
+        who = f" {said.what!r}" if said.what and " " not in said.what else ""
+        text = f"{_at(said, needed)} does not let it in{who}"
+        return _found(case, (crash, said, needed), "start-db-auth-failed", text, set_other(case, crash, said))
+    if said.kind == "name" and provider is None:
+        text = f"no address is known for {said.host or 'the name of what it needs'}"
+        return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
+    if said.kind == "name" and provider is not None and provider.running and condition(provider) != "paused":
+        text = f"{provider.name} runs, and is not found by the name {said.host}"
+        return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
+    if said.kind == "slow" and (provider is None or _serves(provider)):
+        text = f"{_at(said, needed)} gave no answer"
+        repairs = let_through(crash, said, needed)
+        return _found(case, (crash, said, needed), "startup-blocked-on-dependency", text, repairs)
+    if needed.up:
+        text = f"{_at(said, needed)} refused it then and accepts by now, but nobody started it again"
+        return _found(case, (crash, said, needed), "start-db-refused", text, back_again(case, crash))
+    if provider is not None and not _serves(provider):
+        text = f"{provider.name} {_STATES.get(condition(provider), 'does not run')}"
+        return _found(case, (crash, said, needed), "start-db-refused", text, start_needed(case, crash, said, needed))
+    if needed.node is not None and needed.up is None:
+        return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
+    return _found(case, (crash, said, needed), "start-db-refused", _nobody(case, said, needed),
+                  start_needed(case, crash, said, needed))
+
+
+def _serves(provider: Service) -> bool:
+    """It runs by itself; a unit that only stands for others proves nothing."""
+    return condition(provider) in ("running", "unknown") and bool(provider.pids or provider.container is not None)
+
+
+def _at(said: Complaint, needed: Needed) -> str:
+    provider = needed.provider
+    return f"{provider.name} at {said.address}" if provider is not None else said.address
+
+
+def _nobody(case: Case, said: Complaint, needed: Needed) -> str:
+    provider = needed.provider
+    if needed.node is None:
+        return f"{said.address} refuses it, and is none of the addresses seen from here"
+    if provider is not None:
+        held = next(listening_elsewhere(case.snapshot, provider), None)
+        return f"nothing accepts at {said.address}; {provider.name} runs" + (
+            f" and listens on port {held.port}" if held is not None else " and listens nowhere that was seen")
+    return f"nothing accepts at {said.address}"
+
+
+def _found(
+    case: Case, about: tuple[Crash, Complaint, Needed], variant: str, text: str, repairs: tuple[Repair, ...],
+) -> Finding:
+    crash, said, needed = about
+    service, provider = crash.service, needed.provider
+    seen = needed.node is not None or said.kind in ("auth", "name")
+    confidence: Confidence = "certain" if seen and crash.owner.certain else "likely"
+    named = variant == "start-db-refused" and provider is not None and not needed.up
+    return Finding(
+        cause=CAUSE_ID, variant=variant, role="root", confidence=confidence,
+        summary=f"{service.name} ends at once: {text}",
+        detail=(f"{service.name} needs {said.address} to start; nothing listens while it does not run",),
+        routes=crash.routes, service=provider.name if named and provider is not None else service.name,
+        node=provider.node if named and provider is not None else service.node,
+        evidence=_evidence(case, crash, said, needed), repairs=repairs, explains=EXPLAINS,
+    )
+
+
+def _evidence(case: Case, crash: Crash, said: Complaint, needed: Needed) -> tuple[Evidence, ...]:
+    trouble = crash.troubles[0]
+    elsewhere = [listener_evidence(case.snapshot, line, p) for p in needed.providers if _serves(p) and not needed.up
+                 for line in list(listening_elsewhere(case.snapshot, p))[:1]]
+    return tuple(dict.fromkeys((
+        log_evidence(said.said.text, said.said.where), *(state_evidence(p) for p in needed.providers), *needed.why,
+        *elsewhere, state_evidence(crash.service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+CAUSE = Cause(
+    id=CAUSE_ID,
+    title="the backend cannot start: a system that it needs does not let it in",
+    family="backend crashed, or exits at once",
+    variants=(
+        "start-db-refused", "start-db-dns-failure", "start-db-auth-failed", "start-dependency-failed",
+        "startup-blocked-on-dependency",
+    ),
+    verdict=judge,
+    order=11,
+    page=__doc__,
+)

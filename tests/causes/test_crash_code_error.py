@@ -1,0 +1,264 @@
+"""crash-code-error: which last words are an error of code or command, what is offered for it, and what is no proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.causes.codefaults import code_fault
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, Repair, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import ArgPlace
+from tests.causes.building import (
+    NOW,
+    Scene,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    roots,
+    service,
+    stat,
+    verdict_of,
+)
+
+CAUSE = "crash-code-error"
+MAIN = "/srv/shop/app/main.py"
+STARTED = "Started backend.service - Office."
+HEAD = ("Traceback (most recent call last):", '  File "/usr/bin/uvicorn", line 33, in <module>',
+        '  File "/usr/lib/python3/dist-packages/uvicorn/importer.py", line 19, in import_from_string')
+IMPORT = (STARTED, *HEAD, f'  File "{MAIN}", line 3, in <module>', "    import orjson",
+          "ModuleNotFoundError: No module named 'orjson'", "backend.service: Failed with result 'exit-code'.")
+SYNTAX = (STARTED, *HEAD, f'  File "{MAIN}", line 2', "    def page(:", "             ^", "SyntaxError: invalid syntax")
+TARGET = (STARTED, 'ERROR:    Error loading ASGI app. Attribute "application" not found in module "app.main".')
+TLS = (STARTED, *HEAD, '  File "/usr/lib/python3/dist-packages/uvicorn/config.py", line 110, in create_ssl_context',
+       "    ctx.load_cert_chain(certfile, keyfile, get_password)",
+       "ssl.SSLError: [X509: KEY_VALUES_MISMATCH] key values mismatch (_ssl.c:3895)")
+ARGV = ("/usr/bin/python3", "-m", "uvicorn", "app.main:application", "--port", "8000")
+
+
+def crashed(*lines: str, **changes: object) -> Scene:
+    return Scene().with_service(failed(log=log(*(lines or IMPORT)), **changes)).refused()   # type: ignore[arg-type]
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    return finding_of(diagnose(scene.snapshot(), inputs), CAUSE)
+
+
+def repair_called(scene: Scene, name: str, **inputs: str) -> Repair:
+    return next(repair for repair in found(scene, **inputs).repairs if repair.id == name)
+
+
+def test_hit() -> None:
+    scene = crashed()
+    scene.files.append(file(MAIN, "from os import path\n\nimport orjson\n"))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    one = diagnosis.findings[0]
+    assert (one.variant, one.confidence) == ("start-import-error", "certain")
+    assert [e.text for e in one.evidence[:2]] == ["ModuleNotFoundError: No module named 'orjson'", "import orjson"]
+    assert one.evidence[1].where == f"{MAIN}:3"
+    (repair,) = one.repairs
+    assert repair.risk == "manual" and "orjson" in repair.manual and f"{MAIN}:3: import orjson" in repair.manual
+
+
+@pytest.mark.parametrize(("lines", "variant", "words"), [
+    (SYNTAX, "start-syntax-error", f"{MAIN}:2"),
+    (TARGET, "start-wrong-app-target", "app.main:application"),
+    (TLS, "start-tls-key-mismatch", "KEY_VALUES_MISMATCH"),
+    ((STARTED, 'ERROR:    Error loading ASGI app. Could not import module "nosuch".'), "start-wrong-app-target", "nosuch"),
+    ((STARTED, "/usr/bin/python3: No module named uvicorn"), "start-server-package-missing", "uvicorn"),
+    ((STARTED, *HEAD[:2], "ModuleNotFoundError: No module named 'uvicorn'"), "start-server-package-missing", "uvicorn"),
+    ((STARTED, "/usr/bin/python3: No module named office"), "start-import-error", "office"),
+    ((*IMPORT, "[ERROR] Reason: Worker failed to boot."), "gunicorn-worker-boot-failed", "orjson"),
+    ((STARTED, "Failed to find attribute 'nope' in 'app.main'.", "[ERROR] Reason: Worker failed to boot."),
+     "gunicorn-worker-boot-failed", "app.main:nope"),
+    ((STARTED, *HEAD, f'  File "{MAIN}", line 4, in <module>', "    from app.x import y",
+      f"ImportError: cannot import name 'y' from 'app.x' ({MAIN})"), "start-import-error", "cannot import name"),
+    ((STARTED, *HEAD, f'  File "{MAIN}", line 9, in <module>', "    setings.x", "NameError: name 'setings' is not defined"),
+     None, f"{MAIN}:9"),
+    ((STARTED, "Error: Cannot find module 'express'", "Require stack:", "- /srv/shop/server.js"), "start-import-error",
+     "express"),
+    ((STARTED, "/srv/shop/server.js:3", "const x = ;", "          ^", "", "SyntaxError: Unexpected token ';'"),
+     "start-syntax-error", "/srv/shop/server.js:3"),
+])
+def test_hits_of_every_kind(lines: tuple[str, ...], variant: str | None, words: str) -> None:
+    diagnosis = diagnose(crashed(*lines).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    assert diagnosis.findings[0].variant == variant and words in diagnosis.findings[0].summary
+    assert diagnosis.findings[0].repairs[-1].risk in ("manual", "disruptive")
+
+
+def test_a_module_of_the_target_itself_is_a_wrong_target() -> None:
+    lines = (STARTED, *HEAD, "ModuleNotFoundError: No module named 'office'")
+    argv = ("/usr/bin/uvicorn", "office.main:app", "--port", "8000")
+    assert found(crashed(*lines, argv=argv)).variant == "start-wrong-app-target"
+    assert found(crashed(*lines)).variant == "start-import-error"
+
+
+@pytest.mark.parametrize("lines", [
+    (STARTED, "Traceback (most recent call last):", '    os.environ["SECRET_KEY"]', "KeyError: 'SECRET_KEY'"),
+    (STARTED, *HEAD, f'  File "{MAIN}", line 4', "ConnectionRefusedError: [Errno 111] Connection refused"),
+    (STARTED, "INFO:     Application startup complete.", *IMPORT[1:-1]),         # an answer ended with it
+    (*IMPORT[:-1], "INFO:     Application startup complete.", "Killed"),
+    (STARTED, *HEAD, f'  File "{MAIN}", line 4, in <module>', '    int(os.environ.get("WORKERS"))',
+     "TypeError: int() argument must be a string, not 'NoneType'"),
+    (STARTED, 'INFO: 1.2.3.4 - "GET /?x=ModuleNotFoundError: No module named \'a\' HTTP/1.1" 404'),
+    (STARTED, "ValueError: something of the settings"),
+    (STARTED, "SyntaxError: in no file"),
+    (STARTED, "SystemExit: 3"),
+])
+def test_miss(lines: tuple[str, ...]) -> None:
+    assert isinstance(verdict_of(diagnose(crashed(*lines).snapshot()), CAUSE), RuledOut)
+
+
+def test_miss_on_a_healthy_host() -> None:
+    assert isinstance(verdict_of(diagnose(healthy().snapshot()), CAUSE), RuledOut)
+
+
+def test_an_earlier_run_that_served_is_no_excuse() -> None:
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always", "started_at": NOW - 10}
+    lines = log("INFO:     Application startup complete.", ago=60).value + log(*IMPORT[1:-1], ago=5).value
+    made = boxed(box=box, pid=None, log=Known(lines))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    assert found(scene).variant == "start-import-error"
+
+
+def test_unknown() -> None:
+    scene = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "not root" in verdict.missing[0]
+
+
+def test_a_backup_beside_the_file_is_offered_and_never_taken_unasked() -> None:
+    scene = crashed(*SYNTAX)
+    scene.files += [
+        file(MAIN, "x = 1\ndef page(:\n"), file(MAIN + ".bak", "x = 1\n", stat=stat(mtime=NOW - 100)),
+        file(MAIN + ".old", "x = 0\n", stat=stat(mtime=NOW - 900)), file(MAIN + ".orig", "def page(:\n"),
+    ]
+    repair = repair_called(scene, "restore-backup")
+    assert repair.risk == "disruptive" and repair.steps == ()
+    assert repair.needs[0].choices == (MAIN + ".bak", MAIN + ".old") and repair.needs[0].default is None
+    steps = repair_called(scene, "restore-backup", **{"restore-from": MAIN + ".bak"}).steps
+    assert isinstance(steps[0], WriteFile) and steps[0].after == b"x = 1\n"
+    assert [s.verb for s in steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+def test_a_backup_with_the_same_import_is_none() -> None:
+    scene = crashed()
+    scene.files += [file(MAIN, "\n\nimport orjson\n"), file(MAIN + "~", "import orjson\nx = 1\n")]
+    assert [r.id for r in found(scene).repairs] == ["mend-code"]
+    scene.files[-1] = file(MAIN + "~", "x = 1\n")
+    assert [r.id for r in found(scene).repairs] == ["restore-backup", "mend-code"]
+
+
+def test_a_file_that_was_mended_since_only_needs_a_start() -> None:
+    scene = crashed(*SYNTAX)
+    scene.files.append(file(MAIN, "x = 1\n", stat=stat(mtime=NOW - 5)))
+    assert (found(scene).repairs[0].id, found(scene).repairs[0].risk) == ("start-service", "safe")
+    scene.files[-1] = file(MAIN, "def page(:\n", stat=stat(mtime=NOW - 5))
+    assert [r.id for r in found(scene).repairs] == ["mend-code"]
+
+
+def test_a_better_target_is_named_and_written_where_the_command_is() -> None:
+    unit = "[Service]\nExecStart=/usr/bin/python3 -m uvicorn app.main:application\n"
+    path = "/etc/systemd/system/backend.service"
+    at = unit.index("app.main:application")
+    word = ArgPlace("app.main:application", path, 2, at, at + len("app.main:application"))
+    scene = crashed(*TARGET, argv=ARGV, command=(ArgPlace("/usr/bin/python3"), word))
+    scene.files += [file(path, unit), file(MAIN, "app = Starlette(routes=[])\n"),
+                    file("/srv/shop/app/__init__.py", "application: FastAPI = FastAPI()\n")]
+    repair = repair_called(scene, "correct-target")
+    assert repair.needs[0].choices == ("app.main:app", "app:application") and repair.steps == ()
+    assert found(scene).evidence[1].where == f"{path}:2"
+    write, reload_, *rest = repair_called(scene, "correct-target", target="app.main:app").steps
+    assert isinstance(write, WriteFile) and isinstance(reload_, DaemonReload)
+    assert write.after == unit.replace("app.main:application", "app.main:app").encode()
+    assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+    scene.services[0] = replace(scene.services[0], command=())
+    manual = repair_called(scene, "correct-target")
+    assert manual.risk == "manual" and "app.main:app, app:application" in manual.manual
+
+
+def test_a_target_without_a_known_application_is_asked_as_a_word() -> None:
+    path = "/etc/systemd/system/backend.service"
+    unit = "[Service]\nExecStart=/usr/bin/uvicorn a:b\n"
+    word = ArgPlace("a:b", path, 2, unit.index("a:b"), unit.index("a:b") + 3)
+    scene = crashed(STARTED, 'Error loading ASGI app. Could not import module "a"', argv=("/usr/bin/uvicorn", "a:b"),
+                    command=(word,))
+    scene.files.append(file(path, unit))
+    need = repair_called(scene, "correct-target").needs[0]
+    assert (need.kind, need.choices) == ("value", ()) and need.pattern
+
+
+def test_another_key_is_asked_by_its_path() -> None:
+    path = "/etc/systemd/system/backend.service"
+    unit = "[Service]\nExecStart=/usr/bin/uvicorn a:b --ssl-keyfile /etc/ssl/old.key --ssl-certfile /etc/ssl/x.pem\n"
+    at = unit.index("/etc/ssl/old.key")
+    words = (ArgPlace("--ssl-keyfile"), ArgPlace("/etc/ssl/old.key", path, 2, at, at + 16), ArgPlace("--ssl-certfile"),
+             ArgPlace("/etc/ssl/x.pem"))
+    scene = crashed(*TLS, command=words)
+    scene.files.append(file(path, unit))
+    assert [r.id for r in found(scene).repairs] == ["correct-keyfile", "mend-code"]
+    assert "/etc/ssl/old.key, /etc/ssl/x.pem" in found(scene).repairs[-1].manual
+    write = repair_called(scene, "correct-keyfile", **{"ssl-keyfile": "/etc/ssl/new.key"}).steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b"--ssl-keyfile /etc/ssl/new.key" in write.after
+
+
+def test_a_parent_that_stays_while_its_workers_end() -> None:
+    lines = (*IMPORT[:-1], *IMPORT[1:-1])
+    scene = Scene().with_service(service(log=log(*lines), workers=Known(2), unit_changes={"active_enter": NOW - 35}))
+    one = found(scene.refused())
+    assert (one.variant, "workers that it starts" in one.detail[0]) == ("multiworker-import-loop", True)
+    once = Scene().with_service(service(log=log(*IMPORT[:-1]), argv=("/usr/bin/uvicorn", "a:b", "--reload"),
+                                        unit_changes={"active_enter": NOW - 35})).refused()
+    assert found(once).variant == "multiworker-import-loop"
+    alone = Scene().with_service(service(log=log(*IMPORT[:-1]), unit_changes={"active_enter": NOW - 31})).refused()
+    assert found(alone).variant == "start-import-error"
+
+
+def test_a_service_that_listens_elsewhere_has_no_such_error() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(service(log=log(*IMPORT[:-1])), listener(8000, 200)).refused()
+    assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
+
+
+def contained(**changes: object) -> Scene:
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always", "started_at": NOW - 50,
+           "working_dir": "/srv", "mounts": (("/home/lab/app", "/srv/app", False),), "image": "office:3"}
+    lines = [line.replace("/srv/shop/app", "/srv/app") for line in changes.pop("lines", IMPORT[1:-1])]  # type: ignore[attr-defined]
+    made = boxed(box=box, pid=None, log=log(*lines), **changes)   # type: ignore[arg-type]
+    return Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+
+
+def test_a_container_has_its_source_behind_a_mount() -> None:
+    scene = contained(lines=SYNTAX[1:])
+    scene.files += [file("/home/lab/app/main.py", "\ndef page(:\n", node="engine"),
+                    file("/home/lab/app/main.py.bak", "x = 1\n", node="engine")]
+    one = found(scene)
+    assert any(e.where == "/home/lab/app/main.py:2" for e in one.evidence)
+    steps = repair_called(scene, "restore-backup", **{"restore-from": "/home/lab/app/main.py.bak"}).steps
+    assert isinstance(steps[0], WriteFile) and steps[0].node == "engine"
+    assert [s.verb for s in steps if isinstance(s, ContainerAction)] == ["restart"]
+
+
+def test_a_container_lacks_a_package_in_its_image() -> None:
+    assert "build its image with it (now office:3)" in found(contained()).repairs[0].manual
+
+
+def test_targets_below_a_mount_are_named_as_the_container_sees_them() -> None:
+    scene = contained(lines=TARGET[1:])
+    scene.files.append(file("/home/lab/app/main.py", "app = Starlette()\n", node="engine"))
+    assert "found: app.main:app" in found(scene).repairs[0].manual
+
+
+def test_the_last_error_counts() -> None:
+    lines = log(*IMPORT, STARTED, *SYNTAX[1:]).value
+    fault = code_fault(lines, (), 0.0)
+    assert fault is not None and fault.kind == "syntax"
+    assert code_fault((), (), 0.0) is None

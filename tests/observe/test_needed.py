@@ -1,0 +1,139 @@
+"""What is asked when an application's log complains: its own source files, and the systems that it needs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fixer.hosts.proctable import listening_inodes
+from fixer.model.capture import NodeCapture
+from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
+from fixer.model.snapshot import Connection
+from fixer.observe.assemble import snapshot
+from fixer.observe.dependencies import CLUSTERS
+from fixer.observe.options import ObserveOptions
+from fixer.observe.questions import follow_up
+from fixer.observe.sockets import parse_connections
+from fixer.observe.sources import LIMIT, entries_query
+from tests.observe.made import capture, file, link, node
+from tests.observe.test_endpoints import SHOW
+
+SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+UNIT = "[Service]\nWorkingDirectory=/srv/shop\nExecStart=/usr/bin/uvicorn app.main:app --port 8000\n"
+JOURNAL = Command("journal", ("back.service", "200"))
+LISTING = Command("systemctl-units")
+MAIN = ReadFile("/srv/shop/app/main.py", LIMIT)
+IMPORT = ('  File "/srv/shop/app/main.py", line 3, in <module>\n'
+          '  File "/usr/lib/python3/dist-packages/x.py", line 1\nModuleNotFoundError: No module named \'y\'\n')
+REFUSED = 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: Connection refused\n'
+
+
+def logged(text: str, **answers: Answer) -> NodeCapture:
+    show = SHOW.format("back.service", "failed", 0).replace("Type=simple", "Type=simple\nWorkingDirectory=/srv/shop")
+    lines = "".join(f"1700000000.1 box uvicorn[7]: {line}\n" for line in text.splitlines())
+    return node({JOURNAL: Answer("ok", lines.encode())}, site=SITE, show=show,
+                units=[file("/etc/systemd/system/back.service", UNIT)])
+
+
+def asked(seen: NodeCapture) -> list[Query]:
+    return follow_up(capture(seen), ObserveOptions()).get("local", [])
+
+
+def test_the_source_that_a_traceback_names_and_older_states_of_it() -> None:
+    wanted = asked(logged(IMPORT))
+    assert MAIN in wanted and ReadFile("/srv/shop/app/main.py.bak", LIMIT) in wanted
+    assert not [q for q in wanted if isinstance(q, ReadFile) and "dist-packages" in q.path]
+    assert entries_query("/srv/shop") in wanted
+
+
+@pytest.mark.parametrize("text", [
+    '  File "/srv/shop/app/main.py", line 3, in <module>\nKeyError: \'SECRET\'\n', "all is well\n", "",
+])
+def test_no_source_is_read_where_the_end_is_of_another_kind(text: str) -> None:
+    wanted = asked(logged(text))
+    assert MAIN not in wanted and entries_query("/srv/shop") not in wanted
+
+
+def test_what_a_server_could_be_pointed_at() -> None:
+    text = 'ERROR:    Error loading ASGI app. Could not import module "nosuch".\n'
+    query = entries_query("/srv/shop")
+    assert query in asked(logged(text)) and "/srv/shop/*/main.py" in query.patterns
+    assert entries_query("/srv/[x]").patterns[0].startswith("/srv/\\[x]/")
+    found = logged(text)
+    found.answers[query] = Answer("ok", files=(file("/srv/shop/app/main.py", "app = Starlette()\n"),))  # type: ignore[index]
+    files = {f.path for f in snapshot(capture(found)).files}
+    assert "/srv/shop/app/main.py" in files
+
+
+def test_units_of_the_system_in_question_are_looked_up() -> None:
+    seen = logged(REFUSED)
+    wanted = asked(seen)
+    assert LISTING in wanted and CLUSTERS in wanted
+    seen.answers[LISTING] = Answer("ok", b"--\npostgresql.service disabled enabled\npostgresql@.service indirect -\n"  # type: ignore[index]
+                                         b"redis-server.service enabled enabled\n")
+    seen.answers[CLUSTERS] = Answer("ok", files=(file("/etc/postgresql/17/main/postgresql.conf", "port = 5432\n"),))  # type: ignore[index]
+    assert Command("systemctl-show", ("postgresql.service", "postgresql@17-main.service")) in asked(seen)
+    assert "/etc/postgresql/17/main/postgresql.conf" in {f.path for f in snapshot(capture(seen)).files}
+
+
+def test_the_journal_of_a_database_that_failed() -> None:
+    seen = logged(REFUSED)
+    more = seen.answers[Command("systemctl-show")].data.decode() + SHOW.format("postgresql@17-main.service", "failed", 0)
+    seen.answers[Command("systemctl-show")] = Answer("ok", more.encode())  # type: ignore[index]
+    assert Command("journal", ("postgresql@17-main.service", "200")) in asked(seen)
+
+
+@pytest.mark.parametrize("text", ["all is well\n", "connection refused by somebody\n"])
+def test_nobody_is_looked_up_without_a_complaint(text: str) -> None:
+    assert not [q for q in asked(logged(text)) if q == CLUSTERS or (isinstance(q, Command) and q.name == "systemctl-units")]
+
+
+def test_behind_the_mounts_of_a_container() -> None:
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.service": "api"}
+    box = {"Id": "a" * 20, "Name": "/api", "Path": "uvicorn", "Args": ["app.main:app"],
+           "State": {"Status": "exited", "ExitCode": 1}, "Config": {"Labels": labels, "WorkingDir": "/srv"},
+           "Mounts": [{"Type": "bind", "Source": "/lab/app", "Destination": "/srv/app"},
+                      {"Type": "bind", "Source": "/lab/x", "Destination": "/etc/x"}]}
+    web = {"Id": "b" * 20, "Name": "/web", "Path": "nginx", "State": {"Status": "running"},
+           "Config": {"Labels": {**labels, "com.docker.compose.service": "web"}}}
+    text = IMPORT.replace("/srv/shop", "/srv")
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([web, box]).encode()),
+                   Command("docker-logs", ("api", "200")): Answer("ok", text.encode())}, name="engine", nginx=False)
+    seen = capture(node(site=SITE, name="web", kind="container"), engine, kind="compose", address="shop")
+    wanted = follow_up(seen, ObserveOptions())["engine"]
+    assert ReadFile("/lab/app/main.py", LIMIT) in wanted and entries_query("/lab/app") in wanted
+    assert not [q for q in wanted if isinstance(q, ReadGlob) and "/lab/x/main.py" in q.patterns]
+
+
+def test_the_units_that_one_requires_are_looked_up_where_it_was_not_started_for_want_of_them() -> None:
+    text = "Dependency failed for back.service - Office.\n"
+    unit = file("/etc/systemd/system/back.service", UNIT.replace("[Service]", "[Unit]\nRequires=files other.service\n[Service]"))
+    show = SHOW.format("back.service", "inactive", 0) + SHOW.format("files.service", "failed", 0)
+    seen = node({JOURNAL: Answer("ok", f"1700000000.1 box systemd[1]: {text}".encode())}, site=SITE, show=show, units=[unit])
+    wanted = asked(seen)
+    assert Command("journal", ("files.service", "200")) in wanted
+    assert Command("systemctl-show", ("other.service",)) in wanted
+    calm = node({JOURNAL: Answer("ok", b"1700000000.1 box systemd[1]: Stopped\n")}, site=SITE, show=show, units=[unit])
+    assert Command("journal", ("files.service", "200")) not in asked(calm)
+
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+ROWS = (
+    "   0: 0100007F:A000 0100007F:1538 02 00000001:00000000 01:00000064 00000002   998        0 77 2 x\n"     # dials 5432
+    "   1: 0100007F:A001 0100007F:1538 01 00000000:00000000 00:00000000 00000000   998        0 78 1 x\n"     # is connected
+    "   2: 0100007F:A002 0100007F:1F40 01 00000000:00000000 00:00000000 00000000   998        0 79 1 x\n"     # to some port
+    "   3: 0100007F:1F40 00000000:0000 0A 00000000:00000000 00:00000000 00000000   998        0 80 1 x\n"
+    "   4: torn 01 line\n"
+)
+
+
+def test_connections_that_wait_and_those_to_a_system() -> None:
+    files = (file("/proc/net/tcp", HEAD + ROWS), link("/proc/9/fd/3", "socket:[77]"))
+    assert parse_connections(Answer("ok", files=files)) == (
+        Connection("127.0.0.1", 5432, "dialing", 998, (9,)), Connection("127.0.0.1", 5432, "open", 998),
+    )
+    assert parse_connections(None) == () == parse_connections(Answer("denied"))
+    many = file("/proc/net/tcp", HEAD + ROWS.splitlines(keepends=True)[0] * 100)
+    assert len(parse_connections(Answer("ok", files=(many,)))) == 64
+    assert listening_inodes({"/proc/net/tcp": (HEAD + ROWS).encode()}) == {b"77", b"80"}
