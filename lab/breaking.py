@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -191,6 +192,17 @@ def _link(lab: Lab, step: Table) -> None:
         (lab.folder / path).symlink_to(target)
 
 
+def _address(lab: Lab, step: Table) -> None:
+    """An address of the stack's own network that no part of it has, as the value of a parameter."""
+    shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}"
+    own, _, gateway = docker("inspect", "-f", shape, lab.container("web")).text.strip().partition(" ")
+    network = ipaddress.ip_interface(own).network
+    free = network[-int(step.get("from_end", 7))]
+    if str(free) in (gateway, own.partition("/")[0]):
+        raise ScenarioError(f"{lab.record.scenario}: {free} is taken in {network}")
+    set_parameters(lab, {str(step["address"]): str(free)})
+
+
 def _see(lab: Lab, step: Table) -> None:
     path = str(step.get("path", "/login"))
     wait_for(lambda: get(lab.url, path) in step["see"], 30.0, f"{lab.id}: {path} did not answer {step['see']}", lab)
@@ -217,5 +229,5 @@ STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
     "logged": _logged,
     "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
-    "see": _see, "gone": _gone, "kill": _kill,
+    "see": _see, "gone": _gone, "kill": _kill, "address": _address,
 }

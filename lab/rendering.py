@@ -51,7 +51,7 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     """What the templates need and follows from what was drawn: addresses, paths, commands."""
     full: dict[str, Value] = {**drawn, "id": lab_id, **{f"image_{name}": tag for name, tag in images.items()}}
     host = stack == "host"
-    full["address"] = "127.0.0.1" if host else full["backend"]
+    full["address"] = full["route_host"] or ("127.0.0.1" if host else full["backend"])
     full["noise_address"] = "127.0.0.1" if host else f"{full['noise_name']}-feed"
     full["second_address"] = "127.0.0.1" if host else full["second"]
     full["locations_style"] = full["locations"]
@@ -84,7 +84,8 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     name = str(full["site_name"])
     snippet = f"/etc/nginx/snippets/{word}.conf"
     site = f"/etc/nginx/conf.d/{name}.conf" if full["place"] == "confd" else f"/etc/nginx/sites-available/{name}"
-    start = f"/usr/bin/{full['server']}" if full["runner"] == "script" else f"/usr/bin/python3 -m {full['server']}"
+    programs, server = f"{full['venv']}/bin" if full["venv"] else "/usr/bin", full["server"]
+    start = f"{programs}/{server}" if full["runner"] == "script" else f"{programs}/python3 -m {server}"
     port = {"envfile": "${PORT}"}.get(str(full["port_place"]), str(full["port"]))
     command = _command(start, str(full["bind"]), port, full)
     by_place = {
@@ -93,6 +94,8 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     }
     return {
         "command": command,
+        "run_as": full["run_as"] or full["user"],
+        "workdir": full["workdir"] or home,
         "unit_command": by_place.get(str(full["port_place"]), command),
         "envfile": f"/etc/default/{unit}",
         "sources": full["manager"] != "systemd" and full["env_place"] == "envfile",
@@ -113,7 +116,7 @@ def _container_places(full: Parameters) -> dict[str, Value]:
     port = "$$PORT" if full["port_place"] == "environment" else str(full["port"])
     snippet = f"{web}/snippets/{full['word']}.conf"
     return {
-        "command": _command(str(full["server"]), "0.0.0.0", port, full),  # noqa: S104  inside the compose network
+        "command": _command(str(full["program_inside"] or full["server"]), str(full["bind_inside"]), port, full),
         "has_environment": full["port_place"] == "environment" or full["env_place"] in ("environment", "dotenv"),
         "restart_word": '"no"' if full["restart_policy"] == "no" else full["restart_policy"],
         "snippet": f"snippets/{full['word']}.conf",

@@ -160,6 +160,9 @@ def _numbers(dice: random.Random) -> Drawn:
         "backend_network": "inside",
         "resolver": "127.0.0.11",   # Docker's own, where a route's address stands in a variable
         "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do
+        # what a scenario may put in place of what the deployment says: empty for what it says
+        "run_as": "", "group": "", "workdir": "", "venv": "", "unit_extra": "", "route_host": "", "program_inside": "",
+        "bind_inside": "0.0.0.0",  # noqa: S104  inside the compose network
         "target": "app.main:app",
         "server": "uvicorn",
     }

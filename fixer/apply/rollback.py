@@ -95,8 +95,9 @@ class _Rollback:
         steps = [(item, step) for item in self.round.intents if (step := self._step_of(item)) is not None]
         self._check_gaps()
         if not any(isinstance(step, WriteFile) for _, step in steps):
-            # No file of ours went in: what nginx held before stands in no file that a reload could bring back.
-            self.result.irreversible += [i.intent.describe for i, step in steps if isinstance(step, ReloadNginx)]
+            # No file of ours went in: what nginx or systemd held before stands in no file that could bring it back.
+            reads = [item for item, step in steps if isinstance(step, ReloadNginx | DaemonReload)]
+            self.result.irreversible += [item.intent.describe for item in reads]
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._restore, item, step))

@@ -33,9 +33,10 @@ from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import gave_up, is_known, is_restarting
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
-from fixer.causes.reasons import dependency_error, last_words, missing_variables, port_in_use
+from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
 from fixer.causes.starting import restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.causes.unitfailure import fails_before_start
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 
@@ -75,8 +76,9 @@ def is_endless(crash: Crash) -> bool:
 def _is_told(crash: Crash) -> bool:
     """Another cause tells it in full."""
     unit = crash.service.unit
-    by_file = unit is not None and unit.result == "resources"
-    return by_file or bool(missing_variables(crash.lines)) or port_in_use(crash.lines) is not None
+    by_file = unit is not None and (unit.result == "resources" or fails_before_start(crash.service))
+    return by_file or bool(missing_variables(crash.lines)) or port_in_use(crash.lines) is not None or (
+        address_unavailable(crash.lines) is not None)
 
 
 def reason_state(crash: Crash) -> State:

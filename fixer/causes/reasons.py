@@ -42,6 +42,8 @@ _SETTINGS = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|E
 _FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")
 _REQUIRED = regex(r"^\s+(?:Field required|field required)")
 _IN_USE = regex(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE")
+_UNAVAILABLE = regex(r"\[Errno 99\]|[Cc]annot assign requested address|EADDRNOTAVAIL")
+_BINDING = regex(r"\bbind(?:ing)?\b|\.bind\(|\blisten\b|create_server|create_sockets")
 _REFUSED = regex(
     r"^(?:[A-Za-z_]\w*\.)*(?:ConnectionRefusedError|ConnectionResetError|TimeoutError|ConnectionError|gaierror|"
     r"OperationalError|ConnectTimeout|ConnectError|InterfaceError|CannotConnectNowError|OSError): "
@@ -106,6 +108,18 @@ def port_in_use(lines: Sequence[LogLine]) -> LogLine | None:
         text = message(line)
         if _IN_USE.search(text) and not _REQUEST.search(text):
             return line
+    return None
+
+
+def address_unavailable(lines: Sequence[LogLine]) -> LogLine | None:
+    """The line that says that the machine does not have the address to listen on; a connection of the program's own
+    can fail with the same number, so the line, or the traceback above it, must speak of binding."""
+    tail = list(lines[-_LAST:])
+    texts = [message(line) for line in tail]
+    for index in range(len(tail) - 1, -1, -1):
+        if _UNAVAILABLE.search(texts[index]) and not _REQUEST.search(texts[index]):
+            context = texts[max(0, index - 6):index + 1]
+            return tail[index] if any(_BINDING.search(text) for text in context) else None
     return None
 
 

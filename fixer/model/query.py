@@ -48,7 +48,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic",
     "ConditionTimestampMonotonic",
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
-    "MemoryMax", "MemoryLimit", "TasksMax",
+    "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre",
 )
 
 

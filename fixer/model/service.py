@@ -27,6 +27,15 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class PreCommand:
+    """One ExecStartPre= with how it ended; `code` is empty where it has not run."""
+
+    argv: str
+    code: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A systemd unit as `systemctl show` tells it. Times are epoch seconds, 0.0 where never."""
 
@@ -63,6 +72,7 @@ class Unit:
     memory_max: int = 0                     # bytes; 0 where there is no limit
     tasks_max: int = 0
     control_group: str = ""
+    pre: tuple[PreCommand, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +193,19 @@ class ArgPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitValue:
+    """One assignment in `[Service]` of a unit's files, `start`/`end` the byte span of its value. Variables are left
+    out: their values may be secrets."""
+
+    key: str
+    value: str
+    file: str
+    line: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class EnvSlot:
     """Where a new variable of a service can be written: put `template` at byte `offset` of `file`.
 
@@ -211,6 +234,8 @@ class Service:
     `command` is the command as its unit, wrapper or compose file says, word by word with places; `command_style` how
     a word would be added there. `env_slots` are places for a new variable, the preferred one first.
     `files_node` is the node that holds the files named by bindings, command and env_slots.
+    `unit_values` are the assignments of its unit files, in the order in which they count; `entry` is the program that
+    its manager starts (a wrapper, where `command` is what the wrapper runs).
     """
 
     id: str
@@ -234,6 +259,8 @@ class Service:
     files_node: str = ""
     settings: tuple[UnitSetting, ...] = ()
     program: Program | None = None
+    unit_values: tuple[UnitValue, ...] = ()
+    entry: ArgPlace | None = None
 
     @property
     def running(self) -> bool:

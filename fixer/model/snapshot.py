@@ -18,17 +18,19 @@ from fixer.model.service import (
     EnvSlot,
     LogLine,
     Manager,
+    PreCommand,
     Program,
     Service,
     Unit,
     UnitSetting,
+    UnitValue,
 )
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
-    "FileContent", "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "ProbeResult", "Process", "Program",
-    "RouteFacts", "Service", "Snapshot", "Unit", "UnitSetting",
+    "FileContent", "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "PreCommand", "ProbeResult", "Process",
+    "Program", "RouteFacts", "Service", "Snapshot", "Unit", "UnitSetting", "UnitValue",
 ]
 
 
@@ -213,6 +215,7 @@ class Node:
     firewall: Fact[Firewall] = Unknown("not asked")
     policy: Fact[Policy] = Unknown("not asked")
     ways: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")     # its IPv4 routes: (network, type)
+    absent: tuple[str, ...] = ()          # paths that were looked for and are not there, or lead nowhere
 
 
 @dataclass(frozen=True, slots=True)

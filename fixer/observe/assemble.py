@@ -58,10 +58,11 @@ def snapshot(capture: Capture) -> Snapshot:
 
 def _node(view: View) -> Node:
     stats = tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
+    absent = tuple(path for path, file in view.files.items() if file.status == "absent")
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
                 view.table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),
                 connections=parse_connections(view.node.answers.get(ListSockets())), policy=policy_of(view),
-                ways=ways_of(view))
+                ways=ways_of(view), absent=absent)
 
 
 def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],

@@ -10,6 +10,7 @@ from fixer.model.facts import Known
 from fixer.model.query import FileAnswer, FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, FileContent, Service
+from fixer.model.startfiles import ACCOUNTS
 from fixer.observe.containers import host_path
 from fixer.observe.dependencies import cluster_files
 from fixer.observe.firewall import RULE_FILES
@@ -67,6 +68,8 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
             yield service.files_node, path
         yield from source_paths(service)
         yield from _entries(service, views)
+        if service.unit is not None:
+            yield from ((service.node, path) for path in ACCOUNTS)     # read only where systemd could not find one
     for view in views.values():
         yield from ((view.name, path) for path in RULE_FILES if path in view.files)
         yield from ((view.name, file.path) for file in cluster_files(view))
@@ -90,6 +93,8 @@ def service_files(service: Service) -> Iterator[str]:
         yield from (path.removeprefix("-") for path in service.unit.environment_files)
     if service.program is not None:
         yield service.program.file
+    if service.entry is not None:
+        yield service.entry.text
     yield from service.env_places
     yield from (word.file for word in service.command if word.file)
     if isinstance(service.bindings, Known):

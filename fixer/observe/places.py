@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fixer.model.snapshot import EnvAssignment, EnvSlot
+from fixer.model.snapshot import EnvAssignment, EnvSlot, UnitValue
 from fixer.observe.told import Told
 from fixer.observe.view import View
 from fixer.observe.words import Word
+
+_HELD_BACK = frozenset({"Environment", "SetCredential", "SetCredentialEncrypted"})
 
 
 def assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignment, ...]:
@@ -18,6 +20,14 @@ def assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignment, 
         where = f"{place.file}:{place.line}" if place.file else fallback
         found.append(EnvAssignment(name, where, not word.text))
     return tuple(found)
+
+
+def values_of(told: Told) -> tuple[UnitValue, ...]:
+    """What `[Service]` of the unit's files says, in the order in which it counts; never the values of variables."""
+    return tuple(
+        UnitValue(line.key, line.value, line.file, line.line, line.start, line.start + len(line.value))
+        for line in told.lines if line.section == "Service" and line.key not in _HELD_BACK
+    )
 
 
 def slots_of_unit(told: Told, view: View) -> tuple[EnvSlot, ...]:

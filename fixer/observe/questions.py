@@ -24,6 +24,7 @@ from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.dependencies import dependency_queries
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
+from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.learnedfile import learned_questions
@@ -95,7 +96,8 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
 
 def _new(queries: list[Query], view: View) -> Iterator[Query]:
     for query in dict.fromkeys(queries):
-        known = isinstance(query, ReadFile) and not query.tail and query.path in view.files
+        seen = view.files.get(query.path) if isinstance(query, ReadFile) and not query.tail else None
+        known = seen is not None and not seen.truncated
         if query not in view.node.answers and not known:
             yield query
 
@@ -152,6 +154,7 @@ def _of_units(view: View) -> Iterator[Query]:
         for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):
                 yield ReadFile(path, SERVICE_FILE_LIMIT)
+        yield from unit_queries(unit, told, view)
 
 
 def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Query]:

@@ -10,7 +10,7 @@ from fixer.model.query import Command, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
-from fixer.observe.places import assignments, slots_of_unit
+from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
 from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
@@ -98,6 +98,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         log=parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
+        unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None,
     )
 
 

@@ -29,7 +29,8 @@ _SPECIFIER = regex(r"%([%iInpNh])")
 @dataclass(frozen=True, slots=True)
 class Told:
     """A command with its variables. `reads` are the files that say it (read or not), `env_files` those among them
-    that hold variables, `unit_files` the fragment and its drop-ins, `script` the wrapper that was followed."""
+    that hold variables, `unit_files` the fragment and its drop-ins, `script` the wrapper that was followed, `entry` the
+    program that systemd itself starts."""
 
     command: tuple[Word, ...]
     env: Env
@@ -41,6 +42,7 @@ class Told:
     unit_files: tuple[str, ...] = ()
     script: str = ""
     lines: tuple[UnitLine, ...] = ()
+    entry: Word | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -81,9 +83,16 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     else:
         words = [word for text in unit.exec_start for word in systemd_words(text)]
         said = Evidence("unit", unit.name, f"ExecStart={' '.join(unit.exec_start)}")
+    entry = _bare(words[0]) if words else None
     words, env, style, said = followed(words, env, said, follow)
     return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
-                tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines)
+                tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry)
+
+
+def _bare(word: Word) -> Word:
+    """The program without the marks that systemd reads before it (`-`, `@`, `+` …)."""
+    text = word.text
+    return word.slice(len(text) - len(text.lstrip("@-:+!|")), len(text))
 
 
 def _directory(unit: Unit, lines: tuple[UnitLine, ...]) -> str:

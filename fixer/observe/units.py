@@ -9,13 +9,15 @@ from fixer.model.facts import Fact, Known
 from fixer.model.query import Answer
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import Unit
+from fixer.model.snapshot import PreCommand, Unit
 from fixer.observe.words import systemd_words
 
 _SPAN_UNITS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
     "y": 31557600.0,
 }
+_LISTS = frozenset({"EnvironmentFiles", "ExecStartPre"})
+_PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
 _COMMENT = regex(r"[ \t]*[#;]")
 
 
@@ -60,7 +62,7 @@ def _blocks(text: str) -> Iterator[dict[str, str]]:
         key, found, value = line.partition("=")
         if found:
             previous = block.get(key)
-            block[key] = f"{previous}\n{value}" if previous and key == "EnvironmentFiles" else previous or value
+            block[key] = f"{previous}\n{value}" if previous and key in _LISTS else previous or value
 
 
 def _unit(b: Mapping[str, str], boot: float) -> Unit:
@@ -86,6 +88,7 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         restart_delay=timespan(b.get("RestartUSec", "")), triggered_by=tuple(b.get("TriggeredBy", "").split()),
         memory_max=_limit(b.get("MemoryMax")) or _limit(b.get("MemoryLimit")), tasks_max=_limit(b.get("TasksMax")),
         control_group=b.get("ControlGroup", ""),
+        pre=tuple(_pre_commands(b.get("ExecStartPre", ""))),
     )
 
 
@@ -118,6 +121,14 @@ def _env_files(text: str) -> Iterator[str]:
     """Paths of EnvironmentFiles=, a `-` before those that may be missing, as a unit file writes them."""
     for match in re.finditer(r"(\S+) \(ignore_errors=(yes|no)\)", text):
         yield ("-" if match[2] == "yes" else "") + match[1]
+
+
+def _pre_commands(text: str) -> Iterator[PreCommand]:
+    """Each ExecStartPre= with its last outcome; `code=(null)` before it ever ran."""
+    for line in text.split("\n"):
+        match = _PRE.search(line)
+        if match:
+            yield PreCommand(match[1], match[2] if match[2] != "(null)" else "", int(match[3]))
 
 
 def packaged(name: str) -> str:

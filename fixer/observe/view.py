@@ -14,6 +14,7 @@ from fixer.model.query import (
     FileAnswer,
     ListProcesses,
     ListSockets,
+    Query,
     ReadFile,
     ReadGlob,
     ReadTree,
@@ -28,6 +29,7 @@ from fixer.observe.sockets import parse_sockets
 from fixer.observe.units import parse_show
 
 ENGINE = "engine"
+LOOK = 512            # bytes that a glob reads of each file where only the place and the first line matter
 UNIT_FILES = ReadGlob((
     "/etc/systemd/system/*.service", "/etc/systemd/system/*.service.d/*.conf",
     "/run/systemd/system/*.service", "/run/systemd/system/*.service.d/*.conf",
@@ -97,7 +99,7 @@ def view_of(node: NodeCapture) -> View:
         if isinstance(query, Command) and query.name == "systemctl-show":
             found = remembered(partial(parse_show, answer, table.boot_at), "units", answer, table)
             units.update({name: unit for name, unit in found.items() if name not in units})
-    files = dict(_files(node))
+    files = {**dict(_looked(node)), **dict(_files(node))}
     return View(
         node=node, table=table, by_pid=by_pid, listeners=listeners, units=units, files=files,
         conf_files=dict(_files(node, conf=True)),
@@ -141,11 +143,25 @@ def container_of(node: str, containers: tuple[Container, ...]) -> Container | No
 def _files(node: NodeCapture, *, conf: bool = False) -> Iterator[tuple[str, FileAnswer]]:
     """Trees and globs are asked for nginx, single files for services; the globs of their managers are the exception."""
     for query, answer in node.answers.items():
+        if _is_look(query):
+            continue
         of_services = query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files == PROGRAM_FILES)
         tree = isinstance(query, ReadGlob | ReadTree) and not of_services
         if tree or (not conf and (of_services or (isinstance(query, ReadFile) and not query.tail))):
             for file in answer.files:
                 yield file.path, file
+
+
+def _looked(node: NodeCapture) -> Iterator[tuple[str, FileAnswer]]:
+    """Places that were only looked for, with the first bytes of each: what was read in full comes before them."""
+    for query, answer in node.answers.items():
+        if _is_look(query):
+            for file in answer.files:
+                yield file.path, file
+
+
+def _is_look(query: Query) -> bool:
+    return isinstance(query, ReadGlob) and query.limit == LOOK
 
 
 def _addresses(answer: Answer | None) -> tuple[str, ...]:

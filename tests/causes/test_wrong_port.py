@@ -133,7 +133,7 @@ def test_out_of_reach_is_no_candidate() -> None:
 
 def test_the_same_port_on_another_address_is_something_else() -> None:
     scene = Scene("127.0.0.1:8000").with_service(service(), listener(8000, 200, "10.0.0.5")).refused()
-    assert roots(diagnose(scene.snapshot())) == []
+    assert roots(diagnose(scene.snapshot())) == ["wrong-bind-address"]
 
 
 def test_down_and_told_another_port_are_two_faults_the_start_first() -> None:

@@ -1,0 +1,113 @@
+"""The unit file asks for something that the machine does not have, or systemd has not read it since it was changed.
+
+What it is
+  systemd prepares a start: it changes to the working directory, looks up the account, builds the sandbox, runs the
+  ExecStartPre= commands, then executes the program. Where one of these fails, the program never runs, and systemd says
+  at which step: 200 CHDIR, 203 EXEC, 216 GROUP, 217 USER, 226 NAMESPACE. A venv that moved, an account that was never
+  made, a script without its execute bit or with Windows line ends, a folder that a release renamed.
+
+Why nginx says 502
+  The program never listens: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  crash-*: there the program ran and its own log says why it ended. Here the log holds no word of it, only systemd's
+  `Failed at step EXEC spawning …`, and the file system shows what is missing. 203 has three faces: the program is not
+  there; it is there without its execute bit; it is there, and the interpreter of its first line is not.
+  A failed ExecStartPre= shows as a control process, not a main one. Type=notify, WatchdogSec= and RuntimeMaxSec= end a
+  program that is well: it answers, systemd's own line says that it ran out of time, and the next start does the same.
+  NeedDaemonReload=yes with a process on another port than the file says: the edit was never read.
+
+The repair and its safety
+  Where the disk shows what was meant (the program of that name in the unit's own environment, the one folder that holds
+  the application's file), the unit's line is corrected, systemd reads it, and the unit is started (disruptive). Where
+  several could be meant, or an account has to be chosen, a person says which. Undo puts every byte and mode back.
+
+By hand
+  systemctl status UNIT; journalctl -u UNIT -n 20     which step, which path?
+  systemctl cat UNIT; ls -l PATH; head -1 PATH | od -c
+  edit the unit, then: systemctl daemon-reload; systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.crashing import Crash, crashes
+from fixer.causes.owners import sole_owner
+from fixer.causes.reading import state_evidence
+from fixer.causes.unitcontainer import judge_container
+from fixer.causes.unitfailure import ID, StepFailure, Told, finding, step_failure
+from fixer.causes.unitplaces import judge_account, judge_folder, judge_sandbox
+from fixer.causes.unitprogram import judge_program
+from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
+from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.facts import Evidence
+
+_JUDGES: Mapping[int, Callable[[Case, Crash, StepFailure], Told | str]] = {
+    200: judge_folder, 203: judge_program, 216: judge_account, 217: judge_account, 226: judge_sandbox,
+}
+
+
+def judge(case: Case) -> Verdict:
+    """For every unit that failed: was it systemd that could not start the program?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        failure = step_failure(crash.service)
+        if failure is None:
+            other = judge_before(case, crash) or judge_ended(case, crash) or judge_container(case, crash)
+            if other is None:
+                ruled.append(state_evidence(crash.service))
+            else:
+                findings.append(finding(case, crash, None, other))
+            continue
+        told = _JUDGES[failure.status](case, crash, failure)
+        if isinstance(told, str):
+            missing.append(told)
+        elif not failure.lines and told.confidence != "certain":
+            missing.append(f"why {crash.service.name} failed with status {failure.status}")
+        else:
+            findings.append(finding(case, crash, failure, told))
+    findings += _of_running(case, {(f.node, f.service) for f in findings})
+    missing += [fact for fact in all_of.missing if not fact.startswith("log of")]
+    return conclude(findings, missing, ruled)
+
+
+def _of_running(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Finding]:
+    """Units whose files systemd has not read, and those that it ends again and again while they answer in between."""
+    for trouble in case.troubles:
+        unread = unread_edit(case, trouble)
+        if unread is not None:
+            owner, told = unread
+            yield finding(case, Crash(owner, (trouble,), ()), None, told)
+            continue
+        owned = sole_owner(case, trouble)
+        if owned is not None and (owned.service.node, owned.service.name) not in known:
+            ended = judge_ended(case, Crash(owned, (trouble,), ()))
+            if ended is not None:
+                known.add((owned.service.node, owned.service.name))
+                yield finding(case, Crash(owned, (trouble,), ()), None, ended)
+    for crash in running_units(case):
+        told_now = judge_ended(case, crash) if (crash.service.node, crash.service.name) not in known else None
+        if told_now is not None:
+            yield finding(case, crash, None, told_now)
+
+
+CAUSE = Cause(
+    id=ID,
+    title="systemd cannot start the backend as its unit file says",
+    family="backend crashed, or exits at once",
+    variants=(
+        "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",
+        "start-217-user", "start-216-group", "start-226-namespace", "start-execstartpre-failed",
+        "unit-edited-no-daemon-reload", "start-type-notify-timeout", "unit-watchdog-restarts",
+        "container-cannot-start",
+    ),
+    verdict=judge,
+    order=8,
+    page=__doc__,
+)

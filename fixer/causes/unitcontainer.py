@@ -1,0 +1,80 @@
+"""Containers that the engine cannot start: their program, account, folder or port is not there for them."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case
+from fixer.causes.crashing import Crash
+from fixer.causes.logs import message
+from fixer.causes.reading import line_text, log_evidence, state_evidence
+from fixer.causes.unitedits import by_hand
+from fixer.causes.unitfailure import Told
+from fixer.model.facts import Evidence
+from fixer.model.regex import regex
+from fixer.model.snapshot import LogLine, Service, Snapshot
+
+# What runc and the engine say (State.Error), and what is wrong in words.
+_ERRORS = (
+    (regex(r'exec: "(?P<what>[^"]+)": (?:executable file not found|stat [^:]+: no such file)'), "its program {what} is "
+     "not in its image", "program"),
+    (regex(r'exec: "(?P<what>[^"]+)": permission denied'), "its program {what} may not be executed", "program"),
+    (regex(r"exec (?P<what>\S+): (?:no such file or directory|exec format error)"), "its program {what} cannot be run: "
+     "its interpreter is not in the image, or it is of another kind of machine", "program"),
+    (regex(r"unable to find (?:user|group) (?P<what>[^:\s]+): no matching entries"), "its account {what} is not in its "
+     "image", "user"),
+    (regex(r'chdir to cwd \("(?P<what>[^"]+)"\)[^:]*: (?:no such file or directory|permission denied)'), "its working "
+     "directory {what} cannot be entered", "working_dir"),
+    (regex(r"(?:Bind for|listen tcp\d?) (?P<what>[\d.:\[\]]+):?[^:]* (?:failed: port is already allocated|bind: addr"
+           r"ess already in use)"), "{what}, which it is to publish, is taken by something else", "ports"),
+    (regex(r"address already in use|port is already allocated"), "a port that it is to publish is taken", "ports"),
+)
+_NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
+
+
+def judge_container(case: Case, crash: Crash) -> Told | None:
+    """What the engine, or the shell in the container, could not start; None where the program itself ended."""
+    service, box = crash.service, crash.service.container
+    if box is None or box.is_machine or box.status == "running":
+        return None
+    for pattern, said, key in _ERRORS:
+        match = pattern.search(box.error)
+        if match is not None:
+            named = match.groupdict().get("what") or ""
+            return _told(case, crash, (said.format(what=named), key, named), None)
+    if box.exit_code in (126, 127):
+        for line in reversed(crash.lines[-20:]):
+            match = _NOT_FOUND.search(message(line).strip())
+            if match is not None:
+                what = match["what"]
+                said = f"its command {what} is not in its image" if box.exit_code == 127 else (
+                    f"its command {what} may not be executed")
+                return _told(case, crash, (said, "command", what), line)
+    return None if not box.error or service.unit is not None else _told(
+        case, crash, (f"the engine says: {box.error[:160]}", "", ""), None)
+
+
+def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine | None) -> Told:
+    """`words`: what is wrong, the key of the compose file that says it, and the name that is wrong."""
+    (said, key, named), service = words, crash.service
+    place = _written(case.snapshot, service, named)
+    box = service.container
+    files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
+    at = place.where if place is not None else f"{key or 'what it names'} of {service.name}" + (
+        f" in {files}" if files else "")
+    mend = "free that port, or publish another" if key == "ports" else f"correct {at}, or the image"
+    manual = f"{said[0].upper()}{said[1:]}: {mend}; then bring {service.name} up again"
+    return Told(
+        "container-cannot-start", f"{service.name} cannot be started: {said}",
+        (state_evidence(service), *((place,) if place is not None else ()),
+         *((log_evidence(line.text, line.where),) if line is not None else ())),
+        by_hand("mend-container", manual),
+    )
+
+
+def _written(snapshot: Snapshot, service: Service, named: str) -> Evidence | None:
+    """The line of the compose file that names it."""
+    for word in service.command:
+        if named and word.file and named in word.text:
+            text = line_text(snapshot, service.files_node, word.file, word.line)
+            if named in text:
+                return Evidence("file", f"{word.file}:{word.line}", text)
+    return None

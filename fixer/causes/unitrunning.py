@@ -1,0 +1,223 @@
+"""Units whose program is well and that systemd ends all the same; commands before it; files it has not read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.crashing import Crash, holds_a_socket
+from fixer.causes.failing import is_closed
+from fixer.causes.logs import lines_of, message
+from fixer.causes.owners import Owner, bindings_of, sole_owner
+from fixer.causes.reading import (
+    address_text,
+    listener_evidence,
+    listeners_on,
+    log_evidence,
+    now_on,
+    pids_of,
+    state_evidence,
+)
+from fixer.causes.unitedits import Doing, by_hand, edit_and_start, reload_and_start, whole
+from fixer.causes.unitfailure import Told, setting_evidence, setting_of, where
+from fixer.model.diagnosis import Need
+from fixer.model.facts import Evidence
+from fixer.model.record import dataclass
+from fixer.model.regex import regex
+from fixer.model.snapshot import LogLine, Service
+
+# Servers that tell systemd neither that they are ready nor that they are alive.
+SILENT = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
+_TIMED_OUT = regex(r"[Ss]tart operation timed out\. Terminating")
+_WATCHDOG = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
+_TIME_UP = regex(r"Service reached runtime time limit")
+_SPAN = 900.0      # seconds: an end that old says nothing of the present
+_KEY = "runtime-limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A service that systemd itself ends, with the lines that say so, newest first."""
+
+    service: Service
+    lines: tuple[LogLine, ...]
+
+    @property
+    def count(self) -> int:
+        """How often, as far as its log reaches."""
+        return len(self.lines)
+
+
+def unread_edit(case: Case, trouble: Trouble) -> tuple[Owner, Told] | None:
+    """The unit's file puts the service where nginx asks, systemd has not read it, and the process is elsewhere."""
+    endpoint, owner = trouble.endpoint, sole_owner(case, trouble)
+    unit = None if owner is None else owner.service.unit
+    if owner is None or unit is None or not unit.need_daemon_reload or is_closed(endpoint) is not True:
+        return None
+    service = owner.service
+    told = next((b for b in bindings_of(service) if b.unix is None), None)
+    held = [x for x in listeners_on(case.snapshot, service.node) if set(pids_of(x)) & set(service.pids) and x.port]
+    if told is None or told.port != endpoint.port or not held or any(x.port == told.port for x in held):
+        return None
+    crash = Crash(owner, (trouble,), ())
+    where_ = address_text(held[0].address, held[0].port)
+    return owner, Told(
+        "unit-edited-no-daemon-reload",
+        f"{service.name} still runs on {where_}: its unit says port {told.port}, and systemd has not read the unit "
+        "since it was edited",
+        (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"),
+         listener_evidence(case.snapshot, held[0], service)),
+        (reload_and_start(case, crash),),
+    )
+
+
+def ended_by_systemd(case: Case, service: Service, pattern: str) -> Ended | None:
+    """The lines of the last minutes in which systemd says that it ended the service for that reason."""
+    wanted = {"notify": _TIMED_OUT, "watchdog": _WATCHDOG, "runtime": _TIME_UP}[pattern]
+    since = now_on(case.snapshot, service.node) - _SPAN
+    said = f"{service.name}: "      # systemd's own words, not the program's
+    lines = tuple(x for x in reversed(lines_of(service)) if (x.at or 0.0) >= since
+                  and message(x).startswith(said) and wanted.search(message(x)))
+    return Ended(service, lines) if lines else None
+
+
+def judge_ended(case: Case, crash: Crash) -> Told | None:
+    """What of its unit makes systemd end a program that is well."""
+    return next(_reasons(case, crash), None)
+
+
+def _reasons(case: Case, crash: Crash) -> Iterator[Told]:
+    service = crash.service
+    kind = setting_of(service, "Type")
+    ended = ended_by_systemd(case, service, "notify")
+    if ended is not None and kind is not None and kind.value in ("notify", "notify-reload", "forking"):
+        served = service.runtime in SILENT or holds_a_socket(case, service)
+        if served:
+            yield _never_ready(case, crash, ended)
+    limit = setting_of(service, "WatchdogSec")
+    ended = ended_by_systemd(case, service, "watchdog")
+    if ended is not None and limit is not None and service.runtime in SILENT:
+        yield _no_pings(case, crash, ended)
+    ended = ended_by_systemd(case, service, "runtime")
+    if ended is not None and setting_of(service, "RuntimeMaxSec") is not None:
+        yield _time_is_up(case, crash, ended)
+
+
+def _times(ended: Ended) -> str:
+    return "" if ended.count == 1 else f" ({ended.count} times of late)"
+
+
+def _said(ended: Ended) -> tuple[Evidence, ...]:
+    return tuple(log_evidence(line.text, line.where) for line in ended.lines[:2])
+
+
+def _never_ready(case: Case, crash: Crash, ended: Ended) -> Told:
+    service = crash.service
+    setting = setting_of(service, "Type")
+    assert setting is not None
+    waits = "a word that it is ready" if setting.value != "forking" else "its first process to end"
+    doing = Doing(
+        "correct-type", f"Type=exec instead of Type={setting.value}",
+        f"write Type=exec instead of Type={setting.value} at {where(setting, service)}",
+    )
+    return Told(
+        "start-type-notify-timeout",
+        f"systemd ends {service.name} again and again: Type={setting.value} waits for {waits}, which "
+        f"{service.runtime or 'the program'} never gives{_times(ended)}",
+        (setting_evidence(setting), *_said(ended), state_evidence(service)),
+        (edit_and_start(case, crash, doing, whole(setting, "exec")),),
+    )
+
+
+def _no_pings(case: Case, crash: Crash, ended: Ended) -> Told:
+    service = crash.service
+    setting = setting_of(service, "WatchdogSec")
+    assert setting is not None
+    doing = Doing("drop-watchdog", f"WatchdogSec=0 instead of {setting.value}",
+                  f"take WatchdogSec={setting.value} out at {where(setting, service)}")
+    return Told(
+        "unit-watchdog-restarts",
+        f"systemd kills {service.name}: WatchdogSec={setting.value} waits for signs of life that {service.runtime} "
+        f"never gives{_times(ended)}",
+        (setting_evidence(setting), *_said(ended), state_evidence(service)),
+        (edit_and_start(case, crash, doing, whole(setting, "0")),),
+    )
+
+
+def _time_is_up(case: Case, crash: Crash, ended: Ended) -> Told:
+    """The limit may be meant (a program that leaks): whether it is lifted, a person says."""
+    service = crash.service
+    setting = setting_of(service, "RuntimeMaxSec")
+    assert setting is not None
+    doing = Doing(
+        "lift-runtime-limit", f"RuntimeMaxSec=infinity instead of {setting.value}",
+        f"take RuntimeMaxSec={setting.value} out at {where(setting, service)}",
+        Need(_KEY, "choice", f"{service.name} is ended after {setting.value} ({where(setting, service)}); lift the "
+             "limit unless it is meant: then give it Restart=always and a second instance", ("lift",)),
+    )
+    edit = whole(setting, "infinity") if case.inputs.get(_KEY) == "lift" else None
+    return Told(
+        "unit-watchdog-restarts",
+        f"systemd ends {service.name}: RuntimeMaxSec={setting.value} allows it to run no longer{_times(ended)}",
+        (setting_evidence(setting), *_said(ended), state_evidence(service)),
+        (edit_and_start(case, crash, doing, edit),),
+    )
+
+
+def judge_before(case: Case, crash: Crash) -> Told | None:
+    """A command of ExecStartPre= that failed: the program was never started."""
+    service, unit = crash.service, crash.service.unit
+    if unit is None or unit.result not in ("exit-code", "signal", "timeout") or unit.main_pid or unit.exec_main_status:
+        return None
+    failed = next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
+    if failed is None:
+        return None
+    setting = next((s for s in service.unit_values if s.key == "ExecStartPre"
+                    and s.value.lstrip("-@:+!").split()[:1] == failed.argv.split()[:1]
+                    and _same_words(s.value, failed.argv)), None)
+    if setting is None:
+        setting = next((s for s in service.unit_values if s.key == "ExecStartPre"), None)
+    words = tuple(x for x in lines_of(service) if _is_of_program(x))[-3:]
+    last = f": {message(words[-1]).strip()[:160]}" if words else ""
+    how = f"status {failed.status}" if failed.code == "exited" else f"{failed.code} {failed.status}"
+    manual = (
+        f"{where(setting, service)} runs `{failed.argv[:120]}` before the program, and it ended with {how}{last}; mend "
+        f"what it checks, or correct that line, then start {service.name}"
+    )
+    told = () if setting is None else (setting_evidence(setting),)
+    return Told(
+        "start-execstartpre-failed",
+        f"{service.name} cannot be started: `{failed.argv[:120]}`, which runs before it, ended with {how}",
+        (*told, Evidence("unit", service.name, f"ExecStartPre={failed.argv[:200]}: {how}"),
+         *(log_evidence(x.text, x.where) for x in words)),
+        by_hand("mend-start-pre", manual),
+    )
+
+
+def _same_words(written: str, argv: str) -> bool:
+    strip = str.maketrans("", "", "\"'\\")
+    return "".join(written.lstrip("-@:+!").translate(strip).split()) == "".join(argv.translate(strip).split())
+
+
+_SYSTEMD = regex(r" (?:systemd(?:\[\d+\])?|\(\S+\)\[\d+\]): ")
+
+
+def _is_of_program(line: LogLine) -> bool:
+    return bool(message(line).strip()) and _SYSTEMD.search(line.text) is None
+
+
+def running_units(case: Case) -> Iterator[Crash]:
+    """Services behind routes that answer at this moment, which their manager has started again of late."""
+    for key, facts in case.taken.items():
+        service = case.service(key)
+        unit = None if service is None else service.unit
+        if service is None or unit is None or not (unit.n_restarts or unit.active_state == "activating"):
+            continue
+        ends = {e.id: e for e in case.snapshot.endpoints}
+        near = [e for name in facts.endpoints if (e := ends.get(name)) is not None and key in (e.service, e.holder)]
+        nginx = next((n for n in case.snapshot.nginxes if n.node == facts.node), None)
+        judged = next((j for j in case.judged.values() if j.facts is facts), None)
+        if near and nginx is not None and judged is not None:
+            trouble = Trouble(nginx, (near[0],), (facts,), (judged,))
+            yield Crash(Owner(service, "placed", near[0].service_why), (trouble,), ())
+

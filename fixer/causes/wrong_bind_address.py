@@ -1,0 +1,193 @@
+"""The backend listens on the right port of another address than the one nginx asks for.
+
+What it is
+  A listening socket belongs to an address. A server that is told 127.0.0.1 answers only on its own machine, or only
+  inside its own container; one on ::1 or :: answers IPv6 only (uvicorn and asyncio always ask for that); and an address
+  that the machine does not have cannot be listened on at all: the program ends at once.
+
+Why nginx says 502
+  The kernel finds no socket for that very address: `connect() failed (111: Connection refused)`.
+
+How it is told apart
+  wrong-port: there the service holds another port. Here the port is right, and the kernel's table shows the service's
+  own socket on another address. firewall-reject: there a socket for that address is there. backend-down: there is no
+  socket at all. In a container the backend answers itself and nobody else: the classic of a missing --host 0.0.0.0.
+  An address that the machine does not have: the backend's log ends in `[Errno 99] … cannot assign requested address`.
+
+The repair and its safety
+  point-route-at-socket (safe): nginx on the same machine is pointed at the address where the socket is; nothing that
+  runs is stopped, and nothing is opened to the network.
+  listen-where-nginx-asks (disruptive): from another container the socket cannot be reached, so the backend's own
+  command is told another address, and it is started anew. Undo puts both back.
+
+By hand
+  ss -ltnp 'sport = :PORT'; ip -brief address
+  proxy_pass http://127.0.0.1:PORT (or [::1]) on one machine; --host 0.0.0.0 in a container
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.crashing import Crash, crashes
+from fixer.causes.failing import is_closed
+from fixer.causes.owners import Owner, bindings_of, sole_owner
+from fixer.causes.readdressing import point_at
+from fixer.causes.reading import (
+    absent_evidence,
+    address_text,
+    config_evidence,
+    endpoint_text,
+    find_node,
+    listener_evidence,
+    listeners_on,
+    log_evidence,
+    pids_of,
+    state_evidence,
+)
+from fixer.causes.reasons import address_unavailable
+from fixer.causes.rebinding import EVERYWHERE, listen_at
+from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
+
+
+def judge(case: Case) -> Verdict:
+    """For every empty address: does its service hold that port on another address, or fail to get this one?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        outcome = _judge_trouble(case, trouble)
+        match outcome:
+            case Finding():
+                findings.append(outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    for crash in crashes(case).found:
+        line = address_unavailable(crash.lines)
+        if line is not None:
+            findings.append(_unavailable(case, crash, log_evidence(line.text, line.where)))
+        elif isinstance(crash.service.log, Unknown):
+            missing.append(f"log of {crash.service.name}: {crash.service.log.reason}")
+    return conclude(findings, missing, ruled)
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint = trouble.endpoint
+    text = endpoint_text(endpoint)
+    if endpoint.unix is not None:
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    closed = is_closed(endpoint)
+    if closed is None:
+        return f"whether anything listens at {text}"
+    owner = sole_owner(case, trouble)
+    if not closed or owner is None or not owner.service.running:
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    held = tuple(x for x in listeners_on(case.snapshot, owner.service.node) if _is_its_own(x, owner.service, endpoint))
+    if not held:
+        return state_evidence(owner.service)
+    if any(_takes(x, endpoint) for x in held):
+        return listener_evidence(case.snapshot, held[0], owner.service)     # a socket for it is there: not this
+    return _found(case, trouble, owner, held[0])
+
+
+def _is_its_own(line: Listener, service: Service, endpoint: Endpoint) -> bool:
+    """A socket of the service on that port; where nobody may see who holds it, one at the address it is told."""
+    if line.family == "unix" or line.port != endpoint.port:
+        return False
+    if isinstance(line.pids, Unknown) or not line.pids.value:
+        return any(b.port == line.port and b.host == line.address for b in bindings_of(service))
+    return bool(set(pids_of(line)) & set(service.pids))
+
+
+def _takes(line: Listener, endpoint: Endpoint) -> bool:
+    """Whether a connection to the endpoint's address would come to this socket; `::` may take IPv4 or refuse it, and
+    the address was refused."""
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    if line.address in ("0.0.0.0", "*"):  # noqa: S104
+        return any(":" not in a for a in addresses)
+    if line.address == "::":
+        return any(":" in a for a in addresses)
+    return line.address.removeprefix("::ffff:") in addresses
+
+
+def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
+    endpoint, service = trouble.endpoint, owner.service
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    six = ":" in held.address and not held.address.startswith("::ffff:")
+    only_six = six and all(":" not in a for a in addresses)
+    there = address_text(held.address, held.port)
+    manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
+    same = endpoint.node == trouble.nginx.node and service.node == trouble.nginx.node
+    aim = address_text(_reached(held.address), held.port)
+    repair = (
+        point_at(case, trouble, "point-route-at-socket", aim) if same
+        else listen_at(case, service, endpoint, EVERYWHERE)
+    )
+    return Finding(
+        cause=CAUSE.id, variant="bound-ipv6-only" if only_six else "bound-other-interface", role="root",
+        confidence="certain" if owner.certain or owner.rule == "related" else "likely",
+        summary=(
+            f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {service.name} listens on {there} "
+            f"{manner}"
+        ),
+        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
+            *owner.why[:1], *absent_evidence(endpoint), *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(repair,), explains=("wrong-port", "backend-down", "slow-start"),
+    )
+
+
+def _reached(address: str) -> str:
+    """How nginx on the same machine reaches that socket."""
+    return {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(address, address)  # noqa: S104
+
+
+def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
+    """The program ended, because the machine does not have the address that it is told."""
+    service, trouble = crash.service, crash.troubles[0]
+    told = next((b for b in bindings_of(service) if b.unix is None), None)
+    aim = _own_address(case.snapshot, trouble.endpoint, service)
+    where = "an address" if told is None else address_text(told.host, told.port)
+    node = find_node(case.snapshot, service.node)
+    has = () if node is None or not node.addresses else (
+        Evidence("kernel", f"addresses of {node.name}", ", ".join(node.addresses[:12])),)
+    return Finding(
+        cause=CAUSE.id, variant="start-bind-address-unavailable", role="root", confidence="certain",
+        summary=f"{service.name} cannot listen on {where}: the machine does not have that address",
+        detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            said, *(() if told is None else (told.source,)), *has, state_evidence(service),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+            *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(listen_at(case, service, trouble.endpoint, aim),),
+        explains=("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port"),
+    )
+
+
+def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> str:
+    """The address that nginx asks for where it is one of the same machine, else every address of the container."""
+    if service.container is not None:
+        return EVERYWHERE
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    node = find_node(snapshot, service.node)
+    own = node.addresses if node is not None else ()
+    return next((a for a in addresses if a in own or a.startswith("127.") or a == "::1"), "127.0.0.1")
+
+
+CAUSE = Cause(
+    id="wrong-bind-address",
+    title="the backend listens on another address than the one nginx asks for",
+    family="running but not listening",
+    variants=("bound-other-interface", "bound-ipv6-only", "start-bind-address-unavailable"),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

@@ -1,0 +1,43 @@
+"""What the start of a program needs on disk, as its command and its first line name it. Pure words, no files."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+from fixer.model.regex import regex
+
+STANDARD = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
+VENVS = ("venv", ".venv", "env", ".env", "virtualenv")
+ACCOUNTS = ("/etc/passwd", "/etc/group")
+
+_APP = regex(r"^([A-Za-z_][\w.]*):[A-Za-z_][\w.]*(?:\(\))?$")
+_SHEBANG = regex(rb"^#![ \t]*([^ \t\n]+)")
+
+
+def app_file(argv: Sequence[str]) -> str | None:
+    """The file of the application, relative to its working directory, that a command names: `app/main.py`."""
+    for word in argv[1:]:
+        match = _APP.match(word)
+        if match:
+            return match[1].replace(".", "/") + ".py"
+        if word.endswith(".py") and not word.startswith(("/", "-")):
+            return posixpath.normpath(word)
+    return None
+
+
+def interpreter_of(data: bytes) -> str | None:
+    """The program that `#!` names, with a carriage return where the line ends in one."""
+    match = _SHEBANG.match(data)
+    return match[1].decode("utf-8", "surrogateescape") if match else None
+
+
+def stem_of(name: str) -> str:
+    """`python3.11` and `serve.sh` without what comes after the name proper."""
+    stem = name.split(".", 1)[0].rstrip("0123456789")
+    return stem or name
+
+
+def leads_to(link: str, target: str) -> str:
+    """Where a link leads, as a path of its own."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))

@@ -1,0 +1,66 @@
+"""unit-misconfigured, containers: what the engine or a shell could not start, and who has to correct which line."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.facts import Known
+from fixer.model.snapshot import ArgPlace
+from tests.causes.building import REFUSED, Scene, boxed, file, finding_of, log, roots
+
+CAUSE = "unit-misconfigured"
+OCI = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
+START = OCI + "unable to start container process: "
+
+
+def dead(error: str, code: int = 127, status: str = "created", *lines: str) -> Scene:
+    text = "services:\n  app:\n    command: hypercorn app.main:app\n"
+    at = text.index("hypercorn")
+    made = boxed(
+        pid=None, log=log(*lines), command=(ArgPlace("hypercorn", "/srv/compose.yaml", 3, at, at + 9),),
+        box={"status": status, "error": error, "exit_code": code, "restart_policy": "no"},
+    )
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    scene.endpoint(tcp=Known(REFUSED))
+    scene.files.append(file("/srv/compose.yaml", text, "engine"))
+    return scene
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    (START + 'exec: "hypercorn": executable file not found in $PATH: unknown', "hypercorn is not in its image"),
+    (START + 'exec: "/srv/serve": stat /srv/serve: no such file or directory: unknown', "/srv/serve is not in its image"),
+    (START + 'exec: "/srv/serve": permission denied: unknown', "/srv/serve may not be executed"),
+    (START + "exec /srv/serve: exec format error", "/srv/serve cannot be run"),
+    ("unable to find user shop: no matching entries in passwd file", "its account shop is not"),
+    (OCI + 'chdir to cwd ("/srv/none") set in config.json failed: no such file or directory: unknown', "/srv/none cannot be"),
+    ("driver failed programming external connectivity on endpoint p-app-1: Bind for 0.0.0.0:8000 failed: port is already "
+     "allocated", "0.0.0.0:8000"),
+    ("failed to bind host port: address already in use", "a port that it is to publish is taken"),
+    ("something else went wrong", "something else went wrong"),
+])
+def test_hit_what_the_engine_says(error: str, said: str) -> None:
+    diagnosis = diagnose(dead(error).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    finding = finding_of(diagnosis, CAUSE)
+    assert finding.variant == "container-cannot-start" and said in finding.summary
+    assert finding.repairs[0].risk == "manual" and finding.repairs[0].manual
+
+
+def test_the_line_of_the_compose_file_is_named() -> None:
+    finding = finding_of(diagnose(dead(START + 'exec: "hypercorn": executable file not found in $PATH').snapshot()), CAUSE)
+    assert "/srv/compose.yaml:3" in finding.repairs[0].manual
+    assert any(e.where == "/srv/compose.yaml:3" for e in finding.evidence)
+
+
+@pytest.mark.parametrize(("code", "line"), [(127, "sh: 1: exec: hypercorn: not found"), (126, "sh: 1: ./run: Permission denied")])
+def test_a_shell_that_finds_no_command(code: int, line: str) -> None:
+    finding = finding_of(diagnose(dead("", code, "exited", line).snapshot()), CAUSE)
+    assert finding.variant == "container-cannot-start" and "command" in finding.summary
+
+
+def test_miss_a_program_that_ran_and_ended() -> None:
+    scene = dead("", 1, "exited", "Traceback (most recent call last):", "ValueError: no")
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    quiet = dead("", 127, "exited", "nothing of the kind")
+    assert CAUSE not in roots(diagnose(quiet.snapshot()))

@@ -1,0 +1,296 @@
+"""unit-misconfigured: at which step systemd failed, what the disk shows of it, and which corrections are proven."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.diagnosis import Diagnosis, Finding, Found, RuledOut, Undetermined
+from fixer.model.plan import DaemonReload, UnitAction, WriteFile
+from tests.causes.building import finding_of, roots, verdict_of
+from tests.causes.disk import UNIT, judged
+
+CAUSE = "unit-misconfigured"
+PROGRAM = "/srv/shop/venv/bin/uvicorn"
+START = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={PROGRAM} app.main:app --port 8000\n"
+APP = {"/srv/shop/app/main.py": "app = 1\n"}
+GONE = (f"back.service: Failed at step EXEC spawning {PROGRAM}: No such file or directory",)
+SHUT = (f"back.service: Failed at step EXEC spawning {PROGRAM}: Permission denied",)
+
+
+def found(diagnosis: Diagnosis) -> Finding:
+    assert roots(diagnosis) == [CAUSE]
+    return finding_of(diagnosis, CAUSE)
+
+
+def edit_of(finding: Finding) -> WriteFile:
+    (repair,) = finding.repairs
+    assert repair.risk == "disruptive" and repair.steps, repair
+    step = repair.steps[0]
+    assert isinstance(step, WriteFile)
+    return step
+
+
+def text_of(finding: Finding) -> str:
+    return (edit_of(finding).after or b"").decode()
+
+
+def test_hit_the_program_of_the_units_own_environment() -> None:
+    finding = found(judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, log=GONE))
+    assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
+    assert text_of(finding) == f"[Service]\n{START}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
+    assert finding.evidence[0].where == f"{UNIT}:4" and finding.evidence[1].text == "not there"
+    kinds = [type(step) for step in finding.repairs[0].steps[:4]]
+    assert kinds == [WriteFile, DaemonReload, UnitAction, UnitAction]
+
+
+def test_miss_a_program_that_ran_and_ended() -> None:
+    crashed = judged(START, APP, log=("x",), show={"ExecMainStatus": "1"})
+    assert isinstance(verdict_of(crashed, CAUSE), RuledOut)
+    killed = judged(START, APP, log=GONE, show={"Result": "signal", "ExecMainStatus": "9"})
+    assert isinstance(verdict_of(killed, CAUSE), RuledOut)
+
+
+def test_unknown_where_the_program_was_not_looked_at() -> None:
+    there = {**APP, "/srv/shop/x": ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)}
+    diagnosis = judged(START.replace(PROGRAM, "/srv/shop/x"), there)
+    assert isinstance(verdict_of(diagnosis, CAUSE), Undetermined)      # it is there, and no line says why it failed
+    relative = {**APP, PROGRAM: ("#!python3\n", 0o755)}
+    assert isinstance(verdict_of(judged(START, relative, log=GONE, unseen=("python3",)), CAUSE), Undetermined)
+
+
+@pytest.mark.parametrize(("files", "choices"), [
+    ({"/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755)}, ["/usr/bin/uvicorn"]),
+    ({"/srv/shop/.venv/bin/uvicorn": ("", 0o755), "/srv/shop/env/bin/uvicorn": ("", 0o755)},
+     ["/srv/shop/.venv/bin/uvicorn", "/srv/shop/env/bin/uvicorn"]),
+])
+def test_where_another_environment_could_be_meant_a_person_says_which(
+    files: dict[str, tuple[str, int]], choices: list[str],
+) -> None:
+    finding = found(judged(START, {**APP, **files}, log=GONE))
+    (repair,) = finding.repairs
+    assert repair.needs[0].key == "program" and list(repair.needs[0].choices) == choices and not repair.steps
+    chosen = found(judged(START, {**APP, **files}, log=GONE, inputs={"program": choices[0]}))
+    assert choices[0] in text_of(chosen)
+
+
+def test_the_systems_own_program_under_another_folder_of_the_system() -> None:
+    unit = START.replace(PROGRAM, "/usr/local/bin/uvicorn")
+    finding = found(judged(unit, {**APP, "/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/bin": "-> usr/bin"}, log=GONE))
+    assert "ExecStart=/usr/bin/uvicorn app" in text_of(finding)
+
+
+def test_another_version_of_the_name_in_the_same_folder() -> None:
+    unit = START.replace(PROGRAM, "/opt/py/bin/python -m uvicorn")
+    finding = found(judged(unit, {**APP, "/opt/py/bin/python3": ("", 0o755), "/opt/py/bin/python.bak": ("", 0o755)}, log=GONE))
+    assert "ExecStart=/opt/py/bin/python3 -m uvicorn" in text_of(finding)
+    unit = START.replace(PROGRAM, "/opt/shop/serve")
+    other = found(judged(unit, {**APP, "/opt/shop/serve.sh": ("", 0o755)}, log=GONE))
+    assert other.repairs[0].needs[0].choices == ("/opt/shop/serve.sh",)
+
+
+def test_nothing_that_could_be_meant() -> None:
+    finding = found(judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o644)}, log=GONE))
+    assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
+    bare = found(judged(START.replace(PROGRAM, "uvicorn"), {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
+    assert "ExecStart=/srv/shop/venv/bin/uvicorn app" in text_of(bare)
+
+
+def test_a_packages_unit_gets_a_drop_in() -> None:
+    path = "/usr/local/lib/systemd/system/back.service"
+    files = {**APP, path: f"[Service]\n{START}", "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}
+    from tests.causes.disk import SHOW, SITE
+    from tests.observe.made import file, node
+
+    shown = "".join(f"{key}={value}\n" for key, value in {**SHOW, "FragmentPath": path}.items())
+    seen = node(site=SITE, units=[file(path, f"[Service]\n{START}")], show=shown)
+    step = edit_of(found(judged(START, files, log=GONE, seen=seen)))
+    assert step.path == "/etc/systemd/system/back.service.d/50-badgateway-unit.conf"
+    assert step.after == b"[Service]\nExecStart=\nExecStart=/srv/shop/.venv/bin/uvicorn app.main:app --port 8000\n"
+
+
+def test_a_program_by_a_specifier_is_written_nowhere_literally() -> None:
+    unit = START.replace(PROGRAM, "/srv/%N/bin/uvicorn")
+    finding = found(judged(unit, {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
+    assert finding.repairs[0].risk == "manual"
+
+
+def test_no_execute_bit() -> None:
+    files = {**APP, PROGRAM: ("#!/bin/sh\nexec uvicorn app.main:app --port 8000\n", 0o640, 7)}
+    finding = found(judged(START, files, log=SHUT))
+    step = edit_of(finding)
+    assert finding.variant == "start-203-exec-not-executable" and step.before == step.after
+    assert step.meta is not None and (step.meta.mode, step.meta.uid) == (0o750, 7)
+    assert step.expect_meta is not None and step.expect_meta.mode == 0o640
+    large = found(judged(START, {**APP, PROGRAM: ("x" * 70000, 0o644)}, log=SHUT))
+    assert large.repairs[0].risk == "manual" and "chmod +x" in large.repairs[0].manual
+
+
+@pytest.mark.parametrize(("files", "said"), [
+    ({PROGRAM: ("#!/bin/sh\n", 0o755), "/srv/shop": ("dir", 0o700), "/bin/sh": ("", 0o755)}, "pass through /srv/shop (mode 0700"),
+    ({PROGRAM: ("#!/bin/sh\n", 0o750), "/bin/sh": ("", 0o755)}, "may not execute"),
+    ({PROGRAM: ("dir", 0o755)}, "is a dir"),
+])
+def test_executable_but_not_for_this_account(files: dict[str, tuple[str, int]], said: str) -> None:
+    finding = found(judged(START, {**APP, **files}, log=SHUT))
+    assert said in finding.summary and finding.repairs[0].risk == "manual"
+
+
+def test_no_program_of_this_machine() -> None:
+    line = f"back.service: Failed at step EXEC spawning {PROGRAM}: Exec format error"
+    finding = found(judged(START, {**APP, PROGRAM: ("exec uvicorn\n", 0o755)}, log=(line,)))
+    assert finding.variant == "start-203-exec-bad-interpreter" and "names no interpreter" in finding.summary
+
+
+def test_it_is_there_by_now() -> None:
+    finding = found(judged(START, {**APP, PROGRAM: ("\x7fELF", 0o755)}, log=GONE))
+    assert finding.confidence == "likely" and finding.repairs[0].id == "start-service" and finding.repairs[0].risk == "safe"
+
+
+def test_carriage_returns() -> None:
+    script = "#!/bin/sh\r\nexec uvicorn app.main:app --port 8000\r\n"
+    finding = found(judged(START, {**APP, PROGRAM: (script, 0o755), "/bin/sh": ("", 0o755)}, log=GONE))
+    assert finding.variant == "start-203-exec-bad-interpreter"
+    assert edit_of(finding).after == script.replace("\r", "").encode()
+
+
+@pytest.mark.parametrize(("interpreter", "files", "expected"), [
+    ("/usr/local/bin/bash", {"/usr/bin/bash": ("", 0o755)}, "/usr/bin/bash"),
+    ("/home/old/venv/bin/python3.11", {"/srv/shop/venv/bin/python3.11": ("", 0o755)}, "/srv/shop/venv/bin/python3.11"),
+])
+def test_an_interpreter_that_moved(interpreter: str, files: dict[str, tuple[str, int]], expected: str) -> None:
+    script = f"#!{interpreter} -u\nprint(1)\n"
+    finding = found(judged(START, {**APP, **files, PROGRAM: (script, 0o755)}, log=GONE))
+    assert text_of(finding) == f"#!{expected} -u\nprint(1)\n"
+
+
+def test_an_interpreter_of_another_version_is_a_choice() -> None:
+    script = "#!/srv/shop/venv/bin/python3.9\nprint(1)\n"
+    files = {**APP, PROGRAM: (script, 0o755), "/srv/shop/venv/bin/python3": ("", 0o755)}
+    finding = found(judged(START, files, log=GONE))
+    assert finding.repairs[0].needs[0].choices == ("/srv/shop/venv/bin/python3",)
+    chosen = found(judged(START, files, log=GONE, inputs={"interpreter": "/srv/shop/venv/bin/python3"}))
+    assert text_of(chosen).startswith("#!/srv/shop/venv/bin/python3\n")
+    nothing = found(judged(START, {**APP, PROGRAM: (script, 0o755)}, log=GONE))
+    assert nothing.repairs[0].risk == "manual" and f"{PROGRAM}:1" in nothing.repairs[0].manual
+
+
+def test_the_link_of_an_environment_leads_nowhere() -> None:
+    unit = START.replace(PROGRAM, "/srv/shop/venv/bin/python -m uvicorn")
+    links = {"/srv/shop/venv/bin/python": "-> python3", "/srv/shop/venv/bin/python3": "-> /usr/local/bin/python3.11"}
+    finding = found(judged(unit, {**APP, **links, "/usr/bin/python3.11": ("", 0o755)}, log=GONE))
+    remove, make = finding.repairs[0].steps[:2]
+    assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
+    assert (remove.path, remove.link_target, remove.after) == ("/srv/shop/venv/bin/python3", "/usr/local/bin/python3.11", None)
+    assert (make.path, make.link_target, make.after) == ("/srv/shop/venv/bin/python3", "/usr/bin/python3.11", b"")
+    other = found(judged(unit, {**APP, **links, "/usr/bin/python3.13": ("", 0o755)}, log=GONE))
+    assert other.repairs[0].risk == "manual" and "make the environment /srv/shop/venv anew" in other.repairs[0].manual
+
+
+def test_a_script_whose_interpreter_is_such_a_link() -> None:
+    files = {**APP, PROGRAM: ("#!/srv/shop/venv/bin/python\n", 0o755), "/srv/shop/venv/bin/python": "-> /usr/bin/python3.9"}
+    finding = found(judged(START, files, log=GONE))
+    assert finding.variant == "start-203-exec-bad-interpreter" and f"{PROGRAM} asks for" in finding.summary
+
+
+CHDIR = "back.service: Failed at step CHDIR spawning /usr/bin/uvicorn: {}"
+MOVED = "User=shop\nWorkingDirectory=/srv/old\nExecStart=/usr/bin/uvicorn app.main:app --port 8000\n"
+OLD = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/old"}
+NOT_THERE = (CHDIR.format("No such file or directory"),)
+
+
+def test_the_one_folder_that_holds_the_application() -> None:
+    finding = found(judged(MOVED, APP, log=NOT_THERE, show=OLD))
+    assert finding.variant == "start-200-chdir"
+    assert text_of(finding) == f"[Service]\n{MOVED}".replace("/srv/old", "/srv/shop")
+
+
+def test_several_folders_hold_it() -> None:
+    files = {**APP, "/opt/two/app/main.py": "app = 1\n"}
+    (repair,) = found(judged(MOVED, files, log=NOT_THERE, show=OLD)).repairs
+    assert repair.needs[0].key == "directory" and repair.needs[0].choices == ("/opt/two", "/srv/shop")
+    chosen = found(judged(MOVED, files, log=NOT_THERE, show=OLD, inputs={"directory": "/opt/two"}))
+    assert "WorkingDirectory=/opt/two" in text_of(chosen)
+    around = MOVED.replace("/usr/bin/uvicorn", "/opt/two/venv/bin/uvicorn")
+    assert "WorkingDirectory=/opt/two" in text_of(found(judged(around, files, log=NOT_THERE, show=OLD)))
+
+
+def test_no_folder_holds_it() -> None:
+    for unit, files in ((MOVED, {}), (MOVED.replace("app.main:app", "--factory"), APP)):
+        (repair,) = found(judged(unit, files, log=NOT_THERE, show=OLD)).repairs
+        assert repair.risk == "manual" and f"{UNIT}:3" in repair.manual
+
+
+def test_a_release_that_is_gone() -> None:
+    unit = MOVED.replace("/srv/old", "/srv/shop/current")
+    show = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/shop/current"}
+    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/6/app/main.py": "app = 1\n", "/srv/x/app/main.py": "a"}
+    remove, make = found(judged(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
+    assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
+    assert (remove.link_target, make.link_target) == ("releases/7", "/srv/shop/releases/6")
+    several = {**files, "/srv/shop/releases/5/app/main.py": "app = 1\n"}
+    (repair,) = found(judged(unit, several, log=NOT_THERE, show=show)).repairs
+    assert repair.needs[0].choices == ("/srv/shop/releases/5", "/srv/shop/releases/6") and not repair.steps
+
+
+def test_a_folder_that_the_account_may_not_enter() -> None:
+    files = {"/srv/shop/app/main.py": "a", "/srv/shop": ("dir", 0o700)}
+    unit = MOVED.replace("/srv/old", "/srv/shop")
+    finding = found(judged(unit, files, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
+    assert "shop may not enter /srv/shop (mode 0700, owner 0:0)" in finding.summary
+    assert finding.repairs[0].risk == "manual" and f"{UNIT}:3" in finding.repairs[0].manual
+
+
+def test_a_folder_that_is_there_by_now() -> None:
+    unit = MOVED.replace("/srv/old", "/srv/shop")
+    finding = found(judged(unit, APP, log=NOT_THERE, show={"ExecMainStatus": "200"}))
+    assert finding.repairs[0].id == "start-service"
+    link = "WorkingDirectory=~\nExecStart=/usr/bin/uvicorn app.main:app --port 8000\n"
+    unknown = judged(link, APP, log=NOT_THERE, show={"ExecMainStatus": "200", "WorkingDirectory": ""})
+    assert isinstance(verdict_of(unknown, CAUSE), Undetermined)
+
+
+PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:7:9::/:/bin/false\n"
+GROUPS = "root:x:0:\nweb:x:9:\n"
+
+
+def test_an_account_that_does_not_exist() -> None:
+    files = {**APP, "/srv/shop": ("dir", 0o755, 7), "/etc/passwd": PASSWD}
+    (repair,) = found(judged(START, files, show={"ExecMainStatus": "217"})).repairs
+    assert repair.needs[0].key == "user" and repair.needs[0].choices == ("web",) and not repair.steps
+    chosen = found(judged(START, files, show={"ExecMainStatus": "217"}, inputs={"user": "web"}))
+    assert chosen.variant == "start-217-user" and "User=web\n" in text_of(chosen)
+    nobody = found(judged(START, {**APP, "/etc/passwd": PASSWD}, show={"ExecMainStatus": "217"}))
+    assert nobody.repairs[0].risk == "manual" and "useradd --system shop" in nobody.repairs[0].manual
+
+
+def test_a_group_that_does_not_exist() -> None:
+    files = {**APP, "/etc/passwd": PASSWD, "/etc/group": GROUPS}
+    show = {"ExecMainStatus": "216", "User": "web", "Group": "shops"}
+    unit = START.replace("User=shop", "User=web\nGroup=shops")
+    chosen = found(judged(unit, files, show=show, inputs={"group": "web"}))
+    assert chosen.variant == "start-216-group" and "Group=web\n" in text_of(chosen)
+
+
+def test_an_account_that_exists_by_now_or_cannot_be_looked_up() -> None:
+    line = ("back.service: Failed at step USER spawning /x: No such process",)
+    by_now = found(judged(START, {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}, log=line, show={"ExecMainStatus": "217"}))
+    assert by_now.repairs[0].id == "start-service"
+    assert isinstance(verdict_of(judged(START, APP, show={"ExecMainStatus": "217"}), CAUSE), Undetermined)
+
+
+def test_a_path_of_the_sandbox() -> None:
+    unit = START + "ProtectSystem=strict\nReadWritePaths=-/srv/cache /srv/data\n"
+    line = ("back.service: Failed to set up mount namespacing: /srv/data: No such file or directory",
+            f"back.service: Failed at step NAMESPACE spawning {PROGRAM}: No such file or directory")
+    finding = found(judged(unit, APP, log=line, show={"ExecMainStatus": "226"}))
+    assert finding.variant == "start-226-namespace" and "/srv/data," in finding.summary
+    assert f"{UNIT}:6" in finding.repairs[0].manual and finding.repairs[0].risk == "manual"
+    whole = judged(START, APP, log=line[1:], show={"ExecMainStatus": "226"})
+    assert isinstance(verdict_of(whole, CAUSE), Undetermined)
+
+
+def test_what_the_start_limit_says_is_its_consequence() -> None:
+    log = (*GONE, "back.service: Start request repeated too quickly.")
+    diagnosis = judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}, log=log)
+    assert roots(diagnosis) == [CAUSE] and isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), Found)
+    assert {f.role for f in diagnosis.findings if f.cause == "crash-loop-gave-up"} == {"consequence"}

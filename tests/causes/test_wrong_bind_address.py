@@ -1,0 +1,217 @@
+"""wrong-bind-address: the right port on another address, or on one that the machine does not have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, WaitForListener, WriteFile
+from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Service
+from fixer.model.target import TargetRef
+from tests.causes.building import (
+    Scene,
+    binding,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    roots,
+    service,
+    verdict_of,
+)
+
+CAUSE = "wrong-bind-address"
+UNIT = "/etc/systemd/system/backend.service"
+LAST_WORDS = (
+    "Started backend.service - Office.",
+    "ERROR:    [Errno 99] error while attempting to bind on address ('10.9.9.9', 8000): cannot assign requested address",
+    "backend.service: Main process exited, code=exited, status=1/FAILURE",
+)
+
+
+def elsewhere(asked: str = "127.0.0.2:8000", held: str = "127.0.0.1") -> Scene:
+    """The unit holds its port on another address than the one nginx asks for."""
+    return Scene(asked).with_service(service(), listener(8000, 200, held)).refused()
+
+
+def found(scene: Scene) -> Finding:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    return finding_of(diagnosis, CAUSE)
+
+
+def edit_of(finding: Finding) -> WriteFile:
+    step = finding.repairs[0].steps[0]
+    assert isinstance(step, WriteFile)
+    return step
+
+
+def test_hit_nginx_is_pointed_at_the_socket() -> None:
+    finding = found(elsewhere())
+    assert (finding.variant, finding.confidence) == ("bound-other-interface", "certain")
+    write, check, reload = finding.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert finding.repairs[0].risk == "safe" and write.before is not None
+    assert write.after == write.before.replace(b"127.0.0.2:8000", b"127.0.0.1:8000")
+
+
+def test_miss_what_is_healthy_or_down_or_elsewhere() -> None:
+    down = Scene().with_service(service(pid=None)).refused()
+    other_port = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused()
+    rejected = Scene().with_service(service(), listener(8000, 200)).refused()
+    strangers = Scene("127.0.0.2:8000").with_service(service(), listener(8000, 999)).refused()
+    for scene in (healthy(), down, other_port, rejected, strangers):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_whether_anything_listens_or_what_the_log_says() -> None:
+    scene = elsewhere().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"), http=Unknown("no probe"))
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+    silent = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    assert isinstance(verdict_of(diagnose(silent.snapshot()), CAUSE), Undetermined)
+
+
+@pytest.mark.parametrize(("held", "aim"), [("::1", b"[::1]:8000"), ("::", b"[::1]:8000")])
+def test_ipv6_only(held: str, aim: bytes) -> None:
+    finding = found(elsewhere("127.0.0.1:8000", held))
+    assert finding.variant == "bound-ipv6-only" and aim in (edit_of(finding).after or b"")
+
+
+def test_a_socket_of_unknown_holder_counts_where_the_service_is_told_so() -> None:
+    scene = Scene("127.0.0.2:8000").with_service(service(), listener(8000, None)).refused()
+    assert found(scene).variant == "bound-other-interface"
+
+
+def test_a_generated_address_and_a_refused_configuration_are_for_a_person() -> None:
+    scene = elsewhere().endpoint(written="$back:8000")
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
+    scene = elsewhere()
+    scene.nginx = {"test": Known((1, "nginx: [emerg] no"))}
+    assert "nginx -t refuses" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+
+
+COMPOSE = "services:\n  app:\n    command: {}\n"
+HASH = (("com.docker.compose.config-hash", "h"),)
+
+
+def in_container(command: str, words: list[tuple[str, int]], style: str, **changes: object) -> Scene:
+    """A container whose backend holds its own loopback; `words` are those of the command with their offsets."""
+    text = COMPOSE.format(command)
+    places = tuple(ArgPlace(word, "/srv/compose.yaml", 3, at, at + len(word)) for word, at in
+                   ((word, text.index(word, at)) for word, at in words))
+    made: Service = boxed(command=places, command_style=style, box={"labels": HASH}, **changes)
+    scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "127.0.0.1", "app")).refused(
+        addresses=Known(("172.18.0.2",)))
+    scene.files.append(file("/srv/compose.yaml", text, "engine"))
+    scene.extra = {
+        "target": TargetRef("compose", "p"),
+        "compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (("app", True),), Known(True)),
+    }
+    return scene
+
+
+@pytest.mark.parametrize(("command", "words", "style", "expected"), [
+    ("uvicorn app.main:app --host 127.0.0.1 --port 8000", [("--host", 0), ("127.0.0.1", 0)], "yaml-string",
+     "uvicorn app.main:app --host 0.0.0.0 --port 8000"),
+    ("gunicorn -b 127.0.0.1:8000 app", [("-b", 0), ("127.0.0.1:8000", 0)], "yaml-string", "gunicorn -b 0.0.0.0:8000 app"),
+    ("uvicorn --host=127.0.0.1 a:b", [("uvicorn", 0), ("--host=127.0.0.1", 0)], "yaml-string", "uvicorn --host=0.0.0.0 a:b"),
+    ("uvicorn app.main:app", [("uvicorn", 0), ("app.main:app", 0)], "yaml-string", "uvicorn app.main:app --host 0.0.0.0"),
+    ('["uvicorn", "app.main:app"]', [("uvicorn", 0), ("app.main:app", 0)], "yaml-flow",
+     '["uvicorn", "app.main:app", "--host", "0.0.0.0"]'),
+    ("\n      - uvicorn\n      - app.main:app", [("uvicorn", 0), ("app.main:app", 0)], "yaml-block",
+     '\n      - uvicorn\n      - app.main:app\n      - --host\n      - "0.0.0.0"'),
+])
+def test_in_a_container_the_command_is_told_every_address(
+    command: str, words: list[tuple[str, int]], style: str, expected: str,
+) -> None:
+    finding = found(in_container(command, words, style))
+    write, up = finding.repairs[0].steps[:2]
+    assert isinstance(write, WriteFile) and isinstance(up, ComposeUp) and finding.repairs[0].risk == "disruptive"
+    assert (write.after or b"").decode() == COMPOSE.format(expected)
+
+
+def test_an_option_inside_a_text_that_reads_otherwise() -> None:
+    """Compose writes `$$PORT` for `$PORT`: the word's bytes stand nowhere as they are, its line does."""
+    command = "sh -c 'exec uvicorn a:b --host 127.0.0.1 --port $$PORT'"
+    scene = in_container(command, [("uvicorn", 0), ("--host", 0), ("127.0.0.1", 0)], "shell")
+    made = scene.services[0]
+    lost = tuple(replace(word, start=None, end=None) for word in made.command)
+    scene.services[0] = replace(made, command=lost)
+    write = found(scene).repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and b"--host 0.0.0.0 --port $$PORT" in (write.after or b"")
+    elsewhere_ = tuple(replace(word, line=99) for word in lost)
+    scene.services[0] = replace(made, command=elsewhere_)
+    assert found(scene).repairs[0].risk == "manual"
+
+
+def test_the_last_word_may_be_the_value_of_a_variable() -> None:
+    scene = in_container("uvicorn a:b --port $PORT", [("uvicorn", 0), ("a:b", 0)], "yaml-string")
+    made = scene.services[0]
+    value = ArgPlace("8000", "/srv/.env", 1, 5, 9)
+    scene.services[0] = replace(made, command=(*made.command, value))
+    assert found(scene).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("changes", [
+    {"runtime": "binary"}, {"env": (EnvAssignment("UVICORN_HOST", "/srv/compose.yaml:9", False),)},
+    {"bindings": Known((replace(binding(8000), host="localhost.example"),))},
+])
+def test_where_no_option_says_it_and_none_can_be_added(changes: dict[str, object]) -> None:
+    scene = in_container("serve app.main:app", [("serve", 0), ("app.main:app", 0)], "yaml-string", **changes)
+    (repair,) = found(scene).repairs
+    assert repair.risk == "manual" and "written nowhere" in repair.manual
+
+
+def test_a_container_that_cannot_be_created_anew_is_for_a_person() -> None:
+    scene = in_container("uvicorn a:b --host 127.0.0.1", [("--host", 0), ("127.0.0.1", 0)], "yaml-string")
+    scene.extra = {}
+    (repair,) = found(scene).repairs
+    assert repair.risk == "manual" and "compose://p" in repair.manual
+
+
+def told(command: str = "/usr/bin/uvicorn a:b --host 10.9.9.9 --port 8000", path: str = UNIT) -> Scene:
+    text = f"[Service]\nExecStart={command}\n"
+    words = tuple(ArgPlace(word, path, 2, text.index(word), text.index(word) + len(word)) for word in command.split())
+    made = failed(log=log(*LAST_WORDS), command=words, command_style="unit", unit_changes={"fragment_path": path},
+                  bindings=Known((replace(binding(8000), host="10.9.9.9"),)))
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file(path, text))
+    return scene
+
+
+def test_an_address_that_the_machine_does_not_have() -> None:
+    finding = found(told())
+    assert (finding.variant, finding.confidence) == ("start-bind-address-unavailable", "certain")
+    assert "10.9.9.9:8000" in finding.summary and "Errno 99" in finding.evidence[0].text
+    write, reload = finding.repairs[0].steps[:2]
+    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload)
+    assert b"--host 127.0.0.1 --port 8000" in (write.after or b"")
+    assert [step.host for step in finding.repairs[0].steps if isinstance(step, WaitForListener)] == ["127.0.0.1"]
+
+
+def test_a_packages_unit_is_not_edited() -> None:
+    (repair,) = found(told(path="/usr/lib/systemd/system/backend.service")).repairs
+    assert repair.risk == "manual" and "belongs to a package" in repair.manual
+
+
+@pytest.mark.parametrize("line", [
+    "OSError: [Errno 99] Cannot assign requested address",       # a connection of its own: no word of binding
+    'INFO: 10.0.0.9:4 - "GET /bind%20cannot assign requested address HTTP/1.1" 404',
+])
+def test_no_word_of_binding(line: str) -> None:
+    scene = Scene().with_service(failed(log=log("Started backend.service.", line))).refused()
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_an_asyncio_server_says_it_in_its_traceback() -> None:
+    lines = ("Started backend.service.", '  File "/usr/lib/python3/hypercorn/config.py", line 9, in _create_sockets',
+             "    sock.bind(binding)", "OSError: [Errno 99] Cannot assign requested address")
+    scene = Scene().with_service(failed(log=log(*lines))).refused()
+    assert found(scene).variant == "start-bind-address-unavailable"

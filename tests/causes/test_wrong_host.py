@@ -1,0 +1,143 @@
+"""wrong-host: an address that nobody has, nginx's own container, a name of the Docker host."""
+
+from __future__ import annotations
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import WriteFile
+from fixer.model.snapshot import Service
+from tests.causes.building import (
+    BAD_GATEWAY,
+    REFUSED,
+    Scene,
+    boxed,
+    container,
+    finding_of,
+    healthy,
+    listener,
+    probe,
+    roots,
+    service,
+    stat,
+    verdict_of,
+)
+
+CAUSE = "wrong-host"
+UNREACHABLE = Known(probe(error="unreachable"))
+MOUNT = (("/srv/conf", "/etc/nginx", True),)
+
+
+def web(**changes: object) -> Service:
+    """nginx's own container."""
+    return boxed("web", 80, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+                 box={"mounts": MOUNT, "networks": (("p_default", "172.18.0.5", ("web",)),), **changes})
+
+
+def apart(written: str = "127.0.0.1:8000", *backs: Service, port: int = 8000, held: str = "0.0.0.0") -> Scene:
+    """nginx in a container, applications in others."""
+    scene = Scene(written, node="web", back="web").with_service(web(pid=None))
+    for back in backs or (boxed(),):
+        scene.with_service(back, listener(port, 7, held, back.node))
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=None,
+                                        holder=None)
+    scene.node_changes = {"web": {"kind": "container"}, "app": {"kind": "container"}}
+    return scene
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    diagnosis = diagnose(scene.snapshot(), inputs)
+    assert roots(diagnosis) == [CAUSE]
+    return finding_of(diagnosis, CAUSE)
+
+
+def text_of(finding: Finding) -> bytes:
+    step = finding.repairs[0].steps[0]
+    assert isinstance(step, WriteFile)
+    return step.after or b""
+
+
+def test_hit_the_loopback_of_nginxs_own_container() -> None:
+    finding = found(apart())
+    assert (finding.variant, finding.confidence) == ("nginx-container-uses-loopback", "certain")
+    assert finding.repairs[0].risk == "safe" and b"http://app:8000;" in text_of(finding)
+
+
+def test_the_port_of_the_only_application_there_is() -> None:
+    finding = found(apart(port=9000))
+    assert finding.confidence == "likely" and b"http://app:9000;" in text_of(finding)
+
+
+def test_several_applications_are_a_choice() -> None:
+    two = (boxed(), boxed("other", box={"networks": (("p_default", "172.18.0.3", ("other",)),)}))
+    (repair,) = found(apart("127.0.0.1:8000", *two)).repairs
+    assert repair.needs[0].choices == ("app:8000", "other:8000") and not repair.steps
+    assert b"http://other:8000;" in text_of(found(apart("127.0.0.1:8000", *two), upstream="other:8000"))
+
+
+def test_miss_what_is_well_or_has_an_owner_or_answers() -> None:
+    elsewhere = apart("127.0.0.1:8000", boxed(box={"networks": (("other", "172.19.0.2", ("app",)),)}))
+    for scene in (healthy(), Scene().with_service(service(pid=None)).refused()):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+    assert isinstance(verdict_of(diagnose(elsewhere.snapshot()), CAUSE), Undetermined)     # no network in common
+    loopback = apart(held="127.0.0.1")
+    assert isinstance(verdict_of(diagnose(loopback.snapshot()), CAUSE), Undetermined)      # out of nginx's reach
+    refused = apart("10.7.7.7:8000").endpoint(node=None)
+    assert isinstance(verdict_of(diagnose(refused.snapshot()), CAUSE), RuledOut)      # somebody is there and refuses
+
+
+def test_unknown_who_is_meant_by_an_address_that_nobody_has() -> None:
+    scene = Scene("10.7.7.7:8000").answers(BAD_GATEWAY).endpoint(
+        node=None, listener=Unknown("outside"), tcp=UNREACHABLE, http=UNREACHABLE, service=None)
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def nobody(scene: Scene) -> Scene:
+    return scene.endpoint(node=None, listener=Unknown("outside"), tcp=UNREACHABLE, http=UNREACHABLE)
+
+
+def test_an_address_of_the_containers_own_network() -> None:
+    finding = found(nobody(apart("172.18.0.77:8000")))
+    assert (finding.variant, finding.confidence) == ("wrong-ip-unassigned", "certain")
+    assert b"http://app:8000;" in text_of(finding)
+
+
+def test_an_address_of_another_network_may_be_a_machine_that_is_off() -> None:
+    finding = found(nobody(apart("10.7.7.7:8000")))
+    assert finding.confidence == "possible" and finding.repairs[0].needs[0].choices == ("app:8000",)
+
+
+def test_on_a_machine_a_person_says_that_the_local_one_is_meant() -> None:
+    scene = Scene("10.7.7.7:8000").with_service(service(), listener(8000, 200, "0.0.0.0")).answers(BAD_GATEWAY)
+    nobody(scene).endpoint(service=None, holder=None)
+    (repair,) = found(scene).repairs
+    assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
+    assert b"http://127.0.0.1:8000;" in text_of(found(scene, upstream="127.0.0.1:8000"))
+
+
+def test_the_log_tells_that_nobody_has_it_where_no_probe_could() -> None:
+    scene = nobody(apart("172.18.0.77:8000")).endpoint(tcp=Known(probe(error="slow")), http=Known(probe(error="slow")))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    scene.logs("connect() failed (113: No route to host)", 113, "connecting to upstream")
+    assert found(scene).variant == "wrong-ip-unassigned"
+
+
+def test_a_file_of_the_image_is_for_a_person() -> None:
+    scene = apart()
+    scene.services[0] = web(pid=None, mounts=())
+    (repair,) = found(scene).repairs
+    assert repair.risk == "manual" and "write app:8000 instead of 127.0.0.1:8000" in repair.manual
+
+
+def test_the_docker_host_by_name() -> None:
+    name = apart("host.docker.internal:8000").endpoint(addresses=Known(()), listener=Unknown("no address"),
+                                                       tcp=Unknown("no address"), http=Unknown("no address"), node=None)
+    finding = found(name)
+    assert finding.variant == "host-gateway" and "host.docker.internal:host-gateway" in finding.repairs[0].manual
+    refused = apart("host.docker.internal:8000").endpoint(addresses=Known(("172.17.0.1",)), node=None)
+    assert "on the Docker host" in found(refused).repairs[0].manual
+    well = apart("host.docker.internal:8000").endpoint(addresses=Known(("172.17.0.1",)), node=None, tcp=Known(probe()))
+    assert isinstance(verdict_of(diagnose(well.snapshot()), CAUSE), RuledOut)
+
+
+__all__ = ["container", "stat"]
