@@ -42,7 +42,7 @@ def _pointed(point: str) -> Iterator[ShFiles]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files_sh, "_PRELUDE", point + wrapped + files_sh._PRELUDE)
         patch.setattr(files_sh, "quoted_bytes", _torn)
-        files = ShFiles(("sh",), ())
+        files = ShFiles(tuple)
         try:
             yield files
         finally:

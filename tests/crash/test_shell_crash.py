@@ -54,7 +54,7 @@ class Shop:
 
     def plainly(self, act: Act) -> None:
         """Act through a shell that nothing happens to."""
-        files = ShFiles(("sh",), ())
+        files = ShFiles(tuple)
         try:
             act(FolderTarget(self.ground.state, files))
         finally:
@@ -145,7 +145,7 @@ def test_half_a_script_does_nothing(tmp_path: Path) -> None:
             sent.append(text)
             return super()._exchange(text, mark)
 
-    files = Listening(("sh",), ())
+    files = Listening(tuple)
     files.overwrite(str(place), longer)
     files.create(str(made), b"x\n", FileMeta(0o600, os.getuid(), os.getgid()))
     files.close()
