@@ -49,7 +49,8 @@ def run(bench: Bench) -> str:
         for number, case in enumerate(chosen, 1):
             for place, solver in enumerate(solvers, 1):
                 _write(f"[{number}/{len(chosen)}] {case.name}, {solver.name[:40]}:")
-                folder = kept / re.sub(r"[/ ]+", "-", case.name) / f"{place}-{re.sub(r'[^a-z0-9]+', '-', solver.name)[:30]}"
+                word = re.sub(r"[^a-z0-9]+", "-", solver.name)[:30]
+                folder = kept / re.sub(r"[/ ]+", "-", case.name) / f"{place}-{word}"
                 scores.append(judge(solver, case, folder, _write))
                 _write(f"  {line_of(scores[-1])}\n")
     if bench.json is not None:

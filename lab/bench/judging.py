@@ -26,8 +26,8 @@ ROOT_ONLY = 0o600
 class Score:
     """How a solver did on a case. None where a question does not arise: nothing was named, nothing was to be repaired.
 
-    `solved` is what counts: well, well after a restart and nothing worse than before; where only a person can repair it,
-    or where nothing is wrong, leaving everything as it is counts too.
+    `solved` is what counts: well, well after a restart and nothing worse than before; where only a person can repair
+    it, or where nothing is wrong, leaving everything as it is counts too.
     """
 
     solver: str

@@ -108,8 +108,10 @@ def _command(lab: Lab, argv: Sequence[str], folder: Path) -> Said:
 def _run(argv: Sequence[str], environment: Mapping[str, str], home: str) -> Said:
     start = time.monotonic()
     try:
-        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=home,
-                                 env=dict(environment), start_new_session=True, text=True, errors="replace")
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=home,
+            env=dict(environment), start_new_session=True, text=True, errors="replace",
+        )
     except OSError as error:
         raise UsageError(f"--solver: {argv[0]} cannot be run: {error.strerror}") from error
     try:

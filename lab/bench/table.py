@@ -15,11 +15,11 @@ def table(scores: Sequence[Score]) -> str:
     """One row a solver; `-` where a question did not arise."""
     rows = [HEAD, *(_row(name, [s for s in scores if s.solver == name]) for name in _names(scores))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    lines = [
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+    lines = (
+        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
         for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    )
+    return "\n".join("  ".join(line) for line in lines)
 
 
 def _names(scores: Iterable[Score]) -> list[str]:
