@@ -101,13 +101,16 @@ def measure(site: Site, baseline: Baseline, spec: LoadSpec, *,
     browser.log_in()
     cookies = browser.cookies or baseline.session
     taken, wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
-    if spec.well_share * len(taken) < len(wrong) <= spec.well_share * 2 * spec.requests and len(taken) == spec.requests:
+    few = spec.well_share * len(taken) < len(wrong) <= spec.well_share * 2 * spec.requests
+    if few and len(taken) == spec.requests:
         more, more_wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
         taken, wrong = taken + more, wrong + more_wrong
     return judge(taken, wrong, spec)
 
 
-def _ask_all(site: Site, baseline: Baseline, cookies: Mapping[str, str], tally: _Tally) -> tuple[list[float], list[str]]:
+def _ask_all(
+    site: Site, baseline: Baseline, cookies: Mapping[str, str], tally: _Tally,
+) -> tuple[list[float], list[str]]:
     spec = tally.spec
     with ThreadPoolExecutor(spec.at_once) as pool:
         visits = [pool.submit(_visit, site, cookies, baseline, tally, spec.limit * 2) for _ in range(spec.at_once)]
