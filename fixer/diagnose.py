@@ -9,9 +9,9 @@ from fixer.causes import Cause, load_causes
 from fixer.causes.case import Case, open_case, route_key
 from fixer.causes.failing import Judged
 from fixer.model.accepted import Accepted
-from fixer.model.describe import only_starts
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
 from fixer.model.facts import Known
+from fixer.model.plan import only_starts
 from fixer.model.snapshot import Endpoint, Snapshot
 
 _ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}

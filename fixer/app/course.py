@@ -9,9 +9,8 @@ from fixer.app.looking import judged, look_at
 from fixer.app.options import Repairing
 from fixer.app.person import Person
 from fixer.hosts.base import Target
-from fixer.model.describe import only_starts
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
-from fixer.model.plan import Plan, Withheld
+from fixer.model.plan import Plan, Withheld, only_starts
 from fixer.model.record import dataclass
 from fixer.model.report import OutcomeKind
 from fixer.planner import Policy, plan

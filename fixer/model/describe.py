@@ -42,15 +42,6 @@ def is_reversible(step: Step) -> bool:
     return not (isinstance(step, SignalProcess) and step.signal != "CONT")
 
 
-def only_starts(steps: tuple[Step, ...]) -> bool:
-    """True where nothing is done but to start what is down and to wait for it."""
-    verbs = ("start", "unpause", "enable", "reset-failed")
-    return bool(steps) and all(
-        isinstance(step, WaitForListener) or (isinstance(step, UnitAction | ContainerAction) and step.verb in verbs)
-        for step in steps
-    )
-
-
 def _words(step: Step) -> str:
     match step:
         case WriteFile():

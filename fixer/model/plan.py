@@ -254,3 +254,12 @@ class Plan:
     steps: tuple[Step, ...]
     withheld: tuple[Withheld, ...] = ()
     waits: bool = False
+
+
+def only_starts(steps: tuple[Step, ...]) -> bool:
+    """True where nothing is done but to start what is down and to wait for it."""
+    verbs = ("start", "unpause", "enable", "reset-failed")
+    return bool(steps) and all(
+        isinstance(step, WaitForListener) or (isinstance(step, UnitAction | ContainerAction) and step.verb in verbs)
+        for step in steps
+    )

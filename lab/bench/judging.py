@@ -20,6 +20,7 @@ from lab.stack import Lab
 from lab.trial import ROOTS, Case
 
 ROOT_ONLY = 0o600
+PATIENCE = 20.0     # seconds that a service may take to start
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ def _judge(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Path], 
     score.seconds = said.seconds
     if solver.tells:
         score.cause = said.cause == expect.cause
+    lab.settle(PATIENCE)        # a solver need not wait for what it has started
     after = check(lab)
     changed = differences(files, files_of(lab))
     score.harm = harm_done(well_before, after, running - bystanders(lab))

@@ -118,7 +118,7 @@ def test_a_solver_inside_the_machine(tmp_path: Path) -> None:
     """Its file is copied in and run as root, with its words and without a word about the lab."""
     solver, report = tmp_path / "mine", tmp_path / "scores.json"
     solver.write_text('#!/bin/sh\ntest "$(id -u)" = 0 || exit 1\necho "cause: $1"\nenv | grep -q BADGATEWAY && exit 1\n'
-                      "systemctl enable -q --now $(cd /etc/systemd/system && ls *.service | sed s/.service//)\n")
+                      "systemctl enable -q --now $(cd /etc/systemd/system && grep -l ^WorkingDirectory= *.service)\n")
     env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
     done = subprocess.run([LAB, "bench", "--only", "backend-down/unit-disabled*", "--inside", "--json", str(report),
                            "--solver", f"{solver} backend-down"], capture_output=True, text=True, check=False, env=env)
