@@ -166,13 +166,16 @@ class StartNginx:
 
 @dataclass(frozen=True, slots=True)
 class WaitForListener:
-    """Wait until something accepts at that address of the node, at most `seconds`. Changes nothing."""
+    """Wait until something accepts at that address of the node, at most `seconds`, or until the `unit` or `container`
+    that should do so has ended. Changes nothing."""
 
     node: str
     host: str
     port: int
     unix: str | None = None
     seconds: float = 15.0
+    unit: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)

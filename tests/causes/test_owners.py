@@ -114,6 +114,10 @@ def test_waiting_goes_by_what_is_known() -> None:
     assert where(service(bindings=Known((wild,)))) == [("::1", 8000)]
     assert where(service(bindings=Unknown("-"))) == [("127.0.0.1", 8000)]
     far = replace(endpoint, node="other")
+    (step,) = waiting(snapshot, service(), endpoint)
+    assert isinstance(step, WaitForListener) and (step.unit, step.container, step.seconds) == ("backend.service", "", 60)
+    (step,) = waiting(snapshot, boxed(), endpoint)
+    assert isinstance(step, WaitForListener) and (step.unit, step.container) == ("", "p-app-1")
     steps = waiting(snapshot, service(bindings=Unknown("-")), far)
     assert [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)] == [("127.0.0.1", 8000)]
 
