@@ -11,10 +11,12 @@ from fixer.causes.failing import Judged
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
 from fixer.model.facts import Known
+from fixer.model.plan import only_starts
 from fixer.model.snapshot import Endpoint, Snapshot
 
 _ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
+_OWN = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env", "crash-port-in-use"})
 _AT_FAULT = frozenset({"root", "contributing"})
 
 
@@ -62,6 +64,8 @@ def _explains(other: Finding, finding: Finding) -> bool:
         return False
     if other.service is not None and other.service == finding.service and other.node == finding.node:
         return True
+    if other.cause in _OWN and other.service and finding.service and any(only_starts(r.steps) for r in finding.repairs):
+        return False        # two members of a group: that one was killed does not explain that the other was stopped
     return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)
 
 

@@ -259,5 +259,23 @@ def matrix(
         run(wish)
 
 
+@app.command()
+def bench(
+    *,
+    solver: Annotated[list[str] | None, typer.Option(
+        help="fixer, restart-everything, nothing, or a command: {target} {project} {container} {url} are filled in.",
+    )] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
+    stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
+    seeds: Annotated[str, typer.Option("--seeds", "--seed", help="Such as 1-3,7.")] = "1",
+    inside: Annotated[bool, typer.Option("--inside", help="Run the solver's file inside the machine.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores there.")] = None,
+) -> None:
+    """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
+    from lab.bench.command import Bench, run
+
+    typer.echo(run(Bench(solver or (), only or (), stack.value if stack else None, seeds, inside, json_file)))
+
+
 if __name__ == "__main__":
     main()

@@ -46,13 +46,14 @@ def folder_of(lab_id: str) -> Path:
     return state_root() / "labs" / lab_id
 
 
-def _file_of(lab_id: str) -> Path:
+def file_of(lab_id: str) -> Path:
+    """Where a lab's record lies."""
     return state_root() / "records" / f"{lab_id}.json"
 
 
 def save(record: Record) -> None:
     """Write a record; only its owner may read it."""
-    path = _file_of(record.id)
+    path = file_of(record.id)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_suffix(".tmp")
     draft.touch(mode=0o600)
@@ -63,7 +64,7 @@ def save(record: Record) -> None:
 def load(lab_id: str) -> Record | None:
     """The record of a lab; None where none was kept."""
     try:
-        data: Mapping[str, Any] = json.loads(_file_of(lab_id).read_text(encoding="utf-8"))
+        data: Mapping[str, Any] = json.loads(file_of(lab_id).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     return Record(**data)
@@ -79,7 +80,7 @@ def every() -> Iterator[Record]:
 
 def forget(lab_id: str) -> None:
     """Remove a lab's record and folder."""
-    _file_of(lab_id).unlink(missing_ok=True)
+    file_of(lab_id).unlink(missing_ok=True)
     shutil.rmtree(folder_of(lab_id), ignore_errors=True)
 
 
@@ -87,5 +88,5 @@ def new_id(word: str) -> str:
     """An id that says nothing but which lab is meant, and is not in use."""
     while True:
         made = f"{word}-{secrets.token_hex(2)}"
-        if not _file_of(made).exists() and not folder_of(made).exists():
+        if not file_of(made).exists() and not folder_of(made).exists():
             return made

@@ -97,12 +97,12 @@ class Lab:
         else:
             # A stack that is broken may not come up well: that is for the oracle to say.
             self.compose("up", "-d", "--force-recreate", "--wait", "--wait-timeout", "30", check=False)
-        self._settle()
+        self.settle()
 
-    def _settle(self) -> None:
+    def settle(self, seconds: float = SETTLING) -> None:
         """Give the application the time it needs to listen; where it never does, go on after a while."""
         hosts = ["", *([str(self.params["second_name"])] if self.params["second_site"] else [])]
-        until = time.monotonic() + SETTLING + float(self.params.get("start_seconds", 0))
+        until = time.monotonic() + seconds + float(self.params.get("start_seconds", 0))
         while time.monotonic() < until:
             if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts):
                 return

@@ -15,7 +15,11 @@ GATES: tuple[tuple[str, float], ...] = (
     ("fixer/planner.py", 95.0),
     ("fixer/render/*", 95.0),
     ("fixer/apply/journal.py", 95.0),
+    ("fixer/apply/records.py", 95.0),
     ("fixer/apply/rollback.py", 95.0),
+    ("fixer/apply/restore.py", 95.0),
+    ("fixer/apply/write_file.py", 95.0),
+    ("fixer/apply/filestate.py", 95.0),
 )
 PARSE_GATE = ("fixer/observe/*", ("fixer/observe/collect*",), 95.0)
 

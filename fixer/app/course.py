@@ -10,7 +10,7 @@ from fixer.app.options import Repairing
 from fixer.app.person import Person
 from fixer.hosts.base import Target
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
-from fixer.model.plan import Plan, Withheld
+from fixer.model.plan import Plan, Withheld, only_starts
 from fixer.model.record import dataclass
 from fixer.model.report import OutcomeKind
 from fixer.planner import Policy, plan
@@ -42,6 +42,7 @@ class Course:
     withheld: tuple[Withheld, ...] = ()
     forbids: Callable[[Finding, Repair], str] | None = None
     made: set[tuple[str | None, str | None, str]] = field(default_factory=set)
+    starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
 
     def look(self) -> Look:
         """Look again, with what a person gave."""
@@ -59,11 +60,27 @@ class Course:
             self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.made,
         )
         self.withheld = drawn.withheld
+        self._remember_starts()
         return drawn
+
+    def left_down(self) -> Plan | None:
+        """The start of a service that was a fault's cause when first seen, and is still down now that the page is well:
+        a group answers with one of its members, and nginx tells nobody that the others are gone."""
+        for (node, name), (finding, repair) in self.starts.items():
+            service = next((s for s in self.current.snapshot.services if (s.node, s.name) == (node, name)), None)
+            fits = self.options.only in (None, repair.id) and name_of(finding, repair) not in self.made
+            if fits and service is not None and not service.running:
+                return Plan(finding.cause, repair.id, repair.risk, repair.summary, repair.steps)
+        return None
+
+    def _remember_starts(self) -> None:
+        for finding, repair in self._offers():
+            if repair.risk == "safe" and only_starts(repair.steps) and not repair.needs:
+                self.starts.setdefault((finding.node, finding.service), (finding, repair))
 
     def finding_of(self, drawn: Plan) -> tuple[Finding, Repair]:
         """The finding that the plan addresses, and its repair."""
-        for finding, repair in self._offers():
+        for finding, repair in (*self._offers(), *self.starts.values()):
             if finding.cause == drawn.cause and repair.id == drawn.repair_id and repair.steps == drawn.steps:
                 return finding, repair
         raise KeyError(drawn.repair_id)
@@ -94,6 +111,11 @@ class Course:
             if finding.role in FAULTS:
                 for repair in finding.repairs:
                     yield finding, repair
+
+
+def name_of(finding: Finding, repair: Repair) -> tuple[str | None, str | None, str]:
+    """What tells one plan from another: the same is not made twice in a run."""
+    return finding.cause, repair.id, repair.summary
 
 
 def withheld_text(withheld: Withheld) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from fixer.app.course import Course, End, withheld_text
+from fixer.app.course import Course, End, name_of, withheld_text
 from fixer.app.looking import look_at, opened
 from fixer.app.options import Repairing
 from fixer.app.person import Person
@@ -99,7 +99,7 @@ class _Rounds:
         course = self._course
         end = self._well()
         if end is not None:
-            return end
+            return self._rest(end)
         drawn = course.plan()
         while not drawn.steps and not drawn.waits and self._ask_for_values():
             drawn = course.plan()
@@ -108,7 +108,7 @@ class _Rounds:
         if not drawn.steps:
             return self._nothing_allowed()
         finding, chosen = course.finding_of(drawn)
-        name = (drawn.cause, drawn.repair_id, drawn.summary)
+        name = name_of(finding, chosen)
         if name in course.made:
             return self._stopped(f"{drawn.repair_id} was made already and is asked for again")
         course.made.add(name)
@@ -120,6 +120,19 @@ class _Rounds:
         if self._course.current.diagnosis.verdict == "unknown" and not self._kept():
             return End("failed", 3, ("no route could be judged", *self._course.missing_facts()))
         return None
+
+    def _rest(self, end: End) -> End:
+        """The page is well: what else was down behind it is started too; where that fails the page stays as it is."""
+        course, notes = self._course, list(end.notes)
+        while end.outcome == "repaired" and (drawn := course.left_down()) is not None:
+            finding, chosen = course.finding_of(drawn)
+            course.made.add(name_of(finding, chosen))
+            refused = self._declined(drawn, finding, chosen) or self._make(drawn, finding)
+            if refused is not None:
+                notes += [f"{drawn.summary}: not done", *refused.notes]
+                if not course.current.healthy:
+                    return refused
+        return End(end.outcome, end.exit_code, tuple(notes))
 
     def _kept(self) -> bool:
         return self._run is not None and self._run.kept

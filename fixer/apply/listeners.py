@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+import time
 from collections.abc import Iterator
 
 from fixer.apply.nodes import Nodes, Runner
@@ -12,21 +13,43 @@ from fixer.errors import StepFailed, Unreachable
 from fixer.model.plan import WaitForListener
 
 _TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix")
+_LOOK = 2.0                 # seconds between looks at whether it is still worth waiting
 _LISTEN = b"0A"
 _ACCEPTING = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
 
 
 def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
-    """Until it listens; StepFailed when it does not in time."""
+    """Until it listens; StepFailed when it does not in time, or when what should listen has ended."""
+    where = step.unix or f"{step.host}:{step.port}"
+    asked = time.monotonic()
+
     def is_there() -> bool:
+        nonlocal asked
         try:
-            return listens(step, nodes.runner(step.node))
+            if listens(step, nodes.runner(step.node)):
+                return True
         except (StepFailed, Unreachable):       # its container is just being replaced
+            pass
+        if time.monotonic() - asked < _LOOK:
             return False
+        asked = time.monotonic()
+        if has_ended(step, nodes):
+            raise StepFailed(f"{step.unit or step.container} ended before anything listened on {where} of {step.node}")
+        return False
 
     if not wait_until(is_there, step.seconds):
-        where = step.unix or f"{step.host}:{step.port}"
         raise StepFailed(f"nothing listens on {where} of {step.node} after {step.seconds:g} s")
+
+
+def has_ended(step: WaitForListener, nodes: Nodes) -> bool:
+    """True where its manager says so; one that is being started once more has not."""
+    if step.unit:
+        shown = nodes.runner(step.node).run(["systemctl", "is-active", "--", step.unit])
+        return shown.stdout.strip() in (b"failed", b"inactive")
+    if step.container:
+        shown = nodes.engine().run(["docker", "inspect", "-f", "{{.State.Status}}", step.container])
+        return shown.stdout.strip() in (b"exited", b"dead")
+    return False
 
 
 def listens(step: WaitForListener, runner: Runner) -> bool:

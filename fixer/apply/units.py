@@ -55,7 +55,8 @@ def bring_back_state(step: UnitAction, runner: Runner) -> str:
     match step.verb:
         case "start" | "restart" if step.was_active in _DOWN:
             _systemctl(runner, "stop", step.unit)
-            return f"stopped {step.unit}"
+            was = "; it had failed before, and is shown as inactive now" if step.was_active == "failed" else ""
+            return f"stopped {step.unit}{was}"
         case "enable" | "disable":
             return _bring_back_enabled(step, runner)
         case _:

@@ -17,6 +17,7 @@ ID = "add-workers"
 KEY = "workers"
 VARIABLE = "WEB_CONCURRENCY"
 _READS_VARIABLE = frozenset({"uvicorn", "gunicorn", "fastapi"})
+_SPARE = 4                   # arrivals are uneven, and workers do not take turns
 _FEWEST, _MOST = 8, 16       # of a default: fewer are too few for uneven arrivals, more cost memory for nothing
 _OPTION = regex(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\d*)$")
 
@@ -24,7 +25,7 @@ _OPTION = regex(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\
 def add_workers(case: Case, pressure: Pressure, workers: int) -> Repair:
     """The repair: complete with the computed number, or with the one a person has given."""
     service = pressure.service
-    default = min(max(pressure.waiting + 4, workers * 2, _FEWEST), _MOST)
+    default = min(max(_wanted(pressure) + _SPARE, workers * 2, _FEWEST), _MOST)
     if default <= workers:
         default = workers * 2
     need = Need(KEY, "value", f"worker processes of {service.name}, now {workers}", default=str(default),
@@ -40,6 +41,12 @@ def add_workers(case: Case, pressure: Pressure, workers: int) -> Repair:
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     return Repair(ID, "disruptive", summary, (*written.steps, *begin), (need,))
+
+
+def _wanted(pressure: Pressure) -> int:
+    """As many as requests are under way now: each has waited longer than it needs, so there will never be more at once
+    when they are served in time. What its client has given up still queues and wants no worker of its own."""
+    return pressure.established or pressure.queued
 
 
 def _write(snapshot: Snapshot, service: Service, number: str) -> Written | NoPlace:

@@ -24,6 +24,16 @@ _EVERYWHERE = frozenset((
 ))
 
 
+_GENERIC = _EVERYWHERE | frozenset((
+    "app", "apps", "api", "application", "backend", "back", "front", "frontend", "web", "webapp", "webapps", "site",
+    "server", "upstream", "proxy", "asgi", "wsgi", "django", "fastapi", "flask", "starlette", "node", "npm", "daemon",
+    "prod", "production", "staging", "stage", "dev", "test", "live", "new", "my", "deploy", "svc", "share", "data",
+    "user", "users", "admin", "runner", "html", "public", "internal", "intern", "corp", "lan", "src", "code", "venv",
+    "env", "current", "release", "releases", "start", "manage", "serve", "index", "io", "co", "dev", "eu", "uk", "de",
+))
+_TELLING = 4     # letters from which on one name inside another is no accident
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """A service that belongs behind an address, and the rule that says so; `certain` where the rule is proof."""
@@ -238,16 +248,29 @@ def _preferred(told: list[Service]) -> Service:
     return min(told, key=rank)
 
 
+def is_foreign(trouble: Trouble, service: Service) -> bool:
+    """Both have names of their own, and these have nothing in common: an application that is not used by any site is
+    not a site's backend because it is the only one that runs."""
+    site, ours = _site_words(trouble, locations=False) - _GENERIC, _service_words(service) - _GENERIC
+    return bool(site and ours) and not any(_akin(one, other) for one in site for other in ours)
+
+
+def _akin(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
+    return short == long or (len(short) >= _TELLING and short in long)
+
+
 def _shared(trouble: Trouble, service: Service) -> int:
     """How many names the site and the service have in common."""
     return len(_site_words(trouble) & _service_words(service))
 
 
-def _site_words(trouble: Trouble) -> frozenset[str]:
+def _site_words(trouble: Trouble, *, locations: bool = True) -> frozenset[str]:
     texts: list[str] = []
     for facts in trouble.routes:
         route = facts.route
-        texts += [*route.server_names, route.location, route.upstream, route.source.file.rsplit("/", 1)[-1]]
+        texts += [*route.server_names, route.upstream, route.source.file.rsplit("/", 1)[-1]]
+        texts += [route.location] if locations else []
     return _words(texts)
 
 

@@ -13,6 +13,7 @@ from fixer.model.snapshot import Container, Endpoint, Program, Service, Snapshot
 
 Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
 
+PATIENCE = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
 _NOT_AT_BOOT = frozenset({"disabled"})
 
 
@@ -117,12 +118,18 @@ def waiting(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[S
     told = bindings_of(service)
     if told:
         first = told[0]
-        return (WaitForListener(service.node, reachable_host(first.host), first.port, first.unix),)
+        return (_wait(service, first.host, first.port, first.unix),)
     if endpoint.node == service.node and (endpoint.port or endpoint.unix):
-        return (WaitForListener(service.node, reachable_host(endpoint.host), endpoint.port, endpoint.unix),)
+        return (_wait(service, endpoint.host, endpoint.port, endpoint.unix),)
     held = [line for line in listeners_on(snapshot, service.node) if set(pids_of(line)) & set(service.pids)]
-    return tuple(
-        WaitForListener(service.node, reachable_host(line.address), line.port) for line in held[:1] if line.port
+    return tuple(_wait(service, line.address, line.port, None) for line in held[:1] if line.port)
+
+
+def _wait(service: Service, host: str, port: int, unix: str | None) -> WaitForListener:
+    """As long as a start may take, and no longer than it lives."""
+    return WaitForListener(
+        service.node, reachable_host(host), port, unix, PATIENCE, service.unit.name if service.unit is not None else "",
+        service.container.name if service.container is not None else "",
     )
 
 

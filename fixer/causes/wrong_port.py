@@ -12,7 +12,8 @@ How it is told apart
   backend-down looks the same from outside, but there the service that belongs behind the address does not run. Here it
   runs, and its own process holds a listening socket on another port of the same machine or container. A port that
   merely answers is no proof: the socket must belong to the service (its manager, command and owner), no other site may
-  rely on it, and nginx must be able to reach it. If two services could be meant, fixer names both and asks.
+  rely on it, and nginx must be able to reach it. If two services could be meant, fixer names both and asks; it also
+  asks where the one that is left over and the site have names of their own that have nothing in common.
   If the file already holds the right port, it is nginx-not-reloaded.
 
 The repair and its safety
@@ -31,7 +32,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
+from fixer.causes.owners import Owner, bindings_of, is_foreign, left_over, owners, sole_owner
 from fixer.causes.pointing import Option, after_start, point_at_listener, reachable_listeners
 from fixer.causes.reading import (
     absent_evidence,
@@ -91,12 +92,17 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
     if options:
         # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
-        unsure = len(options) > 1 or len(found) > 1 or options[0].owner.is_unsure
+        unsure = len(options) > 1 or len(found) > 1 or _needs_a_word(trouble, options[0].owner)
         return _found(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     return _not_running(case, trouble, found[0]) or _out_of_reach(case, found[0], text) or state_evidence(
         found[0].service)
+
+
+def _needs_a_word(trouble: Trouble, owner: Owner) -> bool:
+    """It is the only one left, and nothing but that binds it to the site: the real one may just not be there."""
+    return owner.is_unsure or (owner.rule in ("alone", "bare") and is_foreign(trouble, owner.service))
 
 
 def _out_of_reach(case: Case, owner: Owner, text: str) -> str | None:

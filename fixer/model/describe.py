@@ -87,7 +87,8 @@ def _file_words(step: WriteFile) -> str:
 
 def _unit_words(step: UnitAction) -> str:
     if step.verb == "reset-failed":
-        return f"clear the failures of {step.unit} (systemctl reset-failed)" + _detail(step.describe)
+        mark = "; an undo does not bring that mark back"
+        return f"clear the failures of {step.unit} (systemctl reset-failed{mark})" + _detail(step.describe)
     verb = {"enable": "enable at boot", "disable": "disable at boot"}.get(step.verb, step.verb)
     pid = f"main process {step.main_pid}" if step.main_pid and step.verb in ("stop", "restart") else ""
     return f"{verb} {step.unit}" + _detail(", ".join(part for part in (pid, step.describe) if part))

@@ -166,13 +166,16 @@ class StartNginx:
 
 @dataclass(frozen=True, slots=True)
 class WaitForListener:
-    """Wait until something accepts at that address of the node, at most `seconds`. Changes nothing."""
+    """Wait until something accepts at that address of the node, at most `seconds`, or until the `unit` or `container`
+    that should do so has ended. Changes nothing."""
 
     node: str
     host: str
     port: int
     unix: str | None = None
-    seconds: float = 45.0    # a large application on a busy host takes its time
+    seconds: float = 60.0    # a large application on a busy host takes its time; one that ends is not waited for
+    unit: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,3 +257,12 @@ class Plan:
     steps: tuple[Step, ...]
     withheld: tuple[Withheld, ...] = ()
     waits: bool = False
+
+
+def only_starts(steps: tuple[Step, ...]) -> bool:
+    """True where nothing is done but to start what is down and to wait for it."""
+    verbs = ("start", "unpause", "enable", "reset-failed")
+    return bool(steps) and all(
+        isinstance(step, WaitForListener) or (isinstance(step, UnitAction | ContainerAction) and step.verb in verbs)
+        for step in steps
+    )

@@ -172,6 +172,8 @@ def test_waiting_in_a_container_that_is_not_there_or_stopped_only_ends(project: 
     docker("stop", "-t", "0", project.worker)
     with pytest.raises(StepFailed, match="nothing listens on worker:80"):
         kept(target, WaitForListener("worker", "worker", 80, None, 0.3))
+    with pytest.raises(StepFailed, match="ended before anything listened on worker:80"):
+        kept(target, WaitForListener("worker", "worker", 80, None, 60, "", project.worker))
 
 
 def test_a_single_file_mount_is_written_in_place_and_nginx_in_its_container_reads_it(

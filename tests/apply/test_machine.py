@@ -275,6 +275,9 @@ def test_waiting_ends(machine: Machine, target: Target) -> None:
     refused(target, "nothing listens on 127.0.0.1:9 of .* after 0.2 s", WaitForListener(machine.name, "127.0.0.1", 9, None, 0.2))
     refused(target, "nothing listens on /run/no.sock", WaitForListener(machine.name, "", 0, "/run/no.sock", 0.2))
     assert time.monotonic() - begun < 20      # each ends about when it should, not at a limit of a tool
+    gone = WaitForListener(machine.name, "127.0.0.1", 9, None, 60, "sleeper.service")
+    refused(target, "sleeper.service ended before anything listened on 127.0.0.1:9", gone)
+    assert time.monotonic() - begun < 40      # it does not wait for what has ended
     run = kept(target, WaitForListener(machine.name, "", 0, "/run/systemd/private", 5))
     assert (history(target)[-1].id, history(target)[-1].state) == (run.id, "committed")
 

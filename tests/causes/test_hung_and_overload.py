@@ -193,6 +193,13 @@ def test_workers_for_a_person(changes: dict[str, object]) -> None:
     assert repair.risk == "manual" and "workers" in repair.manual
 
 
+def test_what_its_client_has_given_up_wants_no_worker() -> None:
+    """After a long while hundreds wait in the queue; only those that nginx still waits for are there at once."""
+    for queued, established, number in ((90, 5, "9"), (90, 2, "8"), (5, 30, "16"), (11, 0, "15")):
+        scene = busy(queued=queued, established=established)
+        assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].needs[0].default == number
+
+
 def test_many_workers_become_twice_as_many() -> None:
     scene = busy(workers=Known(20), queued=30, established=40)
     assert finding_of(diagnose(scene.snapshot()), BUSY).repairs[0].needs[0].default == "40"

@@ -114,6 +114,10 @@ def test_waiting_goes_by_what_is_known() -> None:
     assert where(service(bindings=Known((wild,)))) == [("::1", 8000)]
     assert where(service(bindings=Unknown("-"))) == [("127.0.0.1", 8000)]
     far = replace(endpoint, node="other")
+    (step,) = waiting(snapshot, service(), endpoint)
+    assert isinstance(step, WaitForListener) and (step.unit, step.container, step.seconds) == ("backend.service", "", 60)
+    (step,) = waiting(snapshot, boxed(), endpoint)
+    assert isinstance(step, WaitForListener) and (step.unit, step.container) == ("", "p-app-1")
     steps = waiting(snapshot, service(bindings=Unknown("-")), far)
     assert [(s.host, s.port) for s in steps if isinstance(s, WaitForListener)] == [("127.0.0.1", 8000)]
 
@@ -217,3 +221,18 @@ def test_a_socket_that_nginx_cannot_reach_is_named() -> None:
     scene = Scene("127.0.0.1:8000").with_service(service(), listener(8000, 200, "::1")).refused(service="local/backend.service")
     verdict = verdict_of(diagnose(scene.snapshot()), "wrong-port")
     assert isinstance(verdict, Undetermined) and "[::1]:8000" in verdict.missing[0]
+
+
+def test_an_application_of_another_name_is_asked_about_before_a_site_is_handed_to_it() -> None:
+    """The site's own backend is gone, and the only application that runs is some tool: it answers, and is not meant."""
+    made = unit("grafana.service", working_directory="/opt/grafana", user="grafana")
+    scene = Scene("127.0.0.1:8000").with_service(service("grafana.service", 9000, unit=made), listener(9000, 200)).refused()
+    found = finding_of(diagnose(scene.snapshot()), "wrong-port")
+    assert (found.confidence, found.service) == ("possible", None)
+    (repair,) = found.repairs
+    assert not repair.steps and repair.needs[0].choices == ("127.0.0.1:9000",)
+    meant = finding_of(diagnose(scene.snapshot(), {"upstream": "127.0.0.1:9000"}), "wrong-port")
+    assert any(isinstance(step, WriteFile) for step in meant.repairs[0].steps)
+    for name, folder in (("myshopd.service", "/opt/x1"), ("api.service", "/srv/app"), ("x1.service", "/srv/shop")):
+        scene.services[0] = service(name, 9000, unit=unit(name, working_directory=folder, user="deploy"))
+        assert finding_of(diagnose(scene.snapshot()), "wrong-port").confidence == "certain", name
