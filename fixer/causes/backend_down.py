@@ -52,7 +52,7 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.remembered import Gone, gone_at, learned_evidence, start_as_unit
-from fixer.causes.starting import is_off_at_boot, start_steps
+from fixer.causes.starting import is_off_at_boot, is_socket_off, start_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -131,6 +131,8 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         "clean-exit-not-restarted": "ended by itself with success and was not started again",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
+    if service.socket is not None and is_socket_off(service):
+        words = f"is stopped, and so is {service.socket.name}, which starts it"
     if service.program is not None and service.program.state == "DOWN":
         words = "does not run, since supervisord does not"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None

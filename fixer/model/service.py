@@ -233,6 +233,7 @@ class Service:
     files_node: str = ""
     settings: tuple[UnitSetting, ...] = ()
     program: Program | None = None
+    socket: Unit | None = None           # the socket unit that starts it, where one does
 
     @property
     def running(self) -> bool:
