@@ -29,6 +29,7 @@ The repair and its safety
 
 By hand
   systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
+  supervisorctl status; supervisorctl start PROGRAM        systemctl enable --now NAME.socket
 """
 
 from __future__ import annotations
