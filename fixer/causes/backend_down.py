@@ -43,7 +43,7 @@ from fixer.causes.envfiles import drop_in
 from fixer.causes.failing import is_closed
 from fixer.causes.held_back import condition_evidence, condition_repair, mask_evidence, mask_repair, unmet_condition
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
-from fixer.causes.owners import Owner, owners, placed_owner
+from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -106,6 +106,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     owner = found[0]
     if closed is False and not is_gone(owner.service):
         return state_evidence(owner.service)
+    if closed is True and is_left_alone(owner.service):
+        return _left_alone(case, trouble, owner)
     match condition(owner.service):
         case "stopped":
             return _stopped(case, trouble, owner)
@@ -122,6 +124,25 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
 def is_gone(service: Service) -> bool:
     """A container that does not run: whatever still answers at its old address is not it."""
     return service.container is not None and not service.running
+
+
+def is_left_alone(service: Service) -> bool:
+    """A unit that only starts things (rc.local, a oneshot that remains) is active still; what it started is gone."""
+    unit = service.unit
+    return unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not service.pids
+
+
+def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+    service = owner.service
+    told = bindings_of(service)
+    where = told[0].source.where if told else service.name
+    manual = (
+        f"start it again as {where} does; nobody watches what {service.name} has started, so a unit of its own is what "
+        "comes back by itself"
+    )
+    repair = Repair(START, "manual", "start the backend", (), manual=manual)
+    words = f"what {service.name} started does not run any more"
+    return _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
 
 
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:

@@ -267,3 +267,14 @@ def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: st
     actions = [s for s in repair.steps if isinstance(s, UnitAction)]
     assert [a.verb for a in actions] == verbs
     assert {a.unit for a in actions} == {"backend.service" if state == "active" else "backend.socket"}
+
+
+def test_what_a_unit_started_and_left_alone_is_gone() -> None:
+    left = {"active_state": "active", "sub_state": "exited", "main_pid": 0}
+    made = building.service("rc-local.service", pid=None, unit_changes=left)
+    found = diagnose(Scene().with_service(made).refused().snapshot()).findings[0]
+    assert (found.cause, found.variant, found.repairs[0].risk) == ("backend-down", "backend-not-running", "manual")
+    assert "rc-local.service started does not run" in found.summary
+    assert "/etc/systemd/system/backend.service:6" in found.repairs[0].manual
+    runs = building.service("rc-local.service", pid=200, unit_changes={**left, "sub_state": "running"})
+    assert not any(f.cause == "backend-down" for f in diagnose(Scene().with_service(runs).refused().snapshot()).findings)
