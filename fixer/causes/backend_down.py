@@ -142,7 +142,8 @@ def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     )
     repair = Repair(START, "manual", "start the backend", (), manual=manual)
     words = f"what {service.name} started does not run any more"
-    return _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
+    found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
+    return replace(found, explains=(*found.explains, "slow-start"))     # no process is there that could still start
 
 
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:

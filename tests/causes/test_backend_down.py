@@ -272,8 +272,11 @@ def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: st
 def test_what_a_unit_started_and_left_alone_is_gone() -> None:
     left = {"active_state": "active", "sub_state": "exited", "main_pid": 0}
     made = building.service("rc-local.service", pid=None, unit_changes=left)
-    found = diagnose(Scene().with_service(made).refused().snapshot()).findings[0]
+    diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
+    found = diagnosis.findings[0]
     assert (found.cause, found.variant, found.repairs[0].risk) == ("backend-down", "backend-not-running", "manual")
+    young = building.service("rc-local.service", pid=None, unit_changes={**left, "active_enter": building.NOW - 5})
+    assert roots(diagnose(Scene().with_service(young).refused().snapshot())) == ["backend-down"]
     assert "rc-local.service started does not run" in found.summary
     assert "/etc/systemd/system/backend.service:6" in found.repairs[0].manual
     runs = building.service("rc-local.service", pid=200, unit_changes={**left, "sub_state": "running"})
