@@ -247,7 +247,7 @@ def collect(
 
 @app.command()
 def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0) -> None:
-    """Remember a healthy deployment, so that what is gone can be started again."""
+    """Remember a healthy deployment as last known good."""
     from fixer.app.learning import learn as remember
 
     result = remember(target, _looking("", wait, no_probe=False))

@@ -29,6 +29,7 @@ The repair and its safety
 
 By hand
   systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
+  supervisorctl status; supervisorctl start PROGRAM        systemctl enable --now NAME.socket
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from fixer.causes.envfiles import drop_in
 from fixer.causes.failing import is_closed
 from fixer.causes.held_back import condition_evidence, condition_repair, mask_evidence, mask_repair, unmet_condition
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
-from fixer.causes.owners import Owner, owners, placed_owner
+from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -52,7 +53,7 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.remembered import Gone, gone_at, learned_evidence, start_as_unit
-from fixer.causes.starting import is_off_at_boot, start_steps
+from fixer.causes.starting import is_off_at_boot, is_socket_off, start_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -105,6 +106,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     owner = found[0]
     if closed is False and not is_gone(owner.service):
         return state_evidence(owner.service)
+    if closed is True and is_left_alone(owner.service):
+        return _left_alone(case, trouble, owner)
     match condition(owner.service):
         case "stopped":
             return _stopped(case, trouble, owner)
@@ -123,6 +126,26 @@ def is_gone(service: Service) -> bool:
     return service.container is not None and not service.running
 
 
+def is_left_alone(service: Service) -> bool:
+    """A unit that only starts things (rc.local, a oneshot that remains) is active still; what it started is gone."""
+    unit = service.unit
+    return unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not service.pids
+
+
+def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+    service = owner.service
+    told = bindings_of(service)
+    where = told[0].source.where if told else service.name
+    manual = (
+        f"start it again as {where} does; nobody watches what {service.name} has started, so a unit of its own is what "
+        "comes back by itself"
+    )
+    repair = Repair(START, "manual", "start the backend", (), manual=manual)
+    words = f"what {service.name} started does not run any more"
+    found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
+    return replace(found, explains=(*found.explains, "slow-start"))     # no process is there that could still start
+
+
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     service = owner.service
     variant = _variant(case, service)
@@ -131,6 +154,8 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         "clean-exit-not-restarted": "ended by itself with success and was not started again",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
+    if service.socket is not None and is_socket_off(service):
+        words = f"is stopped, and so is {service.socket.name}, which starts it"
     if service.program is not None and service.program.state == "DOWN":
         words = "does not run, since supervisord does not"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None

@@ -2,7 +2,8 @@
 
 What it is
   systemd stops after a number of starts in a short time ("Start request repeated too quickly"), Docker after
-  on-failure:N. Below that limit the service is started again for ever and never gets as far as listening.
+  on-failure:N, supervisord after startretries ("entered FATAL state"). Below that limit the service is started again
+  for ever and never gets as far as listening.
 
 Why nginx says 502
   Nothing listens: `connect() failed (111: Connection refused) while connecting to upstream`.
@@ -19,6 +20,7 @@ The repair and its safety
 
 By hand
   systemctl reset-failed UNIT; systemctl start UNIT; journalctl -u UNIT -n 50
+  supervisorctl status; supervisorctl tail PROGRAM stderr; supervisorctl start PROGRAM
 """
 
 from __future__ import annotations

@@ -16,12 +16,14 @@ How it is told apart
 The repair and its safety
   set-variable (disruptive): the value is yours to give (`--set NAME=VALUE`), fixer never invents one. It is written
   where the service takes its variables from already: its EnvironmentFile, else a drop-in beside the unit (mode 0600
-  for a secret); with Compose env_file, .env or environment:. Then the service is started. Undo puts the file back.
+  for a secret); with Compose env_file, .env or environment:; with supervisord the program's environment=. Then the
+  service is started. Undo puts the file back.
 
 By hand
   journalctl -u UNIT -n 50                    which variable?
   systemctl edit UNIT                         [Service] Environment="NAME=value"
   systemctl reset-failed UNIT; systemctl start UNIT
+  environment=NAME="value" in the program's file; supervisorctl update PROGRAM
 """
 
 from __future__ import annotations

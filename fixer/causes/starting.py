@@ -22,7 +22,8 @@ def is_off_at_boot(service: Service) -> bool:
     if service.program is not None:
         unit = service.program.unit
         return not service.program.autostart or (unit is not None and unit.unit_file_state in _NOT_AT_BOOT)
-    return service.unit is not None and service.unit.unit_file_state in _NOT_AT_BOOT
+    unit = service.unit if service.socket is None else service.socket
+    return unit is not None and unit.unit_file_state in _NOT_AT_BOOT
 
 
 def _is_down(service: Service) -> bool:
@@ -55,13 +56,27 @@ def _start_program(snapshot: Snapshot, service: Service, program: Program) -> tu
     return (*steps, program_action(service, program, "update" if steps else "start"))
 
 
+def is_socket_off(service: Service) -> bool:
+    """The socket that starts it does not listen: started by hand, the service would have none."""
+    return service.socket is not None and service.socket.active_state in ("inactive", "failed")
+
+
+def _start_socket(service: Service) -> tuple[Step, ...]:
+    socket = service.socket
+    assert socket is not None
+    enable = (unit_action(service, socket, "enable"),) if socket.unit_file_state in _NOT_AT_BOOT else ()
+    return (*enable, unit_action(service, socket, "start"))
+
+
 def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None) -> tuple[Step, ...]:
     """Start what is stopped, so that it also comes back after a reboot; empty where only a person can.
 
     Ends with waiting for it to listen, if there is an endpoint that it belongs behind.
     """
     steps: list[Step] = []
-    if service.unit is not None:
+    if service.unit is not None and is_socket_off(service):
+        steps += _start_socket(service)
+    elif service.unit is not None:
         unit = service.unit
         if condition(service) in ("failed", "looping"):
             # a plain start within the start limit's window is refused

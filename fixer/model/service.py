@@ -261,6 +261,7 @@ class Service:
     program: Program | None = None
     unit_values: tuple[UnitValue, ...] = ()
     entry: ArgPlace | None = None
+    socket: Unit | None = None           # the socket unit that starts it, where one does
 
     @property
     def running(self) -> bool:

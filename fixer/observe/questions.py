@@ -18,6 +18,7 @@ from fixer.model.query import (
 )
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
+from fixer.observe.activation import questions as activated
 from fixer.observe.composefile import compose_service
 from fixer.observe.composelabels import compose_paths, environment_paths
 from fixer.observe.composeproject import hash_query, project_of
@@ -80,7 +81,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
         asked[site.view.name] += _of_site(site, options, views, containers)
     for view in views.values():
         if view.name != ENGINE:
-            asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view)]
+            asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view), *activated(view)]
             if view.node.kind == "machine" and options.learned:
                 asked[view.name] += learned_questions(view, options.learned)
             asked[view.name] += dependency_queries(view, services)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
+from fixer.observe.activation import socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
 from fixer.observe.places import assignments, slots_of_unit, values_of
@@ -89,6 +90,9 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
     bindings = _unit_bindings(told, main, view) if is_app else _plain_bindings(told, view)
+    socket, handed = socket_of(unit, view) if is_app else (None, ())
+    if handed:
+        bindings = Known(handed, (handed[0].source,))
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
     return Service(
         id=f"{view.name}/{unit.name}", name=unit.name, node=view.name, manager="systemd", unit=unit, container=None,
@@ -98,7 +102,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         log=parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
-        unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None,
+        unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
     )
 
 

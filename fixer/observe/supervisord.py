@@ -344,8 +344,8 @@ def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
     """What supervisord says of it, then the program's own lines since it was last well."""
     where = _log_query(main, posixpath.dirname(section.file)).path
     lines = [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
-    # while it is started again and again, what it said before its last end is what matters
-    since = 0.0 if course is None else course.ended_at if course.restarts else course.started_at
+    # what the run said that ended last matters until the next one has said something; a busy machine sees the end late
+    since = 0.0 if course is None else course.ended_run or course.started_at
     read = False
     for query in _log_queries(section, main, view):
         answer = view.node.answers.get(query)

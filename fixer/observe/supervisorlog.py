@@ -49,6 +49,7 @@ class Course:
     ended_at: float
     restarts: int
     events: tuple[Event, ...]
+    ended_run: float = 0.0       # when the run began that ended last
 
 
 def read_log(data: bytes, utc_offset: float) -> tuple[Event, ...]:
@@ -98,7 +99,7 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
     if not mine:
         return None
     state: ProgramState = "UNKNOWN"
-    pid, started, ended_at, ended, expected = 0, 0.0, 0.0, "", True
+    pid, started, ended_at, ended, expected, run = 0, 0.0, 0.0, "", True, 0.0
     for event in mine:
         match event.kind:
             case "spawned":
@@ -106,7 +107,7 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
             case "success":
                 state = "RUNNING"
             case "exited":
-                ended, expected, ended_at = event.detail, event.expected, event.at
+                ended, expected, ended_at, run = event.detail, event.expected, event.at, started
                 state, pid = "BACKOFF" if state == "STARTING" else "EXITED", 0
             case "stopped":
                 state, pid, ended, expected, ended_at = "STOPPED", 0, event.detail, True, event.at
@@ -117,4 +118,4 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
     bad = [e for e in mine if e.kind == "exited" and not e.expected and e.at > now - RECENT]
     signal = _SIGNAL.search(ended)
     number = _NUMBERS.get(signal[1], 0) if signal is not None else 0
-    return Course(state, pid, started, ended, number, expected, ended_at, len(bad), tuple(mine))
+    return Course(state, pid, started, ended, number, expected, ended_at, len(bad), tuple(mine), run)

@@ -12,6 +12,7 @@ from fixer.model.diagnosis import Repair, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import ArgPlace, UnitSetting
+from tests.causes import building
 from tests.causes.building import (
     FAILED,
     NOW,
@@ -254,3 +255,29 @@ def test_another_sites_stopped_service_is_not_this_routes_cause() -> None:
 def test_a_stopped_service_that_no_route_needs_is_nobodys_business() -> None:
     scene = healthy().with_service(stopped("old.service", 8100, unit_changes={**STOPPED, **FAILED}))
     assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+@pytest.mark.parametrize(("state", "enabled", "verbs"), [
+    ("inactive", "enabled", ["start"]), ("failed", "disabled", ["enable", "start"]), ("active", "enabled", ["start"]),
+])
+def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: str, verbs: list[str]) -> None:
+    socket = building.unit("backend.socket", active_state=state, unit_file_state=enabled)
+    made = stopped(socket=socket, unit_changes={"unit_file_state": "static"})
+    repair = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs[0]
+    actions = [s for s in repair.steps if isinstance(s, UnitAction)]
+    assert [a.verb for a in actions] == verbs
+    assert {a.unit for a in actions} == {"backend.service" if state == "active" else "backend.socket"}
+
+
+def test_what_a_unit_started_and_left_alone_is_gone() -> None:
+    left = {"active_state": "active", "sub_state": "exited", "main_pid": 0}
+    made = building.service("rc-local.service", pid=None, unit_changes=left)
+    diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
+    found = diagnosis.findings[0]
+    assert (found.cause, found.variant, found.repairs[0].risk) == ("backend-down", "backend-not-running", "manual")
+    young = building.service("rc-local.service", pid=None, unit_changes={**left, "active_enter": building.NOW - 5})
+    assert roots(diagnose(Scene().with_service(young).refused().snapshot())) == ["backend-down"]
+    assert "rc-local.service started does not run" in found.summary
+    assert "/etc/systemd/system/backend.service:6" in found.repairs[0].manual
+    runs = building.service("rc-local.service", pid=200, unit_changes={**left, "sub_state": "running"})
+    assert not any(f.cause == "backend-down" for f in diagnose(Scene().with_service(runs).refused().snapshot()).findings)

@@ -1,0 +1,55 @@
+"""Socket activation: the socket unit that starts a service, where it listens, and what systemd says of it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from fixer.model.facts import Evidence
+from fixer.model.query import Command, Query, ReadFile
+from fixer.model.snapshot import Binding, Unit
+from fixer.observe.bindings import parse_address
+from fixer.observe.units import unit_lines
+from fixer.observe.view import View
+from fixer.observe.words import Piece, Word
+
+FILE_LIMIT = 1 << 16
+
+
+def socket_name(unit: Unit) -> str | None:
+    """The socket unit that hands a service its socket: as systemd knows it, else the one of the same name where the
+    command takes a descriptor."""
+    named = next((name for name in unit.triggered_by if name.endswith(".socket")), None)
+    if named is None and any(word == "--fd" or word.startswith(("--fd=", "fd://")) for word in unit.exec_start):
+        named = unit.name.removesuffix(".service") + ".socket"
+    return named
+
+
+def socket_path(unit: Unit, name: str) -> str:
+    """Its file, beside that of the service."""
+    return posixpath.join(posixpath.dirname(unit.fragment_path), name)
+
+
+def questions(view: View) -> Iterator[Query]:
+    """The files and states of sockets that start somebody's application."""
+    for unit in dict.fromkeys(view.units.values()):
+        name = socket_name(unit)
+        if name is not None and unit.fragment_path.startswith(("/etc/", "/run/systemd/system/", "/usr/local/")):
+            yield ReadFile(socket_path(unit, name), FILE_LIMIT)
+            if name not in view.units:
+                yield Command("systemctl-show", (name,))
+
+
+def socket_of(unit: Unit, view: View) -> tuple[Unit | None, tuple[Binding, ...]]:
+    """The socket unit as systemd has it, and where its file says that it listens."""
+    name = socket_name(unit)
+    if name is None:
+        return None, ()
+    path = socket_path(unit, name)
+    found: list[Binding] = []
+    for line in unit_lines(path, view.data(path) or b""):
+        if line.section == "Socket" and line.key == "ListenStream":
+            word = Word((Piece(line.value, path, line.line, line.start),))
+            binding = parse_address(word, Evidence("unit", f"{path}:{line.line}", f"ListenStream={line.value}"))
+            found = [] if not line.value else [*found, *([binding] if binding is not None else [])]
+    return view.units.get(name), tuple(found)
