@@ -21,6 +21,8 @@ def is_off_at_boot(service: Service) -> bool:
     if service.program is not None:
         unit = service.program.unit
         return not service.program.autostart or (unit is not None and unit.unit_file_state in _NOT_AT_BOOT)
+    if service.socket is not None and service.socket.unit_file_state not in _NOT_AT_BOOT:
+        return False
     return service.unit is not None and service.unit.unit_file_state in _NOT_AT_BOOT
 
 
@@ -60,7 +62,15 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
     Ends with waiting for it to listen, if there is an endpoint that it belongs behind.
     """
     steps: list[Step] = []
-    if service.unit is not None:
+    if service.unit is not None and service.socket is not None and service.socket.active_state != "active":
+        unit, socket = service.unit, service.socket
+        if unit.active_state == "failed":
+            steps.append(unit_action(service, unit, "reset-failed"))
+        if socket.unit_file_state in _NOT_AT_BOOT and is_off_at_boot(service):
+            steps.append(unit_action(service, socket, "enable"))
+        # a socket is refused once its service runs; the service is a step of its own so that an undo stops it too
+        steps += [unit_action(service, socket, "start"), unit_action(service, unit, "start")]
+    elif service.unit is not None:
         unit = service.unit
         if condition(service) in ("failed", "looping"):
             # a plain start within the start limit's window is refused

@@ -63,11 +63,27 @@ class Unit:
     memory_max: int = 0                     # bytes; 0 where there is no limit
     tasks_max: int = 0
     control_group: str = ""
+    listen: tuple[str, ...] = ()            # a socket unit's addresses, as `systemctl show` names them
+
+
+@dataclass(frozen=True, slots=True)
+class ArgPlace:
+    """One word of a service's command after variables are replaced, and where it is written.
+
+    `start`/`end` is the byte span of the word's text in `file` (inside its quotes), None where it is not literal
+    there (a default of the server, a value put together from several places).
+    """
+
+    text: str
+    file: str | None = None
+    line: int = 0
+    start: int | None = None
+    end: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class UnitSetting:
-    """One line of a unit's files that causes ask for: a condition, a limit, a target that wants it at boot.
+    """One line of a unit's files, or of a compose file, that causes ask for: a condition, a limit, a wish at boot.
 
     `source.where` is file:line. `present`: whether the path it speaks of is there now (for `WantedBy` the link in the
     target's folder); None where nobody could look or where it speaks of none.
@@ -77,6 +93,7 @@ class UnitSetting:
     value: str
     source: Evidence
     present: bool | None = None
+    place: ArgPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +126,8 @@ class Container:
     network_mode: str = ""                # the network that it was made with
     bridges: tuple[tuple[str, str], ...] = ()     # (network, the bridge that Docker makes for it)
     security: tuple[str, ...] = ()        # HostConfig.SecurityOpt; a profile's text only as `seccomp=…`
+    memory_max: int = 0                                      # bytes; 0 where there is no limit
+    pids_max: int = 0
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""
@@ -167,21 +186,6 @@ class EnvAssignment:
 
 
 @dataclass(frozen=True, slots=True)
-class ArgPlace:
-    """One word of a service's command after variables are replaced, and where it is written.
-
-    `start`/`end` is the byte span of the word's text in `file` (inside its quotes), None where it is not literal
-    there (a default of the server, a value put together from several places).
-    """
-
-    text: str
-    file: str | None = None
-    line: int = 0
-    start: int | None = None
-    end: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class EnvSlot:
     """Where a new variable of a service can be written: put `template` at byte `offset` of `file`.
 
@@ -233,6 +237,7 @@ class Service:
     files_node: str = ""
     settings: tuple[UnitSetting, ...] = ()
     program: Program | None = None
+    socket: Unit | None = None            # the socket unit that starts it when somebody connects
 
     @property
     def running(self) -> bool:

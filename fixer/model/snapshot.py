@@ -26,10 +26,9 @@ from fixer.model.service import (
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
-    "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent", "FileContent",
-    "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "ProbeResult", "Process", "Program", "RouteFacts",
-    "Service",
-    "Snapshot", "Unit", "UnitSetting",
+    "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
+    "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill", "Policy", "ProbeResult",
+    "Process", "Program", "RouteFacts", "Service", "Snapshot", "Unit", "UnitSetting",
 ]
 
 
@@ -217,6 +216,27 @@ class FileContent:
 
 
 @dataclass(frozen=True, slots=True)
+class OomKill:
+    """A process that the kernel killed for want of memory, from its log. `cgroup` is where the process was, `limit`
+    the group whose limit was reached, empty where the whole machine had none left."""
+
+    at: float
+    cgroup: str
+    limit: str
+    pid: int
+    comm: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLog:
+    """What the kernel of a node says that it killed. `engine` is the Docker host, whose kernel is every container's."""
+
+    node: str
+    kills: Fact[tuple[OomKill, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything known about a target at one moment."""
 
@@ -232,6 +252,7 @@ class Snapshot:
     compose: Compose | None = None
     engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
     learned: tuple[Learned, ...] = ()
+    kernels: tuple[KernelLog, ...] = ()
 
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""

@@ -89,6 +89,9 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
     bindings = _unit_bindings(told, main, view) if is_app else _plain_bindings(told, view)
+    socket = _socket_of(unit, view)
+    if socket is not None and socket.listen:
+        bindings = Known(_handed_over(socket), (told.said,))
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
     return Service(
         id=f"{view.name}/{unit.name}", name=unit.name, node=view.name, manager="systemd", unit=unit, container=None,
@@ -98,7 +101,33 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         log=parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
+        socket=socket,
     )
+
+
+def _socket_of(unit: Unit, view: View) -> Unit | None:
+    names = socket_units(unit)
+    return next((view.units[name] for name in names if name in view.units), None)
+
+
+def socket_units(unit: Unit) -> tuple[str, ...]:
+    """The socket units that start it."""
+    return tuple(name for name in unit.triggered_by if name.endswith(".socket"))
+
+
+def _handed_over(socket: Unit) -> tuple[Binding, ...]:
+    """What systemd listens on for it: nothing in its own command says so."""
+    return tuple(
+        Binding(host, port, unix, Evidence("unit", socket.name, f"ListenStream={text}"))
+        for text in socket.listen for host, port, unix in [_parted(text)]
+    )
+
+
+def _parted(text: str) -> tuple[str, int, str | None]:
+    if text.startswith("/"):
+        return "", 0, text
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port) if port.isdigit() else 0, None
 
 
 def _places(told: Told, view: View) -> tuple[str, ...]:

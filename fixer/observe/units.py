@@ -16,6 +16,7 @@ _SPAN_UNITS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
     "y": 31557600.0,
 }
+_REPEATED = frozenset({"EnvironmentFiles", "Listen"})
 _COMMENT = regex(r"[ \t]*[#;]")
 
 
@@ -60,7 +61,7 @@ def _blocks(text: str) -> Iterator[dict[str, str]]:
         key, found, value = line.partition("=")
         if found:
             previous = block.get(key)
-            block[key] = f"{previous}\n{value}" if previous and key == "EnvironmentFiles" else previous or value
+            block[key] = f"{previous}\n{value}" if previous and key in _REPEATED else previous or value
 
 
 def _unit(b: Mapping[str, str], boot: float) -> Unit:
@@ -85,7 +86,7 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         start_limit_interval=timespan(b.get("StartLimitIntervalUSec", "")),
         restart_delay=timespan(b.get("RestartUSec", "")), triggered_by=tuple(b.get("TriggeredBy", "").split()),
         memory_max=_limit(b.get("MemoryMax")) or _limit(b.get("MemoryLimit")), tasks_max=_limit(b.get("TasksMax")),
-        control_group=b.get("ControlGroup", ""),
+        control_group=b.get("ControlGroup", ""), listen=tuple(_listened(b.get("Listen", ""))),
     )
 
 
@@ -118,6 +119,14 @@ def _env_files(text: str) -> Iterator[str]:
     """Paths of EnvironmentFiles=, a `-` before those that may be missing, as a unit file writes them."""
     for match in re.finditer(r"(\S+) \(ignore_errors=(yes|no)\)", text):
         yield ("-" if match[2] == "yes" else "") + match[1]
+
+
+def _listened(text: str) -> Iterator[str]:
+    """The stream addresses of `Listen=127.0.0.1:8000 (Stream)`; others carry no HTTP."""
+    for line in text.split("\n"):
+        address, found, kind = line.strip().rpartition(" (")
+        if found and kind == "Stream)":
+            yield address
 
 
 def packaged(name: str) -> str:
