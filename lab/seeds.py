@@ -154,6 +154,7 @@ def _numbers(dice: random.Random) -> Drawn:
         "report_mode": "async",
         "report_seconds": 0.05,
         "with_secret": True,
+        "kernel_log": False,        # a machine whose root may read the kernel's log, as on a host of its own
         "net_admin": False,         # a machine that may change its own packet filter and routes
         "sys_admin": False,         # a machine whose systemd can give a unit a network of its own
         "icc": "on",                # whether containers of a network may talk to each other

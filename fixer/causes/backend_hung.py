@@ -15,6 +15,9 @@ How it is told apart
   all the time, and many more wait than it has workers. If another process than the service holds the socket, see
   crash-port-in-use.
 
+  An answer that begins and then stays out (hang-mid-body) is told as advice: nginx cuts it off after
+  proxy_read_timeout with status 200, and only its log says so (`while reading upstream`).
+
 The repair and its safety
   continue-process (safe): SIGCONT to the stopped processes; undo stops them again.
   unpause-container (safe): `docker unpause`.
@@ -31,15 +34,17 @@ from collections.abc import Mapping
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.editing import container_of
+from fixer.causes.failing import Judged, events_since
 from fixer.causes.pressure import Pressure, is_paused, pressure_evidence, pressures
-from fixer.causes.reading import config_evidence, describe_process, state_evidence
+from fixer.causes.reading import config_evidence, describe_process, now_on, ran_since, state_evidence
 from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, SignalProcess
-from fixer.model.snapshot import Process
+from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
 
+_LATELY = 180.0     # seconds
 FEW = 3      # so many waiting requests are no load: they may be our own and a visitor's who tried again
 
 
@@ -63,7 +68,47 @@ def judge(case: Case) -> Verdict:
         else:
             new = _blocked(case, pressure)
         findings.setdefault(pressure.service.id, new)
+    for service_id, silent in _silences(case).items():
+        findings.setdefault(service_id, silent)
     return conclude(findings.values(), lacking, shown)
+
+
+def _silences(case: Case) -> dict[str, Finding]:
+    """Answers that began and then stayed out, behind routes that do well otherwise: only nginx's log tells."""
+    found: dict[str, Finding] = {}
+    for nginx in case.snapshot.nginxes:
+        for judged in case.judged.values():
+            if judged.state != "ok" or judged.facts.node != nginx.node:
+                continue
+            endpoints = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and e.service]
+            service = case.service(endpoints[0].service) if len(endpoints) == 1 else None
+            since = max(now_on(case.snapshot, nginx.node) - _LATELY, ran_since(service) if service is not None else 0.0)
+            events = tuple(e for e in events_since(nginx, (judged.facts,), since) if _stalled(e))
+            if service is not None and events:
+                found.setdefault(service.id, _silent(case, service, judged, nginx, events))
+    return found
+
+
+def _stalled(event: ErrorEvent) -> bool:
+    return event.errno == 110 and event.phase == "reading upstream"
+
+
+def _silent(case: Case, service: Service, judged: Judged, nginx: Nginx, events: tuple[ErrorEvent, ...]) -> Finding:
+    """Advice only: a stream of events that rests for longer than nginx waits looks the same."""
+    route = judged.facts.route
+    endpoint = next(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints)
+    return Finding(
+        cause=CAUSE.id, variant="hang-mid-body", role="advice", confidence="possible",
+        summary=f"{len(events)} answer{'s' if len(events) > 1 else ''} of {service.name} began and then stayed out for "
+                f"{route.read_timeout:g} s, so visitors got half of a page with status 200",
+        detail=("a handler that hangs after it has begun to answer is code to repair; a stream of events that rests on "
+                "purpose needs a longer proxy_read_timeout or a sign of life now and then",),
+        routes=(route.id,), service=service.name, node=service.node,
+        evidence=(
+            Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}"),
+            config_evidence(case.snapshot, nginx, endpoint), state_evidence(service),
+        ),
+    )
 
 
 def stopped_processes(pressure: Pressure) -> tuple[Process, ...]:
@@ -159,7 +204,7 @@ CAUSE = Cause(
     id="backend-hung",
     title="the backend runs and listens, but answers nothing",
     family="overload, comes and goes",
-    variants=("backend-sigstop", "container-paused", "event-loop-blocked"),
+    variants=("backend-sigstop", "container-paused", "event-loop-blocked", "hang-mid-body"),
     verdict=judge,
     order=25,
     page=__doc__,

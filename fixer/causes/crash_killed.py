@@ -11,11 +11,15 @@ Why nginx says 502
 How it is told apart
   The unit is failed with Result=signal (status 9, 11 …); a container exited with 137 or 139. A container that was
   asked to stop and was slow to go also exits with 137, but its log shows its shutdown: that is backend-down. A kernel
-  that ran out of memory kills too: there the engine or systemd says so (oom). A clean stop is backend-down.
+  that ran out of memory kills too: there its log says so (crash-oom). A clean stop is backend-down. Where the answer
+  had begun, visitors got a 200 that ends early, and only nginx's log tells (`while reading upstream`). A limit on
+  threads (TasksMax=, pids_limit) or address space (LimitAS=) that is too tight makes the server abort by itself
+  (ABRT, SEGV) as soon as it wants another thread. A worker that dies while its parent lives is replaced at once.
 
 The repair and its safety
   start-service (safe): reset the failure, start it, wait until it accepts.
   restart-on-failure (disruptive): the same, with a drop-in Restart=on-failure, so that the next kill heals by itself.
+  raise-limit (disruptive): a limit that is too tight, where it is written (`--set tasks=512`); then start it.
 
 By hand
   systemctl status UNIT                          code=killed, status=9/KILL
@@ -29,17 +33,21 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import drop_in
+from fixer.causes.limits import raise_tight, tight_limit
 from fixer.causes.logs import gave_up
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.starting import is_off_at_boot, start_steps
 from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
+from fixer.causes.workers_died import Deaths, cut_off_near, deaths
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent, Service
 
 _NAMES = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
 _FAULTS = frozenset({4, 6, 7, 8, 11})
+_MOMENT = 3.0       # seconds round a death in which nginx loses what was under way
+_AGAIN = 3          # so many deaths are no accident
 
 
 def judge(case: Case) -> Verdict:
@@ -55,6 +63,7 @@ def judge(case: Case) -> Verdict:
             ruled.append(log_evidence(crash.lines[-1].text, crash.lines[-1].where))
         else:
             findings.append(_found(case, crash, number))
+    findings += [_worker_died(case, found) for found in deaths(case)]
     # a signal is told by the manager alone: a log that could not be read hides nothing here
     missing = [fact for fact in all_of.missing if not fact.startswith("log of")]
     return conclude(findings, missing, ruled)
@@ -80,17 +89,59 @@ def _found(case: Case, crash: Crash, number: int) -> Finding:
     service, trouble = crash.service, crash.troubles[0]
     name = _NAMES.get(number, str(number))
     last = crash.lines[-1:] if service.unit is not None else ()
+    lost = _lost(case, crash)
+    tight = tight_limit(service, crash.lines) if number in (6, 11) else None
     evidence = (
-        state_evidence(service), *(log_evidence(line.text, line.where) for line in last),
+        state_evidence(service), *(tight.evidence if tight is not None else ()),
+        *(log_evidence(line.text, line.where) for line in last),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *(Evidence("nginx-log", event.where, event.raw[:300]) for event in lost[-1:]),
         *symptom_evidence(case, trouble, _is_crash_line),
     )
+    variant = "segfault-mid-request" if number in _FAULTS else "killed-mid-request"
+    if variant == "killed-mid-request" and lost and not any("header" in event.phase for event in lost):
+        variant = "killed-mid-body"
+    words = "was not started again"
+    if tight is not None:
+        variant, words = "tasks-or-address-space-limit", f"could not do with {tight.said}"
     return Finding(
-        cause=CAUSE.id, variant="segfault-mid-request" if number in _FAULTS else "killed-mid-request", role="root",
-        confidence="certain" if crash.owner.certain else "likely",
-        summary=f"{service.name} was killed by signal {number} ({name}) and was not started again", detail=(),
+        cause=CAUSE.id, variant=variant, role="root",
+        confidence="certain" if crash.owner.certain and (tight is None or tight.is_said) else "likely",
+        summary=f"{service.name} was killed by signal {number} ({name}) and {words}", detail=(),
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=_repairs(case, crash), explains=("crash-loop-gave-up", "backend-down", "nginx-not-reloaded"),
+        repairs=(raise_tight(case, service, trouble.endpoint, tight),) if tight is not None else _repairs(case, crash),
+        explains=("crash-loop-gave-up", "backend-down", "nginx-not-reloaded"),
+    )
+
+
+def _lost(case: Case, crash: Crash) -> tuple[ErrorEvent, ...]:
+    """What nginx lost in the moment of its death."""
+    unit, box = crash.service.unit, crash.service.container
+    ended = unit.inactive_enter if unit is not None else box.finished_at if box is not None else 0.0
+    return cut_off_near(case, crash.troubles[0].endpoint, ended - _MOMENT, ended + _MOMENT) if ended else ()
+
+
+def _worker_died(case: Case, died: Deaths) -> Finding:
+    """One death is healed by the parent; workers that die again and again lose requests for a reason."""
+    service, count = died.service, len(died.lines)
+    asked = [j for j in case.judged.values() if died.endpoint.id in j.facts.endpoints]
+    again = count >= _AGAIN
+    manual = (
+        f"find out who ends the workers of {service.name}: not the kernel for want of memory; a person, a script, a "
+        "fault in a native module, or the parent itself, which ends a worker that gives no sign of life for seconds "
+        "(a handler that blocks)"
+    )
+    repair = Repair("stop-what-kills", "manual", f"find out who ends the workers of {service.name}", (), manual=manual)
+    return Finding(
+        cause=CAUSE.id, variant="uvicorn-worker-died", role="contributing" if again else "advice", confidence="likely",
+        summary=f"{count} worker{'s' if count > 1 else ''} of {service.name} died lately, {len(died.lost)} requests "
+                "lost; the parent has started others",
+        detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
+        evidence=(
+            *(log_evidence(line.text, line.where) for line in died.lines[-2:]), state_evidence(service),
+            Evidence("nginx-log", died.lost[-1].where, f"{len(died.lost)} times: {died.lost[-1].raw[:300]}"),
+        ),
+        repairs=(repair,) if again else (),
     )
 
 
@@ -116,7 +167,10 @@ CAUSE = Cause(
     id="crash-killed",
     title="the backend was killed and not started again",
     family="backend crashed, or exits at once",
-    variants=("killed-mid-request", "segfault-mid-request"),
+    variants=(
+        "killed-mid-request", "segfault-mid-request", "killed-mid-body", "uvicorn-worker-died",
+        "tasks-or-address-space-limit",
+    ),
     verdict=judge,
     order=20,
     page=__doc__,

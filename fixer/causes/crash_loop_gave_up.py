@@ -3,7 +3,9 @@
 What it is
   systemd stops after a number of starts in a short time ("Start request repeated too quickly"), Docker after
   on-failure:N, supervisord after startretries ("entered FATAL state"). Below that limit the service is started again
-  for ever and never gets as far as listening.
+  for ever and never gets as far as listening. Where systemd holds the socket (socket activation), it closes the socket
+  too. A restart that somebody asked for looks the same to visitors while it lasts (restart-window): it is told as
+  advice, and nothing is to be repaired.
 
 Why nginx says 502
   Nothing listens: `connect() failed (111: Connection refused) while connecting to upstream`.
@@ -33,15 +35,18 @@ from fixer.causes.crash_killed import killed_by
 from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import gave_up, is_known, is_restarting
+from fixer.causes.logs import gave_up, is_known, is_restarting, message
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
+from fixer.causes.restarted import restart_windows
 from fixer.causes.starting import restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.unitfailure import fails_before_start
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.regex import regex
 
+_UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
 State: TypeAlias = Literal["holds", "gone", "outside", "unknown"]
 
 
@@ -58,6 +63,7 @@ def judge(case: Case) -> Verdict:
             missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line(crash)}")
         else:
             ruled.append(state_evidence(crash.service))
+    findings += restart_windows(case, CAUSE.id)
     return conclude(findings, missing, ruled)
 
 
@@ -67,7 +73,13 @@ def has_given_up(crash: Crash) -> bool:
     if box is not None:
         tries = box.restart_policy.partition(":")[0] == "on-failure" and box.restart_count > 0
         return tries and box.status in ("exited", "dead")
-    return gave_up(crash.service) is not None
+    return gave_up(crash.service) is not None or socket_failed(crash)
+
+
+def socket_failed(crash: Crash) -> bool:
+    """systemd listened for it, and has closed the socket since starting it failed too often."""
+    socket = crash.service.socket
+    return socket is not None and socket.active_state == "failed" and socket.result.endswith("limit-hit")
 
 
 def is_endless(crash: Crash) -> bool:
@@ -98,7 +110,9 @@ def reason_state(crash: Crash) -> State:
 def _found(case: Case, crash: Crash) -> Finding:
     service, state = crash.service, reason_state(crash)
     manner = "fails again and again"
-    if has_given_up(crash):
+    if socket_failed(crash):
+        manner = "failed whenever somebody connected, until systemd closed its socket"
+    elif has_given_up(crash):
         manner = "failed too often and is started no more"
     elif crash.inside:
         manner = "runs, but the workers that it starts end at once"
@@ -120,13 +134,16 @@ def _variant(crash: Crash) -> str:
         return "container-crash-loop"
     if crash.service.program is not None and has_given_up(crash):
         return "supervisor-fatal"
+    if socket_failed(crash):
+        return "socket-activation-limit"
     return "crash-loop-below-limit" if is_endless(crash) else "start-limit-hit"
 
 
 def _evidence(case: Case, crash: Crash) -> tuple[Evidence, ...]:
-    trouble, limit = crash.troubles[0], gave_up(crash.service)
+    trouble, limit, socket = crash.troubles[0], gave_up(crash.service), crash.service.socket
     return tuple(dict.fromkeys((
         state_evidence(crash.service),
+        *((Evidence("unit", socket.name, f"{socket.active_state}, Result={socket.result}"),) if socket else ()),
         *((log_evidence(limit.text, limit.where),) if limit is not None else ()),
         *(log_evidence(line.text, line.where) for line in last_words(crash.lines)),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
@@ -146,8 +163,19 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
     steps = start_steps(case.snapshot, service, endpoint)
     if steps and (state == "gone" or (state == "outside" and has_given_up(crash))):
         return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
-    manual = f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
+    manual = f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}{_try_it(crash)}"
     return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
+
+
+def _try_it(crash: Crash) -> str:
+    """How a person sees it end, where its log is silent."""
+    unit = crash.service.unit
+    if last_words(crash.lines) and not any(_UNSAID.search(message(line)) for line in last_words(crash.lines)[-1:]):
+        return ""
+    if unit is None or not crash.service.argv:
+        return ""
+    who = f"sudo -u {unit.user} " if unit.user else ""
+    return f"; start it by hand to see why: cd {unit.working_directory or '/'} && {who}{' '.join(crash.service.argv)}"
 
 
 def _last_line(crash: Crash) -> str:
@@ -161,7 +189,10 @@ CAUSE = Cause(
     id="crash-loop-gave-up",
     title="the backend failed too often and is started no more",
     family="backend crashed, or exits at once",
-    variants=("start-limit-hit", "crash-loop-below-limit", "supervisor-fatal", "container-crash-loop"),
+    variants=(
+        "start-limit-hit", "crash-loop-below-limit", "supervisor-fatal", "container-crash-loop",
+        "socket-activation-limit", "restart-window",
+    ),
     verdict=judge,
     order=22,
     page=__doc__,

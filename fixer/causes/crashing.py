@@ -80,6 +80,8 @@ def crashes(case: Case) -> Crashes:
 def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
     """Failed, or in the middle of being started once more after a failure."""
     state = condition(service)
+    if service.socket is not None and service.socket.active_state == "failed":
+        return True
     if state == "failed":
         return not was_asked_to_stop(case.snapshot, service)
     if state == "looping":

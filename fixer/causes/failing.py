@@ -125,9 +125,18 @@ def fresh_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot)
     since = now - FRESH
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
+    return events_since(nginx, routes, since, now + _AHEAD)
+
+
+def events_since(
+    nginx: Nginx, routes: Sequence[RouteFacts], since: float, until: float = float("inf"),
+) -> tuple[ErrorEvent, ...]:
+    """Lines about upstreams of that time that can belong to these routes."""
+    if isinstance(nginx.errors, Unknown):
+        return ()
     return tuple(
         event for event in nginx.errors.value
-        if since <= event.at <= now + _AHEAD
+        if since <= event.at <= until
         and ("upstream" in event.message + event.phase or "could not be resolved (" in event.message)
         and any(_is_about(event, facts) for facts in routes)
     )

@@ -17,7 +17,7 @@ _GAVE_UP = regex(r"[Ss]tart request repeated too quickly|^gave up: \S+ entered F
 _STOPPED = regex(r"^(?:Stopping|Stopped) \S")
 _GRACEFUL = regex(
     r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
-    r"background tasks)|Application shutdown|Handling signal: term)"
+    r"background tasks)|Application shutdown|Handling signal: term|Received SIGTERM, exiting|Stopping parent process)"
 )
 _ENDED_WELL = regex(r"Deactivated successfully|: Succeeded\.$")
 LOOPING_SPAN = 180.0     # seconds of log that matter while a service is started again and again
@@ -96,6 +96,16 @@ def ended_by_itself(snapshot: Snapshot, service: Service) -> bool:
     run = _after_last(lines, _STARTED)
     ended = any(_ENDED_WELL.search(message(line)) for line in run)
     return len(run) < len(lines) and ended and not any(_STOPPED.search(message(line)) for line in run)
+
+
+def orderly_stop(service: Service, since: float, until: float) -> LogLine | None:
+    """The first line of that time which shows that it was asked to stop."""
+    for line in lines_of(service):
+        if line.at is not None and since <= line.at <= until:
+            text = message(line)
+            if _STOPPED.search(text) or _GRACEFUL.search(text):
+                return line
+    return None
 
 
 def end_evidence(service: Service) -> tuple[Evidence, ...]:

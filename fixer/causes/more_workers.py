@@ -11,28 +11,37 @@ from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.regex import regex
-from fixer.model.snapshot import ArgPlace, Service, Snapshot
+from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
 
 ID = "add-workers"
 KEY = "workers"
 VARIABLE = "WEB_CONCURRENCY"
 _READS_VARIABLE = frozenset({"uvicorn", "gunicorn", "fastapi"})
 _SPARE = 4                   # arrivals are uneven, and workers do not take turns
+_BRIDGE = 2
 _FEWEST, _MOST = 8, 16       # of a default: fewer are too few for uneven arrivals, more cost memory for nothing
 _OPTION = regex(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\d*)$")
 
 
 def add_workers(case: Case, pressure: Pressure, workers: int) -> Repair:
     """The repair: complete with the computed number, or with the one a person has given."""
-    service = pressure.service
     default = min(max(_wanted(pressure) + _SPARE, workers * 2, _FEWEST), _MOST)
     if default <= workers:
         default = workers * 2
+    return _more(case, pressure.service, pressure.trouble.endpoint, workers, default)
+
+
+def workers_for(case: Case, service: Service, endpoint: Endpoint) -> Repair:
+    """A second worker for a server that ends its only one now and then: the parent goes on listening."""
+    return _more(case, service, endpoint, 1, _BRIDGE)
+
+
+def _more(case: Case, service: Service, endpoint: Endpoint, workers: int, default: int) -> Repair:
     need = Need(KEY, "value", f"worker processes of {service.name}, now {workers}", default=str(default),
                 pattern="[1-9][0-9]?")
     chosen = case.inputs.get(KEY, str(default))
     written = _write(case.snapshot, service, chosen)
-    begin = begin_steps(case.snapshot, service, pressure.trouble.endpoint)
+    begin = begin_steps(case.snapshot, service, endpoint)
     if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
         why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
         manual = f"run {service.name} with {chosen} workers instead of {workers}: {why}"
@@ -54,7 +63,7 @@ def _write(snapshot: Snapshot, service: Service, number: str) -> Written | NoPla
         return NoPlace("it runs with --reload, which allows one worker only")
     option = _option_place(service.command)
     if option is not None:
-        return _edit_option(snapshot, service, option, number)
+        return edit_option(snapshot, service, option, number)
     if any(_OPTION.match(word) for word in service.argv):
         return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
     if service.runtime not in _READS_VARIABLE:
@@ -79,9 +88,10 @@ def _option_place(command: tuple[ArgPlace, ...]) -> tuple[ArgPlace, str] | None:
     return None
 
 
-def _edit_option(snapshot: Snapshot, service: Service, option: tuple[ArgPlace, str], number: str) -> Written | NoPlace:
+def edit_option(snapshot: Snapshot, service: Service, option: tuple[ArgPlace, str], number: str) -> Written | NoPlace:
+    """Another number in a word of its command, where that is written; `option` is the word and what precedes it."""
     word, head = option
-    edit = edit_word(snapshot, service, word, head + number, f"{number} workers")
+    edit = edit_word(snapshot, service, word, head + number, f"{number} in its command")
     if isinstance(edit, NoPlace) and word.file is None:
-        return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
+        return NoPlace("the number stands in its command, and that is written nowhere that could be edited")
     return edit

@@ -63,9 +63,14 @@ def is_socket_off(service: Service) -> bool:
 
 def _start_socket(service: Service) -> tuple[Step, ...]:
     socket = service.socket
-    assert socket is not None
+    unit = service.unit
+    assert socket is not None and unit is not None
     enable = (unit_action(service, socket, "enable"),) if socket.unit_file_state in _NOT_AT_BOOT else ()
-    return (*enable, unit_action(service, socket, "start"))
+    if unit.active_state != "failed":
+        return (*enable, unit_action(service, socket, "start"))
+    # A socket is refused once its service runs; the service is a step of its own so that an undo stops it too.
+    return (unit_action(service, unit, "reset-failed"), *enable, unit_action(service, socket, "start"),
+            unit_action(service, unit, "start"))
 
 
 def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None) -> tuple[Step, ...]:

@@ -26,6 +26,7 @@ CommandName: TypeAlias = Literal[
     "docker-container",     # (name,)                  docker inspect of one container and its network peers
     "docker-logs",          # (container, lines)       docker logs --timestamps --tail
     "docker-top",           # (container,)             docker top
+    "kernel-log",           # ()                       dmesg: what the kernel killed for want of memory
     "compose-hash",         # (project, service)       docker compose config --hash SERVICE from the label files
     "nft-rules",            # ()                       nft -j list ruleset
     "nft-text",             # ()                       nft -a list ruleset: the same as nft's own words, with handles
@@ -48,7 +49,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic",
     "ConditionTimestampMonotonic",
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
-    "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre",
+    "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre", "Listen",
 )
 
 

@@ -73,11 +73,12 @@ class Unit:
     tasks_max: int = 0
     control_group: str = ""
     pre: tuple[PreCommand, ...] = ()
+    listen: tuple[str, ...] = ()            # a socket unit's addresses, as `systemctl show` names them
 
 
 @dataclass(frozen=True, slots=True)
 class UnitSetting:
-    """One line of a unit's files that causes ask for: a condition, a limit, a target that wants it at boot.
+    """One line of a unit's files, or of a compose file, that causes ask for: a condition, a limit, a wish at boot.
 
     `source.where` is file:line. `present`: whether the path it speaks of is there now (for `WantedBy` the link in the
     target's folder); None where nobody could look or where it speaks of none.
@@ -87,6 +88,7 @@ class UnitSetting:
     value: str
     source: Evidence
     present: bool | None = None
+    place: ArgPlace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Container:
     bridges: tuple[tuple[str, str], ...] = ()     # (network, the bridge that Docker makes for it)
     security: tuple[str, ...] = ()        # HostConfig.SecurityOpt; a profile's text only as `seccomp=…`
     working_dir: str = ""
+    memory_max: int = 0                                      # bytes; 0 where there is no limit
+    pids_max: int = 0
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""

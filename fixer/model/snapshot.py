@@ -29,8 +29,8 @@ from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
-    "FileContent", "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "PreCommand", "ProbeResult", "Process",
-    "Program", "RouteFacts", "Service", "Snapshot", "Unit", "UnitSetting", "UnitValue",
+    "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill", "Policy", "PreCommand",
+    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Snapshot", "Unit", "UnitSetting", "UnitValue",
 ]
 
 
@@ -232,6 +232,27 @@ class FileContent:
 
 
 @dataclass(frozen=True, slots=True)
+class OomKill:
+    """A process that the kernel killed for want of memory, from its log. `cgroup` is where the process was, `limit`
+    the group whose limit was reached, empty where the whole machine had none left."""
+
+    at: float
+    cgroup: str
+    limit: str
+    pid: int
+    comm: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelLog:
+    """What the kernel of a node says that it killed. `engine` is the Docker host, whose kernel is every container's."""
+
+    node: str
+    kills: Fact[tuple[OomKill, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything known about a target at one moment."""
 
@@ -247,6 +268,7 @@ class Snapshot:
     compose: Compose | None = None
     engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
     learned: tuple[Learned, ...] = ()
+    kernels: tuple[KernelLog, ...] = ()
 
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""

@@ -53,3 +53,21 @@ def socket_of(unit: Unit, view: View) -> tuple[Unit | None, tuple[Binding, ...]]
             binding = parse_address(word, Evidence("unit", f"{path}:{line.line}", f"ListenStream={line.value}"))
             found = [] if not line.value else [*found, *([binding] if binding is not None else [])]
     return view.units.get(name), tuple(found)
+
+
+def all_handed(written: tuple[Binding, ...], socket: Unit | None) -> tuple[Binding, ...]:
+    """What its files say, and what systemd says beside that."""
+    known = {(binding.host, binding.port, binding.unix) for binding in written}
+    more = (
+        Binding(host, port, unix, Evidence("unit", socket.name, f"ListenStream={text}"))
+        for text in (socket.listen if socket is not None else ()) for host, port, unix in [_parted(text)]
+        if socket is not None and (host, port, unix) not in known
+    )
+    return (*written, *more)
+
+
+def _parted(text: str) -> tuple[str, int, str | None]:
+    if text.startswith("/"):
+        return "", 0, text
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port) if port.isdigit() else 0, None

@@ -13,6 +13,7 @@ from fixer.observe.containerservice import logs_query
 from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of
 from fixer.observe.filecontents import contents_of
 from fixer.observe.firewall import engine_firewall, firewall_of
+from fixer.observe.kernellog import KERNEL_LOG, kernel_of
 from fixer.observe.learnedfile import learned_of
 from fixer.observe.macpolicy import policy_of
 from fixer.observe.nginxes import (
@@ -53,6 +54,7 @@ def snapshot(capture: Capture) -> Snapshot:
         notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
+        kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
-from fixer.model.snapshot import Container, EnvSlot
+from fixer.model.snapshot import Container, EnvSlot, UnitSetting
 from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.memo import remembered
@@ -30,6 +30,14 @@ class ComposeService:
     slots: tuple[EnvSlot, ...]
     reads: tuple[str, ...]
     said: Evidence
+    limits: tuple[UnitSetting, ...] = ()
+
+
+_LIMITS = (
+    ("MemoryMax", ("mem_limit",)), ("MemoryMax", ("deploy", "resources", "limits", "memory")),
+    ("MemorySwapMax", ("memswap_limit",)),
+    ("TasksMax", ("pids_limit",)), ("TasksMax", ("deploy", "resources", "limits", "pids")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,22 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     follow = Follow(engine.contents(), "/")
     command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
     slots = tuple(_slots(files, tuple(listed), container, engine))
-    return ComposeService(tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said)
+    return ComposeService(tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said,
+                          tuple(_limits(files)))
+
+
+def _limits(files: list[_File]) -> Iterator[UnitSetting]:
+    """The limits of the service with their places, each from the last file that sets it."""
+    for key, path in _LIMITS:
+        for file in reversed(files):
+            node: Node | None = file.service
+            for name in path:
+                node = node.get(name) if isinstance(node, Map) else None
+            if isinstance(node, Scalar):
+                place = file.word(node).place()
+                said = Evidence("file", f"{file.path}:{place.line}", f"{path[-1]}: {node.text}")
+                yield UnitSetting(key, node.text, said, place=place)
+                break
 
 
 def _is_shell(words: list[Word]) -> bool:

@@ -72,6 +72,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         project=labels.get("com.docker.compose.project"), image=text(item, "Config", "Image"),
         status=text(item, "State", "Status"), exit_code=number(item, "State", "ExitCode"),
         error=text(item, "State", "Error"), oom_killed=get(item, "State", "OOMKilled") is True,
+        memory_max=number(item, "HostConfig", "Memory"), pids_max=max(0, number(item, "HostConfig", "PidsLimit")),
         pid=number(item, "State", "Pid"), restart_policy=text(item, "HostConfig", "RestartPolicy", "Name"),
         restart_count=number(item, "RestartCount"), health=text(item, "State", "Health", "Status") or None,
         started_at=parse_time(text(item, "State", "StartedAt")),

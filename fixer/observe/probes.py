@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fixer.model.facts import Known
 from fixer.model.nginxconf import Route
-from fixer.model.query import Probe
+from fixer.model.query import Answer, Probe
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
@@ -75,9 +75,9 @@ def is_good(result: ProbeResult) -> bool:
     return result.status is not None and result.status < 500
 
 
-def fresh_failures(site: Site) -> tuple[ErrorEvent, ...]:
-    """Upstream failures of the last two minutes in the site's log."""
-    errors = events_of(site.place, site.config, site.view, None)
+def fresh_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent, ...]:
+    """Upstream failures of the last two minutes in the site's log; `logs` where that goes to the engine."""
+    errors = events_of(site.place, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return ()
     now = site.view.node.now

@@ -28,13 +28,14 @@ from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, res
 from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
+from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import fresh_failures, plan_probes
 from fixer.observe.routes import FIB
-from fixer.observe.services import journal_query, services_of, stdout_query, working_directory
+from fixer.observe.services import journal_query, services_of, socket_units, stdout_query, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sources import source_queries
@@ -203,6 +204,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
         stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue
+        yield from _sockets_of(service)
         if service.program is not None:
             for query in log_paths(service, views[service.node]):
                 yield service.node, query
@@ -219,9 +221,27 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
             yield from ((site.view.name, query) for query in (*firewall_queries(), *policy, FIB))
             if ENGINE in views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
+    if troubled:
+        yield from _kernel_logs(services, views)
     project = project_of(sites, containers)
     if troubled and project and ENGINE in views:
         yield ENGINE, hash_query(project)
+
+
+def _sockets_of(service: Service) -> Iterator[tuple[str, Query]]:
+    """The socket units that start it: the list of all units that was asked for holds services only."""
+    if service.unit is not None and service.socket is None and socket_units(service.unit):
+        yield service.node, Command("systemctl-show", socket_units(service.unit))
+
+
+def _kernel_logs(services: tuple[Service, ...], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
+    """What the kernel says: only where something could have been killed by it."""
+    suspects = [service for service in services if service.is_app_server and may_be_oom(service)]
+    for node in dict.fromkeys(s.node for s in suspects if s.unit is not None and s.node in views):
+        yield node, KERNEL_LOG
+    if suspects and ENGINE in views:
+        yield ENGINE, KERNEL_LOG
+        yield ENGINE, UPTIME
 
 
 def _restarts(service: Service) -> bool:
@@ -238,7 +258,11 @@ def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
     """A probe that failed, an address where nobody listens, fresh failures in the log, nginx down or in doubt."""
     if site.place.master is None or isinstance(site.config, Unknown) or not options.probe:
         return True
-    if fresh_failures(site) or not all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found):
+    own, engine = container_of(site.view.name, containers), views.get(ENGINE)
+    logs = engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None
+    if fresh_failures(site, logs):
+        return True
+    if not all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found):
         return True
     if any(c.status != "running" for c in containers if c.project and c.service):
         return True

@@ -29,7 +29,15 @@ from fixer.model.redactfiles import (
 )
 from fixer.observe.view import PROGRAM_FILES, UNIT_FILES
 
+
+def _only_kills(data: bytes) -> bytes:
+    """Of the kernel's log what a diagnosis reads; the rest is nobody's matter."""
+    kept = [line for line in data.splitlines(keepends=True) if b"oom-kill:" in line or b"Killed process" in line]
+    return redact_bytes(b"".join(kept))
+
+
 _BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
+    "kernel-log": _only_kills,
     "systemctl-show": redact_unit, "docker-project": redact_inspect, "docker-container": redact_inspect,
 }
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
-from fixer.observe.activation import socket_of
+from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
 from fixer.observe.places import assignments, slots_of_unit, values_of
@@ -91,8 +91,8 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
     bindings = _unit_bindings(told, main, view) if is_app else _plain_bindings(told, view)
     socket, handed = socket_of(unit, view) if is_app else (None, ())
-    if handed:
-        bindings = Known(handed, (handed[0].source,))
+    if handed or (socket is not None and socket.listen):
+        bindings = Known(all_handed(handed, socket), (handed[0].source if handed else told.said,))
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
     return Service(
         id=f"{view.name}/{unit.name}", name=unit.name, node=view.name, manager="systemd", unit=unit, container=None,
@@ -104,6 +104,11 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
         unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
     )
+
+
+def socket_units(unit: Unit) -> tuple[str, ...]:
+    """The socket units that start it."""
+    return tuple(name for name in unit.triggered_by if name.endswith(".socket"))
 
 
 def _places(told: Told, view: View) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ _SPAN_UNITS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
     "y": 31557600.0,
 }
-_LISTS = frozenset({"EnvironmentFiles", "ExecStartPre"})
+_REPEATED = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
 _PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
 _COMMENT = regex(r"[ \t]*[#;]")
 
@@ -62,7 +62,7 @@ def _blocks(text: str) -> Iterator[dict[str, str]]:
         key, found, value = line.partition("=")
         if found:
             previous = block.get(key)
-            block[key] = f"{previous}\n{value}" if previous and key in _LISTS else previous or value
+            block[key] = f"{previous}\n{value}" if previous and key in _REPEATED else previous or value
 
 
 def _unit(b: Mapping[str, str], boot: float) -> Unit:
@@ -87,7 +87,7 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         start_limit_interval=timespan(b.get("StartLimitIntervalUSec", "")),
         restart_delay=timespan(b.get("RestartUSec", "")), triggered_by=tuple(b.get("TriggeredBy", "").split()),
         memory_max=_limit(b.get("MemoryMax")) or _limit(b.get("MemoryLimit")), tasks_max=_limit(b.get("TasksMax")),
-        control_group=b.get("ControlGroup", ""),
+        control_group=b.get("ControlGroup", ""), listen=tuple(_listened(b.get("Listen", ""))),
         pre=tuple(_pre_commands(b.get("ExecStartPre", ""))),
     )
 
@@ -129,6 +129,14 @@ def _pre_commands(text: str) -> Iterator[PreCommand]:
         match = _PRE.search(line)
         if match:
             yield PreCommand(match[1], match[2] if match[2] != "(null)" else "", int(match[3]))
+
+
+def _listened(text: str) -> Iterator[str]:
+    """The stream addresses of `Listen=127.0.0.1:8000 (Stream)`; others carry no HTTP."""
+    for line in text.split("\n"):
+        address, found, kind = line.strip().rpartition(" (")
+        if found and kind == "Stream)":
+            yield address
 
 
 def packaged(name: str) -> str:

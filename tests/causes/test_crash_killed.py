@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import UnitSetting
 from tests.causes.building import NOW, Scene, boxed, failed, file, finding_of, healthy, log, roots, stopped, verdict_of
 
 CAUSE = "crash-killed"
@@ -97,3 +100,96 @@ def test_a_container_that_ran_out_of_memory_is_another_cause() -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert CAUSE not in roots(diagnose(scene.snapshot()))
     assert file("/x", "").data == b""
+
+
+DEAD = NOW - 60
+
+
+def lost(phase: str, scene: Scene, ago: float = 60.0) -> Scene:
+    return scene.logs("upstream prematurely closed connection", None, phase, ago=ago)
+
+
+def test_what_nginx_lost_in_that_moment_tells_how_far_the_answers_were() -> None:
+    body = finding_of(diagnose(lost("reading upstream", killed()).snapshot()), CAUSE)
+    assert body.variant == "killed-mid-body"
+    assert any("reading upstream" in e.text for e in body.evidence if e.source == "nginx-log")
+    both = lost("reading response header from upstream", lost("reading upstream", killed()))
+    assert finding_of(diagnose(both.snapshot()), CAUSE).variant == "killed-mid-request"
+    earlier = lost("reading upstream", killed(), ago=400)
+    assert finding_of(diagnose(earlier.snapshot()), CAUSE).variant == "killed-mid-request"
+    fault = lost("reading upstream", killed(unit_changes={"exec_main_status": 11}))
+    assert finding_of(diagnose(fault.snapshot()), CAUSE).variant == "segfault-mid-request"
+
+
+TASKS = UnitSetting("TasksMax", "1", Evidence("unit", "/etc/systemd/system/backend.service.d/x.conf:2", "TasksMax=1"))
+SPACE = UnitSetting("LimitAS", "60M", Evidence("unit", "/etc/systemd/system/backend.service:8", "LimitAS=60M"))
+
+
+def aborted(number: int = 6, *settings: UnitSetting, tasks: int = 0, lines: tuple[str, ...] = ()) -> Scene:
+    return killed(unit_changes={"exec_main_status": number, "tasks_max": tasks}, settings=settings,
+                  log=log("Started backend.service.", *lines))
+
+
+def test_a_limit_that_no_server_can_do_with() -> None:
+    found = finding_of(diagnose(aborted(6, TASKS, tasks=1).snapshot()), CAUSE)
+    assert (found.variant, found.confidence) == ("tasks-or-address-space-limit", "likely")
+    assert TASKS.source in found.evidence
+    repair = found.repairs[0]
+    assert (repair.id, repair.risk, repair.needs[0].key) == ("raise-limit", "disruptive", "tasks")
+    step = repair.steps[0]
+    assert isinstance(step, WriteFile) and step.after == b"[Service]\nTasksMax=512\n"
+    given = finding_of(diagnose(aborted(6, TASKS, tasks=1).snapshot(), {"tasks": "64"}), CAUSE).repairs[0].steps[0]
+    assert isinstance(given, WriteFile) and given.after == b"[Service]\nTasksMax=64\n"
+
+
+def test_a_limit_that_its_own_log_complains_of() -> None:
+    said = finding_of(diagnose(aborted(6, tasks=40, lines=("RuntimeError: can't start new thread",)).snapshot()), CAUSE)
+    assert (said.variant, said.confidence) == ("tasks-or-address-space-limit", "certain")
+    assert any("start new thread" in e.text for e in said.evidence)
+    space = finding_of(diagnose(aborted(11, SPACE).snapshot()), CAUSE)
+    step = space.repairs[0].steps[0]
+    assert isinstance(step, WriteFile) and step.after == b"[Service]\nLimitAS=infinity\n"
+
+
+@pytest.mark.parametrize("scene", [aborted(6, tasks=4915), aborted(11), aborted(9, TASKS, tasks=1), aborted(6, tasks=40),
+                                   aborted(6, replace(SPACE, value="infinity"))])
+def test_a_fault_under_an_ordinary_limit_is_a_fault(scene: Scene) -> None:
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).variant in ("segfault-mid-request", "killed-mid-request")
+
+
+def test_a_container_with_too_few_tasks_and_no_place_for_another_limit() -> None:
+    box = {"status": "exited", "exit_code": 139, "pid": 0, "pids_max": 1, "finished_at": DEAD}
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(box=box, pid=None)).refused(
+        addresses=Known(()), service=None, node=None)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "tasks-or-address-space-limit" and found.repairs[0].risk == "manual"
+
+
+def worker(*lines: str, ago: float = 20.0, **changes: object) -> Scene:
+    scene = healthy()
+    scene.services[0] = replace(scene.services[0], log=log(*lines, ago=ago), **changes)  # type: ignore[arg-type]
+    return lost("reading response header from upstream", scene, ago=ago)
+
+
+@pytest.mark.parametrize("said", ["INFO:     Child process [812] died",
+                                  "[ERROR] Worker (pid:812) was sent SIGKILL! Perhaps out of memory?"])
+def test_a_worker_that_died_behind_its_parent_is_told_and_left_alone(said: str) -> None:
+    diagnosis = diagnose(worker(said).snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.role, found.repairs) == ("uvicorn-worker-died", "advice", ())
+    assert diagnosis.verdict == "healthy" and {"service-log", "unit", "nginx-log"} == {e.source for e in found.evidence}
+
+
+def test_workers_that_die_again_and_again_are_for_a_person() -> None:
+    diagnosis = diagnose(worker(*["INFO:     Child process [812] died"] * 3).snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.role, found.repairs[0].risk, diagnosis.verdict) == ("contributing", "manual", "degraded")
+
+
+@pytest.mark.parametrize("scene", [
+    worker("WARNING:  Maximum request limit of 5 exceeded. Terminating process.", "INFO:     Child process [812] died"),
+    worker("INFO:     Child process [812] died", ago=1000), healthy(), worker("INFO:     all is well"),
+    worker("INFO:     Child process [812] died", is_app_server=False),
+])
+def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, UnitAction
 from fixer.model.snapshot import EnvAssignment
 from tests.causes.building import (
+    NOW,
     Scene,
     boxed,
     failed,
@@ -19,6 +24,7 @@ from tests.causes.building import (
     process,
     roots,
     service,
+    unit,
     verdict_of,
 )
 
@@ -105,3 +111,57 @@ def test_containers() -> None:
     assert found.variant == "container-crash-loop" and isinstance(found.repairs[0].steps[0], ContainerAction)
     scene.services[0] = boxed(box={**box, "status": "restarting"}, pid=None, log=log("NameError: x"))
     assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
+
+
+def by_socket(**socket: Any) -> Scene:
+    made = failed(
+        log=log("Started backend.service.", "Main process exited, code=killed, status=9/KILL",
+                "backend.service: Start request repeated too quickly."),
+        socket=unit("backend.socket", active_state="failed", result="service-start-limit-hit", listen=("127.0.0.1:8000",),
+                    **socket),
+        unit_changes={"unit_file_state": "disabled", "result": "signal", "exec_main_status": 9},
+    )
+    return Scene().with_service(made).refused()
+
+
+def test_a_socket_that_systemd_closed_is_started_with_its_service() -> None:
+    found = diagnose(by_socket().snapshot()).findings[0]
+    assert (found.cause, found.variant) == (CAUSE, "socket-activation-limit")
+    assert any(e.where == "backend.socket" and "service-start-limit-hit" in e.text for e in found.evidence)
+    steps = [(s.verb, s.unit) for s in found.repairs[0].steps if isinstance(s, UnitAction)]
+    assert steps == [
+        ("reset-failed", "backend.service"), ("start", "backend.socket"), ("start", "backend.service"),
+    ]
+    off = diagnose(by_socket(unit_file_state="disabled").snapshot()).findings[0].repairs[0]
+    assert [s.verb for s in off.steps if isinstance(s, UnitAction)] == ["reset-failed", "enable", "start", "start"]
+
+
+def restarted(*, ago: float = 20.0, said: str = "Stopping backend.service...", **changes: Any) -> Scene:
+    times = {"active_enter": NOW - 20, "inactive_enter": NOW - 25, "state_change": NOW - 20, **changes}
+    scene = Scene().with_service(service(unit_changes=times, log=log(said, "Started backend.service.", ago=30)),
+                                 listener(8000, 200))
+    return scene.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=ago, count=3)
+
+
+def test_a_restart_in_order_is_told_and_left_alone() -> None:
+    diagnosis = diagnose(restarted().snapshot())
+    assert diagnosis.verdict == "healthy"
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.role, found.repairs) == ("restart-window", "advice", ())
+    assert {"unit", "service-log", "nginx-log"} == {e.source for e in found.evidence} and "3 times" in found.summary
+
+
+@pytest.mark.parametrize("scene", [
+    restarted(said="INFO: nothing of that kind"), restarted(inactive_enter=0.0), restarted(ago=55.0),
+    restarted(inactive_enter=NOW - 5), restarted(active_enter=NOW - 3000, inactive_enter=NOW - 3010),
+])
+def test_refusals_that_no_restart_explains_are_no_restart(scene: Scene) -> None:
+    assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)
+
+
+def test_a_container_that_was_restarted_in_order() -> None:
+    box = {"started_at": NOW - 20, "finished_at": NOW - 25}
+    made = boxed(box=box, log=log("INFO:     Shutting down", ago=26))
+    scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "0.0.0.0", "app"))
+    scene.logs("upstream timed out (110: Connection timed out)", 110, "connecting to upstream", ago=22)
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).variant == "restart-window"

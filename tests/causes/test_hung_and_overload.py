@@ -242,3 +242,13 @@ def test_workers_go_on_before_their_parent_kills_them_for_hung() -> None:
     running = replace(process(8, "uvicorn"), ppid=7)
     pressure = cast(Pressure, SimpleNamespace(processes=(parent, running, worker, grandchild)))
     assert [p.pid for p in stopped_processes(pressure)] == [12, 9, 7]
+
+
+def test_an_answer_that_stays_out_half_way_is_advice() -> None:
+    scene = healthy().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=100)
+    diagnosis = diagnose(scene.snapshot())
+    found = finding_of(diagnosis, "backend-hung")
+    assert (found.variant, found.role, found.confidence) == ("hang-mid-body", "advice", "possible")
+    assert diagnosis.verdict == "healthy" and found.repairs == ()
+    old = healthy().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=900)
+    assert not diagnose(old.snapshot()).findings

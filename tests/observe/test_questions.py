@@ -386,3 +386,17 @@ def test_paths_of_conditions_are_looked_at_only_where_one_was_not_met() -> None:
         ("ConditionPathExists", "/etc/on", False), ("MemoryMax", "90M", None),
     ]
     assert settings[0].source.where == "/etc/systemd/system/shop.service:4"
+
+
+def test_the_socket_unit_of_a_stopped_application_is_asked_and_says_where_it_listens() -> None:
+    show = SHOW.format("shop.service", "failed", 0).replace("Type=simple", "TriggeredBy=shop.socket x.timer\nType=simple")
+    unit = file("/etc/systemd/system/shop.service", "[Service]\nExecStart=/usr/bin/uvicorn a:b --fd 3\n")
+    query = Command("systemctl-show", ("shop.socket",))
+    assert query in asked(node(site=SITE, show=show, units=(unit,)))
+    told = b"Listen=127.0.0.1:8000 (Stream)\nListen=/run/shop.sock (Stream)\nListen=[::1]:9 (Datagram)\nId=shop.socket\nActiveState=failed\n"
+    seen = snapshot(capture(node({query: Answer("ok", told)}, site=SITE, show=show, units=(unit,))))
+    service = next(s for s in seen.services if s.name == "shop.service")
+    assert service.socket is not None and service.socket.listen == ("127.0.0.1:8000", "/run/shop.sock")
+    assert isinstance(service.bindings, Known)
+    assert [(b.host, b.port, b.unix) for b in service.bindings.value] == [("127.0.0.1", 8000, None), ("", 0, "/run/shop.sock")]
+    assert seen.endpoints[0].service == "local/shop.service"

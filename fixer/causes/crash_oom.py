@@ -1,0 +1,186 @@
+"""The kernel killed the backend because its memory ran out: the limit of its unit or container, or the machine's own.
+
+What it is
+  A unit with MemoryMax=, a container with a memory limit, or the whole machine had no memory left when the program
+  asked for more, and the kernel ended it, or one of its workers, with SIGKILL.
+
+Why nginx says 502
+  Requests under way: `upstream prematurely closed connection while reading response header from upstream`. All that
+  follow, until it is started again: `connect() failed (111: Connection refused)`.
+
+How it is told apart
+  crash-killed ends by the same signal 9 (exit code 137 of a container). What proves this one is the kernel's log:
+  `Memory cgroup out of memory: Killed process …`, with the group whose limit it was. The flags of managers lie:
+  Docker's OOMKilled stays false and systemd says Result=signal on cgroup v1; only on v2 does systemd say
+  Result=oom-kill. Where the kernel's log can't be read and no flag is set, this stays undetermined. A worker that is
+  killed while its parent lives on is started again by it: the service looks well, and every such request fails.
+
+The repair and its safety
+  raise-memory-limit (disruptive): another limit, twice the present one unless a person says otherwise (`--set
+  memory=800M`), in a drop-in of the unit or in the compose file, then a restart. A program that leaks reaches any
+  limit: then the code is the repair. Where the limit is that of a slice or of the machine, a person must see to it.
+
+By hand
+  dmesg | grep -i oom; systemctl show -p MemoryMax UNIT; docker inspect -f '{{.HostConfig.Memory}}' CONTAINER
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.crash_killed import killed_by
+from fixer.causes.crashing import Crash, crashes
+from fixer.causes.failing import fresh_events
+from fixer.causes.limits import memory_limit, raise_memory
+from fixer.causes.logs import lines_of, message
+from fixer.causes.oom import Killing, kernel_missing, killings
+from fixer.causes.reading import config_evidence, log_evidence, ran_since, state_evidence
+from fixer.causes.starting import start_steps
+from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.regex import regex
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
+
+EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
+_SAID = regex(r"killed by the OOM killer|Failed with result 'oom-kill'")
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that ended by KILL: does the kernel's log, or its manager, say that memory was the reason?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        kills = killings(case, crash.service)
+        flagged = flag_of(crash.service)
+        if kills or flagged is not None:
+            findings.append(_ended(case, crash, kills, flagged))
+        elif killed_by(crash.service) == 9 and memory_limit(crash.service):
+            missing += kernel_missing(case, crash.service)
+            ruled.append(state_evidence(crash.service))
+        else:
+            ruled.append(state_evidence(crash.service))
+    told = {f.service for f in findings}
+    findings += [f for f in _workers(case) if f.service not in told]
+    return conclude(findings, missing, ruled)
+
+
+def flag_of(service: Service) -> Evidence | None:
+    """What its manager says of it, where that can be believed: true flags are, false ones say nothing."""
+    unit, box = service.unit, service.container
+    if unit is not None and unit.result == "oom-kill":
+        return state_evidence(service)
+    if box is not None and box.oom_killed and box.exit_code == 137:
+        return Evidence("container", box.name, f"{box.status}, exit code 137, OOMKilled=true")
+    return None
+
+
+def _ended(case: Case, crash: Crash, kills: tuple[Killing, ...], flagged: Evidence | None) -> Finding:
+    service, trouble = crash.service, crash.troubles[0]
+    variant = "oom-killed-docker" if service.container is not None else "oom-killed-systemd"
+    if service.unit is not None and service.unit.result == "oom-kill":
+        variant = "oom-kill-result-cgroup-v2"
+    said = _said(service)
+    evidence = (
+        *(kill.evidence for kill in kills[-1:]), *((flagged,) if flagged is not None else ()), state_evidence(service),
+        *((log_evidence(said.text, said.where),) if said is not None else ()), *_limit_evidence(service),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *symptom_evidence(case, trouble, _is_crash_line),
+    )
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root", confidence="certain" if crash.owner.certain else "likely",
+        summary=f"{service.name} was killed by the kernel: {_whose(service, kills)}", detail=(), routes=crash.routes,
+        service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
+        repairs=_repairs(case, service, trouble.endpoint, kills), explains=EXPLAINS,
+    )
+
+
+def _workers(case: Case) -> list[Finding]:
+    """Services that run, whose workers the kernel has killed since they were started."""
+    found: list[Finding] = []
+    for service in case.snapshot.services:
+        if not service.running or not service.is_app_server:
+            continue
+        kills = killings(case, service)
+        endpoints = [e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)]
+        if kills and endpoints:
+            found.append(_worker(case, service, endpoints[0], kills))
+    return found
+
+
+def _worker(case: Case, service: Service, endpoint: Endpoint, kills: tuple[Killing, ...]) -> Finding:
+    asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+    nginx = next(n for n in case.snapshot.nginxes if n.node == asked[0].facts.node) if asked else None
+    events = cut_off_events(case, service, endpoint)
+    hurts = bool(events) or any(j.is_bad for j in asked)
+    evidence = (
+        *(kill.evidence for kill in kills[-2:]), state_evidence(service), *_limit_evidence(service),
+        *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
+        *(Evidence("nginx-log", e.where, f"{len(events)} times: {e.raw[:300]}") for e in events[-1:]),
+    )
+    times = f"{len(kills)} times" if len(kills) > 1 else "once"
+    return Finding(
+        cause=CAUSE.id, variant="oom-killed-worker-child", role="root" if hurts else "advice", confidence="certain",
+        summary=f"workers of {service.name} were killed by the kernel {times} since it was started: "
+                f"{_whose(service, kills)}",
+        detail=("its parent starts them again, so the service looks well",),
+        routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys(evidence)),
+        repairs=_repairs(case, service, endpoint, kills) if hurts else (), explains=EXPLAINS,
+    )
+
+
+def cut_off_events(case: Case, service: Service, endpoint: Endpoint) -> tuple[ErrorEvent, ...]:
+    """Requests that ended unanswered since the service was started, from nginx's fresh lines."""
+    routes = [j.facts for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+    found = {
+        e.where + e.raw: e for nginx in case.snapshot.nginxes
+        for e in fresh_events(nginx, [r for r in routes if r.node == nginx.node], case.snapshot)
+        if is_cut_off(e) and e.at >= ran_since(service) - 1.0
+    }
+    return tuple(sorted(found.values(), key=lambda e: e.at))
+
+
+def _whose(service: Service, kills: tuple[Killing, ...]) -> str:
+    limit = memory_limit(service)
+    if kills and kills[-1].whose == "machine":
+        return "the whole machine had no memory left"
+    if kills and kills[-1].whose == "other":
+        return f"the limit of {kills[-1].kill.limit} was reached"
+    return f"its memory limit of {limit >> 20} MiB was reached" if limit else "its memory limit was reached"
+
+
+def _limit_evidence(service: Service) -> tuple[Evidence, ...]:
+    return tuple(s.source for s in service.settings if s.key in ("MemoryMax", "MemoryLimit"))[:2]
+
+
+def _said(service: Service) -> LogLine | None:
+    return next((line for line in reversed(lines_of(service)) if _SAID.search(message(line))), None)
+
+
+def _repairs(case: Case, service: Service, endpoint: Endpoint, kills: tuple[Killing, ...]) -> tuple[Repair, ...]:
+    whose = kills[-1].whose if kills else "own"
+    if whose == "own":
+        return (raise_memory(case, service, endpoint),)
+    steps = start_steps(case.snapshot, service, endpoint)
+    if whose == "machine" and steps and not service.running:
+        return (Repair("start-service", "safe", f"start {service.name} again", steps),)
+    manual = f"give more memory, or less work: {_whose(service, kills)}, and that is not {service.name}'s own limit"
+    return (Repair("raise-memory-limit", "manual", f"more memory for {service.name}", (), manual=manual),)
+
+
+def _is_crash_line(event: ErrorEvent) -> bool:
+    return is_refused(event) or is_cut_off(event)
+
+
+CAUSE = Cause(
+    id="crash-oom",
+    title="the kernel killed the backend for want of memory",
+    family="backend crashed, or exits at once",
+    variants=("oom-killed-systemd", "oom-killed-docker", "oom-killed-worker-child", "oom-kill-result-cgroup-v2"),
+    verdict=judge,
+    order=19,
+    page=__doc__,
+)

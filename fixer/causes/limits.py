@@ -1,0 +1,145 @@
+"""Limits of a service raised where they are written: a drop-in of its unit, or its compose file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fixer.causes.case import Case
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import Written, drop_in
+from fixer.causes.logs import message
+from fixer.causes.reading import log_evidence
+from fixer.causes.starting import begin_steps
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Evidence
+from fixer.model.plan import WriteFile
+from fixer.model.record import dataclass
+from fixer.model.regex import regex
+from fixer.model.snapshot import Endpoint, LogLine, Service, Snapshot, UnitSetting
+
+MEMORY = "memory"
+_SIZE = regex(r"(?P<number>[1-9][0-9]*)(?P<unit>[KMGkmg]?)[Bb]?\Z")
+_NO_THREAD = regex(
+    r"can't start new thread|pthread_create|[Rr]esource temporarily unavailable|[Cc]annot allocate memory|MemoryError|"
+    r"failed to map segment"
+)
+_FEW_TASKS, _SOME_TASKS = 8, 256
+_LITTLE_SPACE = 1 << 30
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+def memory_limit(service: Service) -> int:
+    """The limit in force, in bytes; 0 where there is none."""
+    if service.unit is not None:
+        return service.unit.memory_max
+    return service.container.memory_max if service.container is not None else 0
+
+
+def raise_memory(case: Case, service: Service, endpoint: Endpoint) -> Repair:
+    """Another limit, twice the present one by default, where it is written; then a start or restart."""
+    limit = memory_limit(service)
+    default = f"{max(1, limit >> 19)}M" if limit else None
+    need = Need(MEMORY, "value", f"the memory limit of {service.name}, now {limit >> 20}M", default=default,
+                pattern="[1-9][0-9]*[KMGkmg]?")
+    chosen = case.inputs.get(MEMORY, default or "")
+    written: Written | NoPlace = NoPlace("its limit could not be read")
+    if chosen:
+        written = write_limit(case.snapshot, service, "MemoryMax", chosen, "50-badgateway-memory.conf")
+    begin = begin_steps(case.snapshot, service, endpoint)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+        manual = f"give {service.name} a memory limit of {chosen or 'more than it has'}: {why}"
+        return Repair("raise-memory-limit", "manual", f"more memory for {service.name}", (), manual=manual)
+    summary = f"a memory limit of {chosen} for {service.name}, set in {written.where}, then start it with that"
+    return Repair("raise-memory-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,))
+
+
+def write_limit(snapshot: Snapshot, service: Service, key: str, value: str, name: str) -> Written | NoPlace:
+    """One limit in a drop-in, or over the old value in the compose file."""
+    if service.unit is not None:
+        old = key == "MemoryMax" and any(s.key == "MemoryLimit" for s in service.settings)
+        lines = f"{key}={value}\n" + (f"MemoryLimit={value}\n" if old else "")
+        return drop_in(snapshot, service, lines, name)
+    places = [s for s in service.settings if s.key == key]
+    if key == "MemoryMax" and places:
+        # a total with swap below the new limit would be refused
+        places += [s for s in service.settings if s.key == "MemorySwapMax" and 0 < size_of(s.value) < size_of(value)]
+    return _over(snapshot, service, places, value)
+
+
+def size_of(text: str) -> int:
+    """A size in bytes; 0 where it is none, or no limit."""
+    match = _SIZE.match(text.strip())
+    return int(match["number"]) * _UNITS[match["unit"].lower()] if match else 0
+
+
+def _over(snapshot: Snapshot, service: Service, places: list[UnitSetting], value: str) -> Written | NoPlace:
+    if not places:
+        return NoPlace("its compose files do not set it, so it was given by hand; put it into the compose file")
+    spans = []
+    for setting in places:
+        place = setting.place
+        file = None if place is None or place.file is None else snapshot.file(service.files_node, place.file)
+        if place is None or file is None or place.start is None or place.end is None:
+            return NoPlace(f"{setting.source.where} does not hold it as plain text")
+        if file.data[place.start:place.end] != place.text.encode():
+            return NoPlace(f"{setting.source.where} does not hold {place.text} where it was read")
+        spans.append((file, place.start, place.end))
+    file = spans[0][0]
+    if any(other is not file for other, _, _ in spans):
+        return NoPlace("its limits stand in several files")
+    data = file.data
+    for _, start, end in sorted(spans, key=lambda span: -span[1]):
+        data = data[:start] + value.encode() + data[end:]
+    step = WriteFile(file.node, file.real_path, file.data, data, "the limit", in_place=file.single_file_mount)
+    return Written((step,), file.real_path, file.managed_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Tight:
+    """A limit that a server cannot start threads or map its memory under. `is_said`: its own log complains of it."""
+
+    key: str
+    need: str
+    value: str
+    default: str
+    evidence: tuple[Evidence, ...]
+    is_said: bool
+
+    @property
+    def said(self) -> str:
+        """The limit, for people."""
+        return f"{self.key}={self.value}"
+
+
+def tight_limit(service: Service, lines: Sequence[LogLine]) -> Tight | None:
+    """The limit that made it abort: one that no server can do with, or any that its own log complains of."""
+    said = next((line for line in reversed(lines) if _NO_THREAD.search(message(line))), None)
+    shown = () if said is None else (log_evidence(said.text, said.where),)
+    tasks = service.unit.tasks_max if service.unit is not None else 0
+    if service.container is not None:
+        tasks = service.container.pids_max
+    written = {s.key: s for s in service.settings}
+    if 0 < tasks < (_FEW_TASKS if said is None else _SOME_TASKS):
+        place = written.get("TasksMax")
+        of = Evidence("container" if service.container is not None else "unit", service.name, f"at most {tasks} tasks")
+        return Tight("TasksMax", "tasks", str(tasks), "512", (place.source if place else of, *shown), said is not None)
+    space = written.get("LimitAS")
+    if space is not None and 0 < size_of(space.value) < _LITTLE_SPACE:
+        return Tight("LimitAS", "address-space", space.value, "infinity", (space.source, *shown), said is not None)
+    return None
+
+
+def raise_tight(case: Case, service: Service, endpoint: Endpoint, tight: Tight) -> Repair:
+    """Another limit where it is written, then a start."""
+    need = Need(tight.need, "value", f"{tight.key} of {service.name}, now {tight.value}", default=tight.default,
+                pattern="[1-9][0-9]*[KMGkmg]?|infinity")
+    chosen = case.inputs.get(tight.need, tight.default)
+    written = write_limit(case.snapshot, service, tight.key, chosen, "50-badgateway-limits.conf")
+    begin = begin_steps(case.snapshot, service, endpoint)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+        manual = f"give {service.name} {tight.key}={chosen} instead of {tight.value}: {why}"
+        return Repair("raise-limit", "manual", f"raise {tight.key} of {service.name}", (), manual=manual)
+    summary = f"{tight.key}={chosen} instead of {tight.value} for {service.name}, set in {written.where}, then start it"
+    return Repair("raise-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,))

@@ -1,0 +1,60 @@
+"""The time that gunicorn gives a worker, raised where its command says it."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import Written, write_variables
+from fixer.causes.more_workers import edit_option
+from fixer.causes.starting import begin_steps
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.regex import regex
+from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
+
+ID = "raise-worker-timeout"
+KEY = "timeout"
+DEFAULT = 30                # gunicorn's own, where nothing is said
+_OPTION = regex(r"^(?P<head>--timeout=|--timeout$|-t=?(?=\d)|-t$)(?P<value>\d*)$")
+
+
+def timeout_of(service: Service) -> int:
+    """What its command says, in seconds."""
+    found = _place(service.command)
+    digits = found[0].text.removeprefix(found[1]) if found is not None else ""
+    return int(digits) if digits.isdigit() else DEFAULT
+
+
+def raise_timeout(case: Case, service: Service, endpoint: Endpoint) -> Repair:
+    """Four times the present one unless a person says otherwise."""
+    now = timeout_of(service)
+    need = Need(KEY, "value", f"seconds that a worker of {service.name} may be silent, now {now}",
+                default=str(max(now * 4, 30)), pattern="[1-9][0-9]{0,3}")
+    chosen = case.inputs.get(KEY, need.default or "")
+    written = _write(case.snapshot, service, chosen)
+    begin = begin_steps(case.snapshot, service, endpoint)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+        manual = f"run {service.name} with --timeout {chosen} instead of {now}: {why}"
+        return Repair(ID, "manual", f"more time for the workers of {service.name}", (), manual=manual)
+    summary = f"--timeout {chosen} instead of {now}, set in {written.where}, then restart {service.name}"
+    return Repair(ID, "disruptive", summary, (*written.steps, *begin), needs=(need,))
+
+
+def _place(command: tuple[ArgPlace, ...]) -> tuple[ArgPlace, str] | None:
+    """The word that holds the number, and what of it stands before the number."""
+    for index, word in enumerate(command):
+        match = _OPTION.match(word.text)
+        if match is not None and match["value"]:
+            return word, match["head"]
+        if match is not None and index + 1 < len(command):
+            return command[index + 1], ""
+    return None
+
+
+def _write(snapshot: Snapshot, service: Service, seconds: str) -> Written | NoPlace:
+    if service.runtime != "gunicorn":
+        return NoPlace(f"{service.runtime or 'its server'} has no such option")
+    found = _place(service.command)
+    if found is not None:
+        return edit_option(snapshot, service, found, seconds)
+    return write_variables(snapshot, service, {"GUNICORN_CMD_ARGS": f"--timeout={seconds}"})

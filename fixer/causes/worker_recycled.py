@@ -1,0 +1,151 @@
+"""The server ends its own process or worker on purpose: after so many requests, or when it gave no sign for too long.
+
+What it is
+  `--limit-max-requests N` (uvicorn) or `--max-requests` (gunicorn) recycles a process that may leak. gunicorn's arbiter
+  ends a worker that gave no sign of life for `--timeout` seconds, which a handler that blocks can't give.
+
+Why nginx says 502
+  A single uvicorn ends itself with success: nobody listens until its manager starts it again, if it does at all
+  (Restart=on-failure does not): `connect() failed (111: Connection refused)`. A worker that is ended takes its request
+  with it: `upstream prematurely closed connection while reading response header from upstream`.
+
+How it is told apart
+  The server says it in its own log: `Maximum request limit of N exceeded. Terminating process.`, `WORKER TIMEOUT`.
+  backend-down (clean exit): nothing of the kind is said. crash-killed, crash-oom: the worker was killed by others.
+
+The repair and its safety
+  add-workers (disruptive): with a second worker the parent goes on listening while the other is recycled, and the
+  purpose of the limit is kept. A mere start lasts for the next N requests only.
+  raise-worker-timeout (disruptive): a timeout of gunicorn's workers longer than its slowest answer (`--set
+  timeout=120`); a handler that blocks for longer than visitors wait is code to repair.
+
+By hand
+  journalctl -u UNIT | grep -E 'Maximum request|WORKER TIMEOUT'; raise --timeout, or --workers, in its command
+"""
+
+from __future__ import annotations
+
+import re
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.logs import lines_of, message
+from fixer.causes.more_workers import workers_for
+from fixer.causes.reading import condition, config_evidence, log_evidence, now_on, ran_since, state_evidence
+from fixer.causes.symptoms import is_refused
+from fixer.causes.timeouts import raise_timeout
+from fixer.causes.workers_died import cut_off_near
+from fixer.model.diagnosis import Finding, Repair, Role, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.regex import regex
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
+
+LATELY = 180.0     # seconds: what was said before has healed, or is told by the state
+_NEAR = 8.0        # seconds between what the server says and what nginx loses
+_LIMIT = regex(r"Maximum request limit of (\d+) exceeded\. Terminating process")
+_TIMEOUT = regex(r"WORKER TIMEOUT \(pid:\s*\d+\)")
+
+
+def judge(case: Case) -> Verdict:
+    """For every application behind a route: does its log say that it ended a process, and did requests fail then?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for service in case.snapshot.services:
+        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)), None)
+        if endpoint is None or not service.is_app_server:
+            continue
+        found = _at_limit(case, service, endpoint) or _timed_out(case, service, endpoint)
+        if found is not None:
+            findings.append(found)
+        elif not isinstance(service.log, Known) and condition(service) == "stopped":
+            missing.append(f"log of {service.name}: {service.log.reason}")
+        else:
+            ruled.append(state_evidence(service))
+    return conclude(findings, missing, ruled)
+
+
+def _at_limit(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
+    """A single process that ended itself: it is down, or was so lately while visitors asked."""
+    line = _last(service, _LIMIT)
+    if line is None or line.at is None or _workers(service) > 1:
+        return None
+    down = condition(service) in ("stopped", "looping")
+    if down and not ran_since(service) - _NEAR <= line.at:
+        return None          # that was said by an earlier run
+    lost = _events(case, endpoint, line.at - 1.0, float("inf"), refused=True)
+    if not down and (not lost or line.at < now_on(case.snapshot, service.node) - LATELY):
+        return None
+    match = _LIMIT.search(message(line))
+    assert match is not None
+    stopped = condition(service) == "stopped"
+    manner = "and was not started again" if stopped else "and nobody listens until it runs again"
+    return _finding(
+        case, service, endpoint, ("limit-max-requests-exit", f"{service.name} ended itself after {match[1]} requests, "
+                                  f"as it is told to, {manner}"),
+        role="root", line=line, lost=lost, repairs=(workers_for(case, service, endpoint),),
+    )
+
+
+def _timed_out(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
+    """gunicorn's arbiter ended a worker in the middle of a request, lately."""
+    since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
+    line = _last(service, _TIMEOUT)
+    if line is None or line.at is None or line.at < since:
+        return None
+    lost = _events(case, endpoint, line.at - _NEAR, line.at + _NEAR, refused=False)
+    if not lost:
+        return None
+    return _finding(
+        case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker that had given no sign of "
+                                  "life for its timeout, in the middle of a request"),
+        role="root", line=line, lost=lost, repairs=(raise_timeout(case, service, endpoint),),
+    )
+
+
+def _last(service: Service, pattern: re.Pattern[str]) -> LogLine | None:
+    return next((line for line in reversed(lines_of(service)) if pattern.search(message(line))), None)
+
+
+def _workers(service: Service) -> int:
+    return service.workers.value if isinstance(service.workers, Known) else 1
+
+
+def _events(case: Case, endpoint: Endpoint, since: float, until: float, *, refused: bool) -> tuple[ErrorEvent, ...]:
+    if not refused:
+        return cut_off_near(case, endpoint, since, until)
+    nodes = {j.facts.node for j in case.judged.values() if endpoint.id in j.facts.endpoints}
+    return tuple(
+        event for nginx in case.snapshot.nginxes if nginx.node in nodes and isinstance(nginx.errors, Known)
+        for event in nginx.errors.value if since <= event.at <= until and is_refused(event)
+    )
+
+
+def _finding(
+    case: Case, service: Service, endpoint: Endpoint, words: tuple[str, str], *, role: Role, line: LogLine,
+    lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...],
+) -> Finding:
+    """`words` are the variant and what is said of the service."""
+    asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+    nginx = next((n for n in case.snapshot.nginxes if asked and n.node == asked[0].facts.node), None)
+    evidence = (
+        log_evidence(line.text, line.where), state_evidence(service),
+        *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
+        *(Evidence("nginx-log", e.where, f"{len(lost)} times: {e.raw[:300]}") for e in lost[-1:]),
+    )
+    return Finding(
+        cause=CAUSE.id, variant=words[0], role=role, confidence="certain", summary=words[1], detail=(),
+        routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node, evidence=evidence,
+        repairs=repairs, explains=("backend-down", "crash-killed", "crash-loop-gave-up", "slow-start"),
+    )
+
+
+CAUSE = Cause(
+    id="worker-recycled",
+    title="the server ends its own process or worker",
+    family="backend crashed, or exits at once",
+    variants=("limit-max-requests-exit", "worker-timeout-killed"),
+    verdict=judge,
+    order=18,
+    page=__doc__,
+)

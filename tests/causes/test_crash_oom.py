@@ -1,0 +1,198 @@
+"""crash-oom: what the kernel's log or an honest flag proves, and what only looks so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ComposeUp, ContainerAction, UnitAction, WriteFile
+from fixer.model.snapshot import ArgPlace, Compose, KernelLog, OomKill, UnitSetting
+from tests.causes.building import (
+    NOW,
+    Scene,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    roots,
+    service,
+    verdict_of,
+)
+
+CAUSE = "crash-oom"
+KILLED = {"result": "signal", "exec_main_code": 2, "exec_main_status": 9, "memory_max": 90 << 20}
+OWN = "/system.slice/backend.service"
+TEXT = "Memory cgroup out of memory: Killed process 812 (uvicorn) total-vm:209792kB, anon-rss:90448kB"
+
+
+def kill(cgroup: str = OWN, limit: str | None = None, ago: float = 61.0, **changes: Any) -> OomKill:
+    made = OomKill(NOW - ago, cgroup, cgroup if limit is None else limit, 812, "uvicorn", TEXT)
+    return replace(made, **changes)
+
+
+def with_kernel(scene: Scene, *kills: OomKill, node: str = "local") -> Scene:
+    scene.extra["kernels"] = (KernelLog(node, Known(kills)),)
+    return scene
+
+
+def killed(**changes: Any) -> Scene:
+    return Scene().with_service(failed(unit_changes={**KILLED, **changes})).refused()
+
+
+def test_hit_the_kernels_log_tells_it_from_any_other_kill() -> None:
+    diagnosis = diagnose(with_kernel(killed(), kill()).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence) == ("oom-killed-systemd", "certain") and "90 MiB" in found.summary
+    assert found.evidence[0].source == "kernel" and OWN in found.evidence[0].text
+    repair = found.repairs[0]
+    assert (repair.id, repair.risk, repair.needs[0].default) == ("raise-memory-limit", "disruptive", "180M")
+    written, _, *actions = repair.steps
+    assert isinstance(written, WriteFile) and written.after == b"[Service]\nMemoryMax=180M\n"
+    assert [a.verb for a in actions if isinstance(a, UnitAction)] == ["reset-failed", "start"]
+    given = diagnose(with_kernel(killed(), kill()).snapshot(), {"memory": "1G"}).findings[0].repairs[0].steps[0]
+    assert isinstance(given, WriteFile) and given.after == b"[Service]\nMemoryMax=1G\n"
+
+
+def test_a_legacy_limit_is_raised_under_both_names() -> None:
+    said = Evidence("unit", "/etc/systemd/system/backend.service:7", "MemoryLimit=90M")
+    scene = with_kernel(killed(), kill())
+    scene.services[0] = replace(scene.services[0], settings=(UnitSetting("MemoryLimit", "90M", said),))
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    step = found.repairs[0].steps[0]
+    assert isinstance(step, WriteFile) and step.after == b"[Service]\nMemoryMax=180M\nMemoryLimit=180M\n"
+    assert said in found.evidence
+
+
+@pytest.mark.parametrize("other", [
+    kill("/system.slice/other.service"), kill(ago=7200), kill("/docker/abc/system.slice/backend.service"), kill(""),
+])
+def test_another_units_an_old_or_another_machines_kill_is_not_it(other: OomKill) -> None:
+    diagnosis = diagnose(with_kernel(killed(active_enter=NOW - 120), other).snapshot())
+    assert roots(diagnosis) == ["crash-killed"] and isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
+
+
+def test_unknown_a_kill_without_a_kernel_log_is_undetermined_only_where_there_is_a_limit() -> None:
+    blind = killed()
+    blind.extra["kernels"] = (KernelLog("local", Unknown("dmesg ended with 1")),)
+    for scene in (blind, killed()):
+        verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+        assert isinstance(verdict, Undetermined) and "memory limit" in verdict.missing[0]
+        assert roots(diagnose(scene.snapshot())) == ["crash-killed"]
+    assert isinstance(verdict_of(diagnose(killed(memory_max=0).snapshot()), CAUSE), RuledOut)
+
+
+def test_miss() -> None:
+    for scene in (healthy(), Scene().with_service(failed()).refused(), with_kernel(healthy(), kill(ago=7200))):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_a_machine_of_its_own_in_a_container_is_told_by_the_groups_above() -> None:
+    scene = with_kernel(killed(), kill(f"/docker/abc{OWN}"), node="engine")
+    scene.services.append(service("nginx.service", 81, None, unit_changes={
+        "control_group": "/docker/abc/system.slice/nginx.service"}, is_app_server=False))
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+
+
+def test_result_oom_kill_is_believed_without_a_kernel_log() -> None:
+    scene = Scene().with_service(failed(
+        unit_changes={**KILLED, "result": "oom-kill"},
+        log=log("Started backend.service.", "backend.service: A process of this unit has been killed by the OOM killer.",
+                "backend.service: Failed with result 'oom-kill'."),
+    )).refused()
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].variant == "oom-kill-result-cgroup-v2"
+    assert any("oom-kill" in e.text for e in diagnosis.findings[0].evidence if e.source == "service-log")
+
+
+def test_a_limit_of_a_slice_or_of_the_machine_is_for_others() -> None:
+    slice_ = finding_of(diagnose(with_kernel(killed(), kill(limit="/system.slice")).snapshot()), CAUSE)
+    assert slice_.repairs[0].risk == "manual" and "/system.slice" in slice_.summary
+    machine = finding_of(diagnose(with_kernel(killed(), kill(limit="")).snapshot()), CAUSE)
+    assert machine.repairs[0].id == "start-service" and "whole machine" in machine.summary
+
+
+BOX = {"status": "exited", "exit_code": 137, "pid": 0, "memory_max": 90 << 20, "started_at": NOW - 90}
+YAML = "services:\n  app:\n    mem_limit: 90m\n    memswap_limit: 100m\n"
+
+
+def setting(key: str, value: str, **changes: Any) -> UnitSetting:
+    at = YAML.index(value)
+    place = ArgPlace(value, "/srv/p/compose.yaml", YAML[:at].count("\n") + 1, at, at + len(value))
+    return UnitSetting(key, value, Evidence("file", f"{place.file}:{place.line}", value), place=replace(place, **changes))
+
+
+def container(settings: tuple[UnitSetting, ...], *, box: dict[str, Any] | None = None, data: str = YAML) -> Scene:
+    made = boxed(box={**BOX, **(box or {}), "labels": (("com.docker.compose.config-hash", "h"),)}, pid=None,
+                 settings=settings)
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(addresses=Known(()), node=None)
+    scene.files.append(file("/srv/p/compose.yaml", data, "engine"))
+    snapshot = scene.snapshot()
+    scene.extra = {
+        "target": replace(snapshot.target, kind="compose", address="p"),
+        "compose": Compose("p", "/srv/p", ("/srv/p/compose.yaml",), (), (("app", True),), Known(True)),
+        "kernels": (KernelLog("engine", Known((kill(f"/docker/{made.container.id}"),))),),   # type: ignore[union-attr]
+    }
+    return scene
+
+
+def test_a_containers_limit_is_raised_in_its_compose_file() -> None:
+    settings = (setting("MemoryMax", "90m"), setting("MemorySwapMax", "100m"))
+    found = finding_of(diagnose(container(settings).snapshot()), CAUSE)
+    assert found.variant == "oom-killed-docker" and found.role == "root"
+    written, up, *_ = found.repairs[0].steps
+    assert isinstance(written, WriteFile) and isinstance(up, ComposeUp)
+    assert written.after == YAML.replace("90m", "180M").replace("100m", "180M").encode()
+
+
+@pytest.mark.parametrize("settings", [
+    (), (setting("MemoryMax", "90m", start=None),), (setting("MemoryMax", "90m", text="91m"),),
+    (setting("MemoryMax", "90m", file="/srv/p/other.yaml"),),
+])
+def test_a_limit_that_stands_nowhere_to_edit_is_for_a_person(settings: tuple[UnitSetting, ...]) -> None:
+    repair = finding_of(diagnose(container(settings).snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and "180M" in repair.manual
+
+
+def test_docker_s_flag_is_believed_when_it_is_set() -> None:
+    scene = container((setting("MemoryMax", "90m"),), box={"oom_killed": True})
+    scene.extra["kernels"] = ()
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert any("OOMKilled=true" in e.text for e in found.evidence)
+    assert not any(isinstance(s, ContainerAction) for s in found.repairs[0].steps)
+
+
+def running(*, cut: bool = True) -> Scene:
+    scene = with_kernel(healthy(), kill(ago=10.0), kill(ago=5.0, pid=813, text="another"))
+    scene.services[0] = replace(scene.services[0], unit=replace(scene.services[0].unit, memory_max=90 << 20))  # type: ignore[type-var]
+    if cut:
+        scene.logs("upstream prematurely closed connection", None, "reading response header from upstream")
+    return scene
+
+
+def test_workers_that_the_kernel_kills_behind_a_parent_that_lives() -> None:
+    diagnosis = diagnose(running().snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.role, diagnosis.verdict) == ("oom-killed-worker-child", "root", "degraded")
+    assert "2 times" in found.summary and found.repairs[0].id == "raise-memory-limit"
+    assert [s.verb for s in found.repairs[0].steps if isinstance(s, UnitAction)] == ["restart"]
+
+
+def test_where_no_request_was_lost_it_is_advice() -> None:
+    diagnosis = diagnose(running(cut=False).snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.role, found.repairs, diagnosis.verdict) == ("advice", (), "healthy")
+
+
+def test_a_worker_of_a_service_nobody_asks_is_nobody_s_matter() -> None:
+    scene = with_kernel(healthy(), kill("/system.slice/other.service", ago=5.0))
+    scene.with_service(service("other.service", 9000, 300, unit_changes={"main_pid": 300}), listener(9000, 300))
+    assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)

@@ -1,0 +1,125 @@
+"""worker-recycled: what a server says that it ended itself, and how that is told from a clean exit and a kill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import ArgPlace, EnvSlot
+from tests.causes.building import Scene, file, finding_of, healthy, log, roots, service, stopped, verdict_of
+
+CAUSE = "worker-recycled"
+LIMIT = "WARNING:  Maximum request limit of 50 exceeded. Terminating process."
+UNIT = "/etc/systemd/system/backend.service"
+GUNICORN = "[Service]\nExecStart=/usr/bin/gunicorn -w 2 -t 3 app.main:app\n"
+
+
+def ended(*lines: str, **changes: Any) -> Scene:
+    slot = EnvSlot("local", "/etc/default/shop", 0, "{name}={value}\n", "env-file")
+    made = stopped(log=log("Started backend.service.", *(lines or (LIMIT, "backend.service: Deactivated successfully.")),
+                           ago=62), env_slots=(slot,), **changes)
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file("/etc/default/shop", "LANG=C\n"))
+    return scene
+
+
+def test_hit_a_single_process_ended_itself_and_gets_a_second_worker() -> None:
+    diagnosis = diagnose(ended().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence) == ("limit-max-requests-exit", "certain") and "50 requests" in found.summary
+    assert found.evidence[0].source == "service-log" and LIMIT in found.evidence[0].text
+    repair = found.repairs[0]
+    assert (repair.id, repair.risk, repair.needs[0].default) == ("add-workers", "disruptive", "2")
+    written = repair.steps[0]
+    assert isinstance(written, WriteFile) and written.after == b"WEB_CONCURRENCY=2\nLANG=C\n"
+    assert [s.verb for s in repair.steps if isinstance(s, UnitAction)] == ["start"]
+
+
+def test_a_gap_while_its_manager_starts_it_again() -> None:
+    scene = healthy().logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=19)
+    scene.services[0] = replace(scene.services[0], log=log(LIMIT, ago=20))
+    diagnosis = diagnose(scene.snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.role, diagnosis.verdict) == ("root", "degraded") and "until it runs again" in found.summary
+    assert [s.verb for s in found.repairs[0].steps if isinstance(s, UnitAction)] == ["restart"]
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), ended("backend.service: Deactivated successfully."), ended(workers=Known(2)),
+    ended(LIMIT, unit_changes={"active_enter": 1_800_000_000.0}),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_miss_where_no_visitor_noticed() -> None:
+    scene = healthy()
+    scene.services[0] = replace(scene.services[0], log=log(LIMIT, ago=20))
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_where_its_log_could_not_be_read() -> None:
+    scene = Scene().with_service(stopped(log=Unknown("not root"))).refused()
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def silent(command: tuple[ArgPlace, ...] = (), data: str = GUNICORN, **changes: Any) -> Scene:
+    made = service(log=log("[CRITICAL] WORKER TIMEOUT (pid:812)", "[ERROR] Worker (pid:812) was sent SIGABRT!", ago=20),
+                   runtime="gunicorn", command=command, workers=Known(2), **changes)
+    scene = healthy()
+    scene.services[0] = made
+    scene.files.append(file(UNIT, data))
+    return scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=20)
+
+
+def words(data: str, *texts: str) -> tuple[ArgPlace, ...]:
+    return tuple(ArgPlace(t, UNIT, 2, data.index(t), data.index(t) + len(t)) for t in texts)
+
+
+@pytest.mark.parametrize(("data", "texts", "after"), [
+    (GUNICORN, ("-t", "3"), GUNICORN.replace("-t 3", "-t 30")),
+    (GUNICORN.replace("-t 3", "--timeout=20"), ("--timeout=20",), GUNICORN.replace("-t 3", "--timeout=80")),
+])
+def test_a_worker_that_gave_no_sign_is_given_more_time(data: str, texts: tuple[str, ...], after: str) -> None:
+    diagnosis = diagnose(silent(words(data, *texts), data).snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.role, diagnosis.verdict) == ("worker-timeout-killed", "root", "degraded")
+    written, reload, restart, *_ = found.repairs[0].steps
+    assert isinstance(written, WriteFile) and written.after == after.encode() and isinstance(reload, DaemonReload)
+    assert isinstance(restart, UnitAction) and restart.verb == "restart"
+
+
+def test_without_an_option_it_goes_into_the_environment_that_gunicorn_reads() -> None:
+    slot = EnvSlot("local", "/etc/default/shop", 0, "{name}={value}\n", "env-file")
+    scene = silent(env_slots=(slot,))
+    scene.files.append(file("/etc/default/shop", ""))
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    written = repair.steps[0]
+    assert isinstance(written, WriteFile) and b"GUNICORN_CMD_ARGS=" in (written.after or b"") and repair.risk == "disruptive"
+
+
+def test_a_number_that_is_written_nowhere_is_for_a_person() -> None:
+    nowhere = (ArgPlace("--timeout=3"),)
+    moved = (ArgPlace("--timeout=3", UNIT, 2, 0, 11),)
+    for command in (nowhere, moved):
+        repair = finding_of(diagnose(silent(command).snapshot()), CAUSE).repairs[0]
+        assert repair.risk == "manual" and "--timeout 30" in repair.manual
+    other = silent()
+    other.services[0] = replace(other.services[0], runtime="hypercorn")
+    assert "no such option" in finding_of(diagnose(other.snapshot()), CAUSE).repairs[0].manual
+
+
+def test_a_timeout_that_took_no_request_or_is_long_ago_is_none() -> None:
+    quiet = silent()
+    quiet.events.clear()
+    old = silent()
+    old.services[0] = replace(old.services[0], log=log("[CRITICAL] WORKER TIMEOUT (pid:812)", ago=900))
+    for scene in (quiet, old):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
