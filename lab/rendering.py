@@ -84,6 +84,7 @@ def _host_places(full: Parameters) -> dict[str, Value]:
         "has_envfile": full["port_place"] == "envfile" or full["env_place"] == "envfile",
         "snippet": f"snippets/{word}.conf",
         "site": site,
+        "site_read": site if full["place"] == "confd" else f"/etc/nginx/sites-enabled/{name}",
         "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
         "second_user": "www-data",
     }
@@ -103,13 +104,15 @@ def _container_places(full: Parameters) -> dict[str, Value]:
         "snippet": f"snippets/{full['word']}.conf",
         "conf_folder": folder,
         "site": site,
+        "site_read": f"/etc/nginx/conf.d/{name}.conf",
         "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
     }
 
 
 def _command(start: str, bind: str, port: str, full: Parameters) -> str:
     workers = f" --workers {full['workers']}" if int(full["workers"]) > 1 else ""
-    return f"{start} app.main:app --host {bind} --port {port}{workers}"
+    options = f" {full['server_options']}" if full["server_options"] else ""
+    return f"{start} app.main:app --host {bind} --port {port}{workers}{options}"
 
 
 def render(full: Parameters, stack: Stack) -> Rendering:

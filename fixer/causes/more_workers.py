@@ -5,11 +5,11 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, write_variables
+from fixer.causes.optionedit import Option, edit_option
 from fixer.causes.pressure import Pressure
 from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
-from fixer.model.plan import DaemonReload, WriteFile
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, Service, Snapshot
 
@@ -47,7 +47,9 @@ def _write(snapshot: Snapshot, service: Service, number: str) -> Written | NoPla
         return NoPlace("it runs with --reload, which allows one worker only")
     option = _option_place(service.command)
     if option is not None:
-        return _edit_option(snapshot, service, option, number)
+        word, head = option
+        what = "the number of workers"
+        return edit_option(snapshot, service, Option(word, head, ""), number, what)
     if any(_OPTION.match(word) for word in service.argv):
         return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
     if service.runtime not in _READS_VARIABLE:
@@ -70,18 +72,3 @@ def _option_place(command: tuple[ArgPlace, ...]) -> tuple[ArgPlace, str] | None:
         if index + 1 < len(command):
             return command[index + 1], ""
     return None
-
-
-def _edit_option(snapshot: Snapshot, service: Service, option: tuple[ArgPlace, str], number: str) -> Written | NoPlace:
-    word, head = option
-    node = service.files_node or service.node
-    file = None if word.file is None else snapshot.file(node, word.file)
-    if file is None or word.start is None or word.end is None:
-        return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
-    if file.data[word.start:word.end] != word.text.encode("utf-8", "surrogateescape"):
-        return NoPlace(f"{file.path} does not hold {word.text} where it was read")
-    data = file.data[:word.start] + (head + number).encode() + file.data[word.end:]
-    step = WriteFile(node, file.real_path, file.data, data, f"{number} workers", in_place=file.single_file_mount)
-    is_unit = service.unit is not None and word.file in (service.unit.fragment_path, *service.unit.drop_in_paths)
-    steps = (step, DaemonReload(node)) if is_unit else (step,)
-    return Written(steps, file.real_path, file.managed_by)

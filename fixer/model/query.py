@@ -49,6 +49,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "ConditionTimestampMonotonic",
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
     "MemoryMax", "MemoryLimit", "TasksMax",
+    "LimitNOFILESoft", "CPUQuotaPerSecUSec",
 )
 
 

@@ -20,6 +20,7 @@ from fixer.model.service import (
     Manager,
     Program,
     Service,
+    Setting,
     Unit,
     UnitSetting,
 )
@@ -28,8 +29,7 @@ from fixer.model.target import NodeKind, TargetRef
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent", "FileContent",
     "Listener", "LogLine", "Manager", "Nginx", "Node", "Policy", "ProbeResult", "Process", "Program", "RouteFacts",
-    "Service",
-    "Snapshot", "Unit", "UnitSetting",
+    "Service", "Setting", "Snapshot", "Unit", "UnitSetting",
 ]
 
 
@@ -232,6 +232,7 @@ class Snapshot:
     compose: Compose | None = None
     engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
     learned: tuple[Learned, ...] = ()
+    quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
 
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""

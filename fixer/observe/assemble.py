@@ -51,6 +51,7 @@ def snapshot(capture: Capture) -> Snapshot:
         notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
+        quiet=options.quiet,
     )
 
 

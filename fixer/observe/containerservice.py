@@ -46,6 +46,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         log=_log(container, engine), is_app_server=_is_app(container, runtime, processes, view), runtime=runtime,
         command=tuple(word.place() for word in command), command_style=written.style if written else "",
         env_slots=written.slots if written else (), files_node=ENGINE,
+        compose_settings=written.settings if written else (), setting_slot=written.setting_slot if written else None,
     )
 
 

@@ -36,6 +36,8 @@ from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.supervisord import log_paths
 from fixer.observe.supervisord import questions as supervised
+from fixer.observe.temps import temp_folders
+from fixer.observe.throttling import is_limited, throttling_paths
 from fixer.observe.told import told_by_unit
 from fixer.observe.units import packaged, startable
 from fixer.observe.unitsettings import asked_paths
@@ -49,6 +51,7 @@ OF_SYSTEMD = ("systemd-", "getty", "console-getty", "container-getty", "serial-g
 MOST_PROGRAMS = 4
 _STOPPED = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
 _STOPPED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
+MOST_TEMPS = 4
 MOST_HOST_FILES = 60
 TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
 
@@ -108,6 +111,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
         yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
     if is_in_doubt(site.place, site.config, site.view):
         yield test_query(site.place)
+    yield from (ReadFile(path, 1) for path in temp_folders(site)[:MOST_TEMPS])
     for address in site.addresses:
         name = needs_resolving(address.server, site.view)
         if name is not None:
@@ -191,7 +195,10 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     troubled = any(_is_troubled(site, options, views, containers) for site in sites)
     journals = 0
     for service in sorted(services, key=lambda s: (s.running, s.id)):
-        at_fault = service.is_app_server and (troubled or not service.running or _restarts(service))
+        at_fault = service.is_app_server and (
+            troubled or not service.running or _restarts(service) or _may_turn_away(service))
+        if service.is_app_server and service.node in views:
+            yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
         stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue
@@ -212,8 +219,14 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
             if ENGINE in views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
     project = project_of(sites, containers)
-    if troubled and project and ENGINE in views:
+    limited = any(_may_turn_away(s) or is_limited(s) for s in services)     # at fault also where we are answered
+    if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, hash_query(project)
+
+
+def _may_turn_away(service: Service) -> bool:
+    """Its server answers 503 by itself above a limit, which nothing but its own log tells."""
+    return any(word.text.startswith("--limit-concurrency") for word in service.command)
 
 
 def _restarts(service: Service) -> bool:
