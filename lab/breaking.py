@@ -46,8 +46,8 @@ def _applies(lab: Lab, when: str, where: str) -> bool:
     return (str(word).lower() if isinstance(word, bool) else str(word)) in value.split("|")
 
 
-def set_parameters(lab: Lab, changes: Mapping[str, Value]) -> None:
-    """Render the lab's files with other parameters and write those that differ."""
+def set_parameters(lab: Lab, changes: Mapping[str, Value], *, rename: bool = False) -> None:
+    """Render the lab's files with other parameters and write those that differ; with `rename`, as new inodes."""
     images = {key.removeprefix("image_"): str(tag) for key, tag in lab.params.items() if key.startswith("image_")}
     before = render(lab.params, lab.stack).files
     drawn = {**lab.record.extra[DRAWN], **changes}
@@ -59,7 +59,7 @@ def set_parameters(lab: Lab, changes: Mapping[str, Value]) -> None:
     lab.record.parameters.clear()
     lab.record.parameters.update(after_params)
     save(lab.record)
-    write_folder(lab.folder, [entry for entry in changed if not entry.path.startswith("/")])
+    write_folder(lab.folder, [entry for entry in changed if not entry.path.startswith("/")], rename=rename)
     on_disk = [entry for entry in changed if entry.path.startswith("/")]
     if on_disk:
         write_machine(lab.container(), on_disk)
@@ -75,7 +75,7 @@ def _remove_path(lab: Lab, path: str) -> None:
 
 
 def _set(lab: Lab, step: Table) -> None:
-    set_parameters(lab, step["set"])
+    set_parameters(lab, step["set"], rename=bool(step.get("rename")))
 
 
 def _reload(lab: Lab, step: Table) -> None:
@@ -205,7 +205,8 @@ def _address(lab: Lab, step: Table) -> None:
 
 def _see(lab: Lab, step: Table) -> None:
     path = str(step.get("path", "/login"))
-    wait_for(lambda: get(lab.url, path) in step["see"], 30.0, f"{lab.id}: {path} did not answer {step['see']}", lab)
+    wait_for(lambda: get(lab.url, path, host=lab.visit_name) in step["see"], 30.0,
+             f"{lab.id}: {path} did not answer {step['see']}", lab)
 
 
 def _logged(lab: Lab, step: Table) -> None:

@@ -37,9 +37,9 @@ def write_machine(container: str, entries: Iterable[File | Link]) -> None:
     docker("exec", "-i", container, "tar", "-xpmf", "-", "-C", "/", stdin=tar_of(entries, 0.0))
 
 
-def write_folder(folder: Path, entries: Iterable[File | Link]) -> None:
-    """Write files in the lab's folder. In place, as an editor does: a file that a container has mounted stays the same
-    inode."""
+def write_folder(folder: Path, entries: Iterable[File | Link], *, rename: bool = False) -> None:
+    """Write files in the lab's folder. In place: a file that a container has mounted stays the same inode. With
+    `rename` the new bytes come as another file of the same name, as `sed -i` and most editors do it."""
     for entry in entries:
         path = folder / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +47,11 @@ def write_folder(folder: Path, entries: Iterable[File | Link]) -> None:
             path.unlink(missing_ok=True)
             path.symlink_to(entry.target)
             continue
-        path.write_bytes(entry.data)
-        path.chmod(entry.mode)
+        place = path.with_name(f".{path.name}.new") if rename else path
+        place.write_bytes(entry.data)
+        place.chmod(entry.mode)
+        if rename:
+            place.replace(path)
 
 
 def read_file(container: str, path: str) -> bytes | None:

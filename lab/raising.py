@@ -42,7 +42,7 @@ def sites_of(lab: Lab) -> tuple[Site, ...]:
     """What the oracle asks: the office, and the second site where there is one."""
     url, params = lab.url, lab.params
     user, password = str(params["login"]), str(params["password"])
-    sites = [Site(url, user=user, password=password)]
+    sites = [Site(url, host=str(params["visit_name"]), user=user, password=password)]
     if params["second_site"]:
         sites.append(Site(url, host=str(params["second_name"]), user=user, password=password))
     return tuple(sites)

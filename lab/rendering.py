@@ -103,6 +103,7 @@ def _host_places(full: Parameters) -> dict[str, Value]:
         "has_envfile": full["port_place"] == "envfile" or full["env_place"] == "envfile",
         "snippet": f"snippets/{word}.conf",
         "site": site,
+        "site_read": site if full["place"] == "confd" else f"/etc/nginx/sites-enabled/{name}",
         "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
         "second_user": "www-data",
     }
@@ -122,15 +123,17 @@ def _container_places(full: Parameters) -> dict[str, Value]:
         "snippet": f"snippets/{full['word']}.conf",
         "conf_folder": folder,
         "site": site,
+        "site_read": f"/etc/nginx/conf.d/{name}.conf",
         "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
     }
 
 
 def _command(start: str, bind: str, port: str, full: Parameters) -> str:
     workers = f" --workers {full['workers']}" if int(full["workers"]) > 1 else ""
+    options = f" {full['server_options']}" if full["server_options"] else ""
     if full["server"] == "gunicorn":
-        return f"{start} -k uvicorn.workers.UvicornWorker --bind {bind}:{port}{workers} {full['target']}"
-    return f"{start} {full['target']} --host {bind} --port {port}{workers}"
+        return f"{start} -k uvicorn.workers.UvicornWorker --bind {bind}:{port}{workers}{options} {full['target']}"
+    return f"{start} {full['target']} --host {bind} --port {port}{workers}{options}"
 
 
 def load_sql(full: Parameters) -> bytes:

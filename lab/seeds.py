@@ -135,6 +135,9 @@ def _names(dice: random.Random) -> Drawn:
         "second_title": f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
         "second_secret": f"{dice.getrandbits(160):040x}",
         "neighbour": dice.choice(NEIGHBOURS),
+        "visit_name": "",
+        "server_options": "",
+        "server_flags": "",
     }
 
 

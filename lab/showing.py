@@ -74,7 +74,7 @@ def status() -> list[dict[str, Any]]:
         entry: dict[str, Any] = {"id": lab_id, "containers": len(states), "running": states.count("running")}
         if lab_id in kept:
             lab = Lab(kept[lab_id])
-            answer = get(lab.url, "/login", timeout=3.0)
+            answer = get(lab.url, "/login", host=lab.visit_name, timeout=3.0)
             entry |= {"asked": lab.record.asked, "stack": lab.stack, "seed": lab.record.seed, "url": lab.url,
                       "target": lab.target, "answer": answer, "ready": lab.record.ready}
         entries.append(entry)

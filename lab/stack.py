@@ -63,6 +63,11 @@ class Lab:
             self.record.port = int(shown.text.splitlines()[0].rpartition(":")[2])
         return f"http://127.0.0.1:{self.record.port}"
 
+    @property
+    def visit_name(self) -> str:
+        """The name by which visitors ask for the office; empty where its address will do."""
+        return str(self.params["visit_name"])
+
     def service(self, role: Role = "web") -> str:
         """The compose service of a part; on the host stack the machine is all of them."""
         if self.stack == "host":
@@ -101,7 +106,7 @@ class Lab:
 
     def settle(self, seconds: float = SETTLING) -> None:
         """Give the application the time it needs to listen; where it never does, go on after a while."""
-        hosts = ["", *([str(self.params["second_name"])] if self.params["second_site"] else [])]
+        hosts = [self.visit_name, *([str(self.params["second_name"])] if self.params["second_site"] else [])]
         until = time.monotonic() + seconds + float(self.params.get("start_seconds", 0))
         while time.monotonic() < until:
             if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts):

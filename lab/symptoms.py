@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from lab.asking import PATIENCE, REFUSED, SLOW, get
 from lab.errors import NotBroken
@@ -43,7 +43,8 @@ def log_in(lab: Lab) -> str:
     connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10.0)
     body = json.dumps({"user": lab.params["login"], "password": lab.params["password"]})
     try:
-        connection.request("POST", "/api/login", body, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"} | ({"Host": lab.visit_name} if lab.visit_name else {})
+        connection.request("POST", "/api/login", body, headers)
         reply = connection.getresponse()
         reply.read()
         return (reply.getheader("Set-Cookie") or "").split(";")[0]
@@ -55,10 +56,45 @@ def log_in(lab: Lab) -> str:
 
 def ask_round(lab: Lab, symptom: Table, cookie: str) -> Seen:
     """Ask the page as often, and as many at once, as the symptom says."""
-    url, path = lab.url, str(symptom.get("path", "/login"))
+    if symptom.get("post"):
+        return _post_round(lab, symptom)
+    url, path, patience = lab.url, str(symptom.get("path", "/login")), _patience(symptom)
     with ThreadPoolExecutor(int(symptom.get("at_once", 1))) as pool:
-        asked = [pool.submit(get, url, path, cookie=cookie) for _ in range(int(symptom.get("requests", 10)))]
+        asked = [pool.submit(get, url, path, host=lab.visit_name, cookie=cookie, timeout=patience)
+                 for _ in range(int(symptom.get("requests", 10)))]
         return Seen(Counter(answer.result() for answer in asked))
+
+
+def _post_round(lab: Lab, symptom: Table) -> Seen:
+    """The same with the login form, and a note of that many bytes in it."""
+    note = "x" * int(symptom["post"])
+    with ThreadPoolExecutor(int(symptom.get("at_once", 1))) as pool:
+        asked = [pool.submit(send_form, lab, note, _patience(symptom)) for _ in range(int(symptom.get("requests", 10)))]
+        return Seen(Counter(answer.result() for answer in asked))
+
+
+def send_form(lab: Lab, note: str, timeout: float) -> int:
+    """The status that the login form gets."""
+    place = urlsplit(lab.url)
+    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
+    body = urlencode({"user": lab.params["login"], "password": lab.params["password"], "note": note})
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    headers |= {"Host": lab.visit_name} if lab.visit_name else {}
+    try:
+        connection.request("POST", "/api/login", body, headers)
+        reply = connection.getresponse()
+        reply.read()
+    except TimeoutError:
+        return SLOW
+    except (OSError, http.client.HTTPException):
+        return REFUSED
+    finally:
+        connection.close()
+    return reply.status
+
+
+def _patience(symptom: Table) -> float:
+    return float(symptom.get("patience", PATIENCE))
 
 
 def holds(seen: Seen, symptom: Table) -> bool:
@@ -68,6 +104,8 @@ def holds(seen: Seen, symptom: Table) -> bool:
         return sum(number for status, number in seen.statuses.items() if 200 <= status < 400) == total
     if symptom.get("refused"):
         return seen.statuses[REFUSED] == total
+    if symptom.get("silent"):
+        return seen.statuses[SLOW] == total
     return seen.count(symptom["statuses"]) >= float(symptom.get("share", 1.0)) * total
 
 
@@ -77,8 +115,10 @@ def wait_until_seen(lab: Lab, symptom: Table, mark: LogMark, cookie: str) -> See
     until = time.monotonic() + within
     pattern = str(symptom.get("log", ""))
     while True:
-        probe = get(lab.url, str(symptom.get("path", "/login")), cookie=cookie, timeout=PATIENCE)
-        worth_it = symptom.get("healthy") or float(symptom.get("share", 1.0)) < 1 or not 200 <= probe < 400
+        probe = get(lab.url, str(symptom.get("path", "/login")), host=lab.visit_name, cookie=cookie,
+                    timeout=_patience(symptom))
+        partly = symptom.get("healthy") or symptom.get("post") or float(symptom.get("share", 1.0)) < 1
+        worth_it = partly or not 200 <= probe < 400
         seen = ask_round(lab, symptom, cookie) if worth_it else Seen(Counter([probe]))
         logged = not pattern or re.search(pattern, lab.log_since(mark)) is not None
         if logged and holds(seen, symptom):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import field
 
@@ -43,10 +44,12 @@ class Course:
     forbids: Callable[[Finding, Repair], str] | None = None
     made: set[tuple[str | None, str | None, str]] = field(default_factory=set)
     starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
+    changed: float = 0.0                  # when the last round ended, 0 before the first
 
     def look(self) -> Look:
         """Look again, with what a person gave."""
-        return look_at(self.target, self.options.looking, self.inputs)
+        quiet = time.monotonic() - self.changed if self.changed else 0.0
+        return look_at(self.target, self.options.looking, self.inputs, quiet=quiet)
 
     def give(self, key: str, value: str) -> None:
         """An input more: it may complete repairs of what has been seen already."""

@@ -53,11 +53,11 @@ def _load(data: bytes) -> Capture:
     return load_script(data) if is_script_bundle(data) else load(data)
 
 
-def look_at(target: Target, looking: Looking, inputs: Inputs | None = None) -> Look:
-    """One look: what is there now, and what it means."""
+def look_at(target: Target, looking: Looking, inputs: Inputs | None = None, *, quiet: float = 0.0) -> Look:
+    """One look: what is there now, and what it means. `quiet` seconds ago a repair changed something."""
     beside = threading.Thread(target=load_causes, daemon=True)     # their import fills the wait for answers
     beside.start()
-    seen = snapshot(collect(target, observe_options(looking, target.ref)))
+    seen = snapshot(collect(target, replace(observe_options(looking, target.ref), quiet=quiet)))
     beside.join()
     return judged(target.ref, seen, inputs or {})
 

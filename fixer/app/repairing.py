@@ -198,10 +198,12 @@ class _Rounds:
         try:
             run.round(drawn, self._person.tell)
         except (StepFailed, Conflict) as error:
+            course.changed = time.monotonic()
             return self._taken_back(error.message, error.hint)
         except NeedsPerson as error:
             course.current = course.look()
             return self._stopped(error.message, *([error.hint] if error.hint else []))
+        course.changed = time.monotonic()
         settled = settle(course.look, before, finding)
         if settled.verification.better:
             run.commit()
@@ -209,6 +211,7 @@ class _Rounds:
             self._person.tell(f"{finding.cause} is gone")
             return None
         conflicts = run.roll_back().conflicts
+        course.changed = time.monotonic()
         reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
         return self._taken_back(f"not better: {'; '.join(reasons)}", *conflicts)
 

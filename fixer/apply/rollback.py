@@ -16,7 +16,7 @@ from fixer.apply.steps import bring_back_state, bring_into_effect
 from fixer.errors import Conflict, FixerError, Unreachable
 from fixer.model.describe import is_reversible
 from fixer.model.journal import Phase, Record
-from fixer.model.plan import DaemonReload, ReloadNginx, Step, WriteFile
+from fixer.model.plan import ContainerAction, DaemonReload, ReloadNginx, Step, UnitAction, WriteFile
 from fixer.model.record import dataclass
 from fixer.model.step_json import step_from_json
 
@@ -81,6 +81,13 @@ def _remark(journal: Journal, like: Record, note: str = "") -> None:
         journal.note(phase, like, note)
 
 
+def _forgets(step: Step) -> bool:
+    """Whether it made something that ran forget what it held: a reload, a restart."""
+    return isinstance(step, ReloadNginx | DaemonReload) or (
+        isinstance(step, ContainerAction) and step.verb == "restart" and step.was == "running"
+    ) or (isinstance(step, UnitAction) and step.verb == "restart" and step.was_active == "active")
+
+
 @dataclass(slots=True)
 class _Rollback:
     """One round on its way back: state backwards with the files, sweeping, then effects forwards."""
@@ -95,9 +102,9 @@ class _Rollback:
         steps = [(item, step) for item in self.round.intents if (step := self._step_of(item)) is not None]
         self._check_gaps()
         if not any(isinstance(step, WriteFile) for _, step in steps):
-            # No file of ours went in: what nginx or systemd held before stands in no file that could bring it back.
-            reads = [item for item, step in steps if isinstance(step, ReloadNginx | DaemonReload)]
-            self.result.irreversible += [item.intent.describe for item in reads]
+            # No file of ours went in: what was held in memory stands in no file that a reload or restart could bring
+            # back.
+            self.result.irreversible += [i.intent.describe for i, step in steps if _forgets(step)]
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._restore, item, step))

@@ -113,6 +113,29 @@ def edit_spans(place: Place, spans: dict[tuple[int, int], bytes], summary: str) 
     return WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place)
 
 
+def replace_word(data: bytes, start: int, old: str, new: str) -> bytes:
+    """The bytes with a whole word replaced, in the directive in which `start` lies; EditRefused where it is not."""
+    for token in tokenize(data)[0]:
+        if token.end > start and token.kind != "word":
+            break
+        if token.start >= start and token.value == old.encode():
+            return replace_span(data, token.start, token.end, new.encode())
+    raise EditRefused(f"{old} does not stand there as one word")
+
+
+def edit_block(place: Place, at: int, new: bytes, summary: str) -> WriteFile:
+    """One write that adds words at a place between two words; nothing else may read differently afterwards."""
+    edited = place.data[:at] + new + place.data[at:]
+    before, wrong = tokenize(place.data)
+    after, wrong_after = tokenize(edited)
+    added = tokenize(new)[0]
+    index = sum(token.end <= at for token in before)
+    shape = [(t.kind, t.value, t.quote) for t in (*before[:index], *added, *before[index:])]
+    if [(t.kind, t.value, t.quote) for t in after] != shape or len(wrong) != len(wrong_after):
+        raise EditRefused("the edit would change what stands around it")
+    return WriteFile(place.node, place.path, place.data, edited, summary, in_place=place.in_place)
+
+
 def _all_at_once(data: bytes, ordered: list[tuple[tuple[int, int], bytes]]) -> bytes:
     """The same for thousands of spans, with one proof for all: every word but the edited ones stays as it was."""
     if not all(new.lstrip(b":").isdigit() for _, new in ordered):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case
-from fixer.causes.commandwords import edit_word
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, write_variables
+from fixer.causes.optionedit import Option, edit_option
 from fixer.causes.pressure import Pressure
 from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
@@ -63,7 +63,8 @@ def _write(snapshot: Snapshot, service: Service, number: str) -> Written | NoPla
         return NoPlace("it runs with --reload, which allows one worker only")
     option = _option_place(service.command)
     if option is not None:
-        return edit_option(snapshot, service, option, number)
+        word, head = option
+        return edit_option(snapshot, service, Option(word, head, ""), number, "the number of workers")
     if any(_OPTION.match(word) for word in service.argv):
         return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
     if service.runtime not in _READS_VARIABLE:
@@ -86,12 +87,3 @@ def _option_place(command: tuple[ArgPlace, ...]) -> tuple[ArgPlace, str] | None:
         if index + 1 < len(command):
             return command[index + 1], ""
     return None
-
-
-def edit_option(snapshot: Snapshot, service: Service, option: tuple[ArgPlace, str], number: str) -> Written | NoPlace:
-    """Another number in a word of its command, where that is written; `option` is the word and what precedes it."""
-    word, head = option
-    edit = edit_word(snapshot, service, word, head + number, f"{number} in its command")
-    if isinstance(edit, NoPlace) and word.file is None:
-        return NoPlace("the number stands in its command, and that is written nowhere that could be edited")
-    return edit

@@ -45,6 +45,7 @@ _NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
 # what depends on the machine and on who asks, not on what the files say
 _NOT_THE_FILES = (
     "host not found in", "bind() to", "Permission denied", "Address already in use", "still could not bind",
+    "Read-only file system", "No space left on device", "Cannot allocate memory", "Too many open files",
 )
 
 

@@ -1,23 +1,29 @@
-"""nginx itself does not run.
+"""nginx itself does not run, or runs and serves nobody.
 
 What it is
   The reverse proxy was stopped, was never started after the boot, or could not start: its configuration is refused
-  (see nginx-config-invalid), or another process holds its port.
+  (see nginx-config-invalid), another process holds its port, or its container's file system is read-only and leaves it
+  no folder to write to. Or its master is there, but its workers are stopped by a signal, or end again and again.
 
 Why visitors see an error
   Nobody listens on the web port, so the browser says "connection refused"; a load balancer or CDN in front of this
   nginx turns that into its own 502.
 
 How it is told apart
-  There is no master process. Other causes leave nginx running and answering 502 or 504 by itself.
+  There is no master process, or its workers are in state T. Other causes leave nginx running and answering 502 or 504
+  by itself. A worker that ended once and was replaced, and an nginx that runs outside its unit, are advice: pages work.
 
 The repair and its safety
   start-nginx (safe): the configuration is checked first; then its unit or container is started (and enabled at boot
-  where it was not), or, where nobody manages it, the binary itself. Where another process holds the port, nothing is
-  stopped: a person must decide.
+  where it was not), or, where nobody manages it, the binary itself.
+  free-port (disruptive): where another process holds the port, nothing is stopped unless a person names it
+  (`--set stop=NAME`): which of the two is meant, no machine knows.
+  give-nginx-folders (disruptive): a tmpfs in the compose file for the folders that nginx must write to.
+  continue-process (safe): SIGCONT to stopped workers; a container is restarted instead (disruptive).
 
 By hand
   nginx -t; systemctl status nginx; ss -ltnp 'sport = :80'; systemctl enable --now nginx
+  ps -o pid,stat,args -C nginx; kill -CONT PID
 """
 
 from __future__ import annotations
@@ -25,7 +31,9 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.editing import is_explicit
+from fixer.causes.freeing import free_port
 from fixer.causes.logs import lines_of, message
+from fixer.causes.nginx_workers import ended_workers, stopped_workers, unmanaged_master
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -35,6 +43,7 @@ from fixer.causes.reading import (
     log_evidence,
     state_evidence,
 )
+from fixer.causes.readonly import give_folders, read_only_words
 from fixer.causes.starting import reachable_host, start_steps
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
@@ -49,13 +58,14 @@ _NO_HOST = "host not found in upstream"
 
 
 def judge(case: Case) -> Verdict:
-    """For every nginx: is there a master process?"""
+    """For every nginx: is there a master process, and workers that work?"""
     findings: list[Finding] = []
     missing: list[str] = []
     ruled: list[Evidence] = []
     for nginx in case.snapshot.nginxes:
         if nginx.master_pid is not None:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
+            findings += filter(None, (f(case, nginx) for f in (stopped_workers, ended_workers, unmanaged_master)))
         elif _is_hidden(case, nginx):
             missing.append(f"processes of {nginx.node}")
         else:
@@ -76,20 +86,25 @@ def _is_hidden(case: Case, nginx: Nginx) -> bool:
 def _found(case: Case, nginx: Nginx) -> Finding:
     taken = _port_taken(case, nginx)
     nameless = _name_missing(nginx)
+    unwritable = read_only_words(nginx)
+    said = nameless or unwritable
     service = nginx.service
     evidence = (
         Evidence("nginx-process", nginx.node, f"no master process of {nginx.binary or 'nginx'}"),
         *((state_evidence(service),) if service is not None else ()),
         *(listener_evidence(case.snapshot, line) for line in taken[:1]),
-        *((log_evidence(nameless.text, nameless.where),) if nameless is not None else ()),
+        *((log_evidence(said.text, said.where),) if said is not None else ()),
     )
     role: Role = "contributing" if nameless is not None or _first(case, nginx) else "root"
     summary = "nginx does not run"
     if taken:
         port = address_text(taken[0].address, taken[0].port)
         summary += f": another process holds {port}"
+    elif unwritable is not None:
+        summary += ": its container's file system is read-only, and it has no folder to write to"
+    variant = "nginx-port-taken" if taken else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
-        cause=CAUSE.id, variant="nginx-port-taken" if taken else "nginx-stopped", role=role, confidence="certain",
+        cause=CAUSE.id, variant=variant, role=role, confidence="certain",
         summary=summary, detail=(), routes=routes_of(case, nginx), service=None if service is None else service.name,
         node=nginx.node, evidence=evidence, repairs=(_repair(case, nginx, taken),),
     )
@@ -148,12 +163,13 @@ def _gone(case: Case, nginx: Nginx) -> str:
 
 def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if taken:
-        said = listener_evidence(case.snapshot, taken[0])
-        manual = f"{said.text} listens on {said.where}, where nginx must: stop it or move it, then start nginx"
-        return Repair(ID, "manual", "start nginx", (), manual=manual)
+        return free_port(case, taken[0], begin_nginx(case, nginx), "then start nginx")
     if nginx.service is not None and condition(nginx.service) == "masked":
         manual = f"{nginx.service.name} is masked: if nginx is meant to run, unmask it, then start it"
         return Repair(ID, "manual", "start nginx", (), manual=manual)
+    unwritable = read_only_words(nginx)
+    if unwritable is not None:
+        return give_folders(case, nginx, unwritable)
     waited_for = _first(case, nginx)
     if waited_for:
         manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"
@@ -193,7 +209,10 @@ CAUSE = Cause(
     id="nginx-down",
     title="nginx itself does not run",
     family="nginx configuration",
-    variants=("nginx-stopped", "nginx-port-taken"),
+    variants=(
+        "nginx-stopped", "nginx-port-taken", "readonly-rootfs-nginx", "worker-crash", "worker-stopped",
+        "nginx-out-of-memory", "nginx-unmanaged-master",
+    ),
     verdict=judge,
     order=5,
     page=__doc__,

@@ -17,7 +17,8 @@ How it is told apart
 The repair and its safety
   reload-nginx (safe): nginx -t, then a reload; proof is new workers and a page that answers.
   restart-nginx-container (disruptive): only a restart makes a container look at a replaced single file again.
-  A port that another process holds is for a person: nginx -s reload says nothing and does nothing.
+  free-port (disruptive): a port that another process holds is freed only when a person names the holder
+  (`--set stop=NAME`); until then nginx -s reload says nothing and does nothing.
 
 By hand
   nginx -t && nginx -s reload; then look at the workers' pids and at error.log
@@ -29,6 +30,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of, nginx_steps
 from fixer.causes.failing import is_closed
+from fixer.causes.freeing import free_port
 from fixer.causes.nginx_down import listens_of
 from fixer.causes.reading import (
     absent_evidence,
@@ -140,7 +142,8 @@ def _bind_failed(case: Case, trouble: Trouble) -> Finding | None:
     """A reload was tried and could not take effect, since a port that the new files want is taken."""
     nginx = trouble.nginx
     changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else 0.0
-    events = [e for e in _events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at >= changed]
+    # the log knows whole seconds only
+    events = [e for e in _events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at > changed - 1.0]
     mine = set(nginx.worker_pids) | {nginx.master_pid}
     wanted = {listen.port for listen in listens_of(nginx) if listen.port}
     holders = [
@@ -151,13 +154,12 @@ def _bind_failed(case: Case, trouble: Trouble) -> Finding | None:
         return None
     held = listener_evidence(case.snapshot, holders[0])
     where = address_text(holders[0].address, holders[0].port)
-    manual = f"{held.text} holds {where}, which the new configuration listens on: free it, then reload nginx"
     return Finding(
         cause=CAUSE.id, variant="reload-bind-failed", role="root", confidence="certain",
         summary=f"nginx could not take its new configuration: another process holds {where}", detail=(),
         routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(held, Evidence("nginx-log", events[-1].where, events[-1].raw[:300]), _age(case, nginx)),
-        repairs=(Repair(ID, "manual", f"free {where} and reload nginx", (), manual=manual),),
+        repairs=(free_port(case, holders[0], nginx_steps(case.snapshot, nginx), "then reload nginx"),),
     )
 
 

@@ -11,14 +11,17 @@ Why nginx says 504
 How it is told apart
   Requests are being finished (a probe succeeds, its log shows finished requests of the last seconds), while the
   kernel counts more connections on its socket than it has workers, and nginx's log shows several time-outs within the
-  last minute. backend-hung finishes nothing. A single slow page without a queue is another matter (a time limit that
-  is too short for it).
+  last minute. backend-hung finishes nothing. A single slow page without a queue is timeout-too-short. A full pool of
+  threads shows more than 40 of them and more than 40 connections, while pages that need no thread answer at once. A
+  limit shows itself: "Exceeded concurrency limit" in the server's log, or max_conns in the upstream block and "no live
+  upstreams" while its servers answer.
 
 The repair and its safety
   add-workers (disruptive): more worker processes, written where the number is set already: the option --workers, or
   WEB_CONCURRENCY in the place that feeds the service its variables (uvicorn and gunicorn read it); then a restart.
   The number is computed from what waits now; `--set workers=N` overrides it. A longer time limit is never offered:
   it makes visitors wait longer and serves none of them more.
+  raise-concurrency-limit (disruptive), raise-max-conns (safe): eight times the limit, or what a person says.
 
 By hand
   ss -ltn 'sport = :PORT'                     Recv-Q: how many wait?
@@ -34,6 +37,7 @@ from fixer.causes.more_workers import add_workers
 from fixer.causes.pressure import Pressure, is_paused, pressure_evidence, pressures
 from fixer.causes.reading import config_evidence, state_evidence
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.causes.turned_away import full_pools, shed_requests, used_up_connections
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 
@@ -58,6 +62,11 @@ def judge(case: Case) -> Verdict:
             shown += pressure_evidence(pressure)
         else:
             findings.setdefault(pressure.service.id, _found(case, pressure, pressure.service.workers.value))
+    for outcome in (*shed_requests(case), *used_up_connections(case), *full_pools(case)):
+        if isinstance(outcome, str):
+            lacking.append(outcome)
+        else:
+            findings.setdefault(f"{outcome.variant} {outcome.node} {outcome.service or outcome.routes}", outcome)
     return conclude(findings.values(), lacking, shown)
 
 
@@ -88,7 +97,7 @@ CAUSE = Cause(
     id="overload-saturated",
     title="more requests than the backend's workers finish in time",
     family="overload, comes and goes",
-    variants=("single-worker-overload", "threadpool-exhausted"),
+    variants=("single-worker-overload", "threadpool-exhausted", "limit-concurrency-503", "max-conns-reached"),
     verdict=judge,
     order=35,
     page=__doc__,

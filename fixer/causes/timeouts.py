@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, write_variables
-from fixer.causes.more_workers import edit_option
+from fixer.causes.optionedit import Option, edit_option
 from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.regex import regex
@@ -56,5 +56,6 @@ def _write(snapshot: Snapshot, service: Service, seconds: str) -> Written | NoPl
         return NoPlace(f"{service.runtime or 'its server'} has no such option")
     found = _place(service.command)
     if found is not None:
-        return edit_option(snapshot, service, found, seconds)
+        word, head = found
+        return edit_option(snapshot, service, Option(word, head, ""), seconds, "its time limit")
     return write_variables(snapshot, service, {"GUNICORN_CMD_ARGS": f"--timeout={seconds}"})

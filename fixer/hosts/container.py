@@ -48,7 +48,7 @@ class ContainerAsker:
         self._container = dockercli.name_of(item)
         self._id = str(item.get("Id", ""))
         self._item = item
-        self._sh = ShAsker(name, self.kind, self._shell)
+        self._sh = ShAsker(name, self.kind, self._shell, whole=True)
         self._shellless = False
 
     def clock(self) -> NodeClock:

@@ -20,12 +20,13 @@ Shell = Callable[[bytes, float], CommandResult]
 
 
 class ShAsker:
-    """A node behind a shell."""
+    """A node behind a shell. With `whole`, a round that broke off is no answer: half a folder looks like a folder."""
 
-    def __init__(self, name: str, kind: NodeKind, shell: Shell) -> None:
+    def __init__(self, name: str, kind: NodeKind, shell: Shell, *, whole: bool = False) -> None:
         self.name = name
         self.kind = kind
         self._shell = shell
+        self._whole = whole
         self._clock: NodeClock | None = None
 
     def clock(self) -> NodeClock:
@@ -44,6 +45,8 @@ class ShAsker:
         output = RoundOutput(asked, result.stdout)
         if not output.began:
             raise Unreachable(*explain(self.name, result))
+        if self._whole and not output.ended and not result.timed_out and not result.truncated:
+            raise Unreachable(f"{self.name} ended while it was asked")
         self._clock = output.clock(started)
         answers = output.answers()
         late = Answer("timeout" if result.timed_out else "failed", message="the node did not finish answering")

@@ -120,6 +120,17 @@ class ConfigProblem:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerBlock:
+    """One `server`, in configuration order. `span` is the word itself; `names_span` is empty and lies just before the
+    `;` of its last server_name, where another name can be written (None without a server_name)."""
+
+    listens: tuple[Listen, ...]
+    names: tuple[str, ...]
+    span: Span
+    names_span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
 class NginxConfig:
     """The effective configuration below one main file."""
 
@@ -135,3 +146,4 @@ class NginxConfig:
     user: str
     worker_processes: str
     server_names: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    servers: tuple[ServerBlock, ...] = ()

@@ -50,6 +50,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "ConditionTimestampMonotonic",
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
     "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre", "Listen",
+    "LimitNOFILESoft", "CPUQuotaPerSecUSec",
 )
 
 

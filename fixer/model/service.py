@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.facts import Evidence, Fact
+from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.record import dataclass
 
 Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
@@ -74,6 +74,8 @@ class Unit:
     control_group: str = ""
     pre: tuple[PreCommand, ...] = ()
     listen: tuple[str, ...] = ()            # a socket unit's addresses, as `systemctl show` names them
+    nofile_limit: int = 0                   # LimitNOFILE (soft), 0 where not told
+    cpu_limit: float = 0.0                  # CPUQuota as a number of CPUs, 0 where nothing limits it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,9 @@ class Container:
     working_dir: str = ""
     memory_max: int = 0                                      # bytes; 0 where there is no limit
     pids_max: int = 0
+    read_only: bool = False
+    cpu_limit: float = 0.0                # CPUs it may use, 0 where nothing limits it
+    nofile_limit: int = 0                 # open files of a process, 0 where the engine's default holds
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""
@@ -227,6 +232,21 @@ class EnvSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting of a service besides command and variables, as its compose file gives it, and where.
+
+    `start`/`end` is the byte span of the value in `file`, None where it cannot be edited there.
+    """
+
+    key: str
+    value: str
+    file: str
+    line: int
+    start: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What runs, or should run, behind a route: its manager's view, its processes, its sockets, its log.
 
@@ -266,6 +286,9 @@ class Service:
     unit_values: tuple[UnitValue, ...] = ()
     entry: ArgPlace | None = None
     socket: Unit | None = None           # the socket unit that starts it, where one does
+    compose_settings: tuple[Setting, ...] = ()
+    throttled: Fact[tuple[int, int]] = Unknown("not asked")   # (periods held back by its CPU quota, all periods)
+    setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
 
     @property
     def running(self) -> bool:

@@ -21,6 +21,7 @@ from fixer.model.service import (
     PreCommand,
     Program,
     Service,
+    Setting,
     Unit,
     UnitSetting,
     UnitValue,
@@ -30,7 +31,8 @@ from fixer.model.target import NodeKind, TargetRef
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
     "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill", "Policy", "PreCommand",
-    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Snapshot", "Unit", "UnitSetting", "UnitValue",
+    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot", "Unit",
+    "UnitSetting", "UnitValue",
 ]
 
 
@@ -269,6 +271,7 @@ class Snapshot:
     engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
     learned: tuple[Learned, ...] = ()
     kernels: tuple[KernelLog, ...] = ()
+    quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
 
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""

@@ -56,6 +56,7 @@ def _read(files: Mapping[str, bytes], main: str, prefix: str) -> NginxConfig:
         user=_value(nodes, b"user", ""),
         worker_processes=_value(nodes, b"worker_processes", "1"),
         server_names=tuple(enumerate(routes.server_names)),
+        servers=tuple(routes.servers),
     )
 
 

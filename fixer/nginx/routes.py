@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, cast
 
-from fixer.model.nginxconf import Listen, PassKind, Route, StaticLocation
+from fixer.model.nginxconf import Listen, PassKind, Route, ServerBlock, Span, StaticLocation
 from fixer.nginx.address import parse_duration, text_of
 from fixer.nginx.effective import Effective, Node, word_span
 from fixer.nginx.listen import Listens, server_names
@@ -52,6 +52,15 @@ class _Draft(NamedTuple):
     level: _Level
 
 
+def _names_end(block: list[Node]) -> Span | None:
+    """Just before the `;` of the last server_name."""
+    last = next((node for node in reversed(block) if node.name == b"server_name" and node.args), None)
+    if last is None:
+        return None
+    at = last.start + len(last.tree.data[last.start : last.stop].rstrip())
+    return Span(last.tree.file, last.tree.line(at), at, at)
+
+
 class Routes:
     """Walks the http block and collects routes and static locations in the order of the configuration."""
 
@@ -63,6 +72,7 @@ class Routes:
         self._drafts: list[_Draft] = []
         self.statics: list[StaticLocation] = []
         self.server_names: list[tuple[str, ...]] = []
+        self.servers: list[ServerBlock] = []
 
     def read_http(self, block: list[Node]) -> None:
         """Read one `http` block: first what servers refer to, then the servers."""
@@ -90,6 +100,7 @@ class Routes:
         returns = any(child.name == b"return" for child in block)
         server = _Server(len(self.server_names), listens, names, scheme, Locations(), returns)
         self.server_names.append(names)
+        self.servers.append(ServerBlock(listens, names, word_span(node, 0), _names_end(block)))
         level = top._replace(
             timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
             place=server.locations.root,

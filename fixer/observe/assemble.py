@@ -55,6 +55,7 @@ def snapshot(capture: Capture) -> Snapshot:
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
+        quiet=options.quiet,
     )
 
 

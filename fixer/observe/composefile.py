@@ -9,8 +9,9 @@ from functools import partial
 
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
-from fixer.model.snapshot import Container, EnvSlot, UnitSetting
+from fixer.model.snapshot import Container, EnvSlot, Setting, UnitSetting
 from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
+from fixer.observe.composesettings import setting_slot, settings_in
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.memo import remembered
 from fixer.observe.places import env_file_slot
@@ -31,6 +32,8 @@ class ComposeService:
     reads: tuple[str, ...]
     said: Evidence
     limits: tuple[UnitSetting, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    setting_slot: EnvSlot | None = None
 
 
 _LIMITS = (
@@ -77,8 +80,12 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     follow = Follow(engine.contents(), "/")
     command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
     slots = tuple(_slots(files, tuple(listed), container, engine))
-    return ComposeService(tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said,
-                          tuple(_limits(files)))
+    settings = {s.key: s for file in files for s in settings_in(file.service, file.path, file.data)}
+    last = files[-1]
+    return ComposeService(
+        tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
+        tuple(settings.values()), setting_slot(last.service, last.path, last.data),
+    )
 
 
 def _limits(files: list[_File]) -> Iterator[UnitSetting]:

@@ -84,7 +84,22 @@ def _container(item: Mapping[str, Json]) -> Container:
         bridges=tuple(_bridges(item)),
         security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
         working_dir=text(item, "Config", "WorkingDir"),
+        read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
     )
+
+
+def _cpus(item: Json) -> float:
+    """`--cpus`, or a quota within a period of 100 ms."""
+    nano, quota = number(item, "HostConfig", "NanoCpus"), number(item, "HostConfig", "CpuQuota")
+    if nano > 0:
+        return nano / 1e9
+    return quota / (number(item, "HostConfig", "CpuPeriod") or 100_000) if quota > 0 else 0.0
+
+
+def _nofile(item: Json) -> int:
+    limits = get(item, "HostConfig", "Ulimits")
+    named = [u for u in limits if text(u, "Name") == "nofile"] if isinstance(limits, list) else []
+    return number(named[0], "Soft") if named else 0
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

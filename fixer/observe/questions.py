@@ -41,6 +41,8 @@ from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sources import source_queries
 from fixer.observe.supervisord import log_paths
 from fixer.observe.supervisord import questions as supervised
+from fixer.observe.temps import temp_folders
+from fixer.observe.throttling import is_limited, throttling_paths
 from fixer.observe.told import told_by_unit
 from fixer.observe.units import packaged, startable
 from fixer.observe.unitsettings import asked_paths
@@ -54,6 +56,7 @@ OF_SYSTEMD = ("systemd-", "getty", "console-getty", "container-getty", "serial-g
 MOST_PROGRAMS = 4
 _STOPPED = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
 _STOPPED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
+MOST_TEMPS = 4
 MOST_HOST_FILES = 60
 TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
 
@@ -116,6 +119,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
         yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
     if is_in_doubt(site.place, site.config, site.view):
         yield test_query(site.place)
+    yield from (ReadFile(path, 1) for path in temp_folders(site)[:MOST_TEMPS])
     for address in site.addresses:
         name = needs_resolving(address.server, site.view)
         if name is not None:
@@ -200,21 +204,19 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     troubled = any(_is_troubled(site, options, views, containers) for site in sites)
     journals = 0
     for service in sorted(services, key=lambda s: (s.running, s.id)):
-        at_fault = service.is_app_server and (troubled or not service.running or _restarts(service))
+        at_fault = service.is_app_server and (
+            troubled or not service.running or _restarts(service) or _may_turn_away(service))
+        if service.is_app_server and service.node in views:
+            yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
         stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue
         yield from _sockets_of(service)
-        if service.program is not None:
-            for query in log_paths(service, views[service.node]):
-                yield service.node, query
-        elif service.unit is not None and journals < MOST_JOURNALS:
+        if service.program is None and service.unit is not None:
             journals += 1
-            yield service.node, journal_query(service.unit.name)
-        elif service.container is not None and ENGINE in views:
-            yield ENGINE, logs_query(service.container)
-        elif service.unit is None and service.container is None and service.pids:
-            yield service.node, stdout_query(service.pids[0])
+            if journals > MOST_JOURNALS:
+                continue
+        yield from _log_of(service, views)
     for site in sites:
         if _is_blocked(site, options, views, containers):
             policy = policy_queries(worker.pid for worker in site.place.workers)
@@ -224,8 +226,22 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     if troubled:
         yield from _kernel_logs(services, views)
     project = project_of(sites, containers)
-    if troubled and project and ENGINE in views:
+    limited = any(_may_turn_away(s) or is_limited(s) for s in services)     # at fault also where we are answered
+    if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, hash_query(project)
+
+
+def _log_of(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
+    """Where its manager, or the program itself, says what happened."""
+    if service.program is not None:
+        yield from ((service.node, query) for query in log_paths(service, views[service.node]))
+    elif service.unit is not None:
+        yield service.node, journal_query(service.unit.name)
+    elif service.container is not None:
+        if ENGINE in views:
+            yield ENGINE, logs_query(service.container)
+    elif service.pids:
+        yield service.node, stdout_query(service.pids[0])
 
 
 def _sockets_of(service: Service) -> Iterator[tuple[str, Query]]:
@@ -242,6 +258,11 @@ def _kernel_logs(services: tuple[Service, ...], views: Mapping[str, View]) -> It
     if suspects and ENGINE in views:
         yield ENGINE, KERNEL_LOG
         yield ENGINE, UPTIME
+
+
+def _may_turn_away(service: Service) -> bool:
+    """Its server answers 503 by itself above a limit, which nothing but its own log tells."""
+    return any(word.text.startswith("--limit-concurrency") for word in service.command)
 
 
 def _restarts(service: Service) -> bool:

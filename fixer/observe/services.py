@@ -18,6 +18,7 @@ from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.supervisord import is_supervisord, program_services
+from fixer.observe.throttling import is_limited, throttling_of
 from fixer.observe.told import Told, told_by_process, told_by_unit
 from fixer.observe.toldbindings import told_bindings
 from fixer.observe.unitsettings import settings_of
@@ -42,6 +43,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     for container in containers:
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))
+    found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if is_limited(s) else s for s in found]
     return tuple(_unique(found))
 
 

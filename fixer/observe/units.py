@@ -89,6 +89,7 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         memory_max=_limit(b.get("MemoryMax")) or _limit(b.get("MemoryLimit")), tasks_max=_limit(b.get("TasksMax")),
         control_group=b.get("ControlGroup", ""), listen=tuple(_listened(b.get("Listen", ""))),
         pre=tuple(_pre_commands(b.get("ExecStartPre", ""))),
+        nofile_limit=_int(b.get("LimitNOFILESoft")), cpu_limit=_cpus(b.get("CPUQuotaPerSecUSec", "")),
     )
 
 
@@ -100,6 +101,12 @@ def _limit(text: str | None) -> int:
     """A limit, 0 where there is none (`infinity`, or the largest number there is)."""
     number = _int(text)
     return number if number < 1 << 62 else 0
+
+
+def _cpus(text: str) -> float:
+    """`500ms` a second are half a CPU; `infinity` is no limit."""
+    share = timespan(text)
+    return 0.0 if share == float("inf") else share
 
 
 def _stamp(text: str | None, boot: float) -> float:

@@ -27,9 +27,10 @@ class Browser:
         """GET without following redirects."""
         return self._ask("GET", path, params=query)
 
-    def log_in(self, password: str | None = None) -> Answer:
-        """Send the form of the login page; the session cookie stays in the browser."""
+    def log_in(self, password: str | None = None, note: str = "") -> Answer:
+        """Send the form of the login page, with a note of any length; the session cookie stays in the browser."""
         form = {"user": self.site.user, "password": self.site.password if password is None else password}
+        form |= {"note": note} if note else {}
         return self._ask("POST", self.site.post, data=form)
 
     def _ask(self, method: str, path: str, *, params: Mapping[str, str] | None = None,

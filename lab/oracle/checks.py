@@ -14,6 +14,7 @@ from lab.oracle.site import Answer, Baseline, Site
 from lab.oracle.verdict import Check
 
 ROUNDS = 8          # a session must hold on this many new connections: several workers get a turn
+LONG_FORM = 65536   # bytes of a form that nginx does not hold in memory
 CONCURRENT = 24     # requests of the crowd
 CROWD = 8           # of them at once
 
@@ -86,7 +87,8 @@ def check_session(site: Site, baseline: Baseline) -> list[Check]:
     entered = browser.log_in()
     if not browser.cookies:
         return [Check("log in", False, f"{entered.what}, no session cookie")]
-    checks = [compare("log in", entered, baseline, site.post)]
+    checks = [compare("log in", entered, baseline, site.post),
+              compare("long form", Browser(site).log_in(note="x" * LONG_FORM), baseline, site.post)]
     for name, path in (("protected page", site.protected), ("session holds across workers", site.identity)):
         with ThreadPoolExecutor(ROUNDS) as pool:
             answers = list(pool.map(browser.get, [path] * ROUNDS))

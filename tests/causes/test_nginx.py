@@ -10,7 +10,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginxconf import ConfigProblem
-from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, StartNginx, UnitAction, WriteFile
+from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -88,11 +88,6 @@ def test_down_for_a_person() -> None:
     assert finding_of(diagnose(masked.snapshot()), DOWN).repairs[0].risk == "manual"
     supervised = service("nginx", 80, None, unit=None, manager="supervisord", is_app_server=False)
     assert finding_of(diagnose(no_nginx(service=supervised).snapshot()), DOWN).repairs[0].risk == "manual"
-    taken = no_nginx()
-    taken.listeners.append(listener(80, 700, "0.0.0.0"))
-    taken.processes.append(process(700, "apache2"))
-    found = finding_of(diagnose(taken.snapshot()), DOWN)
-    assert found.variant == "nginx-port-taken" and "apache2" in found.repairs[0].manual
 
 
 def test_down_because_a_backends_name_is_gone_comes_after_the_backend() -> None:
@@ -254,7 +249,9 @@ def test_a_reload_that_could_not_bind() -> None:
     scene.logs("bind() to 0.0.0.0:80 failed (98: Address already in use)", 98, "", ago=30)
     scene.events[-1] = replace(scene.events[-1], level="emerg")
     found = finding_of(diagnose(scene.snapshot()), OLD)
-    assert found.variant == "reload-bind-failed" and found.repairs[0].risk == "manual"
+    assert found.variant == "reload-bind-failed" and found.repairs[0].risk == "disruptive" and not found.repairs[0].steps
+    end, check, reload = finding_of(diagnose(scene.snapshot(), {"stop": "apache2"}), OLD).repairs[0].steps
+    assert isinstance(end, SignalProcess) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
 
 
 def test_a_mount_whose_file_was_replaced() -> None:

@@ -120,6 +120,9 @@ def test_a_file_in_the_folder_stays_the_same_inode(tmp_path: Path) -> None:
     write_folder(tmp_path, [File("a/site.conf", b"two"), Link("a/link", "site.conf")])
     assert (tmp_path / "a/site.conf").stat().st_ino == inode
     assert (tmp_path / "a/link").read_bytes() == b"two"
+    write_folder(tmp_path, [File("a/site.conf", b"three")], rename=True)
+    assert (tmp_path / "a/site.conf").stat().st_ino != inode
+    assert [path.name for path in sorted((tmp_path / "a").iterdir())] == ["link", "site.conf"]
 
 
 def test_parameters_are_json() -> None:

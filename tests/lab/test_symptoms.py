@@ -7,11 +7,13 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
 
 import pytest
 
 from lab.asking import REFUSED, SLOW, get
-from lab.symptoms import Seen, holds
+from lab.stack import Lab
+from lab.symptoms import Seen, ask_round, holds, send_form
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -20,6 +22,12 @@ class Answers(BaseHTTPRequestHandler):
             self.server.shutdown_asked.wait(5)  # type: ignore[attr-defined]
             return
         self.send_response(int(self.path.lstrip("/")))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(500 if len(body) > 1000 else 303 if self.headers["Host"] == "www.example" else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -53,6 +61,25 @@ def test_a_port_that_refuses_or_hangs_up() -> None:
         assert get(f"http://127.0.0.1:{free.getsockname()[1]}", "/") == REFUSED
 
 
+class Asked:
+    """As much of a lab as asking it needs."""
+
+    def __init__(self, url: str, name: str = "") -> None:
+        self.url, self.visit_name, self.params = url, name, {"login": "ada", "password": "x"}
+
+
+def test_the_login_form_with_a_long_note(url: str) -> None:
+    assert send_form(cast("Lab", Asked(url)), "", 5.0) == 200
+    assert send_form(cast("Lab", Asked(url, "www.example")), "", 5.0) == 303
+    long = ask_round(cast("Lab", Asked(url)), {"post": 4096, "requests": 3, "at_once": 2}, "")
+    assert long.statuses == Counter({500: 3})
+    assert ask_round(cast("Lab", Asked(url)), {"path": "/slow", "patience": 0.2, "requests": 2, "at_once": 2}, "").count(
+        [SLOW]) == 2
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert send_form(cast("Lab", Asked(f"http://127.0.0.1:{free.getsockname()[1]}")), "x", 1.0) == REFUSED
+
+
 def seen(**counts: int) -> Seen:
     return Seen(Counter({int(status.lstrip("s")): number for status, number in counts.items()}))
 
@@ -65,6 +92,8 @@ def seen(**counts: int) -> Seen:
     (seen(s504=19, s200=31), {"statuses": [504], "share": 0.4}, False),
     (seen(s0=10), {"refused": True}, True),
     (seen(s0=9, s502=1), {"refused": True}, False),
+    (Seen(Counter({SLOW: 4})), {"silent": True}, True),
+    (Seen(Counter({SLOW: 3, 504: 1})), {"silent": True}, False),
     (seen(s200=9, s303=1), {"healthy": True}, True),
     (seen(s200=9, s502=1), {"healthy": True}, False),
 ])

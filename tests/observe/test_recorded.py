@@ -169,6 +169,6 @@ def test_nginxs_files_in_a_mount_are_known_on_the_host_too(project: Snapshot) ->
 
 
 def test_options_go_with_the_capture() -> None:
-    options = ObserveOptions(probe=False, url="http://x/", wait=7.5, repeat=3)
+    options = ObserveOptions(probe=False, url="http://x/", wait=7.5, repeat=3, quiet=4.5)
     assert options_from(options.pairs()) == options and options.timeout == 7.5
     assert options_from([("wait", "soon")]) == ObserveOptions()

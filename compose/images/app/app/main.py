@@ -8,6 +8,7 @@ from html import escape
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -17,6 +18,7 @@ from app import settings
 COOKIE = "session"
 LIFETIME = 12 * 3600
 LONGEST_REPORT = 30.0
+ROWS = 4000
 
 
 def sign(text: str) -> str:
@@ -95,6 +97,12 @@ async def report(request: Request) -> Response:
         time.sleep(seconds)  # a database driver that waits inside the event loop
     elif how == "compute":
         compute(seconds)
+    elif how == "rows":
+        await asyncio.sleep(seconds)
+        for _ in range(ROWS):
+            hashlib.sha256(b"row" * 4096).digest()
+    elif how == "thread":
+        await run_in_threadpool(time.sleep, seconds)  # a handler that is not async
     else:
         await asyncio.sleep(seconds)
     nonce = request.query_params.get("nonce", "")

@@ -1,0 +1,139 @@
+"""More connections knock than the backend's queue holds: the kernel turns the rest away before anybody sees them.
+
+What it is
+  A listening socket has a queue of connections that nobody has accepted yet (--backlog, listen()). With a queue of a
+  few and workers that are busy for a moment, a burst of visitors does not fit.
+
+Why nginx says 504, or 502
+  Over TCP the kernel drops what does not fit; the try is repeated after a second, and nginx gives up meanwhile:
+  `upstream timed out (110: Connection timed out) while connecting to upstream`, 504. Over a unix socket it says so at
+  once: `connect() to unix:… failed (11: Resource temporarily unavailable)`, 502.
+
+How it is told apart
+  The backend works and its command sets a queue of a few; several connects time out within a minute while others
+  succeed. errno 11 on a unix socket means nothing else. firewall-drop lets nobody through; backend-hung and
+  overload-saturated time out while reading the answer.
+
+The repair and its safety
+  raise-backlog (disruptive): another --backlog in the service's command, 2048 unless `--set backlog=N` says
+  otherwise, then a restart. net.core.somaxconn bounds it (4096 on today's kernels).
+
+By hand
+  ss -ltn 'sport = :PORT'          Recv-Q above Send-Q: the queue is full
+  nstat -az TcpExtListenDrops
+"""
+
+from __future__ import annotations
+
+from fixer.causes.backend_hung import stopped_processes
+from fixer.causes.base import Cause, conclude
+from fixer.causes.bylocation import fresh_by_route
+from fixer.causes.case import Case, Trouble
+from fixer.causes.editing import NoPlace
+from fixer.causes.failing import Judged, is_closed
+from fixer.causes.optionedit import Option, edit_option, find_option
+from fixer.causes.pressure import Pressure, is_paused
+from fixer.causes.reading import config_evidence, endpoint_text, listener_at, processes_of, state_evidence
+from fixer.causes.starting import begin_steps
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
+
+SEVERAL = 3
+SMALL = 64           # a queue above that is no reason by itself
+USUAL = "2048"
+_OPTION = "--backlog"
+
+
+def judge(case: Case) -> Verdict:
+    """For every route with several failed connects lately: is its backend's queue short, or said to be full?"""
+    findings: dict[str, Finding] = {}
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    missing: list[str] = []
+    for nginx in case.snapshot.nginxes:
+        for judged, events in fresh_by_route(case, nginx, _is_turned_away).values():
+            if len(events) < SEVERAL:
+                continue
+            for endpoint in case.snapshot.endpoints:
+                if endpoint.id in judged.facts.endpoints and not endpoint.down:
+                    outcome = _judge(case, nginx, judged, endpoint, events)
+                    if isinstance(outcome, Finding):
+                        findings.setdefault(f"{outcome.node}/{outcome.service}", outcome)
+                    elif isinstance(outcome, str):
+                        missing.append(outcome)
+                    else:
+                        ruled.append(outcome)
+    return conclude(findings.values(), missing, ruled)
+
+
+def _is_turned_away(event: ErrorEvent) -> bool:
+    if not event.phase.startswith("connecting to upstream"):
+        return False
+    return (event.errno == 110 and "timed out" in event.message) or (event.errno == 11 and "unix:" in event.message)
+
+
+def _judge(
+    case: Case, nginx: Nginx, judged: Judged, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
+) -> Finding | str | Evidence:
+    shown = Evidence("nginx-log", events[-1].where, f"{len(events)} times within a minute: {events[-1].raw[:300]}")
+    service = case.service(endpoint.service or endpoint.holder)
+    if service is None or not service.running or is_paused(service) or is_closed(endpoint) is True:
+        return shown
+    processes = processes_of(case.snapshot, service.node, service.pids)
+    trouble = Trouble(nginx, (endpoint,), (judged.facts,), (judged,))
+    if stopped_processes(Pressure(trouble, service, processes, 0, 0, events, None, ())):
+        return shown
+    option = find_option(service, _OPTION)
+    if option is not None and int(option.value) <= SMALL:
+        return _found(case, trouble, service, (option, shown))
+    if endpoint.unix is not None:
+        return f"why {service.name} does not accept on {endpoint_text(endpoint)}: nothing sets its queue"
+    return shown
+
+
+def _found(case: Case, trouble: Trouble, service: Service, seen: tuple[Option, Evidence]) -> Finding:
+    endpoint, (option, line) = trouble.endpoint, seen
+    held = listener_at(endpoint)
+    full = held is not None and held.queued >= int(option.value)
+    place = f"{option.word.file}:{option.word.line}" if option.word.file else service.name
+    queue = () if held is None else (
+        Evidence("socket", f"socket {endpoint_text(endpoint)}", f"{held.queued} connections wait to be accepted"),)
+    unix = endpoint.unix is not None
+    return Finding(
+        cause=CAUSE.id, variant="unix-backlog-full" if unix else "accept-queue-full", role="root",
+        confidence="certain" if full or unix else "likely",
+        summary=(
+            f"{service.name} lets {option.value} connections wait ({_OPTION}), and more knock at once: nginx could not "
+            "connect several times within a minute"
+        ),
+        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=(line, Evidence("process", place, f"{_OPTION} {option.value}"), *queue, state_evidence(service),
+                  config_evidence(case.snapshot, trouble.nginx, endpoint)),
+        repairs=(_repair(case, service, endpoint, option),),
+        explains=("overload-saturated", "timeout-too-short", "nginx-not-reloaded", "firewall-drop"),
+    )
+
+
+def _repair(case: Case, service: Service, endpoint: Endpoint, option: Option) -> Repair:
+    need = Need("backlog", "value", f"how many connections of {service.name} may wait, now {option.value}",
+                default=USUAL, pattern="[1-9][0-9]{1,4}")
+    chosen = case.inputs.get(need.key, USUAL)
+    written = edit_option(case.snapshot, service, option, chosen, _OPTION)
+    begin = begin_steps(case.snapshot, service, endpoint)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
+        manual = f"start {service.name} with {_OPTION} {chosen} instead of {option.value}, or without it: {why}"
+        return Repair("raise-backlog", "manual", f"raise {_OPTION}", (), (need,), manual)
+    summary = f"{_OPTION} {chosen} instead of {option.value}, set in {written.where}, then restart {service.name}"
+    return Repair("raise-backlog", "disruptive", summary, (*written.steps, *begin), (need,))
+
+
+CAUSE = Cause(
+    id="backlog-full",
+    title="the backend's queue of connections is too short",
+    family="overload, comes and goes",
+    variants=("accept-queue-full", "unix-backlog-full"),
+    verdict=judge,
+    order=34,
+    page=__doc__,
+)

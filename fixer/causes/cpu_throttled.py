@@ -1,0 +1,138 @@
+"""The backend may use so little CPU that it cannot keep up: its manager holds it back, however idle the machine is.
+
+What it is
+  A quota (CPUQuota in the unit, cpus in the compose file) was meant for a small helper and holds for the application.
+  In each tenth of a second it may work for a few milliseconds, then the kernel lets it wait.
+
+Why nginx says 504, or 502
+  Every answer takes many times as long; with a few visitors the queue never empties: `upstream timed out (110) while
+  reading response header`. After a restart it takes minutes until it listens: `connect() failed (111)`.
+
+How it is told apart
+  The quota stands in the unit or container, and the kernel counts the periods in which it held the service back
+  (nr_throttled of cpu.stat): a quarter of them or more, fewer where it may use less than a quarter of a CPU.
+  overload-saturated and backend-hung look the same from nginx, and more workers would not help here: they share the
+  quota.
+
+The repair and its safety
+  raise-cpu-quota (disruptive): another value in a drop-in of the unit or in the compose file, then a restart: one
+  whole CPU, or twice what it has, unless `--set cpu=…` says otherwise.
+
+By hand
+  cat /sys/fs/cgroup/…/cpu.stat; systemctl show UNIT -p CPUQuotaPerSecUSec; docker inspect -f
+  '{{.HostConfig.NanoCpus}}' C
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.bylocation import fresh_by_route
+from fixer.causes.case import Case, Trouble
+from fixer.causes.ceilings import Ceiling, raise_ceiling
+from fixer.causes.reading import config_evidence, listener_at, state_evidence
+from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Endpoint, Service
+
+MANY = 0.25          # of the periods; one that is held back through several of them is counted once
+SOME = 0.03          # enough for a service that may use less than a quarter of a CPU
+LITTLE = 0.25        # of a CPU
+OFTEN = 10           # times that it was held back
+FEW = 20             # periods that say nothing yet
+SEVERAL = 3          # time-outs within a minute
+_KEY = "cpu"
+
+
+def judge(case: Case) -> Verdict:
+    """For every service with a quota behind a route that suffers: does the kernel hold it back?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in (*case.troubles, *_late(case)):
+        service = case.service(trouble.endpoint.service or trouble.endpoint.holder)
+        if service is None or not service.running:
+            continue
+        limit = limit_of(service)
+        if limit == 0.0:
+            ruled.append(state_evidence(service))
+        elif isinstance(service.throttled, Unknown):
+            missing.append(f"how often {service.name} is held back by its CPU quota: {service.throttled.reason}")
+        elif not _is_held_back(service.throttled.value, SOME if limit < LITTLE else MANY):
+            ruled += service.throttled.evidence
+        else:
+            findings.setdefault(service.id, _found(case, trouble, service, limit))
+    return conclude(findings.values(), missing, ruled)
+
+
+def _is_held_back(counts: tuple[int, int], share: float) -> bool:
+    held, periods = counts
+    return periods >= FEW and held >= OFTEN and held >= share * periods
+
+
+def limit_of(service: Service) -> float:
+    """The CPUs that its manager lets it use, 0 where nothing limits it."""
+    if service.unit is not None:
+        return service.unit.cpu_limit
+    return service.container.cpu_limit if service.container is not None else 0.0
+
+
+def _late(case: Case) -> list[Trouble]:
+    """Addresses of routes that answered us, and timed out for several visitors within a minute."""
+    found = []
+    for nginx in case.snapshot.nginxes:
+        for judged, events in fresh_by_route(case, nginx, is_read_timeout).values():
+            if len(events) >= SEVERAL:
+                ends: tuple[Endpoint, ...] = tuple(
+                    e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
+                found += [Trouble(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
+    return found
+
+
+def _found(case: Case, trouble: Trouble, service: Service, limit: float) -> Finding:
+    assert isinstance(service.throttled, Known)
+    held, periods = service.throttled.value
+    line = listener_at(trouble.endpoint)
+    queue = "" if line is None else f"{line.queued} connections wait to be accepted, {line.established} are open"
+    shown = () if line is None else (Evidence("socket", f"socket {line.address}:{line.port}", queue),)
+    source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit:g} CPUs")
+    return Finding(
+        cause=CAUSE.id, variant="cpu-quota-throttled", role="root",
+        confidence="certain" if _is_held_back((held, periods), MANY) else "likely",
+        summary=(
+            f"{service.name} may use {limit:g} of a CPU, was held back {held} times in {periods} periods by the "
+            "kernel, and cannot keep up"
+        ),
+        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            *service.throttled.evidence, source, *shown, state_evidence(service),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *symptom_evidence(case, trouble, is_read_timeout),
+        ))),
+        repairs=(_repair(case, trouble, service, limit),),
+        explains=("backend-hung", "overload-saturated", "slow-start", "timeout-too-short", "nginx-not-reloaded",
+                  "backlog-full"),
+    )
+
+
+def _repair(case: Case, trouble: Trouble, service: Service, limit: float) -> Repair:
+    more = max(1.0, limit * 2)
+    if service.unit is not None:
+        default, pattern, how = f"{more * 100:.0f}%", "[1-9][0-9]{0,4}%", "in percent of one CPU"
+    else:
+        default, pattern, how = f"{more:.1f}", r"[0-9]{1,3}(?:\.[0-9]{1,2})?", "as a number of CPUs"
+    need = Need(_KEY, "value", f"how much CPU {service.name} may use, {how}, now {limit:g} of one", default=default,
+                pattern=pattern)
+    ceiling = Ceiling("raise-cpu-quota", "CPU quota", "CPUQuota", ("cpus", "deploy.resources.limits.cpus"))
+    return raise_ceiling(case, service, trouble.endpoint, ceiling, need)
+
+
+CAUSE = Cause(
+    id="cpu-throttled",
+    title="the backend may use too little CPU to keep up",
+    family="overload, comes and goes",
+    variants=("cpu-quota-throttled",),
+    verdict=judge,
+    order=21,
+    page=__doc__,
+)

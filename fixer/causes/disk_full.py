@@ -1,0 +1,155 @@
+"""nginx cannot write what it must put on disk for a moment: a long upload, a long answer, its own log.
+
+What it is
+  Bodies that do not fit in memory go to a folder of nginx's own (/var/lib/nginx/body, …/proxy). The disk is full, the
+  folder is gone, or it belongs to somebody else since files were copied, restored or "cleaned".
+
+Why nginx says 500
+  `open() "/var/lib/nginx/body/0000000012" failed (13: Permission denied)` (or 2, or 28: No space left on device):
+  long uploads get 500, small ones pass. A long answer to a slow visitor breaks off in the middle, with status 200. A
+  full disk under the access log costs visitors nothing, and you the log.
+
+How it is told apart
+  The line in nginx's error log, and the folder as it is now: not there, or not the worker's. The backend never sees
+  those requests, and every page that we ask for answers.
+
+The repair and its safety
+  reload-nginx (safe): at a reload nginx makes its folders again and takes them for itself, as at a start.
+  A full disk is for a person: fixer names the folder, and deletes nothing.
+
+By hand
+  namei -l /var/lib/nginx/body; df -h /var/lib/nginx /var/log; nginx -t && nginx -s reload
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.bylocation import is_serving
+from fixer.causes.case import Case
+from fixer.causes.editing import nginx_steps
+from fixer.causes.nginx_down import routes_of
+from fixer.causes.reading import find_node, now_on, place, processes_of
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.query import FileStat
+from fixer.model.regex import regex
+from fixer.model.snapshot import ErrorEvent, Nginx
+
+LATELY = 600.0       # seconds: what such a line says of a folder still matters, while the folder is still so
+_NOW = 60.0          # seconds: what cannot be looked at must be that fresh
+_TEMP = regex(r"^(?:open|pwritev?|writev?|mkdir)\(\) \"(?P<path>/[^\"\n]+)/\d{10}\" failed \((?P<errno>\d+): ")
+_LEVELS = regex(r"(?:/\d{1,2})+$")
+_LOG = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
+_WHY = {
+    2: "is not there", 13: "is not the worker's to write to", 28: "lies on a full disk", 30: "lies on a read-only disk",
+}
+
+
+def judge(case: Case) -> Verdict:
+    """For every nginx: does its log name folders that it cannot write to, and are they still so?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = []
+    for nginx in case.snapshot.nginxes:
+        if nginx.master_pid is None:
+            continue
+        if isinstance(nginx.errors, Unknown):
+            missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
+            continue
+        now = now_on(case.snapshot, nginx.node)
+        events = [e for e in nginx.errors.value if now - e.at < LATELY and _is_after(case, nginx, e)]
+        findings += _folders(case, nginx, events)
+        findings += _logs(case, nginx, events)
+        ruled.append(Evidence("nginx-log", nginx.error_log_path, "no folder that nginx could not write to"))
+    return conclude(findings, missing, ruled)
+
+
+def _is_after(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
+    """Written by a worker that serves now, after its start and after whatever we changed."""
+    loaded = nginx.loaded_at.value - 1.0 if isinstance(nginx.loaded_at, Known) else 0.0
+    quiet = case.snapshot.quiet
+    after = now_on(case.snapshot, nginx.node) - quiet if quiet else 0.0
+    return event.at >= max(loaded, after) and is_serving(event, nginx)
+
+
+def _folders(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
+    last: dict[str, tuple[int, ErrorEvent]] = {}
+    for event in events:
+        match = _TEMP.match(event.message) if event.level == "crit" else None
+        if match is not None and int(match["errno"]) in _WHY:
+            folder = posixpath.normpath(_LEVELS.sub("", match["path"]))
+            last[folder] = (int(match["errno"]), event)
+    for folder, (errno, event) in last.items():
+        if _is_still(case, nginx, folder, (errno, event)):
+            yield _found(case, nginx, folder, (errno, event))
+
+
+def _stat(case: Case, nginx: Nginx, path: str) -> FileStat | None:
+    node = find_node(case.snapshot, nginx.node)
+    stat = dict(node.files).get(path) if node is not None else None
+    return stat.target if stat is not None and stat.target is not None else stat
+
+
+def _is_still(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> bool:
+    errno, event = said
+    stat = _stat(case, nginx, folder)
+    fresh = now_on(case.snapshot, nginx.node) - event.at < _NOW
+    if stat is None or errno in (28, 30):
+        return fresh
+    workers = processes_of(case.snapshot, nginx.node, nginx.worker_pids)
+    if errno != 13 or not workers or workers[0].uid < 0:
+        return errno == 13 and fresh
+    mine = stat.uid == workers[0].uid
+    return not (stat.mode & 0o300 == 0o300 if mine else stat.mode & 0o003 == 0o003)
+
+
+def _found(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> Finding:
+    errno, event = said
+    answering = event.phase.startswith("reading upstream")
+    what = "long answers break off" if answering else "long uploads get 500"
+    stat = _stat(case, nginx, folder)
+    shown = [Evidence("nginx-log", event.where, event.raw[:300])]
+    if stat is not None:
+        text = f"{stat.kind}, mode {stat.mode & 0o7777:o}, owner {stat.uid}"
+        shown.append(Evidence("kernel", place(case.snapshot, nginx.node, folder), text))
+    return Finding(
+        cause=CAUSE.id, variant="proxy-temp-unwritable" if answering else "client-body-temp-broken", role="root",
+        confidence="certain", summary=f"nginx cannot write to {folder}, which {_WHY[errno]}: {what}", detail=(),
+        routes=routes_of(case, nginx), service=None if nginx.service is None else nginx.service.name, node=nginx.node,
+        evidence=tuple(shown), repairs=(_repair(case, nginx, folder, errno),),
+    )
+
+
+def _repair(case: Case, nginx: Nginx, folder: str, errno: int) -> Repair:
+    if errno in (28, 30):
+        what = "free space on the disk of" if errno == 28 else "make writable"
+        manual = f"{what} {place(case.snapshot, nginx.node, folder)}; nothing is deleted for you (df -h {folder})"
+        return Repair("free-disk-space", "manual", f"let nginx write to {folder}", (), manual=manual)
+    summary = f"reload nginx: it makes {folder} anew and takes it for its workers"
+    return Repair("reload-nginx", "safe", summary, nginx_steps(case.snapshot, nginx))
+
+
+def _logs(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
+    last = {match["path"]: event for event in events
+            if event.level == "alert" and (match := _LOG.match(event.message)) is not None}
+    for path, event in last.items():
+        yield Finding(
+            cause=CAUSE.id, variant="log-disk-full", role="advice", confidence="certain",
+            summary=f"nginx cannot write to its log {path}: no space is left on that disk; pages are not affected",
+            detail=(), routes=routes_of(case, nginx), service=None, node=nginx.node,
+            evidence=(Evidence("nginx-log", event.where, event.raw[:300]),),
+        )
+
+
+CAUSE = Cause(
+    id="disk-full",
+    title="nginx cannot put uploads, answers or its log on disk",
+    family="overload, comes and goes",
+    variants=("log-disk-full", "client-body-temp-broken", "proxy-temp-unwritable"),
+    verdict=judge,
+    order=45,
+    page=__doc__,
+)

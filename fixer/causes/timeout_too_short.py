@@ -1,0 +1,225 @@
+"""nginx gives up on pages that need longer than it waits; the backend is well and would have answered.
+
+What it is
+  A limit in the location (proxy_read_timeout, proxy_send_timeout; 60 s where nothing is said) is shorter than what
+  some pages take: a report, an export, an upload. The other pages of the same backend answer at once. With several
+  servers in an upstream block each of them is tried, so that a visitor waits a multiple of the limit, and each try
+  counts against the server: soon nginx takes none of them for alive and answers 502 to everybody.
+
+Why nginx says 504
+  `upstream timed out (110: Connection timed out) while reading response header from upstream` (or `while sending
+  request`), exactly that many seconds after the request came; then perhaps `no live upstreams`.
+
+How it is told apart
+  Several such lines within a minute, the last of them seconds old and none about a page that we ask for, while the
+  backend answers a question of ours at once and nobody waits in its queue. overload-saturated has a queue, and asking
+  it is slow too; backend-hung answers nobody; cpu-throttled answers late.
+
+The repair and its safety
+  raise-time-limit (safe): the limit of the location whose pages time out, in the file where it stands, then nginx -t
+  and a reload. 60 s, nginx's own default, unless `--set seconds=N` says otherwise; where it is that long already,
+  only a person can say how long such a page may take. An upload that the backend does not read is the backend's to
+  mend.
+
+By hand
+  grep -n 'timed out' /var/log/nginx/error.log      which pages, after how many seconds?
+  grep -rn _timeout /etc/nginx/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.bylocation import fresh_by_route
+from fixer.causes.case import Case
+from fixer.causes.editing import NoPlace, nginx_steps, overwriters, risk_of
+from fixer.causes.failing import Judged
+from fixer.causes.locationedit import Set, set_in_locations
+from fixer.causes.reading import endpoint_text, line_text, listener_at, now_on, place, ran_since
+from fixer.causes.symptoms import is_read_timeout
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.record import dataclass
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
+
+STILL = 15.0       # seconds: the last such line must be that young
+SEVERAL = 3        # lines within a minute that are more than one visitor's bad luck
+QUICK = 1000.0     # milliseconds: an answer that came within is no sign of load
+USUAL = 60.0       # seconds: what nginx itself waits where nothing is said
+KEY = "seconds"
+_POOL = 40         # connections: so many at once may fill a pool of threads, which is load
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One route whose requests run into a limit while its backend is well."""
+
+    nginx: Nginx
+    judged: Judged
+    late: tuple[ErrorEvent, ...]
+    none_left: tuple[ErrorEvent, ...]
+    endpoints: tuple[Endpoint, ...]
+    sending: bool
+
+    @property
+    def limit(self) -> float:
+        """The seconds after which nginx gave up."""
+        route = self.judged.facts.route
+        return route.send_timeout if self.sending else route.read_timeout
+
+    @property
+    def directive(self) -> str:
+        """Its name."""
+        family = self.judged.facts.route.kind.removesuffix("_pass")
+        return f"{family}_{'send' if self.sending else 'read'}_timeout"
+
+
+def judge(case: Case) -> Verdict:
+    """For every route with several time-outs lately: does its backend answer at once, with nobody waiting?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for nginx in case.snapshot.nginxes:
+        if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
+            missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
+        for outcome in _judge_nginx(case, nginx):
+            match outcome:
+                case Finding():
+                    findings.append(outcome)
+                case str():
+                    missing.append(outcome)
+                case Evidence():
+                    ruled.append(outcome)
+    return conclude(findings, missing, ruled)
+
+
+def _is_late(event: ErrorEvent) -> bool:
+    return is_read_timeout(event) or (event.errno == 110 and event.phase.startswith("sending request"))
+
+
+def _is_none_left(event: ErrorEvent) -> bool:
+    return event.message.startswith("no live upstreams")
+
+
+def _judge_nginx(case: Case, nginx: Nginx) -> Iterator[Finding | str | Evidence]:
+    late = fresh_by_route(case, nginx, _is_late)
+    none_left = fresh_by_route(case, nginx, _is_none_left) if late else {}
+    gone = {j.facts.route.upstream: lines for j, lines in none_left.values() if j.facts.route.upstream}
+    for judged, events in late.values():
+        group = judged.facts.route.upstream
+        yield _judge_route(case, nginx, judged, events, gone.get(group, ()))
+
+
+def _judge_route(
+    case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], none_left: tuple[ErrorEvent, ...],
+) -> Finding | str | Evidence:
+    last = events[-1]
+    shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}")
+    endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
+    if len(events) < SEVERAL or not endpoints:
+        return shown
+    if any(isinstance(e.http, Unknown) for e in endpoints):
+        return f"whether {endpoint_text(endpoints[0])} answers when asked directly"
+    newest = max(line.at for line in (last, *none_left))
+    if now_on(case.snapshot, nginx.node) - newest > STILL or any(_was_asked(e, endpoints, judged) for e in events):
+        return shown        # over, or late for what answers at once now: it was another trouble
+    if any(_is_strangers(case, e, events) for e in endpoints):
+        return shown
+    if any(not _is_at_ease(e) for e in endpoints) or not (judged.state == "ok" or none_left):
+        return shown
+    sending = sum("sending" in e.phase for e in events) * 2 > len(events)
+    return _found(case, _Seen(nginx, judged, events, none_left, endpoints, sending))
+
+
+def _was_asked(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: Judged) -> bool:
+    """It is about a path that we asked for too."""
+    path = "".join(event.request.split(" ")[1:2]).partition("?")[0]
+    return path in {judged.facts.route.path, *(e.path for e in endpoints)}
+
+
+def _is_strangers(case: Case, endpoint: Endpoint, events: tuple[ErrorEvent, ...]) -> bool:
+    """Another process than the service's answers there, or the service began anew after those lines."""
+    if endpoint.holder is not None and endpoint.service not in (None, endpoint.holder):
+        return True
+    service = case.service(endpoint.service)
+    return service is not None and events[0].at < ran_since(service)
+
+
+def _is_at_ease(endpoint: Endpoint) -> bool:
+    """It answers a question at once, and neither its queue nor a pool of threads can be full."""
+    held = listener_at(endpoint)
+    if held is not None and (held.queued > 0 or held.established >= _POOL):
+        return False
+    http = endpoint.http
+    return isinstance(http, Known) and http.value.status is not None and http.value.ms < QUICK
+
+
+def _found(case: Case, seen: _Seen) -> Finding:
+    route, last = seen.judged.facts.route, seen.late[-1]
+    several = len(route.servers) > 1 and bool(seen.none_left)
+    variant = "send-timeout-upload" if seen.sending else (
+        "retry-multiplies-timeout" if several else "read-timeout-too-short")
+    what = "the upload was not read" if seen.sending else "pages need longer"
+    summary = (
+        f"nginx gives up on {route.location} after {seen.limit:g} s ({len(seen.late)} times within a minute): {what}; "
+        "the backend answers other requests at once"
+    )
+    if several:
+        summary += f"; each try counts against its server, so nginx has none left ({len(seen.none_left)} times)"
+    direct = tuple(_answer_evidence(e) for e in seen.endpoints[:3])
+    lines = (Evidence("nginx-log", last.where, f"{len(seen.late)} times within a minute: {last.raw[:300]}"),
+             *(Evidence("nginx-log", e.where, e.raw[:300]) for e in seen.none_left[-1:]))
+    text = line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line)
+    config = Evidence("nginx-config", place(case.snapshot, seen.nginx.node, route.source.file, route.source.line),
+                      text or route.pass_text)
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root", confidence="likely", summary=summary, detail=(),
+        routes=(route.id,), service=None, node=seen.nginx.node, evidence=(*lines, config, *direct),
+        repairs=(_mend_backend(seen) if seen.sending else _raise(case, seen),),
+        explains=("no-live-upstreams", "nginx-not-reloaded"),
+    )
+
+
+def _answer_evidence(endpoint: Endpoint) -> Evidence:
+    assert isinstance(endpoint.http, Known)
+    text = f"answers {endpoint.http.value.status} in {endpoint.http.value.ms:.0f} ms when asked directly"
+    return Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", text)
+
+
+def _mend_backend(seen: _Seen) -> Repair:
+    manual = (
+        f"the backend of {seen.judged.facts.route.location} takes connections and does not read what is sent: mend its "
+        f"upload; {seen.directive} only sets how long nginx waits for it"
+    )
+    return Repair("mend-upload", "manual", "let the backend read uploads", (), manual=manual)
+
+
+def _raise(case: Case, seen: _Seen) -> Repair:
+    route = seen.judged.facts.route
+    default = f"{USUAL:g}" if seen.limit < USUAL else None
+    need = Need(KEY, "value", f"how many seconds a page of {route.location} may take; nginx waits {seen.limit:g} now",
+                default=default, pattern="[1-9][0-9]{0,4}")
+    chosen = case.inputs.get(KEY, default)
+    summary = f"let nginx wait longer for {route.location} ({seen.directive}, now {seen.limit:g} s)"
+    if chosen is None:
+        return Repair("raise-time-limit", "safe", summary, (), (need,))
+    edit = set_in_locations(case.snapshot, seen.nginx, [Set(route, seen.directive, f"{chosen}s")], summary)
+    if isinstance(edit, NoPlace):
+        where = f"{route.source.file}:{route.source.line}"
+        manual = f"set {seen.directive} {chosen}s in the location at {where}: {edit.why}"
+        return Repair("raise-time-limit", "manual", summary, (), (need,), manual)
+    summary = f"{seen.directive} {chosen}s instead of {seen.limit:g} s at {edit.where[0]}{overwriters((edit.place,))}"
+    return Repair("raise-time-limit", risk_of((edit.place,), "safe"), summary,
+                  (edit.step, *nginx_steps(case.snapshot, seen.nginx)), (need,))
+
+
+CAUSE = Cause(
+    id="timeout-too-short",
+    title="nginx waits shorter than some pages need",
+    family="overload, comes and goes",
+    variants=("read-timeout-too-short", "header-trickle-timeout", "send-timeout-upload", "retry-multiplies-timeout"),
+    verdict=judge,
+    order=37,
+    page=__doc__,
+)

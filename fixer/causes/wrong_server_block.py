@@ -1,0 +1,220 @@
+"""Requests land in another server block than the one that is meant for them.
+
+What it is
+  nginx picks a `server` by address and name. A name that no block lists falls to the default server of that address:
+  the one that says so, else simply the first. And of two blocks with the same name on the same address only the first
+  counts: nginx -t passes with a warning, and the second block, often the right one, is never used.
+
+Why nginx says 502
+  The block that takes the request hands it to an address where nobody listens (an old release, a site that was moved).
+  With other contents it would be a 403, a 404, or the wrong site.
+
+How it is told apart
+  Two blocks with one name: both stand in the configuration; the first one's address is empty and the second one's
+  answers. A name that no block lists: nginx's log shows the name that was asked for, no block has it, and other blocks
+  of the same address answer. With wrong-port there is one block, and it is the right one.
+
+The repair and its safety
+  remove-shadowing-site (safe): a person names the file to keep (`--set keep=FILE`); the other one, where it holds
+  nothing but that one server, is taken out of nginx's sight (a link is removed, a file renamed), then nginx -t and a
+  reload.
+  add-server-name (safe): a person gives the name (`--set server_name=NAME`), since a log holds what visitors wrote; it
+  is added to the block that is meant.
+
+By hand
+  nginx -T | grep -nE 'server_name|listen'          which blocks have the name, and in which order?
+  nginx -t                                          conflicting server name "…" on 0.0.0.0:80, ignored
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble, is_answering
+from fixer.causes.failing import fresh_events, is_closed
+from fixer.causes.reading import absent_evidence, config_evidence, line_text, place
+from fixer.causes.serverblocks import add_name, keep_one
+from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginxconf import NginxConfig, ServerBlock
+from fixer.model.regex import regex
+from fixer.model.snapshot import Endpoint, Nginx
+
+_HOST = regex(r", host: \"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+)(?::\d+)?\"")
+_ADDRESS = regex(r"^[\d.]+$")
+_MOST = 500        # servers of one nginx that are compared
+
+
+def judge(case: Case) -> Verdict:
+    """For every failing route: is its block in the way of another one that would answer?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        outcome = _judge_trouble(case, trouble)
+        if isinstance(outcome, Finding):
+            findings.setdefault(f"{outcome.node}/{outcome.routes[0]}", outcome)
+        elif isinstance(outcome, str):
+            missing.append(outcome)
+        else:
+            ruled.append(outcome)
+    return conclude(findings.values(), missing, ruled)
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    nginx, endpoint = trouble.nginx, trouble.endpoint
+    shown = config_evidence(case.snapshot, nginx, endpoint)
+    if not isinstance(nginx.config, Known):
+        return f"the configuration of nginx on {nginx.node}"
+    config = nginx.config.value
+    closed = is_closed(endpoint)
+    if closed is None and len(config.servers) > 1:
+        return f"whether anything listens at {endpoint.written}"
+    if not closed or len(config.servers) > _MOST:
+        return shown
+    index = trouble.routes[0].route.server_index
+    if not 0 <= index < len(config.servers):
+        return shown
+    hidden = _hidden_by(case, nginx, config, index)
+    if hidden is not None:
+        return _shadowed(case, trouble, index, hidden)
+    # a service that belongs behind the default server's address and is down is that block's own trouble
+    return (None if endpoint.service is not None else _caught(case, trouble, config, index)) or shown
+
+
+def _hidden_by(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
+    """A later block with the same address and name whose own address answers."""
+    first = config.servers[index]
+    names = set(first.names or ("",))
+    for later, other in enumerate(config.servers[index + 1:], index + 1):
+        if not names & set(other.names or ("",)) or not _addresses(first) & _addresses(other):
+            continue
+        answering = _answering(case, nginx, later)
+        if answering is not None:
+            return later, answering
+    return None
+
+
+def _addresses(block: ServerBlock) -> set[tuple[str, int]]:
+    return {(listen.address, listen.port) for listen in block.listens}
+
+
+def _answering(case: Case, nginx: Nginx, index: int) -> Endpoint | None:
+    """An address behind a block that answers when it is asked directly."""
+    wanted = {name for facts in case.snapshot.routes
+              if facts.node == nginx.node and facts.route.server_index == index for name in facts.endpoints}
+    return next((e for e in case.snapshot.endpoints if e.id in wanted and is_answering(e)), None)
+
+
+def _shadowed(case: Case, trouble: Trouble, index: int, hidden: tuple[int, Endpoint]) -> Finding:
+    nginx, (later, endpoint) = trouble.nginx, hidden
+    assert isinstance(nginx.config, Known)
+    servers = nginx.config.value.servers
+    first, second = servers[index], servers[later]
+    shared = next((name for name in first.names or ("",) if name in (second.names or ("",))), "")
+    said = shared or "no name"
+    direct = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
+    evidence = (
+        _block_evidence(case, nginx, first), _block_evidence(case, nginx, second),
+        config_evidence(case.snapshot, nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        config_evidence(case.snapshot, nginx, endpoint),
+        Evidence("probe", endpoint.written, f"answers {direct} when asked directly"),
+        *symptom_evidence(case, trouble, is_refused),
+    )
+    routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
+    return Finding(
+        cause=CAUSE.id, variant="default-server-catches", role="root", confidence="certain",
+        summary=(
+            f"two server blocks share {said}: nginx uses the first ({_where(case, nginx, first)}), which leads to "
+            f"{trouble.endpoint.written} where nothing listens, and never {_where(case, nginx, second)}"
+        ),
+        detail=(), routes=routes, service=None, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(keep_one(case, nginx, first, second),), explains=("wrong-port", "backend-down", "nginx-not-reloaded"),
+    )
+
+
+def _routes_of(case: Case, nginx: Nginx, index: int) -> tuple[str, ...]:
+    return tuple(j.facts.route.id for j in case.judged.values()
+                 if j.facts.node == nginx.node and j.facts.route.server_index == index and j.state != "ok")
+
+
+def _where(case: Case, nginx: Nginx, block: ServerBlock) -> str:
+    return place(case.snapshot, nginx.node, block.span.file, block.span.line)
+
+
+def _block_evidence(case: Case, nginx: Nginx, block: ServerBlock) -> Evidence:
+    span = block.names_span or block.span
+    text = line_text(case.snapshot, nginx.node, span.file, span.line) or "server"
+    return Evidence("nginx-config", place(case.snapshot, nginx.node, span.file, span.line), text)
+
+
+def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Finding | None:
+    """Names that no block lists were asked for just now, and fell to this block, which is the default."""
+    nginx, block = trouble.nginx, config.servers[index]
+    if not _is_default(config, index):
+        return None
+    others = [other for number, other in enumerate(config.servers)
+              if number != index and _addresses(other) & _addresses(block) and _is_well(case, nginx, number)]
+    names = {name for server in config.servers for name in server.names}
+    events = [e for e in fresh_events(nginx, trouble.routes, case.snapshot) if is_refused(e)]
+    asked = [(match[1].lower(), e) for e in events if (match := _HOST.search(e.raw)) is not None]
+    strange = {host: e for host, e in asked if not _ADDRESS.match(host) and not _is_listed(host, names)}
+    if not others or not strange:
+        return None
+    host, event = next(reversed(strange.items()))
+    return Finding(
+        cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",
+        summary=(
+            f"requests for a name that no server block lists (as {host!r}) fall to the default server at "
+            f"{_where(case, nginx, block)}, which hands {say_routes(trouble)} to {trouble.endpoint.written}, where "
+            "nothing listens"
+        ),
+        detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            Evidence("nginx-log", event.where, event.raw[:300]), _block_evidence(case, nginx, block),
+            *(_block_evidence(case, nginx, other) for other in others[:3]),
+            config_evidence(case.snapshot, nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        ))),
+        repairs=(add_name(case, nginx, others),), explains=("wrong-port", "backend-down"),
+    )
+
+
+def _is_default(config: NginxConfig, index: int) -> bool:
+    """For at least one of its addresses: by its own word, or as the first where nobody says so."""
+    for listen in config.servers[index].listens:
+        here = [(number, other) for number, server in enumerate(config.servers) for other in server.listens
+                if (other.address, other.port) == (listen.address, listen.port)]
+        said = [number for number, other in here if other.default_server]
+        if (said or [number for number, _ in here])[0] == index:
+            return True
+    return False
+
+
+def _is_well(case: Case, nginx: Nginx, index: int) -> bool:
+    routes = [j for j in case.judged.values() if j.facts.node == nginx.node and j.facts.route.server_index == index]
+    return bool(routes) and all(j.state == "ok" for j in routes)
+
+
+def _is_listed(host: str, names: set[str]) -> bool:
+    """Exactly, by a wildcard, or perhaps by an expression, which is not tried here."""
+    if host in names or any(name.startswith("~") for name in names):
+        return True
+    for name in names:
+        if name.startswith("*.") and host.endswith(name[1:]):
+            return True
+        if name.startswith(".") and (host == name[1:] or host.endswith(name)):
+            return True
+        if name.endswith(".*") and host.startswith(name[:-1]):
+            return True
+    return False
+
+
+CAUSE = Cause(
+    id="wrong-server-block",
+    title="requests land in another server block than the one meant for them",
+    family="nginx configuration",
+    variants=("default-server-catches",),
+    verdict=judge,
+    order=36,
+    page=__doc__,
+)

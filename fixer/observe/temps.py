@@ -1,0 +1,25 @@
+"""Folders that nginx could not write a request or a response to, as its log says lately: they are looked at."""
+
+from __future__ import annotations
+
+import posixpath
+
+from fixer.model.facts import Known
+from fixer.model.regex import regex
+from fixer.observe.nginxes import events_of
+from fixer.observe.sites import Site
+
+LATELY = 600.0
+_TEMP = regex(r"^(?:open|pwritev?|writev?|mkdir)\(\) \"(?P<path>/[^\"\n]+)/\d{10}\" failed \((?:2|13|28|30): ")
+_LEVELS = regex(r"(?:/\d{1,2})+$")
+
+
+def temp_folders(site: Site) -> tuple[str, ...]:
+    """The folders, without the numbered ones below them. Only read: what is done about them is nginx's own reload."""
+    errors = events_of(site.place, site.config, site.view, None)
+    if not isinstance(errors, Known):
+        return ()
+    since = site.view.node.now - LATELY
+    matches = (_TEMP.match(e.message) for e in errors.value if e.level == "crit" and e.at >= since)
+    found = (posixpath.normpath(_LEVELS.sub("", match["path"])) for match in matches if match is not None)
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,92 @@
+"""disk-full: folders that nginx's workers cannot write to, and a log whose disk is full."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx
+from tests.causes.building import Scene, finding_of, healthy, process, roots, stat, verdict_of
+
+CAUSE = "disk-full"
+BODY = "/var/lib/nginx/body"
+DENIED = f'open() "{BODY}/0000000012" failed (13: Permission denied)'
+GONE = f'open() "{BODY}/0000000012" failed (2: No such file or directory)'
+FULL = f'pwrite() "{BODY}/0000000012" failed (28: No space left on device)'
+
+
+def says(message: str = DENIED, *, phase: str = "", ago: float = 5.0, level: str = "crit", **folder: object) -> Scene:
+    scene = healthy().logs(message, None, phase, ago=ago, path="/upload")
+    scene.events = [replace(e, level=level) for e in scene.events]
+    scene.processes.append(process(101, "nginx: worker process", uid=33, ppid=100))
+    if folder:
+        scene.node_changes["local"] = {"files": ((BODY, stat(kind="dir", **folder)),)}
+    return scene
+
+
+def found(scene: Scene) -> Finding:
+    return finding_of(diagnose(scene.snapshot()), CAUSE)
+
+
+@pytest.mark.parametrize("scene", [
+    says(uid=0, mode=0o40700), says(uid=33, mode=0o40000), says(), says(GONE), says(ago=500, uid=0, mode=0o40755),
+])
+def test_hit_a_folder_is_made_right_by_a_reload(scene: Scene) -> None:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.verdict == "degraded"
+    first = diagnosis.findings[0]
+    assert (first.variant, first.confidence) == ("client-body-temp-broken", "certain") and BODY in first.summary
+    check, reload = first.repairs[0].steps
+    assert isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx) and first.repairs[0].risk == "safe"
+
+
+def test_hit_a_full_or_read_only_disk_is_for_a_person() -> None:
+    first = found(says(FULL, uid=33, mode=0o40700))
+    assert first.repairs[0].risk == "manual" and f"df -h {BODY}" in first.repairs[0].manual
+    assert found(says(FULL.replace("28: No space left on device", "30: Read-only file system"))).repairs[0].risk == "manual"
+
+
+def test_hit_long_answers() -> None:
+    message = 'open() "/var/lib/nginx/proxy/2/01/0000000012" failed (13: Permission denied)'
+    first = found(says(message, phase="reading upstream"))
+    assert first.variant == "proxy-temp-unwritable" and "/var/lib/nginx/proxy," in first.summary
+
+
+def test_a_full_disk_below_the_log_is_advice() -> None:
+    message = 'write() to "/var/log/nginx/access.log" failed (28: No space left on device)'
+    diagnosis = diagnose(says(message, phase="logging request", level="alert").snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert [(f.variant, f.role, f.repairs) for f in diagnosis.findings] == [("log-disk-full", "advice", ())]
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), says(uid=33, mode=0o40700), says(uid=0, mode=0o40777), says(ago=700), says(ago=300), says(GONE, ago=90),
+    says(GONE, uid=33, mode=0o40700), says(FULL, ago=90), says(level="error"),
+    says('open() "/srv/www/0000000012" failed (24: x)'), says('open() "/srv/www/x.html" failed (2: No such file)'),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_what_was_said_before_a_reload_or_a_repair_is_over() -> None:
+    loaded = says(ago=30)
+    loaded.nginx["loaded_at"] = Known(loaded.snapshot().taken_at - 10)
+    assert isinstance(verdict_of(diagnose(loaded.snapshot()), CAUSE), RuledOut)
+    assert isinstance(verdict_of(diagnose(replace(says(ago=9).snapshot(), quiet=3.0)), CAUSE), RuledOut)
+    hidden = says()
+    hidden.nginx["loaded_at"] = Unknown("not root")
+    hidden.processes.pop()
+    assert found(hidden).variant == "client-body-temp-broken"
+
+
+def test_unknown() -> None:
+    blind = says()
+    blind.nginx["errors"] = Unknown("denied")
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)
+    down = says()
+    down.nginx.update({"master_pid": None, "errors": Unknown("denied")})
+    assert isinstance(verdict_of(diagnose(down.snapshot()), CAUSE), RuledOut)

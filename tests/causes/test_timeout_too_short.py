@@ -1,0 +1,177 @@
+"""timeout-too-short: pages that need longer than nginx waits, told apart from load and from a backend that hangs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.causes.editing import NoPlace
+from fixer.causes.locationedit import Edited, Set, set_in_locations
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginxconf import Span
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from tests.causes.building import (
+    BAD_GATEWAY,
+    GOOD,
+    SITE,
+    SLOW,
+    TIMED_OUT,
+    Scene,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
+
+CAUSE = "timeout-too-short"
+READING = "reading response header from upstream"
+TIMEOUT = "upstream timed out (110: Connection timed out)"
+
+
+def late(count: int = 4, *, phase: str = READING, path: str = "/report", seconds: float = 2.0, **more: object) -> Scene:
+    """Every page but one is quick."""
+    scene = healthy().answers(GOOD).logs(TIMEOUT, 110, phase, count=count, path=path, **more)   # type: ignore[arg-type]
+    scene.route[0] = {"read_timeout": seconds, "send_timeout": seconds}
+    return scene
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    return finding_of(diagnose(scene.snapshot(), inputs), CAUSE)
+
+
+def test_hit() -> None:
+    diagnosis = diagnose(late().snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.verdict == "degraded"
+    first = diagnosis.findings[0]
+    assert (first.variant, first.routes, first.confidence) == ("read-timeout-too-short", ("r1",), "likely")
+    assert "after 2 s (4 times" in first.summary and first.evidence[0].source == "nginx-log"
+    write, check, reload = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert first.repairs[0].risk == "safe" and b"proxy_read_timeout 60s;" in (write.after or b"")
+
+
+def test_the_persons_number_counts_and_is_asked_for_where_nginx_waits_long_already() -> None:
+    step = found(late(), seconds="90").repairs[0].steps[0]
+    assert isinstance(step, WriteFile) and b"proxy_read_timeout 90s;" in (step.after or b"")
+    (repair,) = found(late(seconds=60)).repairs
+    assert (repair.steps, repair.needs[0].default) == ((), None)
+    assert found(late(seconds=60), seconds="300").repairs[0].steps
+
+
+def test_an_upload_that_is_not_read_is_for_a_person() -> None:
+    first = found(late(phase="sending request to upstream"))
+    assert (first.variant, first.repairs[0].risk) == ("send-timeout-upload", "manual")
+    assert "proxy_send_timeout" in first.repairs[0].manual
+
+
+def test_each_of_several_servers_is_tried() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001")
+    scene.with_service(service(), listener(8000, 200)).with_service(service("b.service", 8001, 300), listener(8001, 300))
+    scene.logs(TIMEOUT, 110, READING, count=4, path="/report")
+    scene.logs("no live upstreams", None, "connecting to upstream", count=2)
+    scene.answers(BAD_GATEWAY, GOOD)
+    scene.route[0] = {"upstream": "app", "read_timeout": 2.0}
+    snapshot = scene.snapshot()
+    route = replace(snapshot.routes[0].route, servers=snapshot.routes[0].route.servers * 2)
+    both = replace(snapshot.routes[0], route=route, endpoints=("e0", "e1"))
+    diagnosis = diagnose(replace(snapshot, routes=(both,)))
+    first = finding_of(diagnosis, CAUSE)
+    assert first.variant == "retry-multiplies-timeout" and "none left (2 times)" in first.summary
+    assert first.evidence[1].text.startswith("[error] no live")
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), late(2), late(ago=90), late().answers(TIMED_OUT), late().endpoint(http=Known(SLOW)),
+    late().endpoint(http=Known(probe(200, ms=1800.0))), late().endpoint(down=True),
+    late().endpoint(listener=Known(replace(listener(8000, 200), queued=3))),
+    late().endpoint(listener=Known(replace(listener(8000, 200), established=64))),
+    late(path="x"), late(path="/"), late(ago=30), late().endpoint(holder="local/other"),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_lines_older_than_the_loaded_configuration_prove_nothing() -> None:
+    scene = late(ago=30)
+    scene.nginx["loaded_at"] = Known(scene.snapshot().taken_at - 10)
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_what_was_late_before_a_repair_or_a_start_is_history() -> None:
+    woken = replace(late(ago=9).snapshot(), quiet=4.0)
+    assert isinstance(verdict_of(diagnose(woken), CAUSE), RuledOut)
+    assert roots(diagnose(replace(late(ago=2).snapshot(), quiet=4.0))) == [CAUSE]
+    scene = late()
+    scene.services[0] = service(unit_changes={"active_enter": scene.snapshot().taken_at - 2})
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_lines_of_workers_that_are_shutting_down_prove_nothing() -> None:
+    scene = late()
+    scene.events = [replace(e, raw=f"2027/01/15 08:00:00 [error] 77#77: *1 {e.raw}") for e in scene.events]
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown() -> None:
+    assert isinstance(verdict_of(diagnose(late().endpoint(http=Unknown("--no-probe")).snapshot()), CAUSE), Undetermined)
+    blind = late()
+    blind.nginx["errors"] = Unknown("denied")
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)
+
+
+def test_the_longest_location_that_fits_is_meant() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200))
+    scene.logs(TIMEOUT, 110, READING, count=4, path="/1/report")
+    scene.route[0], scene.route[1] = {"server_names": ()}, {"read_timeout": 3.0}
+    scene.events = [replace(e, server="_") for e in scene.events]
+    assert found(scene).routes == ("r2",)
+
+
+TEXT = "server {{\n    location / {{\n        {0}proxy_pass http://127.0.0.1:8000;\n    }}\n}}\n"
+
+
+@pytest.mark.parametrize(("text", "want"), [
+    (TEXT.format(""), "proxy_pass http://127.0.0.1:8000;\n        proxy_read_timeout 60s;"),
+    (TEXT.format("proxy_read_timeout 2s; "), "proxy_read_timeout 60s; proxy_pass"),
+    ("proxy_pass http://127.0.0.1:8000;\n", "proxy_pass http://127.0.0.1:8000;\nproxy_read_timeout 60s;"),
+])
+def test_a_directive_is_set_beside_the_pass(text: str, want: str) -> None:
+    made = edit(text)
+    assert isinstance(made, Edited) and want in (made.step.after or b"").decode()
+
+
+@pytest.mark.parametrize("text", [
+    TEXT.format("proxy_read_timeout 60s; "), TEXT.format("if ($x) { ").replace(";\n    }", "; }\n    }"),
+    "server { location / { proxy_pass http://127.0.0.1:8000",
+])
+def test_where_it_cannot_be_set(text: str) -> None:
+    assert isinstance(edit(text), NoPlace)
+
+
+def test_files_that_are_not_at_hand_or_not_one() -> None:
+    scene = late()
+    scene.files.clear()
+    repair = found(scene).repairs[0]
+    assert repair.risk == "manual" and "proxy_read_timeout 60s" in repair.manual
+    snapshot = late().snapshot()
+    route = snapshot.routes[0].route
+    other = replace(route, source=replace(route.source, file="/x"))
+    wishes = [Set(route, "proxy_read_timeout", "1s"), Set(other, "proxy_read_timeout", "1s")]
+    assert isinstance(set_in_locations(snapshot, snapshot.nginxes[0], wishes, ""), NoPlace)
+
+
+def edit(text: str) -> Edited | NoPlace:
+    scene = late()
+    scene.files[0] = file(SITE, text)
+    at = text.index("proxy_pass")
+    scene.route[0]["source"] = Span(SITE, 3, at, at + 10)
+    snapshot = scene.snapshot()
+    wish = Set(snapshot.routes[0].route, "proxy_read_timeout", "60s")
+    return set_in_locations(snapshot, snapshot.nginxes[0], [wish], "wait longer")

@@ -1,0 +1,177 @@
+"""wrong-server-block: two blocks with one name, and names that fall to the default server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginxconf import Listen, ServerBlock, Span
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from fixer.model.snapshot import Snapshot
+from tests.causes.building import (
+    BAD_GATEWAY,
+    GOOD,
+    REFUSED,
+    SITE,
+    Scene,
+    file,
+    finding_of,
+    listener,
+    roots,
+    service,
+    stat,
+    verdict_of,
+)
+
+CAUSE = "wrong-server-block"
+OLD_FILE = "/etc/nginx/conf.d/00-old.conf"
+OLD = "server {\n    listen 80;\n    server_name shop.example;\n    location / { proxy_pass http://127.0.0.1:9999; }\n}\n"
+NEW = "server {\n    listen 80;\n    server_name shop.example;\n    location / { proxy_pass http://127.0.0.1:8000; }\n}\n"
+
+
+def block(path: str, text: str, *names: str, default: bool = False) -> ServerBlock:
+    at = text.index(";", text.index("server_name")) if "server_name" in text else 0
+    span = Span(path, 3, at, at) if at else None
+    return ServerBlock((Listen("0.0.0.0", 80, False, default, False, Span(path, 2, 0, 0)),), names, Span(path, 1, 0, 6), span)
+
+
+def two(*names: tuple[str, ...], default: bool = False, status: object = BAD_GATEWAY) -> Scene:
+    """The first block leads nowhere, the second to a backend that answers."""
+    first, second = names or (("shop.example",), ("shop.example",))
+    scene = Scene("127.0.0.1:9999", "127.0.0.1:8000").with_service(service(), listener(8000, 200))
+    scene.refused(0)
+    scene.answers(status, route=1)   # type: ignore[arg-type]
+    scene.route[0] = {"server_index": 0, "server_names": first}
+    scene.route[1] = {"server_index": 1, "server_names": second}
+    scene.files = [file(OLD_FILE, OLD), file(SITE, NEW, real_path="/etc/nginx/sites-available/shop")]
+    scene.extra["servers"] = (block(OLD_FILE, OLD, *first, default=default), block(SITE, NEW, *second))
+    return scene
+
+
+def made(scene: Scene) -> Snapshot:
+    servers = scene.extra.pop("servers", ())
+    snapshot = scene.snapshot()
+    nginx = snapshot.nginxes[0]
+    if isinstance(nginx.config, Known):
+        nginx = replace(nginx, config=Known(replace(nginx.config.value, servers=servers)))
+    return replace(snapshot, nginxes=(nginx,))
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    return finding_of(diagnose(made(scene), inputs), CAUSE)
+
+
+def test_hit_two_blocks_with_one_name() -> None:
+    diagnosis = diagnose(made(two()))
+    assert roots(diagnosis) == [CAUSE]
+    first = diagnosis.findings[0]
+    assert (first.variant, first.confidence, first.routes) == ("default-server-catches", "certain", ("r1", "r2"))
+    assert f"{OLD_FILE}:1" in first.summary and "shop.example" in first.evidence[0].text
+    (repair,) = first.repairs
+    assert (repair.risk, repair.steps, repair.needs[0].choices) == ("safe", (), (OLD_FILE, SITE))
+
+
+def test_the_file_that_is_not_meant_is_put_aside() -> None:
+    copy, remove, check, reload = found(two(), keep=SITE).repairs[0].steps
+    assert isinstance(copy, WriteFile) and isinstance(remove, WriteFile)
+    assert (copy.path, copy.after, remove.path, remove.after) == (f"{OLD_FILE}.off", OLD.encode(), OLD_FILE, None)
+    assert isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+
+
+def test_a_link_that_is_not_meant_is_removed() -> None:
+    scene = two()
+    scene.node_changes["local"] = {"files": ((SITE, stat(kind="link", link_target="/etc/nginx/sites-available/shop")),)}
+    step = found(scene, keep=OLD_FILE).repairs[0].steps[0]
+    assert isinstance(step, WriteFile) and (step.path, step.after, step.link_target) == (
+        SITE, None, "/etc/nginx/sites-available/shop")
+
+
+def test_what_cannot_be_put_aside_is_for_a_person() -> None:
+    plain = two()
+    plain.files[1] = file(SITE, NEW)
+    several = two()
+    several.files[0] = file(OLD_FILE, OLD + OLD)
+    for scene, keep in ((plain, OLD_FILE), (several, SITE)):
+        repair = found(scene, keep=keep).repairs[0]
+        assert repair.risk == "manual" and "nginx -t" in repair.manual
+    gone = two()
+    gone.files.pop(0)
+    assert found(gone, keep=SITE).repairs[0].risk == "manual"
+    one = two()
+    one.extra["servers"] = (block(SITE, NEW, "shop.example"), block(SITE, NEW, "shop.example"))
+    assert found(one).repairs[0].risk == "manual"
+
+
+def caught(host: str = "www.shop.example", *, names: tuple[str, ...] = ("shop.example",), default: bool = True) -> Scene:
+    scene = two(("archive.example",), names, default=default, status=GOOD)
+    scene.events = [replace(e, raw=f'{e.raw}, host: "{host}"') for e in scene.events]
+    return scene
+
+
+def test_hit_a_name_that_no_block_lists() -> None:
+    first = found(caught())
+    assert (first.role, first.confidence, first.routes) == ("root", "likely", ("r1",))
+    assert "www.shop.example" in first.summary and first.evidence[0].source == "nginx-log"
+    (repair,) = first.repairs
+    assert [n.key for n in repair.needs] == ["server_name"] and not repair.steps
+    write, check, reload = found(caught(), server_name="www.shop.example").repairs[0].steps
+    assert isinstance(write, WriteFile) and b"server_name shop.example www.shop.example;" in (write.after or b"")
+    assert isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+
+
+def test_a_person_says_which_of_several_blocks_is_meant() -> None:
+    scene = caught()
+    scene.route[1]["server_index"] = 1
+    first, second = scene.extra["servers"]
+    other = replace(second, names_span=Span(SITE, 33, second.names_span.start, second.names_span.end))
+    scene.extra["servers"] = (first, second, other)
+    scene.written = (*scene.written, "127.0.0.1:8000")
+    scene.spots.append(scene.spots[1])
+    scene.route[2] = {"server_index": 2, "server_names": ("b.example",)}
+    repair = found(scene).repairs[0]
+    assert [n.key for n in repair.needs] == ["server_name", "into"]
+
+
+def test_a_block_whose_file_cannot_be_written() -> None:
+    scene = caught()
+    scene.files.pop()
+    assert found(scene, server_name="www.x.example").repairs[0].risk == "manual"
+    nameless = caught()
+    first, second = nameless.extra["servers"]
+    nameless.extra["servers"] = (first, replace(second, names_span=None))
+    assert found(nameless).repairs[0].risk == "manual"
+    elsewhere = caught()
+    first, second = elsewhere.extra["servers"]
+    elsewhere.extra["servers"] = (first, replace(second, names_span=Span(SITE, 3, 3, 3)))
+    assert found(elsewhere, server_name="www.x.example").repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("scene", [
+    caught("10.0.0.7"), caught("archive.example"), caught("a.shop.example", names=("*.shop.example",)),
+    caught("shop.example", names=(".shop.example",)), caught("www.shop.org", names=("www.shop.*",)),
+    caught(names=("~^www",)), caught("x y"),
+    two(("a.example",), ("b.example",)), two(status=GOOD).endpoint(1, http=Known(REFUSED)),
+    caught().endpoint(0, service="local/backend.service"),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(made(scene)), CAUSE), RuledOut)
+
+
+def test_a_block_that_is_not_the_default_catches_nothing() -> None:
+    scene = caught()
+    first, second = scene.extra["servers"]
+    second = replace(second, listens=(replace(second.listens[0], default_server=True),))
+    scene.extra["servers"] = (replace(first, listens=(replace(first.listens[0], default_server=False),)), second)
+    assert isinstance(verdict_of(diagnose(made(scene)), CAUSE), RuledOut)
+
+
+def test_unknown() -> None:
+    blind = two().endpoint(0, listener=Unknown("not root"), tcp=Unknown("no probe"))
+    assert isinstance(verdict_of(diagnose(made(blind)), CAUSE), Undetermined)
+    unread = two()
+    unread.nginx["config"] = Unknown("denied")
+    assert isinstance(verdict_of(diagnose(made(unread)), CAUSE), Undetermined)
