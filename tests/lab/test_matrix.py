@@ -149,7 +149,8 @@ def test_markdown_counts_what_was_wanted() -> None:
 
 
 STAND_IN = """
-import json, os, pathlib, sys, time
+import json, os, pathlib, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)      # as the real one: also in a background job
 order = json.loads(sys.stdin.readline())
 log = pathlib.Path(os.environ["JOB_LOG"])
 def note(word):
