@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixer.apply.engine import RepairRun, history, undo
@@ -151,6 +151,7 @@ RECORDS = st.builds(
 )
 
 
+@settings(max_examples=30)
 @given(RECORDS)
 def test_a_record_is_one_line_and_comes_back(record: Record) -> None:
     line = record_line(record)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -264,6 +266,7 @@ def test_unused_builders_stay_honest() -> None:
     assert isinstance(verdict_of(diagnose(moved().snapshot()), CAUSE), Found)
 
 
+@pytest.mark.slow
 def test_thousands_of_places_are_edited_in_one_go() -> None:
     many = 3000
     scene = Scene(*["127.0.0.1:8001"] * many).with_service(service(), listener(8000, 200))

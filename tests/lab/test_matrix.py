@@ -209,6 +209,7 @@ def overlap(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one[0] < other[1] and other[0] < one[1]
 
 
+@pytest.mark.slow
 def test_two_at_once_and_load_alone(runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JOB_SECONDS", "1.5")
     down = Case("backend-down", "backend-not-running", "host", 1)

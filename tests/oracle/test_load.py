@@ -65,6 +65,7 @@ def test_one_failure_of_fifty_is_too_many() -> None:
     assert [check.name for check in checks if not check.ok] == ["reports under load"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bad", "said"), [((7,), ""), ((7, 60), "2 of 80 failed"), ((7, 9), "2 of 40 failed")])
 def test_one_failure_is_looked_into_with_as_many_requests_again(bad: tuple[int, ...], said: str,
                                                                 baseline: Baseline) -> None:
