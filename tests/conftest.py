@@ -17,6 +17,9 @@ from lab.errors import LabError
 def pytest_configure(config: pytest.Config) -> None:
     """A polite kill ends the run like Ctrl-C: fixtures are torn down, labs removed."""
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        # A shell's background job ignores Ctrl-C, and so would every command that a test interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
