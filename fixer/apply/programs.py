@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from fixer.apply.nodes import Runner, complaint, demand
 from fixer.apply.processes import wait_until
 from fixer.errors import StepFailed
@@ -73,7 +75,7 @@ def _demand_started(step: ProgramAction, runner: Runner) -> None:
 
 def bring_back_state(step: ProgramAction, runner: Runner) -> str:
     """Before the files go back: stop what did not run."""
-    if step.was in ("RUNNING", "STARTING"):
+    if step.was == "RUNNING" or (step.was == "STARTING" and step.verb != "update"):
         return ""
     _ctl(step, runner, "stop", step.program)
     return f"stopped {step.program}"
@@ -86,6 +88,9 @@ def bring_into_effect(step: ProgramAction, runner: Runner) -> str:
         return f"{step.program} runs with its earlier files again"
     if step.verb == "update":
         demand(runner, ["supervisorctl", "-c", step.conf, "update", step.group], f"update {step.group}", timeout=_LONG)
+        if step.was in ("STARTING", "BACKOFF"):
+            with contextlib.suppress(StepFailed):      # it was started again and again, and ended each time
+                _ctl(step, runner, "start", step.program)
         return f"supervisord read the files of {step.group} again"
     if step.was not in ("RUNNING", "STARTING") or step.verb == "start":
         return ""

@@ -83,7 +83,7 @@ def _hide_option(match: re.Match[str]) -> str:
 
 def _hide_header(match: re.Match[str]) -> str:
     value = match["value"]
-    if value.startswith(("$", '"$', "'$", "[redacted")) or value in ("{", "}"):
+    if value.startswith(("$", '"$', "'$", "[redacted", '"[redacted', "'[redacted")) or value in ("{", "}"):
         return match[0]        # nginx passes a variable on: no secret stands here
     name = re.split(r"[\s:=\"']", match["head"].strip())[0]
     return f"{match['head']}[redacted: {name}]"

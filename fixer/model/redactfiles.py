@@ -143,6 +143,7 @@ _NGINX_VALUE = regex(
     rb"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;{}]+)", re.IGNORECASE,
 )
 _NGINX_URL = regex(rb"(\b[a-z][a-z0-9+.-]*://[^\s:/@;]*:)([^\s@/;]+)(@)", re.IGNORECASE)
+_COMMENT = regex(rb"^[ \t]*#[^\r\n]*", re.MULTILINE)
 _NGINX_PEM = regex(
     rb"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL,
 )
@@ -152,6 +153,7 @@ def redact_nginx(data: bytes) -> bytes:
     """A file of nginx's: word by word, so that what is left still is the same configuration."""
     data = _NGINX_VALUE.sub(lambda m: m[0] if m[2].strip(b"\"'")[:1] == b"$" else m[1] + b'"[redacted: value]"', data)
     data = _NGINX_URL.sub(rb"\1[redacted]\3", data)
+    data = _COMMENT.sub(lambda m: redact_bytes(m[0]), data)
     return _NGINX_PEM.sub(lambda m: m[1] + re.sub(rb"[^\r\n]+", b"[redacted: private key]", m[2]) + m[3], data)
 
 
@@ -215,6 +217,8 @@ def redact_probe(data: bytes) -> bytes:
 
 def redact_file(path: str, data: bytes) -> bytes:
     """A file that says how a service is started, by its kind."""
+    if "/nginx/" in path:
+        return redact_nginx(data)
     if path.endswith((".yml", ".yaml")):
         return redact_yaml(data)
     if "/systemd/" in path and path.endswith((".service", ".conf")):
@@ -228,4 +232,4 @@ def redact_file(path: str, data: bytes) -> bytes:
     lines = [line.strip() for line in data.split(b"\n")]
     body = [line for line in lines if line and line[:1] not in (b"#", b";")]
     named = sum(1 for line in body if re.match(rb"(?:export\s+)?" + _NAME + rb"\s*=", line))
-    return redact_env_file(data) if body and named * 2 >= len(body) else redact_bytes(data)
+    return redact_bytes(redact_env_file(data) if body and named * 2 >= len(body) else data)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from fixer.model.describe import describe_step, diff_of
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, RuledOut
-from fixer.model.facts import Known
+from fixer.model.facts import Evidence, Known
+from fixer.model.redact import redact_text
 from fixer.model.report import (
     SCHEMA_VERSION,
     CheckReport,
@@ -63,19 +65,30 @@ def _worst(probes: tuple[ProbeResult, ...]) -> ProbeReport | None:
 
 def _finding(finding: Finding) -> FindingReport:
     return FindingReport(
-        finding.cause, finding.variant, finding.role, finding.confidence, finding.summary,
-        finding.routes, finding.service, finding.node, finding.evidence,
+        finding.cause, finding.variant, finding.role, finding.confidence, redact_text(finding.summary),
+        finding.routes, finding.service, finding.node, tuple(_shown(evidence) for evidence in finding.evidence),
         repairs=tuple(repair_report(repair) for repair in finding.repairs),
-        detail=finding.detail,
+        detail=tuple(redact_text(line) for line in finding.detail),
     )
+
+
+@cache
+def _shown(evidence: Evidence) -> Evidence:
+    """Evidence as it may be printed: what a bundle would hide is hidden here too, by the same rules."""
+    text = evidence.text
+    if evidence.source == "nginx-config":
+        from fixer.model.redactfiles import redact_nginx
+
+        text = redact_nginx(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+    return Evidence(evidence.source, evidence.where, redact_text(text))
 
 
 def repair_report(repair: Repair) -> RepairReport:
     """A repair as it is offered."""
     steps = tuple(describe_step(step) for step in repair.steps)
     return RepairReport(
-        repair.id, repair.risk, repair.summary,
-        steps=steps or ((repair.manual,) if repair.manual else ()),
+        repair.id, repair.risk, redact_text(repair.summary),
+        steps=steps or ((redact_text(repair.manual),) if repair.manual else ()),
         diff=diff_of(repair.steps),
         needs=tuple(_need(need) for need in repair.needs),
         waits=repair.waits,
@@ -90,9 +103,9 @@ def _need(need: Need) -> NeedReport:
 def _check(check: Check) -> CheckReport:
     match check.verdict:
         case Found(findings):
-            evidence = tuple(evidence for finding in findings for evidence in finding.evidence)
+            evidence = tuple(_shown(evidence) for finding in findings for evidence in finding.evidence)
             return CheckReport(check.cause, "found", evidence, ())
         case RuledOut(evidence):
-            return CheckReport(check.cause, "ruled-out", evidence, ())
+            return CheckReport(check.cause, "ruled-out", tuple(_shown(each) for each in evidence), ())
         case verdict:
             return CheckReport(check.cause, "undetermined", (), verdict.missing)
