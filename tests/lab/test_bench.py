@@ -103,11 +103,11 @@ def test_solvers_side_by_side_on_a_real_machine(tmp_path: Path) -> None:
         return done.returncode, json.loads(report.read_text())["scores"]
 
     told = "sh -c 'env | grep -q BADGATEWAY || echo cause: wrong-port; test -n {target} -a -n {url}'"
-    code, scores = bench("wrong-port", "fixer", "restart-everything", told)
+    code, scores = bench("wrong-port/wrong-port", "fixer", "restart-everything", told)
     assert [(s["cause_right"], s["repaired"], s["survived_restart"], s["solved"]) for s in scores] == [
         (True, True, True, True), (None, False, None, False), (True, False, None, False)]
     assert code == 1 and not any(s["harm"] for s in scores)
-    code, scores = bench("healthy", "nothing", "docker exec {container} rm /etc/nginx/nginx.conf")
+    code, scores = bench("healthy/healthy", "nothing", "docker exec {container} rm /etc/nginx/nginx.conf")
     assert [s["solved"] for s in scores] == [True, False] and code == 1
     assert "/etc/nginx/nginx.conf: gone" in str(scores[1]["harm"])
 
