@@ -31,6 +31,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.failing import fresh_events, is_closed
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import absent_evidence, config_evidence, line_text, place
 from fixer.causes.serverblocks import add_name, keep_one
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
@@ -78,8 +79,10 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     hidden = _hidden_by(case, nginx, config, index)
     if hidden is not None:
         return _shadowed(case, trouble, index, hidden)
-    # a service that belongs behind the default server's address and is down is that block's own trouble
-    return (None if endpoint.service is not None else _caught(case, trouble, config, index)) or shown
+    # A service that belongs behind the default server is that block's own trouble: down, or listening elsewhere. Names
+    # in the log are what visitors sent, and never outweigh it.
+    belongs = endpoint.service is not None or sole_owner(case, trouble) is not None
+    return (None if belongs else _caught(case, trouble, config, index)) or shown
 
 
 def _hidden_by(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:

@@ -123,6 +123,11 @@ def test_hit_a_name_that_no_block_lists() -> None:
     assert isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
 
 
+def test_a_name_in_the_log_never_outweighs_a_service_that_listens_elsewhere() -> None:
+    scene = caught().with_service(service("archive.service", 9112, 300), listener(9112, 300))
+    assert roots(diagnose(made(scene))) == ["wrong-port"]
+
+
 def test_a_person_says_which_of_several_blocks_is_meant() -> None:
     scene = caught()
     scene.route[1]["server_index"] = 1
