@@ -14,7 +14,10 @@ __all__ = ["Cause", "load_causes", "module_names"]
 @cache
 def load_causes() -> tuple[Cause, ...]:
     """Every cause of this folder, sorted by id."""
-    return by_id(cause for name in module_names() if (cause := _cause_in(name)) is not None)
+    # Every id has a hyphen, so the file has an underscore; what causes share has none where it can, and is imported
+    # only by who needs it: half of it says how to repair what is hardly ever found.
+    named = (name for name in module_names() if "_" in name)
+    return by_id(cause for name in named if (cause := _cause_in(name)) is not None)
 
 
 def module_names() -> tuple[str, ...]:

@@ -35,6 +35,7 @@ By hand
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
@@ -52,14 +53,16 @@ from fixer.causes.reading import (
     find_node,
     state_evidence,
 )
-from fixer.causes.remembered import Gone, gone_at, learned_evidence, start_as_unit
 from fixer.causes.starting import is_off_at_boot, is_socket_off, start_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import Endpoint, Service
 
 START = "start-service"
+
+if TYPE_CHECKING:
+    from fixer.causes.remembered import Gone
 
 
 def judge(case: Case) -> Verdict:
@@ -93,7 +96,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
     closed = is_closed(endpoint)
-    gone = gone_at(case, endpoint) if closed and placed_owner(case, endpoint) is None else None
+    unowned = closed and placed_owner(case, endpoint) is None
+    gone = _gone_at(case, endpoint) if unowned and case.snapshot.learned else None
     if gone is not None:
         return _remembered(case, trouble, gone)
     found = [owner for owner in owners(case, trouble) if not owner.is_unsure]
@@ -229,8 +233,16 @@ def _finding(
     )
 
 
+def _gone_at(case: Case, endpoint: Endpoint) -> Gone | None:
+    from fixer.causes.remembered import gone_at  # only where something was learned
+
+    return gone_at(case, endpoint)
+
+
 def _remembered(case: Case, trouble: Trouble, gone: Gone) -> Finding:
     """What was learned to listen there was started by hand, and is gone: nothing else starts it again."""
+    from fixer.causes.remembered import learned_evidence, start_as_unit  # only where something was learned
+
     endpoint = trouble.endpoint
     evidence = (
         learned_evidence(case, gone), config_evidence(case.snapshot, trouble.nginx, endpoint),

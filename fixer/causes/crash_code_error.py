@@ -33,7 +33,6 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.codefaults import CodeFault, code_fault
-from fixer.causes.coderepairs import code_repairs
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
@@ -76,6 +75,8 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
     detail = ["nothing listens while it does not run"]
     if crash.inside:
         detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
+    from fixer.causes.coderepairs import code_repairs  # only where one is found
+
     return Finding(
         cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
         summary=f"{service.name} ends at once: {say(fault)}", detail=tuple(detail), routes=crash.routes,

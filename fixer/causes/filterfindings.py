@@ -8,7 +8,6 @@ from dataclasses import replace
 from fixer.causes.base import conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.filtering import Block, block_evidence, block_words, blocks
-from fixer.causes.filterrepairs import repairs_of
 from fixer.causes.reading import config_evidence, listener_at, listener_evidence
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
@@ -61,6 +60,8 @@ def _finding(case: Case, cause: str, variant: str, block: Block) -> Finding:
         *block_evidence(block), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *there,
         *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
     )
+    from fixer.causes.filterrepairs import repairs_of  # only where a filter is found
+
     return Finding(
         cause=cause, variant=variant, role="root", confidence="certain", summary=block_words(block),
         detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,

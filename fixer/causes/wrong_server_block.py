@@ -33,7 +33,6 @@ from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.failing import fresh_events, is_closed
 from fixer.causes.owners import sole_owner
 from fixer.causes.reading import absent_evidence, config_evidence, line_text, place
-from fixer.causes.serverblocks import add_name, keep_one
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known
@@ -125,6 +124,8 @@ def _shadowed(case: Case, trouble: Trouble, index: int, hidden: tuple[int, Endpo
         *symptom_evidence(case, trouble, is_refused),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
+    from fixer.causes.serverblocks import keep_one  # only where one is found
+
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="certain",
         summary=(
@@ -165,6 +166,8 @@ def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Fi
     if not others or not strange:
         return None
     host, event = next(reversed(strange.items()))
+    from fixer.causes.serverblocks import add_name  # only where one is found
+
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",
         summary=(

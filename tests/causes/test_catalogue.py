@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -29,6 +30,11 @@ def test_the_catalogue() -> None:
             "crash-loop-gave-up", "overload-saturated", "backend-hung", "nginx-config-invalid", "nginx-not-reloaded",
             "slow-start"} <= set(ids())
     assert ids() == sorted(ids())
+
+
+def test_no_cause_hides_in_a_file_that_is_not_looked_into() -> None:
+    shared = (importlib.import_module(f"fixer.causes.{name}") for name in module_names() if "_" not in name)
+    assert [module.__name__ for module in shared if isinstance(getattr(module, "CAUSE", None), Cause)] == []
 
 
 @pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
