@@ -98,7 +98,7 @@ def test_a_broken_stack_is_not_restarted() -> None:
 
 
 def test_a_longer_time_limit_is_no_capacity() -> None:
-    with up("overload-saturated", "host") as lab:
+    with up("overload-saturated/single-worker-overload", "host") as lab:
         limit = f"proxy_read_timeout {lab.params['read_timeout']}s"
         files = lab.run_in("web", ["grep", "-rl", limit, "/etc/nginx"]).text.split()
         lab.run_in("web", ["sed", "-i", f"s/{limit}/proxy_read_timeout 60s/", *files])
@@ -109,7 +109,7 @@ def test_a_longer_time_limit_is_no_capacity() -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("word", ["wrong-port", "overload-saturated"])
+@pytest.mark.parametrize("word", ["wrong-port", "overload-saturated/single-worker-overload"])
 def test_restart_everything_cures_neither(word: str, stack: Stack) -> None:
     with up(word, stack) as lab:
         restart_everything(lab)
