@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from fixer.causes.case import Case
+from fixer.causes.case import Case, Trouble
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
@@ -39,6 +39,24 @@ def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Ite
     if lacking:
         return Undetermined(lacking)
     return RuledOut(tuple(dict.fromkeys(ruled_out)))
+
+
+def by_trouble(
+    case: Case, judge: Callable[[Case, Trouble], Finding | str | Evidence],
+) -> tuple[list[Finding], list[str], list[Evidence]]:
+    """Every trouble judged by itself: the findings, the facts that are missing, and what rules it out."""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        match judge(case, trouble):
+            case Finding() as found:
+                findings.append(found)
+            case str() as lacking:
+                missing.append(lacking)
+            case shown:
+                ruled.append(shown)
+    return findings, missing, ruled
 
 
 def by_id(causes: Iterable[Cause]) -> tuple[Cause, ...]:

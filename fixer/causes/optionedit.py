@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from fixer.causes.commandwords import replace_span
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written
-from fixer.model.plan import DaemonReload, WriteFile
 from fixer.model.record import dataclass
 from fixer.model.snapshot import ArgPlace, Service, Snapshot
 
@@ -41,14 +41,7 @@ def edit_option(snapshot: Snapshot, service: Service, option: Option, value: str
     span = None if file is None else _span(file.data, option)
     if file is None or span is None:
         return NoPlace(f"{what} stands in its command, and that is written nowhere that could be edited")
-    start, end = span
-    if file.data[start:end] != option.word.text.encode("utf-8", "surrogateescape"):
-        return NoPlace(f"{file.path} does not hold {word.text} where it was read")
-    data = file.data[:start] + (option.head + value).encode() + file.data[end:]
-    step = WriteFile(node, file.real_path, file.data, data, f"{what}: {value}", in_place=file.single_file_mount)
-    is_unit = service.unit is not None and word.file in (service.unit.fragment_path, *service.unit.drop_in_paths)
-    steps = (step, DaemonReload(node)) if is_unit else (step,)
-    return Written(steps, file.real_path, file.managed_by)
+    return replace_span(service, word, file, span, option.head + value, summary=f"{what}: {value}")
 
 
 def _span(data: bytes, option: Option) -> tuple[int, int] | None:

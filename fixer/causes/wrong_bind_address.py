@@ -27,7 +27,7 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
+from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
@@ -55,18 +55,7 @@ from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
 
 def judge(case: Case) -> Verdict:
     """For every empty address: does its service hold that port on another address, or fail to get this one?"""
-    findings: list[Finding] = []
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        outcome = _judge_trouble(case, trouble)
-        match outcome:
-            case Finding():
-                findings.append(outcome)
-            case str():
-                missing.append(outcome)
-            case Evidence():
-                ruled.append(outcome)
+    findings, missing, ruled = by_trouble(case, _judge_trouble)
     for crash in crashes(case).found:
         line = address_unavailable(crash.lines)
         if line is not None:

@@ -26,7 +26,7 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
+from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of
 from fixer.causes.failing import is_closed
@@ -67,19 +67,7 @@ class _Option:
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: does it lead to nobody, while its service is elsewhere?"""
-    findings: list[Finding] = []
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        outcome = _judge_trouble(case, trouble)
-        match outcome:
-            case Finding():
-                findings.append(outcome)
-            case str():
-                missing.append(outcome)
-            case Evidence():
-                ruled.append(outcome)
-    return conclude(findings, missing, ruled)
+    return conclude(*by_trouble(case, _judge_trouble))
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:

@@ -29,7 +29,7 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
+from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, is_foreign, left_over, owners, sole_owner
@@ -55,19 +55,7 @@ _STRANGE = frozenset({"not-http", "closed", "reset"})
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: is it empty, and does its service listen elsewhere?"""
-    findings: list[Finding] = []
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
-        outcome = _judge_trouble(case, trouble)
-        match outcome:
-            case Finding():
-                findings.append(outcome)
-            case str():
-                missing.append(outcome)
-            case Evidence():
-                ruled.append(outcome)
-    return conclude(findings, missing, ruled)
+    return conclude(*by_trouble(case, _judge_trouble))
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:

@@ -11,24 +11,13 @@ import pytest
 
 from fixer.apply.firewall import bring_back_rule, change_rule
 from fixer.errors import Conflict, StepFailed
-from fixer.hosts import process
-from fixer.hosts.base import CommandResult
 from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.plan import ChangeRule
+from tests.apply.inside import Inside
 
 RULES = ("-p tcp -m tcp --dport 22 -j ACCEPT", "-p tcp -m tcp --dport 8000 -m comment --comment \"a b\" -j DROP",
          "-p icmp -j ACCEPT")
 NFT = ("tcp dport 22 accept", 'tcp dport 8000 counter drop comment "a b"', "icmp type echo-request accept")
-
-
-class Inside:
-    """Commands run in the network namespace of a process."""
-
-    def __init__(self, pid: int) -> None:
-        self._enter = ("nsenter", "-t", str(pid), "-n")
-
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
-        return process.run((*self._enter, *argv), stdin=stdin, timeout=timeout)
 
 
 @pytest.fixture

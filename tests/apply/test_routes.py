@@ -5,25 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 
 from fixer.apply.routes import bring_back_route, remove_route
 from fixer.errors import StepFailed
-from fixer.hosts import process
-from fixer.hosts.base import CommandResult
 from fixer.model.plan import RemoveRoute
-
-
-class Inside:
-    """Commands run in the network namespace of a process."""
-
-    def __init__(self, pid: int) -> None:
-        self._enter = ("nsenter", "-t", str(pid), "-n")
-
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
-        return process.run((*self._enter, *argv), stdin=stdin, timeout=timeout)
+from tests.apply.inside import Inside
 
 
 @pytest.fixture
