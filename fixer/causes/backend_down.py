@@ -30,6 +30,11 @@ The repair and its safety
 By hand
   systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
   supervisorctl status; supervisorctl start PROGRAM        systemctl enable --now NAME.socket
+
+Where the page answers all the same
+  A page that comes from somewhere else (an error page sent as 200, a cache, a login that nginx asks for) hides that the
+  backend is gone: the route counts as degraded. A member of a group that nginx passes over, or one of several
+  addresses that a variable can stand for, is told as advice.
 """
 
 from __future__ import annotations
@@ -41,7 +46,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import drop_in
-from fixer.causes.failing import is_closed
+from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.held_back import condition_evidence, condition_repair, mask_evidence, mask_repair, unmet_condition
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
@@ -79,7 +84,12 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    return conclude(findings.values(), missing, ruled)
+    told = list(findings.values())
+    if any(is_empty(endpoint) for endpoint in case.snapshot.endpoints):
+        from fixer.causes.passedover import passed_over  # only where an address is empty
+
+        told += passed_over(case)
+    return conclude(told, missing, ruled)
 
 
 def _join(findings: dict[str, Finding], new: Finding) -> None:

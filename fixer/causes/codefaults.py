@@ -64,7 +64,7 @@ class CodeFault:
     @property
     def place(self) -> str:
         """`file:line`, empty where the traceback names no file of the application."""
-        return f"{self.file}:{self.line}" if self.file else ""
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file
 
 
 def code_fault(lines: Sequence[LogLine], argv: Sequence[str], since: float) -> CodeFault | None:

@@ -146,7 +146,7 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
     service = crash.service
     again = f"then start {service.name}"
     box = service.container
-    shell = f"build its image with it (now {box.image})" if box is not None else f"{_python(service)} -m pip install …"
+    shell = f"build its image with it (now {box.image})" if box is not None else _installing(service)
     file = source_of(case.snapshot, service, fault.file)
     code = line_of(file, fault.line) if file is not None and fault.line else fault.code
     at = f"{fault.place}: {code[:120]}" if fault.place and code else fault.place
@@ -163,6 +163,14 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             return f"key and certificate do not fit, or are not there ({named}): {fault.text[:160]}; {again}"
         case _:
             return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
+
+
+def _installing(service: Service) -> str:
+    """The command that adds a package, in the words of what runs it."""
+    if service.runtime == "node":
+        where = service.unit.working_directory if service.unit is not None else ""
+        return f"npm install … in {where}" if where else "npm install … in its folder"
+    return f"{_python(service)} -m pip install …"
 
 
 def _python(service: Service) -> str:

@@ -70,8 +70,46 @@ def judge_route(
     own = any(w == "good" and (p.status or 0) >= 500 and _NGINX_PAGE not in p.body
               for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
-    reason = _reason(probes, words)
-    return Judged(facts, _state(words, bad, slow), reason, evidence, bad, len(probes), words.count("good"), own)
+    state, reason = _state(words, bad, slow), _reason(probes, words)
+    if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes):
+        state, reason = "degraded", f"{reason}, and not from where it hands requests: nothing listens there"
+    return Judged(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
+
+
+def is_empty(endpoint: Endpoint) -> bool:
+    """Nothing listens there, seen twice: neither the kernel's table nor a connect a moment later found anything."""
+    tcp, held = endpoint.tcp, endpoint.listener
+    refused = isinstance(tcp, Known) and tcp.value.error in ("refused", "no-socket")
+    return refused and isinstance(held, Known) and held.value is None
+
+
+def _is_answered_by_another(
+    facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx | None, probes: tuple[ProbeResult, ...],
+) -> bool:
+    """None of its addresses can have answered: what came is an error page with another status, a cached page, or a
+    login that nginx asks for first. Whoever gets past that gets nothing."""
+    meant = [endpoint for endpoint in reached if not endpoint.down]
+    if not meant or not all(is_empty(endpoint) for endpoint in meant) or is_edited(nginx):
+        return False
+    return all((probe.status or 500) < 500 for probe in probes) and not _never_passes(facts, nginx)
+
+
+def is_edited(nginx: Nginx | None) -> bool:
+    """What is written on disk may not be what nginx goes by."""
+    if nginx is None or not isinstance(nginx.loaded_at, Known) or not isinstance(nginx.config_mtime, Known):
+        return True
+    return nginx.config_mtime.value > nginx.loaded_at.value
+
+
+def _never_passes(facts: RouteFacts, nginx: Nginx | None) -> bool:
+    """The configuration answers there before anything could be handed on, always."""
+    if nginx is None or isinstance(nginx.config, Unknown):
+        return False
+    return any(
+        static.returns is not None and not static.conditional and static.server_index == facts.route.server_index
+        and static.location in ("", "server", facts.route.location)
+        for static in nginx.config.value.statics
+    )
 
 
 def _state(words: list[_Word], bad: int, slow: int) -> State:

@@ -16,6 +16,7 @@ Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested"
 
 _SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
 _SCRIPTS = frozenset({"python", "binary"})
+_FASTCGI = frozenset({"php-fpm"})       # what never speaks HTTP
 _ASIDE = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry", "healthcheck"))
 _EVERYWHERE = frozenset((
     "etc", "usr", "bin", "lib", "opt", "srv", "var", "home", "www", "root", "local", "localhost", "nginx", "conf",
@@ -143,8 +144,11 @@ def _free(case: Case, trouble: Trouble) -> list[Service]:
 
 
 def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
-    """Not what listens on sockets of the other kind, nor what was put to rest beside an application that runs."""
+    """Not what speaks FastCGI where HTTP is asked, nor what listens on sockets of the other kind, nor what was put to
+    rest beside an application that runs."""
     told = bindings_of(service)
+    if service.runtime in _FASTCGI and all(facts.route.kind != "fastcgi_pass" for facts in trouble.routes):
+        return False
     if told and all((b.unix is None) is not (trouble.endpoint.unix is None) for b in told):
         return False
     unit = service.unit
@@ -269,7 +273,8 @@ def _site_words(trouble: Trouble, *, locations: bool = True) -> frozenset[str]:
     texts: list[str] = []
     for facts in trouble.routes:
         route = facts.route
-        texts += [*route.server_names, route.upstream, route.source.file.rsplit("/", 1)[-1]]
+        places = (route.source.file, *(listen.span.file for listen in route.listens))    # a snippet, and who includes it
+        texts += [*route.server_names, route.upstream, *(place.rsplit("/", 1)[-1] for place in places)]
         texts += [route.location] if locations else []
     return _words(texts)
 

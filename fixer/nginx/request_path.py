@@ -40,6 +40,7 @@ class Locations:
 
     def __init__(self) -> None:
         self.root = Place("", b"", None)
+        self.fallbacks: dict[bytes, Place] = {}      # of a named location: where a path that is no file leads to it
         self._comparisons = 0
 
     def add(self, parent: Place, args: list[bytes]) -> tuple[Place, bool]:
@@ -60,10 +61,19 @@ class Locations:
 
     def path_to(self, place: Place) -> str | None:
         """A request path that lands in that location and in no other, None where none was found."""
-        for candidate in _candidates(place):
-            if self.find(candidate) is place:
+        source = self.fallbacks.get(place.pattern) if place.kind == "@" else place
+        if source is None or source.answers:
+            return None
+        for candidate in _candidates(source) if source is place else _no_files(source):
+            if self._lands(candidate, source):
                 return text_of(_SAFE.sub(lambda match: b"%%%02X" % match[0][0], candidate))
         return None
+
+    def _lands(self, path: bytes, place: Place) -> bool:
+        try:
+            return self._find(self.root, path) is place
+        except _UntoldError:
+            return False
 
     def find(self, path: bytes) -> Place | None:
         """The location that nginx picks for a decoded path; None where it can't be told."""
@@ -143,6 +153,13 @@ def _candidates(place: Place) -> tuple[bytes, ...]:
     if place.kind == "=":
         return (pattern,)
     return (pattern, pattern.rstrip(b"/") + b"/", pattern.rstrip(b"/") + b"/-", pattern + b"-")
+
+
+def _no_files(place: Place) -> tuple[bytes, ...]:
+    """Paths of that location that name neither a file nor a folder, as far as can be told."""
+    if place.kind in ("", "^~") and _is_path(place.pattern or b"/"):
+        return (place.pattern.rstrip(b"/") + b"/-", place.pattern + b"-")
+    return _regex_candidates(place) if place.kind in ("~", "~*") else ()
 
 
 def _regex_candidates(place: Place) -> tuple[bytes, ...]:

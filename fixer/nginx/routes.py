@@ -61,6 +61,20 @@ def _names_end(block: list[Node]) -> Span | None:
     return Span(last.tree.file, last.tree.line(at), at, at)
 
 
+def _note_fallback(block: list[Node], server: _Server, place: Place) -> None:
+    """The named location that a block hands a request to when no file fits: `try_files $uri @app`, `error_page 404`.
+
+    A file that is looked for whatever is asked (`/maintenance.html`) may answer for all: then nothing can be told."""
+    passes = any(node.name in _PASSES for node in block)
+    for node in block:
+        name = node.args[-1] if node.args else b""
+        if not name.startswith(b"@"):
+            continue
+        tries = node.name == b"try_files" and all(b"$" in arg for arg in node.args[:-1])
+        if tries or (node.name == b"error_page" and b"404" in node.args[:-1] and not passes):
+            server.locations.fallbacks.setdefault(name, place)
+
+
 class Routes:
     """Walks the http block and collects routes and static locations in the order of the configuration."""
 
@@ -106,6 +120,7 @@ class Routes:
             place=server.locations.root,
         )
         self._note_return(block, server, level)
+        _note_fallback(block, server, server.locations.root)
         self._read_block(block, server, level, 0)
 
     def _read_block(self, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
@@ -133,6 +148,7 @@ class Routes:
         inner = _Level(
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
         )
+        _note_fallback(block, server, place)
         if b"return" in names:
             self._note_return(block, server, inner)
         elif _PASSES.isdisjoint(names):

@@ -95,6 +95,14 @@ def test_hits_of_every_kind(lines: tuple[str, ...], variant: str | None, words: 
     assert diagnosis.findings[0].repairs[-1].risk in ("manual", "disruptive")
 
 
+def test_a_package_of_node_is_not_installed_with_pip() -> None:
+    lines = (STARTED, "Error: Cannot find module 'express'", "Require stack:", "- /srv/shop/server.js")
+    made = found(crashed(*lines, argv=("/usr/bin/node", "server.js"), runtime="node"))
+    assert made.repairs[-1].manual.startswith(
+        "install the package that provides express for /usr/bin/node (npm install … in /srv/shop), or take it out of "
+        "/srv/shop/server.js; then start")
+
+
 def test_a_module_of_the_target_itself_is_a_wrong_target() -> None:
     lines = (STARTED, *HEAD, "ModuleNotFoundError: No module named 'office'")
     argv = ("/usr/bin/uvicorn", "office.main:app", "--port", "8000")

@@ -87,6 +87,23 @@ def test_a_route_of_an_nginx_that_was_not_read_is_left_alone() -> None:
     assert diagnose(scene.snapshot()).findings == ()
 
 
+@pytest.mark.parametrize("status", [200, 302, 401, 403])
+def test_a_page_that_comes_from_elsewhere_does_not_hide_that_the_backend_is_gone(status: int) -> None:
+    scene = Scene().with_service(stopped()).refused().answers(probe(status))
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings[0].service) == ("degraded", "backend.service")
+    scene.endpoint(listener=Unknown("not root"))
+    assert diagnose(scene.snapshot()).verdict == "healthy"      # seen once only: it may just have been restarted
+
+
+def test_where_the_configuration_always_answers_first_no_backend_is_missed() -> None:
+    scene = Scene().with_service(stopped()).refused().answers(probe(410))
+    scene.statics = (StaticLocation(0, "/", 410, Span(SITE, 3, 0, 0)),)
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+    scene.statics = (replace(scene.statics[0], conditional=True),)
+    assert diagnose(scene.snapshot()).verdict == "degraded"
+
+
 def test_a_member_that_is_down_by_design_is_no_fault() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200))
     snapshot = scene.refused(1, down=True).answers(GOOD, route=1).snapshot()
@@ -102,7 +119,9 @@ def test_a_dead_member_of_a_group_that_answers_is_no_fault_but_is_blamed_when_pa
     scene.with_service(stopped("second.service", 9000)).refused(1)
     snapshot = scene.snapshot()
     group = replace(snapshot.routes[0], endpoints=("e0", "e1"))
-    assert diagnose(replace(snapshot, routes=(group,))).verdict == "healthy"
+    told = diagnose(replace(snapshot, routes=(group,)))
+    assert told.verdict == "healthy"
+    assert [(f.role, f.service, f.repairs) for f in told.findings] == [("advice", "second.service", ())]
     sometimes = replace(group, probes=Known((GOOD, BAD_GATEWAY)))
     diagnosis = diagnose(replace(snapshot, routes=(sometimes,)))
     assert diagnosis.verdict == "degraded" and diagnosis.findings[0].service == "second.service"

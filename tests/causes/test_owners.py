@@ -42,6 +42,22 @@ def test_told_to_listen_there() -> None:
     assert named(scene) == [("backend.service", "placed")]
 
 
+def test_what_speaks_fastcgi_is_no_proxied_application() -> None:
+    fpm = stopped("php-fpm.service", 9000, runtime="php-fpm", bindings=Known(()))
+    assert named(Scene().with_service(fpm).refused(service=None)) == []
+    scene = Scene().with_service(fpm).refused(service=None)
+    scene.route[0] = {"kind": "fastcgi_pass"}
+    assert named(scene) == [("php-fpm.service", "alone")]
+
+
+def test_a_snippet_speaks_for_the_site_that_includes_it() -> None:
+    shop = service("shop.service", 8001, bindings=Known(()))
+    scene = Scene("127.0.0.1:8000").with_service(shop, listener(8001, 200)).refused(service=None)
+    snippet = Span("/etc/nginx/snippets/handed-on.conf", 1, 0, 9)
+    scene.route[0] = {"source": snippet}
+    assert not finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].needs
+
+
 def test_of_two_that_are_told_the_same_the_managed_one() -> None:
     bare = service("uvicorn", 8000, 300, unit=None, manager="none")
     scene = Scene().with_service(bare).with_service(stopped()).refused(service=None)

@@ -213,3 +213,18 @@ def test_a_listen_over_several_lines_is_fine():
 def test_an_upstream_whose_servers_were_not_read_is_not_called_empty():
     config = read(b"upstream u { include /etc/nginx/pool/*.conf; }")
     assert (config.problems, config.missing) == ((), ("/etc/nginx/pool/*.conf",))
+
+
+@pytest.mark.parametrize(("server", "path"), [
+    (b"location / { try_files $uri @app; }", "/-"),                       # as the servers' own manuals write it
+    (b"try_files $uri $uri/ @app;", "/-"),
+    (b"location /shop { try_files $uri/index.html $uri @app; }", "/shop/-"),
+    (b"location / { root /srv/www; error_page 403 404 = @app; }", "/-"),
+    (b"location / { proxy_pass http://127.0.0.1:2; error_page 404 502 = @app; }", None),      # only once that fails
+    (b"location / { try_files /closed.html $uri @app; }", None),          # a page that may be there for all
+    (b"location / { return 410; try_files $uri @app; }", None),
+    (b"location / { try_files $uri @other; }", None),
+])
+def test_a_named_location_is_reached_by_a_path_that_is_no_file(server, path):
+    config = read(b"server { %b location @app { proxy_pass http://127.0.0.1:1; } }" % server)
+    assert [route.path for route in config.routes if route.location == "@app"] == [path]
