@@ -11,7 +11,8 @@ Why nginx says 504
 
 How it is told apart
   Process state T, or container status paused: certain. Otherwise: it accepts, answers nothing, finished no request
-  lately, and few are waiting. overload-saturated looks the same to one visitor, but there requests are being finished
+  lately, few are waiting, and either they are not even taken or nginx gave some of them up: a page that is only slow
+  is no fault. overload-saturated looks the same to one visitor, but there requests are being finished
   all the time, and many more wait than it has workers. If another process than the service holds the socket, see
   crash-port-in-use.
 
@@ -40,7 +41,7 @@ from fixer.causes.reading import config_evidence, describe_process, now_on, ran_
 from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
 
@@ -65,12 +66,24 @@ def judge(case: Case) -> Verdict:
         elif pressure.works is None and pressure.waiting > FEW:
             lacking.append(f"whether {pressure.service.name} still finishes requests: its log does not show them")
             continue
+        elif not _fails(pressure):
+            lacking.append(f"whether {pressure.service.name} is only slow: nobody was let down so far (--wait 60 tells)")
+            continue
         else:
             new = _blocked(case, pressure)
         findings.setdefault(pressure.service.id, new)
     for service_id, silent in _silences(case).items():
         findings.setdefault(service_id, silent)
     return conclude(findings.values(), lacking, shown)
+
+
+def _fails(pressure: Pressure) -> bool:
+    """More than a slow page: connections that are not even taken, or requests that nginx gave up."""
+    gave_up = any(
+        probe.status == 504 for judged in pressure.trouble.judged if isinstance(judged.facts.probes, Known)
+        for probe in judged.facts.probes.value
+    )
+    return gave_up or pressure.queued > 0 or bool(pressure.timeouts)
 
 
 def _silences(case: Case) -> dict[str, Finding]:

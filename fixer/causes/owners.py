@@ -273,7 +273,7 @@ def _site_words(trouble: Trouble, *, locations: bool = True) -> frozenset[str]:
     texts: list[str] = []
     for facts in trouble.routes:
         route = facts.route
-        places = (route.source.file, *(listen.span.file for listen in route.listens))    # a snippet, and who includes it
+        places = (route.source.file, *(listen.span.file for listen in route.listens))    # a snippet, and its user
         texts += [*route.server_names, route.upstream, *(place.rsplit("/", 1)[-1] for place in places)]
         texts += [route.location] if locations else []
     return _words(texts)

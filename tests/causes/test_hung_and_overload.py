@@ -228,6 +228,16 @@ def test_a_slow_page_that_nobody_else_waits_for_stays_unknown() -> None:
     assert diagnose(healthy().answers(SLOW, GOOD).snapshot()).verdict == "healthy"
 
 
+@pytest.mark.parametrize("established", [0, 1])
+def test_a_service_that_takes_connections_and_is_only_slow_is_not_restarted(established: int) -> None:
+    slow = late(queued=0, established=established, timeouts=0).answers(SLOW)
+    diagnosis = diagnose(slow.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("unknown", ())
+    assert isinstance(verdict_of(diagnosis, HUNG), Undetermined)
+    assert roots(diagnose(late(queued=1, timeouts=0).answers(SLOW).snapshot())) == [HUNG]
+    assert roots(diagnose(late(queued=0, timeouts=0).answers(TIMED_OUT).snapshot())) == [HUNG]
+
+
 def test_slow_without_a_failure_is_degraded_when_the_cause_is_seen() -> None:
     scene = busy().answers(SLOW, GOOD)
     diagnosis = diagnose(scene.snapshot())
