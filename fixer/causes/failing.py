@@ -45,8 +45,8 @@ class Judged:
 def is_closed(endpoint: Endpoint) -> bool | None:
     """Whether nothing accepts there: a connect decides, then the kernel's table; None where neither could look."""
     if isinstance(endpoint.tcp, Known):
-        if endpoint.tcp.value.error is None:
-            return False
+        if endpoint.tcp.value.error is None and not (endpoint.inner and isinstance(endpoint.listener, Known)):
+            return False      # docker-proxy accepts for a container whether anybody listens inside or not
         if endpoint.tcp.value.error in ("refused", "no-socket"):
             return True
     if isinstance(endpoint.listener, Known):

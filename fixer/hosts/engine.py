@@ -15,7 +15,7 @@ from fixer.model.target import NodeKind
 
 _HASH_LABEL = "com.docker.compose.config-hash"
 DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
-_DOCKER = ("docker-project", "docker-container", "docker-logs", "docker-top", "compose-hash")
+_DOCKER = ("docker-project", "docker-container", "docker-published", "docker-logs", "docker-top", "compose-hash")
 
 
 class EngineAsker:
@@ -56,6 +56,8 @@ def answer_docker(query: Command) -> Answer:
         ("docker-container", 1): _container, ("docker-logs", 2): _logs, ("docker-top", 1): _top,
         ("compose-hash", 2): _compose_hash,
     }
+    if query.name == "docker-published" and all(word.isdigit() for word in query.args):
+        return _published(query.args)
     answer = kinds.get((query.name, len(query.args)))
     if answer is None or any(arg.startswith("-") or "\0" in arg for arg in query.args):
         return commands.refused(query)
@@ -81,6 +83,12 @@ def _container(name: str) -> Answer:
     if not found:
         return Answer("absent", message=f"no container {name}")
     return _as_answer(found if dockercli.is_machine(found[0]) else with_peers(found[0]))
+
+
+def _published(ports: Sequence[str]) -> Answer:
+    from fixer.hosts.beside import containers_at  # which looks for containers with the same tools
+
+    return _as_answer(containers_at([int(port) for port in ports]))
 
 
 def _logs(container: str, lines: str) -> Answer:

@@ -25,6 +25,9 @@ from fixer.model.query import (
 from fixer.model.target import NodeKind, TargetRef
 
 
+_DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
+
+
 class LocalAsker:
     """Answers for this machine. Commands and probes run beside the reading of files, each bounded by its own limit."""
 
@@ -174,8 +177,20 @@ class LocalTarget:
         """One node, `local`."""
         return (LocalAsker(),)
 
+    def has_docker(self) -> bool:
+        """Whether an engine can be asked at all: two looks at the disk, since most machines have none."""
+        return "DOCKER_HOST" in os.environ or any(map(os.path.exists, _DOCKER_SOCKETS))
+
+    def beside(self, ports: Sequence[int]) -> tuple[Asker, ...]:
+        """The containers that may be behind ports of this machine, and the engine; none where there are none."""
+        from fixer.hosts.beside import askers_beside  # only where nginx leads to no program of the machine itself
+
+        return askers_beside(ports)
+
     def writer(self, node: str) -> Writer:
-        """This machine."""
+        """This machine, which is the Docker host too."""
+        if node == "engine":
+            return LocalWriter("engine")
         if node != "local":
             raise NeedsPerson(f"{node} is not this machine", "its own target can be repaired: docker:// or compose://")
         return LocalWriter()

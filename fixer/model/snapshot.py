@@ -177,6 +177,12 @@ class Endpoint:
     service_why: tuple[Evidence, ...] = ()
     holder: str | None = None
     path: str = "/"                       # what `http` asked for
+    inner: int = 0                        # the container's own port where Docker publishes this one; `node` is it
+
+    @property
+    def port_there(self) -> int:
+        """The port on which `node` itself is asked."""
+        return self.inner or self.port
 
 
 @dataclass(frozen=True, slots=True)

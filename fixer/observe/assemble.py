@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from fixer.model.capture import Capture
 from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.nginxconf import UpstreamServer
 from fixer.model.query import ListSockets
-from fixer.model.snapshot import Container, Endpoint, Nginx, Node, ProbeResult, RouteFacts, Service, Snapshot
+from fixer.model.snapshot import Container, Endpoint, Listener, Nginx, Node, ProbeResult, RouteFacts, Service, Snapshot
 from fixer.observe.composeproject import compose_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of
@@ -26,11 +28,12 @@ from fixer.observe.nginxes import (
 )
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.probes import ProbePlan, plan_probes
+from fixer.observe.publishing import Published, published_at
 from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sockets import parse_connections
-from fixer.observe.view import ENGINE, View, container_of, containers_of, views_of
+from fixer.observe.view import ENGINE, View, container_of, containers_of, node_of, views_of
 
 
 def snapshot(capture: Capture) -> Snapshot:
@@ -104,21 +107,34 @@ def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View],
                containers: tuple[Container, ...]) -> Iterator[tuple[Endpoint, Container | None]]:
     own = container_of(site.view.name, containers)
     for address in site.addresses:
-        container = container_at(address.server, address.found, containers, own)
-        node = _node_of(address, site, views, containers)
+        server = address.server
+        behind = published_at(server, address.found, site.view, views, containers)
+        container = container_at(server, address.found, containers, own) if behind is None else behind.container
+        node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
         probe = plan.by_address.get(address.id)
         answered = probe_result(site.view.node.answers.get(probe)) if probe is not None else Unknown("not asked")
         is_get = probe is not None and probe.path is not None
         tcp = tcp_of(answered) if is_get else answered
-        server = address.server
+        view = views.get(node) if node else None
+        held = listener_at(address.found, server, view, tcp)
+        if behind is not None:
+            held = _inside(behind, server, view)
         yield Endpoint(
             id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
             addresses=address.resolved, node=node, file=server.span.file, line=server.span.line,
             start=server.span.start, end=server.span.end,
-            listener=listener_at(address.found, server, views.get(node) if node else None, tcp), tcp=tcp,
+            listener=held, tcp=tcp, inner=behind.port if behind is not None else 0,
             http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
             down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
         ), container
+
+
+def _inside(behind: Published, server: UpstreamServer, view: View | None) -> Fact[Listener | None]:
+    """Who listens where Docker hands connections on to."""
+    addresses = tuple(ip for _, ip, _ in behind.container.networks if ip)
+    if not addresses:
+        return Unknown(f"container {behind.container.name} has no address")
+    return listener_at(addresses, replace(server, port=behind.port), view, Unknown("not asked there"))
 
 
 def _node_of(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> str | None:

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from fixer.errors import NoNginx, Unreachable
 from fixer.hosts.base import Asker, Target
 from fixer.model.capture import Capture, NodeCapture
+from fixer.model.facts import Unknown
 from fixer.model.query import Command, Query
 from fixer.observe.containers import parse_inspect
 from fixer.observe.nginxes import inner_nginxes
 from fixer.observe.options import ObserveOptions
+from fixer.observe.publishing import ports_in_question, published_query
 from fixer.observe.questions import follow_up, survey
 from fixer.observe.sites import sites_of
-from fixer.observe.view import ENGINE, View, containers_of, views_of
+from fixer.observe.view import ENGINE, HERE, View, containers_of, views_of
+
+if TYPE_CHECKING:
+    from fixer.hosts.local import LocalTarget
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
@@ -35,12 +41,43 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
     if all(node.unreachable for node in nodes.values()):
         raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
     _require_nginx(_capture(target, nodes, options), askers)
+    here = _docker_host(target)
     for _ in range(MOST_ROUNDS - 1):
+        if here is not None and _widen(here, nodes, askers, _capture(target, nodes, options)):
+            here = None
         questions = follow_up(_capture(target, nodes, options), options)
         if not questions:
             break
         _ask_all(askers, questions, nodes)
     return _capture(target, nodes, options)
+
+
+def _docker_host(target: Target) -> LocalTarget | None:
+    """This machine where it is the target and has a Docker engine."""
+    from fixer.hosts.local import LocalTarget
+
+    return target if isinstance(target, LocalTarget) and target.has_docker() else None
+
+
+def _widen(target: LocalTarget, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
+    """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
+    itself. False while its configuration is not read yet."""
+    views = views_of(capture)
+    sites = sites_of(views, ())
+    if HERE not in views or any(isinstance(site.config, Unknown) for site in sites):
+        return False
+    ports = ports_in_question(views[HERE], [(a.server, a.found) for site in sites for a in site.addresses])
+    try:
+        more = {asker.name: asker for asker in target.beside(ports)} if ports else {}
+    except Unreachable as error:      # its containers stay unknown, which is said
+        nodes[ENGINE] = NodeCapture(ENGINE, "machine", 0.0, False, {}, unreachable=error.message)
+        return True
+    if more:
+        askers.update(more)
+        nodes.update({name: _unasked(asker) for name, asker in more.items()})
+        first = {name: survey(name, asker.kind, target.ref) for name, asker in more.items() if name != ENGINE}
+        _ask_all(askers, {**first, ENGINE: [published_query(ports)]}, nodes)
+    return True
 
 
 def recorded(target: Target) -> Capture:

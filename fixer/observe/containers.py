@@ -121,7 +121,9 @@ def _bridges(item: Json) -> Iterable[tuple[str, str]]:
 
 
 def _published(item: Json) -> Iterable[tuple[str, int, int]]:
-    for port, places in sorted(_mapping(get(item, "NetworkSettings", "Ports")).items()):
+    """As it is now; of a container that does not run, as it would be."""
+    now, told = get(item, "NetworkSettings", "Ports"), get(item, "HostConfig", "PortBindings")
+    for port, places in sorted(_mapping(now or told).items()):
         inner = port.split("/", 1)[0]
         for place in places if isinstance(places, list) else []:
             outer = text(place, "HostPort")

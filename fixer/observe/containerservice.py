@@ -14,7 +14,7 @@ from fixer.observe.places import assignments
 from fixer.observe.runtimes import DAEMONS, runtime_of
 from fixer.observe.servicelogs import parse_docker_logs
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.view import ENGINE, View
+from fixer.observe.view import ENGINE, INSPECTING, View
 from fixer.observe.webscripts import is_no_web_program
 from fixer.observe.words import Word, literal
 
@@ -54,7 +54,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
 def environment_of(container: Container, engine: View | None) -> dict[str, str]:
     """NAME -> value as the engine gives it to the container: for ports and hosts only."""
     for query, answer in (engine.node.answers if engine is not None else {}).items():
-        if isinstance(query, Command) and query.name in ("docker-project", "docker-container"):
+        if isinstance(query, Command) and query.name in INSPECTING:
             for item in inspected(answer):
                 if item.get("Id") == container.id:
                     return inspect_environment(item)

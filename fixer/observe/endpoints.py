@@ -87,7 +87,7 @@ def container_at(server: UpstreamServer, addresses: Sequence[str], containers: t
 
 def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | None,
                 tcp: Fact[ProbeResult]) -> Fact[Listener | None]:
-    """Who listens at the first of these addresses that anybody listens at."""
+    """Who listens at the first of these addresses that anybody listens at; `server.port` is the node's own."""
     if view is None:
         return Unknown("the address leads outside of what was observed")
     if isinstance(view.listeners, Unknown):

@@ -11,7 +11,7 @@ from fixer.model.record import dataclass
 from fixer.model.snapshot import Container
 from fixer.observe.endpoints import resolve
 from fixer.observe.nginxes import NginxPlace, config_of, find_nginxes
-from fixer.observe.view import ENGINE, View
+from fixer.observe.view import View, is_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
     found: list[Site] = []
     routes = addresses = 0
     for view in views.values():
-        for place in find_nginxes(view) if view.name != ENGINE else ():
+        for place in find_nginxes(view) if not is_beside(view, views) else ():
             config = config_of(place, view)
             if isinstance(config, Known) and routes:
                 renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))

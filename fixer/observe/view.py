@@ -29,7 +29,9 @@ from fixer.observe.sockets import parse_sockets
 from fixer.observe.units import parse_show
 
 ENGINE = "engine"
+HERE = "local"        # the node that this machine is, where it is the target
 LOOK = 512            # bytes that a glob reads of each file where only the place and the first line matter
+INSPECTING: frozenset[CommandName] = frozenset({"docker-project", "docker-container", "docker-published"})
 UNIT_FILES = ReadGlob((
     "/etc/systemd/system/*.service", "/etc/systemd/system/*.service.d/*.conf",
     "/run/systemd/system/*.service", "/run/systemd/system/*.service.d/*.conf",
@@ -114,12 +116,19 @@ def views_of(capture: Capture) -> dict[str, View]:
     return {node.name: view_of(node) for node in capture.nodes if not node.unreachable}
 
 
+def is_beside(view: View, views: Mapping[str, View]) -> bool:
+    """The engine, and containers that were only looked at since this machine's nginx may lead to them: an nginx in
+    one of those is another target's."""
+    here = views.get(HERE)
+    return view.name == ENGINE or (here is not None and here.node.kind == "machine" and view is not here)
+
+
 def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
     """Every container that the engine told of, each once."""
     engine = views.get(ENGINE)
     found: dict[str, Container] = {}
     for query, answer in (engine.node.answers if engine else {}).items():
-        if isinstance(query, Command) and query.name in ("docker-project", "docker-container"):
+        if isinstance(query, Command) and query.name in INSPECTING:
             for container in remembered(partial(parse_inspect, answer), "inspect", answer):
                 found.setdefault(container.id, container)
     return tuple(found.values())

@@ -1,0 +1,69 @@
+"""Containers of this machine that its own nginx may lead to: by the ports that Docker publishes, or is to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fixer.hosts import dockercli
+from fixer.hosts.base import Asker
+from fixer.hosts.container import ContainerAsker
+from fixer.hosts.dockercli import Inspected
+from fixer.model.query import Command
+
+MOST = 12             # containers that are looked at where none publishes a port: each is asked by a process of its own
+_OURS = frozenset({"local", "engine"})
+
+
+def askers_beside(ports: Sequence[int]) -> tuple[Asker, ...]:
+    """A node for each such container, and `engine`; none where there is no container."""
+    found = containers_at(ports)
+    if not found:
+        return ()
+    from fixer.hosts.engine import EngineAsker  # which builds on the local asker
+
+    nodes = [ContainerAsker(dockercli.name_of(item), item) for item in found]
+    return (*nodes, EngineAsker({Command("docker-published", tuple(map(str, ports))): found}))
+
+
+def containers_at(ports: Sequence[int]) -> list[Inspected]:
+    """Those that publish one of the ports, running or not; for a port that none publishes also whatever runs and may
+    be meant, those first that know a port of that number."""
+    every = [item for item in dockercli.inspect(dockercli.list_ids()) if _counts(item)]
+    outer = {id(item): _outer(item) for item in every}
+    wanted = set(ports)
+    found = [item for item in every if outer[id(item)] & wanted]
+    left = wanted - {port for item in found for port in outer[id(item)]}
+    if left:
+        others = [i for i in every if i not in found and dockercli.status_of(i) in ("running", "restarting")]
+        others = [i for i in others if not dockercli.runs_nginx(i)]
+        others.sort(key=lambda i: (not _mentions(i, left), not outer[id(i)], dockercli.name_of(i)))
+        found += others[:MOST]
+    return sorted(found, key=dockercli.name_of)
+
+
+def _counts(item: Inspected) -> bool:
+    """No machine of its own, which is another target, and no container named like one of our own nodes."""
+    shared = (item.get("HostConfig") or {}).get("NetworkMode") == "host"
+    return not dockercli.is_machine(item) and not shared and dockercli.name_of(item) not in _OURS
+
+
+def _bindings(item: Inspected) -> Mapping[str, Any]:
+    return {**((item.get("HostConfig") or {}).get("PortBindings") or {}),
+            **((item.get("NetworkSettings") or {}).get("Ports") or {})}
+
+
+def _outer(item: Inspected) -> set[int]:
+    """The ports of this machine that it publishes, or would if it ran."""
+    places = [place for some in _bindings(item).values() for place in some or ()]
+    words = [str((place or {}).get("HostPort", "")) for place in places]
+    return {int(word) for word in words if word.isdigit()}
+
+
+def _mentions(item: Inspected, ports: set[int]) -> bool:
+    """Whether it exposes a port of that number, or its command or health check names one."""
+    config = item.get("Config") or {}
+    check = (config.get("Healthcheck") or {}).get("Test") or ()
+    text = " ".join(map(str, (*_bindings(item), *(config.get("ExposedPorts") or ()), item.get("Path"),
+                              *(item.get("Args") or ()), *check)))
+    return any(str(port) in text for port in ports)

@@ -1,0 +1,87 @@
+"""Ports that Docker publishes: an address of the Docker host behind which a container answers, not the host itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fixer.model.facts import Known
+from fixer.model.nginxconf import UpstreamServer
+from fixer.model.query import Command
+from fixer.model.record import dataclass
+from fixer.model.snapshot import Container, Listener
+from fixer.observe.view import ENGINE, HERE, View, container_of, is_loopback, known_pids
+
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+_FORWARDERS = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns")      # what holds such a port on the host
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A container that an address of the Docker host leads to, and the port that is meant inside it."""
+
+    container: Container
+    port: int
+
+
+def on_docker_host(view: View, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
+    """Whether a node has the Docker host's own network: this machine itself, or a container that shares it."""
+    if view.name == HERE and view.node.kind == "machine":
+        return ENGINE in views
+    own = container_of(view.name, containers)
+    return own is not None and not own.is_machine and own.network_mode == "host"
+
+
+def published_at(server: UpstreamServer, addresses: Sequence[str], view: View, views: Mapping[str, View],
+                 containers: tuple[Container, ...]) -> Published | None:
+    """What Docker publishes at an address that nginx asks for; a container that runs comes before one that is meant to.
+
+    A program of the host that holds the port itself is not passed over.
+    """
+    if server.unix is not None or not addresses or not on_docker_host(view, views, containers):
+        return None
+    if not all(is_loopback(a) or a in view.addresses for a in addresses):
+        return None
+    held = [x for x in _listeners(view) if x.port == server.port]
+    if any(_is_of_the_host(x, view) for x in held):
+        return None
+    for container in sorted(containers, key=lambda c: c.status != "running"):
+        if container.is_machine or (held and container.status not in ("running", "paused")):
+            continue
+        for host, outer, inner in container.published:
+            if outer == server.port and (host in _EVERYWHERE or host in addresses):
+                return Published(container, inner)
+    return None
+
+
+def _listeners(view: View) -> tuple[Listener, ...]:
+    found = view.listeners.value if isinstance(view.listeners, Known) else ()
+    return tuple(x for x in found if x.family != "unix")
+
+
+def _is_of_the_host(listener: Listener, view: View) -> bool:
+    """Held by a program that does not forward to a container; who holds it may not be known."""
+    names = {view.by_pid[pid].comm for pid in known_pids(listener.pids) if pid in view.by_pid}
+    return bool(names) and not any(name.startswith(_FORWARDERS) for name in names)
+
+
+def published_query(ports: Sequence[int]) -> Command:
+    """The containers that may be behind these ports."""
+    return Command("docker-published", tuple(map(str, ports)))
+
+
+def ports_in_question(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, ...]]]) -> tuple[int, ...]:
+    """The ports of this machine that nginx asks for and that a container may be behind: nobody of the host's own
+    programs listens there."""
+    return tuple(dict.fromkeys(_in_question(view, wanted)))
+
+
+def _in_question(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, ...]]]) -> Iterator[int]:
+    if not isinstance(view.listeners, Known):
+        return
+    held: dict[int, list[Listener]] = {}
+    for listener in _listeners(view):
+        held.setdefault(listener.port, []).append(listener)
+    for server, addresses in wanted:
+        if server.unix is None and addresses and all(is_loopback(a) or a in view.addresses for a in addresses):
+            if not any(_is_of_the_host(x, view) for x in held.get(server.port, ())):
+                yield server.port
