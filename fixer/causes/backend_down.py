@@ -274,7 +274,7 @@ def _nobody(case: Case, trouble: Trouble) -> Finding | None:
     if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
         return None
     here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
-    if here or endpoint.unix is not None:
+    if here or endpoint.unix is not None or _may_be_boxed(case, trouble):
         return None
     manual = (
         f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
@@ -291,6 +291,15 @@ def _nobody(case: Case, trouble: Trouble) -> Finding | None:
         ),
         repairs=(Repair(START, "manual", "start the backend", (), manual=manual),),
     )
+
+
+def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
+    """Applications run in containers of this very machine: not none."""
+    if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
+        return False
+    from fixer.causes.publishing import is_on_docker_host  # only where there are containers
+
+    return is_on_docker_host(case, trouble)
 
 
 def _unclaimed(case: Case, trouble: Trouble, closed: bool | None) -> str | Evidence:

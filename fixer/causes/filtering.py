@@ -117,7 +117,7 @@ def _filters(case: Case, trouble: Trouble) -> Iterator[tuple[str, Fact[Firewall]
     own, there = find_node(snapshot, nginx.node), find_node(snapshot, endpoint.node)
     workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
     uid = workers[0].uid if workers else None
-    loop = endpoint.node == nginx.node
+    loop = endpoint.node == nginx.node or bool(endpoint.inner)     # what is published is asked on the host itself
     source = _source(snapshot, nginx.node, endpoint)
 
     def hits(firewall: Fact[Firewall], ways: tuple[str, str], address: str, bridge: str = "") -> tuple[Hit, ...]:

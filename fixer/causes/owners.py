@@ -65,7 +65,7 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
 def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Application servers of the node that nothing else relies on; several only where they are equals."""
     pool = _free(case, trouble)
-    return _separate(case, trouble, pool) if pool else ()
+    return separated(case, trouble, pool) if pool else ()
 
 
 def sole_owner(case: Case, trouble: Trouble) -> Owner | None:
@@ -104,7 +104,7 @@ def bindings_of(service: Service) -> tuple[Binding, ...]:
 def _names(binding: Binding, endpoint: Endpoint) -> bool:
     if endpoint.unix is not None or binding.unix is not None:
         return binding.unix == endpoint.unix
-    return binding.port == endpoint.port
+    return binding.port == endpoint.port_there
 
 
 def _publishes(service: Service, endpoint: Endpoint) -> bool:
@@ -177,7 +177,7 @@ def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
     return bool(tops) and all(p.ppid <= 1 and "--reload" not in p.argv for p in tops)
 
 
-def _separate(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner, ...]:
+def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner, ...]:
     """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
     if len(pool) == 1:
         rule: Rule = "alone" if pool[0].manager != "none" else "bare"

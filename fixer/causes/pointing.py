@@ -38,7 +38,7 @@ def reachable_listeners(case: Case, trouble: Trouble, owner: Owner) -> tuple[Opt
     """The service's own sockets on other ports that nginx can reach; of several, the one it is told to open."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b.port for b in bindings_of(service) if b.unix is None]
-    if not service.running:
+    if not service.running or endpoint.inner:      # behind a published port no other one of the host is its own
         return ()
     found: dict[int, Option] = {}
     for line in listeners_on(case.snapshot, service.node):

@@ -140,7 +140,7 @@ def waiting(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[S
         first = told[0]
         return (_wait(service, first.host, first.port, first.unix),)
     if endpoint.node == service.node and (endpoint.port or endpoint.unix):
-        return (_wait(service, endpoint.host, endpoint.port, endpoint.unix),)
+        return (_wait(service, "localhost" if endpoint.inner else endpoint.host, endpoint.port_there, endpoint.unix),)
     held = [line for line in listeners_on(snapshot, service.node) if set(pids_of(line)) & set(service.pids)]
     return tuple(_wait(service, line.address, line.port, None) for line in held[:1] if line.port)
 
@@ -179,8 +179,10 @@ def begin_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tup
 def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
     """`up` for one service, only where its files still describe what runs."""
     compose, name = snapshot.compose, box.service
-    if snapshot.target.kind != "compose" or compose is None or name is None:
-        project = box.project
+    project = box.project
+    allowed = snapshot.target.kind == "compose" or (snapshot.target.kind == "local" and compose is not None
+                                                    and compose.project == project)
+    if not allowed or compose is None or name is None:
         hint = f"; look at compose://{project}" if project else ""
         return NoPlace(f"container {box.name} would have to be created anew with other settings{hint}")
     if isinstance(compose.editable, Unknown):

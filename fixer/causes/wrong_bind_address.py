@@ -68,7 +68,7 @@ def judge(case: Case) -> Verdict:
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None:
+    if endpoint.unix is not None or endpoint.inner:       # what Docker publishes is wrong-port's
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     closed = is_closed(endpoint)
     if closed is None:

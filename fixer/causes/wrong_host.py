@@ -81,6 +81,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return _gateway(case, trouble, box) or said
     if placed_owner(case, endpoint) is not None:
         return said
+    if inside and box is not None and box.network_mode == "host":
+        return said       # its loopback is the Docker host's: wrong-port looks at what is published there
     if inside and _is_own_loopback(endpoint, trouble):
         return _loopback(case, trouble, box)
     if endpoint.node is None and _IP.match(endpoint.host) and _is_nobody(case, trouble):

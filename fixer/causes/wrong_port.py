@@ -15,13 +15,22 @@ How it is told apart
   rely on it, and nginx must be able to reach it. If two services could be meant, fixer names both and asks; it also
   asks where the one that is left over and the site have names of their own that have nothing in common.
   If the file already holds the right port, it is nginx-not-reloaded.
+  Where nginx runs on the Docker host (or shares its network) and the backend in a container, the address is one that
+  Docker publishes. An open port proves nothing there: docker-proxy accepts for the container and cuts the connection
+  when nobody listens inside (`recv() failed (104: Connection reset by peer)`), so fixer looks inside the container. A
+  port that no container publishes is refused (111), as if the backend were stopped.
 
 The repair and its safety
   point-route-at-listener (safe): exactly the digits of the port change in the file that names it, in every place that
   names this address, then `nginx -t`, then a reload. Nothing that runs is stopped. A file that a tool manages
   (Ansible, Puppet, certbot) makes it disruptive: that tool will write the old port again until it is told.
 
+  publish-port (disruptive): the `ports:` entry of the Compose service is written or corrected, and the container is
+  created anew; only where the project's files still describe what runs, else fixer says the words for a person. Where
+  the right port is published already, nginx is pointed at it instead, if that container is provably meant.
+
 By hand
+  docker port CONTAINER; docker exec CONTAINER cat /proc/net/tcp
   ss -ltnp                                  which port does the backend really hold?
   grep -rn proxy_pass /etc/nginx/           what does nginx ask for?
   edit the port, then: nginx -t && nginx -s reload
@@ -66,6 +75,10 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return _other_path(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
     if is_stale(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if endpoint.inner:
+        from fixer.causes.publishing import judge_published  # only where Docker publishes it
+
+        return judge_published(case, trouble)
     stranger = _is_strangers(case, trouble)
     closed = is_closed(endpoint)
     if closed is None:
@@ -76,7 +89,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             case.snapshot, held, case.service(endpoint.holder))
     found = left_over(case, trouble) if stranger else owners(case, trouble)
     if not found:
-        return f"which service belongs behind {text}"
+        return _unpublished(case, trouble) or f"which service belongs behind {text}"
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
     if options:
         # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
@@ -86,6 +99,15 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     return _not_running(case, trouble, found[0]) or _out_of_reach(case, found[0], text) or state_evidence(
         found[0].service)
+
+
+def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
+    """No service of the machine itself: a container that does not publish the port may be meant."""
+    if not any(s.container is not None for s in case.snapshot.services):
+        return None
+    from fixer.causes.publishing import judge_unpublished  # only where there are containers
+
+    return judge_unpublished(case, trouble)
 
 
 def _needs_a_word(trouble: Trouble, owner: Owner) -> bool:
@@ -179,7 +201,7 @@ def _not_running(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     told = [b for b in bindings_of(service) if b.unix is None and b.port]
     if service.running or not told or any(b.port == endpoint.port for b in told) or owner.is_unsure:
         return None
-    if any(line.port == endpoint.port for line in listeners_on(case.snapshot, service.node)):
+    if endpoint.inner or any(line.port == endpoint.port for line in listeners_on(case.snapshot, service.node)):
         return None
     binding = told[0]
     where = address_text(binding.host, binding.port)
@@ -202,7 +224,10 @@ CAUSE = Cause(
     id="wrong-port",
     title="nginx hands requests to a port where the backend does not listen",
     family="wrong port",
-    variants=("wrong-port", "wrong-port-other-service", "container-wrong-port"),
+    variants=(
+        "wrong-port", "wrong-port-other-service", "container-wrong-port", "docker-port-not-published",
+        "docker-proxy-no-listener",
+    ),
     verdict=judge,
     order=40,
     page=__doc__,

@@ -24,7 +24,6 @@ from fixer.model.query import (
 )
 from fixer.model.target import NodeKind, TargetRef
 
-
 _DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 
 

@@ -11,7 +11,7 @@ from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, EnvSlot, Setting, UnitSetting
 from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
-from fixer.observe.composesettings import setting_slot, settings_in
+from fixer.observe.composesettings import ports_in, setting_slot, settings_in
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.memo import remembered
 from fixer.observe.places import env_file_slot
@@ -81,6 +81,7 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
     slots = tuple(_slots(files, tuple(listed), container, engine))
     settings = {s.key: s for file in files for s in settings_in(file.service, file.path, file.data)}
+    settings |= {s.key: s for file in files for s in ports_in(file.service, file.path, file.data)}
     last = files[-1]
     return ComposeService(
         tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),

@@ -9,7 +9,7 @@ from fixer.model.query import Command
 from fixer.model.snapshot import Compose, Container
 from fixer.observe.composelabels import LABEL, label_paths
 from fixer.observe.sites import Site
-from fixer.observe.view import ENGINE, View, container_of, is_readable
+from fixer.observe.view import ENGINE, HERE, View, container_of, is_readable
 
 
 def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
@@ -18,7 +18,10 @@ def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str 
         own = container_of(site.view.name, containers)
         if own is not None and own.project:
             return own.project
-    return next((c.project for c in containers if c.project and not c.is_machine), None) if not list(sites) else None
+    projects = tuple(dict.fromkeys(c.project for c in containers if c.project and not c.is_machine))
+    if any(site.view.name == HERE for site in sites):       # nginx is on the host: its containers may be of several
+        return projects[0] if len(projects) == 1 else None
+    return next(iter(projects), None) if not list(sites) else None
 
 
 def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views: Mapping[str, View]) -> Compose | None:

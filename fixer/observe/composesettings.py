@@ -30,6 +30,24 @@ def settings_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
             yield Setting(key, words, path, data.count(b"\n", 0, node.start) + 1)
 
 
+def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+    """`ports:` as a whole, which cannot be edited, and each of its entries: `ports.0`, or `ports.0.target` of one that
+    is a mapping."""
+    listed = service.get("ports")
+    if not isinstance(listed, Seq):
+        return
+    yield Setting("ports", str(len(listed.items)), path, data.count(b"\n", 0, listed.start) + 1)
+    for index, item in enumerate(listed.items):
+        parts = {f"ports.{index}": item}
+        if isinstance(item, Map):
+            parts = {f"ports.{index}.{key}": item.get(key) for key in ("target", "published")}
+        for key, node in parts.items():
+            if isinstance(node, Scalar):
+                own = node.exact and service.start <= node.start and node.end <= service.end and "$" not in node.text
+                place = (node.start, node.end) if own else (None, None)
+                yield Setting(key, node.text, path, data.count(b"\n", 0, node.start) + 1, *place)
+
+
 def setting_slot(service: Map, path: str, data: bytes) -> EnvSlot | None:
     """Where a new key of a service can be written: after its last one; None in a mapping of one line."""
     if service.flow:

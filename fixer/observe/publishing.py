@@ -82,6 +82,6 @@ def _in_question(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, .
     for listener in _listeners(view):
         held.setdefault(listener.port, []).append(listener)
     for server, addresses in wanted:
-        if server.unix is None and addresses and all(is_loopback(a) or a in view.addresses for a in addresses):
-            if not any(_is_of_the_host(x, view) for x in held.get(server.port, ())):
-                yield server.port
+        own = server.unix is None and addresses and all(is_loopback(a) or a in view.addresses for a in addresses)
+        if own and not any(_is_of_the_host(x, view) for x in held.get(server.port, ())):
+            yield server.port
