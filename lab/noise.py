@@ -32,6 +32,8 @@ def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, di
     noise["noise_port"] = dice.choice([port for port in range(9300, 9400) if port not in taken])
     noise["tempting_port"] = drawn["old_port"]
     kinds = list(KINDS[stack])
+    if drawn["web_network"] == "host":
+        kinds.remove("noise_site")              # it would listen on port 80 of the machine
     if any(word in repr((variant.breaks, variant.parameters)) for word in _TEMPTING):
         kinds.remove("noise_listener")
     noise |= dict.fromkeys(dice.sample(kinds, min(level, len(kinds))), True)

@@ -17,6 +17,7 @@ from lab.errors import NotBroken, UsageError
 from lab.load import start_visitors
 from lab.noise import scan
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
+from lab.ports import with_own_ports
 from lab.records import Record
 from lab.rendering import complete, load_sql, render
 from lab.scenario import Stack, Variant
@@ -75,7 +76,7 @@ def _refuse_twin(word: str, choice: Choice, stack: Stack | None, seed: int, chos
 def _prepare(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, chosen_seed: bool,
              noise: int) -> Lab:
     """Draw, and remember what was drawn; nothing is started yet."""
-    drawn = draw(choice.scenario, choice.variant, choice.stack, seed, noise)
+    drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
     lab_id = records.new_id(str(drawn["word"]))
     kept = Record(
         id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
@@ -172,7 +173,7 @@ def _clear_away(lab_id: str) -> None:
 def lab_reset(lab: Lab, variant: Variant, say: Say) -> tuple[Lab, Seen]:
     """Broken again from scratch: the same id, the same draw, new containers and files."""
     old = lab.record
-    drawn = draw(scenario(old.scenario), variant, lab.stack, old.seed, old.noise)
+    drawn = with_own_ports(draw(scenario(old.scenario), variant, lab.stack, old.seed, old.noise))
     fresh = Record(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
         parameters=complete(drawn, lab.stack, lab.id, images.ensure(say)), chosen_seed=old.chosen_seed,

@@ -162,6 +162,9 @@ def _numbers(dice: random.Random) -> Drawn:
         "sys_admin": False,         # a machine whose systemd can give a unit a network of its own
         "icc": "on",                # whether containers of a network may talk to each other
         "backend_network": "inside",
+        "web_network": "own",       # `host`: nginx shares the Docker host's network, on ports that are found for it
+        "published": "right",       # where the application's port leads from the Docker host then: no, right, other
+        "front_port": 0, "outer_port": 0, "other_outer_port": 0, "inside_port": 0,
         "resolver": "127.0.0.11",   # Docker's own, where a route's address stands in a variable
         "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do
         # what a scenario may put in place of what the deployment says: empty for what it says
@@ -227,5 +230,7 @@ def _agree(drawn: Drawn) -> None:
             str(drawn["port_place"]), drawn["port_place"])
         if drawn["port_place"] != "wrapper":
             drawn["env_place"] = "unit"
+    if drawn["web_network"] == "host":
+        drawn["second_site"] = False     # it would listen on port 80 of the machine
     if drawn["second_site"]:
         drawn["listen"] = "80 default_server"

@@ -58,6 +58,8 @@ class Lab:
     @property
     def url(self) -> str:
         """The published address of the page. Docker chooses the port anew at every start."""
+        if self.params.get("web_network") == "host":
+            return f"http://127.0.0.1:{self.params['front_port']}"
         shown = docker("port", self.container("web"), "80/tcp", check=False)
         if shown.code == 0 and shown.text:
             self.record.port = int(shown.text.splitlines()[0].rpartition(":")[2])

@@ -259,6 +259,12 @@ def is_foreign(trouble: Trouble, service: Service) -> bool:
     return bool(site and ours) and not any(_akin(one, other) for one in site for other in ours)
 
 
+def is_named_for(trouble: Trouble, service: Service) -> bool:
+    """Site and service share a name of their own, one that others would not have too."""
+    site, ours = _site_words(trouble, locations=False) - _GENERIC, _service_words(service) - _GENERIC
+    return any(_akin(one, other) for one in site for other in ours)
+
+
 def _akin(one: str, other: str) -> bool:
     short, long = sorted((one, other), key=len)
     return short == long or (len(short) >= _TELLING and short in long)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of
-from fixer.causes.owners import Owner, bindings_of, is_foreign, placed_owner, separated
+from fixer.causes.owners import Owner, bindings_of, is_foreign, is_named_for, placed_owner, separated
 from fixer.causes.pointing import Option, point_at_listener
 from fixer.causes.publishrepairs import publish, republish
 from fixer.causes.reading import (
@@ -116,9 +116,18 @@ def judge_unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
     if not found:
         return None
     owner = found[0]
-    proven = owner.rule == "related" or (bool(same) and not is_foreign(trouble, owner.service) and not owner.is_unsure)
+    told = bool(same) or _is_of_one_project(case, trouble, owner.service)
+    named = owner.rule == "related" or is_named_for(trouble, owner.service)
+    proven = named or (told and not is_foreign(trouble, owner.service) and not owner.is_unsure)
     options = _published(case, trouble, owner, held[owner.service.id])
     return _found(case, trouble, owner, options, held[owner.service.id], proven=proven)
+
+
+def _is_of_one_project(case: Case, trouble: Trouble, service: Service) -> bool:
+    """nginx and the application are parts of one compose project."""
+    web = container_of(case.snapshot, trouble.nginx.node)
+    return web is not None and bool(web.project) and service.container is not None and (
+        service.container.project == web.project)
 
 
 def _found(case: Case, trouble: Trouble, owner: Owner, options: tuple[Option, ...], lines: tuple[Listener, ...],

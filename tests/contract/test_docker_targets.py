@@ -15,6 +15,7 @@ import pytest
 
 from fixer.errors import NeedsPerson, NoSuchTarget, Unreachable
 from fixer.hosts import dockercli
+from fixer.hosts.local import LocalTarget
 from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
@@ -221,3 +222,22 @@ def test_an_nginx_that_ends_between_the_look_and_the_question_is_read_as_it_lies
     docker("stop", "-t", "0", name)
     query = ReadFile("/etc/nginx/nginx.conf")
     assert asker.ask([query])[query].files[0].data
+
+
+def test_containers_behind_ports_of_this_machine(debian: str, sandbox: str) -> None:
+    create(f"{sandbox}a", "-p", "127.0.0.1::8000")
+    port = int(docker("port", f"{sandbox}a", "8000/tcp").rpartition(":")[2])
+    docker("rm", "-f", f"{sandbox}a")
+    create(f"{sandbox}a", "-p", f"127.0.0.1:{port}:8000")
+    target = open_word("local")
+    assert isinstance(target, LocalTarget) and target.has_docker()
+    found = {asker.name: asker for asker in target.beside([port])}
+    assert list(found) == [f"{sandbox}a", "engine"]
+    docker("stop", "-t", "0", f"{sandbox}a")        # its port is still known, and it is not started
+    query = Command("docker-published", (str(port),))
+    (told,) = [i for i in json.loads(found["engine"].ask([query])[query].data) if dockercli.name_of(i) == f"{sandbox}a"]
+    assert [a.name for a in target.beside([port])] == [f"{sandbox}a", "engine"]
+    assert dockercli.status_of(told) in ("running", "exited")
+    with pytest.raises(NeedsPerson):
+        target.writer(f"{sandbox}a")
+    assert target.writer("engine").files.state("/etc/passwd").kind == "file"

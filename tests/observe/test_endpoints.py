@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from fixer.causes.failing import is_closed
 from fixer.model.capture import NodeCapture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, FileAnswer, Probe
@@ -194,3 +195,45 @@ def test_what_speaks_no_http_is_only_connected_to() -> None:
     asked = Probe("127.0.0.1", 9000, None, host_header="127.0.0.1")
     (found,) = snapshot(capture(node({asked: outcome()}, site=site))).endpoints
     assert isinstance(found.tcp, Known) and found.tcp.value.error is None and found.http == Unknown("no HTTP is spoken there")
+
+
+def published(*, status: str = "running", inside: int = 8000, holder: str = "docker-proxy") -> Snapshot:
+    """nginx on the Docker host, the application in a container whose port 8000 is published as 8001."""
+    where = {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8001"}]}
+    item = {"Id": "a" * 64, "Name": "/app", "Path": "uvicorn", "Args": ["a:b"], "State": {"Status": status},
+            "HostConfig": {"PortBindings": where},
+            "NetworkSettings": {"Ports": where if status == "running" else {},
+                                "Networks": {"bridge": {"IPAddress": "172.17.0.2" if status == "running" else ""}}}}
+    engine = node({Command("docker-published", ("8001",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    held = sockets([tcp_row("127.0.0.1", 8001, 5)], {5: [9]}) if holder else None
+    more = {"running": [process(9, [holder], comm=holder)], "listening": held} if holder else {}
+    asked = Probe("127.0.0.1", 8001, "/", host_header="shop.example")
+    web = node({asked: outcome(error="reset" if holder else "refused", phase="read" if holder else "connect")},
+               site=SITE.format("http://127.0.0.1:8001"), **more)  # type: ignore[arg-type]
+    box = node(name="app", kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
+               listening=sockets([tcp_row("0.0.0.0", inside, 6)], {6: [1]}))
+    return snapshot(capture(web, *([box] if status == "running" else []), engine))
+
+
+def test_a_published_port_leads_into_the_container() -> None:
+    (found,) = published().endpoints
+    assert (found.node, found.inner, found.service, found.holder) == ("app", 8000, "app/app", "app/app")
+    assert isinstance(found.listener, Known) and found.listener.value is not None and is_closed(found) is False
+    (found,) = published(inside=9000).endpoints
+    assert found.listener == Known(None, found.listener.evidence) and is_closed(found) is True   # type: ignore[union-attr]
+
+
+def test_a_container_that_would_publish_the_port_is_the_one_meant() -> None:
+    (found,) = published(status="exited", holder="").endpoints
+    assert (found.inner, found.service) == (8000, "app/app") and is_closed(found) is True
+
+
+def test_a_program_of_the_host_is_not_passed_over() -> None:
+    (found,) = published(status="exited", holder="stranger").endpoints
+    assert (found.node, found.inner) == ("local", 0)
+
+
+def test_an_nginx_in_a_container_beside_is_another_targets() -> None:
+    engine = node({Command("docker-published", ("8001",)): Answer("ok", b"[]")}, name="engine", nginx=False)
+    seen = snapshot(capture(node(site=SITE.format("http://127.0.0.1:8001")), node(name="front", kind="container"), engine))
+    assert [nginx.node for nginx in seen.nginxes] == ["local"]
