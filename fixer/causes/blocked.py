@@ -23,7 +23,8 @@ from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Connection, LogLine, Service
 
-_PATIENCE = 1.5          # seconds in which any connection within a machine is answered
+_PATIENCE = 1.5          # seconds in which any other machine answers a connect
+_AT_ONCE = 0.2           # seconds in which this one does, however busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,16 @@ def _blocked(case: Case, trouble: Trouble, owner: Owner) -> Blocked | None:
     service = owner.service
     if condition(service) not in ("running", "starting") or holds_a_socket(case, service):
         return None
-    if fails_inside(case, service, trouble) or now_on(case.snapshot, service.node) - ran_since(service) < _PATIENCE:
+    if fails_inside(case, service, trouble):
         return None
+    young = now_on(case.snapshot, service.node) - ran_since(service) < _PATIENCE
     node = find_node(case.snapshot, service.node)
     for line in node.connections if node is not None else ():
         if not _is_its(case, service, line):
             continue
         needed, said = _other_side(case, service, line)
-        if line.state == "dialing" or (needed.provider is not None and stands_still(case, needed.provider)):
+        unanswered = line.state == "dialing" and (not young or (needed.node is not None and line.waited >= _AT_ONCE))
+        if unanswered or (needed.provider is not None and stands_still(case, needed.provider)):
             return Blocked(owner, trouble, line, needed, said)
     return None
 

@@ -76,7 +76,9 @@ def judge(case: Case) -> Verdict:
                 findings.append(outcome)
             case str():
                 missing.append(outcome)
-    findings += [blocked_finding(case, one) for one in blocked(case)]
+    ended = {(finding.node, finding.service) for finding in findings}      # its log says more than what it does now
+    findings += [blocked_finding(case, one) for one in blocked(case)
+                 if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in not_started(case)]
     return conclude(findings, missing, ruled)
 

@@ -19,7 +19,9 @@ _GRACEFUL = regex(
     r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
     r"background tasks)|Application shutdown|Handling signal: term|Received SIGTERM, exiting|Stopping parent process)"
 )
+_FINISHED = regex(r"(?:Finished server process|Worker exiting|Shutting down: Master)")
 _ENDED_WELL = regex(r"Deactivated successfully|: Succeeded\.$")
+ENGINE_SLACK = 0.3       # seconds by which the engine's note of a start may be late, on a busy machine
 LOOPING_SPAN = 180.0     # seconds of log that matter while a service is started again and again
 
 
@@ -46,11 +48,22 @@ def last_run(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
         return tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
     begun = ran_since(service)
     if begun:
-        # systemd's stamp comes after the fork; the engine's comes before the first line, and the run before may have
-        # ended in the same second
-        slack = 0.0 if service.container is not None else 2.0
-        lines = tuple(line for line in lines if line.at is None or line.at >= begun - slack)
+        lines = _of_container(lines, begun) if service.container is not None else tuple(
+            line for line in lines if line.at is None or line.at >= begun - 2.0)
     return _after_last(lines, _STARTED)
+
+
+def _of_container(lines: Sequence[LogLine], begun: float) -> tuple[LogLine, ...]:
+    """The engine notes the start some milliseconds before or after the first words of a program that ends at once;
+    the run before may have ended in the same second, and then says that it was stopped."""
+    kept = [line for line in lines if line.at is None or line.at >= begun - ENGINE_SLACK]
+    before = [i for i, line in enumerate(kept) if line.at is not None and line.at < begun and _is_farewell(line)]
+    return tuple(kept[before[-1] + 1:] if before else kept)
+
+
+def _is_farewell(line: LogLine) -> bool:
+    text = message(line)
+    return _GRACEFUL.search(text) is not None or _FINISHED.search(text) is not None
 
 
 def is_restarting(service: Service) -> bool:

@@ -77,13 +77,15 @@ class Listener:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """A connection that a node makes: one that nobody has answered yet (`dialing`), or one to a system of a well-known
-    port (`open`). `pids` are those that hold it, where they were looked for; `uid` is whose it is."""
+    port (`open`). `pids` are those that hold it, where they were looked for; `uid` is whose it is. `waited` are the
+    seconds, at least, since it first asked."""
 
     address: str
     port: int
     state: Literal["dialing", "open"]
     uid: int
     pids: tuple[int, ...] = ()
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,13 +60,21 @@ def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
                 if state == DIALING or (state == ESTABLISHED and number in SYSTEMS):
                     holders = socket_holders(answer) if holders is None else holders
                     address = decode_address(host).removeprefix("::ffff:")
-                    found.append(Connection(address, number, "dialing" if state == DIALING else "open", uid,
-                                            holders.get(inode, ())))
+                    dials = state == DIALING
+                    found.append(Connection(address, number, "dialing" if dials else "open", uid,
+                                            holders.get(inode, ()), _waited(fields) if dials else 0.0))
             except (IndexError, ValueError):
                 continue
             if len(found) == MOST:
                 return tuple(found)
     return tuple(found)
+
+
+def _waited(fields: list[str]) -> float:
+    """Seconds since the first SYN, at least: the kernel repeats it after one, and says when it will and how often."""
+    left = int(fields[5].split(":")[1], 16) / 100
+    repeats = int(fields[6], 16)
+    return float(repeats) if repeats else max(0.0, 1.0 - left)
 
 
 def socket_holders(answer: Answer) -> dict[int, tuple[int, ...]]:

@@ -18,7 +18,7 @@ def dead(error: str, code: int = 127, status: str = "created", *lines: str) -> S
     text = "services:\n  app:\n    command: hypercorn app.main:app\n"
     at = text.index("hypercorn")
     made = boxed(
-        pid=None, log=log(*lines), command=(ArgPlace("hypercorn", "/srv/compose.yaml", 3, at, at + 9),),
+        pid=None, log=log(*lines, ago=3600.02), command=(ArgPlace("hypercorn", "/srv/compose.yaml", 3, at, at + 9),),
         box={"status": status, "error": error, "exit_code": code, "restart_policy": "no"},
     )
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()

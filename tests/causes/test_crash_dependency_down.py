@@ -319,11 +319,18 @@ def test_hit_one_that_waits_for_an_answer() -> None:
     (Connection("127.0.0.1", 5432, "dialing", 0), NOW - 20),                 # nobody knows whose
     (Connection("127.0.0.1", 5432, "open", 998, (200,)), NOW - 20),          # it talks to it
     (Connection("127.0.0.1", 5432, "dialing", 998, (200,)), NOW - 1),        # it has just begun
+    (Connection("10.1.2.3", 5432, "dialing", 998, (200,), 0.5), NOW - 1),    # and far away answers take their time
 ])
 def test_miss_what_is_no_waiting(line: Connection, since: float) -> None:
     scene = dialing(line)
     scene.services[0] = service(log=log(STARTED), unit_changes={"active_enter": since})
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_a_start_that_waits_for_its_own_machine_is_no_slow_start() -> None:
+    scene = dialing(Connection("127.0.0.1", 5432, "dialing", 998, (200,), 0.5))
+    scene.services[0] = service(log=log(STARTED, ago=1), unit_changes={"active_enter": NOW - 1})
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
 def test_a_database_that_stands_still_goes_on() -> None:

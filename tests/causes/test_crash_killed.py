@@ -88,8 +88,9 @@ def test_containers(code: int, variant: str) -> None:
     assert found.variant == variant and isinstance(found.repairs[0].steps[0], ContainerAction)
 
 
-def test_a_container_whose_run_before_was_stopped_a_moment_earlier() -> None:
-    box = {"status": "exited", "exit_code": 137, "pid": 0, "started_at": NOW - 29.5}
+@pytest.mark.parametrize("before", [0.5, 0.1])
+def test_a_container_whose_run_before_was_stopped_a_moment_earlier(before: float) -> None:
+    box = {"status": "exited", "exit_code": 137, "pid": 0, "started_at": NOW - 30 + before}
     made = boxed(box=box, pid=None, log=log("INFO:     Shutting down", "INFO:     Finished server process [1]"))
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert roots(diagnose(scene.snapshot())) == [CAUSE]

@@ -131,8 +131,10 @@ ROWS = (
 def test_connections_that_wait_and_those_to_a_system() -> None:
     files = (file("/proc/net/tcp", HEAD + ROWS), link("/proc/9/fd/3", "socket:[77]"))
     assert parse_connections(Answer("ok", files=files)) == (
-        Connection("127.0.0.1", 5432, "dialing", 998, (9,)), Connection("127.0.0.1", 5432, "open", 998),
+        Connection("127.0.0.1", 5432, "dialing", 998, (9,), 2.0), Connection("127.0.0.1", 5432, "open", 998),
     )
+    first = HEAD + ROWS.replace("01:00000064 00000002", "01:0000000A 00000000")
+    assert parse_connections(Answer("ok", files=(file("/proc/net/tcp", first),)))[0].waited == 0.9
     assert parse_connections(None) == () == parse_connections(Answer("denied"))
     many = file("/proc/net/tcp", HEAD + ROWS.splitlines(keepends=True)[0] * 100)
     assert len(parse_connections(Answer("ok", files=(many,)))) == 64
