@@ -13,8 +13,12 @@ from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 
 _PROOF_SECONDS = 15.0
+_HEARD_SECONDS = 1.0        # a worker that hears its master does so at once
+_TITLES = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"; done 2>/dev/null'
+_TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
 
@@ -58,6 +62,28 @@ def reload(step: ReloadNginx, runner: Runner) -> None:
     if not _children(runner, master) - old:
         said = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
         raise StepFailed(f"nginx did not take the configuration: {said[0]}")
+    _end_deaf(runner, master, old)
+
+
+def _end_deaf(runner: Runner, master: Entry, old: set[tuple[int, int]]) -> None:
+    """A worker with as many files open as it may cannot receive what its master tells it: it closes the channel and
+    takes visitors by the old configuration for ever. By a signal it is told the same."""
+    deaf: list[tuple[int, int]] = []
+
+    def all_know() -> bool:
+        left = sorted(old & _children(runner, master))
+        deaf[:] = [worker for worker in left if worker[0] in _taking(runner, [pid for pid, _ in left])]
+        return not deaf
+
+    if not wait_until(all_know, _HEARD_SECONDS):
+        for pid, start_ticks in deaf:
+            send_signal(runner, pid, start_ticks, "QUIT")
+
+
+def _taking(runner: Runner, pids: list[int]) -> set[int]:
+    """Those of the processes that call themselves workers and do not say that they shut down."""
+    shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, pids)]).stdout if pids else b""
+    return {int(pid) for pid, title in _TITLE.findall(shown) if b"worker process" in title and b"shutting" not in title}
 
 
 def _is_decided(runner: Runner, master: Entry, old: set[tuple[int, int]], log: LogMark) -> bool:

@@ -158,6 +158,28 @@ def test_a_configuration_that_nginx_refuses_is_put_back_first(machine: Machine, 
     assert machine.answer() == "old" and machine.sh(f"cat {SITE}") == site("old").strip()
 
 
+FULL = """
+import socket, time
+held = [socket.create_connection(("127.0.0.1", 8088)) for _ in range(30)]
+print(len(held), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_worker_that_can_open_no_file_ends_at_a_reload_too(machine: Machine, target: Target) -> None:
+    conf = machine.sh("cat /etc/nginx/nginx.conf") + "\n"
+    machine.put("/etc/nginx/nginx.conf", "worker_rlimit_nofile 20;\n" + conf.replace("worker_processes auto;", ""))
+    machine.sh("systemctl restart nginx")
+    try:
+        machine.sh("systemd-run -q --unit full python3 -c \"$(cat)\"", FULL)
+        until(lambda: machine.sh("grep -c 'accept4() failed (24' /var/log/nginx/error.log || true") not in ("", "0"), 10)
+        old = machine.sh("pgrep -f 'nginx: worker process$'")
+        kept(target, machine.write(SITE, site("old"), site("new")), machine.reload())
+        until(lambda: old not in machine.sh("pgrep -f 'nginx: worker process$'").split(), 5)
+    finally:
+        machine.sh("systemctl stop full; cat > /etc/nginx/nginx.conf; systemctl restart nginx", conf)
+
+
 def test_an_undo_to_a_configuration_that_was_invalid_says_so(machine: Machine, target: Target) -> None:
     machine.put(SITE, "nonsense;\n")
     kept(target, machine.write(SITE, "nonsense;\n", site("new")), machine.check(), machine.reload())
