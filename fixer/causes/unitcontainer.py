@@ -29,12 +29,16 @@ _ERRORS = (
 )
 _NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
+_SHELL = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not found$")
+
 
 def judge_container(case: Case, crash: Crash) -> Told | None:
     """What the engine, or the shell in the container, could not start; None where the program itself ended."""
     service, box = crash.service, crash.service.container
-    if box is None or box.is_machine or box.status == "running":
+    if box is None or box.is_machine:
         return None
+    if box.status == "running":
+        return _between(case, crash)
     for pattern, said, key in _ERRORS:
         match = pattern.search(box.error)
         if match is not None:
@@ -50,6 +54,15 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
                 return _told(case, crash, (said, "command", what), line)
     return None if not box.error or service.unit is not None else _told(
         case, crash, (f"the engine says: {box.error[:160]}", "", ""), None)
+
+
+def _between(case: Case, crash: Crash) -> Told | None:
+    """Caught in the moment of one more try, its exit code is 0: what the shell said last of the run before decides."""
+    last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
+    match = None if last is None or crash.inside else _SHELL.search(message(last).strip())
+    if match is None:
+        return None
+    return _told(case, crash, (f"its command {match['what']} is not in its image", "command", match["what"]), last)
 
 
 def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine | None) -> Told:

@@ -7,7 +7,7 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.facts import Known
 from fixer.model.snapshot import ArgPlace
-from tests.causes.building import REFUSED, Scene, boxed, file, finding_of, log, roots
+from tests.causes.building import NOW, REFUSED, Scene, boxed, file, finding_of, log, roots
 
 CAUSE = "unit-misconfigured"
 OCI = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -64,3 +64,13 @@ def test_miss_a_program_that_ran_and_ended() -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
     quiet = dead("", 127, "exited", "nothing of the kind")
     assert CAUSE not in roots(diagnose(quiet.snapshot()))
+
+
+@pytest.mark.parametrize(("last", "told"), [
+    ("sh: 1: exec: hypercorn: not found", True), ("bash: line 1: hypercorn: command not found", True),
+    ("user daphne: not found", False), ("INFO:     Started server process [1]", False),
+])
+def test_caught_in_the_moment_of_one_more_try(last: str, told: bool) -> None:
+    made = boxed(log=log(last, ago=3), box={"restart_count": 4, "restart_policy": "always", "started_at": NOW - 0.5})
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    assert (CAUSE in roots(diagnose(scene.snapshot()))) is told
