@@ -41,7 +41,7 @@ Word = Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario, SCENA
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -49,11 +49,18 @@ def main() -> None:
     except LabError as error:
         sys.exit(_complain(error.message, error.hint, error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(_complain("interrupted; what was begun is removed", "", INTERRUPTED))
+        interrupted()
     except _ParserError as error:
         error.show()  # type: ignore[attr-defined]
         sys.exit(error.exit_code)  # type: ignore[attr-defined]
+    if code == INTERRUPTED:         # the parser turns an interrupt into this code
+        interrupted()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def interrupted() -> NoReturn:
+    """The end of a command that Ctrl-C ended."""
+    sys.exit(_complain("interrupted; what was begun is removed", "", INTERRUPTED))
 
 
 def _complain(message: str, hint: str, code: int) -> int:

@@ -47,7 +47,7 @@ if TAG in TAGS and sys.implementation.name == "cpython":
         exec(boot, scope)
         scope["install"](modules, __loader__, HERE)
 
-from fixer.cli import main
+from fixer.__main__ import main
 
 sys.exit(main())
 '''

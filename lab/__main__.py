@@ -1,0 +1,25 @@
+"""Where every start begins: the command and `python -m lab`."""
+
+from __future__ import annotations
+
+import signal
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code. A Ctrl-C during the imports ends as one line too."""
+    early: list[int] = []
+    heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
+    if heard:
+        signal.signal(signal.SIGINT, lambda number, frame: early.append(number))
+    from lab import cli
+
+    if heard:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if early:
+        cli.interrupted()
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
