@@ -5,6 +5,7 @@ ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$ROOT"
 VENV="$ROOT/.venv"
 export TESTCONTAINERS_RYUK_DISABLED=true PIP_DISABLE_PIP_VERSION_CHECK=1
+unset PYTHONDONTWRITEBYTECODE        # tests are compiled once, not once more by every worker of every run
 [ -t 2 ] && TTY=1 || TTY=
 
 say() { printf '%s\n' "$*" >&2; }
