@@ -1,0 +1,101 @@
+"""Real broken places on which fixer is killed: what they are like now in every respect that a repair may change."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import walk
+from lab.asking import get
+from lab.engine import labelled
+from lab.manifest import folder_manifest
+from lab.stack import Lab
+from lab.trial import ROOTS
+from tests.contract.sshbox import Box
+
+State = Mapping[str, Any]
+
+# What a machine runs and lets through, without what counts or ages.
+_RUNNING = r"""
+systemctl list-units --type=service,socket,timer --state=active,activating --plain --no-legend --no-pager | while read -r u x; do echo "up $u"; done
+systemctl list-unit-files --type=service,socket --no-legend --no-pager 2>/dev/null | while read -r u s x; do echo "file $u $s"; done
+{ iptables-save; ip6tables-save; nft -s list ruleset; } 2>/dev/null | sed 's/^#.*//; s/\[[0-9:]*\]$//'
+ip route show table all 2>/dev/null | grep -v '^local\|^broadcast\|^multicast' || true
+for p in /proc/[0-9]*/stat; do read -r a b c d <"$p" && [ "$c" = T ] && echo "stopped $b"; done 2>/dev/null
+supervisorctl status 2>/dev/null | while read -r p s x; do echo "program $p $s"; done
+true
+"""
+
+
+def machine_state(name: str, python: str = "python3") -> State:
+    """Files with owner and mode, units, rules, routes and stopped processes of a machine."""
+    program = Path(walk.__file__).read_bytes()
+    walked = subprocess.run(["docker", "exec", "-i", name, python, "-", *ROOTS], input=program, capture_output=True, check=True)
+    running = subprocess.run(["docker", "exec", name, "sh", "-c", _RUNNING], capture_output=True, text=True, check=True).stdout
+    return {**json.loads(walked.stdout), "running": [line for line in running.splitlines() if _steady(line)]}
+
+
+def _steady(line: str) -> bool:
+    """Without what comes and goes by itself."""
+    return bool(line.strip()) and not any(word in line for word in ("systemd-", "logrotate", "apt-", "dpkg-", "e2scrub", "fstrim", "user@", "session-"))
+
+
+def project_state(lab: Lab) -> State:
+    """The lab's folder, and what its containers are: status, networks with names, what they were deployed from."""
+    found: dict[str, Any] = dict(folder_manifest(lab.folder))
+    for item in json.loads(subprocess.run(["docker", "inspect", *labelled("container", lab.id)], capture_output=True, check=True).stdout):
+        labels, networks = item["Config"]["Labels"], item["NetworkSettings"]["Networks"]
+        found[f"container {item['Name']}"] = (
+            item["State"]["Status"], labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)))
+    return found
+
+
+@dataclass(slots=True)
+class Place:
+    """A broken place: the word for fixer, how it is now, whether its page is there."""
+
+    target: str
+    lab: Lab | None = None
+    box: Box | None = None
+    words: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def state(self) -> State:
+        """Everything that is compared."""
+        if self.box is not None:
+            return machine_state(self.box.name, "/usr/bin/python3.13")
+        assert self.lab is not None
+        if self.lab.stack == "host":
+            return {**folder_manifest(self.lab.folder), **machine_state(self.lab.container())}
+        return project_state(self.lab)
+
+    def is_well(self) -> bool:
+        """Whether the page is there now."""
+        if self.box is not None:
+            return self.box.sh("curl -s -m 5 -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/ || true") == "200"
+        assert self.lab is not None
+        return get(self.lab.url, "/login", host=str(self.lab.params["visit_name"])) == 200
+
+    def becomes(self, state: State, *, well: bool | None, seconds: float = 30.0) -> list[str]:
+        """What is still different from that state, and whether the page is as it should be, when it had its time."""
+        until = time.monotonic() + seconds
+        while True:
+            now = self.state()
+            wrong = [f"{key}: {_told(state.get(key), now.get(key))}" for key in sorted({*state, *now}) if state.get(key) != now.get(key)]
+            if well is not None and not wrong and self.is_well() is not well:
+                wrong = [f"the page is {'not ' if well else ''}well"]
+            if not wrong or time.monotonic() > until:
+                return wrong
+            time.sleep(0.5)
+
+
+def _told(old: Any, new: Any) -> str:
+    if isinstance(old, list) and isinstance(new, list):
+        return f"{sorted(set(old) - set(new))} gone, {sorted(set(new) - set(old))} new"
+    return f"{str(old)[:200]} now {str(new)[:200]}"
+
