@@ -2,7 +2,8 @@
 
     python -m tests.crash.killed AT FOLDER WORDS...        WORDS as for fixer; the points passed are listed in FOLDER/points
 
-AT is a number from 0, or how the point's name begins.
+AT is a number from 0, or how the point's name begins. With BADGATEWAY_AT_POINT, a command for sh, that happens there
+instead, and fixer goes on.
 
 A point stands behind each record of the journal, before each change of a file, in the middle of each call to a shell on
 the node that changes something (it is sent, its answer never read), and in the middle of each command (it runs, and
@@ -50,12 +51,17 @@ class Points:
     def here(self, name: str) -> None:
         """One point."""
         if self.reached(name):
-            die()
+            strike()
 
 
-def die() -> None:
-    """As the kernel does it: nothing is tidied up."""
-    os.kill(os.getpid(), signal.SIGKILL)
+TROUBLE = os.environ.pop("BADGATEWAY_AT_POINT", "")
+
+
+def strike() -> None:
+    """The trouble, or an end as the kernel makes it: nothing is tidied up."""
+    if not TROUBLE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    subprocess.run(["sh", "-c", TROUBLE], check=True, timeout=60, stdin=subprocess.DEVNULL)
 
 
 def behind_records(points: Points) -> None:
@@ -99,9 +105,10 @@ def in_shells(points: Points) -> None:
     def sent(self: files_sh.ShFiles, text: bytes, mark: bytes) -> bytes:
         if sending[-1] in SHELL and self._talk is not None and points.reached(f"shell {sending[-1]}"):
             assert self._talk._child.stdin
-            os.set_blocking(self._talk._child.stdin.fileno(), True)
-            os.write(self._talk._child.stdin.fileno(), text)
-            die()
+            if not TROUBLE:
+                os.set_blocking(self._talk._child.stdin.fileno(), True)
+                os.write(self._talk._child.stdin.fileno(), text)
+            strike()
         return exchange(self, text, mark)
 
     files_sh.ShFiles._call = named  # type: ignore[method-assign]
@@ -119,7 +126,7 @@ def in_commands(points: Points) -> None:
             points.commands.add(writing[-1])
             if points.reached(f"command {' '.join(writing[-1])[:120]}"):
                 time.sleep(UNDER_WAY)
-                die()
+                strike()
         return child
 
     def within(run: Callable[..., Any]) -> Callable[..., Any]:
@@ -145,7 +152,7 @@ def main() -> None:
     from fixer.cli import main as fixer
 
     sys.argv = ["fixer", *sys.argv[3:]]
-    fixer()
+    sys.exit(fixer())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ for p in /proc/[0-9]*/stat; do read -r a b c d <"$p" && [ "$c" = T ] && echo "st
 supervisorctl status 2>/dev/null | while read -r p s x; do echo "program $p $s"; done
 true
 """
+_DOWN = re.compile("(?<=^program) (.*) (?:FATAL|STOPPED|EXITED|BACKOFF)$")     # no undo brings the mark of a failure back
 
 
 def machine_state(name: str, python: str = "python3") -> State:
@@ -37,7 +39,8 @@ def machine_state(name: str, python: str = "python3") -> State:
     program = Path(walk.__file__).read_bytes()
     walked = subprocess.run(["docker", "exec", "-i", name, python, "-", *ROOTS], input=program, capture_output=True, check=True)
     running = subprocess.run(["docker", "exec", name, "sh", "-c", _RUNNING], capture_output=True, text=True, check=True).stdout
-    return {**json.loads(walked.stdout), "running": [line for line in running.splitlines() if _steady(line)]}
+    lines = [_DOWN.sub(r" \1 down", line) for line in running.splitlines() if _steady(line)]
+    return {**json.loads(walked.stdout), "running": lines}
 
 
 def _steady(line: str) -> bool:
