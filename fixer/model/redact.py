@@ -17,25 +17,27 @@ _PLAIN_NAME = regex(
     r"|^PassEnvironment$|^(?:proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass$|^proxy_cookie",
     re.IGNORECASE,
 )
-# NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value
+# NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value.
+# Every run of name's characters is read once, and runs below are bounded: a long line costs no more than its length.
 _ASSIGNMENT = regex(
-    r"""(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)(?P<mark>["']?\s*[=:]\s*)(?P<value>"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;}]+)"""
+    r"""(?<![A-Za-z0-9_.-])[0-9.-]*+(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)(?P<mark>["']?\s*[=:]\s*)(?=[^\s,;}])"""
 )
+_VALUE = regex(r""""(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;}]+|["'].+""")     # the last: a quote that a cut line never closes
 # a line of a program that looks a variable up by name: it holds no value, and tracebacks are read by it
 _LOOKUP = regex(
     r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
 )
 _HEADER = regex(
-    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]*(?:Token|Key|Secret))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
+    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]{0,60}(?:Token|Key|Secret))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
     re.IGNORECASE,
 )
-_URL = regex(r"(?P<head>\b[a-z][a-z0-9+.-]*://)(?P<user>[^\s:/@]*):(?P<secret>[^\s@/]+)@", re.IGNORECASE)
+_URL = regex(r"(?P<head>\b[a-z][a-z0-9+.-]{0,30}://)(?P<user>[^\s:/@]*):(?P<secret>[^\s@/]+)@", re.IGNORECASE)
 # Keys that say by themselves what they are, wherever they stand.
 _SHAPE = regex(
     r"(?P<github>\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,})|(?P<gitlab>\bglpat-[\w-]{20,})"
     r"|(?P<aws>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)|(?P<slack>\bxox[abeoprs]-[A-Za-z0-9-]{10,})"
     r"|(?P<stripe>\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,})|(?P<google>\bAIza[\w-]{35})"
-    r"|(?P<jwt>\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?)"
+    r"|(?P<jwt>\beyJ[\w-]{8,2048}\.[\w-]{8,}(?:\.[\w-]*)?)"
     r"|(?<=Bearer )(?P<bearer>(?=\S*\d)[\w.~+/=-]{16,})|(?<=Basic )(?P<basic>(?=\S*[\d=])[\w+/=-]{12,})"
 )
 # an option and its value as two words; the user of curl and wget with a password
@@ -93,36 +95,38 @@ def _hide_assignments(body: str) -> str:
     parts: list[str] = []
     at = 0
     while match := _ASSIGNMENT.search(body, at):
-        name, value = match["name"], match["value"]
+        name, start = match["name"], match.end()
         lookup = _LOOKUP.match(body, match.end("name"))
         if lookup is not None:
             parts.append(body[at:lookup.end()])
             at = lookup.end()
-        elif is_secret_name(name) and not value.startswith("[redacted") and value not in ('""', "''"):
-            parts += [body[at:match.start("value")], f"[redacted: {name}]"]
-            at = _end_of_value(body, match)
+            continue
+        value = _VALUE.match(body, start) if is_secret_name(name) else None
+        if value is not None and not value[0].startswith("[redacted") and value[0] not in ('""', "''"):
+            parts += [body[at:start], f"[redacted: {name}]"]
+            at = _end_of_value(body, match, value)
         else:                  # the value may hold an assignment itself: Environment=SECRET_KEY=…
-            parts.append(body[at:match.start("value")])
-            at = match.start("value")
+            parts.append(body[at:start])
+            at = start
     return "".join(parts) + body[at:]
 
 
 _BARE_START = regex(r"\s*(?:-\s+)?(?:export\s+)?")
 
 
-def _end_of_value(body: str, match: re.Match[str]) -> int:
+def _end_of_value(body: str, match: re.Match[str], value: re.Match[str]) -> int:
     """Where the value ends: at its own quote, at the quote around the whole assignment, else with the line.
 
     Only in the middle of a line (`Environment=A=1 B=2`) does a space end a value.
     """
-    start, value = match.start("name"), match["value"]
-    if value[0] in "\"'":
-        return match.end()
+    start = match.start("name")
+    if value[0][0] in "\"'":
+        return value.end()
     if start and body[start - 1] in "\"'" and body[start - 1] not in match["mark"]:
-        closing = re.compile(rf"(?<!\\){body[start - 1]}").search(body, match.start("value"))
+        closing = re.compile(rf"(?<!\\){body[start - 1]}").search(body, match.end())
         return closing.start() if closing else len(body)
     whole_line = ":" in match["mark"] or _BARE_START.fullmatch(body[:start])
-    return len(body) if whole_line else match.end()
+    return len(body) if whole_line else value.end()
 
 
 def printable(text: str) -> str:

@@ -54,7 +54,10 @@ def firewall_of(view: View) -> Fact[Firewall]:
         theirs = {("ip" if c.tool == "iptables" else "ip6", c.table, c.name) for c in chains}
         text = answers.get(TEXT)
         texts = parse_texts(text.data.decode("utf-8", "replace") if text is not None else "")
-        chains += [c for c in parse_nft(nft.data, texts) if (c.family, c.table, c.name) not in theirs]
+        read = parse_nft(nft.data, texts)
+        if read is None:
+            failed.append("what nft listed cannot be read")
+        chains += [c for c in read or () if (c.family, c.table, c.name) not in theirs]
     elif nft.status != "no-tool":
         failed.append(_why(nft))
     if failed:
@@ -85,12 +88,15 @@ def parse_texts(text: str) -> dict[tuple[str, str, str, int], str]:
     return found
 
 
-def parse_nft(data: bytes, texts: Mapping[tuple[str, str, str, int], str]) -> Iterator[Chain]:
-    """The chains of `nft -j list ruleset`."""
+def parse_nft(data: bytes, texts: Mapping[tuple[str, str, str, int], str]) -> tuple[Chain, ...] | None:
+    """The chains of `nft -j list ruleset`; None where it is no such list, which is no list without rules."""
     try:
-        listed = json.loads(data)["nftables"]
-    except (ValueError, KeyError, TypeError):
-        return
+        return tuple(_nft_chains(json.loads(data)["nftables"], texts))
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration, RuntimeError, OverflowError):
+        return None
+
+
+def _nft_chains(listed: Any, texts: Mapping[tuple[str, str, str, int], str]) -> Iterator[Chain]:
     items = [item for item in listed if isinstance(item, dict)]
     named = [made for item in items for kind in ("set", "map") if (made := item.get(kind))]
     sets = {(made["family"], made["table"], made["name"]): made.get("elem", ()) for made in named}
