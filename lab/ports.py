@@ -1,4 +1,4 @@
-"""Ports of this machine for a stack whose nginx shares its network: there Docker cannot choose them."""
+"""Ports of this machine for a stack a part of which shares its network: there Docker cannot choose them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 import socket
 from collections.abc import Mapping
 
+from lab.engine import docker
 from lab.templates import Value
 
 _RANGE = (20000, 29999)     # below what systems give to outgoing connections
@@ -13,8 +14,12 @@ _TRIES = 200
 
 
 def with_own_ports(drawn: Mapping[str, Value]) -> dict[str, Value]:
-    """What was drawn; where nginx has the Docker host's network, with ports of 127.0.0.1 that are free now."""
+    """What was drawn; where a part has the Docker host's network, with ports that are free there now."""
     made = dict(drawn)
+    if drawn["backend_network"] == "host":
+        (port,), bridge = free_ports(1), _bridge_address()
+        return made | {"port": port, "route_port": port, "route_host": "host.docker.internal", "bind_inside": bridge,
+                       "own_address": bridge}
     if drawn["web_network"] != "host":
         return made
     front, outer, other = free_ports(3)
@@ -33,6 +38,15 @@ def free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
     raise OSError(f"no {count} free ports between {_RANGE[0]} and {_RANGE[1]}")
+
+
+def _bridge_address() -> str:
+    """The Docker host's address that `host-gateway` stands for: one that containers reach and nobody else."""
+    shown = docker("network", "inspect", "-f", "{{range .IPAM.Config}}{{.Gateway}} {{end}}", "bridge").text
+    for word in shown.split():
+        if word.count(".") == 3:
+            return word
+    raise OSError("the engine's own bridge has no address")
 
 
 def _is_free(port: int) -> bool:

@@ -18,6 +18,8 @@ The repair and its safety
   point-route-at-service (safe): the address is replaced by the name of the container (names survive a re-creation,
   addresses do not), then `nginx -t` and a reload. Where the address may belong to another machine that is switched off,
   no look from here tells; then a person must say that the local service is meant (`--set upstream=…`).
+  reach-docker-host (disruptive): the container is given the name host.docker.internal (`extra_hosts:`) in its compose
+  file and created anew; where nothing listens on the Docker host for containers, a person must change that.
 
 By hand
   ip neigh; ip -brief address; docker compose ps      who has which address?
@@ -44,7 +46,8 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.symptoms import events_for, is_refused, say_routes, symptom_evidence
-from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.causes.unreached import GATEWAYS, troubles_of_down
+from fixer.model.diagnosis import Finding, Need, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
@@ -52,7 +55,6 @@ from fixer.model.snapshot import Container, Endpoint, Listener, Service
 
 _ID = "point-route-at-service"
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
-_GATEWAY = frozenset({"host.docker.internal", "gateway.docker.internal"})
 _ANY = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read
 
 
@@ -67,7 +69,18 @@ class _Option:
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: does it lead to nobody, while its service is elsewhere?"""
-    return conclude(*by_trouble(case, _judge_trouble))
+    findings, missing, ruled = by_trouble(case, _judge_trouble)
+    for nginx in case.snapshot.nginxes:
+        if nginx.master_pid is None:
+            down = [t for t in troubles_of_down(case, nginx) if t.endpoint.host in GATEWAYS]
+            findings += [found for t in down[:1] if (found := _gateway(case, t)) is not None]
+    return conclude(findings, missing, ruled)
+
+
+def _gateway(case: Case, trouble: Trouble) -> Finding | None:
+    from fixer.causes.gateways import gateway  # only where such a name stands
+
+    return gateway(case, trouble)
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
@@ -77,8 +90,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return said
     box = container_of(case.snapshot, trouble.nginx.node)
     inside = box is not None and not box.is_machine
-    if endpoint.host in _GATEWAY and inside:
-        return _gateway(case, trouble, box) or said
+    if endpoint.host in GATEWAYS and inside:
+        return _gateway(case, trouble) or said
     if placed_owner(case, endpoint) is not None:
         return said
     if inside and box is not None and box.network_mode == "host":
@@ -217,40 +230,6 @@ def _addresses(case: Case, trouble: Trouble) -> tuple[Evidence, ...]:
     if node is None or not node.addresses:
         return ()
     return (Evidence("kernel", f"addresses of {node.name}", ", ".join(node.addresses[:12])),)
-
-
-def _gateway(case: Case, trouble: Trouble, box: Container | None) -> Finding | None:
-    """The name of the Docker host, which a container knows only where it is told; or nobody listens there for it."""
-    endpoint = trouble.endpoint
-    unknown = isinstance(endpoint.addresses, Known) and not endpoint.addresses.value
-    if not unknown and is_closed(endpoint) is not True:
-        return None
-    name = "nginx" if box is None else box.service or box.name
-    files = (box.label("com.docker.compose.project.config_files") or "") if box is not None else ""
-    if unknown:
-        where = f"service {name} of {files}" if files else f"container {name}"
-        said = f"{endpoint.host}, a name that its container does not know"
-        manual = (
-            f'give {where} the line extra_hosts: ["{endpoint.host}:host-gateway"] and create it anew (without Compose: '
-            f"--add-host {endpoint.host}:host-gateway)"
-        )
-    else:
-        said = f"{endpoint_text(endpoint)}, the Docker host, where nothing listens for containers"
-        manual = (
-            f"on the Docker host: start what belongs on port {endpoint.port}, and let it listen on the address of the "
-            "bridge (or 0.0.0.0 behind a firewall) instead of 127.0.0.1"
-        )
-    addresses = () if not unknown or not isinstance(endpoint.addresses, Known) else endpoint.addresses.evidence
-    return Finding(
-        cause=CAUSE.id, variant="host-gateway", role="root", confidence="certain" if unknown else "likely",
-        summary=f"nginx hands {say_routes(trouble)} to {said}", detail=(), routes=trouble.route_ids, service=None,
-        node=trouble.nginx.node,
-        evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, trouble.nginx, endpoint), *addresses, *absent_evidence(endpoint),
-            *symptom_evidence(case, trouble, is_refused),
-        ))),
-        repairs=(Repair("reach-docker-host", "manual", manual, (), manual=manual),),
-    )
 
 
 CAUSE = Cause(

@@ -13,6 +13,7 @@ from fixer.model.snapshot import Container
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 
 _TIME = regex(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
+_HOST_OF = regex(r"[:=]")     # `name:address`, or with an equals sign
 INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init"})
 
 
@@ -85,6 +86,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
         working_dir=text(item, "Config", "WorkingDir"),
         read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
+        extra_hosts=tuple(_HOST_OF.split(w)[0] for w in strings(get(item, "HostConfig", "ExtraHosts"))),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -138,6 +140,20 @@ def test_the_docker_host_by_name() -> None:
     assert "on the Docker host" in found(refused).repairs[0].manual
     well = apart("host.docker.internal:8000").endpoint(addresses=Known(("172.17.0.1",)), node=None, tcp=Known(probe()))
     assert isinstance(verdict_of(diagnose(well.snapshot()), CAUSE), RuledOut)
+
+
+def test_the_docker_host_by_name_where_nginx_did_not_start() -> None:
+    unknown = Unknown("nginx does not run")
+    scene = apart("host.docker.internal:8000").endpoint(addresses=unknown, listener=unknown, tcp=unknown, http=unknown, node=None)
+    refusal = (1, 'nginx: [emerg] host not found in upstream "host.docker.internal" in /etc/nginx/conf.d/a.conf:3')
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known(refusal)}
+    scene.probes[0] = unknown
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and finding_of(diagnosis, CAUSE).variant == "host-gateway"
+    told = scene.services[0]
+    assert told.container is not None
+    scene.services[0] = replace(told, container=replace(told.container, extra_hosts=("host.docker.internal",)))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))       # it was told: then the name is not what is missing
 
 
 __all__ = ["container", "stat"]
