@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fixer.app.looking import opened
+from fixer.hosts import state
 from fixer.model.report import SCHEMA_VERSION, HistoryReport, UndoResult
 
 
@@ -11,7 +14,8 @@ def undo(word: str, run_id: str | None) -> UndoResult:
     from fixer.apply import engine
 
     with opened(word) as target:
-        return engine.undo(target, run_id)
+        result = engine.undo(target, run_id)
+    return result if result.id else replace(result, notes=(*result.notes, *_unseen(word)))
 
 
 def history(word: str, forget: str | None) -> HistoryReport:
@@ -22,4 +26,11 @@ def history(word: str, forget: str | None) -> HistoryReport:
         if forget is not None:
             engine.forget(target, forget)
         runs = engine.history(target)
-    return HistoryReport(SCHEMA_VERSION, word, tuple(sorted(runs, key=lambda run: run.at, reverse=True)))
+    return HistoryReport(SCHEMA_VERSION, word, tuple(sorted(runs, key=lambda run: run.at, reverse=True)), _unseen(word))
+
+
+def _unseen(word: str) -> tuple[str, ...]:
+    """What is to be said where the runs that are asked for may be root's, which only root sees."""
+    if word.startswith(("ssh://", "bundle:")) or (folder := state.unseen_root_state()) is None:
+        return ()
+    return (f"what root repaired is written down in {folder}, which only root reads: sudo fixer history {word}",)

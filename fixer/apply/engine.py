@@ -168,7 +168,7 @@ class RepairRun:
                 begin = Record(0, 0.0, "begin", describe=self._cause, note=str(self._target.ref), home=writer.name)
                 self._journal = create_run(writer.files, folder, self._new_id(), begin)
             number = len(rounds_of(self._journal.records)) + 1
-            self._journal.append(Record(0, 0.0, "round", number, describe=plan.summary))
+            self._journal.append(Record(0, 0.0, "round", number, describe=plan.summary, note=plan.cause or ""))
         self._open = number
         return self._journal, nodes
 

@@ -130,10 +130,15 @@ def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
         target=begin.note if begin else "",
         at=begin.at if begin else 0.0,
         state=_state_of(records, rounds),
-        cause=begin.describe if begin else "",
+        cause=_causes_of(records, {r.number for r in shown}) or (begin.describe if begin else ""),
         steps=steps,
         conflicts=_conflicts_of(records),
     )
+
+
+def _causes_of(records: tuple[Record, ...], numbers: set[int]) -> str:
+    """What those rounds were for, in their order: a run may have met one fault behind another."""
+    return ", ".join(dict.fromkeys(r.note for r in records if r.phase == "round" and r.round in numbers and r.note))
 
 
 def _state_of(

@@ -67,7 +67,8 @@ def judge(case: Case) -> Verdict:
             lacking.append(f"whether {pressure.service.name} still finishes requests: its log does not show them")
             continue
         elif not _fails(pressure):
-            lacking.append(f"whether {pressure.service.name} is only slow: nobody was let down so far (--wait 60 tells)")
+            slow = f"whether {pressure.service.name} is only slow"
+            lacking.append(f"{slow}: nobody was let down so far (--wait 60 tells)")
             continue
         else:
             new = _blocked(case, pressure)

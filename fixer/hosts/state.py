@@ -22,6 +22,13 @@ def state_root() -> str:
     return f"{home}/badgateway"
 
 
+def unseen_root_state() -> str | None:
+    """Where root's runs lie, when this user looks at runs of their own: root may have repaired what they ask about."""
+    if os.environ.get("BADGATEWAY_STATE") or state_root() == ROOT_STATE or not os.path.isdir(ROOT_STATE):
+        return None
+    return ROOT_STATE
+
+
 def target_folder(root: str, ref: TargetRef) -> str:
     """The folder of one target below the state root; names that need escapes keep apart by them."""
     name = "local" if ref.kind == "local" else f"{ref.kind}-{ref.address}"

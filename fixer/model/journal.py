@@ -57,7 +57,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run as `history` lists it. `state` nothing: it changed nothing."""
+    """One run as `history` lists it; `cause` one or several, in the order in which they were met.
+
+    `state` nothing: it changed nothing.
+    """
 
     id: str
     target: str

@@ -186,6 +186,7 @@ class HistoryReport:
     schema_version: int
     target: str
     runs: tuple[RunSummary, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

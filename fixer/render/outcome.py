@@ -91,9 +91,10 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
 
 def history_text(history: HistoryReport) -> str:
     """One run a line and its steps below it, the newest first."""
-    if not history.runs:
-        return f"No repair has run on {clean(history.target)}.\n"
-    return "\n".join(line for run in history.runs for line in _run(run)) + "\n"
+    lines = [line for run in history.runs for line in _run(run)] or [f"No repair has run on {clean(history.target)}."]
+    for note in history.notes:
+        lines += _item(f"note: {clean(note)}")
+    return "\n".join(lines) + "\n"
 
 
 def _run(run: RunSummary) -> list[str]:

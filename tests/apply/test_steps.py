@@ -173,6 +173,15 @@ def test_no_bytes_break_the_reader(data: bytes) -> None:
     assert summary_of("x", records).id == "x"
 
 
+def test_a_run_names_what_each_kept_round_was_for() -> None:
+    begin = Record(0, 0.0, "begin", describe="backend-down")
+    first = [Record(1, 0.0, "round", 1, note="backend-down"), Record(2, 0.0, "committed", 1)]
+    second = [Record(3, 0.0, "round", 2, note="wrong-port"), Record(4, 0.0, "committed", 2)]
+    failed = [Record(5, 0.0, "round", 3, note="wrong-host"), Record(6, 0.0, "rolled-back", 3)]
+    assert summary_of("x", [begin, *first, *second, *failed]).cause == "backend-down, wrong-port"
+    assert summary_of("x", [begin]).cause == "backend-down"         # and so for a run of an older fixer
+
+
 @pytest.mark.parametrize("line", [b"[]\n", b"{}\n", b'{"seq":0,"at":1,"phase":"done","pre":3}\n', b'{"pre":{"a":1}}\n', b"1~\n"])
 def test_lines_that_are_no_records(line: bytes) -> None:
     assert parse_records(line).records == ()

@@ -44,6 +44,21 @@ def test_state_roots(monkeypatch: pytest.MonkeyPatch) -> None:
     assert state.state_root() == "/home/me/.local/state/badgateway"
 
 
+def test_another_user_is_told_of_what_root_did(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("BADGATEWAY_STATE", raising=False)
+    monkeypatch.setattr(state, "ROOT_STATE", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert state.unseen_root_state() == str(tmp_path)
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "mine"))
+    assert state.unseen_root_state() is None         # they chose the place themselves
+    monkeypatch.delenv("BADGATEWAY_STATE")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert state.unseen_root_state() is None         # root sees them
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(state, "ROOT_STATE", str(tmp_path / "nothing"))
+    assert state.unseen_root_state() is None
+
+
 def test_folders_of_targets_are_apart() -> None:
     words = [TargetRef("docker", "a-b"), TargetRef("compose", "a-b"), TargetRef("ssh", "u@h:22"), TargetRef("ssh", "u_h_22"), LOCAL]
     folders = {state.target_folder("/s", ref) for ref in words}

@@ -133,6 +133,7 @@ def test_a_diff_is_never_cut() -> None:
 
 def test_no_run_is_said() -> None:
     assert history_text(replace(s.HISTORY, runs=())) == "No repair has run on local.\n"
+    assert history_text(replace(s.HISTORY, runs=(), notes=("root's",))) == "No repair has run on local.\n  note: root's\n"
 
 
 def test_a_failure_is_one_line_and_a_hint() -> None:
