@@ -11,10 +11,11 @@ from fixer.causes.symptoms import events_for, is_read_timeout
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import ErrorEvent, LogLine, Process, Service
+from fixer.model.snapshot import ErrorEvent, Process, Service
 
 _ANSWERED = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
 RECENT = 15.0       # seconds: a request that was finished that lately shows a process at work
+_QUIET = 5.0        # seconds without a finished request, since visitors began to wait in vain
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +89,18 @@ def _waits(case: Case, trouble: Trouble) -> bool:
 
 def _measure(case: Case, trouble: Trouble, service: Service) -> Pressure:
     held = listener_at(trouble.endpoint)
-    works, proof = _works(case, trouble, service)
     since = ran_since(service)     # what the run before it did not answer says nothing of this one
+    timeouts = tuple(event for event in events_for(case, trouble, is_read_timeout) if event.at >= since)
+    works, proof = _works(case, trouble, service, timeouts)
     return Pressure(
         trouble, service, processes_of(case.snapshot, service.node, service.pids),
-        0 if held is None else held.queued, 0 if held is None else held.established,
-        tuple(event for event in events_for(case, trouble, is_read_timeout) if event.at >= since), works, proof,
+        0 if held is None else held.queued, 0 if held is None else held.established, timeouts, works, proof,
     )
 
 
-def _works(case: Case, trouble: Trouble, service: Service) -> tuple[bool | None, tuple[Evidence, ...]]:
+def _works(
+    case: Case, trouble: Trouble, service: Service, timeouts: tuple[ErrorEvent, ...],
+) -> tuple[bool | None, tuple[Evidence, ...]]:
     """An answer to any probe, or a request that its log shows as finished just now."""
     http = trouble.endpoint.http
     if isinstance(http, Known) and http.value.status is not None:
@@ -110,11 +113,17 @@ def _works(case: Case, trouble: Trouble, service: Service) -> tuple[bool | None,
     last = finished[-1] if finished else None
     if last is None or last.at is None:
         return None, ()
-    return _is_recent(case, service, last), (Evidence("service-log", last.where, last.text[:200]),)
+    return _is_recent(case, service, last.at, timeouts), (Evidence("service-log", last.where, last.text[:200]),)
 
 
-def _is_recent(case: Case, service: Service, line: LogLine) -> bool:
-    return line.at is not None and line.at >= now_on(case.snapshot, service.node) - RECENT
+def _is_recent(case: Case, service: Service, finished: float, timeouts: tuple[ErrorEvent, ...]) -> bool | None:
+    """An overloaded one finishes requests while others wait in vain; a hung one has finished none since they do."""
+    age = now_on(case.snapshot, service.node) - finished
+    if age > RECENT:
+        return False
+    if timeouts and finished < min(event.at for event in timeouts):
+        return False if age >= _QUIET else None
+    return True
 
 
 def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:

@@ -11,7 +11,7 @@ import pytest
 from fixer.causes.backend_hung import stopped_processes
 from fixer.causes.pressure import Pressure
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, DaemonReload, SignalProcess, UnitAction, WriteFile
 from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, EnvSlot
@@ -69,6 +69,15 @@ def test_hung_hit_stuck_in_one_call() -> None:
         found = diagnosis.findings[0]
         assert (found.variant, found.repairs[0].risk) == ("event-loop-blocked", "disruptive")
         assert isinstance(found.repairs[0].steps[0], UnitAction)
+
+
+def test_what_was_finished_before_the_first_visitor_waited_in_vain_is_no_work() -> None:
+    stuck = late(log=log(DONE, ago=12), queued=9)          # the first time-out is 5 s old
+    assert roots(diagnose(stuck.snapshot())) == [HUNG]
+    early = late(log=log(DONE, ago=2), queued=9, timeouts=0)
+    early.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", ago=1)
+    for cause in (HUNG, BUSY):
+        assert not isinstance(verdict_of(diagnose(early.snapshot()), cause), Found)
 
 
 def test_hung_hit_a_paused_container() -> None:
