@@ -60,7 +60,8 @@ def _offers(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
 def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     """UsageError for a repair that is not offered, an input that nothing asks for, or a value that cannot be one.
 
-    A healthy target asks for nothing, so the same command given again is no mistake there.
+    A healthy target asks for nothing, so the same command given again is no mistake there. Where one input fits, others
+    may be asked for only after it: a program tells one missing variable at a time.
     """
     offers = tuple(_offers(diagnosis))
     if not offers:
@@ -71,6 +72,8 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     needs = {need.key: need for _, repair in offers for need in repair.needs}
     for key, value in inputs.items():
         need = needs.get(key)
+        if need is None and needs.keys() & inputs.keys():
+            continue
         if need is None:
             hint = f"asked for: {', '.join(needs)}" if needs else "no repair that is offered here asks for a value"
             raise UsageError(f"--set {key}: nothing asks for it", hint)

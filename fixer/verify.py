@@ -50,7 +50,7 @@ def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
     then, now = _keys_by_id(before.snapshot), _keys_by_id(after.snapshot)
     routes = {key for route in addressed.routes for key in then.get(route, ())}
     for finding in after.diagnosis.findings:
-        if finding.cause != addressed.cause or finding.role == "advice":
+        if finding.cause != addressed.cause or finding.role == "advice" or _asks_for_another(addressed, finding):
             continue
         others = {key for route in finding.routes for key in now.get(route, ())}
         # by route where both name routes: two routes of one service can each have the fault
@@ -58,6 +58,12 @@ def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
         if same:
             return True
     return False
+
+
+def _asks_for_another(addressed: Finding, now: Finding) -> bool:
+    """What was given is no longer asked for and something else is: a program tells one missing variable at a time."""
+    then, keys = ({need.key for repair in f.repairs for need in repair.needs} for f in (addressed, now))
+    return bool(then and keys) and not then & keys
 
 
 def _undetermined(look: Look, cause: str) -> bool:

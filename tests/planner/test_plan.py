@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.errors import UsageError
@@ -94,6 +96,11 @@ def test_wrong_words(inputs: dict[str, str]) -> None:
     offered = diagnosis(finding(WITH_SECRET, Repair("p", "safe", "p", (), (CHOICE, NUMBER))))
     with pytest.raises(UsageError):
         plan(offered, Policy(), inputs=inputs)
+
+
+def test_what_may_be_asked_for_next_can_be_given_at_once() -> None:
+    given = {"SECRET_KEY": "x", "DB_URL": "y"}
+    assert plan(diagnosis(finding(replace(WITH_SECRET, steps=(STEP,)))), Policy("disruptive"), inputs=given).steps == (STEP,)
 
 
 def test_nothing_asks_for_a_value_here() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Check, Diagnosis, Finding, RouteHealth, Undetermined
+from fixer.model.diagnosis import Check, Diagnosis, Finding, Need, Repair, RouteHealth, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Snapshot
 from fixer.verify import Look, compare, proofs, url_note, verdict_of
@@ -51,6 +51,18 @@ def test_another_fault_may_remain() -> None:
     other = replace(fault(before), cause="crash-killed")
     after = with_health(before, "failing", findings=(other,))
     assert compare(before, after, fault(before)).better
+
+
+@pytest.mark.parametrize(("asked", "better"), [(("DB_URL",), True), (("SECRET_KEY",), False), (("SECRET_KEY", "DB_URL"), False),
+                                               ((), False)])
+def test_the_next_variable_that_is_missing_is_another_fault(asked: tuple[str, ...], better: bool) -> None:
+    before = look(moved())
+    mine, next_one = (
+        replace(fault(before), repairs=(Repair("set", "disruptive", "s", (), tuple(Need(k, "value", "w") for k in keys)),))
+        for keys in (("SECRET_KEY",), asked)
+    )
+    after = with_health(before, "failing", findings=(next_one,))
+    assert compare(before, after, mine).better is better
 
 
 def test_what_cannot_be_told_after_is_not_better() -> None:
