@@ -7,11 +7,12 @@ What it is
 Why nginx says 500
   `open() "/var/lib/nginx/body/0000000012" failed (13: Permission denied)` (or 2, or 28: No space left on device):
   long uploads get 500, small ones pass. A long answer to a slow visitor breaks off in the middle, with status 200. A
-  full disk under the access log costs visitors nothing, and you the log.
+  full disk under the access log costs visitors nothing, and you the log. A backend that cannot write when it starts
+  ends, and nginx says 502: `connect() failed (111: Connection refused)`.
 
 How it is told apart
   The line in nginx's error log, and the folder as it is now: not there, or not the worker's. The backend never sees
-  those requests, and every page that we ask for answers.
+  those requests, and every page that we ask for answers. Of a backend: the last words of its own log.
 
 The repair and its safety
   reload-nginx (safe): at a reload nginx makes its folders again and takes them for itself, as at a start.
@@ -31,7 +32,7 @@ from fixer.causes.bylocation import is_serving
 from fixer.causes.case import Case
 from fixer.causes.editing import nginx_steps
 from fixer.causes.nginx_down import routes_of
-from fixer.causes.reading import find_node, now_on, place, processes_of
+from fixer.causes.reading import condition, find_node, now_on, place, processes_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.query import FileStat
@@ -41,6 +42,7 @@ from fixer.model.snapshot import ErrorEvent, Nginx
 LATELY = 600.0       # seconds: what such a line says of a folder still matters, while the folder is still so
 _NOW = 60.0          # seconds: what cannot be looked at must be that fresh
 _TEMP = regex(r"^(?:open|pwritev?|writev?|mkdir)\(\) \"(?P<path>/[^\"\n]+)/\d{10}\" failed \((?P<errno>\d+): ")
+_ENDED = ("failed", "looping", "running")     # what is started again and again is running now and then
 _LEVELS = regex(r"(?:/\d{1,2})+$")
 _LOG = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
 _WHY = {
@@ -64,6 +66,10 @@ def judge(case: Case) -> Verdict:
         findings += _folders(case, nginx, events)
         findings += _logs(case, nginx, events)
         ruled.append(Evidence("nginx-log", nginx.error_log_path, "no folder that nginx could not write to"))
+    if any(condition(service) in _ENDED for service in case.snapshot.services) and case.troubles:
+        from fixer.causes.fulldisk import full_disks  # only where something ended
+
+        findings += full_disks(case)
     return conclude(findings, missing, ruled)
 
 
@@ -146,7 +152,7 @@ def _logs(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Fi
 
 CAUSE = Cause(
     id="disk-full",
-    title="nginx cannot put uploads, answers or its log on disk",
+    title="the disk is full, or not to be written to: uploads, answers, logs, a start",
     family="overload, comes and goes",
     variants=("log-disk-full", "client-body-temp-broken", "proxy-temp-unwritable"),
     verdict=judge,

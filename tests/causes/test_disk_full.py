@@ -10,7 +10,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx
-from tests.causes.building import Scene, finding_of, healthy, process, roots, stat, verdict_of
+from tests.causes.building import Scene, failed, finding_of, healthy, log, process, roots, stat, verdict_of
 
 CAUSE = "disk-full"
 BODY = "/var/lib/nginx/body"
@@ -90,3 +90,28 @@ def test_unknown() -> None:
     down = says()
     down.nginx.update({"master_pid": None, "errors": Unknown("denied")})
     assert isinstance(verdict_of(diagnose(down.snapshot()), CAUSE), RuledOut)
+
+
+LAST = ("Traceback (most recent call last):", '  File "/srv/shop/main.py", line 1, in <module>')
+
+
+@pytest.mark.parametrize(("words", "where"), [
+    ("OSError: [Errno 28] No space left on device", "what it writes to"),
+    ("OSError: [Errno 28] No space left on device: '/var/lib/shop/state'", "/var/lib/shop/state"),
+    ("Error: ENOSPC: no space left on device, write", "what it writes to"),
+    ("cp: error writing '/srv/shop/x': No space left on device", "what it writes to"),
+])
+def test_hit_a_backend_that_ends_because_nothing_can_be_written(words: str, where: str) -> None:
+    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, words))).refused().snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].confidence == "certain"
+    (repair,) = diagnosis.findings[0].repairs
+    assert repair.risk == "manual" and f"make room on the disk of {where} " in repair.manual
+
+
+@pytest.mark.parametrize("words", [
+    ("OSError: [Errno 28] No space left on device", "NameError: name 'x' is not defined"),
+    ('INFO: 10.0.0.9:1 - "GET /: No space left on device HTTP/1.1" 200 OK',),
+])
+def test_miss_another_end_or_a_visitors_words(words: tuple[str, ...]) -> None:
+    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, *words))).refused().snapshot())
+    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
