@@ -31,6 +31,8 @@ _GENERIC = _EVERYWHERE | frozenset((
     "prod", "production", "staging", "stage", "dev", "test", "live", "new", "my", "deploy", "svc", "share", "data",
     "user", "users", "admin", "runner", "html", "public", "internal", "intern", "corp", "lan", "src", "code", "venv",
     "env", "current", "release", "releases", "start", "manage", "serve", "index", "io", "co", "dev", "eu", "uk", "de",
+    "js", "mjs", "cjs", "ts", "sh", "jar", "worker", "uvicornworker", "gthread", "gevent", "asyncio", "info", "unix",
+    "sock", "socket", "false", "true", "lib64", "sbin",
 ))
 _TELLING = 4     # letters from which on one name inside another is no accident
 
@@ -181,7 +183,7 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
     """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
     if len(pool) == 1:
         rule: Rule = "alone" if pool[0].manager != "none" else "bare"
-        if _is_aside(trouble, pool[0]) or _is_wanted_twice(case, trouble, pool[0]):
+        if _is_aside(trouble, pool[0]) or _is_wanted_twice(case, trouble, pool[0]) or _is_of_another(trouble, pool[0]):
             rule = "contested"
         return (Owner(pool[0], rule, (state_evidence(pool[0]),)),)
     scores = {s.id: _shared(trouble, s) for s in pool}
@@ -191,6 +193,14 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
         return (Owner(top[0], "related", (state_evidence(top[0]),)),)
     equals = _plausible(top)
     return tuple(Owner(s, "alone", (state_evidence(s),)) for s in equals)
+
+
+def _is_of_another(trouble: Trouble, service: Service) -> bool:
+    """No name in common with the site, and told to listen elsewhere, or put to rest: what belongs here may be gone."""
+    unit = service.unit
+    at_rest = unit is not None and not service.running and unit.unit_file_state == "disabled" \
+        and unit.active_state != "failed"
+    return (at_rest or bool(bindings_of(service))) and is_foreign(trouble, service)
 
 
 def _is_aside(trouble: Trouble, service: Service) -> bool:
@@ -287,7 +297,7 @@ def _site_words(trouble: Trouble, *, locations: bool = True) -> frozenset[str]:
 
 def _service_words(service: Service) -> frozenset[str]:
     unit, box = service.unit, service.container
-    texts = [service.name, *service.argv]
+    texts = [service.name, *(word for word in service.argv if not word.startswith("-"))]
     if unit is not None:
         texts += [unit.working_directory, unit.user]
     if box is not None:

@@ -97,6 +97,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return _found(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
+    if found[0].is_unsure:
+        return f"whether {found[0].service.name} belongs behind {text}"
     return _not_running(case, trouble, found[0]) or _out_of_reach(case, found[0], text) or state_evidence(
         found[0].service)
 

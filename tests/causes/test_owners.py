@@ -50,6 +50,21 @@ def test_what_speaks_fastcgi_is_no_proxied_application() -> None:
     assert named(scene) == [("php-fpm.service", "alone")]
 
 
+def test_another_application_that_was_put_to_rest_is_nobodys_backend() -> None:
+    told = Known((Binding("127.0.0.1", 9100, None, Evidence("file", "/srv/wiki/gunicorn.conf.py:1", "bind")),))
+    rest = {"unit_file_state": "disabled", "working_directory": "/srv/wiki", "user": "app"}
+    argv = ("/usr/bin/gunicorn", "-k", "uvicorn.workers.UvicornWorker", "main:app")
+    for bindings, changes in ((told, {}), (Known(()), rest), (told, rest)):
+        wiki = stopped("wiki.service", 9100, bindings=bindings, argv=argv, unit_changes={**rest, **changes})
+        scene = Scene().with_service(wiki).refused(service=None)
+        scene.route[0] = {"server_names": ("shop.example.com",)}
+        diagnosis = diagnose(scene.snapshot())
+        assert named(scene) == [("wiki.service", "contested")] and roots(diagnosis) == []
+        assert isinstance(verdict_of(diagnosis, "backend-down"), Undetermined)
+    scene.route[0] = {"server_names": ("wiki.example.com",)}
+    assert named(scene) == [("wiki.service", "alone")]
+
+
 def test_a_snippet_speaks_for_the_site_that_includes_it() -> None:
     shop = service("shop.service", 8001, bindings=Known(()))
     scene = Scene("127.0.0.1:8000").with_service(shop, listener(8001, 200)).refused(service=None)
