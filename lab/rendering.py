@@ -51,6 +51,8 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     """What the templates need and follows from what was drawn: addresses, paths, commands."""
     full: dict[str, Value] = {**drawn, "id": lab_id, **{f"image_{name}": tag for name, tag in images.items()}}
     host = stack == "host"
+    if host and full["instance"] and full["manager"] == "systemd":
+        full["unit"] = f"{full['unit']}@{full['instance']}"
     full["address"] = full["route_host"] or ("127.0.0.1" if host else full["backend"])
     full["noise_address"] = "127.0.0.1" if host else f"{full['noise_name']}-feed"
     full["second_address"] = "127.0.0.1" if host else full["second"]
@@ -255,7 +257,8 @@ def _host_backend(full: Parameters) -> list[File | Link]:
 
 
 def _unit(name: str, template: str, full: Parameters) -> list[File | Link]:
-    path = f"/etc/systemd/system/{name}.service"
+    template_name, at, _ = name.partition("@")
+    path = f"/etc/systemd/system/{template_name}{at}.service"        # an instance is a link to its template
     wants = f"/etc/systemd/system/multi-user.target.wants/{name}.service"
     return [_file(path, template, full), Link(wants, path)]
 

@@ -174,6 +174,7 @@ def _numbers(dice: random.Random) -> Drawn:
         "bind_inside": "0.0.0.0",  # noqa: S104  inside the compose network
         "target": "app.main:app",
         "server": "uvicorn",
+        "instance": "",             # of a template unit; empty where the unit is none
     }
 
 
