@@ -1,7 +1,7 @@
 """A real SIGKILL of fixer on real machines, compose projects and over ssh, at each journal record, file and command:
 afterwards `undo` or `repair` ends as before or as repaired, never between, and says which.
 
-BADGATEWAY_KILLS=all kills at every point of every place; without it a few points of three places.
+BADGATEWAY_KILLS=all kills at every point of every place, =5 at every fifth; without it a few points of three places.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from lab.scenario import Stack
 from tests.contract import test_ssh_repair
 from tests.crash.places_killed import Place, State
 
-ALL = os.environ.get("BADGATEWAY_KILLS") == "all"
+KILLS = os.environ.get("BADGATEWAY_KILLS", "")
+ALL, STEP = bool(KILLS), int(KILLS) if KILLS.isdecimal() else 1
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 300)]
 MOST = 200
 
@@ -158,9 +159,9 @@ def report(killing: Killing, command: str, struck: Sequence[str]) -> None:
 def strike(killing: Killing, short: tuple[str, ...]) -> None:
     """Kill repair and undo, there or everywhere."""
     for command in ("repair", "undo") if ALL else ("repair",):
-        struck = killing.every(command, [str(n) for n in range(MOST)] if ALL else short)
+        struck = killing.every(command, [str(n) for n in range(STEP // 2, MOST, STEP)] if ALL else short)
         report(killing, command, struck)
-        assert len(struck) == len(short) or (ALL and len(struck) > 5)
+        assert len(struck) == len(short) or (ALL and struck)
 
 
 def test_killed_anywhere_on_a_lab(lab_place: tuple[Place, tuple[str, ...]], tmp_path: Path) -> None:
