@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from fixer.causes.editing import NoPlace
+from fixer.model.numbers import is_number
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.record import dataclass
 from fixer.model.redact import is_secret_name
@@ -137,7 +138,7 @@ def _over_old(
         path, _, line = assignment.defined_in.rpartition(":")
         node = service.files_node or service.node
         file = snapshot.file(node, path.removeprefix(f"{node}:"))
-        if file is None or not line.isdigit():
+        if file is None or not is_number(line):
             continue
         lines = file.data.split(b"\n")
         changed = _replaced(lines[int(line) - 1].decode("utf-8", "surrogateescape"), name, value, service)

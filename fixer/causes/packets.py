@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from fixer.model.firewall import Chain, Firewall, Key, Match, Rule
+from fixer.model.numbers import is_number
 from fixer.model.record import dataclass
 
 Hook: TypeAlias = Literal["prerouting", "input", "forward", "output", "postrouting"]
@@ -198,9 +199,9 @@ def _one_value(key: Key, wanted: str, value: str) -> _Fits:
             return _in_network(wanted, value)
         case "dport" | "sport" | "length" | "skuid":
             low, dash, high = wanted.partition("-")
-            if not low.isdigit():
+            if not is_number(low):
                 return None      # a name: which number it stands for is not known here
-            return int(low) <= int(value) <= int(high) if dash and high.isdigit() else False
+            return int(low) <= int(value) <= int(high) if dash and is_number(high) else False
         case "iif" | "oif":
             for mark in ("+", "*"):
                 if wanted.endswith(mark):

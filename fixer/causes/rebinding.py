@@ -10,6 +10,7 @@ from fixer.causes.envfiles import Written
 from fixer.causes.owners import bindings_of
 from fixer.causes.starting import begin_steps, reachable_host
 from fixer.model.diagnosis import Repair
+from fixer.model.numbers import is_number
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
 from fixer.model.record import dataclass
 from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
@@ -92,7 +93,7 @@ def _within(
     if word.file is None or not value or value.startswith(("unix:", "/", "fd:")):
         return None
     head, _, port = value.rpartition(":")
-    bare = head if port.isdigit() and head and (head.startswith("[") or ":" not in head) else value
+    bare = head if is_number(port) and head and (head.startswith("[") or ":" not in head) else value
     start = _start_of_value(snapshot, service, word, before, value)
     new = f"[{host}]" if ":" in host and bare != value else host
     return None if start is None else _Spot(word.file, start, start + len(bare), bare, new)

@@ -8,6 +8,7 @@ from fixer.causes.envfiles import Written, write_variables
 from fixer.causes.optionedit import Option, edit_option
 from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
+from fixer.model.numbers import is_number
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
 
@@ -21,7 +22,7 @@ def timeout_of(service: Service) -> int:
     """What its command says, in seconds."""
     found = _place(service.command)
     digits = found[0].text.removeprefix(found[1]) if found is not None else ""
-    return int(digits) if digits.isdigit() else DEFAULT
+    return int(digits) if is_number(digits) else DEFAULT
 
 
 def raise_timeout(case: Case, service: Service, endpoint: Endpoint) -> Repair:

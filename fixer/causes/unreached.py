@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.logs import lines_of, message
 from fixer.model.facts import Evidence, Known
+from fixer.model.numbers import is_number
 from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts
 
@@ -47,4 +48,4 @@ def name_missing(nginx: Nginx) -> tuple[str, Evidence] | None:
 def _host(name: str) -> str:
     """Without the port."""
     host, colon, port = name.rpartition(":")
-    return host if colon and port.isdigit() else name
+    return host if colon and is_number(port) else name

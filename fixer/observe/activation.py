@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from fixer.model.facts import Evidence
+from fixer.model.numbers import is_number
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Unit
 from fixer.observe.bindings import parse_address
@@ -70,4 +71,4 @@ def _parted(text: str) -> tuple[str, int, str | None]:
     if text.startswith("/"):
         return "", 0, text
     host, _, port = text.rpartition(":")
-    return host.strip("[]"), int(port) if port.isdigit() else 0, None
+    return host.strip("[]"), int(port) if is_number(port) else 0, None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.numbers import is_number
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
@@ -95,7 +96,7 @@ def _composed(host: Word | None, port: Word | None, dialect: Dialect, said: Evid
 
 
 def _port(text: str) -> int:
-    return int(text) if text.isdigit() and 0 < int(text) < 65536 else 0
+    return int(text) if is_number(text) and 0 < int(text) < 65536 else 0
 
 
 def _binding(host: str, port: int, word: Word, said: Evidence, *, unix: bool = False) -> Binding:
@@ -163,7 +164,7 @@ def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
     name = next((n for n in dialect.worker_variables if n in env and env[n].text), None)
     if word is None and name is not None:
         word = env[name]
-    if word is None or not word.text.isdigit():
+    if word is None or not is_number(word.text):
         return Known(1, (said,))
     place = word.place()
     where = f"{place.file}:{place.line}" if place.file else said.where

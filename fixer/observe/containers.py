@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
+from fixer.model.numbers import is_number
 from fixer.model.query import Answer
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container
@@ -129,7 +130,7 @@ def _published(item: Json) -> Iterable[tuple[str, int, int]]:
         inner = port.split("/", 1)[0]
         for place in places if isinstance(places, list) else []:
             outer = text(place, "HostPort")
-            if inner.isdigit() and outer.isdigit():
+            if is_number(inner) and is_number(outer):
                 yield text(place, "HostIp"), int(outer), int(inner)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Key, Match, Rule, Tool, Verdict
+from fixer.model.numbers import is_number
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.model.regex import regex
 from fixer.observe.view import View
@@ -187,7 +188,7 @@ def _nft_match(body: dict[str, Any], where: tuple[str, str], sets: Mapping[tuple
         return [Match("proto", ("tcp",)), Match("flags", flags, negated)]
     field = _field(left)
     values = tuple(_words(right))
-    if op in ("<", ">", "<=", ">=") and len(values) == 1 and values[0].isdigit():
+    if op in ("<", ">", "<=", ">=") and len(values) == 1 and is_number(values[0]):
         values = (_range(op, int(values[0])),)
     elif op not in ("==", "!=", "in"):
         return [Match("other")]
@@ -262,7 +263,7 @@ def parse_saved(text: str, tool: Tool) -> Iterator[Chain]:
         if line.startswith("*"):
             table, chains, rules = line[1:].strip(), {}, {}
         elif line.startswith(":"):
-            words = line[1:].split()
+            words = line[1:].split() or [""]
             chains[words[0]] = words[1] if len(words) > 1 else "-"
         elif line.startswith(("-A ", "[")):
             count, _, rest = line.partition("] ") if line.startswith("[") else ("", "", line)
@@ -270,7 +271,7 @@ def parse_saved(text: str, tool: Tool) -> Iterator[Chain]:
             if len(words) >= 2 and words[0] == "-A":
                 own = rules.setdefault(words[1], [])
                 packets = count[1:].partition(":")[0]
-                own.append(_saved_rule("".join(words[2:]), len(own), int(packets) if packets.isdigit() else None))
+                own.append(_saved_rule("".join(words[2:]), len(own), int(packets) if is_number(packets) else None))
         elif line.startswith("COMMIT") and table in _PRIORITIES:
             family = "ip" if tool == "iptables" else "ip6"
             for name, policy in chains.items():

@@ -17,6 +17,7 @@ from fixer.hosts.shscript import plan_round
 from fixer.hosts.state import ROOT_STATE, target_folder
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.learned import LEARNED_FILE
+from fixer.model.numbers import is_number
 from fixer.model.query import Answer, Command, Probe, Query, ReadFile, ReadGlob
 from fixer.model.redact import TELLING_WORDS
 from fixer.model.target import TargetRef
@@ -139,7 +140,7 @@ class _Read:
 
     def _nginx_test(self) -> Answer:
         said, end = self._find("nginx-test", "out"), self._find("nginx-test", "end")
-        if said is None or end is None or not end.words[-1].isdigit():
+        if said is None or end is None or not is_number(end.words[-1]):
             return Answer("failed", message=ONCE)
         return Answer("ok", b"", returncode=int(end.words[-1]), stderr=said.data)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from fixer.model.facts import Known
 from fixer.model.learned import LearnedService
+from fixer.model.numbers import is_number
 from fixer.model.query import ReadFile, ReadGlob
 from fixer.model.record import dataclass
 from fixer.model.redact import is_secret_name, redact_text
@@ -120,5 +121,5 @@ def _pairs(environ: bytes) -> Iterable[tuple[str, str]]:
 def users_of(passwd: bytes) -> dict[int, str]:
     """uid -> name of an /etc/passwd."""
     rows = [line.split(":") for line in passwd.decode("utf-8", "replace").splitlines()]
-    return {int(row[2]): row[0] for row in reversed(rows) if len(row) > 2 and row[2].isdigit()}
+    return {int(row[2]): row[0] for row in reversed(rows) if len(row) > 2 and is_number(row[2])}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixer.model.facts import Evidence, Fact, Known
+from fixer.model.numbers import is_number
 from fixer.model.redact import redact_text
 from fixer.model.snapshot import Binding
 from fixer.observe.view import View
@@ -15,9 +16,9 @@ MOST = 200
 def quoted(said: Evidence, view: View | None) -> Evidence:
     """The evidence with the text of its line, where that file was read."""
     path, _, number = said.where.rpartition(":")
-    data = view.data(path) if view is not None and number.isdigit() else None
+    data = view.data(path) if view is not None and is_number(number) else None
     lines = data.split(b"\n") if data is not None else []
-    if not number.isdigit() or not 0 < int(number) <= len(lines):
+    if not is_number(number) or not 0 < int(number) <= len(lines):
         return said
     line = lines[int(number) - 1].decode("utf-8", "replace").strip()
     return replace(said, text=redact_text(line)[:MOST]) if line else said

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.numbers import is_number
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
@@ -217,8 +218,8 @@ def _process_names(section: IniSection) -> tuple[str, ...]:
     name = section.name.partition(":")[2]
     pattern = section.text("process_name", "%(program_name)s").replace("%(program_name)s", name)
     count = section.text("numprocs", "1")
-    first = int(section.text("numprocs_start", "0")) if section.text("numprocs_start", "0").isdigit() else 0
-    if "%(process_num)" not in pattern or not count.isdigit():
+    first = int(section.text("numprocs_start", "0")) if is_number(section.text("numprocs_start", "0")) else 0
+    if "%(process_num)" not in pattern or not is_number(count):
         return (pattern.replace("%(group_name)s", name),)
     try:
         return tuple(pattern % {"process_num": first + i, "group_name": name} for i in range(min(int(count), 64)))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.model.facts import Fact, Known
+from fixer.model.numbers import is_number
 from fixer.model.query import Answer
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
@@ -94,7 +95,7 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
 
 
 def _int(text: str | None) -> int:
-    return int(text) if text and text.lstrip("-").isdigit() else 0
+    return int(text) if text is not None and is_number(text.removeprefix("-")) else 0
 
 
 def _limit(text: str | None) -> int:
@@ -117,7 +118,7 @@ def _stamp(text: str | None, boot: float) -> float:
 def timespan(text: str) -> float:
     """Seconds of a systemd time span (`1min 30s`, `500ms`, a bare number of microseconds, `infinity`)."""
     text = text.strip()
-    if text.isdigit():
+    if is_number(text):
         return int(text) / 1e6
     if text == "infinity":
         return float("inf")
