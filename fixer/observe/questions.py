@@ -33,6 +33,7 @@ from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
 from fixer.observe.options import ObserveOptions
+from fixer.observe.ownlogs import own_log_query, own_logs
 from fixer.observe.probes import fresh_failures, plan_probes
 from fixer.observe.routes import FIB
 from fixer.observe.services import journal_query, services_of, socket_units, stdout_query, working_directory
@@ -237,6 +238,9 @@ def _log_of(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, 
         yield from ((service.node, query) for query in log_paths(service, views[service.node]))
     elif service.unit is not None:
         yield service.node, journal_query(service.unit.name)
+        if service.is_app_server:
+            told = told_by_unit(service.unit, views[service.node])
+            yield from ((service.node, own_log_query(path)) for path in own_logs(told))
     elif service.container is not None:
         if ENGINE in views:
             yield ENGINE, logs_query(service.container)

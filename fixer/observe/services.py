@@ -11,6 +11,7 @@ from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, 
 from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
+from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
 from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of
@@ -101,11 +102,18 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         pids=pids, argv=argv, bindings=quoted_bindings(bindings, view),
         env=assignments(told.env, unit.name), env_places=_places(told, view),
         workers=quoted_count(workers, view),
-        log=parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name), is_app_server=is_app,
+        log=_unit_log(unit, told, view), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
         unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
     )
+
+
+def _unit_log(unit: Unit, told: Told, view: View) -> Fact[tuple[LogLine, ...]]:
+    """What the journal has of it, and the files that it writes to."""
+    journal = parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name)
+    files = own_logs(told) if isinstance(journal, Known) else ()       # asked together: never of a host that is well
+    return with_own_logs(journal, files, view) if files else journal
 
 
 def socket_units(unit: Unit) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ Style = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
 
 # Programs of the distribution: no wrappers of somebody's application.
 _PACKAGED = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
+_TO_FILE = regex(r"^(?:append|file|truncate):(/\S+)$")
 _SPECIFIER = regex(r"%([%iInpNh])")
 
 
@@ -30,7 +31,7 @@ _SPECIFIER = regex(r"%([%iInpNh])")
 class Told:
     """A command with its variables. `reads` are the files that say it (read or not), `env_files` those among them
     that hold variables, `unit_files` the fragment and its drop-ins, `script` the wrapper that was followed, `entry` the
-    program that systemd itself starts."""
+    program that systemd itself starts, `output` the files that its output goes to."""
 
     command: tuple[Word, ...]
     env: Env
@@ -43,6 +44,7 @@ class Told:
     script: str = ""
     lines: tuple[UnitLine, ...] = ()
     entry: Word | None = None
+    output: tuple[str, ...] = ()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -59,6 +61,7 @@ class Follow:
     reads: list[str] = field(default_factory=list)
     env_files: list[str] = field(default_factory=list)
     script: str = ""
+    output: list[str] = field(default_factory=list)
 
     def read(self, path: str) -> bytes:
         """The bytes of a file, noting that it is wanted."""
@@ -86,7 +89,14 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     entry = _bare(words[0]) if words else None
     words, env, style, said = followed(words, env, said, follow)
     return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
-                tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry)
+                tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry,
+                (*_output(unit, lines), *follow.output))
+
+
+def _output(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:
+    """The files that the unit itself sends the output to."""
+    said = [line.value.strip() for key in ("StandardOutput", "StandardError") for line in effective(lines, key)[-1:]]
+    return [_specifiers(match[1], unit) for text in said if (match := _TO_FILE.match(text)) is not None]
 
 
 def _bare(word: Word) -> Word:
@@ -158,7 +168,7 @@ def followed(words: list[Word], env: dict[str, Word], said: Evidence, follow: Fo
             follow.script = path
             line = next((p.line for w in words for p in w.pieces if p.file == path), 1)
             said = Evidence("file", f"{path}:{line}", " ".join(w.place().text for w in words))
-    return _without_redirections(words), env, style, said
+    return _without_redirections(words, follow.output), env, style, said
 
 
 def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun | None, str]:
@@ -188,13 +198,17 @@ def _run_text(word: Word, env: Env, follow: Follow) -> ShellRun:
                        directory=follow.directory)
 
 
-def _without_redirections(words: list[Word]) -> list[Word]:
+def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:
+    """The command alone; `output` takes the files that it writes to."""
     kept: list[Word] = []
-    skip = False
+    writes: bool | None = None          # after a mark that stands alone: whether its file is written to
     for word in words:
-        match = re.match(r"^\d?(?:>>?|<|>&|&>)(.*)$", word.text)
-        if skip or match:
-            skip = bool(match and not match[1])
+        match = re.match(r"^[\d&]?(>>?|<|>&|&>>?)(.*)$", word.text)
+        if match is None and writes is None:
+            kept.append(word)
             continue
-        kept.append(word)
+        target, to = (word.text, writes) if match is None else (match[2], match[1] != "<")
+        writes = to if not target else None
+        if target and to and not target.startswith("&") and not target.isdigit():
+            output.append(target)
     return kept
