@@ -233,7 +233,8 @@ _Seen = tuple[Mapping[str, IniSection], Course | None, Mapping[str, str], set[in
 def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Service:
     main, course, groups, taken = seen
     told = _told(section, main, view)
-    roots = _roots(told, place, view, course, taken)
+    single = len(_process_names(section)) == 1
+    roots = _roots(told, place, view, course if single else None, taken)
     name = section.name.partition(":")[2]
     program = _program(section, place, course, groups.get(name, ""), roots)
     argv = view.by_pid[roots[0]].argv if roots else told.argv
@@ -253,7 +254,7 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
 
 
 def _roots(told: Told, place: Place, view: View, course: Course | None, taken: set[int]) -> tuple[int, ...]:
-    """Its process by the pid that the log names, else supervisord's children that run its command."""
+    """Its process by the pid that the log names, else supervisord's children that run its command; all of several."""
     if place.process is None:
         return ()
     children = [p for p in view.by_pid.values() if p.ppid == place.process.pid and p.pid not in taken]
@@ -262,7 +263,18 @@ def _roots(told: Told, place: Place, view: View, course: Course | None, taken: s
         if named:
             return tuple(named)
     tail = told.argv[1:]
-    return tuple(p.pid for p in children if tail and p.argv[-len(tail):] == tail)
+    return tuple(p.pid for p in children if tail and len(p.argv) >= len(tail)
+                 and all(map(_is_word, tail, p.argv[-len(tail):])))
+
+
+def _is_word(told: str, word: str) -> bool:
+    """A word of the command as its process has it; `%(process_num)02d` is any number."""
+    before, mark, rest = told.partition("%(process_num)")
+    if not mark:
+        return told == word
+    after = rest.lstrip("0123456789")[1:]
+    number = word[len(before):len(word) - len(after)]
+    return word.startswith(before) and word.endswith(after) and number.isdigit()
 
 
 def _program(section: IniSection, place: Place, course: Course | None, group: str, roots: tuple[int, ...]) -> Program:

@@ -165,6 +165,13 @@ def test_groups_and_several_processes() -> None:
     assert shop(DAEMON, program=odd).program is not None
 
 
+def test_all_processes_of_a_program_that_has_several() -> None:
+    several = PROGRAM.replace("8001", "80%(process_num)02d") + "numprocs=2\nprocess_name=shop_%(process_num)02d\n"
+    children = [process(pid, [*ARGV[:-1], port], ppid=60, comm="uvicorn") for pid, port in ((71, "8000"), (72, "8001"), (73, "9x"))]
+    found = shop(DAEMON, *children, program=several, log=said((9, "spawned: 'shop_01' with pid 72")))
+    assert found.pids == (71, 72)
+
+
 def test_a_supervisord_that_does_not_run() -> None:
     show = SHOW.format("supervisor.service", "inactive", 0).rstrip() + "\n" + "UnitFileState=enabled\n" + \
         f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord --configuration={CONF} ; ignore_errors=no }}\n"
