@@ -172,7 +172,8 @@ def _render_containers(full: Parameters) -> Rendering:
         files.append(_file(f"{folder}/{full['second']}.conf", "nginx/second.conf", full))
         files += _app(f"{full['second']}/app", "app/second_settings.py.in", full)
     if full["stranger"]:
-        files.append(_file(f"{full['neighbour']}/{full['neighbour']}.py", "app/neighbour.py", full))
+        program = f"app/{full['stranger_program']}.py"
+        files.append(_file(f"{full['neighbour']}/{full['neighbour']}.py", program, full))
     if full["noise_site"]:
         files += [_file(f"{folder}/{full['noise_name']}.conf", "nginx/aside.conf", full),
                   _file(f"{full['noise_name']}/aside.py", "app/aside.py", full)]

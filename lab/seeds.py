@@ -164,6 +164,7 @@ def _numbers(dice: random.Random) -> Drawn:
         "backend_network": "inside",
         "own_address": "127.0.0.1",     # where a container asks its application whether it is well
         "gateway": "none",          # whether nginx's container was told the Docker host's name
+        "stranger_program": "neighbour", "stranger_alias": False,     # what runs next door, and under which name
         "web_network": "own",       # `host`: nginx shares the Docker host's network, on ports that are found for it
         "published": "right",       # where the application's port leads from the Docker host then: no, right, other
         "front_port": 0, "outer_port": 0, "other_outer_port": 0, "inside_port": 0,

@@ -13,7 +13,13 @@ How it is told apart
   address than any that the name has now. With the files younger than nginx's workers it is nginx-not-reloaded; where
   the address itself does not answer, it is the backend's fault.
 
+  An old address that another container got since: the page is somebody else's, and no log tells. The container of the
+  name and another one on the same port were started after nginx looked the name up; fixer asks both what nginx was
+  asked, and nginx's answer is, word for word, the other one's. A name that containers of different programs have on one
+  network (an alias written twice) leads to all of them: Docker's DNS gives every address, and nginx asks them in turn.
+
 The repair and its safety
+  remove-alias (manual): which of the containers is to have the name, only a person knows; the place is told.
   reload-nginx (safe): nginx -t, then a reload, which looks the name up anew. It helps until the address changes again:
   for good, give nginx a resolver (in Docker `resolver 127.0.0.11 valid=5s;`) and the name in a variable.
 
@@ -56,7 +62,21 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    return conclude(findings.values(), missing, ruled)
+    return conclude([*findings.values(), *_between_containers(case)], missing, ruled)
+
+
+def _between_containers(case: Case) -> list[Finding]:
+    """Names that another container has too, or whose old address another one got."""
+    found: list[Finding] = []
+    if any(isinstance(e.addresses, Known) and len(e.addresses.value) > 1 for e in case.snapshot.endpoints):
+        from fixer.causes.collisions import collisions  # only where a name leads to several addresses
+
+        found += collisions(case)
+    if case.snapshot.strangers:
+        from fixer.causes.mistaken import mistaken  # only where another container may have the old address
+
+        found += mistaken(case)
+    return found
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
@@ -116,7 +136,7 @@ CAUSE = Cause(
     id="dns-stale",
     title="nginx uses an address that the backend's name no longer has",
     family="network, firewall, SELinux",
-    variants=("stale-dns",),
+    variants=("stale-dns", "stale-dns-wrong-container", "docker-alias-collision"),
     verdict=judge,
     order=37,
     page=__doc__,

@@ -45,7 +45,8 @@ def containers_at(ports: Sequence[int]) -> list[Inspected]:
 def _counts(item: Inspected) -> bool:
     """No machine of its own, which is another target, and no container named like one of our own nodes."""
     shared = (item.get("HostConfig") or {}).get("NetworkMode") == "host"
-    return not dockercli.is_machine(item) and not shared and dockercli.name_of(item) not in _OURS
+    names = {dockercli.name_of(item), dockercli.labels_of(item).get(dockercli.SERVICE_LABEL, "")}
+    return not dockercli.is_machine(item) and not shared and not names & _OURS
 
 
 def _bindings(item: Inspected) -> Mapping[str, Any]:

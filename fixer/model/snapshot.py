@@ -31,7 +31,7 @@ from fixer.model.target import NodeKind, TargetRef
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
     "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill", "Policy", "PreCommand",
-    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot", "Unit",
+    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot", "Stranger", "Unit",
     "UnitSetting", "UnitValue",
 ]
 
@@ -263,6 +263,17 @@ class KernelLog:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """A container that may have got the address which nginx still uses for an endpoint's name, and what it answers to
+    the question that the endpoint was asked."""
+
+    endpoint: str
+    node: str
+    address: str
+    http: Fact[ProbeResult]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything known about a target at one moment."""
 
@@ -279,6 +290,7 @@ class Snapshot:
     engine_firewall: Fact[Firewall] = Unknown("not asked")     # of the Docker host, as far as containers pass it
     learned: tuple[Learned, ...] = ()
     kernels: tuple[KernelLog, ...] = ()
+    strangers: tuple[Stranger, ...] = ()
     quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
 
     def service(self, service_id: str) -> Service | None:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fixer.model.capture import Capture
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginxconf import UpstreamServer
 from fixer.model.query import ListSockets
-from fixer.model.snapshot import Container, Endpoint, Listener, Nginx, Node, ProbeResult, RouteFacts, Service, Snapshot
+from fixer.model.snapshot import (
+    Container,
+    Endpoint,
+    Listener,
+    Nginx,
+    Node,
+    ProbeResult,
+    RouteFacts,
+    Service,
+    Snapshot,
+    Stranger,
+)
 from fixer.observe.composeproject import compose_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of
@@ -28,12 +40,14 @@ from fixer.observe.nginxes import (
 )
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.probes import ProbePlan, plan_probes
-from fixer.observe.publishing import Published, published_at
 from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sockets import parse_connections
 from fixer.observe.view import ENGINE, View, container_of, containers_of, node_of, views_of
+
+if TYPE_CHECKING:
+    from fixer.observe.publishing import Published
 
 
 def snapshot(capture: Capture) -> Snapshot:
@@ -58,7 +72,7 @@ def snapshot(capture: Capture) -> Snapshot:
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
-        quiet=options.quiet,
+        quiet=options.quiet, strangers=_strangers(sites, options, views, containers) if containers else (),
     )
 
 
@@ -108,7 +122,7 @@ def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View],
     own = container_of(site.view.name, containers)
     for address in site.addresses:
         server = address.server
-        behind = published_at(server, address.found, site.view, views, containers)
+        behind = _published(server, address.found, site.view, (views, containers)) if containers else None
         container = container_at(server, address.found, containers, own) if behind is None else behind.container
         node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
         probe = plan.by_address.get(address.id)
@@ -127,6 +141,20 @@ def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View],
             http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
             down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
         ), container
+
+
+def _published(server: UpstreamServer, addresses: Sequence[str], view: View,
+               around: tuple[Mapping[str, View], tuple[Container, ...]]) -> Published | None:
+    from fixer.observe.publishing import published_at  # only where there are containers
+
+    return published_at(server, addresses, view, *around)
+
+
+def _strangers(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
+               containers: tuple[Container, ...]) -> tuple[Stranger, ...]:
+    from fixer.observe.strangers import strangers_of  # only where there are containers
+
+    return strangers_of(sites, options, views, containers)
 
 
 def _inside(behind: Published, server: UpstreamServer, view: View | None) -> Fact[Listener | None]:

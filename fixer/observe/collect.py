@@ -14,7 +14,6 @@ from fixer.model.query import Command, Query
 from fixer.observe.containers import parse_inspect
 from fixer.observe.nginxes import inner_nginxes
 from fixer.observe.options import ObserveOptions
-from fixer.observe.publishing import ports_in_question, published_query
 from fixer.observe.questions import follow_up, survey
 from fixer.observe.sites import sites_of
 from fixer.observe.view import ENGINE, HERE, View, containers_of, views_of
@@ -62,6 +61,8 @@ def _docker_host(target: Target) -> LocalTarget | None:
 def _widen(target: LocalTarget, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
     """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
     itself. False while its configuration is not read yet."""
+    from fixer.observe.publishing import ports_in_question, published_query  # only where there is an engine
+
     views = views_of(capture)
     sites = sites_of(views, ())
     if HERE not in views or any(isinstance(site.config, Unknown) for site in sites):

@@ -84,6 +84,10 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     asked: Questions = {name: [] for name in views}
     for site in sites:
         asked[site.view.name] += _of_site(site, options, views, containers)
+        if containers:
+            from fixer.observe.strangers import stranger_probes  # only where there are containers
+
+            asked[site.view.name] += stranger_probes(site, options, views, containers)
     for view in views.values():
         if view.name != ENGINE:
             asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view), *activated(view)]

@@ -135,7 +135,11 @@ def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
 
 
 def node_of(container: Container, views: Mapping[str, View]) -> str:
-    """The name of the node that a container is (or would be, if it ran)."""
+    """The name of the node that a container is (or would be, if it ran): beside a machine always its own, since several
+    projects may call a service alike."""
+    here = views.get(HERE)
+    if here is not None and here.node.kind == "machine":
+        return container.name
     for name in (container.name, container.service):
         if name and name in views:
             return name

@@ -9,13 +9,15 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import ErrorEvent
+from fixer.model.snapshot import ErrorEvent, ProbeResult, Stranger
 from tests.causes.building import (
     BAD_GATEWAY,
+    GOOD,
     NOW,
     SLOW,
     Scene,
     boxed,
+    finding_of,
     healthy,
     listener,
     moved,
@@ -67,3 +69,55 @@ def test_miss(scene: Scene) -> None:
 
 def test_unknown() -> None:
     assert isinstance(verdict_of(diagnose(renamed().endpoint(addresses=Unknown("no getent")).snapshot()), STALE), Undetermined)
+
+
+NETWORK = "p_default"
+ABSENT = probe(404, body="no such page")
+
+
+def shared(*, name: str = "feed", argv: tuple[str, ...] = ("python3", "/srv/feed.py"), held: bool = True) -> Scene:
+    """nginx's container, the application, and another container with the application's name on the same network."""
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed("app"), listener(8000, 7, "0.0.0.0", "app"))
+    other = boxed(name, pid=9, argv=argv, box={"networks": ((NETWORK, "172.18.0.3", (name, "app")),), "argv": argv})
+    scene.with_service(other, *([listener(8000, 9, "0.0.0.0", name)] if held else []))
+    scene.with_service(boxed("web", 80, pid=None, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+                             box={"networks": ((NETWORK, "172.18.0.5", ("web",)),)}))
+    return scene.endpoint(addresses=Known(("172.18.0.2", "172.18.0.3")), service="app/p-app-1")
+
+
+def test_a_name_that_another_program_has_too() -> None:
+    for held in (True, False):
+        diagnosis = diagnose(shared(held=held).snapshot())
+        found = finding_of(diagnosis, STALE)
+        assert (roots(diagnosis), found.variant, diagnosis.verdict) == ([STALE], "docker-alias-collision", "degraded")
+        assert found.repairs[0].risk == "manual" and "take the alias app off service feed" in found.repairs[0].manual
+
+
+def test_copies_of_one_program_share_a_name_on_purpose() -> None:
+    assert isinstance(verdict_of(diagnose(shared(argv=("uvicorn", "app.main:app")).snapshot()), STALE), RuledOut)
+    assert isinstance(verdict_of(diagnose(shared(name="app").snapshot()), STALE), RuledOut)     # scaled
+    alone = shared().endpoint(addresses=Known(("172.18.0.2",)))
+    assert isinstance(verdict_of(diagnose(alone.snapshot()), STALE), RuledOut)
+
+
+def mistaken(theirs: ProbeResult = ABSENT, passed: ProbeResult = ABSENT) -> Scene:
+    """The application moved to another address, and its old one answers too."""
+    scene = shared().endpoint(addresses=Known(("172.18.0.2",))).answers(passed)
+    scene.extra["strangers"] = (Stranger("e0", "feed", "172.18.0.3", Known(theirs)),)
+    return scene
+
+
+def test_another_containers_answer_is_told_word_for_word() -> None:
+    diagnosis = diagnose(mistaken().snapshot())
+    found = finding_of(diagnosis, STALE)
+    assert (roots(diagnosis), found.variant) == ([STALE], "stale-dns-wrong-container")
+    assert found.repairs[0].risk == "safe" and "172.18.0.3" in found.summary
+
+
+@pytest.mark.parametrize("scene", [
+    mistaken(passed=GOOD), mistaken(theirs=GOOD, passed=GOOD), mistaken(theirs=SLOW), mistaken(passed=probe(404, body="else")),
+    mistaken().endpoint(path="/health"), mistaken().endpoint(addresses=Known(("172.18.0.3",))),
+])
+def test_answers_that_prove_nothing(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), STALE), RuledOut)

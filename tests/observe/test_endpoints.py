@@ -201,7 +201,7 @@ def published(*, status: str = "running", inside: int = 8000, holder: str = "doc
     """nginx on the Docker host, the application in a container whose port 8000 is published as 8001."""
     where = {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8001"}]}
     item = {"Id": "a" * 64, "Name": "/app", "Path": "uvicorn", "Args": ["a:b"], "State": {"Status": status},
-            "HostConfig": {"PortBindings": where},
+            "HostConfig": {"PortBindings": where}, "Config": {"Labels": {"com.docker.compose.service": "shop"}},
             "NetworkSettings": {"Ports": where if status == "running" else {},
                                 "Networks": {"bridge": {"IPAddress": "172.17.0.2" if status == "running" else ""}}}}
     engine = node({Command("docker-published", ("8001",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
@@ -217,7 +217,7 @@ def published(*, status: str = "running", inside: int = 8000, holder: str = "doc
 
 def test_a_published_port_leads_into_the_container() -> None:
     (found,) = published().endpoints
-    assert (found.node, found.inner, found.service, found.holder) == ("app", 8000, "app/app", "app/app")
+    assert (found.node, found.inner, found.service, found.holder) == ("app", 8000, "app/shop", "app/shop")
     assert isinstance(found.listener, Known) and found.listener.value is not None and is_closed(found) is False
     (found,) = published(inside=9000).endpoints
     assert found.listener == Known(None, found.listener.evidence) and is_closed(found) is True   # type: ignore[union-attr]
@@ -225,7 +225,7 @@ def test_a_published_port_leads_into_the_container() -> None:
 
 def test_a_container_that_would_publish_the_port_is_the_one_meant() -> None:
     (found,) = published(status="exited", holder="").endpoints
-    assert (found.inner, found.service) == (8000, "app/app") and is_closed(found) is True
+    assert (found.inner, found.service) == (8000, "app/shop") and is_closed(found) is True
 
 
 def test_a_program_of_the_host_is_not_passed_over() -> None:
@@ -237,3 +237,24 @@ def test_an_nginx_in_a_container_beside_is_another_targets() -> None:
     engine = node({Command("docker-published", ("8001",)): Answer("ok", b"[]")}, name="engine", nginx=False)
     seen = snapshot(capture(node(site=SITE.format("http://127.0.0.1:8001")), node(name="front", kind="container"), engine))
     assert [nginx.node for nginx in seen.nginxes] == ["local"]
+
+
+@pytest.mark.parametrize(("started", "port", "asked"), [
+    ("2027-01-15T07:59:00Z", 8000, True), ("2027-01-15T07:00:00Z", 8000, False), ("2027-01-15T07:59:00Z", 9000, False),
+])
+def test_who_may_have_got_an_old_address_is_asked_too(started: str, port: int, asked: bool) -> None:
+    def item(name: str, address: str, at: str) -> dict[str, object]:
+        return {"Id": name * 16, "Name": f"/{name}", "Path": "uvicorn", "State": {"Status": "running", "StartedAt": at},
+                "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "Aliases": [name]}}}}
+
+    items = [item("web1", "10.9.0.2", "2027-01-15T07:00:00Z"), item("api", "10.9.0.4", "2027-01-15T07:59:00Z"),
+             item("feed", "10.9.0.3", started)]
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    question = Probe("10.9.0.3", 8000, "/", host_header="shop.example")
+    web = node({question: outcome(404)}, site=SITE.format("http://api:8000"), name="web1", kind="container")
+    boxes = [node(name=name, kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
+                  listening=sockets([tcp_row("0.0.0.0", at, 5)], {5: [1]})) for name, at in (("api", 8000), ("feed", port))]
+    seen = capture(web, *boxes, engine, kind="docker", address="web1")
+    found = snapshot(seen).strangers
+    assert [(s.node, s.address) for s in found] == ([("feed", "10.9.0.3")] if asked else [])
+    assert all(isinstance(s.http, Known) and s.http.value.status == 404 for s in found)
