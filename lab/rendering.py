@@ -56,6 +56,7 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     full["address"] = full["route_host"] or ("127.0.0.1" if host else full["backend"])
     full["noise_address"] = "127.0.0.1" if host else f"{full['noise_name']}-feed"
     full["second_address"] = "127.0.0.1" if host else full["second"]
+    full["health_port"] = full["asked_port"] or full["port"]
     full["locations_style"] = full["locations"]
     full["behind"] = "  # the office application" if full["remark"] == "behind" else ""
     full["password_hash"] = hashlib.sha256(str(full["password"]).encode()).hexdigest()

@@ -162,6 +162,7 @@ def _numbers(dice: random.Random) -> Drawn:
         "sys_admin": False,         # a machine whose systemd can give a unit a network of its own
         "icc": "on",                # whether containers of a network may talk to each other
         "backend_network": "inside",
+        "asked_port": 0, "health_interval": "10s", "health_start": "30s",    # 0: the application's own
         "own_address": "127.0.0.1",     # where a container asks its application whether it is well
         "gateway": "none",          # whether nginx's container was told the Docker host's name
         "stranger_program": "neighbour", "stranger_alias": False,     # what runs next door, and under which name

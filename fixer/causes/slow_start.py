@@ -13,6 +13,9 @@ How it is told apart
   port. A service that is started again and again is a crash: its restarts are counted by its manager. Of a unit in
   start-pre systemd itself says that the program's turn has not come, however long that takes (TimeoutStartSec ends it).
 
+  A container that Docker calls unhealthy and that answers is no fault of this page (advice): nginx does not look at
+  that word, and the check itself asks for something else. One that is really blocked is backend-hung.
+
 The repair and its safety
   wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
 
@@ -23,7 +26,7 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble
+from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.crashing import fails_inside, has_failed, holds_a_socket
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, sole_owner
@@ -41,6 +44,7 @@ from fixer.causes.reading import (
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
 
 YOUNG = 60.0      # seconds that a start may take and still be called a start
 _BEFORE = frozenset({("activating", "start-pre"), ("activating", "condition")})
@@ -62,7 +66,33 @@ def judge(case: Case) -> Verdict:
             findings.setdefault(owner.service.id, _found(case, trouble, owner))
         else:
             ruled.append(state_evidence(owner.service))
+    findings |= {f"{service.id}/health": _unhealthy(case, service) for service in _unwell(case)}
     return conclude(findings.values(), missing, ruled)
+
+
+def _unwell(case: Case) -> list[Service]:
+    """Containers whose own check fails while nginx gets its answers from them."""
+    return [
+        service for service in case.snapshot.services
+        if service.container is not None and service.container.health == "unhealthy" and service.id in case.taken
+        and condition(service) == "running"
+    ]
+
+
+def _unhealthy(case: Case, service: Service) -> Finding:
+    box, facts = service.container, case.taken[service.id]
+    assert box is not None
+    ended = "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}"
+    answers = [e for key, j in case.judged.items() if key == route_key(facts) for e in j.evidence[:1]]
+    return Finding(
+        cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
+        summary=(
+            f"Docker calls {service.name} unhealthy, and nginx gets its answers from it: nginx does not look at that; "
+            "the check itself asks for something else (docker inspect shows its last words)"
+        ),
+        detail=(), routes=(facts.route.id,), service=service.name, node=service.node,
+        evidence=(Evidence("container", box.name, f"unhealthy{ended}"), *answers), repairs=(),
+    )
 
 
 def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
@@ -115,7 +145,7 @@ CAUSE = Cause(
     id="slow-start",
     title="the backend was just started and does not listen yet",
     family="running but not listening",
-    variants=("startup-slow", "start-execstartpre-long"),
+    variants=("startup-slow", "start-execstartpre-long", "container-unhealthy"),
     verdict=judge,
     order=45,
     page=__doc__,

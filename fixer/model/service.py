@@ -129,6 +129,7 @@ class Container:
     read_only: bool = False
     cpu_limit: float = 0.0                # CPUs it may use, 0 where nothing limits it
     nofile_limit: int = 0                 # open files of a process, 0 where the engine's default holds
+    health_exit: int | None = None        # how its health check ended last, None where it has none
     extra_hosts: tuple[str, ...] = ()     # names that it was given besides those of its networks
 
     def label(self, name: str) -> str | None:

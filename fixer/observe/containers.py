@@ -87,6 +87,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
         working_dir=text(item, "Config", "WorkingDir"),
         read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
+        health_exit=_health_exit(item),
         extra_hosts=tuple(_HOST_OF.split(w)[0] for w in strings(get(item, "HostConfig", "ExtraHosts"))),
     )
 
@@ -103,6 +104,12 @@ def _nofile(item: Json) -> int:
     limits = get(item, "HostConfig", "Ulimits")
     named = [u for u in limits if text(u, "Name") == "nofile"] if isinstance(limits, list) else []
     return number(named[0], "Soft") if named else 0
+
+
+def _health_exit(item: Json) -> int | None:
+    log = get(item, "State", "Health", "Log")
+    last = get(log[-1], "ExitCode") if isinstance(log, list) and log else None
+    return last if isinstance(last, int) else None
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

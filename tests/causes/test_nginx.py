@@ -356,3 +356,16 @@ def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
     assert isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), Undetermined)
     repair = finding_of(diagnosis, DOWN).repairs[0]
     assert repair.risk == "manual" and "start p-app-1 first" in repair.manual
+
+
+def test_an_unhealthy_container_that_answers_is_advice_and_no_fault() -> None:
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box={"health": "unhealthy", "health_exit": 7}), listener(8000, 7, "0.0.0.0", "app"))
+    diagnosis = diagnose(scene.snapshot())
+    found = finding_of(diagnosis, SLOW_START)
+    assert (found.variant, found.role, found.repairs, diagnosis.verdict) == ("container-unhealthy", "advice", (), "healthy")
+    assert "exit code 7" in found.evidence[0].text
+    for health in ("healthy", None):
+        well = Scene("app:8000", node="web", back="app").with_service(
+            boxed(box={"health": health}), listener(8000, 7, "0.0.0.0", "app"))
+        assert isinstance(verdict_of(diagnose(well.snapshot()), SLOW_START), RuledOut)
