@@ -77,6 +77,10 @@ class StepFailed(FixerError):
     kind = "step-failed"
 
 
+class NotListening(StepFailed):
+    """All was done, and what should listen in the end does not: perhaps the next fault shows only now."""
+
+
 class Conflict(FixerError):
     """The present state is not what the plan or the journal expects: somebody else changed it."""
 

@@ -12,7 +12,7 @@ from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
 from fixer.app.settling import settle, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
-from fixer.errors import Conflict, NeedsPerson, StepFailed
+from fixer.errors import Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.hosts.base import Target
 from fixer.model.describe import describe_step, is_reversible
 from fixer.model.diagnosis import Finding, Repair
@@ -197,6 +197,8 @@ class _Rounds:
         run = self._opened(finding.cause)
         try:
             run.round(drawn, self._person.tell)
+        except NotListening as error:
+            return self._led_on(run, error, finding)
         except (StepFailed, Conflict) as error:
             course.changed = time.monotonic()
             return self._taken_back(error.message, error.hint)
@@ -214,6 +216,24 @@ class _Rounds:
         course.changed = time.monotonic()
         reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
         return self._taken_back(f"not better: {'; '.join(reasons)}", *conflicts)
+
+    def _led_on(self, run: RepairRun, error: NotListening, finding: Finding) -> End | None:
+        """Nothing listens though all was done: kept only where the next fault of the same service shows now, and can be
+        mended too. A program tells one missing variable at a time, and one that is stopped tells none."""
+        course, before = self._course, self._course.current
+        course.changed = time.monotonic()
+        settled = settle(course.look, before, finding)
+        course.changed = time.monotonic()
+        follows = any(
+            found.role == "root" and found.service == finding.service and any(r.risk != "manual" for r in found.repairs)
+            for found in settled.look.diagnosis.findings
+        )
+        if settled.verification.better and follows:
+            run.commit()
+            course.current = settled.look
+            self._person.tell(f"{finding.cause} is gone; {error.message}")
+            return None
+        return self._taken_back(error.message, *run.roll_back().conflicts)
 
     def _taken_back(self, *notes: str) -> End:
         """What the end of a repair is whose last round did not help."""

@@ -19,7 +19,7 @@ from fixer.apply.records import is_unfinished, rounds_of
 from fixer.apply.rollback import Restoration, recover, roll_back_round
 from fixer.apply.steps import perform_step
 from fixer.apply.write_file import keep_before, perform, prepare
-from fixer.errors import Conflict, FixerError, Interrupted, StepFailed
+from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StepFailed
 from fixer.hosts.base import Target, Writer
 from fixer.model.describe import describe_step, step_to_json
 from fixer.model.journal import Record
@@ -94,7 +94,8 @@ class RepairRun:
                 raise Interrupted("interrupted; what was under way was taken back") from None
 
     def round(self, plan: Plan, tell: Callable[[str], None] | None = None) -> None:
-        """Apply the plan's steps. On any failure the round is taken back and the failure raised."""
+        """Apply the plan's steps. On any failure the round is taken back and the failure raised; only where nothing
+        but the last step's wait was in vain (NotListening) it stays open, for the caller to judge."""
         if not plan.steps:
             return
         if self._open:
@@ -104,6 +105,8 @@ class RepairRun:
             try:
                 self._apply(plan.steps, journal, nodes, tell)
                 self._stop_if_asked()
+            except NotListening:
+                raise
             except FixerError as error:
                 raise self._after_roll_back(error) from error
 
@@ -188,6 +191,10 @@ class RepairRun:
             draft = Record(0, 0.0, "intent", self._open, index, step_to_json(step), describe_step(step))
             try:
                 _apply_step(step, draft, journal, nodes)
+            except NotListening as error:
+                if step is not steps[-1]:
+                    raise StepFailed(error.message, error.hint) from error
+                raise
             except OSError as error:
                 raise StepFailed(f"could not {draft.describe}: {error.strerror or error}") from error
             if tell is not None:

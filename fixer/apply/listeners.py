@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from fixer.apply.nodes import Nodes, Runner
 from fixer.apply.processes import wait_until
-from fixer.errors import StepFailed, Unreachable
+from fixer.errors import NotListening, StepFailed, Unreachable
 from fixer.model.plan import WaitForListener
 
 _TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix")
@@ -19,7 +19,7 @@ _ACCEPTING = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
 
 
 def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
-    """Until it listens; StepFailed when it does not in time, or when what should listen has ended."""
+    """Until it listens; NotListening when it does not in time, or when what should listen has ended."""
     where = step.unix or f"{step.host}:{step.port}"
     asked = time.monotonic()
 
@@ -34,11 +34,12 @@ def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
             return False
         asked = time.monotonic()
         if has_ended(step, nodes):
-            raise StepFailed(f"{step.unit or step.container} ended before anything listened on {where} of {step.node}")
+            who = step.unit or step.container
+            raise NotListening(f"{who} ended before anything listened on {where} of {step.node}")
         return False
 
     if not wait_until(is_there, step.seconds):
-        raise StepFailed(f"nothing listens on {where} of {step.node} after {step.seconds:g} s")
+        raise NotListening(f"nothing listens on {where} of {step.node} after {step.seconds:g} s")
 
 
 def has_ended(step: WaitForListener, nodes: Nodes) -> bool:

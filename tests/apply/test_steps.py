@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from fixer.apply.journal import is_run_id
 from fixer.apply.listeners import listens, tcp_listeners, unix_listeners
 from fixer.apply.processes import end_process, is_alive, parse_table, process_table
 from fixer.apply.records import is_unfinished, parse_records, record_line, summary_of
-from fixer.errors import Conflict, NeedsPerson, StepFailed
+from fixer.errors import Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.hosts.local import LocalWriter
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import ContainerAction, ReloadNginx, SignalProcess, WaitForListener
@@ -87,6 +88,25 @@ def test_waiting_for_a_listener_of_this_machine(tmp_path: Path, target: FolderTa
             run.round(plan(*steps))
     with pytest.raises(StepFailed, match=r"after 0\.1 s"), RepairRun.open(target, cause="c", now=NOW) as run:
         run.round(plan(WaitForListener("local", "127.0.0.1", port, None, 0.1)))
+
+
+def test_only_a_wait_in_vain_at_the_end_leaves_the_round_to_be_judged(tmp_path: Path, target: FolderTarget) -> None:
+    file, nobody = tmp_path / "x", WaitForListener("local", "127.0.0.1", 1, None, 0.1)
+    change = write(file, b"old", b"new")
+    file.write_bytes(b"old")
+    with RepairRun.open(target, cause="c", now=NOW) as run:
+        with pytest.raises(NotListening):
+            run.round(plan(change, nobody))
+        assert file.read_bytes() == b"new"
+        run.roll_back()
+        assert file.read_bytes() == b"old"
+        with pytest.raises(StepFailed) as early:
+            run.round(plan(change, nobody, replace(change, before=b"new", after=b"newer")))
+        assert file.read_bytes() == b"old" and not isinstance(early.value, NotListening)
+        with pytest.raises(NotListening):
+            run.round(plan(change, nobody))
+        run.commit()
+    assert file.read_bytes() == b"new" and run.kept
 
 
 def test_kernel_tables() -> None:
