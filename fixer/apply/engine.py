@@ -63,9 +63,10 @@ class RepairRun:
 
     @property
     def applied(self) -> tuple[str, ...]:
-        """The steps of the committed rounds, in words."""
+        """The steps of the committed rounds, in words; a wait that was in vain is none."""
         rounds = rounds_of(self._journal.records) if self._journal else ()
-        return tuple(i.intent.describe for r in rounds if r.state == "committed" for i in r.intents)
+        done = [i for r in rounds if r.state == "committed" for i in r.intents if i.done is not None]
+        return tuple(i.intent.describe for i in done)
 
     def __enter__(self) -> Self:
         try:

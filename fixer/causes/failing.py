@@ -68,7 +68,7 @@ def judge_route(
     words = [_weigh(probe, facts, reached, fresh, nginx) for probe in probes]
     bad, slow = words.count("bad"), words.count("slow")
     own = any(w == "good" and (p.status or 0) >= 500 and _NGINX_PAGE not in p.body
-              for w, p in zip(words, probes, strict=True))
+              and not _is_on_purpose(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
     state, reason = _state(words, bad, slow), _reason(probes, words)
     if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes):

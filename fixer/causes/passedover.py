@@ -37,9 +37,14 @@ def passed_over(case: Case) -> Iterator[Finding]:
 def _advice(case: Case, facts: RouteFacts, endpoint: Endpoint) -> Finding:
     owner = placed_owner(case, endpoint)
     service = None if owner is None else owner.service
-    text, where = endpoint_text(endpoint), facts.route.location
-    what = f"nginx passes over it, since others of upstream {facts.route.upstream} answer" if facts.route.upstream \
-        else f"it is one of the addresses that {where} may lead to, and requests for it fail"
+    text = endpoint_text(endpoint)
+    others = any(e.id in facts.endpoints and not is_empty(e) for e in case.snapshot.endpoints)
+    if not others:
+        what = "the configuration answers before anybody is asked there"
+    elif facts.route.upstream:
+        what = f"nginx passes over it, since others of upstream {facts.route.upstream} answer"
+    else:
+        what = f"it is one of the addresses that {facts.route.location} may lead to, and requests for it fail"
     place = Evidence("nginx-config", f"{endpoint.file}:{endpoint.line}", endpoint.written)
     evidence = (place, *absent_evidence(endpoint), *(() if service is None else (state_evidence(service),)))
     return Finding(

@@ -104,6 +104,14 @@ def test_where_the_configuration_always_answers_first_no_backend_is_missed() -> 
     assert diagnose(scene.snapshot()).verdict == "degraded"
 
 
+def test_a_backend_that_sleeps_behind_a_maintenance_page_is_told_as_that() -> None:
+    scene = Scene().with_service(stopped()).refused().answers(probe(503, body="<h1>Back soon</h1>"))
+    scene.statics = (StaticLocation(0, "/", 503, Span(SITE, 3, 0, 0), conditional=True),)
+    told = diagnose(scene.snapshot())
+    assert (told.verdict, told.notes, [f.role for f in told.findings]) == ("healthy", (), ["advice"])
+    assert "before anybody is asked" in told.findings[0].summary
+
+
 def test_a_member_that_is_down_by_design_is_no_fault() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200))
     snapshot = scene.refused(1, down=True).answers(GOOD, route=1).snapshot()
