@@ -124,7 +124,7 @@ def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
     begin = next((r for r in records if r.phase == "begin"), None)
     rounds = rounds_of(records)
     shown = [r for r in rounds if r.state != "rolled-back"] or rounds
-    steps = tuple(i.intent.describe for r in shown for i in r.intents)
+    steps = tuple(i.intent.describe for r in shown for i in r.intents if i.done is not None or r.state != "committed")
     return RunSummary(
         id=run_id,
         target=begin.note if begin else "",

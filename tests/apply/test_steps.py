@@ -107,6 +107,7 @@ def test_only_a_wait_in_vain_at_the_end_leaves_the_round_to_be_judged(tmp_path: 
             run.round(plan(change, nobody))
         run.commit()
     assert file.read_bytes() == b"new" and run.applied == (f"edit {file}",)
+    assert history(target)[0].steps == run.applied
 
 
 def test_kernel_tables() -> None:
