@@ -11,6 +11,7 @@ from functools import cache
 from lab.errors import LabError, NoDocker, NotBroken
 
 LABEL = "badgateway.lab"
+STATE_LABEL = "badgateway.state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,18 @@ def labs_running() -> tuple[str, ...]:
         shown = docker(*words, "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
         found |= set(shown.text.split())
     return tuple(sorted(found))
+
+
+def owners_of_labs() -> dict[str, str]:
+    """Every lab of which a container, a network or a volume is left, and the state folder that holds its record; empty
+    where no label tells it."""
+    owners: dict[str, str] = {}
+    for words in (["ps", "-a"], ["network", "ls"], ["volume", "ls"]):
+        form = f'{{{{.Label "{LABEL}"}}}}\t{{{{.Label "{STATE_LABEL}"}}}}'
+        for line in docker(*words, "--filter", f"label={LABEL}", "--format", form).text.splitlines():
+            lab_id, _, state = line.strip().partition("\t")
+            owners[lab_id] = owners.get(lab_id) or state
+    return owners
 
 
 def remove_labelled(lab_id: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 from lab import records
 from lab.catalog import is_word
-from lab.engine import labs_running, require_docker
+from lab.engine import labs_running, owners_of_labs, require_docker
 from lab.errors import UsageError
+from lab.places import state_label
 from lab.records import Record
 from lab.stack import Lab
 
@@ -38,9 +40,25 @@ def find_id(word: str) -> str:
 
 
 def all_ids() -> tuple[str, ...]:
-    """Every lab of which anything is left: containers, networks, or a record."""
+    """Every lab of this state folder of which anything is left (containers, networks, a record), and every one that
+    nobody has a record of any more. Others may share the engine: theirs are not touched."""
     require_docker()
-    return tuple(sorted({*labs_running(), *(kept.id for kept in records.every())}))
+    mine = state_label()
+    left = {lab_id for lab_id, state in owners_of_labs().items() if state == mine or _is_nobodys(lab_id, state)}
+    return tuple(sorted({*left, *(kept.id for kept in records.every())}))
+
+
+def _is_nobodys(lab_id: str, state: str) -> bool:
+    """True where the folder of its record is gone, or the record in it. What cannot be looked at is somebody's."""
+    if not state:
+        return False
+    try:
+        Path(state, "records", f"{lab_id}.json").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _means(record: Record, word: str) -> bool:

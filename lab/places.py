@@ -34,3 +34,8 @@ def state_root() -> Path:
         return Path("/var/lib/badgateway-lab")
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "badgateway-lab"
+
+
+def state_label() -> str:
+    """Whose a lab is, as its label says it: the folder that holds its record."""
+    return str(state_root().absolute())

@@ -155,8 +155,13 @@ def break_and_wait(lab: Lab, variant: Variant) -> Seen:
 
 
 def lab_down(lab_id: str) -> None:
-    """Remove everything that a lab made, found by its label, also where its record is gone."""
-    remove_labelled(lab_id)
+    """Remove everything that a lab made, found by its label, also where its record is gone. One that never became ready
+    may have been cut off: what it asked of the engine may still be on its way."""
+    known = records.load(lab_id)
+    if known is None or not known.ready:
+        remove_for_good(lab_id)
+    else:
+        remove_labelled(lab_id)
     records.forget(lab_id)
 
 
@@ -164,7 +169,6 @@ def _clear_away(lab_id: str) -> None:
     """After an interrupted start: nothing interrupts this again."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        remove_for_good(lab_id)
         lab_down(lab_id)
     finally:
         signal.signal(signal.SIGINT, handler)

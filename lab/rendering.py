@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.oldlog import old_error_log
-from lab.places import compose_root
+from lab.places import compose_root, state_label
 from lab.scenario import Stack
 from lab.templates import Parameters, Value, fill
 from lab.wordlists import USERS
@@ -49,7 +49,8 @@ class Rendering:
 
 def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, str]) -> dict[str, Value]:
     """What the templates need and follows from what was drawn: addresses, paths, commands."""
-    full: dict[str, Value] = {**drawn, "id": lab_id, **{f"image_{name}": tag for name, tag in images.items()}}
+    full: dict[str, Value] = {**drawn, "id": lab_id, "state": state_label().replace("$", "$$"),
+                              **{f"image_{name}": tag for name, tag in images.items()}}
     host = stack == "host"
     if host and full["instance"] and full["manager"] == "systemd":
         full["unit"] = f"{full['unit']}@{full['instance']}"

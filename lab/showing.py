@@ -9,7 +9,8 @@ from typing import Any
 from lab import records
 from lab.asking import get
 from lab.catalog import aliases, scenarios
-from lab.engine import docker, labelled, labs_running
+from lab.engine import docker, labelled
+from lab.finding import all_ids
 from lab.raising import Risen
 from lab.scenario import Scenario
 from lab.stack import Lab
@@ -66,7 +67,7 @@ def status() -> list[dict[str, Any]]:
     """Every lab that is up, with what its page answers now."""
     entries: list[dict[str, Any]] = []
     kept = {record.id: record for record in records.every()}
-    for lab_id in sorted({*labs_running(), *kept}):
+    for lab_id in all_ids():
         states = [
             docker("inspect", "-f", "{{.State.Status}}", container, check=False).text
             for container in labelled("container", lab_id)

@@ -28,6 +28,8 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
     """Make the target well, as far as the person allows."""
     started = time.monotonic()
     with opened(word) as target:
+        if target.ref.kind == "ssh" and not options.dry_run:
+            target.journal_place()      # says at once where nothing may be changed
         rules = policies(target)
         noted = (*(rule.told() for rule in rules), *_recover(target, options, person))
         first = look_at(target, options.looking, options.inputs)

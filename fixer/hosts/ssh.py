@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import partial
 
-from fixer.errors import NeedsPerson, Unreachable
+from fixer.errors import NeedsPerson
 from fixer.hosts import process, sshline, state
 from fixer.hosts.base import Asker, CommandResult, Files, Writer
 from fixer.hosts.files_sh import ShFiles
@@ -35,6 +35,7 @@ class Login:
     root: bool
     sudo: bool
     state: str
+    refusal: str = ""       # what a sudo said that does not let us
 
 
 class Connection:
@@ -75,14 +76,10 @@ class Connection:
             raise sshline.explain(self.address, CommandResult(("ssh",), None, b"", complaint, timed_out=late))
         head, _, refusal = said.decode(errors="replace").partition("\n")
         user, sudo, home = [*head.split(" ", 2), "", ""][:3]
-        if user != "0" and sudo not in ("0", "-"):
-            lines = [line for line in refusal.splitlines() if line.strip()]
-            raise Unreachable(
-                f"not root on {self.address}, and sudo there does not let us: {lines[-1][:200] if lines else sudo}",
-                f"ssh://root@{sshline.host_of(self.address)}, or let that user use sudo without a password (NOPASSWD)",
-            )
         root = user == "0" or sudo == "0"
-        return Login(root, user != "0" and root, state.ROOT_STATE if root else f"{home}/badgateway")
+        lines = [line.strip() for line in refusal.splitlines() if line.strip()]
+        refused = "" if root or sudo == "-" else lines[-1][:200] if lines else f"exit {sudo}"
+        return Login(root, user != "0" and root, state.ROOT_STATE if root else f"{home}/badgateway", refused)
 
     def argv(self, words: Sequence[str]) -> tuple[str, ...]:
         """Words to run here so that these run there."""
@@ -137,7 +134,11 @@ class SshTarget:
         self._connection = Connection(ref.address)
         self._writer: SshWriter | None = None
         here = self._connection.login
-        self.notes: tuple[str, ...] = () if here.root else (f"not root on {self._name}, and there is no sudo",)
+        self.notes: tuple[str, ...] = ()
+        if here.refusal:
+            self.notes = (f"not root on {self._name}, and sudo there does not let us: {here.refusal}",)
+        elif not here.root:
+            self.notes = (f"not root on {self._name}, and there is no sudo",)
 
     def askers(self) -> tuple[Asker, ...]:
         """One node, named by its host."""
@@ -159,6 +160,11 @@ class SshTarget:
         return self._own()
 
     def _own(self) -> SshWriter:
+        if refusal := self._connection.login.refusal:
+            raise NeedsPerson(
+                f"nothing is changed on {self._name}: not root there, and sudo does not let us: {refusal}",
+                f"ssh://root@{self._name}, or let that user use sudo without a password (NOPASSWD)",
+            )
         if self._writer is None:
             self._writer = SshWriter(self._name, self._connection)
         return self._writer

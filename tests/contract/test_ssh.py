@@ -191,13 +191,33 @@ def test_a_connection_of_ones_own_is_used_and_left(box: Box) -> None:
     ("nobody-of-that-name@web1", "does not let us in", "BatchMode"),
     ("root@no-such-host.invalid", "does not resolve", "DNS"),
     ("root@closed", "cannot be reached: .*refused", "sshd"),
-    ("visitor@web1", "not root on visitor@web1, and sudo there does not let us: .*password", "NOPASSWD"),
 ])
 def test_refusals_say_what_is_wrong_and_what_to_do(word: str, message: str, hint: str) -> None:
     with pytest.raises(Unreachable, match=message) as caught:
         open_word(f"ssh://{word}")
     assert hint in caught.value.hint
     assert "\n" not in caught.value.message
+
+
+def run_fixer(box: Box, *words: str) -> tuple[int, dict]:
+    done = subprocess.run([sys.executable, "-m", "fixer", *words, "--json"], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_a_sudo_that_wants_a_password_is_looked_at_without_and_never_repaired(box: Box) -> None:
+    box.sh("echo > /etc/nginx/sites-enabled/one 'server { listen 8098; location / { proxy_pass http://127.0.0.1:9; } }'; systemctl start nginx; nginx -s reload")
+    box.wait("exec 3<>/dev/tcp/127.0.0.1/8098")
+    before = box.sh("find /etc/nginx /home/visitor /var/lib -type f -exec sha256sum {} + | sort | sha256sum")
+    code, report = run_fixer(box, "diagnose", "ssh://visitor@web1")
+    assert (code, report["verdict"]) == (1, "broken"), report
+    assert report["routes"][0]["probe"]["status"] == 502
+    assert any("sudo there does not let us" in note and "password" in note for note in report["notes"]), report["notes"]
+    assert any("not root, so some owners" in note for note in report["notes"])
+    for command in (["repair", "ssh://visitor@web1", "--yes"], ["undo", "ssh://visitor@web1"]):
+        code, report = run_fixer(box, *command)
+        assert (code, report["error"]["kind"]) == (4, "needs-person"), report
+        assert "sudo does not let us" in report["error"]["message"] and "NOPASSWD" in report["error"]["hint"]
+    assert box.sh("find /etc/nginx /home/visitor /var/lib -type f -exec sha256sum {} + | sort | sha256sum") == before
 
 
 def test_the_command_line_ends_with_3(box: Box) -> None:
