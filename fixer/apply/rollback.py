@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import field
 from functools import partial
@@ -16,7 +17,16 @@ from fixer.apply.steps import bring_back_state, bring_into_effect
 from fixer.errors import Conflict, FixerError, Unreachable
 from fixer.model.describe import is_reversible
 from fixer.model.journal import Phase, Record
-from fixer.model.plan import ContainerAction, DaemonReload, ReloadNginx, Step, UnitAction, WriteFile
+from fixer.model.plan import (
+    CheckNginx,
+    ContainerAction,
+    DaemonReload,
+    ReloadNginx,
+    Step,
+    UnitAction,
+    WaitForListener,
+    WriteFile,
+)
 from fixer.model.record import dataclass
 from fixer.model.step_json import step_from_json
 
@@ -31,14 +41,35 @@ class Restoration:
     notes: list[str] = field(default_factory=list)
 
 
+UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
+
+
 def recover(journal: Journal, nodes: Nodes) -> Restoration:
     """End what was interrupted: an open round is taken back; an undo that was begun goes on to its end."""
+    _let_end(journal)
     if is_undoing(journal.records):
         return undo_run(journal, nodes)
     result = Restoration()
     for number in [r.number for r in rounds_of(journal.records) if r.state == "open"]:
         roll_back_round(journal, number, nodes, result)
     return result
+
+
+def _let_end(journal: Journal) -> None:
+    """A command that was begun, and of which nobody saw the end, may still be at work: taken back before it is done, it
+    would be done all the same. Its time runs from the last record on."""
+    undoing = is_undoing(journal.records)
+    open_ = [item for r in rounds_of(journal.records) if undoing or r.state == "open" for item in r.intents]
+    if any(_is_command(item) for item in open_ if undoing or item.done is None):
+        age = max(0.0, time.time() - journal.records[-1].at)
+        time.sleep(max(0.0, UNDER_WAY - age))
+
+
+def _is_command(item: Intent) -> bool:
+    try:
+        return not isinstance(step_from_json(item.intent.step), WriteFile | CheckNginx | WaitForListener)
+    except ValueError:
+        return False
 
 
 def undo_run(journal: Journal, nodes: Nodes) -> Restoration:

@@ -78,7 +78,7 @@ def _lexer(data: bytes, random: Random) -> None:
     tokens, problems = tokenize(data)
     at = 0
     for token in tokens:
-        assert at <= token.start < token.end <= len(data), token
+        assert at <= token.start <= token.end <= len(data), token
         at = token.end
     assert all(0 <= problem.at <= len(data) for problem in problems)
     parse(data)
