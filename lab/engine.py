@@ -11,7 +11,7 @@ from functools import cache
 from lab.errors import LabError, NoDocker, NotBroken
 
 LABEL = "badgateway.lab"
-STATE_LABEL = "badgateway.state"
+STATE_LABEL = "badgateway.lab.state"
 
 
 @dataclass(frozen=True, slots=True)
