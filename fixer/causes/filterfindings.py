@@ -28,7 +28,7 @@ def judge_filters(case: Case, cause: str, variant: Callable[[Block], str | None]
         found, lacking = blocks(case, trouble)
         wanted = [(name, block) for block in found if (name := variant(block)) is not None]
         for name, block in wanted[:1]:
-            new = _finding(case, cause, name, block)
+            new = filter_finding(case, cause, name, block)
             key = f"{block.node}/{block.hit.where}"
             old = findings.get(key)
             findings[key] = new if old is None else _joined(old, new)
@@ -52,7 +52,8 @@ def _joined(old: Finding, new: Finding) -> Finding:
                    evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
 
 
-def _finding(case: Case, cause: str, variant: str, block: Block) -> Finding:
+def filter_finding(case: Case, cause: str, variant: str, block: Block) -> Finding:
+    """The rule, the routes that it stops, and its repairs."""
     trouble = block.trouble
     held = listener_at(trouble.endpoint)
     there = () if held is None else (listener_evidence(case.snapshot, held, case.service(trouble.endpoint.holder)),)

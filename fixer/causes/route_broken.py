@@ -12,11 +12,14 @@ How it is told apart
   The kernel's own table names the route. A dead neighbour says 113 as well, but after seconds; a packet filter that
   rejects says 113 at once, and its rule is shown; SELinux says 13 to nginx and to nobody else. Errno 13 on a TCP
   upstream is no proof of SELinux.
+  Where only large packets vanish, small answers pass and every quick test is green: nginx's fresh lines about answers
+  that did not come to their end (`upstream timed out (110: …) while reading …`) and a rule that looks at the size of
+  packets tell it together; without such a rule nothing is claimed.
 
 The repair and its safety
   remove-route (disruptive): exactly that route goes; undo adds it again. A route that a file or a daemon adds at boot
   must go there too: fixer changes the kernel's table only. Where a network has no route at all, a person must know the
-  way to it.
+  way to it. remove-rule (disruptive): the rule that looks at sizes goes, as in firewall-drop.
 
 By hand
   ip route get ADDRESS; ip route show table all; ip rule      ip route del unreachable NETWORK
@@ -24,16 +27,19 @@ By hand
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble
+from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.editing import container_of
+from fixer.causes.failing import fresh_events
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
+from fixer.model.snapshot import ErrorEvent, Nginx
 
 _TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
     "UNREACHABLE": (113, "unreachable", "route-unreachable"), "PROHIBIT": (13, "prohibit", "route-prohibit"),
@@ -57,7 +63,39 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    return conclude(findings.values(), missing, ruled)
+    return conclude([*findings.values(), *_by_size(case)], missing, ruled)
+
+
+def _by_size(case: Case) -> tuple[Finding, ...]:
+    """Rules that stop packets by their size: long answers vanish, as behind a link of a small MTU."""
+    late = [n for n in case.snapshot.nginxes if isinstance(n.errors, Known) and any(map(_is_late, n.errors.value))]
+    if not late:
+        return ()
+    from fixer.causes.filterfindings import filter_finding  # only where answers did not come to their end
+    from fixer.causes.filtering import blocks
+
+    found: dict[str, Finding] = {}
+    for trouble in (*case.troubles, *_cut_short(case, late)):
+        for block in blocks(case, trouble)[0]:
+            if block.is_length:
+                found.setdefault(block.hit.where, filter_finding(case, CAUSE.id, "mtu-blackhole", block))
+    return tuple(found.values())
+
+
+def _is_late(event: ErrorEvent) -> bool:
+    return event.errno == 110 and "reading" in event.phase
+
+
+def _cut_short(case: Case, nginxes: list[Nginx]) -> Iterator[Trouble]:
+    """Routes that answer what we ask, while answers of visitors' requests stopped on the way just now."""
+    for nginx in nginxes:
+        for key, judged in case.judged.items():
+            facts = judged.facts
+            if facts.node != nginx.node or judged.state != "ok" or key != route_key(facts):
+                continue
+            if any(map(_is_late, fresh_events(nginx, (facts,), case.snapshot))):
+                for name in facts.endpoints:
+                    yield Trouble(nginx, (case.snapshot.endpoint(name),), (facts,), (judged,))
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
@@ -143,7 +181,7 @@ CAUSE = Cause(
     id="route-broken",
     title="a route of the machine leads packets for the backend nowhere",
     family="network, firewall, SELinux",
-    variants=("route-unreachable", "route-prohibit", "route-blackhole", "route-missing"),
+    variants=("route-unreachable", "route-prohibit", "route-blackhole", "route-missing", "mtu-blackhole"),
     verdict=judge,
     order=21,
     page=__doc__,

@@ -311,7 +311,8 @@ def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
         if isinstance(result, Known) and result.value.error in _STOPPED and (
                 result.value.error != "refused" or _is_listened_at(address, site, views, containers)):
             return True
-    logged = any(e.errno in _STOPPED_ERRNOS and "connecting" in e.phase for e in fresh_failures(site)[-20:])
+    logged = any((e.errno in _STOPPED_ERRNOS and "connecting" in e.phase) or (e.errno == 110 and "reading" in e.phase)
+                 for e in fresh_failures(site)[-20:])
     return logged and bool(addresses) and all(_is_listened_at(a, site, views, containers) for a in addresses.values())
 
 

@@ -12,12 +12,14 @@ from fixer.model.capture import Capture, NodeCapture
 from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.firewall import Match
 from fixer.model.plan import RemoveRoute
 from fixer.model.query import Answer, FileAnswer, FileStat
 from fixer.model.target import TargetRef
 from fixer.observe.routes import FIB, ways_of
 from fixer.observe.view import views_of
 from tests.causes.building import BAD_GATEWAY, Scene, boxed, healthy, moved, probe, roots, verdict_of
+from tests.causes.filters import chain, rule
 
 BROKEN = "route-broken"
 TABLE = """Main:
@@ -114,3 +116,26 @@ def test_the_kernels_table() -> None:
     assert isinstance(read(None), Unknown)
     node = NodeCapture("local", "machine", 0.0, True, {})
     assert isinstance(ways_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
+
+
+def cut_short(*matches: Match, phase: str = "reading upstream") -> Scene:
+    """Short answers pass; visitors of longer ones waited in vain just now."""
+    scene = healthy().logs("upstream timed out (110: Connection timed out)", 110, phase)
+    scene.node_changes["local"] = {"firewall": chain(rule("drop", Match("sport", ("8000",)), *matches), hook="output")}
+    return scene
+
+
+def test_only_long_answers_vanish() -> None:
+    diagnosis = diagnose(cut_short(Match("length", ("1401-65535",))).snapshot())
+    shown = next(f for f in diagnosis.findings if f.cause == BROKEN)
+    assert (roots(diagnosis), shown.variant, diagnosis.verdict) == ([BROKEN], "mtu-blackhole", "degraded")
+    assert shown.repairs[0].id == "remove-rule"
+
+
+@pytest.mark.parametrize("scene", [
+    cut_short(Match("length", ("1401-65535",)), phase="connecting to upstream"), cut_short(Match("skuid", ("999",))),
+    healthy().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream"),
+])
+def test_what_was_late_for_another_reason(scene: Scene) -> None:
+    diagnosis = diagnose(scene.snapshot())
+    assert not [f for f in diagnosis.findings if f.variant == "mtu-blackhole"]
