@@ -38,6 +38,10 @@ _SAYS_ONLY_THAT = regex(      # a line of nothing else, as `sys.exit("NAME is re
     r"(?:(?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)|must (?:be set|not be empty))[.!]?$"
 )
 _SHELL = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
+_UNSET = regex(r"Referenced but unset environment variable evaluates to an empty string: (?P<names>\w+(?:, \w+)*)$")
+_USAGE = regex(
+    r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-|Option '-.* requires an? |argument -.*: (?:expected|invalid) )"
+)
 _SETTINGS = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
 _FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")
 _REQUIRED = regex(r"^\s+(?:Field required|field required)")
@@ -71,6 +75,8 @@ def missing_variables(lines: Sequence[LogLine]) -> tuple[Said, ...]:
         name = _named_in(texts, index)
         if name is not None:
             return (Said(name, tail[index]),)
+        if _USAGE.search(texts[index]):
+            return _unset_before(tail, texts, index)
         if _SETTINGS.search(texts[index]):
             fields = tuple(
                 Said(match["name"].upper(), tail[i])
@@ -79,6 +85,15 @@ def missing_variables(lines: Sequence[LogLine]) -> tuple[Said, ...]:
             )
             if fields:
                 return fields
+    return ()
+
+
+def _unset_before(tail: Sequence[LogLine], texts: Sequence[str], index: int) -> tuple[Said, ...]:
+    """An option got no value, and systemd says which variable of the command has none."""
+    for at in range(index - 1, max(-1, index - _CONTEXT), -1):
+        match = _UNSET.search(texts[at])
+        if match is not None:
+            return tuple(Said(name, tail[at]) for name in match["names"].split(", "))
     return ()
 
 

@@ -60,6 +60,22 @@ def test_hit() -> None:
     assert (repair.needs[0].key, repair.needs[0].kind, repair.needs[0].default) == ("SECRET_KEY", "secret", None)
 
 
+UNSET = "backend.service: Referenced but unset environment variable evaluates to an empty string: "
+
+
+@pytest.mark.parametrize(("words", "names"), [
+    ((UNSET + "PORT", "Usage: python -m uvicorn [OPTIONS] APP", "Error: Invalid value for '--port': '' is not a valid integer."),
+     ["PORT"]),
+    ((UNSET + "PORT, HOST", "serve.py: error: argument --port: expected one argument"), ["PORT", "HOST"]),
+    ((UNSET + "OPTIONS", "NameError: name 'x' is not defined"), []),              # unset, and no matter
+    (("Error: Invalid value for '--port': '' is not a valid integer.",), []),
+])
+def test_a_command_that_refers_to_a_variable_which_nothing_sets(words: tuple[str, ...], names: list[str]) -> None:
+    diagnosis = diagnose(crashed("Started backend.service - Office.", *words).snapshot())
+    found = [f for f in diagnosis.findings if f.cause == CAUSE]
+    assert [need.key for f in found for need in f.repairs[0].needs] == names
+
+
 def test_miss() -> None:
     for scene in (healthy(), Scene().with_service(stopped(log=log(*TRACEBACK))).refused()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
