@@ -114,7 +114,9 @@ def _manager(place: NginxPlace, view: View, services: tuple[Service, ...]) -> Se
     for service in mine:
         if service.unit is not None and place.binary in service.unit.exec_start[:1]:
             return service
-    return next((s for s in mine if s.container is not None), None)
+    name = f"{place.binary.rsplit('/', 1)[-1]}.service"        # a masked unit tells no command
+    masked = (s for s in mine if s.name == name and s.unit is not None and s.unit.load_state == "masked")
+    return next(masked, None) or next((s for s in mine if s.container is not None), None)
 
 
 def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View],

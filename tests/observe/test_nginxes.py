@@ -90,6 +90,12 @@ def test_a_stopped_nginx() -> None:
     assert named.binary == "/opt/n/sbin/nginx" and named.explicit and named.service and named.service.name == "web.service"
 
 
+def test_a_masked_unit_is_nginxs_own_though_it_tells_no_command() -> None:
+    show = "Id=nginx.service\nNames=nginx.service\nLoadState=masked\nActiveState=inactive\nFragmentPath=/dev/null\n"
+    seen = only(nginx=False, show=show)
+    assert seen.service is not None and seen.service.unit is not None and seen.service.unit.load_state == "masked"
+
+
 def test_no_nginx_at_all() -> None:
     assert find_nginxes(view_of(node(nginx=False))) == ()
 
