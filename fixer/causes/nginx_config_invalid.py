@@ -24,6 +24,7 @@ By hand
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
@@ -41,6 +42,7 @@ from fixer.model.snapshot import Nginx
 from fixer.nginx.errorlog import parse_test_output
 
 ID = "remove-dangling-link"
+_NAMED = regex(r"\"(?P<path>/[^\"\n]+)\"")
 _NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
 # what depends on the machine and on who asks, not on what the files say
 _NOT_THE_FILES = (
@@ -57,7 +59,7 @@ def judge(case: Case) -> Verdict:
     for nginx in case.snapshot.nginxes:
         problem = refused(nginx)
         if problem is not None:
-            findings.append(_found(case, nginx, problem))
+            findings.append(_found(case, nginx, _with_line(case, nginx, problem)))
         elif isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
             ruled.append(Evidence("nginx-test", place(case.snapshot, nginx.node, nginx.conf_path), "nginx -t passes"))
         elif isinstance(nginx.config, Known) and not any(p.fatal for p in nginx.config.value.problems):
@@ -85,6 +87,21 @@ def refused(nginx: Nginx) -> ConfigProblem | None:
         if seen is not None:
             return seen
     return said_when_it_ended(nginx)
+
+
+def _with_line(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigProblem:
+    """Of a file that nginx could not use (a certificate) it names the path and no line: the first that names it too."""
+    match = _NAMED.search(problem.message) if problem.line == 0 else None
+    if match is None or not isinstance(nginx.config, Known):
+        return problem
+    named = match["path"].encode("utf-8", "surrogateescape")
+    for path in nginx.config.value.files:
+        content = case.snapshot.file(nginx.node, path)
+        lines = content.data.split(b"\n") if content is not None and named in content.data else []
+        at = next((n for n, line in enumerate(lines, 1) if named in line.partition(b"#")[0]), 0)
+        if at:
+            return replace(problem, file=path, line=at)
+    return problem
 
 
 def said_when_it_ended(nginx: Nginx) -> ConfigProblem | None:

@@ -136,6 +136,18 @@ def test_invalid_hit_explains_that_nginx_is_down() -> None:
     assert f"{SITE}:3" in found.repairs[0].manual and found.evidence[1].where == f"{SITE}:3"
 
 
+def test_a_file_that_nginx_cannot_use_is_shown_where_it_is_named() -> None:
+    words = 'cannot load certificate "/etc/ssl/shop.pem": BIO_new_file() failed (SSL: error:80000002:system library)'
+    scene = refuses(f"nginx: [emerg] {words}\nnginx: configuration file /etc/nginx/nginx.conf test failed\n")
+    page = scene.files[0]
+    text = b"# /etc/ssl/shop.pem\nserver {\n    ssl_certificate /etc/ssl/shop.pem;\n"
+    scene.files[0] = replace(page, data=text + page.data)
+    found = finding_of(diagnose(scene.snapshot()), INVALID)
+    assert found.evidence[1].where == f"{SITE}:3" and f"{SITE}:3" in found.repairs[0].manual
+    scene.files[0] = page
+    assert "/etc/nginx/nginx.conf" in finding_of(diagnose(scene.snapshot()), INVALID).summary
+
+
 def test_invalid_while_pages_answer_is_advice() -> None:
     scene = healthy()
     scene.nginx["test"] = Known((1, UNEXPECTED))
