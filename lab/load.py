@@ -32,6 +32,12 @@ def people_for(spec: LoadSpec) -> int:
     return math.ceil(MORE * (spec.limit + sum(PAUSE) / 2) / spec.work)
 
 
+def people_of(lab: Lab, spec: LoadSpec) -> int:
+    """As many as the scenario says; where it says nothing, too many for one worker."""
+    table = scenario(lab.record.scenario).variant(lab.record.variant).load or {}
+    return int(table.get("people", 0)) or people_for(spec)
+
+
 def start_visitors(lab: Lab) -> None:
     """Let them in; `down` finds them by the label. Does nothing where the scenario has no load."""
     spec = load_of(lab)
@@ -42,7 +48,7 @@ def start_visitors(lab: Lab) -> None:
     front = f"{lab.id}-host" if lab.stack == "host" else lab.service("web")
     image = str(lab.params["image_app"])
     account = [str(lab.params["login"]), str(lab.params["password"])]
-    words = [f"http://{front}", *account, str(people_for(spec)), *map(str, PAUSE), str(MINUTES * 60)]
+    words = [f"http://{front}", *account, str(people_of(lab, spec)), *map(str, PAUSE), str(MINUTES * 60)]
     docker("run", "-d", "--init", "--name", f"{lab.id}-visitors", "--label", f"{LABEL}={lab.id}",
            "--network", networks.split()[0], "--memory", "128m",
            "--mount", f"type=bind,src={compose_root() / 'visitors' / 'visit.py'},dst=/visit.py,readonly",

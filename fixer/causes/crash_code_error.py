@@ -15,6 +15,8 @@ How it is told apart
   starts ends at once. gunicorn says "Worker failed to boot" and exits with 3. An error that one answer ended with is
   none of these: there the program had come up before. A variable that is not set is crash-missing-env, a database that
   refuses is crash-dependency-down.
+  An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
+  while the service runs on, with a traceback in its log at that moment, three times within a minute, is its code too.
 
 The repair and its safety
   Code is for people: the message names file and line, the module, and the interpreter that lacks it.
@@ -37,7 +39,7 @@ from fixer.causes.crashing import Crash, crashes
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.sources import line_of, source_of
-from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.causes.symptoms import is_cut_in_body, is_refused, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
 
@@ -59,7 +61,17 @@ def judge(case: Case) -> Verdict:
             ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
         else:
             findings.append(_found(case, crash, fault))
-    return conclude(findings, all_of.missing, ruled)
+    missing = list(all_of.missing)
+    if any(is_cut_in_body(event) for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
+           for event in nginx.errors.value):
+        from fixer.causes.midstream import broken_off  # only where an answer ended early
+
+        for outcome in broken_off(case):
+            if isinstance(outcome, str):
+                missing.append(outcome)
+            else:
+                findings.append(outcome)
+    return conclude(findings, missing, ruled)
 
 
 def fault_of(crash: Crash) -> CodeFault | None:
@@ -145,6 +157,7 @@ CAUSE = Cause(
     variants=(
         "start-import-error", "start-syntax-error", "start-wrong-app-target", "start-server-package-missing",
         "multiworker-import-loop", "gunicorn-worker-boot-failed", "start-tls-key-mismatch",
+        "app-exception-mid-stream",
     ),
     verdict=judge,
     order=12,

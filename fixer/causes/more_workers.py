@@ -23,9 +23,13 @@ _FEWEST, _MOST = 8, 16       # of a default: fewer are too few for uneven arriva
 _OPTION = regex(r"^(?P<head>--workers=|--workers$|-w$|-w=?(?=\d)|-W$)(?P<value>\d*)$")
 
 
-def add_workers(case: Case, pressure: Pressure, workers: int) -> Repair:
-    """The repair: complete with the computed number, or with the one a person has given."""
-    default = min(max(_wanted(pressure) + _SPARE, workers * 2, _FEWEST), _MOST)
+def add_workers(case: Case, pressure: Pressure, workers: int, *, each: int = 1) -> Repair:
+    """The repair: complete with the computed number, or with the one a person has given. `each` is how many requests a
+    worker serves at once."""
+    if each > 1:
+        default = min(max(-(-_wanted(pressure) // each) + 1, workers * 2), _MOST)
+    else:
+        default = min(max(_wanted(pressure) + _SPARE, workers * 2, _FEWEST), _MOST)
     if default <= workers:
         default = workers * 2
     return _more(case, pressure.service, pressure.trouble.endpoint, workers, default)

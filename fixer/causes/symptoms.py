@@ -51,6 +51,11 @@ def is_cut_off(event: ErrorEvent) -> bool:
     return "reading" in event.phase and (said or event.errno == 104)
 
 
+def is_cut_in_body(event: ErrorEvent) -> bool:
+    """The answer had begun, and the connection ended before its end."""
+    return event.phase == "reading upstream" and is_cut_off(event)
+
+
 def say_routes(trouble: Trouble) -> str:
     """The locations that fail, for a summary."""
     several = len({facts.route.server_index for facts in trouble.routes}) > 1

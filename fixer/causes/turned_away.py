@@ -214,6 +214,6 @@ def _full(case: Case, pressure: Pressure, judged: Judged) -> Finding:
             *pressure_evidence(pressure), *pressure.proof,
             Evidence("process", service.name, f"{threads} threads in one process, told to run {workers} workers"),
         ),
-        repairs=(add_workers(case, pressure, workers),),
+        repairs=(add_workers(case, pressure, workers, each=_POOL),),
         explains=("timeout-too-short", "nginx-not-reloaded"),
     )

@@ -270,3 +270,37 @@ def test_the_last_error_counts() -> None:
     fault = code_fault(lines, (), 0.0)
     assert fault is not None and fault.kind == "syntax"
     assert code_fault((), (), 0.0) is None
+
+
+RAISED = ("ERROR:    Exception in ASGI application", "Traceback (most recent call last):",
+          "ValueError: could not convert string to float: 'n/a'")
+
+
+def cut(count: int, *lines: str, back: float = 5.0, **changes: object) -> Scene:
+    made = service(**{"log": log(*lines, ago=5.0), **changes})   # type: ignore[arg-type]
+    scene = Scene().with_service(made, listener(8000, 200))
+    return scene.logs("upstream prematurely closed connection", None, "reading upstream", ago=back, count=count)
+
+
+def test_hit_answers_that_the_code_breaks_off() -> None:
+    diagnosis = diagnose(cut(3, *RAISED).snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.verdict == "degraded"
+    one = diagnosis.findings[0]
+    assert one.variant == "app-exception-mid-stream" and "ValueError" in one.summary and "n/a" not in one.summary
+    assert [e.source for e in one.evidence[:3]] == ["nginx-log", "service-log", "service-log"]
+    assert one.repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("scene", [
+    cut(2, *RAISED),                                                        # one visitor's bad luck
+    cut(3, "INFO:     10.0.0.9 - GET /list 200 OK"),                        # nothing was raised
+    cut(3, *RAISED, back=30.0),                                             # not at that moment
+    cut(3, *RAISED, "INFO:     Child process [17] died"),                   # a worker died
+    cut(3, *RAISED, unit_changes={"active_enter": NOW - 4}),                # of the run before
+])
+def test_miss_answers_that_end_early_for_another_reason(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_unknown_what_the_service_said() -> None:
+    assert isinstance(verdict_of(diagnose(cut(3, log=Unknown("not root")).snapshot()), CAUSE), Undetermined)
