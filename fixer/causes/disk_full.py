@@ -41,8 +41,9 @@ from fixer.model.snapshot import ErrorEvent, Nginx
 
 LATELY = 600.0       # seconds: what such a line says of a folder still matters, while the folder is still so
 _NOW = 60.0          # seconds: what cannot be looked at must be that fresh
-_TEMP = regex(r"^(?:open|pwritev?|writev?|mkdir)\(\) \"(?P<path>/[^\"\n]+)/\d{10}\" failed \((?P<errno>\d+): ")
 _ENDED = ("failed", "looping", "running")     # what is started again and again is running now and then
+_TEMP = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
+              r"mkdir\(\) \"(?P<above>/[^\"\n]+)/\d{1,2})\" failed \((?P<errno>\d+): ")
 _LEVELS = regex(r"(?:/\d{1,2})+$")
 _LOG = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
 _WHY = {
@@ -86,7 +87,7 @@ def _folders(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable
     for event in events:
         match = _TEMP.match(event.message) if event.level == "crit" else None
         if match is not None and int(match["errno"]) in _WHY:
-            folder = posixpath.normpath(_LEVELS.sub("", match["path"]))
+            folder = posixpath.normpath(_LEVELS.sub("", match["path"] or match["above"]))
             last[folder] = (int(match["errno"]), event)
     for folder, (errno, event) in last.items():
         if _is_still(case, nginx, folder, (errno, event)):

@@ -10,7 +10,8 @@ from fixer.observe.nginxes import events_of
 from fixer.observe.sites import Site
 
 LATELY = 600.0
-_TEMP = regex(r"^(?:open|pwritev?|writev?|mkdir)\(\) \"(?P<path>/[^\"\n]+)/\d{10}\" failed \((?:2|13|28|30): ")
+_TEMP = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
+              r"mkdir\(\) \"(?P<above>/[^\"\n]+)/\d{1,2})\" failed \((?:2|13|28|30): ")
 _LEVELS = regex(r"(?:/\d{1,2})+$")
 
 
@@ -21,5 +22,6 @@ def temp_folders(site: Site) -> tuple[str, ...]:
         return ()
     since = site.view.node.now - LATELY
     matches = (_TEMP.match(e.message) for e in errors.value if e.level == "crit" and e.at >= since)
-    found = (posixpath.normpath(_LEVELS.sub("", match["path"])) for match in matches if match is not None)
+    paths = (match["path"] or match["above"] for match in matches if match is not None)
+    found = (posixpath.normpath(_LEVELS.sub("", path)) for path in paths)
     return tuple(dict.fromkeys(found))

@@ -50,8 +50,12 @@ def test_hit_a_full_or_read_only_disk_is_for_a_person() -> None:
     assert found(says(FULL.replace("28: No space left on device", "30: Read-only file system"))).repairs[0].risk == "manual"
 
 
-def test_hit_long_answers() -> None:
-    message = 'open() "/var/lib/nginx/proxy/2/01/0000000012" failed (13: Permission denied)'
+@pytest.mark.parametrize("message", [
+    'open() "/var/lib/nginx/proxy/2/01/0000000012" failed (13: Permission denied)',
+    'mkdir() "/var/lib/nginx/proxy/2" failed (2: No such file or directory)',
+    'mkdir() "/var/lib/nginx/proxy/2/01" failed (13: Permission denied)',
+])
+def test_hit_long_answers(message: str) -> None:
     first = found(says(message, phase="reading upstream"))
     assert first.variant == "proxy-temp-unwritable" and "/var/lib/nginx/proxy," in first.summary
 

@@ -82,5 +82,7 @@ def test_folders_that_nginx_could_not_write_to_are_looked_at() -> None:
     body = 'open() "/var/lib/nginx/body/0000000001" failed (13: Permission denied)'
     proxy = 'open() "/var/lib/nginx/proxy/1/00/0000000001" failed (13: Permission denied) while reading upstream'
     assert asked(crit(body) + crit(proxy)) == {"/var/lib/nginx/body", "/var/lib/nginx/proxy"}
+    gone = 'mkdir() "/var/lib/nginx/proxy/1" failed (2: No such file or directory) while reading upstream'
+    assert asked(crit(gone)) == {"/var/lib/nginx/proxy"}
     assert asked(crit(body, 900)) == set() and asked(crit(body, level="error")) == set()
     assert asked(crit('open() "/srv/x.html" failed (13: x)')) == set()
