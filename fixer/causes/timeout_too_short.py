@@ -117,7 +117,9 @@ def _judge_route(
     last = events[-1]
     shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}")
     endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
-    if len(events) < SEVERAL or not endpoints:
+    # one late page takes each server of a group for dead, and for some seconds nobody comes as far as to be late
+    all_gone = len(endpoints) > 1 and len(none_left) >= SEVERAL and len(events) >= len(endpoints)
+    if not endpoints or (len(events) < SEVERAL and not all_gone):
         return shown
     if any(isinstance(e.http, Unknown) for e in endpoints):
         return f"whether {endpoint_text(endpoints[0])} answers when asked directly"

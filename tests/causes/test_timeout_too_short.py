@@ -9,7 +9,7 @@ import pytest
 from fixer.causes.editing import NoPlace
 from fixer.causes.locationedit import Edited, Set, set_in_locations
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.diagnosis import Diagnosis, Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginxconf import Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
@@ -71,20 +71,30 @@ def test_an_upload_that_is_not_read_is_for_a_person() -> None:
     assert "proxy_send_timeout" in first.repairs[0].manual
 
 
-def test_each_of_several_servers_is_tried() -> None:
+def group(late: int, none_left: int) -> Diagnosis:
+    """Two servers behind one route, both well when they are asked directly."""
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8001")
     scene.with_service(service(), listener(8000, 200)).with_service(service("b.service", 8001, 300), listener(8001, 300))
-    scene.logs(TIMEOUT, 110, READING, count=4, path="/report")
-    scene.logs("no live upstreams", None, "connecting to upstream", count=2)
+    scene.logs(TIMEOUT, 110, READING, count=late, path="/report")
+    scene.logs("no live upstreams", None, "connecting to upstream", count=none_left)
     scene.answers(BAD_GATEWAY, GOOD)
     scene.route[0] = {"upstream": "app", "read_timeout": 2.0}
     snapshot = scene.snapshot()
     route = replace(snapshot.routes[0].route, servers=snapshot.routes[0].route.servers * 2)
     both = replace(snapshot.routes[0], route=route, endpoints=("e0", "e1"))
-    diagnosis = diagnose(replace(snapshot, routes=(both,)))
-    first = finding_of(diagnosis, CAUSE)
-    assert first.variant == "retry-multiplies-timeout" and "none left (2 times)" in first.summary
+    return diagnose(replace(snapshot, routes=(both,)))
+
+
+@pytest.mark.parametrize(("late", "none_left"), [(4, 2), (2, 5)])
+def test_each_of_several_servers_is_tried(late: int, none_left: int) -> None:
+    first = finding_of(group(late, none_left), CAUSE)
+    assert first.variant == "retry-multiplies-timeout" and f"none left ({none_left} times)" in first.summary
     assert first.evidence[1].text.startswith("[error] no live")
+
+
+@pytest.mark.parametrize(("late", "none_left"), [(1, 5), (2, 2)])
+def test_miss_a_group_that_one_late_page_did_not_take_down(late: int, none_left: int) -> None:
+    assert CAUSE not in roots(group(late, none_left))
 
 
 @pytest.mark.parametrize("scene", [
