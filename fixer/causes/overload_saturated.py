@@ -49,7 +49,11 @@ def judge(case: Case) -> Verdict:
     found, missing, ruled = pressures(case)
     findings: dict[str, Finding] = {}
     lacking, shown = list(missing), list(ruled)
+    limits = (*shed_requests(case), *used_up_connections(case), *full_pools(case))
+    told = {(one.node, one.service) for one in limits if not isinstance(one, str)}      # which says it more exactly
     for pressure in found:
+        if (pressure.service.node, pressure.service.name) in told:
+            continue
         if is_paused(pressure.service) or stopped_processes(pressure) or pressure.works is False:
             shown.append(state_evidence(pressure.service))
         elif pressure.waiting == 0 or len(pressure.timeouts) < SEVERAL:
@@ -62,7 +66,7 @@ def judge(case: Case) -> Verdict:
             shown += pressure_evidence(pressure)
         else:
             findings.setdefault(pressure.service.id, _found(case, pressure, pressure.service.workers.value))
-    for outcome in (*shed_requests(case), *used_up_connections(case), *full_pools(case)):
+    for outcome in limits:
         if isinstance(outcome, str):
             lacking.append(outcome)
         else:

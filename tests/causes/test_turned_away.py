@@ -17,6 +17,7 @@ from tests.causes.building import (
     GOOD,
     REFUSED,
     SITE,
+    SLOW,
     Scene,
     file,
     finding_of,
@@ -150,6 +151,7 @@ def test_a_full_pool_of_threads_wants_more_workers() -> None:
     assert roots(diagnosis) == [CAUSE]
     first = diagnosis.findings[0]
     assert (first.variant, first.repairs[0].id) == ("threadpool-exhausted", "add-workers")
+    assert roots(diagnose(pool().answers(SLOW).snapshot())) == [CAUSE]      # also where the page that we ask for is late
     assert first.repairs[0].needs[0].default == "3"      # 70 at once, 40 in each, and one to spare
 
 
