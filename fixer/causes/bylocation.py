@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fixer.causes.case import Case
+from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import FRESH, Judged
 from fixer.causes.reading import now_on
 from fixer.model.facts import Known
 from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Nginx
 
+SEVERAL = 3          # lines within a minute that are more than one visitor's bad luck
 _AHEAD = 5.0
 _LONGEST = 500       # characters of a path that locations are looked for in
 _WRITER = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+)#\d+: ")
@@ -50,6 +51,17 @@ def fresh_by_route(
             found.setdefault(judged.facts.route.id, []).append(event)
     by_id = {j.facts.route.id: j for j in routes}
     return {name: (by_id[name], tuple(lines)) for name, lines in found.items()}
+
+
+def late_for_visitors(case: Case, want: Callable[[ErrorEvent], bool]) -> list[Trouble]:
+    """Addresses of routes that answered us, and timed out for several visitors within a minute."""
+    found = []
+    for nginx in case.snapshot.nginxes:
+        for judged, events in fresh_by_route(case, nginx, want).values():
+            if len(events) >= SEVERAL:
+                ends = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
+                found += [Trouble(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
+    return found
 
 
 def is_serving(event: ErrorEvent, nginx: Nginx) -> bool:

@@ -26,21 +26,20 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.bylocation import fresh_by_route
+from fixer.causes.bylocation import late_for_visitors
 from fixer.causes.case import Case, Trouble
 from fixer.causes.ceilings import Ceiling, raise_ceiling
 from fixer.causes.reading import config_evidence, listener_at, state_evidence
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, Service
+from fixer.model.snapshot import Service
 
 MANY = 0.25          # of the periods; one that is held back through several of them is counted once
 SOME = 0.03          # enough for a service that may use less than a quarter of a CPU
 LITTLE = 0.25        # of a CPU
 OFTEN = 10           # times that it was held back
 FEW = 20             # periods that say nothing yet
-SEVERAL = 3          # time-outs within a minute
 _KEY = "cpu"
 
 
@@ -49,7 +48,7 @@ def judge(case: Case) -> Verdict:
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in (*case.troubles, *_late(case)):
+    for trouble in (*case.troubles, *late_for_visitors(case, is_read_timeout)):
         service = case.service(trouble.endpoint.service or trouble.endpoint.holder)
         if service is None or not service.running:
             continue
@@ -75,18 +74,6 @@ def limit_of(service: Service) -> float:
     if service.unit is not None:
         return service.unit.cpu_limit
     return service.container.cpu_limit if service.container is not None else 0.0
-
-
-def _late(case: Case) -> list[Trouble]:
-    """Addresses of routes that answered us, and timed out for several visitors within a minute."""
-    found = []
-    for nginx in case.snapshot.nginxes:
-        for judged, events in fresh_by_route(case, nginx, is_read_timeout).values():
-            if len(events) >= SEVERAL:
-                ends: tuple[Endpoint, ...] = tuple(
-                    e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
-                found += [Trouble(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
-    return found
 
 
 def _found(case: Case, trouble: Trouble, service: Service, limit: float) -> Finding:

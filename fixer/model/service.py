@@ -290,6 +290,7 @@ class Service:
     socket: Unit | None = None           # the socket unit that starts it, where one does
     compose_settings: tuple[Setting, ...] = ()
     throttled: Fact[tuple[int, int]] = Unknown("not asked")   # (periods held back by its CPU quota, all periods)
+    refaults: Fact[int] = Unknown("not asked")   # pages that it needed again after the kernel had taken them
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
 
     @property

@@ -35,6 +35,7 @@ from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_quer
 from fixer.observe.options import ObserveOptions
 from fixer.observe.ownlogs import own_log_query, own_logs
 from fixer.observe.probes import fresh_failures, plan_probes
+from fixer.observe.refaults import refault_paths
 from fixer.observe.routes import FIB
 from fixer.observe.services import journal_query, services_of, socket_units, stdout_query, working_directory
 from fixer.observe.settings import settings_path
@@ -213,6 +214,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
             troubled or not service.running or _restarts(service) or _may_turn_away(service))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
+            yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
         stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue

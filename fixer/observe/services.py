@@ -14,6 +14,7 @@ from fixer.observe.containerservice import container_service
 from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
+from fixer.observe.refaults import has_memory_limit, refaults_of
 from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
@@ -45,6 +46,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))
     found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if is_limited(s) else s for s in found]
+    found = [replace(s, refaults=refaults_of(s, views.get(s.node))) if has_memory_limit(s) else s for s in found]
     return tuple(_unique(found))
 
 

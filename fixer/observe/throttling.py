@@ -19,7 +19,8 @@ def throttling_paths(service: Service, view: View) -> tuple[str, ...]:
     """Where its cpu.stat may lie, on cgroup v2 and v1; inside a container its own group is the root."""
     if not is_limited(service) or not service.pids:
         return ()
-    return tuple(dict.fromkeys((*_paths(view, service.pids[0]), *(_OWN if service.container is not None else ()))))
+    own = _OWN if service.container is not None else ()
+    return tuple(dict.fromkeys((*group_files(view, service.pids[0], "cpu", "cpu.stat"), *own)))
 
 
 def is_limited(service: Service) -> bool:
@@ -29,8 +30,8 @@ def is_limited(service: Service) -> bool:
     return service.container is not None and service.container.cpu_limit > 0
 
 
-def _paths(view: View, pid: int) -> Iterator[str]:
-    """From /proc/PID/cgroup, which came with the process table."""
+def group_files(view: View, pid: int, controller: str, wanted: str) -> Iterator[str]:
+    """Where a file of its group may lie: from /proc/PID/cgroup, which came with the process table."""
     answer = view.node.answers.get(ListProcesses())
     name = f"/proc/{pid}/cgroup"
     data = next((file.data for file in answer.files if file.path == name), b"") if answer is not None else b""
@@ -40,10 +41,10 @@ def _paths(view: View, pid: int) -> Iterator[str]:
             continue
         path = parts[2].rstrip("/")
         if parts[1] == "":
-            yield f"/sys/fs/cgroup{path}/cpu.stat"
-        elif "cpu" in parts[1].split(","):
-            yield f"/sys/fs/cgroup/{parts[1]}{path}/cpu.stat"
-            yield f"/sys/fs/cgroup/cpu{path}/cpu.stat"
+            yield f"/sys/fs/cgroup{path}/{wanted}"
+        elif controller in parts[1].split(","):
+            yield f"/sys/fs/cgroup/{parts[1]}{path}/{wanted}"
+            yield f"/sys/fs/cgroup/{controller}{path}/{wanted}"
 
 
 def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:

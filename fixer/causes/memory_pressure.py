@@ -1,0 +1,99 @@
+"""The backend has so little memory that the kernel takes away what it needs the next moment, and it waits for the disk.
+
+What it is
+  A memory limit (MemoryMax in the unit, mem_limit in the compose file) that holds what the application cannot give
+  back, and next to nothing besides. Its code, its libraries and the files that it reads must then be fetched from
+  disk again and again. Nobody is killed: the limit is kept by taking pages away.
+
+Why nginx says 504, or 502
+  Every step waits for the disk, and an answer that took milliseconds takes seconds: `upstream timed out (110) while
+  reading response header`. After a restart it takes long until it listens: `connect() failed (111)`.
+
+How it is told apart
+  A limit is set, and the kernel counts the pages that the group needed again after it had lost them
+  (workingset_refault of memory.stat): thousands each second, while requests time out. A service that only reads much
+  for the first time counts none. crash-oom is the other end: there a process was killed. More workers
+  (overload-saturated) would make it worse: they share the limit. Where the count is high and the service is old, it may
+  be of another day: then it is not known.
+
+The repair and its safety
+  raise-memory-limit (disruptive): twice the limit, or what `--set memory=…` says, where it is written; then a restart.
+
+By hand
+  grep refault /sys/fs/cgroup/…/memory.stat, twice, ten seconds apart; systemctl show UNIT -p MemoryMax
+  cat /proc/pressure/memory; docker stats
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.bylocation import late_for_visitors
+from fixer.causes.case import Case, Trouble
+from fixer.causes.limits import memory_limit, raise_memory
+from fixer.causes.reading import config_evidence, now_on, ran_since, state_evidence
+from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Service
+
+MANY = 20_000        # pages, 80 MB: what a start in little memory may need again
+RATE = 500.0         # pages a second, 2 MB: since its start, on the average
+
+
+def judge(case: Case) -> Verdict:
+    """For every service with a memory limit behind a route that suffers: does it live from hand to mouth?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in (*case.troubles, *late_for_visitors(case, is_read_timeout)):
+        service = case.service(trouble.endpoint.service or trouble.endpoint.holder)
+        if service is None or not service.running:
+            continue
+        if not memory_limit(service):
+            ruled.append(state_evidence(service))
+        elif isinstance(service.refaults, Unknown):
+            missing.append(f"how often {service.name} needs again what it lost to its limit: {service.refaults.reason}")
+        elif service.refaults.value < MANY:
+            ruled += service.refaults.evidence
+        elif _rate(case, service, service.refaults.value) < RATE:
+            missing.append(f"whether {service.name} is short of memory now: its count is of a long time")
+        else:
+            findings.setdefault(service.id, _found(case, trouble, service, service.refaults.value))
+    return conclude(findings.values(), missing, ruled)
+
+
+def _rate(case: Case, service: Service, pages: int) -> float:
+    return pages / max(1.0, now_on(case.snapshot, service.node) - ran_since(service))
+
+
+def _found(case: Case, trouble: Trouble, service: Service, pages: int) -> Finding:
+    limit = memory_limit(service) >> 20
+    again = _rate(case, service, pages) / 256       # pages of 4 KiB to MiB
+    source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit} MiB")
+    told = service.refaults.evidence if isinstance(service.refaults, Known) else ()
+    return Finding(
+        cause=CAUSE.id, variant="limit-too-close", role="root", confidence="likely",
+        summary=(
+            f"{service.name} may use {limit} MiB, which is too little: each second it fetched {again:.0f} MiB from "
+            "disk that it had had in memory before"
+        ),
+        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            *told, source, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *symptom_evidence(case, trouble, is_read_timeout),
+        ))),
+        repairs=(raise_memory(case, service, trouble.endpoint),),
+        explains=("backend-hung", "overload-saturated", "slow-start", "timeout-too-short", "nginx-not-reloaded",
+                  "backlog-full"),
+    )
+
+
+CAUSE = Cause(
+    id="memory-pressure",
+    title="the backend has too little memory to work in",
+    family="overload, comes and goes",
+    variants=("limit-too-close",),
+    verdict=judge,
+    order=21,
+    page=__doc__,
+)
