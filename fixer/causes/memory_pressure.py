@@ -11,8 +11,8 @@ Why nginx says 504, or 502
 
 How it is told apart
   A limit is set, and the kernel counts the pages that the group needed again after it had lost them
-  (workingset_refault of memory.stat): thousands each second, while requests time out. A service that only reads much
-  for the first time counts none. crash-oom is the other end: there a process was killed. More workers
+  (workingset_refault of memory.stat): hundreds or thousands each second, while requests time out. A service that only
+  reads much for the first time counts none. crash-oom is the other end: there a process was killed. More workers
   (overload-saturated) would make it worse: they share the limit. Where the count is high and the service is old, it may
   be of another day: then it is not known.
 
@@ -36,8 +36,8 @@ from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
 
-MANY = 20_000        # pages, 80 MB: what a start in little memory may need again
-RATE = 500.0         # pages a second, 2 MB: since its start, on the average
+MANY = 5_000         # pages: what a start in little memory may need again
+RATE = 100.0         # pages a second since its start, on the average: a slow disk gives no more
 
 
 def judge(case: Case) -> Verdict:
@@ -74,7 +74,7 @@ def _found(case: Case, trouble: Trouble, service: Service, pages: int) -> Findin
     return Finding(
         cause=CAUSE.id, variant="limit-too-close", role="root", confidence="likely",
         summary=(
-            f"{service.name} may use {limit} MiB, which is too little: each second it fetched {again:.0f} MiB from "
+            f"{service.name} may use {limit} MiB, which is too little: each second it fetched {again:.1f} MiB from "
             "disk that it had had in memory before"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,

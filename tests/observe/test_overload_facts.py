@@ -40,6 +40,22 @@ def test_no_quota_or_nothing_counted(more: dict[str, str]) -> None:
     assert isinstance(limited(**more).throttled, Unknown)   # type: ignore[attr-defined, arg-type]
 
 
+def test_a_unit_with_a_memory_limit_and_what_it_needed_again() -> None:
+    path = "/sys/fs/cgroup/system.slice/back.service/memory.stat"
+    stat = "anon 46161920\nworkingset_refault_anon 7\nworkingset_refault_file 585039\ntotal_workingset_refault_file 9\n"
+    show = SHOW.format("back.service", "active", 70).rstrip() + "\nMemoryMax=67108864\n"
+
+    def counted(files: dict[str, str], shown: str = show) -> object:
+        seen = look("ExecStart=uvicorn a --port 8000", show=shown, files=files,
+                    running=[process(70, ["uvicorn", "a"], cgroup="/system.slice/back.service")])
+        return next(s for s in seen.services if s.name == "back.service").refaults
+
+    found = counted({path: stat})
+    assert isinstance(found, Known) and found.value == 585046 and found.evidence[0].where == path
+    assert isinstance(counted({path: "anon 5\n"}), Unknown)
+    assert isinstance(counted({path: stat}, SHOW.format("back.service", "active", 70)), Unknown)
+
+
 def test_limits_of_a_unit() -> None:
     text = "Id=a.service\nLoadState=loaded\nCPUQuotaPerSecUSec=1.500000s\nLimitNOFILESoft=1024\n"
     unit = parse_show(Said("ok", text.encode()), Known(0.0))["a.service"]
