@@ -12,7 +12,7 @@ How it is told apart
   Requests are being finished (a probe succeeds, its log shows finished requests of the last seconds), while the
   kernel counts more connections on its socket than it has workers, and nginx's log shows several time-outs within the
   last minute. backend-hung finishes nothing. A single slow page without a queue is timeout-too-short. A full pool of
-  threads shows more than 40 of them and more than 40 connections, while pages that need no thread answer at once. A
+  threads shows more than 40 of them and more than 40 visitors, while pages that need no thread answer at once. A
   limit shows itself: "Exceeded concurrency limit" in the server's log, or max_conns in the upstream block and "no live
   upstreams" while its servers answer.
 

@@ -188,7 +188,8 @@ def _pool_of(
     full = [p for p in processes if p.threads > _POOL]
     workers = service.workers.value
     quick = http.value.status is not None and http.value.ms < _QUICK
-    if len(full) < workers or held.established <= _POOL * workers or not quick:
+    crowd = max(held.established, len(events))      # visitors come in waves: what timed out was there too
+    if len(full) < workers or crowd <= _POOL * workers or not quick:
         return None
     trouble = Trouble(nginx, (endpoint,), (judged.facts,), (judged,))
     text = f"answers {http.value.status} in {http.value.ms:.0f} ms when asked directly"
