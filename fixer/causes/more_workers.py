@@ -27,7 +27,7 @@ def add_workers(case: Case, pressure: Pressure, workers: int, *, each: int = 1) 
     """The repair: complete with the computed number, or with the one a person has given. `each` is how many requests a
     worker serves at once."""
     if each > 1:
-        default = min(max(-(-_wanted(pressure) // each) + 1, workers * 2 + 1), _MOST)
+        default = min(-(-_wanted(pressure) // each) + workers * 2, _MOST)      # they come in waves, and unevenly
     else:
         default = min(max(_wanted(pressure) + _SPARE, workers * 2, _FEWEST), _MOST)
     if default <= workers:

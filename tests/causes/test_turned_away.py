@@ -153,7 +153,7 @@ def test_a_full_pool_of_threads_wants_more_workers() -> None:
     assert (first.variant, first.repairs[0].id) == ("threadpool-exhausted", "add-workers")
     assert roots(diagnose(pool().answers(SLOW).snapshot())) == [CAUSE]      # also where the page that we ask for is late
     assert roots(diagnose(pool(established=9, count=50).snapshot())) == [CAUSE]     # between two waves of visitors
-    assert first.repairs[0].needs[0].default == "3"      # 70 at once, 40 in each, and one to spare
+    assert first.repairs[0].needs[0].default == "4"      # 70 at once, 40 in each, and two to spare
 
 
 @pytest.mark.parametrize("scene", [
