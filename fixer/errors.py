@@ -6,6 +6,7 @@ FixerError
 │   ├── NoSuchTarget      3
 │   ├── NoNginx           3  no nginx on the target (the hint names the right target if one is known)
 │   └── Unreachable       3  the transport failed: docker or ssh did not answer
+│       └── ConnectionLost 3 it went away in the middle of a command
 ├── NotHealthy            1  learn: what is not well is not remembered
 ├── StepFailed            1  a step of a repair failed; the engine rolls back
 ├── Conflict              1  the present state is neither before nor after: somebody's hand edit
@@ -61,6 +62,10 @@ class Unreachable(CannotObserve):
     """The transport (docker, ssh) did not answer."""
 
     kind = "unreachable"
+
+
+class ConnectionLost(Unreachable):
+    """The transport went away in the middle of a command: whether it was done nobody knows."""
 
 
 class NotHealthy(FixerError):

@@ -12,7 +12,7 @@ from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
 from fixer.app.settling import settle, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
-from fixer.errors import Conflict, NeedsPerson, NotListening, StepFailed
+from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.hosts.base import Target
 from fixer.model.describe import describe_step, is_reversible
 from fixer.model.diagnosis import Finding, Repair
@@ -27,11 +27,15 @@ MAX_ROUNDS = 5
 def repair(word: str, options: Repairing, person: Person) -> RepairResult:
     """Make the target well, as far as the person allows."""
     started = time.monotonic()
-    with opened(word) as target:
+    with ExitStack() as doors:
+        target = doors.enter_context(opened(word))
         if target.ref.kind == "ssh" and not options.dry_run:
             target.journal_place()      # says at once where nothing may be changed
         rules = policies(target)
-        noted = (*(rule.told() for rule in rules), *_recover(target, options, person))
+        recovered = _recover(target, options, person)
+        if recovered and not options.dry_run:
+            target = doors.enter_context(opened(word))      # containers are no longer as they were when it was opened
+        noted = (*(rule.told() for rule in rules), *recovered)
         first = look_at(target, options.looking, options.inputs)
         course = Course(target, options, person, first, first, dict(options.inputs))
         if rules and options.yes:
@@ -240,8 +244,11 @@ class _Rounds:
     def _taken_back(self, *notes: str) -> End:
         """What the end of a repair is whose last round did not help."""
         course = self._course
-        course.current = course.look()
         said = tuple(note for note in notes if note)
+        try:
+            course.current = course.look()
+        except CannotObserve as error:
+            raise type(error)(error.message, "; ".join((*said, error.hint))) from error
         if self._kept():
             return End("needs-input", 4, (*said, "the last round was rolled back; what helped before is kept"))
         return End("rolled-back", 1, said)

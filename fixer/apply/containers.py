@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fixer.apply.nodes import Runner, complaint, demand
+from fixer.apply.nodes import Runner, complaint, demand, demand_told
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction
@@ -28,6 +28,7 @@ def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
             return f"{_PAST.get(verb, verb)} container {step.name}"
         if b"No such container" not in result.stderr:
             break
+    demand_told(result, f"{verb} container {step.name}")
     raise StepFailed(f"could not {verb} container {step.name}: {complaint(result)}")
 
 
@@ -57,6 +58,7 @@ def bring_back_network(step: NetworkAction, engine: Runner) -> str:
     """The other way; where it is so already (the container was made anew), nothing."""
     words = ["docker", "inspect", "-f", "{{json .NetworkSettings.Networks}}", step.name]
     shown = engine.run(words)
+    demand_told(shown, f"inspect container {step.name}")
     if shown.returncode != 0:
         raise StepFailed(f"container {step.name} cannot be inspected: {complaint(shown)}")
     joined = step.network in json.loads(shown.stdout or b"{}")

@@ -16,10 +16,10 @@ from fixer.apply.lock import hold_lock, journal_access
 from fixer.apply.nodes import Nodes
 from fixer.apply.past import forget, history, undo, unfinished
 from fixer.apply.records import is_unfinished, rounds_of
-from fixer.apply.rollback import Restoration, recover, roll_back_round
+from fixer.apply.rollback import Restoration, let_end, recover, roll_back_round
 from fixer.apply.steps import perform_step
 from fixer.apply.write_file import keep_before, perform, prepare
-from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StepFailed
+from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StepFailed, Unreachable
 from fixer.hosts.base import Target, Writer
 from fixer.model.describe import describe_step, step_to_json
 from fixer.model.journal import Record
@@ -206,6 +206,8 @@ class RepairRun:
             raise Interrupted("interrupted; what was under way was taken back")
 
     def _after_roll_back(self, error: FixerError) -> FixerError:
+        if isinstance(error, Unreachable) and self._journal is not None:
+            let_end(self._journal)
         conflicts = self.roll_back().conflicts
         if conflicts:
             return type(error)(error.message, "not everything could be taken back: " + "; ".join(conflicts))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from fixer.errors import NeedsPerson, StepFailed
+from fixer.errors import ConnectionLost, NeedsPerson, StepFailed
 from fixer.hosts.base import CommandResult, Target, Writer
+from fixer.hosts.dockercli import is_no_daemon
 from fixer.model.record import dataclass
 
 ENGINE = "engine"
@@ -71,11 +72,21 @@ class Nodes:
 
 
 def demand(runner: Runner, argv: Sequence[str], what: str, *, timeout: float = 30.0) -> CommandResult:
-    """Run a command that must succeed; StepFailed tells `what` could not be done and what the tool said."""
+    """Run a command that must succeed; StepFailed tells `what` could not be done and what the tool said, ConnectionLost
+    that nobody was there to do it or to say that it was done."""
     result = runner.run(argv, timeout=timeout)
+    demand_told(result, what)
     if result.returncode != 0:
         raise StepFailed(f"could not {what}: {complaint(result)}")
     return result
+
+
+def demand_told(result: CommandResult, what: str) -> None:
+    """ConnectionLost where nobody was there to do it, or to say that it was done."""
+    cut = result.returncode is None and not result.timed_out and not result.missing
+    away = result.returncode != 0 and is_no_daemon(result.stderr.decode(errors="replace"))
+    if cut or (away and result.argv[:1] == ("docker",)):
+        raise ConnectionLost(f"could not {what}: {complaint(result)}")
 
 
 def complaint(result: CommandResult) -> str:

@@ -14,7 +14,8 @@ from fixer.apply.nodes import Nodes
 from fixer.apply.records import Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
 from fixer.apply.steps import bring_back_state, bring_into_effect
-from fixer.errors import Conflict, FixerError, Unreachable
+from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
+from fixer.hosts.dockercli import is_no_daemon
 from fixer.model.describe import is_reversible
 from fixer.model.journal import Phase, Record
 from fixer.model.plan import (
@@ -33,12 +34,14 @@ from fixer.model.step_json import step_from_json
 
 @dataclass(slots=True)
 class Restoration:
-    """What went back, what did not and why, what cannot, and what there is to remark."""
+    """What went back, what did not and why, what cannot, and what there is to remark. `lost`: the connection was; the
+    journal stays open, and the next repair or undo goes on."""
 
     restored: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     irreversible: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lost: bool = False
 
 
 UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
@@ -46,7 +49,7 @@ UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that 
 
 def recover(journal: Journal, nodes: Nodes) -> Restoration:
     """End what was interrupted: an open round is taken back; an undo that was begun goes on to its end."""
-    _let_end(journal)
+    let_end(journal)
     if is_undoing(journal.records):
         return undo_run(journal, nodes)
     result = Restoration()
@@ -55,7 +58,7 @@ def recover(journal: Journal, nodes: Nodes) -> Restoration:
     return result
 
 
-def _let_end(journal: Journal) -> None:
+def let_end(journal: Journal) -> None:
     """A command that was begun, and of which nobody saw the end, may still be at work: taken back before it is done, it
     would be done all the same. Its time runs from the last record on."""
     undoing = is_undoing(journal.records)
@@ -84,7 +87,10 @@ def undo_run(journal: Journal, nodes: Nodes) -> Restoration:
 
 
 def _end(journal: Journal, record: Record, result: Restoration) -> None:
-    """The last word, after everything; without it the next run looks once more, and finds nothing to do."""
+    """The last word, after everything; without it the next run looks once more, and does what is left."""
+    if result.lost:
+        result.notes.append("not all could be reached; the next repair or undo goes on from here")
+        return
     try:
         journal.append(record)
     except OSError as error:
@@ -187,7 +193,7 @@ class _Rollback:
         except Refused as error:
             self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
         except (NotRunning, Unreachable) as error:
-            if not isinstance(step, ReloadNginx):
+            if not isinstance(step, ReloadNginx) or _is_lost(error):
                 raise
             self.result.notes.append(f"not reloaded: {error.message}")
         return ""
@@ -199,7 +205,12 @@ class _Rollback:
         except Conflict as error:
             self._conflict(item, error.message)
         except FixerError as error:
-            self._conflict(item, f"{item.intent.describe}: not taken back, {error.message}")
+            note = f"{item.intent.describe}: not taken back, {error.message}"
+            if _is_lost(error):      # no conflict of the journal, which is open until that is done
+                self.result.lost = True
+                self.result.conflicts.append(note)
+            else:
+                self._conflict(item, note)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._conflict(item, f"{item.intent.describe}: not taken back, {reason}")
@@ -212,6 +223,11 @@ class _Rollback:
         if note not in self.result.conflicts:
             self.result.conflicts.append(note)
             _remark(self.journal, _like(item, "conflict"), note)
+
+
+def _is_lost(error: FixerError) -> bool:
+    """The way there is gone, not the thing itself: a container that was removed never comes back, a daemon does."""
+    return isinstance(error, ConnectionLost) or (isinstance(error, Unreachable) and is_no_daemon(error.message))
 
 
 def _like(item: Intent, phase: Phase) -> Record:

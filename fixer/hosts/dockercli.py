@@ -35,6 +35,11 @@ def docker(*words: str, timeout: float = 15.0) -> CommandResult:
     return result
 
 
+def is_no_daemon(said: str) -> bool:
+    """Whether docker says that its daemon did not answer, or no longer."""
+    return bool(_NO_DAEMON.search(said))
+
+
 Inspected = Mapping[str, Any]
 """One object of `docker inspect`; its reader is observe, here only names, labels, state and networks are looked at."""
 

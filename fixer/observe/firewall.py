@@ -24,7 +24,7 @@ RULE_FILES = (
 BRIDGED = ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables", 64)
 _FAMILIES = frozenset({"inet", "ip", "ip6"})
 _COUNTS = regex(r"\bcounter packets (\d+) bytes \d+")
-_HANDLE = regex(r"^(.*?)\s+# handle (\d+)$")
+_HANDLE = regex(r"^(.*?)\s+# handle (\d{1,18})$")
 _PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 _PORT_REJECTS = frozenset({"", "port-unreachable", "icmp-port-unreachable", "icmp6-port-unreachable"})
 
