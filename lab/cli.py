@@ -178,7 +178,7 @@ def reset(lab: Which) -> None:
 @app.command()
 def down(
     lab: Annotated[str, typer.Argument(metavar="[LAB]")] = "",
-    everything: Annotated[bool, typer.Option("--all", help="Every lab of yours, and what nobody has a record of.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of yours, and what nobody has a record of.")] = False,
 ) -> None:
     """Remove everything that a lab made."""
     from lab.errors import UsageError
