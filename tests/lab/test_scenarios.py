@@ -35,7 +35,7 @@ def variant(data: dict[str, Any]) -> dict[str, Any]:
     (lambda d: d.pop("story"), "top level: 'story' is a required property"),
     (lambda d: d.update(colour="red"), "top level: Additional properties are not allowed ('colour' was unexpected)"),
     (lambda d: d["hints"].pop(), "hints: "),
-    (lambda d: variant(d)["breaks"].append({"restart": "bakend"}), "variants.wrong-port.breaks[4]: restart: 'bakend' is"),
+    (lambda d: variant(d)["breaks"].append({"restart": "bakend"}), "variants.wrong-port.breaks[5]: restart: 'bakend' is"),
     (lambda d: variant(d)["breaks"].append({"rn": ["x"]}), "is none of: set, reload, restart"),
     (lambda d: variant(d)["symptom"].append({}), "variants.wrong-port.symptom[1]: {} is none of: healthy, refused"),
     (lambda d: variant(d)["expect"]["repair"].update(risk="mild"), "variants.wrong-port.expect.repair.risk: 'mild'"),
