@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lab.errors import ScenarioError, UsageError
 from lab.places import scenarios_root
-from lab.scenario import Scenario, Stack, Variant, load_scenario, read_toml
+from lab.scenario import Scenario, Stack, Variant, listed_scenario, load_scenario, read_toml
 from lab.seeds import pick_name, pick_variant
 
 
@@ -35,9 +35,10 @@ def scenario(name: str) -> Scenario:
     return load_scenario(folders()[name])
 
 
+@cache
 def scenarios() -> Mapping[str, Scenario]:
-    """Every scenario, by name."""
-    return {name: scenario(name) for name in folders()}
+    """Every scenario, by name, as it is listed: who brings one up reads it checked (`scenario`)."""
+    return {name: listed_scenario(folder) for name, folder in folders().items()}
 
 
 @cache

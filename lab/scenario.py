@@ -108,6 +108,15 @@ def load_scenario(folder: Path) -> Scenario:
     return _scenario(folder, data)
 
 
+def listed_scenario(folder: Path) -> Scenario:
+    """Read one scenario to show what it is. Checked only where it cannot be read so: that takes far longer."""
+    data = read_toml(folder / "scenario.toml")
+    try:
+        return _scenario(folder, data)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return load_scenario(folder)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file; where it is none, the message names file and line."""
     try:

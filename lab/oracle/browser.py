@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
-
-import httpx
+from functools import cache
+from typing import TYPE_CHECKING
 
 from lab.oracle.site import Answer, Site
 
-_ANY_CERTIFICATE = ssl.create_default_context()  # one for all clients: making it costs more than a request
-_ANY_CERTIFICATE.check_hostname = False  # labs sign their own certificates
-_ANY_CERTIFICATE.verify_mode = ssl.CERT_NONE
+if TYPE_CHECKING:
+    import ssl
+
 PATIENCE = 10.0  # seconds a visitor waits; nginx's own default is 60, nobody waits that long for a login page
+
+
+@cache
+def _any_certificate() -> ssl.SSLContext:
+    """Labs sign their own certificates. One for all clients: making it costs more than a request."""
+    import ssl
+
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class Browser:
@@ -35,11 +45,13 @@ class Browser:
 
     def _ask(self, method: str, path: str, *, params: Mapping[str, str] | None = None,
              data: Mapping[str, str] | None = None) -> Answer:
+        import httpx  # most commands of the lab ask nothing
+
         headers = {"Host": self.site.host} if self.site.host else {}
         try:
             # A client per request: no pooled connection may carry a session that the cookie does not.
             with httpx.Client(base_url=self.site.url, timeout=self.patience, trust_env=False, cookies=self.cookies,
-                              headers=headers, verify=_ANY_CERTIFICATE) as client:
+                              headers=headers, verify=_any_certificate()) as client:
                 reply = client.request(method, path, params=params or None, data=data)
                 self.cookies.update(client.cookies.items())
         except httpx.TimeoutException:

@@ -49,6 +49,9 @@ def test_validate_names_file_and_key(tmp_path: Path) -> None:
     found = lab("validate", BADGATEWAY_SCENARIOS=str(tmp_path))
     assert found.returncode == 1
     assert "odd/scenario.toml: top level: 'story' is a required property" in found.stdout
+    listed = lab("list", BADGATEWAY_SCENARIOS=str(tmp_path))
+    assert (listed.returncode, listed.stderr.count("\n")) == (2, 1), "the same line, though a list checks nothing else"
+    assert "odd/scenario.toml: top level: 'story' is a required property" in listed.stderr
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -85,8 +88,10 @@ def test_a_new_scenario_is_valid_and_never_overwrites(tmp_path: Path) -> None:
     assert lab("new", "../x", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 2
 
 
-def test_help_starts_without_what_is_slow() -> None:
-    code = "import sys, lab.cli; print([m for m in ('rich', 'httpx', 'jsonschema', 'docker') if m in sys.modules])"
+@pytest.mark.parametrize("call", ["", "lab.showing.list_text()"])
+def test_help_and_list_start_without_what_is_slow(call: str) -> None:
+    slow = "[m for m in ('rich', 'httpx', 'jsonschema', 'docker') if m in sys.modules]"
+    code = f"import sys, lab.cli, lab.showing; {call}; print({slow})" if call else f"import sys, lab.cli; print({slow})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
