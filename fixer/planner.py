@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from fixer.errors import UsageError
 from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
-from fixer.model.plan import Plan, Risk, Withheld
+from fixer.model.plan import Plan, Risk, Withheld, only_starts
 from fixer.model.record import dataclass
 
 _RISKS: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
@@ -61,7 +61,7 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     """UsageError for a repair that is not offered, an input that nothing asks for, or a value that cannot be one.
 
     A healthy target asks for nothing, so the same command given again is no mistake there. Where one input fits, others
-    may be asked for only after it: a program tells one missing variable at a time.
+    may be asked for only after it: a program tells one missing variable at a time, and one that is stopped tells none.
     """
     offers = tuple(_offers(diagnosis))
     if not offers:
@@ -70,9 +70,11 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     if only is not None and only not in ids:
         raise UsageError(f"no repair is called {only} here", f"offered: {', '.join(ids)}")
     needs = {need.key: need for _, repair in offers for need in repair.needs}
+    later = bool(needs.keys() & inputs.keys()) or any(only_starts(repair.steps) for _, repair in offers)
     for key, value in inputs.items():
         need = needs.get(key)
-        if need is None and needs.keys() & inputs.keys():
+        if need is None and later:
+            _check_characters(key, value)
             continue
         if need is None:
             hint = f"asked for: {', '.join(needs)}" if needs else "no repair that is offered here asks for a value"
@@ -83,12 +85,16 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
 def _check_value(need: Need, value: str) -> None:
     if need.kind == "choice" and value not in need.choices:
         raise UsageError(f"--set {need.key}: not one of the choices", f"choices: {', '.join(need.choices)}")
-    if any(ord(c) < 32 or ord(c) == 127 for c in value):
-        raise UsageError(f"--set {need.key}: the value holds a line break or another control character")
+    _check_characters(need.key, value)
     if not value and need.kind != "value":
         raise UsageError(f"--set {need.key}: the value is empty")
     if need.pattern and re.fullmatch(need.pattern, value) is None:
         raise UsageError(f"--set {need.key}: not a value that fits", need.why)
+
+
+def _check_characters(key: str, value: str) -> None:
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        raise UsageError(f"--set {key}: the value holds a line break or another control character")
 
 
 def _obstacle(finding: Finding, repair: Repair, policy: Policy, inputs: Inputs) -> Withheld | None:

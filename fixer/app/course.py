@@ -45,6 +45,7 @@ class Course:
     made: set[tuple[str | None, str | None, str]] = field(default_factory=set)
     starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
     changed: float = 0.0                  # when the last round ended, 0 before the first
+    asked: set[str] = field(default_factory=set)        # the keys that repairs asked for so far
 
     def look(self) -> Look:
         """Look again, with what a person gave."""
@@ -63,8 +64,15 @@ class Course:
             self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.made,
         )
         self.withheld = drawn.withheld
+        self.asked |= {need.key for _, repair in self._offers() for need in repair.needs}
         self._remember_starts()
         return drawn
+
+    def in_vain(self) -> tuple[str, ...]:
+        """A line for each input that no repair asked for in the whole run: perhaps a slip of the pen."""
+        if not self.made:
+            return ()
+        return tuple(f"--set {key}: nothing asked for it" for key in self.options.inputs if key not in self.asked)
 
     def left_down(self) -> Plan | None:
         """The start of a service that was a fault's cause when first seen, and is still down now that the page is well:

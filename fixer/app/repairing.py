@@ -48,7 +48,7 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
     duration = (time.monotonic() - started) * 1000
     before, after = (
         report_of(look.snapshot, look.diagnosis, duration_ms=duration, notes=notes)
-        for look, notes in ((course.before, ()), (course.current, (*noted, *end.notes)))
+        for look, notes in ((course.before, ()), (course.current, (*noted, *end.notes, *course.in_vain())))
     )
     withheld = tuple(withheld_text(item) for item in course.withheld) if end.exit_code else ()
     return RepairResult(

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from fixer.apply.engine import RepairRun, forget, history, undo, unfinished
-from fixer.errors import Conflict, Interrupted, Locked, NeedsPerson, StepFailed, UsageError
+from fixer.errors import Conflict, ConnectionLost, Interrupted, Locked, NeedsPerson, StepFailed, UsageError
 from fixer.hosts.files_local import LocalFiles
+from fixer.model.journal import FileState
 from fixer.model.plan import CheckNginx, FileMeta, SignalProcess
 from fixer.model.report import UndoResult
 from tests.apply.places import NOW, FolderTarget, plan, tree, write
@@ -294,6 +295,28 @@ def test_a_restore_that_fails_is_a_conflict_and_can_be_tried_again(site: Path, t
     assert (site / "sub" / "x").read_bytes() == OLD
 
 
+class LostFiles(LocalFiles):
+    """This machine's files; the way to some of them is gone, as when a daemon stops or a line is cut."""
+
+    def state(self, path: str) -> FileState:
+        if path.endswith("/shop"):
+            raise ConnectionLost("the connection was lost")
+        return super().state(path)
+
+
+def test_what_could_not_be_reached_is_taken_back_later(site: Path, tmp_path: Path) -> None:
+    before, state = tree(site), tmp_path / "state"
+    with open_run(FolderTarget(state)) as run:
+        run.round(plan(write(site / "shop", OLD, NEW)))
+        run.commit()
+    result = undo(FolderTarget(state, LostFiles()), None)
+    assert "connection was lost" in result.conflicts[0] and "goes on from here" in result.notes[0]
+    target = FolderTarget(state)
+    assert unfinished(target) is not None, "not undone, and no hand edit either: the journal stays open"
+    assert undo(target, None).conflicts == ()
+    assert tree(site) == before and unfinished(target) is None
+
+
 def test_a_state_folder_out_of_reach_is_one_line(site: Path, tmp_path: Path) -> None:
     target = FolderTarget(tmp_path / "state", BrokenFiles(errno.EROFS, "journal.jsonl"))
     with open_run(target) as run, pytest.raises(NeedsPerson, match="Read-only"):
@@ -436,6 +459,15 @@ def test_the_second_interrupt_stops_at_once_and_the_journal_knows(site: Path, tm
         forget(target, broken.id)
     assert undo(FolderTarget(tmp_path / "state"), None).restored == (f"restored {site}/shop",)
     assert tree(site) == before and unfinished(target) is None
+
+
+def test_a_step_of_a_newer_fixer_holds_up_nothing(site: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with pytest.raises(Interrupted), open_run(FolderTarget(state, Interrupting("shop", "shop"))) as run:
+        run.round(plan(write(site / "shop", OLD, NEW)))
+    (journal,) = state.rglob("journal.jsonl")
+    journal.write_bytes(journal.read_bytes().replace(b"WriteFile", b"WriteFyle"))
+    assert any("not understood" in c for c in undo(FolderTarget(state), None).conflicts)
 
 
 def test_undo_ends_an_interrupted_run_with_its_earlier_rounds(site: Path, tmp_path: Path) -> None:

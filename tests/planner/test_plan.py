@@ -9,7 +9,7 @@ import pytest
 from fixer.errors import UsageError
 from fixer.model.diagnosis import Diagnosis, Finding, Need, Repair, Role
 from fixer.model.facts import Evidence
-from fixer.model.plan import DaemonReload
+from fixer.model.plan import DaemonReload, UnitAction
 from fixer.planner import Policy, plan
 
 STEP = DaemonReload("local")
@@ -107,6 +107,13 @@ def test_nothing_asks_for_a_value_here() -> None:
     with pytest.raises(UsageError) as caught:
         plan(diagnosis(finding(SAFE)), Policy(), inputs={"X": "1"})
     assert "no repair" in caught.value.hint
+
+
+def test_what_a_start_may_lay_bare_can_be_given_before() -> None:
+    start = replace(SAFE, steps=(UnitAction("local", "app.service", "start", "inactive", "enabled"),))
+    assert plan(diagnosis(finding(start)), Policy(), inputs={"SECRET_KEY": "x"}).repair_id == "start"
+    with pytest.raises(UsageError):
+        plan(diagnosis(finding(start)), Policy(), inputs={"SECRET_KEY": "x\ny"})
 
 
 def test_words_for_a_healthy_target_or_a_later_round_are_no_mistake() -> None:
