@@ -54,9 +54,9 @@ def test_a_healthy_stack_answers_and_goes_away(stack: Stack, state: Path) -> Non
     assert [path for path in state.rglob("*") if lab.id in path.name] == []
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_a_wrong_port_lasts_and_its_repair_too(stack: Stack) -> None:
-    risen = lab_up("wrong-port", stack, 12, quiet)
+@pytest.mark.parametrize(("stack", "variant"), [("containers", "container-wrong-port"), ("host", "wrong-port")])
+def test_a_wrong_port_lasts_and_its_repair_too(stack: Stack, variant: str) -> None:
+    risen = lab_up(f"wrong-port/{variant}", stack, 12, quiet)
     lab = risen.lab
     assert get(lab.url, "/login") == 502
     lab.restart()
