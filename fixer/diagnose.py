@@ -97,6 +97,9 @@ def _deaf(case: Case) -> frozenset[str]:
 
 
 def _is_silent(endpoint: Endpoint) -> bool:
+    """No connection is taken in time, or there is no address to connect to: a container that is down has no name."""
+    if isinstance(endpoint.addresses, Known) and not endpoint.addresses.value:
+        return True
     return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "slow"
 
 

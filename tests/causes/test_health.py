@@ -180,3 +180,13 @@ def test_a_page_behind_an_address_that_takes_no_connection_is_not_just_slow() ->
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "degraded"
     assert [h.state for h in diagnosis.health] == ["ok", "failing"]
+
+
+def test_a_page_behind_a_name_that_leads_nowhere_is_not_just_slow() -> None:
+    """A container that is down between two tries has no name: nginx waits at its old address, and nobody is there."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200)).answers(GOOD)
+    scene.answers(SLOW, route=1)
+    scene.endpoint(1, addresses=Known(()), tcp=Unknown("not asked"), http=Unknown("not asked"), listener=Unknown("not asked"))
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "degraded"
+    assert [h.state for h in diagnosis.health] == ["ok", "failing"]
