@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -53,10 +53,11 @@ Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS"
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code."""
+def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
+    """Run one command line and return its exit code; `instead` is what is run, within the same bounds."""
     words = list(sys.argv[1:] if argv is None else argv)
-    code = boundary.run(lambda: _app_for(words)(args=words, prog_name="fixer", standalone_mode=False), words)
+    whole = instead or (lambda: _app_for(words)(args=words, prog_name="fixer", standalone_mode=False))
+    code = boundary.run(whole, words)
     if argv is None:
         gc.freeze()     # the end of the process frees it all at once: Python would first look at every object for 20 ms
     return code

@@ -45,9 +45,7 @@ from typing import TYPE_CHECKING
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
-from fixer.causes.envfiles import drop_in
 from fixer.causes.failing import is_closed, is_empty
-from fixer.causes.held_back import condition_evidence, condition_repair, mask_evidence, mask_repair, unmet_condition
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
@@ -161,6 +159,7 @@ def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
 
 
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+    from fixer.causes.held_back import condition_evidence, unmet_condition  # only where it is found
     service = owner.service
     variant = _variant(case, service)
     words = {
@@ -193,6 +192,8 @@ def _variant(case: Case, service: Service) -> str:
 
 
 def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tuple[Repair, ...]:
+    from fixer.causes.envfiles import drop_in  # only where it is found
+    from fixer.causes.held_back import condition_repair, unmet_condition  # only where it is found
     if variant == "start-condition-unmet":
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
     steps = start_steps(case.snapshot, service, trouble.endpoint)
@@ -216,6 +217,7 @@ def _by_hand(service: Service) -> str:
 
 
 def _masked(case: Case, trouble: Trouble, owner: Owner) -> Finding:
+    from fixer.causes.held_back import mask_evidence, mask_repair  # only where it is found
     service = owner.service
     return _finding(
         case, trouble, owner, ("unit-masked", f"{service.name} is masked"),

@@ -32,7 +32,6 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
-from fixer.causes.envfiles import drop_in
 from fixer.causes.limits import raise_tight, tight_limit
 from fixer.causes.logs import gave_up
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
@@ -150,6 +149,7 @@ def _is_crash_line(event: ErrorEvent) -> bool:
 
 
 def _repairs(case: Case, crash: Crash) -> tuple[Repair, ...]:
+    from fixer.causes.envfiles import drop_in  # only where it is found
     service, endpoint = crash.service, crash.troubles[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)
     also = " and enable it at boot" if is_off_at_boot(service) else ""

@@ -30,7 +30,6 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.editing import NoPlace, container_of
-from fixer.causes.envfiles import drop_in
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
 from fixer.causes.starting import unit_action
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
@@ -128,6 +127,7 @@ def _filter(case: Case, trouble: Trouble) -> UnitSetting | None:
 
 
 def _by_unit(case: Case, trouble: Trouble, setting: UnitSetting) -> _Named:
+    from fixer.causes.envfiles import drop_in  # only where it is found
     service = trouble.nginx.service
     assert service is not None and service.unit is not None
     summary = f"take {service.name}'s SystemCallFilter back and restart it (it is away for a moment)"

@@ -29,7 +29,6 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
-from fixer.causes.envfiles import drop_in
 from fixer.causes.failing import is_closed
 from fixer.causes.filtering import symptoms_of
 from fixer.causes.owners import placed_owner
@@ -193,6 +192,7 @@ def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
 
 
 def _repair(case: Case, trouble: Trouble, denial: Denial) -> Repair:
+    from fixer.causes.envfiles import drop_in  # only where it is found
     service = denial.service
     what = denial.lines.strip()
     summary = f"let {service.name} do what {denial.setting.key} forbids ({what}), and restart it"

@@ -46,7 +46,6 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.reasons import address_unavailable
-from fixer.causes.rebinding import EVERYWHERE, listen_at
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -105,6 +104,7 @@ def _takes(line: Listener, endpoint: Endpoint) -> bool:
 
 
 def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
+    from fixer.causes.rebinding import EVERYWHERE, listen_at  # only where it is found
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     six = ":" in held.address and not held.address.startswith("::ffff:")
@@ -140,6 +140,7 @@ def _reached(address: str) -> str:
 
 def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
     """The program ended, because the machine does not have the address that it is told."""
+    from fixer.causes.rebinding import listen_at  # only where it is found
     service, trouble = crash.service, crash.troubles[0]
     told = next((b for b in bindings_of(service) if b.unix is None), None)
     aim = _own_address(case.snapshot, trouble.endpoint, service)
@@ -163,6 +164,7 @@ def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
 
 def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> str:
     """The address that nginx asks for where it is one of the same machine, else every address of the container."""
+    from fixer.causes.rebinding import EVERYWHERE  # only where it is found
     if service.container is not None:
         return EVERYWHERE
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
