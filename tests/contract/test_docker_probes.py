@@ -15,7 +15,8 @@ SERVER = r"""use Socket; my ($how, $port) = @ARGV; $SIG{PIPE} = "IGNORE";
 socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);
 bind(S, sockaddr_in($port, INADDR_LOOPBACK)) or die; listen(S, 16);
 while (1) {
-  accept(my $c, S) or next; next if fork(); sysread($c, my $r, 4096);
+  accept(my $c, S) or next; next if fork(); my $r = "";
+  while ($r !~ /\r\n\r\n/) { sysread($c, $r, 4096, length $r) or last }    # what is left unread resets the answer
   syswrite($c, "HTTP/1.1 203 Odd\r\nServer: x\r\n\r\nok") if $how eq "answer";
   setsockopt($c, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)) if $how eq "reset";
   syswrite($c, "220 mail\r\n") if $how eq "other"; sleep 30 if $how eq "silent";
