@@ -137,8 +137,8 @@ def test_dockers_socket_cut_on_a_machine(machine: Killing) -> None:
     cut_short(machine, ("record intent reload",), ("cut", "gone") if ALL else ("gone",))
 
 
-@pytest.mark.parametrize("word", ["wrong-port/container-wrong-port", "backend-down/container-stopped", *(
-    ["network-detached/docker-network-detached"] if ALL else [])])
+@pytest.mark.parametrize("word", ["wrong-port/container-wrong-port", *(
+    ["backend-down/container-stopped", "network-detached/docker-network-detached"] if ALL else [])])
 def test_dockers_socket_cut_on_a_project(word: str, tmp_path: Path) -> None:
     with raised(word, "containers") as place:
         cut_short(began(place, tmp_path), ("command",), ("cut", "gone") if ALL else ("gone",))
