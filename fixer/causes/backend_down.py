@@ -160,6 +160,7 @@ def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
 
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     from fixer.causes.held_back import condition_evidence, unmet_condition  # only where it is found
+
     service = owner.service
     variant = _variant(case, service)
     words = {
@@ -194,6 +195,7 @@ def _variant(case: Case, service: Service) -> str:
 def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tuple[Repair, ...]:
     from fixer.causes.envfiles import drop_in  # only where it is found
     from fixer.causes.held_back import condition_repair, unmet_condition  # only where it is found
+
     if variant == "start-condition-unmet":
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
     steps = start_steps(case.snapshot, service, trouble.endpoint)
@@ -218,6 +220,7 @@ def _by_hand(service: Service) -> str:
 
 def _masked(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     from fixer.causes.held_back import mask_evidence, mask_repair  # only where it is found
+
     service = owner.service
     return _finding(
         case, trouble, owner, ("unit-masked", f"{service.name} is masked"),

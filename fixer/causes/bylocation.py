@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import FRESH, Judged
 from fixer.causes.reading import now_on
 from fixer.model.facts import Known
 from fixer.model.regex import regex
-from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.model.snapshot import ErrorEvent, Nginx, Service
 
 SEVERAL = 3          # lines within a minute that are more than one visitor's bad luck
 _AHEAD = 5.0
@@ -62,6 +62,14 @@ def late_for_visitors(case: Case, want: Callable[[ErrorEvent], bool]) -> list[Tr
                 ends = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
                 found += [Trouble(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
     return found
+
+
+def services_that_let_wait(case: Case, want: Callable[[ErrorEvent], bool]) -> Iterator[tuple[Trouble, Service]]:
+    """What runs behind routes that fail us, or came too late for several visitors, with the trouble that it gives."""
+    for trouble in (*case.troubles, *late_for_visitors(case, want)):
+        service = case.service(trouble.endpoint.service or trouble.endpoint.holder)
+        if service is not None and service.running:
+            yield trouble, service
 
 
 def is_serving(event: ErrorEvent, nginx: Nginx) -> bool:

@@ -59,6 +59,14 @@ def route_key(facts: RouteFacts) -> str:
     return f"{facts.node}/{facts.route.id}"
 
 
+def routes_to(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
+    """The ids of the routes by which that nginx asks that name or address."""
+    return tuple(
+        facts.route.id for facts in case.snapshot.routes if facts.node == nginx.node
+        and any(case.snapshot.endpoint(name).host == host for name in facts.endpoints)
+    )
+
+
 def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     """Judge every route once and gather the addresses behind those that do not answer."""
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}

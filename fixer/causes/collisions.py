@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.causes.case import Case, route_key
+from fixer.causes.case import Case, route_key, routes_to
 from fixer.causes.editing import container_of
 from fixer.causes.reading import config_evidence, listener_evidence, listeners_on, state_evidence
 from fixer.model.diagnosis import Finding, Repair
@@ -64,10 +64,7 @@ def _found(case: Case, about: tuple[Nginx, Endpoint, Service], strays: list[tupl
     stray, network, _ = strays[0]
     box = stray.container
     assert box is not None
-    routes = tuple(
-        facts.route.id for facts in case.snapshot.routes if facts.node == nginx.node
-        and any(case.snapshot.endpoint(name).host == endpoint.host for name in facts.endpoints)
-    )
+    routes = routes_to(case, nginx, endpoint.host)
     names = ", ".join(dict.fromkeys(service.name for service, _, _ in strays))
     listens = [x for x in listeners_on(case.snapshot, stray.node) if x.port == endpoint.port and x.family != "unix"]
     held = (listener_evidence(case.snapshot, listens[0], stray),) if listens else ()

@@ -150,6 +150,7 @@ def _is_crash_line(event: ErrorEvent) -> bool:
 
 def _repairs(case: Case, crash: Crash) -> tuple[Repair, ...]:
     from fixer.causes.envfiles import drop_in  # only where it is found
+
     service, endpoint = crash.service, crash.troubles[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)
     also = " and enable it at boot" if is_off_at_boot(service) else ""

@@ -128,6 +128,7 @@ def _filter(case: Case, trouble: Trouble) -> UnitSetting | None:
 
 def _by_unit(case: Case, trouble: Trouble, setting: UnitSetting) -> _Named:
     from fixer.causes.envfiles import drop_in  # only where it is found
+
     service = trouble.nginx.service
     assert service is not None and service.unit is not None
     summary = f"take {service.name}'s SystemCallFilter back and restart it (it is away for a moment)"

@@ -27,7 +27,7 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.bylocation import late_for_visitors
+from fixer.causes.bylocation import services_that_let_wait
 from fixer.causes.case import Case, Trouble
 from fixer.causes.limits import memory_limit, raise_memory
 from fixer.causes.reading import config_evidence, now_on, ran_since, state_evidence
@@ -45,10 +45,7 @@ def judge(case: Case) -> Verdict:
     findings: dict[str, Finding] = {}
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in (*case.troubles, *late_for_visitors(case, is_read_timeout)):
-        service = case.service(trouble.endpoint.service or trouble.endpoint.holder)
-        if service is None or not service.running:
-            continue
+    for trouble, service in services_that_let_wait(case, is_read_timeout):
         if not memory_limit(service):
             ruled.append(state_evidence(service))
         elif isinstance(service.refaults, Unknown):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.causes.case import Case
+from fixer.causes.case import Case, routes_to
 from fixer.causes.editing import nginx_steps
 from fixer.causes.reading import config_evidence, state_evidence
 from fixer.model.diagnosis import Finding, Repair
@@ -51,10 +51,7 @@ def _finding(case: Case, facts: RouteFacts, endpoint: Endpoint, stranger: Strang
         return None
     theirs = next((s for s in case.snapshot.services if s.node == stranger.node), None)
     name = theirs.name if theirs is not None else stranger.node
-    routes = tuple(
-        f.route.id for f in case.snapshot.routes if f.node == facts.node
-        and any(case.snapshot.endpoint(key).host == endpoint.host for key in f.endpoints)
-    )
+    routes = routes_to(case, nginx, endpoint.host)
     ours = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
     given = stranger.http.value.status if isinstance(stranger.http, Known) else None
     service = case.service(endpoint.service)

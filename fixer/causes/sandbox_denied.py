@@ -193,6 +193,7 @@ def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
 
 def _repair(case: Case, trouble: Trouble, denial: Denial) -> Repair:
     from fixer.causes.envfiles import drop_in  # only where it is found
+
     service = denial.service
     what = denial.lines.strip()
     summary = f"let {service.name} do what {denial.setting.key} forbids ({what}), and restart it"

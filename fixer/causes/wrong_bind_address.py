@@ -105,6 +105,7 @@ def _takes(line: Listener, endpoint: Endpoint) -> bool:
 
 def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
     from fixer.causes.rebinding import EVERYWHERE, listen_at  # only where it is found
+
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     six = ":" in held.address and not held.address.startswith("::ffff:")
@@ -141,6 +142,7 @@ def _reached(address: str) -> str:
 def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
     """The program ended, because the machine does not have the address that it is told."""
     from fixer.causes.rebinding import listen_at  # only where it is found
+
     service, trouble = crash.service, crash.troubles[0]
     told = next((b for b in bindings_of(service) if b.unix is None), None)
     aim = _own_address(case.snapshot, trouble.endpoint, service)
@@ -165,6 +167,7 @@ def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
 def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> str:
     """The address that nginx asks for where it is one of the same machine, else every address of the container."""
     from fixer.causes.rebinding import EVERYWHERE  # only where it is found
+
     if service.container is not None:
         return EVERYWHERE
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
