@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 
+from fixer.streams import endure
+
 
 def main() -> int:
     """Run the command line. A Ctrl-C during the imports waits for them and ends as one line, like any other."""
+    endure()
     early: list[int] = []
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
     if heard:

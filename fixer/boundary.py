@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from io import TextIOWrapper
 from itertools import pairwise
 from typing import Protocol
 
@@ -38,9 +37,6 @@ class _Parsed(Protocol):
 
 def run(command: Callable[[], object], argv: Sequence[str]) -> int:
     """Run a parsed command line. Nothing but an exit code leaves here."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")     # a strange name must not end in a UnicodeEncodeError
     try:
         code = command()
     except FixerError as error:
@@ -55,13 +51,9 @@ def run(command: Callable[[], object], argv: Sequence[str]) -> int:
 
 
 def emit(text: str) -> None:
-    """The product of a command, on stdout. A reader that went away is no error."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # the interpreter flushes stdout once more at its end: give it somewhere to go
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """The product of a command, on stdout."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import signal
 from typing import NoReturn
 
+from lab.streams import endure
+
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code. A Ctrl-C during the imports ends as one line too."""
+    endure()
     early: list[int] = []
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
     if heard:
