@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
+import hypothesis
 import pytest
 
 from lab.engine import remove_for_good
@@ -20,6 +21,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would every command that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # How long one example takes says how busy this machine is; what must be fast is measured where it is promised.
+    hypothesis.settings.register_profile("badgateway", deadline=None)
+    hypothesis.settings.load_profile("badgateway")
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
