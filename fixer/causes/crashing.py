@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fixer.causes.case import Case, Trouble
+from collections.abc import Sequence
+
+from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.codefaults import code_fault
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run, was_asked_to_stop
@@ -86,10 +88,20 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
         return not was_asked_to_stop(case.snapshot, service)
     if state == "looping":
         return True
-    young = now_on(case.snapshot, service.node) - ran_since(service) < _JUST_STARTED
+    if state != "running" or trouble is None or restarts(service) == 0:
+        return False
+    if now_on(case.snapshot, service.node) - ran_since(service) >= _JUST_STARTED:
+        return False
     # It may end between two questions: whoever connects in that moment gets no answer at all.
-    silent = trouble is not None and is_closed(trouble.endpoint) is not False
-    return state == "running" and restarts(service) > 0 and young and silent
+    if is_closed(trouble.endpoint) is not False:
+        return True
+    # A parent that listens first takes the connection, and ends with its workers before anybody answers.
+    return not is_answering(trouble.endpoint) and says_why(service, last_run(case.snapshot, service))
+
+
+def says_why(service: Service, lines: Sequence[LogLine]) -> bool:
+    """Whether the lines name what ends the program before it serves: a variable, or a fault in its code."""
+    return bool(missing_variables(lines)) or code_fault(lines, service.argv, ran_since(service)) is not None
 
 
 def fails_inside(case: Case, service: Service, trouble: Trouble) -> bool:
@@ -98,9 +110,7 @@ def fails_inside(case: Case, service: Service, trouble: Trouble) -> bool:
     if condition(service) != "running" or is_closed(trouble.endpoint) is not True or holds_a_socket(case, service):
         return False
     lines = last_run(case.snapshot, service)
-    if missing_variables(lines) or ends_repeatedly(lines):
-        return True
-    return code_fault(lines, service.argv, ran_since(service)) is not None
+    return ends_repeatedly(lines) or says_why(service, lines)
 
 
 def holds_a_socket(case: Case, service: Service) -> bool:

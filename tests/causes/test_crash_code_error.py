@@ -22,9 +22,11 @@ from tests.causes.building import (
     healthy,
     listener,
     log,
+    probe,
     roots,
     service,
     stat,
+    unit,
     verdict_of,
 )
 
@@ -93,6 +95,21 @@ def test_hits_of_every_kind(lines: tuple[str, ...], variant: str | None, words: 
     assert roots(diagnosis) == [CAUSE]
     assert diagnosis.findings[0].variant == variant and words in diagnosis.findings[0].summary
     assert diagnosis.findings[0].repairs[-1].risk in ("manual", "disruptive")
+
+
+def test_a_parent_that_listens_before_its_workers_fail_once_more() -> None:
+    boot = (*IMPORT[:-1], "[ERROR] Reason: Worker failed to boot.")
+    young = {"n_restarts": 3, "active_enter": NOW - 2}
+    silent = {"tcp": Known(probe()), "http": Known(probe(None, error="slow"))}
+    runs = service(log=log(*boot, "Started backend.service - Office.", ago=8), runtime="gunicorn", unit_changes=young)
+    scene = Scene().with_service(runs, listener(8000, 200)).endpoint(**silent)
+    scene.probes[0] = Known((probe(None, error="slow"),))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.verdict == "broken"
+    assert diagnosis.findings[0].variant == "gunicorn-worker-boot-failed"
+    for calm in ({"n_restarts": 0, "active_enter": NOW - 2}, {"n_restarts": 3, "active_enter": NOW - 200}):
+        scene.services[0] = replace(runs, unit=unit("backend.service", main_pid=200, **calm))
+        assert roots(diagnose(scene.snapshot())) == []
 
 
 def test_a_package_of_node_is_not_installed_with_pip() -> None:
