@@ -11,7 +11,7 @@ from fixer.causes.symptoms import events_for, is_read_timeout
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import ErrorEvent, Process, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
 
 _ANSWERED = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
 RECENT = 15.0       # seconds: a request that was finished that lately shows a process at work
@@ -56,7 +56,7 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
         elif _is_cut_off(trouble):
             ruled += absent_evidence(trouble.endpoint)
-        elif _waits(case, trouble):
+        elif _waits(case, trouble) and not begins(trouble.endpoint):
             found.append(_measure(case, trouble, owner.service))
         else:
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
@@ -67,6 +67,11 @@ def _is_cut_off(trouble: Trouble) -> bool:
     """A connect gets no answer although nothing waits in the queue: the kernel of the service never saw it."""
     tcp, held = trouble.endpoint.tcp, listener_at(trouble.endpoint)
     return isinstance(tcp, Known) and tcp.value.error == "slow" and held is not None and held.queued == 0
+
+
+def begins(endpoint: Endpoint) -> bool:
+    """It began an answer and did not come to the end of the header: neither is it stuck nor does it let us queue."""
+    return isinstance(endpoint.http, Known) and endpoint.http.value.arrived > 0
 
 
 def is_paused(service: Service) -> bool:

@@ -5,6 +5,8 @@ What it is
   some pages take: a report, an export, an upload. The other pages of the same backend answer at once. With several
   servers in an upstream block each of them is tried, so that a visitor waits a multiple of the limit, and each try
   counts against the server: soon nginx takes none of them for alive and answers 502 to everybody.
+  The read limit bounds the whole header of an answer: nginx does not wait anew for each piece of it. A backend that
+  sends its header a few bytes at a time is given up although bytes keep coming (header-trickle-timeout).
 
 Why nginx says 504
   `upstream timed out (110: Connection timed out) while reading response header from upstream` (or `while sending
@@ -14,16 +16,20 @@ How it is told apart
   Several such lines within a minute, the last of them seconds old and none about a page that we ask for, while the
   backend answers a question of ours at once and nobody waits in its queue. overload-saturated has a queue, and asking
   it is slow too; backend-hung answers nobody; cpu-throttled answers late.
+  header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
+  over; nginx gave up (504, or its log) meanwhile. Where a single page does that and the others are quick, nginx's log
+  has the same line as for any late page, so it is told as read-timeout-too-short.
 
 The repair and its safety
   raise-time-limit (safe): the limit of the location whose pages time out, in the file where it stands, then nginx -t
   and a reload. 60 s, nginx's own default, unless `--set seconds=N` says otherwise; where it is that long already,
-  only a person can say how long such a page may take. An upload that the backend does not read is the backend's to
-  mend.
+  only a person can say how long such a page may take. An upload that the backend does not read, and a header that it
+  does not send in one piece, are the backend's to mend.
 
 By hand
   grep -n 'timed out' /var/log/nginx/error.log      which pages, after how many seconds?
   grep -rn _timeout /etc/nginx/
+  curl -iN --raw --trace-time --trace - http://127.0.0.1:8000/      when does which byte of the header come?
 """
 
 from __future__ import annotations
@@ -38,6 +44,7 @@ from fixer.causes.failing import Judged
 from fixer.causes.locationedit import Set, set_in_locations
 from fixer.causes.reading import endpoint_text, line_text, listener_at, now_on, place, ran_since
 from fixer.causes.symptoms import is_read_timeout
+from fixer.causes.trickling import trickling
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
@@ -91,6 +98,11 @@ def judge(case: Case) -> Verdict:
                     missing.append(outcome)
                 case Evidence():
                     ruled.append(outcome)
+    for told in trickling(case):
+        if isinstance(told, Finding):
+            findings.append(told)
+        else:
+            missing.append(told)
     return conclude(findings, missing, ruled)
 
 

@@ -9,6 +9,7 @@ from fixer.model.query import Probe
 from fixer.model.regex import regex
 
 _TIMED_OUT = ("124", "137", "143")
+_BEGINNING = regex(rb"H(T(T(P(/|$)|$)|$)|$)")
 _STATUS = regex(rb"HTTP/\S+ (\d{3})\b")
 _COMPLAINTS: tuple[tuple[bytes, str, int | None], ...] = (
     (b"Connection refused", "refused", 111), (b"No route to host", "unreachable", 113),
@@ -25,8 +26,11 @@ def outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object
         "phase": "connect", "errno": None, "error": None, "status": None, "ms": _milliseconds(words[1:]),
         "head": "", "body": "",
     }
+    head, whole, body = data.partition(b"\r\n\r\n")
+    if code in _TIMED_OUT and not whole and _BEGINNING.match(data):
+        return found | {"error": "timeout", "phase": "head", "head": head[:HEAD_LIMIT].decode("latin-1"),
+                        "arrived": len(data)}
     if match := _STATUS.match(data):
-        head, whole, body = data.partition(b"\r\n\r\n")
         found |= {
             "phase": "done" if whole else "head", "status": int(match[1]), "head": head[:HEAD_LIMIT].decode("latin-1"),
             "body": body[:BODY_LIMIT].decode("latin-1"), "error": None if whole else "closed",

@@ -100,6 +100,8 @@ def _talk(sock, spec, deadline, out):
     head, found, body = data.partition(b"\r\n\r\n")
     out["head"] = head[:HEAD_LIMIT].decode("latin-1")
     out["body"] = body[:BODY_LIMIT].decode("latin-1")
+    if out["error"] == "timeout" and not found:
+        return sock   # what has begun may never be whole: it is no answer yet
     out["status"] = _status(head)
     if out["status"] is not None:
         out["phase"] = "done" if found else "head"
@@ -112,6 +114,7 @@ def _talk(sock, spec, deadline, out):
 def _read_answer(sock, deadline, out):
     """Bytes up to the end, or until enough is known: a backend that streams forever must not hold us."""
     data = b""
+    first = last = 0.0
     while True:
         end = data.find(b"\r\n\r\n")
         if len(data) >= HEAD_LIMIT * 8 or (end >= 0 and len(data) - end - 4 >= BODY_LIMIT):
@@ -125,6 +128,7 @@ def _read_answer(sock, deadline, out):
         except socket.timeout:
             if end < 0:
                 out["error"] = "timeout"
+                out["arrived"], out["growing"] = len(data), round((last - first) * 1000, 1)
             break
         except OSError as error:
             if end < 0:
@@ -135,6 +139,8 @@ def _read_answer(sock, deadline, out):
             if end < 0 and data:
                 out["error"] = "closed" if data.startswith(b"HTTP/") else None
             break
+        last = time.time()
+        first = first or last
         data += more
     return data
 

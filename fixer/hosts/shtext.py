@@ -127,22 +127,25 @@ LITERALS = r"""for f; do shift; if there "$f"; then set -- "$@" "$f"; else hidde
 # The lowest common probe, where the node has no python3: bash's /dev/tcp or busybox nc, all in the background.
 PLAIN_PROBES = r"""how=''; if [ "$T" ]; then if have bash; then how=bash; elif have nc; then how=nc; fi; fi
 item "probe how $how"
-dial_bash() {
-  $T "$1" bash -c 'exec 9<>"/dev/tcp/$1/$2" || exit 9
-[ "$3" ] || exit 0
-printf %s "$3" >&9; head -c 2800 <&9' bash "$2" "$3" "$4"
+# head passes on what it has only at its end: it stands outside of what is ended, so that half an answer is seen too
+begun() {
+  { r=$({ { "$@" 4>&-; echo $? >&4; } | head -c 2800 >&3; } 4>&1); } 3>&1
+  return "$r"
 }
+dial_bash() {
+  if [ -z "$4" ]; then $T "$1" bash -c 'exec 9<>"/dev/tcp/$1/$2" || exit 9' bash "$2" "$3"; return; fi
+  begun $T "$1" bash -c 'exec 9<>"/dev/tcp/$1/$2" || exit 9
+printf %s "$3" >&9; cat <&9' bash "$2" "$3" "$4"
+}
+# nc passes the end of its input on, and servers drop who seems to leave: so the input stays open meanwhile
+held_nc() { { printf %s "$4"; sleep "$1"; } | $T "$1" nc "$2" "$3"; }
 dial_nc() {
   if [ -z "$4" ]; then
     o=$($T "$1" nc -z "$2" "$3" 2>&1); r=$?
     case $o in *"option"*) $T "$1" nc "$2" "$3" -e true ;; *) printf %s "$o"; return $r ;; esac
     return
   fi
-  # nc passes the end of its input on, and servers drop who seems to leave: so the input stays open meanwhile
-  {
-    r=$({ { printf %s "$4"; sleep "$1"; } | { $T "$1" nc "$2" "$3" 4>&-; echo $? >&4; } | head -c 2800 >&3; } 4>&1)
-  } 3>&1
-  return "$r"
+  begun held_nc "$@"
 }
 plain() {
   x=$1; shift; a=$(date +%s%N)

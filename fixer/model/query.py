@@ -124,7 +124,9 @@ class Probe:
 
     host/port or a unix socket path (`unix`); `path` None means connect only; `tls` wraps with SNI `sni`, unverified.
     Answer.data is JSON: {"phase": "connect|tls|send|head|done", "errno": int|null, "error": str|null, "status":
-    int|null, "ms": number, "head": str (first 2 KiB of headers, latin-1), "body": str (first 1 KiB, latin-1)}.
+    int|null, "ms": number, "head": str (first 2 KiB of headers, latin-1), "body": str (first 1 KiB, latin-1)}. Where
+    time ran out before the head was whole also "arrived": its bytes so far, and "growing": the milliseconds between
+    the first and the last of them (missing where the tool cannot tell).
     """
 
     host: str

@@ -145,6 +145,8 @@ class ProbeResult:
     ms: float
     server: str = ""       # Server response header, as sent
     body: str = ""         # first KiB
+    arrived: int = 0       # bytes of a head that was not whole when time ran out
+    growing: float | None = None   # milliseconds between the first and the last of them; None where nobody measured
 
 
 @dataclass(frozen=True, slots=True)

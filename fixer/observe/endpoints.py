@@ -184,8 +184,16 @@ def probe_result(answer: Answer | None) -> Fact[ProbeResult]:
     return Known(ProbeResult(
         status if isinstance(status, int) else None, word, number if isinstance(number, int) else None,
         str(data.get("phase") or ""), float(ms) if isinstance(ms, int | float) else 0.0,
-        server[1] if server else "", str(data.get("body") or ""),
+        server[1] if server else "", str(data.get("body") or ""), *_begun(data),
     ))
+
+
+def _begun(data: Mapping[str, object]) -> tuple[int, float | None]:
+    """How much of an unfinished head had come, and for how long it kept coming."""
+    arrived, growing = data.get("arrived"), data.get("growing")
+    if not isinstance(arrived, int) or arrived <= 0:
+        return 0, None
+    return arrived, float(growing) if isinstance(growing, int | float) else None
 
 
 def tcp_of(http: Fact[ProbeResult]) -> Fact[ProbeResult]:

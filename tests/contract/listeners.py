@@ -42,6 +42,25 @@ def half_a_head(conn: socket.socket) -> None:
     conn.sendall(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
 
 
+def trickle(conn: socket.socket) -> None:
+    """A byte of a header now and then, never its end."""
+    conn.recv(4096)
+    conn.sendall(b"HTTP/1.1 200 OK\r\n")
+    stop = threading.Event()
+    with contextlib.suppress(OSError):
+        while not stop.wait(0.1):
+            conn.sendall(b"x")
+
+
+def stall_in_the_head(conn: socket.socket) -> None:
+    """Half of a header, then nothing, and the connection stays open."""
+    conn.recv(4096)
+    conn.sendall(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
+    conn.settimeout(10)
+    with contextlib.suppress(OSError):
+        conn.recv(1)
+
+
 def stream_forever(conn: socket.socket) -> None:
     conn.recv(4096)
     conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -1,6 +1,9 @@
 """Probes against real listeners: every way to fail is told apart, and none can hold a probe."""
 
 import json
+import os
+import shlex
+import shutil
 import socket
 import ssl
 import subprocess
@@ -9,6 +12,7 @@ import time
 import pytest
 
 from fixer import __version__
+from fixer.hosts import plainprobe, probing, shtext
 from fixer.hosts.local import LocalAsker
 from fixer.model.query import Probe
 from tests.contract import listeners
@@ -28,6 +32,8 @@ def probe(port: int, path: str | None = "/", **slots) -> dict:
     (listeners.speak_something_else, "not-http", None, "head"),
     (listeners.stay_silent, "timeout", None, "head"),
     (listeners.half_a_head, "closed", 200, "head"),
+    (listeners.trickle, "timeout", None, "head"),
+    (listeners.stall_in_the_head, "timeout", None, "head"),
     (listeners.stream_forever, None, 200, "done"),
     (listeners.drip_forever, None, 200, "done"),
 ])
@@ -37,6 +43,34 @@ def test_each_behaviour_is_told_apart(behave, error, status, phase) -> None:
         found = probe(port, timeout=0.8)
         assert time.monotonic() - started < 2.5
     assert (found["error"], found["status"], found["phase"]) == (error, status, phase)
+
+
+@pytest.mark.parametrize(("behave", "least", "kept_coming"), [
+    (listeners.trickle, 19, True), (listeners.stall_in_the_head, 28, False), (listeners.stay_silent, 0, False),
+])
+def test_a_header_that_is_not_whole_in_time_says_how_much_came_and_for_how_long(behave, least, kept_coming) -> None:
+    with listeners.listening(behave) as port:
+        found = probe(port, timeout=0.8)
+    assert found["arrived"] >= least and (found["growing"] > 200) is kept_coming
+
+
+@pytest.mark.parametrize(("behave", "error", "arrived"), [
+    (listeners.trickle, "timeout", 19), (listeners.stall_in_the_head, "timeout", 27), (listeners.drip_forever, None, 0),
+])
+@pytest.mark.parametrize("how", ["bash", "nc"])
+def test_the_plain_tools_of_a_node_say_how_much_of_an_answer_had_begun(how, behave, error, arrived) -> None:
+    if shutil.which(how) is None:
+        pytest.skip(f"no {how} here")
+    with listeners.listening(behave) as port:
+        query = Probe("127.0.0.1", port, "/")
+        words = ["2", "127.0.0.1", str(port), probing.http_request(query)]
+        script = "T=timeout N=n; have() { [ \"$1\" = \"$how_wanted\" ]; }; item() { :; }\n"
+        script += f"{shtext.PLAIN_PROBES}\nplain 0 {' '.join(map(shlex.quote, words))}\n"
+        said = subprocess.run(["sh", "-c", script], env={**os.environ, "how_wanted": how}, capture_output=True, check=True)
+    head, _, data = said.stdout.lstrip(b"\n").partition(b"\n")
+    found = plainprobe.outcome(query, head.decode().split(" ")[4:], data)
+    assert found["error"] == error and found.get("arrived", 0) >= arrived
+    assert found["status"] == (None if error else 200)
 
 
 def test_what_an_answer_holds() -> None:

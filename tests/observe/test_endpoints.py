@@ -157,6 +157,15 @@ def test_a_hostile_outcome() -> None:
     assert isinstance(found, Known) and (found.value.status, found.value.error, found.value.ms) == (None, None, 0.0)
 
 
+@pytest.mark.parametrize(("data", "want"), [
+    ({"arrived": 6, "growing": 1600.5}, (6, 1600.5)), ({"arrived": 6}, (6, None)), ({"arrived": 0, "growing": 0.0}, (0, None)),
+    ({"arrived": "6", "growing": []}, (0, None)), ({"arrived": -1, "growing": 2}, (0, None)), ({"arrived": 6, "growing": "x"}, (6, None)),
+])
+def test_how_much_of_a_header_came(data: dict[str, object], want: tuple[int, float | None]) -> None:
+    found = probe_result(Answer("ok", json.dumps({"phase": "head", "error": "timeout", "status": None, **data}).encode()))
+    assert isinstance(found, Known) and (found.value.arrived, found.value.growing) == want
+
+
 def containers(*, status: str = "running", ip: str = "10.9.0.3") -> Snapshot:
     def item(name: str, address: str, state: str, health: list[str]) -> dict[str, object]:
         return {"Id": name * 16, "Name": f"/{name}", "Path": "uvicorn" if name == "api" else "nginx", "State": {"Status": state},
