@@ -15,11 +15,11 @@ def main() -> int:
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler     # a background job ignores it: so do we
     if heard:
         signal.signal(signal.SIGINT, lambda number, frame: early.append(number))
-    from fixer import cli  # first of all: it sets how often the collector runs before anything big is imported
+    from fixer import start  # first of all: it sets how often the collector runs before anything big is imported
 
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return cli.main(instead=_interrupted if early else None)
+    return start.main(instead=_interrupted if early else None)
 
 
 def _interrupted() -> None:

@@ -9,16 +9,11 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Protocol
 
-import typer
-
 from fixer.errors import FixerError
 
 DEBUG = "BADGATEWAY_DEBUG"
 INTERRUPTED = 130
 BUG = 3
-
-# the parser's own errors, wherever this version of typer keeps them
-_ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 _WITH_VALUE = frozenset({
     "--format", "--url", "--wait", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
@@ -41,10 +36,10 @@ def run(command: Callable[[], object], argv: Sequence[str]) -> int:
         code = command()
     except FixerError as error:
         return fail(argv, error.exit_code, error.kind, error.message, error.hint)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return fail(argv, INTERRUPTED, "interrupted", "interrupted")
     except Exception as error:  # noqa: BLE001 - the boundary: a bug of ours ends as one line too
-        return _parser_error(argv, error) if isinstance(error, _ParserError) else _bug(argv, error)
+        return _failed(argv, error)
     if code == INTERRUPTED:         # the parser turns an interrupt into this code
         return fail(argv, INTERRUPTED, "interrupted", "interrupted")
     return code if isinstance(code, int) else 0
@@ -86,6 +81,19 @@ def target_word(argv: Sequence[str]) -> str:
         elif not word.startswith("-"):
             words.append(word)
     return words[1] if len(words) > 1 and words[0] not in _NO_TARGET else "local"
+
+
+def _failed(argv: Sequence[str], error: Exception) -> int:
+    """The end of what is no error of ours: the parser's own, or a bug."""
+    if "typer" not in sys.modules:     # a plain look does without the parser
+        return _bug(argv, error)
+    import typer
+
+    if isinstance(error, typer.Abort):
+        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+    # wherever this version of typer keeps them
+    said = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+    return _parser_error(argv, error) if isinstance(error, said) else _bug(argv, error)
 
 
 def _parser_error(argv: Sequence[str], error: Exception) -> int:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-gc.set_threshold(100_000)     # a short run that makes many objects and hardly a cycle, beginning with the next line
+import typer
 
-import typer  # noqa: E402
-
-from fixer import __version__, boundary  # noqa: E402
-from fixer.errors import UsageError  # noqa: E402
-
-if TYPE_CHECKING:
-    from fixer.app.options import Looking
+from fixer import __version__, boundary
+from fixer.errors import UsageError
+from fixer.showing import ask_ahead, health_code, look, looking
 
 app = typer.Typer(
     name="fixer", rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
@@ -53,14 +48,9 @@ Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS"
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
 
 
-def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
-    """Run one command line and return its exit code; `instead` is what is run, within the same bounds."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    whole = instead or (lambda: _app_for(words)(args=words, prog_name="fixer", standalone_mode=False))
-    code = boundary.run(whole, words)
-    if argv is None:
-        gc.freeze()     # the end of the process frees it all at once: Python would first look at every object for 20 ms
-    return code
+def called(words: list[str]) -> object:
+    """Run the command that these words call; its exit code."""
+    return _app_for(words)(args=words, prog_name="fixer", standalone_mode=False)
 
 
 def _app_for(words: Sequence[str]) -> typer.Typer:
@@ -95,30 +85,10 @@ def diagnose(
     url: Url = "", verbose: Verbose = False, wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Find the cause and show the proof."""
-    _ask_ahead(target)
-    from fixer.app.looking import diagnose as look
-
     if as_json and form not in (None, Format.JSON):
         raise UsageError("--json and --format ask for different things", "give one of them")
-    report = look(target, _looking(url, wait, no_probe))
-    if as_json or form is Format.JSON:
-        from fixer.render.to_json import render
-
-        boundary.emit(render(report))
-    elif form is Format.MARKDOWN:
-        from fixer.render.to_markdown import render as markdown
-
-        boundary.emit(markdown(report))
-    elif form is Format.HTML:
-        from fixer.render.to_html import render as html
-
-        boundary.emit(html(report))
-    else:
-        from fixer.render.console import render as console
-        from fixer.terminal import style_of
-
-        boundary.emit(console(report, style_of(sys.stdout), verbose=verbose))
-    raise typer.Exit(_health_code(report.verdict))
+    shown = Format.JSON if as_json else form or Format.CONSOLE
+    raise typer.Exit(look(target, shown.value, url=url, verbose=verbose, wait=wait, no_probe=no_probe))
 
 
 @app.command()
@@ -140,7 +110,7 @@ def repair(
     from fixer.terminal import Terminal
 
     options = Repairing(
-        _looking(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None, inputs=parse_inputs(values or []),
+        looking(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None, inputs=parse_inputs(values or []),
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
     )
     result = run(target, options, Terminal())
@@ -161,10 +131,10 @@ def verify(
     target: Target = "local", *, as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Check only what proves health."""
-    _ask_ahead(target)
-    from fixer.app.looking import verify as look
+    ask_ahead(target)
+    from fixer.app.looking import verify as check
 
-    result = look(target, _looking(url, wait, no_probe))
+    result = check(target, looking(url, wait, no_probe))
     if as_json:
         from fixer.render.to_json import render
 
@@ -174,7 +144,7 @@ def verify(
         from fixer.terminal import style_of
 
         boundary.emit(verify_text(result, style_of(sys.stdout)))
-    raise typer.Exit(_health_code(result.report.verdict))
+    raise typer.Exit(health_code(result.report.verdict))
 
 
 @app.command()
@@ -243,7 +213,7 @@ def collect(
         raise UsageError("collect needs the name of a file: --output FILE", "or --script, for a host to run it on")
     from fixer.app.bundles import collect as save
 
-    boundary.emit(save(target, _looking(url, wait, no_probe), output))
+    boundary.emit(save(target, looking(url, wait, no_probe), output))
 
 
 @app.command()
@@ -251,7 +221,7 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
     """Remember a healthy deployment as last known good."""
     from fixer.app.learning import learn as remember
 
-    result = remember(target, _looking("", wait, no_probe=False))
+    result = remember(target, looking("", wait, no_probe=False))
     if as_json:
         from fixer.render.to_json import render
 
@@ -319,25 +289,3 @@ def ignore(
         from fixer.render.outcome import accepted_text
 
         boundary.emit(accepted_text(report))
-
-
-def _ask_ahead(target: str) -> None:
-    """What takes long to be answered is asked before the use-case is even imported."""
-    if target == "local":
-        from fixer.hosts.ahead import ask_ahead
-
-        ask_ahead()
-
-
-def _looking(url: str, wait: float, no_probe: bool) -> Looking:
-    from fixer.app.options import Looking, check_url
-
-    return Looking(url=check_url(url), wait=wait, no_probe=no_probe)
-
-
-def _health_code(verdict: str) -> int:
-    return {"healthy": 0, "unknown": 3}.get(verdict, 1)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -149,7 +149,7 @@ def main() -> None:
     points = Points(sys.argv[1], sys.argv[2])
     for wrap in (behind_records, before_files, in_shells, in_commands):
         wrap(points)
-    from fixer.cli import main as fixer
+    from fixer.start import main as fixer
 
     sys.argv = ["fixer", *sys.argv[3:]]
     sys.exit(fixer())

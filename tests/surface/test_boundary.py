@@ -12,7 +12,6 @@ import pytest
 import typer
 
 from fixer import boundary, cli
-from fixer.cli import main
 from fixer.errors import (
     Conflict,
     FixerError,
@@ -24,6 +23,7 @@ from fixer.errors import (
     Unreachable,
     UsageError,
 )
+from fixer.start import main
 
 
 def raising(error: BaseException) -> Callable[[], object]:
@@ -156,7 +156,7 @@ def test_starting_imports_nothing_slow() -> None:
 
 
 def test_help_needs_no_use_case() -> None:
-    code = "import sys, fixer.cli; fixer.cli.main(['--help']); print([m for m in sys.modules if m.startswith('fixer.app')])"
+    code = "import sys, fixer.start; fixer.start.main(['--help']); print([m for m in sys.modules if m.startswith('fixer.app')])"
     assert fresh(code).endswith("[]")
 
 

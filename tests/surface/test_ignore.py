@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from fixer.cli import main
 from fixer.render.schema import schemas
+from fixer.start import main
 
 BROKEN = f"bundle:{Path(__file__).parent.parent / 'observe/data/machine.tgz'}"
 SOON = (datetime.now(UTC).date() + timedelta(days=9)).isoformat()

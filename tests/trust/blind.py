@@ -14,7 +14,7 @@ def main() -> int:
     left = tuple(cause for cause in all_causes() if cause.id not in dropped)
     assert len(left) == len(all_causes()) - len(dropped), dropped
     looking.all_causes = lambda: left
-    from fixer.cli import main as fixer
+    from fixer.start import main as fixer
 
     sys.argv = ["fixer", *sys.argv[2:]]
     return fixer()

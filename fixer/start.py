@@ -1,0 +1,46 @@
+"""The start of every command line; the look that is asked for most begins without the parser, whose import takes as
+long as a fifth of a diagnosis.
+
+Only what the parser would understand in one way is read here: `diagnose` with a target and options that stand alone.
+Everything else, each mistake included, is the parser's.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Sequence
+
+gc.set_threshold(100_000)     # a short run that makes many objects and hardly a cycle, beginning with the next line
+
+from fixer import boundary  # noqa: E402
+
+_ALONE = frozenset({"--json", "--verbose", "-v", "--no-probe"})
+
+
+def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
+    """Run one command line and return its exit code; `instead` is what is run, within the same bounds."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    code = boundary.run(instead or plain_look(words) or (lambda: _parsed(words)), words)
+    if argv is None:
+        gc.freeze()     # the end of the process frees it all at once: Python would first look at every object for 20 ms
+    return code
+
+
+def plain_look(words: Sequence[str]) -> Callable[[], int] | None:
+    """The work of a plain `fixer diagnose`; None for any other command line."""
+    options = [word for word in words[1:] if word.startswith("-")]
+    targets = [word for word in words[1:] if not word.startswith("-")]
+    if words[:1] != ["diagnose"] or len(targets) > 1 or not _ALONE.issuperset(options):
+        return None
+    form = "json" if "--json" in options else "console"
+    verbose = not {"--verbose", "-v"}.isdisjoint(options)
+    from fixer.showing import look
+
+    return lambda: look(targets[0] if targets else "local", form, verbose=verbose, no_probe="--no-probe" in options)
+
+
+def _parsed(words: list[str]) -> object:
+    from fixer.cli import called
+
+    return called(words)
