@@ -37,7 +37,7 @@ def plan(
         check_words(diagnosis, only, given)
     withheld: list[Withheld] = []
     for finding, repair in offers:
-        if only is not None and repair.id != only:
+        if only is not None and repair.id != only and not repair.waits:
             continue
         if any(w.cause == finding.cause and w.repair_id == repair.id for w in withheld):
             continue
@@ -61,16 +61,18 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     """UsageError for a repair that is not offered, an input that nothing asks for, or a value that cannot be one.
 
     A healthy target asks for nothing, so the same command given again is no mistake there. Where one input fits, others
-    may be asked for only after it: a program tells one missing variable at a time, and one that is stopped tells none.
+    may be asked for only after it: a program tells one missing variable at a time, and one that is stopped or still
+    starting tells none.
     """
     offers = tuple(_offers(diagnosis))
     if not offers:
         return
     ids = tuple(dict.fromkeys(repair.id for _, repair in offers))
-    if only is not None and only not in ids:
+    waits = any(repair.waits for _, repair in offers)
+    if only is not None and only not in ids and not waits:
         raise UsageError(f"no repair is called {only} here", f"offered: {', '.join(ids)}")
     needs = {need.key: need for _, repair in offers for need in repair.needs}
-    later = bool(needs.keys() & inputs.keys()) or any(only_starts(repair.steps) for _, repair in offers)
+    later = waits or bool(needs.keys() & inputs.keys()) or any(only_starts(repair.steps) for _, repair in offers)
     for key, value in inputs.items():
         need = needs.get(key)
         if need is None and later:

@@ -116,6 +116,11 @@ def test_what_a_start_may_lay_bare_can_be_given_before() -> None:
         plan(diagnosis(finding(start)), Policy(), inputs={"SECRET_KEY": "x\ny"})
 
 
+def test_what_is_still_starting_may_need_them_once_it_has_ended() -> None:
+    made = plan(diagnosis(finding(Repair("wait", "safe", "w", (), waits=True))), Policy(), inputs={"SECRET_KEY": "x"}, only="start")
+    assert made.waits
+
+
 def test_words_for_a_healthy_target_or_a_later_round_are_no_mistake() -> None:
     healthy = Diagnosis("healthy", (), (), ())
     assert plan(healthy, Policy(), inputs={"SECRET_KEY": "x"}, only="start").withheld == ()
