@@ -1,4 +1,4 @@
-"""The fixture that crash tests share."""
+"""The fixture that crash tests share, and the draw of those on real places."""
 
 from __future__ import annotations
 
@@ -11,9 +11,29 @@ import pytest
 
 from fixer.hosts import files_local
 from tests.apply.places import NOW
+from tests.crash import drawing
 from tests.crash.ground import Ground
 
 _MEMORY = Path("/dev/shm")
+_TOLD = pytest.StashKey[str]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where no names were given, of the crashes on real places only what is drawn."""
+    here = Path(__file__).parent
+    real = [item for item in items if here in item.path.parents and item.get_closest_marker("docker")]
+    if not real or drawing.ALL or config.option.keyword or any("::" in word for word in config.args):
+        return
+    kept = drawing.drawn(real)
+    out = [item for item in real if item not in kept]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
+    config.stash[_TOLD] = f"crashes on real places: {len(kept)} of {len(real)} drawn from {drawing.WORD}"
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> str:
+    """What was drawn, and from what."""
+    return config.stash.get(_TOLD, "")
 
 
 @pytest.fixture

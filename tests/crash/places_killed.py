@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import typer
 
 from lab import walk
 from lab.asking import get
@@ -58,15 +62,51 @@ def project_state(lab: Lab) -> State:
     return found
 
 
+def carry_fixer_in(name: str) -> str:
+    """fixer, what it needs at run time and what kills it, in a folder of the machine that no comparison looks at."""
+    folder, packages = "/root/carried", Path(typer.__file__).parents[1]
+    here = Path(__file__).parents[2]
+    parts = [(here, part) for part in ("fixer", "tests/__init__.py", "tests/crash/__init__.py", "tests/crash/killed.py")]
+    parts += [(packages, part) for part in ("typer", "annotated_doc", "shellingham")]
+    words = [word for root, part in parts for word in ("-C", str(root), part)]
+    packed = subprocess.run(["tar", "-c", "--exclude=__pycache__", *words], capture_output=True, check=True).stdout
+    subprocess.run(["docker", "exec", "-i", name, "sh", "-c", f"mkdir {folder} && tar -x -C {folder}"], input=packed, check=True)
+    return folder
+
+
 @dataclass(slots=True)
 class Place:
-    """A broken place: the word for fixer, how it is now, whether its page is there."""
+    """A broken place: the word for fixer, how it is now, whether its page is there. `inside` is the folder in its
+    machine where fixer is run from."""
 
     target: str
     lab: Lab | None = None
     box: Box | None = None
     words: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    inside: str = ""
+
+    def python(self) -> list[str]:
+        """What runs a module there."""
+        if not self.inside:
+            return [sys.executable]
+        assert self.lab is not None
+        told = [word for pair in self.environment.items() for word in ("-e", "=".join(pair))]
+        return ["docker", "exec", "-e", f"PYTHONPATH={self.inside}", *told, "-w", "/", self.lab.container(), "python3"]
+
+    @contextlib.contextmanager
+    def troubled(self, begin: str, environment: Mapping[str, str]) -> Iterator[None]:
+        """What is run here until the end meets this trouble at its point."""
+        before, self.environment = self.environment, {**self.environment, **environment, "BADGATEWAY_AT_POINT": begin}
+        try:
+            yield
+        finally:
+            self.environment = before
+
+    def told(self, script: str) -> str:
+        """What a script says there."""
+        assert self.lab is not None
+        return subprocess.run(["docker", "exec", self.lab.container(), "sh", "-c", script], capture_output=True, text=True, check=True).stdout
 
     def state(self) -> State:
         """Everything that is compared."""

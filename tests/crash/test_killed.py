@@ -1,16 +1,17 @@
-"""A real SIGKILL of fixer on real machines, compose projects and over ssh, at each journal record, file and command:
-afterwards `undo` or `repair` ends as before or as repaired, never between, and says which.
+"""A real SIGKILL of fixer on real machines (from outside and inside), compose projects and over ssh, at each journal
+record, file and command: afterwards `undo` or `repair` ends as before or as repaired, never between, and says which.
 
-BADGATEWAY_KILLS=all kills at every point of every place, =5 at every fifth; without it a few points of three places.
+BADGATEWAY_KILLS=all kills at every point of every place, =5 at every fifth, and appends each to BADGATEWAY_KILLS_LOG;
+without it a few points of a few places, which the commit draws (drawing.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +22,14 @@ from lab.fixing import input_words
 from lab.raising import lab_down, lab_up
 from lab.scenario import Stack
 from tests.contract import test_ssh_repair
-from tests.crash.places_killed import Place, State
+from tests.crash.drawing import ALL, points_of
+from tests.crash.places_killed import Place, State, carry_fixer_in
 
-KILLS = os.environ.get("BADGATEWAY_KILLS", "")
-ALL, STEP = bool(KILLS), int(KILLS) if KILLS.isdecimal() else 1
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 300)]
-MOST = 200
 
-# The word of a lab, its stack, and where fixer is killed when not everywhere: number or beginning of a point's name.
-SHORT: tuple[tuple[str, Stack, tuple[str, ...]], ...] = (
-    ("wrong-port/wrong-port", "host", ("shell move", "record intent reload")),
-    ("crash-missing-env/start-env-var-missing", "containers", ("file rename", "command docker compose")),
-)
-LONG: tuple[tuple[str, Stack], ...] = (
+# The word of a lab and its stack: together they reach every kind of step.
+CASES: tuple[tuple[str, Stack], ...] = (
+    ("wrong-port/wrong-port", "host"), ("crash-missing-env/start-env-var-missing", "containers"),
     ("backend-down/backend-not-running", "host"), ("backend-down/unit-disabled-after-reboot", "host"),
     ("backend-hung/backend-sigstop", "host"), ("firewall-drop/firewall-drop", "host"),
     ("crash-missing-env/start-env-var-missing", "host"), ("nginx-down/nginx-unmanaged-master", "host"),
@@ -42,7 +38,7 @@ LONG: tuple[tuple[str, Stack], ...] = (
     ("backend-hung/container-paused", "containers"), ("network-detached/docker-network-detached", "containers"),
     ("route-broken/route-blackhole", "containers"),
 )
-CASES = [(word, stack, points) for word, stack, points in SHORT] + ([(word, stack, ()) for word, stack in LONG] if ALL else [])
+INSIDE = ("wrong-port/wrong-port", "backend-down/unit-disabled-after-reboot", "firewall-drop/firewall-drop")
 REPAIR = ("--yes", "--max-risk", "disruptive")
 
 
@@ -60,21 +56,22 @@ class Killing:
     def fixer(self, *words: str, module: Sequence[str] = ("fixer",)) -> subprocess.CompletedProcess[str]:
         command, *more = words
         return subprocess.run(
-            [sys.executable, "-m", *module, command, self.place.target, *more], capture_output=True, text=True, check=False,
-            stdin=subprocess.DEVNULL, timeout=200,
-            env={**os.environ, "BADGATEWAY_STATE": str(self.folder / "state"), **self.place.environment})
+            [*self.place.python(), "-m", *module, command, self.place.target, *more], capture_output=True, text=True, check=False,
+            stdin=subprocess.DEVNULL, timeout=400, env={**os.environ, "BADGATEWAY_STATE": str(self.folder / "state"), **self.place.environment})
 
     def killed(self, at: str, command: str) -> bool:
         """Kill it there; False where it came to its end before."""
         words = (*REPAIR, *self.place.words) if command == "repair" else ()
-        done = self.fixer(command, *words, module=("tests.crash.killed", at, str(self.folder)))
-        assert done.returncode in (0, -signal.SIGKILL), done.stdout + done.stderr
+        done = self.fixer(command, *words, module=("tests.crash.killed", at, self.place.inside or str(self.folder)))
+        assert done.returncode in (0, -signal.SIGKILL, 128 + signal.SIGKILL), done.stdout + done.stderr
         self.kills += done.returncode != 0
         return done.returncode != 0
 
-    def point(self) -> str:
-        """Where it was killed."""
-        return (self.folder / "points").read_text().splitlines()[-1]
+    def points(self) -> list[str]:
+        """Those that the last one of `killed` came to."""
+        if self.place.inside:
+            return self.place.told(f"cat {self.place.inside}/points").splitlines()
+        return (self.folder / "points").read_text().splitlines()
 
     def last_state(self) -> str:
         """What fixer says of the last run."""
@@ -109,72 +106,82 @@ class Killing:
         assert self.last_state() == "committed"
         assert self.place.becomes(self.new, well=True) == []
 
-    def every(self, command: str, points: Sequence[str]) -> list[str]:
-        """Kill at all these points, after each recover by `undo`, or by `repair` and then `undo`; where it was killed."""
-        struck = []
+    def every(self, command: str, points: Sequence[int]) -> None:
+        """Kill at these points, after each recover by `undo`, or by `repair` and then `undo`."""
         for number, at in enumerate(points):
             if command == "undo":
                 self.forward()
-            if not self.killed(at, command):
-                self.back()
-                return struck
-            struck.append(f"{at} {self.point()}")
-            if number % 3 == 0:
-                self.is_told()
-            if number % 3 == 1:
-                self.forward()
+            if self.killed(str(at), command):
+                told(f"  {command} {at} {self.points()[-1]}")
+                if number % 3 == 0:
+                    self.is_told()
+                if number % 3 == 1:
+                    self.forward()
             self.back()
-        return struck
 
 
-def began(place: Place, folder: Path) -> Killing:
-    """Learn what a whole repair makes of the place, and that a whole undo takes it all back."""
+def told(line: str) -> None:
+    """The figures of a whole run."""
+    if ALL:
+        with Path(os.environ.get("BADGATEWAY_KILLS_LOG", os.devnull)).open("a") as log:
+            log.write(f"{line}\n")
+
+
+def began(place: Place, folder: Path) -> tuple[Killing, dict[str, list[str]]]:
+    """Learn what a whole repair makes of the place, that a whole undo takes it all back, and the points of both."""
     folder.mkdir(exist_ok=True)
-    killing = Killing(place, folder, place.state(), {})
-    done = killing.fixer("repair", *REPAIR, *place.words, "--json")
-    assert done.returncode == 0, done.stdout + done.stderr
+    killing, points = Killing(place, folder, place.state(), {}), {}
+    assert not killing.killed("never", "repair")
+    points["repair"] = killing.points()
     killing.new = place.state()
+    assert place.becomes(killing.new, well=True) == []
+    assert not killing.killed("never", "undo")
+    points["undo"] = killing.points()
     killing.back()
-    return killing
+    return killing, points
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]} {case[1]}")
-def lab_place(request: pytest.FixtureRequest) -> Iterator[tuple[Place, tuple[str, ...]]]:
+@contextlib.contextmanager
+def raised(word: str, stack: Stack) -> Iterator[Place]:
     """A lab, broken."""
-    word, stack, points = request.param
     lab = lab_up(word, stack, 1, lambda _: None).lab
     try:
-        yield Place(lab.target, lab, words=input_words(lab)), points
+        yield Place(lab.target, lab, words=input_words(lab))
     finally:
         lab_down(lab.id)
 
 
-def report(killing: Killing, command: str, struck: Sequence[str]) -> None:
-    """The figures of a whole run."""
-    if ALL:
-        with Path(os.environ.get("BADGATEWAY_KILLS_LOG", os.devnull)).open("a") as log:
-            log.write(f"{killing.place.target} {command}: {len(struck)} kills, {killing.again} second tries\n" + "".join(f"  {name}\n" for name in struck))
-
-
-def strike(killing: Killing, short: tuple[str, ...]) -> None:
-    """Kill repair and undo, there or everywhere."""
+def strike(place: Place, folder: Path, name: str) -> None:
+    """Kill repair and undo at the drawn points of theirs, or at all."""
+    told(name)
+    killing, points = began(place, folder)
     for command in ("repair", "undo") if ALL else ("repair",):
-        struck = killing.every(command, [str(n) for n in range(STEP // 2, MOST, STEP)] if ALL else short)
-        report(killing, command, struck)
-        assert len(struck) == len(short) or (ALL and struck)
+        killing.every(command, points_of(len(points[command]), f"{name} {command}"))
+    assert killing.kills
+    told(f"{name}: {killing.kills} kills of {len(points['repair'])} + {len(points['undo'])} points, {killing.again} second tries")
 
 
-def test_killed_anywhere_on_a_lab(lab_place: tuple[Place, tuple[str, ...]], tmp_path: Path) -> None:
-    place, points = lab_place
-    strike(began(place, tmp_path), points)
+@pytest.mark.parametrize(("word", "stack"), CASES, ids=[f"{word}_{stack}" for word, stack in CASES])
+def test_killed_anywhere_on_a_lab(word: str, stack: Stack, tmp_path: Path) -> None:
+    with raised(word, stack) as place:
+        strike(place, tmp_path, f"{word} {stack}")
+
+
+@pytest.mark.parametrize("word", INSIDE)
+def test_killed_anywhere_inside(word: str, tmp_path: Path) -> None:
+    """fixer itself lies in the machine, and so do its journal and its lock: `local`."""
+    with raised(word, "host") as place:
+        assert place.lab is not None
+        folder = carry_fixer_in(place.lab.container())
+        strike(Place("local", place.lab, words=place.words, inside=folder), tmp_path, f"{word} inside")
 
 
 box = test_ssh_repair.box
 
 
-@pytest.mark.parametrize("fault", ["wrong-port", *(["stopped"] if ALL else [])])
+@pytest.mark.parametrize("fault", ["wrong-port", "stopped"])
 def test_killed_anywhere_over_ssh(box: test_ssh_repair.Box, tmp_path: Path, fault: str) -> None:
     if fault == "stopped":
         box.sh("sed -i s/9402/9401/ /etc/nginx/sites-enabled/desk; systemctl reload nginx; systemctl stop desk")
     place = Place(f"ssh://oncall@{box.address}", box=box, environment={"BADGATEWAY_SSH": f"ssh -F {box.folder}/config"})
-    strike(began(place, tmp_path), ("shell move", "record intent reload"))
+    strike(place, tmp_path, f"ssh {fault}")

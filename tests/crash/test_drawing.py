@@ -1,0 +1,58 @@
+"""The draw of the crashes on real places: within its time, the same from the same word, and each in its turn."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.crash import drawing
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the draw looks at of a test."""
+
+    name: str
+
+    @property
+    def nodeid(self) -> str:
+        return self.name
+
+
+POOL = [Named(f"{kind}[{number}]") for kind in drawing.COSTS for number in range(5)]
+
+
+def names(monkeypatch: pytest.MonkeyPatch, word: str) -> list[str]:
+    monkeypatch.setattr(drawing, "WORD", word)
+    return [item.name for item in drawing.drawn(POOL)]   # type: ignore[arg-type]
+
+
+def test_what_is_drawn_fits_and_is_the_same_from_the_same_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = names(monkeypatch, "a")
+    assert drawn == names(monkeypatch, "a") != names(monkeypatch, "b")
+    assert len(drawn) >= 2 and sum(drawing.COSTS[name.partition("[")[0]] for name in drawn) <= drawing.SECONDS
+    kinds = [name.partition("[")[0] for name in drawn]
+    assert len(set(kinds)) == len(kinds)       # one of each kind before a second of any
+
+
+def test_every_test_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {name for word in range(400) for name in names(monkeypatch, str(word))}
+    assert drawn == {item.name for item in POOL}
+
+
+def test_points_are_a_few_unless_all_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "ALL", False)
+    assert len(drawing.points_of(40, "x")) == drawing.POINTS == len(set(drawing.points_of(40, "x")))
+    assert drawing.points_of(1, "x") == [0] and drawing.points_of(0, "x") == []
+    monkeypatch.setattr(drawing, "ALL", True)
+    assert drawing.points_of(4, "x") == [0, 1, 2, 3]
+    monkeypatch.setattr(drawing, "STEP", 5)
+    assert drawing.points_of(11, "x") == [2, 7] and drawing.points_of(2, "x") == [1] and drawing.points_of(0, "x") == []
+
+
+def test_each_test_on_a_real_place_says_what_it_costs() -> None:
+    files = [path for path in Path(__file__).parent.glob("test_*.py") if "pytestmark = [pytest.mark.docker" in path.read_text() and path.name != Path(__file__).name]
+    assert {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)} == set(drawing.COSTS)
