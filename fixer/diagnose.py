@@ -46,7 +46,12 @@ def diagnose(
     health = tuple(_health(judged, blamed, route in deaf) for route, judged in case.judged.items())
     counted = tuple(entry for entry in health if entry.route not in excused)
     verdict = _verdict(case, settled, counted) if counted or not excused else "healthy"
-    return Diagnosis(verdict, settled, checks, health, (*notes, *_notes(case)))
+    notes = (*notes, *_notes(case))
+    if any(entry.state in ("failing", "degraded") and entry.route not in blamed for entry in counted):
+        from fixer.causes.unexplained import unexplained  # only where no cause is proven
+
+        notes = (*notes, *unexplained(case, blamed))
+    return Diagnosis(verdict, settled, checks, health, notes)
 
 
 def _demoted(findings: Sequence[Finding]) -> list[Finding]:

@@ -118,7 +118,9 @@ def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
     if verdict.is_bad or verdict.state == "slow":
         return True
     route = verdict.facts.route
-    return verdict.state == "unknown" and route.path is not None and not route.internal
+    asked = isinstance(verdict.facts.probes, Known) and bool(verdict.facts.probes.value)
+    return verdict.state == "unknown" and route.path is not None and not route.internal and not (
+        route.shadowed and asked)
 
 
 def _blamed(verdict: Judged, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> tuple[Endpoint, ...]:

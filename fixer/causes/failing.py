@@ -15,6 +15,7 @@ _Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 FRESH = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
 _AHEAD = 5.0         # clocks of two views of one machine may differ by this much
 _NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
+_PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
 _NO_NGINX = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
 
 
@@ -71,9 +72,29 @@ def judge_route(
               and not _is_on_purpose(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
     state, reason = _state(words, bad, slow), _reason(probes, words)
+    if bad and facts.route.upgrades and _hangs_up_on_plain(reached, snapshot):
+        return Judged(facts, "unknown", f"{reason}, though what is there may take WebSocket only", evidence)
     if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes):
+        if facts.route.shadowed:
+            return Judged(facts, "unknown", f"{reason}, from a file that is looked for first", evidence)
         state, reason = "degraded", f"{reason}, and not from where it hands requests: nothing listens there"
     return Judged(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
+
+
+def _hangs_up_on_plain(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
+    """All that is there takes the connection and ends it without a word, again and again, and is no server of a kind
+    that answers every request: what speaks only after an upgrade looks like this, and a plain GET proves nothing."""
+    meant = [endpoint for endpoint in reached if not endpoint.down]
+    return bool(meant) and all(_hangs_up(endpoint, snapshot) for endpoint in meant)
+
+
+def _hangs_up(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    heard = endpoint.http.value if isinstance(endpoint.http, Known) else None
+    service = snapshot.service(endpoint.holder) if endpoint.holder is not None else None
+    if heard is None or heard.error not in ("closed", "reset", "not-http") or heard.phase == "connect" or service is None:
+        return False
+    restarted = service.unit is not None and service.unit.n_restarts > 0
+    return service.running and not restarted and service.runtime in _PLAIN_PROGRAMS
 
 
 def is_empty(endpoint: Endpoint) -> bool:
@@ -175,7 +196,8 @@ def events_since(
     return tuple(
         event for event in nginx.errors.value
         if since <= event.at <= until
-        and ("upstream" in event.message + event.phase or "could not be resolved (" in event.message)
+        and ("upstream" in event.message + event.phase or "could not be resolved (" in event.message
+             or event.message.startswith("no resolver defined"))
         and any(_is_about(event, facts) for facts in routes)
     )
 

@@ -192,6 +192,8 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
     if best and len(top) == 1:
         return (Owner(top[0], "related", (state_evidence(top[0]),)),)
     equals = _plausible(top)
+    if len(equals) > 1 and all(is_foreign(trouble, s) for s in equals):
+        return ()       # applications of others: that one of them is meant is no more likely than that none is
     return tuple(Owner(s, "alone", (state_evidence(s),)) for s in equals)
 
 

@@ -84,6 +84,8 @@ class Route:
     read_timeout: float
     server_index: int = 0
     internal: bool = False
+    shadowed: bool = False      # a file that is looked for first, whatever is asked, may answer for all
+    upgrades: bool = False      # hands on what asks for another protocol (WebSocket)
 
     @property
     def listen_text(self) -> str:

@@ -41,6 +41,7 @@ class Locations:
     def __init__(self) -> None:
         self.root = Place("", b"", None)
         self.fallbacks: dict[bytes, Place] = {}      # of a named location: where a path that is no file leads to it
+        self.shadowed: set[bytes] = set()            # of these, those behind a file that may be there for all
         self._comparisons = 0
 
     def add(self, parent: Place, args: list[bytes]) -> tuple[Place, bool]:

@@ -42,6 +42,7 @@ class _Level(NamedTuple):
     variables: Variables
     conditional: bool = False
     internal: bool = False
+    upgrades: bool = False
 
 
 class _Draft(NamedTuple):
@@ -64,15 +65,23 @@ def _names_end(block: list[Node]) -> Span | None:
 def _note_fallback(block: list[Node], server: _Server, place: Place) -> None:
     """The named location that a block hands a request to when no file fits: `try_files $uri @app`, `error_page 404`.
 
-    A file that is looked for whatever is asked (`/maintenance.html`) may answer for all: then nothing can be told."""
+    A file that is looked for whatever is asked (`/maintenance.html`) may answer for all."""
     passes = any(node.name in _PASSES for node in block)
     for node in block:
         name = node.args[-1] if node.args else b""
         if not name.startswith(b"@"):
             continue
-        tries = node.name == b"try_files" and all(b"$" in arg for arg in node.args[:-1])
+        tries = node.name == b"try_files"
         if tries or (node.name == b"error_page" and b"404" in node.args[:-1] and not passes):
-            server.locations.fallbacks.setdefault(name, place)
+            if server.locations.fallbacks.setdefault(name, place) is place and tries and not all(
+                    b"$" in arg for arg in node.args[:-1]):
+                server.locations.shadowed.add(name)
+
+
+def _upgrades(block: list[Node], *, above: bool) -> bool:
+    """Whether a block hands on the header Upgrade; it takes the headers from above only where it sets none itself."""
+    own = [node.args for node in block if node.name == b"proxy_set_header" and node.args]
+    return any(args[0].lower() == b"upgrade" and args[-1] not in (b"Upgrade", b"") for args in own) if own else above
 
 
 class Routes:
@@ -98,7 +107,7 @@ class Routes:
                 made = read_map(node)
                 if made is not None:
                     maps[made[0]] = made[1]
-        top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}))
+        top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False))
         for node in block:
             if node.name == b"server" and node.block is not None:
                 self._read_server(node, node.block, top)
@@ -117,7 +126,7 @@ class Routes:
         self.servers.append(ServerBlock(listens, names, word_span(node, 0), _names_end(block)))
         level = top._replace(
             timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
-            place=server.locations.root,
+            place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
         )
         self._note_return(block, server, level)
         _note_fallback(block, server, server.locations.root)
@@ -147,6 +156,7 @@ class Routes:
             self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
         inner = _Level(
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
+            _upgrades(block, above=level.upgrades),
         )
         _note_fallback(block, server, place)
         if b"return" in names:
@@ -206,6 +216,8 @@ class Routes:
             read_timeout=timeouts.get(family + b"_read_timeout", 60.0),
             server_index=server.number,
             internal=level.internal,
+            shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,
+            upgrades=level.upgrades,
         )
 
     def _path(self, draft: _Draft) -> str | None:

@@ -267,3 +267,13 @@ def test_an_application_of_another_name_is_asked_about_before_a_site_is_handed_t
     for name, folder in (("myshopd.service", "/opt/x1"), ("api.service", "/srv/app"), ("x1.service", "/srv/shop")):
         scene.services[0] = service(name, 9000, unit=unit(name, working_directory=folder, user="deploy"))
         assert finding_of(diagnose(scene.snapshot()), "wrong-port").confidence == "certain", name
+
+
+def test_several_applications_of_others_are_no_candidates() -> None:
+    scene = Scene("127.0.0.1:9100").refused()
+    for number, name in enumerate(("billing", "catalogue")):
+        argv = ("/usr/bin/uvicorn", f"{name}:app")
+        scene.with_service(service(f"{name}.service", 7000 + number, 300 + number, argv=argv, unit=unit(
+            f"{name}.service", user="", working_directory=f"/srv/{name}", exec_start=argv)), listener(7000 + number, 300 + number))
+    scene.route[0] = {"server_names": ("parking.example",)}
+    assert diagnose(scene.snapshot()).findings == ()

@@ -221,10 +221,23 @@ def test_an_upstream_whose_servers_were_not_read_is_not_called_empty():
     (b"location /shop { try_files $uri/index.html $uri @app; }", "/shop/-"),
     (b"location / { root /srv/www; error_page 403 404 = @app; }", "/-"),
     (b"location / { proxy_pass http://127.0.0.1:2; error_page 404 502 = @app; }", None),      # only once that fails
-    (b"location / { try_files /closed.html $uri @app; }", None),          # a page that may be there for all
+    (b"location / { try_files /closed.html $uri @app; }", "/-"),          # a page that may be there for all
     (b"location / { return 410; try_files $uri @app; }", None),
     (b"location / { try_files $uri @other; }", None),
 ])
 def test_a_named_location_is_reached_by_a_path_that_is_no_file(server, path):
     config = read(b"server { %b location @app { proxy_pass http://127.0.0.1:1; } }" % server)
     assert [route.path for route in config.routes if route.location == "@app"] == [path]
+    assert [route.shadowed for route in config.routes if route.location == "@app"] == [b"/closed.html" in server]
+
+
+@pytest.mark.parametrize(("outer", "inner", "upgrades"), [
+    (b"", b"proxy_set_header Upgrade $http_upgrade;", True),
+    (b"proxy_set_header upgrade $http_upgrade;", b"", True),
+    (b"proxy_set_header Upgrade $http_upgrade;", b"proxy_set_header Host $host;", False),   # none is taken from above
+    (b"", b'proxy_set_header Upgrade "";', False),
+    (b"", b"proxy_set_header Upgrade;", False),
+])
+def test_what_hands_on_a_change_of_protocol(outer, inner, upgrades):
+    config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
+    assert [route.upgrades for route in config.routes] == [upgrades]

@@ -1,0 +1,53 @@
+"""Routes that fail though no cause is proven: what was seen of each, in nginx's own words, and where it leads."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+from fixer.causes.case import Case
+from fixer.causes.failing import Judged, fresh_events
+from fixer.causes.reading import endpoint_text
+from fixer.model.facts import Known
+from fixer.model.snapshot import Endpoint
+
+SHOWN = 5
+_WORDS = 200    # letters of a message that may hold what a backend sent
+
+
+def unexplained(case: Case, blamed: Container[str]) -> Iterator[str]:
+    """One line a failing route that nothing is blamed for, the first few."""
+    left = [j for j in case.judged.values() if j.is_bad and j.facts.route.id not in blamed]
+    for judged in left[:SHOWN]:
+        yield _told(case, judged)
+    if len(left) > SHOWN:
+        yield f"no cause proven for {len(left) - SHOWN} more routes"
+
+
+def _told(case: Case, judged: Judged) -> str:
+    route = judged.facts.route
+    reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
+    seen = "; ".join(dict.fromkeys(_seen(endpoint) for endpoint in reached[:3]))
+    text = f"no cause proven for {route.location} on {route.listen_text}, which {judged.reason}: {seen or route.pass_text}"
+    said = _said(case, judged)
+    return f"{text}; nginx logs: {said}" if said else text
+
+
+def _seen(endpoint: Endpoint) -> str:
+    """The address, and what it gives to one that asks without nginx."""
+    where, heard = endpoint_text(endpoint), endpoint.http if isinstance(endpoint.http, Known) else endpoint.tcp
+    if not isinstance(heard, Known):
+        return f"{where} was not asked"
+    status, error = heard.value.status, heard.value.error
+    if status is not None:
+        return f"{where} answers {status} without nginx"
+    return f"{where} takes the connection" if error is None else f"{where} without nginx: {error}"
+
+
+def _said(case: Case, judged: Judged) -> str:
+    nginx = next((n for n in case.snapshot.nginxes if n.node == judged.facts.node), None)
+    events = fresh_events(nginx, (judged.facts,), case.snapshot) if nginx is not None else ()
+    if not events:
+        return ""
+    last = max(events, key=lambda event: event.at)
+    errno = f" ({last.errno})" if last.errno is not None and f"({last.errno}:" not in last.message else ""
+    return f"{last.message[:_WORDS]}{errno}{f' while {last.phase}' if last.phase else ''}"

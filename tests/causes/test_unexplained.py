@@ -1,0 +1,71 @@
+"""What is said where no cause is proven, and what cannot be judged by a plain request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.facts import Known
+from tests.causes.building import BAD_GATEWAY, Scene, healthy, listener, probe, service, stopped, unit
+
+CLOSED = replace(probe(error="closed"), phase="head")
+
+
+def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads() -> None:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.endpoint(http=Known(probe(400)))
+    scene.logs("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", None,
+               "SSL handshaking to upstream")
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("broken", ())
+    [note] = diagnosis.notes
+    assert "no cause proven for / on 0.0.0.0:80, which answers 502" in note
+    assert "127.0.0.1:8000 answers 400 without nginx" in note
+    assert note.endswith("nginx logs: SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number) "
+                         "while SSL handshaking to upstream")
+
+
+def test_a_name_that_nginx_has_no_resolver_for_is_said() -> None:
+    scene = healthy().answers(BAD_GATEWAY).logs("no resolver defined to resolve shop.lan", None, "")
+    assert "no resolver defined to resolve shop.lan" in diagnose(scene.snapshot()).notes[0]
+
+
+def test_where_a_cause_is_proven_nothing_is_added() -> None:
+    assert not diagnose(Scene().with_service(stopped()).refused().snapshot()).notes
+
+
+def _live(**changes: object) -> Scene:
+    made = service("live.service", runtime="python", argv=("/usr/bin/python3", "ws.py"), is_app_server=False, **changes)
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(made, listener(8000, 200))
+    scene.with_service(service("shop.service", 8001, 201), listener(8001, 201))
+    scene.route[0] = {"upgrades": True}
+    return scene.endpoint(http=Known(CLOSED)).answers(BAD_GATEWAY)
+
+
+def test_what_takes_only_websockets_is_not_called_broken() -> None:
+    diagnosis = diagnose(_live().snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+    assert "WebSocket" in next(h.reason for h in diagnosis.health if h.route == "r1")
+
+
+@pytest.mark.parametrize("why", ["no upgrade", "restarted", "a server that answers all"])
+def test_what_else_hangs_up_is_broken(why: str) -> None:
+    scene = _live(unit=unit("live.service", n_restarts=2)) if why == "restarted" else _live()
+    if why == "no upgrade":
+        scene.route[0] = {}
+    if why == "a server that answers all":
+        scene.services[0] = replace(scene.services[0], runtime="uvicorn")
+    assert diagnose(scene.snapshot()).verdict == "degraded"
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "unknown"), (502, "failing")])
+def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_there(status: int, state: str) -> None:
+    scene = Scene().with_service(stopped()).refused()
+    scene.route[0] = {"shadowed": True}
+    if status == 200:
+        scene.answers(probe(200))
+    diagnosis = diagnose(scene.snapshot())
+    assert [h.state for h in diagnosis.health] == [state]
+    assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])
