@@ -16,6 +16,7 @@ FRESH = 60.0         # seconds: a line of the error log that old can still belon
 _AHEAD = 5.0         # clocks of two views of one machine may differ by this much
 _NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
+_HUNG_UP = frozenset({"closed", "reset", "not-http"})
 _NO_NGINX = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
 
 
@@ -91,7 +92,7 @@ def _hangs_up_on_plain(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> boo
 def _hangs_up(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     heard = endpoint.http.value if isinstance(endpoint.http, Known) else None
     service = snapshot.service(endpoint.holder) if endpoint.holder is not None else None
-    if heard is None or heard.error not in ("closed", "reset", "not-http") or heard.phase == "connect" or service is None:
+    if heard is None or service is None or heard.error not in _HUNG_UP or heard.phase == "connect":
         return False
     restarted = service.unit is not None and service.unit.n_restarts > 0
     return service.running and not restarted and service.runtime in _PLAIN_PROGRAMS

@@ -27,7 +27,8 @@ def _told(case: Case, judged: Judged) -> str:
     route = judged.facts.route
     reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
     seen = "; ".join(dict.fromkeys(_seen(endpoint) for endpoint in reached[:3]))
-    text = f"no cause proven for {route.location} on {route.listen_text}, which {judged.reason}: {seen or route.pass_text}"
+    page = f"{route.location} on {route.listen_text}"
+    text = f"no cause proven for {page}, which {judged.reason}: {seen or route.pass_text}"
     said = _said(case, judged)
     return f"{text}; nginx logs: {said}" if said else text
 

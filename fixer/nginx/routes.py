@@ -72,10 +72,11 @@ def _note_fallback(block: list[Node], server: _Server, place: Place) -> None:
         if not name.startswith(b"@"):
             continue
         tries = node.name == b"try_files"
-        if tries or (node.name == b"error_page" and b"404" in node.args[:-1] and not passes):
-            if server.locations.fallbacks.setdefault(name, place) is place and tries and not all(
-                    b"$" in arg for arg in node.args[:-1]):
-                server.locations.shadowed.add(name)
+        if not tries and not (node.name == b"error_page" and b"404" in node.args[:-1] and not passes):
+            continue
+        first = server.locations.fallbacks.setdefault(name, place) is place
+        if first and tries and not all(b"$" in arg for arg in node.args[:-1]):
+            server.locations.shadowed.add(name)
 
 
 def _upgrades(block: list[Node], *, above: bool) -> bool:

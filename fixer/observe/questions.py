@@ -179,8 +179,13 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
         return
     if "nginx.service" not in view.units and site.place.master is None:
         yield Command("systemctl-show", ("nginx.service",))
-    if all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found):
+    empty = [a.server.port for a in site.addresses if a.found and not _has_listener(site, a.found, a.server.port)]
+    if not empty:
         return
+    if any(path.endswith("@.service") for path in view.files):
+        from fixer.observe.instances import instance_queries  # only where there are templates and nobody listens
+
+        yield from instance_queries(view, empty)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     for name in [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]:
         yield ReadFile(packaged(name), SERVICE_FILE_LIMIT)

@@ -73,7 +73,7 @@ class Follow:
 def told_by_unit(unit: Unit, view: View) -> Told:
     """What systemd would run for a unit, read from its files where they were read, else from `systemctl show`."""
     contents = view.contents()
-    fragment = packaged(unit.name) if unit.load_state == "masked" else unit.fragment_path
+    fragment = _hidden(unit.name, contents) if unit.load_state == "masked" else unit.fragment_path
     paths = tuple(p for p in (fragment, *unit.drop_in_paths) if p)
     lines = tuple(line for path in paths for line in unit_lines(path, contents.get(path, b"")))
     follow = Follow(contents, _directory(unit, lines), reads=list(paths))
@@ -91,6 +91,12 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
                 tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry,
                 (*_output(unit, lines), *follow.output))
+
+
+def _hidden(name: str, contents: Mapping[str, bytes]) -> str:
+    """The unit file that a mask hides: the administrator's own folder goes before the packages'."""
+    own = f"/usr/local/lib/systemd/system/{name}"
+    return own if contents.get(own) else packaged(name)
 
 
 def _output(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:

@@ -400,3 +400,40 @@ def test_the_socket_unit_of_a_stopped_application_is_asked_and_says_where_it_lis
     assert isinstance(service.bindings, Known)
     assert [(b.host, b.port, b.unix) for b in service.bindings.value] == [("127.0.0.1", 8000, None), ("", 0, "/run/shop.sock")]
     assert seen.endpoints[0].service == "local/shop.service"
+
+
+def _template(text: str, path: str = "/etc/systemd/system/api@.service") -> FileAnswer:
+    return file(path, f"[Service]\n{text}\n")
+
+
+@pytest.mark.parametrize(("text", "instance"), [
+    ("ExecStart=/usr/bin/uvicorn a:b --port %i", "api@8000.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --port=80%i", "api@00.service"),
+    ("Environment=PORT=%I\nExecStart=/srv/run", "api@8000.service"),
+    ("ExecStart=/usr/bin/gunicorn -b 127.0.0.1:%i a:b", "api@8000.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --port 9%i", None),
+    ("ExecStart=/usr/bin/uvicorn a:b --root-path /%i --port 8000", None),
+])
+def test_a_stopped_instance_of_a_template_is_asked_for_where_its_port_is_empty(text: str, instance: str | None) -> None:
+    shown = [q for q in asked(node(site=SITE, units=[_template(text)])) if isinstance(q, Command) and "api@" in str(q.args)]
+    assert shown == ([Command("systemctl-show", (instance,))] if instance else [])
+    assert not [q for q in asked(node(site=SITE, units=[_template(text)], listening=LISTENS)) if "api@" in str(q)]
+
+
+def test_the_instance_whose_file_of_variables_names_the_empty_port() -> None:
+    unit = _template("EnvironmentFile=/etc/api/%i.env\nExecStart=/usr/bin/uvicorn a:b --port ${PORT}")
+    listing = ReadGlob(("/etc/api/*.env",), 512, 60)
+    assert listing in asked(node(site=SITE, units=[unit]))
+    files = (file("/etc/api/blue.env", "# PORT=8000\nPORT=8001\n"), file("/etc/api/green.env", "PORT=8000\n"))
+    answers = {listing: Answer("ok", files=files)}
+    assert Command("systemctl-show", ("api@green.service",)) in asked(node(answers, site=SITE, units=[unit]))
+    show = SHOW.format("api@green.service", "inactive", 0).replace("system/api@green", "system/api@")
+    named = {**answers, Command("systemctl-show", ("api@green.service",)): Answer("ok", show.encode()),
+             ReadFile("/etc/api/green.env", 64 << 10): Answer("ok", files=files[1:])}
+    assert snapshot(capture(node(named, site=SITE, units=[unit]))).endpoints[0].service == "local/api@green.service"
+
+
+def test_a_mask_also_hides_what_the_administrator_installed() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    own = _template("ExecStart=/usr/bin/uvicorn a:b --port 8000", "/usr/local/lib/systemd/system/shop.service")
+    assert snapshot(capture(node(site=SITE, show=show, units=[own]))).endpoints[0].service == "local/shop.service"

@@ -1,0 +1,70 @@
+"""Instances of template units that systemd has forgotten once they were stopped: told from the template's own files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from fixer.model.query import Command, Query, ReadGlob
+from fixer.model.regex import regex
+from fixer.observe.units import UnitLine, unit_lines
+from fixer.observe.view import LOOK, View, is_readable
+
+MOST_FILES = 60
+MOST_INSTANCES = 20
+
+_PLACE = regex(r"(?i:port[= ]+|-p[= ]?|:)[\"']?(\d*)%[iI]\b")     # where the instance is the port, or its last digits
+_NAMED = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\b")
+_WORD = regex(r"^[A-Za-z0-9:_.\\-]+$")
+
+
+def instance_queries(view: View, ports: Iterable[int]) -> Iterator[Query]:
+    """What to ask of systemd for addresses where nobody listens: instances whose files name these ports."""
+    wanted = tuple(dict.fromkeys(ports))
+    names: list[str] = []
+    for path, file in view.files.items():
+        if not path.endswith("@.service") or "/systemd/system/" not in path or not is_readable(file):
+            continue
+        stem = path.rsplit("/", 1)[-1].removesuffix(".service")
+        lines = [line for line in unit_lines(path, file.data) if line.section == "Service"]
+        for pattern in _variables(lines):
+            yield ReadGlob((pattern,), LOOK, MOST_FILES)
+        for instance in (*_by_word(lines, wanted), *_by_file(lines, wanted, view)):
+            names.append(f"{stem}{instance}.service")
+    unknown = tuple(n for n in dict.fromkeys(names) if n not in view.units)
+    if unknown:
+        yield Command("systemctl-show", unknown[:MOST_INSTANCES])
+
+
+def _by_word(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> Iterator[str]:
+    """`--port %i`, `PORT=80%i`: the port is the instance, or ends with it."""
+    for line in lines:
+        if line.key in ("ExecStart", "Environment"):
+            for match in _PLACE.finditer(line.value):
+                yield from (str(p)[len(match[1]):] for p in ports if _ends_so(str(p), match[1]))
+
+
+def _ends_so(port: str, start: str) -> bool:
+    return port.startswith(start) and len(port) > len(start)
+
+
+def _variables(lines: Iterable[UnitLine]) -> Iterator[str]:
+    """The globs of `EnvironmentFile=/etc/shop/%i.env`."""
+    for line in lines:
+        path = line.value.strip().removeprefix("-")
+        if line.key == "EnvironmentFile" and path.count("%") == 1 and re.search(r"%[iI]", path) and \
+                path.startswith("/") and not set(path) & set("*?["):
+            yield re.sub(r"%[iI]", "*", path)
+
+
+def _by_file(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
+    """The instances whose file of variables names one of the ports."""
+    for pattern in _variables(lines):
+        before, _, after = pattern.partition("*")
+        for path, file in view.files.items():
+            if len(path) <= len(before) + len(after) or not (path.startswith(before) and path.endswith(after)):
+                continue
+            instance = path[len(before):len(path) - len(after)]
+            named = {int(match[1]) for match in _NAMED.finditer(file.data)}
+            if _WORD.match(instance) and named.intersection(ports):
+                yield instance
