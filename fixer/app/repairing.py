@@ -16,7 +16,17 @@ from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, Ste
 from fixer.hosts.base import Target
 from fixer.model.describe import describe_step, is_reversible
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.plan import ComposeUp, ContainerAction, Plan, ProgramAction, SignalProcess, Step, UnitAction, Withheld
+from fixer.model.plan import (
+    ComposeUp,
+    ContainerAction,
+    Plan,
+    ProgramAction,
+    SignalProcess,
+    Step,
+    UnitAction,
+    Withheld,
+    only_starts,
+)
 from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.render.repairs import plan_lines
 from fixer.render.reporting import repair_report, report_of
@@ -207,7 +217,7 @@ class _Rounds:
             return self._led_on(run, error, finding)
         except (StepFailed, Conflict) as error:
             course.changed = time.monotonic()
-            return self._taken_back(error.message, error.hint)
+            return self._laid_bare(drawn, finding, self._taken_back(error.message, error.hint))
         except NeedsPerson as error:
             course.current = course.look()
             return self._stopped(error.message, *([error.hint] if error.hint else []))
@@ -252,6 +262,17 @@ class _Rounds:
         if self._kept():
             return End("needs-input", 4, (*said, "the last round was rolled back; what helped before is kept"))
         return End("rolled-back", 1, said)
+
+    def _laid_bare(self, drawn: Plan, finding: Finding, end: End) -> End | None:
+        """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
+        failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
+        first = next((f for f in self._course.current.diagnosis.findings if f.role == "root"), None)
+        if first is None or not only_starts(drawn.steps) or first.cause == finding.cause:
+            return end
+        if (first.node, first.service) != (finding.node, finding.service):
+            return end
+        self._person.tell(f"{end.notes[0]}; taken back, and now it shows why: {first.cause}")
+        return None
 
     def _opened(self, cause: str) -> RepairRun:
         if self._run is None:

@@ -263,6 +263,7 @@ def only_starts(steps: tuple[Step, ...]) -> bool:
     """True where nothing is done but to start what is down and to wait for it."""
     verbs = ("start", "unpause", "enable", "reset-failed")
     return bool(steps) and all(
-        isinstance(step, WaitForListener) or (isinstance(step, UnitAction | ContainerAction) and step.verb in verbs)
+        isinstance(step, WaitForListener)
+        or (isinstance(step, UnitAction | ContainerAction | ProgramAction) and step.verb in verbs)
         for step in steps
     )

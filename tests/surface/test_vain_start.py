@@ -1,0 +1,71 @@
+"""A start that is in vain shows why the service is down: that is repaired then, or named with what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fixer.app import course as courses
+from fixer.app.course import Course, End
+from fixer.app.options import Looking, Repairing
+from fixer.app.repairing import _Rounds
+from fixer.apply.engine import Restoration
+from fixer.diagnose import diagnose
+from fixer.errors import StepFailed
+from fixer.model.plan import Plan
+from fixer.model.service import Service
+from fixer.terminal import Terminal
+from fixer.verify import Look
+from tests.apply.places import FolderTarget
+from tests.causes.building import BAD_GATEWAY, Scene, failed, log, stopped
+
+SAID = log('  File "/srv/shop/main.py", line 2, in <module>', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
+
+
+def look(member: Service) -> Look:
+    seen = Scene().with_service(member).refused().answers(BAD_GATEWAY).snapshot()
+    return Look(seen, diagnose(seen))
+
+
+class VainRun:
+    """Every round ends as a unit that ended at once makes it end."""
+
+    id, kept, applied = "run", False, ()
+
+    def round(self, plan: Plan, tell: object = None) -> None:
+        raise StepFailed("backend.service ended again at once (exit-code, status 1)", "the round was taken back")
+
+    def roll_back(self) -> Restoration:
+        return Restoration()
+
+
+def ended(after: Look, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[End, Course]:
+    """The end of a repair whose start of a stopped service is in vain, and what is seen then."""
+    before = look(stopped())
+    assert before.diagnosis.findings[0].cause == "backend-down"
+    course = Course(FolderTarget(folder), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, before)
+    monkeypatch.setattr(courses, "look_at", lambda *words, **more: after)
+    monkeypatch.setattr(_Rounds, "_opened", lambda self, cause: VainRun())
+    with ExitStack() as stack:
+        return _Rounds(course, stack).run(), course
+
+
+def test_what_a_vain_start_lays_bare_is_named_with_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    end, course = ended(look(failed(log=SAID)), tmp_path, monkeypatch)
+    assert course.current.diagnosis.findings[0].cause == "crash-missing-env"
+    assert (end.outcome, end.exit_code) == ("needs-input", 4)
+    assert any("SHOP_SALT" in item.flag for item in course.withheld)
+
+
+@pytest.fixture(params=["the same", "of another service"])
+def nothing_new(request: pytest.FixtureRequest) -> Iterator[Look]:
+    yield look(stopped()) if request.param == "the same" else look(failed("other.service", log=SAID))
+
+
+def test_nothing_new_is_the_end(nothing_new: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    end, _ = ended(nothing_new, tmp_path, monkeypatch)
+    assert (end.outcome, end.exit_code) == ("rolled-back", 1)
+    assert end.notes[0].startswith("backend.service ended again at once")
