@@ -71,11 +71,69 @@ function words(line,   n, a, i, out) {
   for (i = 1; i <= n; i++) {
     if (i > 1 && tolower(a[i - 1]) ~ /^--?[a-z0-9_-]*(password|passwd|secret|token|api-?key|access-?key|credential)[a-z0-9_-]*$/ && a[i] !~ /^-/)
       a[i] = "[redacted: argument]"
-    out = out (i > 1 ? "\001" : "") general(a[i])
+    out = out (i > 1 ? "\001" : "") (tool(a, i) ? "[redacted: argument]" : general(vars(a[i])))
   }
   return out
 }
-function general(line) { return assignments(headers(urls(line))) }
+# The part of each match behind what `head` matches, replaced; what is hidden already, or a variable, stays.
+function behind(line, low, whole, head, mark,   out, found) {
+  out = ""
+  while (match(low, whole)) {
+    found = substr(line, RSTART, RLENGTH); end = RSTART + RLENGTH
+    out = out substr(line, 1, RSTART - 1)
+    match(substr(low, RSTART, RLENGTH), head)
+    found = substr(found, RLENGTH + 1) ~ /^["\047]*(\[redacted|\$)/ ? found : substr(found, 1, RLENGTH) mark
+    out = out found; line = substr(line, end); low = substr(low, end)
+  }
+  return out line
+}
+function shapes(line,   low) {
+  if (line ~ /[?&][A-Za-z-]+=/)
+    line = behind(line, tolower(line), "[?&](code|sig|signature|x-amz-signature|x-goog-signature|otp|pin|assertion|ticket|sid|key|pass|pw|jwt|session_?id|session|auth|nonce|hash)=[^ \t&\"\047<>#]+", "^[?&][a-z_-]+=", "[redacted]")
+  if (line ~ /-[A-Za-z]/) {
+    low = tolower(line)
+    line = behind(line, low, "(^|[ \t\"\047\\[,(])--?[a-z0-9_-]*(password|passwd|passphrase|-pass|secret|token|api-?key|access-?key|credentials?)[\"\047]?[ ,\t]+[\"\047]?[^ \t\"\047,-][^ \t\"\047,]*[0-9A-Z_][^ \t\"\047,]*", "^[ \t\"\047\\[,(]*--?[a-z0-9_-]+[\"\047]?[ ,\t]+[\"\047]?", "[redacted: argument]")
+    if (low ~ /mysql|mariadb|sshpass/) line = behind(line, tolower(line), "[ \t]-p[ \t]*[^ \t\"\047,-][^ \t\"\047,]*", "^[ \t]-p[ \t]*", "[redacted: argument]")
+    if (low ~ /redis-cli/) line = behind(line, tolower(line), "[ \t\"]-a[ \t\",]+[^ \t\"\047,]+", "^[ \t\"]-a[ \t\",]+", "[redacted: argument]")
+    if (low ~ /curl|wget/) line = behind(line, tolower(line), "[ \t\"](-u|--user)[ \t=\",\047]*[^ \t:\/\"\047]+:[^ \t\"\047,]+", "^[ \t\"](-u|--user)[ \t=\",\047]*[^ \t:]+:", "[redacted: password]")
+  }
+  if (line ~ /gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox|[rs]k_|AIza|eyJ|npm_|SG\.|pypi-|sk-|hv[sb]\.|MII/) {
+    gsub(/(gh[pousr]_|github_pat_|glpat-|xox[a-z]-|[rs]k_live_|[rs]k_test_|npm_|pypi-|hv[sb]\.)[A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-]+/, "[redacted: key]", line)
+    gsub(/(AKIA|ASIA)[A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9]+|AIza[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+|SG\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|sk-[a-z0-9]+-[A-Za-z0-9_-]+[0-9][A-Za-z0-9_-]+|MII[A-Za-z0-9+\/]+[0-9+\/][A-Za-z0-9+\/=]+/, "[redacted: key]", line)
+  }
+  return line
+}
+# The word behind the short flag of a known tool, or joined to it.
+function tool(a, i,   name, j) {
+  for (j = 1; j < i && j < 6; j++) { name = a[j]; sub(/.*\//, "", name); if (name ~ /^(mysql|mariadb|sshpass|redis-cli|curl|wget)/) break }
+  if (name ~ /^(mysql|mariadb|sshpass)/ && a[i] ~ /^-p./) return 1
+  if (name == "sshpass" && a[i - 1] == "-p" || name == "redis-cli" && a[i - 1] == "-a") return 1
+  return name ~ /^(curl|wget)$/ && (a[i - 1] ~ /^(-u|--user)$/ || a[i] ~ /^-u./) && a[i] ~ /:/
+}
+function general(line) { return assignments(shapes(headers(urls(line)))) }
+# Variables set in front of a program: NAME=value as a word.
+function vars(line,   out, name, n, value, at) {
+  out = ""
+  while (match(line, /(^|[ \t"\047\001])[A-Z_][A-Z0-9_]*=[^ \t\001]/)) {
+    at = RSTART + RLENGTH - 1
+    name = substr(line, RSTART, RLENGTH - 2); gsub(/[ \t"\047\001]/, "", name)
+    out = out substr(line, 1, at - 1)
+    line = substr(line, at); n = end_of(line); if (n < 1) n = 1
+    value = substr(line, 1, n)
+    out = out (public(name, value) || value ~ /^\[redacted/ ? value : "[redacted:value]")
+    line = substr(line, n + 1)
+  }
+  return out line
+}
+# The quote that a value opens and does not close; a backslash where it goes on that way; else nothing.
+function goes_on(value,   q, rest) {
+  q = substr(value, 1, 1)
+  if (q == "\"" || q == "\047") {
+    rest = substr(value, 2); gsub(/\\./, "", rest)
+    return index(rest, q) ? "" : q
+  }
+  return value ~ /\\\r?$/ ? "\\" : ""
+}
 function kind_of(path) {
   if (path ~ /^\/proc\/[0-9]+\/cmdline$/) return "argv"
   if (path ~ /^\/proc\/[0-9]+\/fd\//) return "text"
@@ -89,37 +147,49 @@ function kind_of(path) {
 }
 {
   if (substr($0, 1, length(N) + 1) == N " ") {
-    kind = "text"; inside = 0
+    kind = "text"; inside = 0; open = ""
     if ($3 ~ /^(stat|real|links|target|order|tables|closed|owners|hidden|list|absent|more)$/ || $2 == "clock") kind = "raw"
     print; next
   }
   if (substr($0, 1, 5 + length(P)) == "==> " P "/") {
-    path = substr($0, 5 + length(P)); sub(/ <==$/, "", path); kind = kind_of(path); inside = 0
+    path = substr($0, 5 + length(P)); sub(/ <==$/, "", path); kind = kind_of(path); inside = 0; open = ""
     print; next
   }
   if (kind == "raw") { print; next }
   line = $0
-  if (line ~ /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 1; print general(line); next }
-  if (pem) { if (line ~ /-----END [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 0; print line } else print "[redacted: private key]"; next }
+  if (open != "") {
+    print "  [redacted: value]"
+    if (open == "\\") { if (line !~ /\\\r?$/) open = "" }
+    else { gsub(/\\./, "", line); if (index(line, open)) open = "" }
+    next
+  }
+  if (line ~ /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 1; if (kind != "env") { print general(line); next } }
+  if (pem && line !~ /-----BEGIN /) { if (line ~ /-----END [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 0; print line } else print "[redacted: private key]"; next }
   if (kind == "argv") { print words(line); next }
   if (kind == "unit" || kind == "text" && line ~ /^Environment=/) {
     if (inside || line ~ /^[ \t]*Environment[ \t]*=/) {
+      if (inside && line ~ /^[ \t]*[#;]/) { print general(line); next }
       inside = line ~ /\\$/
       at = index(line, "=")
       print (line ~ /^[ \t]*Environment[ \t]*=/) ? substr(line, 1, at) pairs(substr(line, at + 1)) : pairs(line)
       next
     }
   }
+  if (kind == "unit" && line ~ /^[ \t]*SetCredential[A-Za-z]*[ \t]*=/) {
+    at = index(line, ":"); open = goes_on(substr(line, at + 1)); print substr(line, 1, at) "[redacted: credential]"; next
+  }
+  if (kind == "unit") { print general(vars(line)); next }
   if (kind == "program") {
     if (tolower(line) ~ /^environment[ \t]*=/) { inside = 1; at = index(line, "="); print substr(line, 1, at) pairs(substr(line, at + 1)); next }
     if (inside && line ~ /^[ \t]/) { print pairs(line); next }
     inside = 0
   }
-  if (kind == "env" && match(line, /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*[ \t]*=[ \t]*/)) {
+  if (kind == "env" && match(line, /^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*/)) {
     name = substr(line, 1, RLENGTH); value = substr(line, RLENGTH + 1); head = name
     sub(/[ \t]*=[ \t]*$/, "", name); sub(/^[ \t]*(export[ \t]+)?/, "", name)
-    print head (public(name, value) ? value : "[redacted: value]")
+    open = goes_on(value); pem = 0
+    print head (open == "" && public(name, value) ? value : "[redacted: value]")
     next
   }
-  print general(line)
+  print general(kind == "env" ? vars(line) : line)
 }

@@ -6,12 +6,13 @@ import re
 import unicodedata
 
 from fixer.model.regex import regex
+from fixer.model.secretshapes import MADE_UP, hide_shapes
 
 TELLING_WORDS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
-    r"|SALT|DSN|(?:DATABASE|DB|REDIS|BROKER|AMQP|MONGO|POSTGRES|MYSQL|SENTRY)_?UR[IL]|CONNECTION_?STRING|COOKIE|SESSION_?KEY|AUTH"
+    r"|ACCOUNT_?KEY|SESSION_?ID|JWT|SALT|DSN|(?:DATABASE|DB|REDIS|BROKER|AMQP|MONGO|POSTGRES|MYSQL|SENTRY)_?UR[IL]|CONNECTION_?STRING|COOKIE|SESSION_?KEY|AUTH"
 )
-_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{TELLING_WORDS})[A-Z0-9]*|KEY)(?:$|[_.-])", re.IGNORECASE)
+_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{TELLING_WORDS})[A-Z0-9]*|KEY|PW)(?:$|[_.-])", re.IGNORECASE)
 _PLAIN_NAME = regex(
     r"(?:_|-|^)(?:FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$|^auth_basic|^AUTHOR"
     r"|^PassEnvironment$|^(?:proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass$|^proxy_cookie",
@@ -20,9 +21,16 @@ _PLAIN_NAME = regex(
 # NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value.
 # Every run of name's characters is read once, and runs below are bounded: a long line costs no more than its length.
 _ASSIGNMENT = regex(
-    r"""(?<![A-Za-z0-9_.-])[0-9.-]*+(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)(?P<mark>["']?\s*[=:]\s*)(?=[^\s,;}])"""
+    r"""(?<![A-Za-z0-9_.-])[0-9.-]*+(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)"""
+    r"""(?P<mark>\\{0,3}["']?\s*(?:[:+=]?=>?|:)\s*)(?=[^\s,;}])"""
 )
-_VALUE = regex(r""""(?:[^"\\]|\\.)*"|'[^']*'|[^\s"',;}]+|["'].+""")     # the last: a quote that a cut line never closes
+# a quoted value, with what a shell would join to it; a bare one, on behind a mark that no other name follows;
+# the last: a quote that a cut line never closes
+_BARE = r"""(?:[^\s"',;}\\]|\\(?!["'])|[,;}](?=[^\s"'}\])])(?![\w. -]{0,60}["']?\s{0,3}[=:]))"""
+_VALUE = regex(
+    r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')(?:(?=\w)BARE+)?|\\+"[^"]*"|\\+'[^']*'|BARE+(?:["']\w[^"'\s]*["'])?|["'].+"""
+    .replace("BARE", _BARE)
+)
 # a line of a program that looks a variable up by name: it holds no value, and tracebacks are read by it
 _LOOKUP = regex(
     r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
@@ -31,7 +39,6 @@ _HEADER = regex(
     r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]{0,60}(?:Token|Key|Secret))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
     re.IGNORECASE,
 )
-_URL = regex(r"(?P<head>\b[a-z][a-z0-9+.-]{0,30}://)(?P<user>[^\s:/@]*):(?P<secret>[^\s@/]+)@", re.IGNORECASE)
 # Keys that say by themselves what they are, wherever they stand.
 _SHAPE = regex(
     r"(?P<github>\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,})|(?P<gitlab>\bglpat-[\w-]{20,})"
@@ -42,13 +49,16 @@ _SHAPE = regex(
 )
 # an option and its value as two words; the user of curl and wget with a password
 _OPTION = regex(
-    r"(?P<head>(?<!\S)--?[\w-]*(?:password|passwd|passphrase|secret|token|api-?key|access-?key|credentials?)\s+)"
-    r"(?P<value>[^\s\"'-][^\s\"']*)", re.IGNORECASE,
+    r"(?P<head>(?<![^\s\"'\[,(])--?[\w-]*(?:pass(?:word|wd|phrase)?|secret|token|api-?key|access-?key|credentials?)(?P<list>[\"']\s?,\s?)?(?(list)|\s+))"
+    r"(?P<value>\"[^\"]+\"?|'[^']+'?|[^\s\"'-][^\s\"']*)", re.IGNORECASE,
 )
-_USER = regex(r"(?P<head>(?<!\S)(?:-u|--user)[ =][^\s:/]+:)(?P<value>[^\s/]\S*)")
+_USER = regex(r"(?P<head>(?<!\S)(?:-u|--user)[ =][\"']?[^\s:/]+:)(?P<value>[^\s/][^\s\"']*)")
 # nginx's own way to give a name a value: `set $api_secret VALUE;`
 _SET = regex(r"(?P<head>\bset\s+\$(?P<name>\w+)\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;$][^\s;]*)")
 _PEM = regex(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_LINE_OF_KEY = regex(r"\s*(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)(?!/)[A-Za-z0-9+/]{40,}={0,2}\s*$")
+_KEY_END = regex(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
+_KEY_LINE = regex(r"((?:.*[\s:|\"'])?)[A-Za-z0-9+/=]{8,}\r?$")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -59,14 +69,40 @@ def is_secret_name(name: str) -> bool:
 
 def redact_text(text: str) -> str:
     """A text of any number of lines with every secret that a name or a shape gives away replaced; lines stay lines."""
-    text = _PEM.sub(lambda m: m[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", m[2]) + m[3], text)
+    if "PRIVATE KEY-----" in text:
+        text = _PEM.sub(_hide_key, _hide_tail(text))
     return "".join(_redact_line(line) for line in text.splitlines(keepends=True))
+
+
+def _hide_tail(text: str) -> str:
+    """The lines of a key that began before what was read begins."""
+    end = text.find("-----END ")
+    if end < 0 or -1 < text.find("-----BEGIN ") < end or not _KEY_END.match(text, end):
+        return text
+    lines = text[:end].split("\n")
+    at = len(lines) - 2
+    while at >= 0 and (match := _KEY_LINE.match(lines[at])):
+        lines[at] = match[1] + "[redacted: private key]"
+        at -= 1
+    return "\n".join(lines) + text[end:]
+
+
+def _hide_key(match: re.Match[str]) -> str:
+    return match[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", match[2]) + match[3]
+
+
+def redact_shapes(text: str) -> str:
+    """Only what says by itself that it is a key; marked as one word."""
+    hide = "[redacted]"
+    return MADE_UP.sub(hide, _SHAPE.sub(hide, text))
 
 
 def _redact_line(line: str) -> str:
     body = line.rstrip("\r\n")
     end = line[len(body):]
-    body = _URL.sub(lambda m: f"{m['head']}{m['user']}:[redacted: password]@", body)
+    if len(body) >= 40 and _LINE_OF_KEY.match(body):
+        return "[redacted: key]" + end
+    body = hide_shapes(body, is_secret_name)
     body = _HEADER.sub(_hide_header, body)
     body = _SHAPE.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
     body = _OPTION.sub(_hide_option, body)
@@ -77,8 +113,8 @@ def _redact_line(line: str) -> str:
 
 def _hide_option(match: re.Match[str]) -> str:
     """A word that looks made up, not one of a sentence about the option."""
-    value = match["value"]
-    if value.startswith("[redacted") or (value.isalpha() and value.islower()):
+    value = match["value"].strip("\"'")
+    if value.startswith(("[redacted", "$")) or (value.isalpha() and value.islower() and not match["list"]):
         return match[0]
     return f"{match['head']}[redacted: argument]"
 

@@ -5,22 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-from fixer.model.redact import redact_text
+from fixer.model.redact import is_secret_name, redact_text
+from fixer.model.redactargv import redact_argv
+from fixer.model.redactnginx import redact_nginx
+from fixer.model.redactvalues import mark, one_word, redact_lines, redact_raw, redact_variables
+from fixer.model.redactyaml import redact_yaml
 from fixer.model.regex import regex
 
-# Variables that a diagnosis needs and that are no secrets: where and how a server listens.
-_PUBLIC_NAME = regex(
-    r"^(?:(?:\w+_)?(?:HOST|PORT|BIND|ADDR|ADDRESS|LISTEN|WORKERS|SOCKET|UDS)|WEB_CONCURRENCY|PATH|PYTHONPATH|PYTHONUNBUFFERED|"
-    r"LANG|LC_\w+|TZ|HOME|USER|LOG_LEVEL|COMPOSE_\w+)$"
-)
-_PUBLIC_VALUE = regex(r"^(?:[\w./:\[\]*-]|\$\{?|\}){0,120}$")
-_PLAIN_VALUE = regex(r"^(?:\d{1,5}|(?:\d{1,3}(?:\.\d{1,3}){3}|localhost|\[::1?\])?(?::\d{1,5})?|unix:/[\w./-]+)$")
 _NAME = rb"[A-Za-z_]\w*"
-
-
-def mark(kind: str) -> str:
-    """What stands where a secret was."""
-    return f"[redacted: {kind}]"
 
 
 def redact_bytes(data: bytes) -> bytes:
@@ -28,41 +20,38 @@ def redact_bytes(data: bytes) -> bytes:
     return redact_text(data.decode("latin-1")).encode("latin-1")
 
 
-def redact_value(name: str, value: str) -> str:
-    """The value of a variable: kept only where name or value say that it is an address, a port, a number of workers."""
-    bare = value.strip().strip("\"'")
-    if not bare or _PLAIN_VALUE.match(bare) or (_PUBLIC_NAME.match(name) and _PUBLIC_VALUE.match(bare)):
-        return value
-    if bare.startswith("--"):        # options of a server that a unit keeps in a variable
-        return redact_text(value)
-    return mark("value")
-
-
-def _value(name: bytes, value: bytes) -> bytes:
-    return redact_value(name.decode("latin-1"), value.decode("latin-1")).encode("latin-1")
-
-
-_ENV_LINE = regex(rb"^([ \t]*(?:export[ \t]+)?)(" + _NAME + rb")([ \t]*=[ \t]*)(.*?)([ \t]*\r?)$", re.MULTILINE)
+# a value may go over lines, in quotes that end a line or with a backslash at its end
+_ENV_LINE = regex(
+    rb"^([ \t]*(?:export[ \t]+)?)([A-Za-z_][\w.-]*)([ \t]*=[ \t]*)"
+    rb"(\"(?:[^\"\\]|\\.|\\\n)*\"(?=[ \t]*(?:#[^\n]*)?\r?$)|'[^']*'(?=[ \t]*(?:#[^\n]*)?\r?$)"
+    rb"|(?:[^\n\\]|\\\r?\n|\\.)*?)([ \t]*\r?)$",
+    re.MULTILINE,
+)
 
 
 def redact_env_file(data: bytes) -> bytes:
     """Lines NAME=VALUE: names stay, values go."""
-    return _ENV_LINE.sub(lambda m: m[1] + m[2] + m[3] + _value(m[2], m[4]) + m[5], data)
+    return _ENV_LINE.sub(lambda m: m[1] + m[2] + m[3] + redact_lines(m[2], m[4]) + m[5], data)
 
 
 def redact_script(data: bytes) -> bytes:
     """A shell script: values that it sets go, its commands are masked as any text."""
-    return redact_bytes(redact_env_file(data))
+    return redact_bytes(redact_variables(redact_env_file(data)))
 
 
-_UNIT_ENVIRONMENT = regex(rb"^([ \t]*Environment[ \t]*=)((?:\\\r?\n|[^\n])*)$", re.MULTILINE)
+# systemd passes over comments between lines that are continued
+_CONTINUED = rb"((?:\\\r?\n(?:[ \t]*[#;][^\n]*\n)*|[^\n])*)$"
+_UNIT_ENVIRONMENT = regex(rb"^([ \t]*Environment[ \t]*=)" + _CONTINUED, re.MULTILINE | re.IGNORECASE)
+_UNIT_CREDENTIAL = regex(rb"^([ \t]*SetCredential(?:Encrypted)?[ \t]*=[^:\n]*:)" + _CONTINUED, re.MULTILINE)
 _QUOTED_PAIR = regex(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1).)*)\1", re.DOTALL)
-_BARE_PAIR = regex(rb"(" + _NAME + rb")=([^\s]*)")
+_BARE_PAIR = regex(rb"(" + _NAME + rb")=((?:\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\\\"']|[\"'])*)")
 
 
 def redact_unit(data: bytes) -> bytes:
     """A unit file, or what `systemctl show` prints: values of Environment= go, all else is masked as any text."""
-    return redact_bytes(_UNIT_ENVIRONMENT.sub(lambda m: m[1] + _assignments(m[2]), data))
+    data = _UNIT_ENVIRONMENT.sub(lambda m: m[1] + _assignments(m[2]), data)
+    data = _UNIT_CREDENTIAL.sub(lambda m: m[1] + re.sub(rb"[^\r\n\\]+", b"[redacted: credential]", m[2]), data)
+    return redact_bytes(redact_variables(data))
 
 
 def _assignments(text: bytes) -> bytes:
@@ -71,22 +60,18 @@ def _assignments(text: bytes) -> bytes:
     at = 0
     for match in _QUOTED_PAIR.finditer(text):
         out.append(_bare(text[at : match.start()]))
-        out.append(match[1] + match[2] + b"=" + _value(match[2], match[3]) + match[1])
+        out.append(match[1] + match[2] + b"=" + redact_lines(match[2], match[3]) + match[1])
         at = match.end()
     return b"".join(out) + _bare(text[at:])
 
 
 def _bare(text: bytes) -> bytes:
-    return _BARE_PAIR.sub(lambda m: m[1] + b"=" + _quoted_mark(m[1], m[2]), text)
-
-
-def _quoted_mark(name: bytes, value: bytes) -> bytes:
-    """A mark holds a blank, so it would fall apart into two words here."""
-    return _value(name, value).replace(b"[redacted: value]", b"[redacted:value]")
+    return _BARE_PAIR.sub(lambda m: m[1] + b"=" + one_word(redact_raw(m[1], m[2])), text)
 
 
 _PROGRAM_ENVIRONMENT = regex(rb"^(environment[ \t]*=)((?:[^\n]*)(?:\n[ \t]+[^\n]*)*)$", re.MULTILINE | re.IGNORECASE)
-_PROGRAM_PAIR = regex(rb"(" + _NAME + rb")([ \t]*=[ \t]*)(\"[^\"]*\"|'[^']*'|[^,\s]*)")
+_PROGRAM_PAIR = regex(rb"(" + _NAME + rb")([ \t]*=[ \t]*)"
+                      rb"(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^,\s]*(?:[ \t]+[^,\s=]+(?=[\s,]|$))*)")
 
 
 def redact_program(data: bytes) -> bytes:
@@ -97,64 +82,8 @@ def redact_program(data: bytes) -> bytes:
 def _program_value(match: re.Match[bytes]) -> bytes:
     name, equals, value = match[1], match[2], match[3]
     if value[:1] in (b"'", b'"') and len(value) > 1:
-        return name + equals + value[:1] + _value(name, value[1:-1]) + value[-1:]
-    return name + equals + _quoted_mark(name, value)
-
-
-def redact_yaml(data: bytes) -> bytes:
-    """A compose file: values below `environment:` go, mapping or list, on lines of their own or in one."""
-    lines = data.decode("latin-1").split("\n")
-    inside: int | None = None
-    for i, line in enumerate(lines):
-        body = line.strip()
-        indent = len(line) - len(line.lstrip(" "))
-        if inside is not None and body and not body.startswith("#"):
-            if indent < inside or (indent == inside and not body.startswith("-")):
-                inside = None
-            else:
-                lines[i] = _yaml_pair(line)
-                continue
-        if inside is None and re.match(r"\s*environment\s*:", line):
-            inside = indent
-            head, colon, rest = line.partition(":")
-            if rest.strip()[:1] in ("{", "["):
-                lines[i] = head + colon + re.sub(r"(\w+)([\"']?\s*[:=]\s*[\"']?)([^\"',}\]]+)", _yaml_inline, rest)
-        else:
-            lines[i] = redact_text(line)
-    return "\n".join(lines).encode("latin-1")
-
-
-def _yaml_pair(line: str) -> str:
-    match = re.match(r"""(\s*(?:-\s+)?["']?)([A-Za-z_]\w*)(["']?\s*[:=]\s*["']?)(.*?)(["']?\s*(?:\s#.*)?)$""", line)
-    if match is None or match[4].startswith("${") or not match[4]:
-        return line
-    value = redact_value(match[2], match[4])
-    quote = '"' if value != match[4] and match[3].rstrip().endswith(":") else ""    # a mark holds a colon
-    return f"{match[1]}{match[2]}{match[3]}{quote}{value}{quote}{match[5]}"
-
-
-def _yaml_inline(match: re.Match[str]) -> str:
-    return match[1] + match[2] + redact_value(match[1], match[3].strip()).replace(": ", ":")
-
-
-_NGINX_VALUE = regex(
-    rb"(\b(?:proxy_set_header|grpc_set_header|add_header|more_set_headers|fastcgi_param|uwsgi_param|scgi_param|set)\s+"
-    rb"[\w$-]*(?:authorization|cookie|token|secret|passw|api[-_]?key|access[-_]?key)[\w-]*\s+)"
-    rb"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;{}]+)", re.IGNORECASE,
-)
-_NGINX_URL = regex(rb"(\b[a-z][a-z0-9+.-]*://[^\s:/@;]*:)([^\s@/;]+)(@)", re.IGNORECASE)
-_COMMENT = regex(rb"^[ \t]*#[^\r\n]*", re.MULTILINE)
-_NGINX_PEM = regex(
-    rb"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL,
-)
-
-
-def redact_nginx(data: bytes) -> bytes:
-    """A file of nginx's: word by word, so that what is left still is the same configuration."""
-    data = _NGINX_VALUE.sub(lambda m: m[0] if m[2].strip(b"\"'")[:1] == b"$" else m[1] + b'"[redacted: value]"', data)
-    data = _NGINX_URL.sub(rb"\1[redacted]\3", data)
-    data = _COMMENT.sub(lambda m: redact_bytes(m[0]), data)
-    return _NGINX_PEM.sub(lambda m: m[1] + re.sub(rb"[^\r\n]+", b"[redacted: private key]", m[2]) + m[3], data)
+        return name + equals + value[:1] + redact_raw(name, value[1:-1]) + value[-1:]
+    return name + equals + one_word(redact_raw(name, value))
 
 
 def redact_inspect(data: bytes) -> bytes:
@@ -174,27 +103,15 @@ def _redact_json(item: object, key: str = "") -> object:
             return redact_argv([str(value) for value in item])
         return [_redact_json(value, key) for value in item]
     if isinstance(item, str):
+        if is_secret_name(key) and item:
+            return mark(key)       # a label, an option of a log driver
         return _env_entry(item) if key == "Env" else redact_text(item)
     return item
 
 
 def _env_entry(entry: str) -> str:
     name, found, value = entry.partition("=")
-    return f"{name}={redact_value(name, value)}" if found else entry
-
-
-_SECRET_FLAG = regex(
-    r"^--?[\w-]*(?:password|passwd|secret|token|api-?key|access-?key|credential)[\w-]*$", re.IGNORECASE,
-)
-
-
-def redact_argv(argv: list[str]) -> list[str]:
-    """A command: values after flags that say secret, and secrets inside single words."""
-    out: list[str] = []
-    for i, word in enumerate(argv):
-        hidden = i and _SECRET_FLAG.match(argv[i - 1]) and not word.startswith("-")
-        out.append(mark("argument") if hidden else redact_text(word))
-    return out
+    return f"{name}={redact_raw(name.encode(), value.encode()).decode()}" if found else entry
 
 
 def redact_cmdline(data: bytes) -> bytes:
@@ -211,7 +128,7 @@ def redact_probe(data: bytes) -> bytes:
         return redact_bytes(data)
     if not isinstance(outcome, dict):
         return redact_bytes(data)
-    return json.dumps({k: redact_text(v) if k in ("head", "body") and isinstance(v, str) else v
+    return json.dumps({k: redact_text(v) if isinstance(v, str) else v
                        for k, v in outcome.items()}).encode()
 
 
@@ -229,6 +146,8 @@ def redact_file(path: str, data: bytes) -> bytes:
         return redact_bytes(data)
     if data.startswith(b"#!"):
         return redact_script(data)
+    if path.endswith(".env") or path.startswith(("/etc/default/", "/etc/sysconfig/", "/etc/conf.d/")):
+        return redact_bytes(redact_env_file(data))
     lines = [line.strip() for line in data.split(b"\n")]
     body = [line for line in lines if line and line[:1] not in (b"#", b";")]
     named = sum(1 for line in body if re.match(rb"(?:export\s+)?" + _NAME + rb"\s*=", line))

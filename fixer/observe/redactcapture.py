@@ -22,11 +22,11 @@ from fixer.model.redactfiles import (
     redact_cmdline,
     redact_file,
     redact_inspect,
-    redact_nginx,
     redact_probe,
     redact_program,
     redact_unit,
 )
+from fixer.model.redactnginx import redact_nginx
 from fixer.observe.view import PROGRAM_FILES, UNIT_FILES
 
 

@@ -111,6 +111,17 @@ S = "hunter2-x"
     ("srv/a.py", f'API_KEY = "{S}"\nX = os.environ["API_KEY"]', 'os.environ["API_KEY"]'),
     ("etc/nginx/k.pem", f"-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----\nafter", "after"),
     ("var/log/app.log", f"password: {S}\nKeyError: 'SECRET_KEY'", "KeyError: 'SECRET_KEY'"),
+    ("etc/default/shop", f'KEY="first\n{S}\nlast"\nPORT=8000', "PORT=8000"), ("etc/default/shop", f"KEY=first\\\n{S}\nPORT=8000", "PORT=8000"),
+    ("etc/default/shop", f'KEY="-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----"\nPORT=8000', "PORT=8000"),
+    ("etc/default/shop", f"-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----\nPORT=8000", "PORT=8000"),
+    ("etc/systemd/system/a.service", f'Environment=A=1 \\\n# why\n  "B={S} {S}"\nExecStart=x', "ExecStart=x"),
+    ("etc/systemd/system/a.service", f"SetCredential=db: \\\n {S} \\\n {S}\nUser=x", "User=x"),
+    ("etc/systemd/system/a.service", f"ExecStart=/usr/bin/env FOO={S} PORT=80 /x", "PORT=80 /x"),
+    ("var/log/x.log", f"GET /cb?code={S}&state=z HTTP/1.1", "&state=z HTTP/1.1"), ("var/log/x.log", f"run --db-password {S} --port 80", "--port 80"),
+    ("var/log/x.log", f"mysql -u root -p{S} shop", "mysql -u root -p"), ("var/log/x.log", f"curl -u admin:{S} http://x/", "http://x/"),
+    ("var/log/x.log", "token ghp_hunter2-xhunter2-xhunter2 end", " end"), ("proc/7/cmdline", f"mysql\0-ux\0-p{S}\0shop", "shop"),
+    ("proc/7/cmdline", f"redis-cli\0-a\0{S}\0ping", "ping"), ("proc/7/cmdline", f"env\0FOO={S}\0PORT=80\0x", "PORT=80"),
+    ("proc/7/cmdline", f"curl\0-u\0admin:{S}\0x", "x"),
 ])
 def test_the_same_secrets_are_masked_as_in_any_bundle(path: str, text: str, kept: str) -> None:
     shown = masked(path, text)
@@ -120,6 +131,7 @@ def test_the_same_secrets_are_masked_as_in_any_bundle(path: str, text: str, kept
 
 
 @pytest.mark.parametrize("text", ["proxy_set_header Authorization $http_authorization;", "auth_basic_user_file /etc/nginx/passwd;",
-                                  "proxy_pass http://127.0.0.1:8000;", "proxy_cookie_path / /x;", "ssl_certificate_key /etc/ssl/k.pem;"])
+                                  "proxy_pass http://127.0.0.1:8000;", "proxy_cookie_path / /x;", "ssl_certificate_key /etc/ssl/k.pem;",
+                                  "rewrite ^ /x?page=2;", "proxy_pass http://127.0.0.1:8000/?sort=key;", "# use --password to give one", "return 301 /?sig=$arg_sig;"])
 def test_what_is_no_secret_stays(text: str) -> None:
     assert masked("etc/nginx/sites-enabled/shop", text) == text + "\n"

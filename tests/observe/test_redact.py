@@ -8,17 +8,10 @@ import pytest
 
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, ReadFile, ReadTree
 from fixer.model.redact import redact_text
-from fixer.model.redactfiles import (
-    redact_argv,
-    redact_env_file,
-    redact_file,
-    redact_inspect,
-    redact_nginx,
-    redact_probe,
-    redact_unit,
-    redact_value,
-    redact_yaml,
-)
+from fixer.model.redactfiles import redact_argv, redact_env_file, redact_file, redact_inspect, redact_probe, redact_unit
+from fixer.model.redactnginx import redact_nginx
+from fixer.model.redactvalues import redact_value
+from fixer.model.redactyaml import redact_yaml
 from fixer.observe.endpoints import endpoint_probe
 from fixer.observe.redactcapture import redact
 from fixer.observe.view import UNIT_FILES
