@@ -33,9 +33,20 @@ class NotRunning(StepFailed):
 
 def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) -> None:
     """`nginx -t`; Refused with nginx's own words."""
+    if isinstance(step, ReloadNginx):
+        _require_own(step, runner)
     result = runner.run([*_command(step), "-t"], timeout=60.0)
     if result.returncode != 0:
         raise Refused(f"nginx refuses the configuration: {_emergency(result)}")
+
+
+def _require_own(step: ReloadNginx, runner: Runner) -> None:
+    """Root's `nginx -t` loads modules, and makes and gives away folders, as the configuration says: so on a machine
+    only that of root's own nginx is tried."""
+    asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", "/proc/self", "/proc/1"])
+    owners = asked.stdout.split()
+    if len(owners) == 3 and owners[0] != owners[1] == b"0" == owners[2]:
+        raise StepFailed(f"nginx runs as uid {owners[0].decode()}, not as root: run fixer as that user")
 
 
 def _command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:

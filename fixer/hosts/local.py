@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -136,12 +137,19 @@ def _run(run: commands.Run) -> CommandResult:
 
 
 def _is_trusted(path: str) -> bool:
-    """Nothing that another user could have put there is run with our rights."""
-    try:
-        info = os.stat(os.path.realpath(path))
-    except OSError:
-        return True   # it cannot be run at all; the command says so
-    return info.st_uid in (0, os.geteuid()) and not info.st_mode & 0o022
+    """Nothing that another user could have put there is run with our rights: no folder above it is theirs either."""
+    place, own = os.path.realpath(path), (0, os.geteuid())
+    while True:
+        try:
+            info = os.stat(place)
+        except OSError:
+            return not os.path.lexists(path)   # what is not there cannot be run at all; the command says so
+        sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
+        if info.st_uid not in own or (info.st_mode & 0o022 and not sticky):
+            return False
+        if place == "/":
+            return True
+        place = os.path.dirname(place)
 
 
 class LocalWriter:

@@ -20,13 +20,17 @@ function end_of(text,   q, i) {
   match(text, /^[^ \t"\047,;}\001]*/)
   return RLENGTH
 }
-function assignments(line,   out, name, rest, n) {
+# From each mark back to the name before it, at most 100 characters: a search for names would cost a long line its square.
+function assignments(line,   out, name, from, n) {
   out = ""
-  while (match(line, /[A-Za-z_][A-Za-z0-9_.-]*["\047]?[ \t]*[=:][ \t]*/)) {
-    name = substr(line, RSTART, RLENGTH)
+  while (match(line, /[=:][ \t]*/)) {
+    from = RSTART > 100 ? RSTART - 100 : 1
+    name = substr(line, from, RSTART - from)
     out = out substr(line, 1, RSTART + RLENGTH - 1)
     line = substr(line, RSTART + RLENGTH)
-    sub(/["\047]?[ \t]*[=:][ \t]*$/, "", name)
+    if (!match(name, /[A-Za-z_][A-Za-z0-9_.-]*["\047]?[ \t]*$/)) continue
+    name = substr(name, RSTART)
+    sub(/["\047]?[ \t]*$/, "", name)
     if (!secret(name) || line == "" || line ~ /^(os\.)?(environ|getenv)/ || line ~ /^(""|\047\047)/) continue
     n = end_of(line)
     if (n > 0) { out = out "[redacted: " name "]"; line = substr(line, n + 1) }
@@ -35,7 +39,7 @@ function assignments(line,   out, name, rest, n) {
 }
 function urls(line,   out) {
   out = ""
-  while (match(line, /:\/\/[^ \t\/:@]*:[^ \t@\/]+@/)) {
+  while (line ~ /@/ && match(line, /:\/\/[^ \t\/:@]*:[^ \t@\/]+@/)) {
     out = out substr(line, 1, RSTART + 2)
     rest = substr(line, RSTART + 3, RLENGTH - 4)
     out = out substr(rest, 1, index(rest, ":")) "[redacted: password]@"
@@ -45,6 +49,7 @@ function urls(line,   out) {
 }
 function headers(line,   low) {
   low = tolower(line)
+  if (low !~ /authorization|cookie/ && (low !~ /x-/ || low !~ /token|key|secret/)) return line
   if (match(low, /((proxy-)?authorization|(set-)?cookie|x-[a-z0-9-]*(token|key|secret))["\047]?[ \t]*[:= \t][ \t]*["\047]?/)) {
     if (substr(line, RSTART + RLENGTH, 1) != "$" && substr(line, RSTART + RLENGTH) !~ /^[ \t;{}]*$/)
       return substr(line, 1, RSTART + RLENGTH - 1) "[redacted: header]"
@@ -53,7 +58,8 @@ function headers(line,   low) {
 }
 function pairs(text,   out, name, n, value, q) {
   out = ""
-  while (match(text, /[A-Za-z_][A-Za-z0-9_]*[ \t]*=/)) {
+  if (length(text) > LONG) text = substr(text, 1, LONG) " [cut]"
+  while (text ~ /=/ && match(text, /[A-Za-z_][A-Za-z0-9_]*[ \t]*=/)) {
     name = substr(text, RSTART, RLENGTH - 1); gsub(/[ \t]/, "", name)
     q = RSTART > 1 ? substr(text, RSTART - 1, 1) : ""
     out = out substr(text, 1, RSTART + RLENGTH - 1)
@@ -92,7 +98,7 @@ function shapes(line,   low) {
     line = behind(line, tolower(line), "[?&](code|sig|signature|x-amz-signature|x-goog-signature|otp|pin|assertion|ticket|sid|key|pass|pw|jwt|session_?id|session|auth|nonce|hash)=[^ \t&\"\047<>#]+", "^[?&][a-z_-]+=", "[redacted]")
   if (line ~ /-[A-Za-z]/) {
     low = tolower(line)
-    line = behind(line, low, "(^|[ \t\"\047\\[,(])--?[a-z0-9_-]*(password|passwd|passphrase|-pass|secret|token|api-?key|access-?key|credentials?)[\"\047]?[ ,\t]+[\"\047]?[^ \t\"\047,-][^ \t\"\047,]*[0-9A-Z_][^ \t\"\047,]*", "^[ \t\"\047\\[,(]*--?[a-z0-9_-]+[\"\047]?[ ,\t]+[\"\047]?", "[redacted: argument]")
+    if (low ~ /pass|secret|token|key|credential/) line = behind(line, low, "(^|[ \t\"\047\\[,(])--?[a-z0-9_-]*(password|passwd|passphrase|-pass|secret|token|api-?key|access-?key|credentials?)[\"\047]?[ ,\t]+[\"\047]?[^ \t\"\047,-][^ \t\"\047,]*[0-9A-Z_][^ \t\"\047,]*", "^[ \t\"\047\\[,(]*--?[a-z0-9_-]+[\"\047]?[ ,\t]+[\"\047]?", "[redacted: argument]")
     if (low ~ /mysql|mariadb|sshpass/) line = behind(line, tolower(line), "[ \t]-p[ \t]*[^ \t\"\047,-][^ \t\"\047,]*", "^[ \t]-p[ \t]*", "[redacted: argument]")
     if (low ~ /redis-cli/) line = behind(line, tolower(line), "[ \t\"]-a[ \t\",]+[^ \t\"\047,]+", "^[ \t\"]-a[ \t\",]+", "[redacted: argument]")
     if (low ~ /curl|wget/) line = behind(line, tolower(line), "[ \t\"](-u|--user)[ \t=\",\047]*[^ \t:\/\"\047]+:[^ \t\"\047,]+", "^[ \t\"](-u|--user)[ \t=\",\047]*[^ \t:]+:", "[redacted: password]")
@@ -110,10 +116,15 @@ function tool(a, i,   name, j) {
   if (name == "sshpass" && a[i - 1] == "-p" || name == "redis-cli" && a[i - 1] == "-a") return 1
   return name ~ /^(curl|wget)$/ && (a[i - 1] ~ /^(-u|--user)$/ || a[i] ~ /^-u./) && a[i] ~ /:/
 }
-function general(line) { return assignments(shapes(headers(urls(line)))) }
+function general(line) {
+  if (length(line) > LONG) line = substr(line, 1, LONG) " [cut]"
+  return assignments(shapes(headers(urls(line))))
+}
 # Variables set in front of a program: NAME=value as a word.
 function vars(line,   out, name, n, value, at) {
   out = ""
+  if (length(line) > LONG) line = substr(line, 1, LONG) " [cut]"
+  if (line !~ /=/) return line
   while (match(line, /(^|[ \t"\047\001])[A-Z_][A-Z0-9_]*=[^ \t\001]/)) {
     at = RSTART + RLENGTH - 1
     name = substr(line, RSTART, RLENGTH - 2); gsub(/[ \t"\047\001]/, "", name)
@@ -145,6 +156,7 @@ function kind_of(path) {
   if (path ~ /\.(log|py|js|rb|json)$/ || path ~ /^\/var\/log\//) return "text"
   return "env"
 }
+BEGIN { LONG = 4096 }       # of a line; what is longer was made to cost time, and no diagnosis reads so far
 {
   if (substr($0, 1, length(N) + 1) == N " ") {
     kind = "text"; inside = 0; open = ""

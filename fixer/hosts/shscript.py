@@ -40,7 +40,7 @@ def plan_round(queries: Sequence[Query], *, probes_too: bool = True) -> Round:
         if isinstance(query, ReadFile | ReadGlob | ReadTree) and is_askable(query):
             tail = isinstance(query, ReadFile) and query.tail
             groups.setdefault((tail, max(query.limit, _SMALL)), []).append(index)
-    body = ["privilege", 'item "clock $u $$"', "date '+%s.%N %z'"]
+    body = ['item "clock $u $$"', "date '+%s.%N %z'"]
     for number, ((tail, limit), members) in enumerate(groups.items()):
         body += _group(number, tail, limit, [(i, queries[i]) for i in members])
     for index, query in indexed:
@@ -55,7 +55,7 @@ def plan_round(queries: Sequence[Query], *, probes_too: bool = True) -> Round:
     if probes:
         lanes.insert(0, _probe_lane(probes))
     text = (
-        f"N={nonce} P={prefix}\n{shtext.PRELUDE}round() {{\n{'limits' if lanes else ':'}\n"
+        f"N={nonce} P={prefix}\n{shtext.PRELUDE}round() {{\nprivilege\n{'limits' if lanes else ':'}\n"
         f"{_beside(body, lanes)}\nitem end\n}}\nround </dev/null 2>/dev/null\n"
     )
     readings = tuple(tuple(q for i in m if isinstance(q := queries[i], Reading)) for m in groups.values())

@@ -48,7 +48,14 @@ privilege() {
   [ "$u" ] || u=$(id -u)
 }
 owned() {
-  case $(ls -lnLd "$1") in ?????-??-*) [ "$u" != 0 ] || [ -O "$1" ] ;; *) return 1 ;; esac
+  p=$(readlink -f "$1") || p=$1
+  while :; do
+    set -f; set -- $(ls -lnLd "$p"); set +f
+    case $1 in ?????-??-*|d????????[tT]*) ;; *) return 1 ;; esac
+    [ "$3" = 0 ] || [ "$3" = "$u" ] || return 1
+    [ "$p" != / ] || return 0
+    p=${p%/*}; p=${p:-/}
+  done
 }
 borrowed() {
   what=$1

@@ -36,6 +36,7 @@ from fixer.observe.nginxes import (
     error_logs,
     events_of,
     loaded_at,
+    strange_nginxes,
     test_result,
 )
 from fixer.observe.options import ObserveOptions, options_from
@@ -197,6 +198,8 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
     for view in views.values():
         if not view.node.root and view.name != ENGINE:
             yield f"{view.name}: not root, so some owners of sockets and some files may be unknown"
+        for master in strange_nginxes(view) if view.name != ENGINE else ():
+            yield f"{view.name}: pid {master.pid} of uid {master.uid} calls itself nginx and is not looked at"
     cut = sum(plan.cut for plan in plans.values())
     if cut:
         yield f"{cut} probes were left out: at most 50 are made of a node"

@@ -23,6 +23,7 @@ DEFAULT_LOG = "/var/log/nginx/error.log"
 LOG_TAIL = 256 << 10
 MOST_EVENTS = 3000
 
+FOREIGN = "nginx runs as another user, whose configuration is not tried with these rights"
 _TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
 
 
@@ -45,9 +46,33 @@ class NginxPlace:
 
 
 def find_nginxes(view: View) -> tuple[NginxPlace, ...]:
-    """Every nginx of this node; its own containers' nginxes are not its own. None where nothing points to one."""
+    """Every nginx of this node; its own containers' nginxes are not its own. None where nothing points to one.
+
+    Anybody may start a program that calls itself nginx: while the machine's own runs, another user's does not count.
+    """
     running = tuple(_running(view))
-    return running or tuple(_stopped(view))
+    ours = tuple(place for place in running if _is_the_nodes(place.master, view))
+    return ours or running or tuple(_stopped(view))
+
+
+def strange_nginxes(view: View) -> tuple[Process, ...]:
+    """Masters of other users that are left out beside the machine's own."""
+    running = {place.master.pid: place.master for place in _running(view) if place.master is not None}
+    taken = {place.master.pid for place in find_nginxes(view) if place.master is not None}
+    return tuple(master for pid, master in running.items() if pid not in taken)
+
+
+def _is_the_nodes(master: Process | None, view: View) -> bool:
+    """Root's, or its unit's. In a container all belongs to the application; who is not root does no harm as root."""
+    if master is None or master.uid <= 0 or view.node.kind != "machine" or not view.node.root:
+        return True
+    unit = view.units.get(master.unit or "")
+    return unit is not None and bool(unit.exec_start) and _is_nginx(unit.exec_start[0])
+
+
+def _is_nginx(program: str) -> bool:
+    name = posixpath.basename(program.removesuffix(" (deleted)")).lower()
+    return "nginx" in name or name in ("openresty", "angie", "tengine")
 
 
 def inner_nginxes(view: View) -> tuple[str, ...]:
@@ -57,17 +82,24 @@ def inner_nginxes(view: View) -> tuple[str, ...]:
 
 
 def is_master(process: Process) -> bool:
-    """The title that nginx gives its master."""
+    """The title that nginx gives its master, on a program that is called so: any other program can take the title."""
     match = _TITLE.match(process.argv[0]) if process.argv else None
-    return match is not None and match[1] == "master"
+    if match is None or match[1] != "master":
+        return False
+    return _may_be_nginx(process)
+
+
+def _may_be_nginx(process: Process) -> bool:
+    return not isinstance(process.exe, Known) or _is_nginx(process.exe.value)
 
 
 def _running(view: View) -> Iterator[NginxPlace]:
     for process in view.by_pid.values():
         if process.pid in view.table.containers:
             continue
-        single = process.comm == "nginx" and not any(p.comm == "nginx" for p in ancestors(process.pid, view.by_pid))
-        if is_master(process) or (single and not _is_worker(process) and process.argv):
+        inner = any(p.comm == "nginx" for p in ancestors(process.pid, view.by_pid))
+        single = process.comm == "nginx" and not inner and not _is_worker(process) and process.argv
+        if is_master(process) or (single and _may_be_nginx(process)):
             workers = tuple(p for p in view.by_pid.values() if p.ppid == process.pid and _is_live_worker(p))
             yield _place(_command_of(process), process, workers)
 
@@ -156,6 +188,12 @@ def loaded_at(place: NginxPlace) -> Fact[float]:
     return Known(oldest.started_at, (Evidence("nginx-process", f"pid {oldest.pid}", oldest.argv[0]),))
 
 
+def may_test(place: NginxPlace, view: View) -> bool:
+    """Whether its `nginx -t` may be run. Root's `nginx -t` on a configuration of somebody else's would load their
+    modules, and make and give away the folders that it names."""
+    return place.master is None or place.master.uid <= 0 or (view.node.kind != "machine" and not view.node.root)
+
+
 def is_in_doubt(place: NginxPlace, config: Fact[NginxConfig], view: View) -> bool:
     """Whether `nginx -t` could tell something new: not running, edited since it was loaded, or a problem was seen."""
     if isinstance(config, Unknown) or place.master is None or config.value.problems:
@@ -173,6 +211,8 @@ def test_query(place: NginxPlace) -> Command:
 def test_result(place: NginxPlace, view: View) -> Fact[tuple[int, str]]:
     """Exit code and output of `nginx -t`, where it was asked."""
     answer = view.node.answers.get(test_query(place))
+    if answer is None and not may_test(place, view):
+        return Unknown(FOREIGN)
     if answer is None:
         return Unknown("not in doubt: the running configuration is the one on disk")
     if answer.returncode is None:

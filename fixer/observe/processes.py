@@ -15,6 +15,7 @@ TICKS = 100.0          # USER_HZ is 100 on every Linux that runs nginx; /proc gi
 PAGE = 4096
 
 _PID_FILE = regex(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
+_USERS = regex(r"user@(\d+)\.service$")
 _CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(?:.*/)?)([0-9a-f]{64})")
 
 
@@ -153,13 +154,17 @@ def _below(path: str, root: str) -> str:
 
 
 def unit_of_cgroup(path: str) -> str | None:
-    """The unit of a cgroup path: its innermost service, else its innermost scope."""
-    parts = path.split("/")
-    for suffix in (".service", ".scope"):
-        for part in reversed(parts):
-            if part.endswith(suffix) and not _CONTAINER.search(part):
-                return part.removeprefix("_")    # systemd escapes names that begin like a control file of cgroups
-    return None
+    """The unit of a cgroup path: its outermost service, else its innermost scope.
+
+    Below its own service (user@1000.service, one with Delegate=) anybody may name a group as they like: what a user's
+    own systemd runs is `uid-1000:shop.service`, never the machine's shop.service.
+    """
+    parts = [part.removeprefix("_") for part in path.split("/")]  # systemd escapes what begins like a control file
+    services = [part for part in parts if part.endswith(".service") and not _CONTAINER.search(part)]
+    if not services:
+        return next((part for part in reversed(parts) if part.endswith(".scope") and not _CONTAINER.search(part)), None)
+    user = _USERS.match(services[0])
+    return f"uid-{user[1]}:{services[-1]}" if user and len(services) > 1 else services[0]
 
 
 def _inner_container(path: str) -> str | None:

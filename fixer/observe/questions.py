@@ -31,7 +31,7 @@ from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
-from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, test_query
+from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, may_test, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.ownlogs import own_log_query, own_logs
 from fixer.observe.probes import fresh_failures, plan_probes
@@ -123,7 +123,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     else:
         yield from (ReadGlob((p,)) for p in site.config.value.missing if not _was_listed(p, site.view))
         yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
-    if is_in_doubt(site.place, site.config, site.view):
+    if may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view):
         yield test_query(site.place)
     yield from (ReadFile(path, 1) for path in temp_folders(site)[:MOST_TEMPS])
     for address in site.addresses:

@@ -5,6 +5,8 @@ import os
 import stat
 import time
 
+import pytest
+
 from fixer.model.query import (
     Answer,
     Command,
@@ -250,6 +252,19 @@ def test_a_program_that_others_could_replace_is_not_run(place: Place) -> None:
     path = f"{place.root}/nginx"
     place.sh(r"""printf '#!/bin/sh\necho owned >"%s/owned"\n' "$2" >"$1"; chmod 777 "$1" """, path, place.root)
     query, proof = Command("nginx-test", (path, "", "")), ReadFile(f"{place.root}/owned")
+    assert place.asker.ask([query])[query].status == "denied"
+    assert one(place, proof).status == "absent"
+
+
+@pytest.mark.parametrize("given", ["program", "folder"])
+def test_a_program_of_another_user_is_not_run(place: Place, given: str) -> None:
+    """Its own, or root's in a folder where they could put another in its place."""
+    if place.sh("id -u").stdout.strip() != "0":
+        pytest.skip("only root can give files away")
+    folder = f"{place.root}/theirs"
+    place.sh(r"""mkdir "$1"; printf '#!/bin/sh\necho owned >"%s/owned"\n' "$1" >"$1/nginx"; chmod 755 "$1" "$1/nginx"
+    chown 65534 "$2" """, folder, f"{folder}/nginx" if given == "program" else folder)
+    query, proof = Command("nginx-test", (f"{folder}/nginx", "", "")), ReadFile(f"{folder}/owned")
     assert place.asker.ask([query])[query].status == "denied"
     assert one(place, proof).status == "absent"
 

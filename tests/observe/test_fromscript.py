@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -128,6 +129,14 @@ def test_the_same_secrets_are_masked_as_in_any_bundle(path: str, text: str, kept
     assert S not in shown
     assert kept in shown
     assert len(shown.splitlines()) == len(text.splitlines())
+
+
+@pytest.mark.parametrize("part", ["A", "a.", "a=", "://a:", "-a ", "?a=", "x-", "--pass", "curl -u a", "eyJ"])
+@pytest.mark.parametrize("path", ["proc/7/cmdline", "var/log/x.log", "etc/default/x", "etc/systemd/system/a.service"])
+def test_a_long_line_costs_the_script_no_more_than_its_length(path: str, part: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    masked(path, part * (60_000 // len(part)))
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2
 
 
 @pytest.mark.parametrize("text", ["proxy_set_header Authorization $http_authorization;", "auth_basic_user_file /etc/nginx/passwd;",

@@ -11,6 +11,7 @@ from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ReadTr
 from fixer.model.snapshot import Nginx
 from fixer.observe.assemble import snapshot
 from fixer.observe.nginxes import (
+    FOREIGN,
     config_of,
     error_logs,
     find_nginxes,
@@ -21,6 +22,8 @@ from fixer.observe.nginxes import (
 from fixer.observe.nginxes import (
     test_query as query_of_test,
 )
+from fixer.observe.options import ObserveOptions
+from fixer.observe.questions import follow_up
 from fixer.observe.view import view_of
 from tests.observe.made import (
     BOOT,
@@ -128,6 +131,46 @@ def test_when_nginx_is_asked_itself(mtime: float, problem: str, doubt: bool) -> 
     seen = view_of(node({ReadTree("/etc/nginx"): tree}, site=SITE))
     (place,) = find_nginxes(seen)
     assert is_in_doubt(place, config_of(place, seen), seen) is doubt
+
+
+@pytest.mark.parametrize("exe", ["/usr/bin/perl", "/usr/bin/bash", "/tmp/sleep", "/usr/bin/python3.13 (deleted)"])
+@pytest.mark.parametrize("comm", ["perl", "nginx"])
+def test_a_program_that_only_calls_itself_nginx_is_none(exe: str, comm: str) -> None:
+    """`perl -t -c FILE` runs what stands in the file: nobody's title chooses what root runs."""
+    fake = process(50, ["nginx: master process /usr/sbin/nginx -c /tmp/evil.conf"], comm=comm, exe=exe, uid=0)
+    assert [place.conf for place in find_nginxes(view_of(node(site=SITE, running=[fake])))] == ["/etc/nginx/nginx.conf"]
+    assert [place.master for place in find_nginxes(view_of(node(site=SITE, nginx=False, running=[fake])))] == [None]
+
+
+STRANGE = ["nginx: master process /usr/sbin/nginx -c /tmp/evil.conf"]
+
+
+def test_another_users_nginx_does_not_count_beside_the_machines_own() -> None:
+    theirs = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000)
+    seen = snapshot(capture(node(site=SITE, running=[theirs])))
+    assert [nginx.conf_path for nginx in seen.nginxes] == ["/etc/nginx/nginx.conf"]
+    assert any("pid 50 of uid 1000" in note for note in seen.notes)
+
+
+def test_where_it_is_the_only_one_it_is_looked_at_and_not_tried_as_root() -> None:
+    theirs = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000)
+    seen = node(site=SITE, nginx=False, running=[theirs])
+    (found,) = snapshot(capture(seen)).nginxes
+    assert found.conf_path == "/tmp/evil.conf" and found.test == Unknown(FOREIGN)
+    asked = follow_up(capture(seen), ObserveOptions()).get("local", ())
+    assert not [query for query in asked if isinstance(query, Command) and query.name == "nginx-test"]
+    # in a container all belongs to the application
+    inside = node(site=SITE, nginx=False, running=[theirs], kind="container", root=False)
+    assert [query for query in follow_up(capture(inside), ObserveOptions())["local"] if isinstance(query, Command) and query.name == "nginx-test"]
+
+
+def test_a_unit_may_run_it_as_a_user() -> None:
+    show = "Id=web.service\nNames=web.service\nLoadState=loaded\nActiveState=active\nExecStart={ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -c /srv/web.conf ; ignore_errors=no }\n"
+    units = process(50, ["nginx: master process /usr/sbin/nginx -c /srv/web.conf"], comm="nginx", exe="/usr/sbin/nginx", uid=33, cgroup="/system.slice/web.service")
+    both = snapshot(capture(node(site=SITE, running=[units], show=show))).nginxes
+    assert {nginx.conf_path for nginx in both} == {"/etc/nginx/nginx.conf", "/srv/web.conf"}
+    faked = process(50, STRANGE, comm="nginx", exe="/usr/sbin/nginx", uid=1000, cgroup="/user.slice/user-1000.slice/user@1000.service/app.slice/web.service")
+    assert [nginx.conf_path for nginx in snapshot(capture(node(site=SITE, running=[faked], show=show))).nginxes] == ["/etc/nginx/nginx.conf"]
 
 
 def test_what_nginx_itself_says() -> None:

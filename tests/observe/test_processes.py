@@ -87,7 +87,8 @@ def test_the_hierarchies_of_cgroup_v1() -> None:
 
 @pytest.mark.parametrize(("path", "unit"), [
     ("/system.slice/a.service", "a.service"), ("/system.slice/a.service/worker-1", "a.service"),
-    ("/user.slice/user-1.slice/user@1.service/app.slice/b.service", "b.service"),
+    ("/user.slice/user-1.slice/user@1.service/app.slice/b.service", "uid-1:b.service"), ("/system.slice/a.service/b.service", "a.service"),
+    ("/user.slice/user-1.slice/user@1.service/init.scope", "user@1.service"),
     ("/user.slice/user-1.slice/session-3.scope", "session-3.scope"), ("/system.slice/_cg.service", "cg.service"), ("/", None),
 ])
 def test_the_unit_of_a_cgroup(path: str, unit: str | None) -> None:
