@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Finding
+from fixer.model.record import replace
 from fixer.model.snapshot import Snapshot
 
 _AT_FAULT = ("root", "contributing")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Protocol
@@ -105,6 +104,8 @@ def _parser_error(argv: Sequence[str], error: Exception) -> int:
 
 
 def _bug(argv: Sequence[str], error: Exception) -> int:
+    import traceback  # only for a bug of ours
+
     if os.environ.get(DEBUG):
         traceback.print_exception(error, file=sys.stderr)
     frames = traceback.extract_tb(error.__traceback__)

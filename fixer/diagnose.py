@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from fixer.causes import Cause, load_causes
 from fixer.causes.case import Case, open_case, route_key
@@ -12,6 +11,7 @@ from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
 from fixer.model.facts import Known
 from fixer.model.plan import only_starts
+from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, Snapshot
 
 _ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TypeAlias
-from urllib.parse import urlsplit
 
 from fixer.model.diagnosis import Diagnosis, Finding, HealthVerdict, RouteHealth, Undetermined
 from fixer.model.facts import Known
@@ -178,6 +177,8 @@ def url_note(look: Look, url: str) -> tuple[str, ...]:
 
 def _route_of(snapshot: Snapshot, url: str) -> str | None:
     """The id of the route that the address lands in: server name and port first, then the longest prefix."""
+    from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
+
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     best: tuple[tuple[bool, bool, int], str] | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import field
 
 from fixer.app.looking import judged, look_at
 from fixer.app.options import Repairing
@@ -12,7 +11,7 @@ from fixer.app.person import Person
 from fixer.hosts.base import Target
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
 from fixer.model.plan import Plan, Withheld, only_starts
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 from fixer.model.report import OutcomeKind
 from fixer.planner import Policy, plan
 from fixer.verify import Look

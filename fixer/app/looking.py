@@ -7,12 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from fixer.app.options import Looking
-from fixer.app.plugins import all_causes
+from fixer.app.plugins import all_causes, our_causes
 from fixer.app.policies import told
-from fixer.causes import load_causes
 from fixer.diagnose import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts import state
@@ -26,6 +24,7 @@ from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known, Unknown
 from fixer.model.learned import LEARNED_FILE
 from fixer.model.query import Command
+from fixer.model.record import replace
 from fixer.model.report import Report, VerifyResult
 from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
@@ -56,7 +55,7 @@ def _load(data: bytes) -> Capture:
 
 def look_at(target: Target, looking: Looking, inputs: Inputs | None = None, *, quiet: float = 0.0) -> Look:
     """One look: what is there now, and what it means. `quiet` seconds ago a repair changed something."""
-    beside = threading.Thread(target=load_causes, daemon=True)     # their import fills the wait for answers
+    beside = threading.Thread(target=our_causes, daemon=True)     # their import fills the wait for answers
     beside.start()
     seen = snapshot(collect(target, replace(observe_options(looking, target.ref), quiet=quiet)))
     beside.join()
@@ -154,7 +153,8 @@ class StateNotes:
         self._notes = told(self._target)
         try:
             writer, folder = self._target.journal_place()
-            if not writer.files.listdir(f"{folder}/runs"):
+            here = self._target.ref.kind == "local"      # where nothing was ever done, one look at the disk tells
+            if (here and not os.path.exists(f"{folder}/runs")) or not writer.files.listdir(f"{folder}/runs"):  # noqa: PTH110
                 return
             from fixer.apply.past import unfinished
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fixer.app.looking import opened
 from fixer.hosts import state
+from fixer.model.record import replace
 from fixer.model.report import SCHEMA_VERSION, HistoryReport, UndoResult
 
 

@@ -7,13 +7,12 @@ import dataclasses
 import hashlib
 import posixpath
 import time
-from dataclasses import field
 
 from fixer.apply.records import RunRecords, parse_records, record_line
 from fixer.hosts.base import Files
 from fixer.model.journal import Phase, Record
 from fixer.model.plan import FileMeta
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 
 _IMAGE = ".image"
 _SPOIL = b"~\n"     # ends a torn line and makes it no record, even where only its newline was missing

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import field
 from functools import partial
 
 from fixer.apply.journal import Journal
@@ -28,7 +27,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 from fixer.model.step_json import step_from_json
 
 

@@ -39,7 +39,6 @@ Where the page answers all the same
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fixer.causes.base import Cause, conclude
@@ -60,6 +59,7 @@ from fixer.causes.starting import is_off_at_boot, is_socket_off, start_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, Service
 
 START = "start-service"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fixer.causes.case import Case
 from fixer.causes.codefaults import CodeFault, target_of
 from fixer.causes.commandwords import edit_word
@@ -14,6 +12,7 @@ from fixer.causes.sources import applications, is_sound, line_of, older_states, 
 from fixer.causes.starting import begin_steps, start_steps, waiting
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
+from fixer.model.record import replace
 from fixer.model.snapshot import ArgPlace, FileContent, Service
 
 BACKUP_KEY = "restore-from"

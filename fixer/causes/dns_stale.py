@@ -29,8 +29,6 @@ By hand
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.editing import nginx_steps
@@ -38,6 +36,7 @@ from fixer.causes.reading import config_evidence, endpoint_text, now_on, ran_sin
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from fixer.causes.base import conclude
 from fixer.causes.case import Case, Trouble
@@ -12,6 +11,7 @@ from fixer.causes.reading import config_evidence, listener_at, listener_evidence
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known
+from fixer.model.record import replace
 
 EXPLAINED = (
     "backend-hung", "overload-saturated", "nginx-not-reloaded", "slow-start", "wrong-port", "backend-down",

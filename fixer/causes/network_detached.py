@@ -27,8 +27,6 @@ By hand
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of, nginx_steps
@@ -39,6 +37,7 @@ from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import NetworkAction, Step
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container
 

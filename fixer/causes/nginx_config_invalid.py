@@ -24,7 +24,6 @@ By hand
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
@@ -37,6 +36,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import ConfigProblem
 from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Nginx
 from fixer.nginx.errorlog import parse_test_output

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of
 from fixer.causes.owners import Owner, bindings_of, is_foreign, is_named_for, placed_owner, separated
@@ -25,6 +23,7 @@ from fixer.causes.rebinding import EVERYWHERE, listen_at
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
+from fixer.model.record import replace
 from fixer.model.snapshot import Container, Listener, Service
 
 _CAUSE = "wrong-port"

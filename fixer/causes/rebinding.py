@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written
@@ -12,7 +10,7 @@ from fixer.causes.starting import begin_steps, reachable_host
 from fixer.model.diagnosis import Repair
 from fixer.model.numbers import is_number
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
 
 ID = "listen-where-nginx-asks"

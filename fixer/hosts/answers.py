@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
 
 from fixer.hosts import commands, frames, plainprobe, probing
 from fixer.hosts.base import CommandResult, NodeClock
@@ -24,7 +23,7 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field, replace
 from fixer.model.regex import regex
 
 _DATE = regex(rb"(\d+)\.?(\d*)\D*? ([+-])(\d\d)(\d\d)\s*\Z")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from fixer.errors import NoSuchTarget, UsageError
 from fixer.hosts.base import Target
@@ -43,7 +42,8 @@ def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Tar
     if load is None:
         raise UsageError("bundles cannot be read here", "fixer diagnose bundle:FILE reads them")
     try:
-        data = Path(ref.address).read_bytes()
+        with open(ref.address, "rb") as file:     # pathlib's import takes long
+            data = file.read()
     except FileNotFoundError:
         raise NoSuchTarget(f"there is no file {ref.address}", "fixer collect -o FILE writes a bundle") from None
     except OSError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -34,6 +33,8 @@ def http_request(probe: Probe) -> str:
 
 def program_source() -> str:
     """The text of the probe program (pkgutil: it must be found inside a zip too)."""
+    import pkgutil  # only for a program that runs elsewhere
+
     data = pkgutil.get_data("fixer.hosts", "probeprogram.py")
     assert data is not None
     return data.decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
@@ -141,6 +140,8 @@ def _file_diff(step: WriteFile) -> Iterator[str]:
         yield from _link_diff(step, path)
         return
     before, after = (_lines(step.path, data, step.mask) for data in (step.before, step.after))
+    import difflib  # only where something is to be changed
+
     hunks = list(difflib.unified_diff(_ended(step.before), _ended(step.after), lineterm=""))[2:]
     yield f"--- {old}"
     yield f"+++ {new}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import field
 
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 
 LEARNED_FILE = "learned.json"
 VERSION = 1
@@ -44,6 +42,8 @@ class Learned:
 
 def learned_to_json(learned: Learned) -> bytes:
     """The file's bytes."""
+    import dataclasses  # only where something is learned
+
     services = [dataclasses.asdict(service) for service in learned.services]
     return (json.dumps({"version": VERSION, "at": learned.at, "services": services}, indent=1) + "\n").encode()
 

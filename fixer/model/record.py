@@ -9,13 +9,13 @@ checker it is the standard decorator.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    import dataclasses
+    from dataclasses import dataclass, field, replace
 else:
 
     def dataclass(*, slots: bool, frozen: bool = False):
@@ -23,8 +23,31 @@ else:
         assert slots, "what this makes has slots"
         return lambda cls: _made(cls, frozen)
 
+    def field(**asked):
+        """What a field is beside its type: `default` or `default_factory`, `metadata`."""
+        return _Asked(asked)
 
-__all__ = ["dataclass"]
+    def replace(made, /, **changes):
+        """The same with other values."""
+        cls = made.__class__
+        for name in cls.__match_args__:
+            if name not in changes:
+                changes[name] = getattr(made, name)
+        return cls(**changes)
+
+
+__all__ = ["dataclass", "field", "replace"]
+
+_MISSING = object()
+
+
+class _Asked:
+    """The words of a `field(…)`; the standard library's own object is made where its fields are asked for."""
+
+    __slots__ = ("words",)
+
+    def __init__(self, words: dict[str, Any]) -> None:
+        self.words = words
 
 
 def _made(cls: type, frozen: bool) -> type:
@@ -50,7 +73,10 @@ class _Fields:
         self._body = body
 
     def __get__(self, instance: object, owner: Any) -> dict[str, dataclasses.Field[Any]]:
-        twin: Any = dataclasses.dataclass(type(self._cls)(self._cls.__name__, self._cls.__bases__, self._body))
+        import dataclasses  # with inspect and all that it takes 8 ms: most runs never ask
+
+        body = {n: dataclasses.field(**v.words) if isinstance(v, _Asked) else v for n, v in self._body.items()}
+        twin: Any = dataclasses.dataclass(type(self._cls)(self._cls.__name__, self._cls.__bases__, body))
         known: dict[str, dataclasses.Field[Any]] = twin.__dataclass_fields__
         owner.__dataclass_fields__ = known
         return known
@@ -69,18 +95,18 @@ def _first_init(names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..
 
 def _init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
     """The compiled `__init__`: every value into its slot, past the refusal to set anything."""
-    scope: dict[str, Any] = {"_missing": dataclasses.MISSING}
+    scope: dict[str, Any] = {"_missing": _MISSING}
     parameters, lines = "self", ""
     for name in names:
         scope[f"_set_{name}"] = cls.__dict__[name].__set__
         default, factory = _default(defaults, name)
         parameters += f", {name}"
         value = name
-        if factory is not dataclasses.MISSING:
+        if factory is not _MISSING:
             scope[f"_new_{name}"] = factory
             parameters += "=_missing"
             value = f"_new_{name}() if {name} is _missing else {name}"
-        elif default is not dataclasses.MISSING:
+        elif default is not _MISSING:
             scope[f"_default_{name}"] = default
             parameters += f"=_default_{name}"
         lines += f" _set_{name}(self, {value})\n"
@@ -91,11 +117,12 @@ def _init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callab
 
 
 def _default(defaults: dict[str, Any], name: str) -> tuple[Any, Any]:
-    """The default and the factory of a field, MISSING where there is none."""
-    given = defaults.get(name, dataclasses.MISSING)
-    if isinstance(given, dataclasses.Field):
-        return given.default, given.default_factory
-    return given, dataclasses.MISSING
+    """The default and the factory of a field, _MISSING where there is none."""
+    given = defaults.get(name, _MISSING)
+    if isinstance(given, _Asked):
+        return given.words.get("default", _MISSING), given.words.get("default_factory", _MISSING)
+    assert not hasattr(given, "default_factory"), f"{name}: field() of this module, not of dataclasses"
+    return given, _MISSING
 
 
 def _methods(names: tuple[str, ...], frozen: bool) -> dict[str, Any]:
@@ -126,8 +153,12 @@ def _nothing(_: object) -> tuple[()]:
 
 
 def _refuse_to_set(_: object, name: str, __: object) -> None:
-    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
 def _refuse_to_delete(_: object, name: str) -> None:
-    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+    from dataclasses import FrozenInstanceError
+
+    raise FrozenInstanceError(f"cannot delete field {name!r}")

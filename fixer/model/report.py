@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Literal, TypeAlias
 
 from fixer.model.accepted import Accepted
@@ -10,7 +9,7 @@ from fixer.model.diagnosis import Confidence, HealthVerdict, Role
 from fixer.model.facts import Evidence
 from fixer.model.journal import RunSummary
 from fixer.model.plan import Risk
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 
 SCHEMA_VERSION = 1
 

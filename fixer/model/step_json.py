@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping
 
@@ -42,6 +41,8 @@ def step_to_json(step: Step) -> str:
     """One line of ASCII: the kind and its fields; no byte of a file, no secret."""
     fields: dict[str, object] = {"kind": type(step).__name__}
     never = frozenset[str]() if isinstance(step, ChangeRule) else _NEVER
+    import dataclasses  # only for the journal
+
     for field in dataclasses.fields(step):
         value = getattr(step, field.name)
         if field.name in never:
@@ -61,6 +62,8 @@ def step_from_json(text: str) -> Step:
     if not isinstance(fields, dict) or fields.get("kind") not in _KINDS:
         raise ValueError("not a step of a plan")
     kind = _KINDS[str(fields.pop("kind"))]
+    import dataclasses
+
     known = {field.name for field in dataclasses.fields(kind)}
     values: dict[str, object] = {"before": None, "after": None} if kind is WriteFile else {}
     for name, value in fields.items():

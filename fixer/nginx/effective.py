@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from fixer.model.nginxconf import ConfigProblem, Span
+from fixer.model.record import replace
 from fixer.nginx.address import text_of
 from fixer.nginx.checks import INNER, MAIN, VALUE_BLOCKS, Complaint, Context, complain
 from fixer.nginx.include import Sources

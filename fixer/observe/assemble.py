@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fixer.model.capture import Capture
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginxconf import UpstreamServer
 from fixer.model.query import ListSockets
+from fixer.model.record import replace
 from fixer.model.snapshot import (
     Container,
     Endpoint,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 
 from fixer.model.facts import Evidence
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Container, EnvSlot, Setting, UnitSetting
 from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
 from fixer.observe.composesettings import ports_in, setting_slot, settings_in

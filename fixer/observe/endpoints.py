@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import Route, UpstreamServer
 from fixer.model.query import Answer, Command, Probe
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
 from fixer.observe.view import View, container_of, is_loopback, known_pids, node_of

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Key, Match, Rule, Tool, Verdict
 from fixer.model.numbers import is_number
 from fixer.model.query import Answer, Command, Query, ReadFile
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.observe.view import View
 
@@ -289,6 +288,8 @@ _SILENT = frozenset({"-m", "--comment"})
 
 
 def _saved_rule(text: str, index: int, packets: int | None) -> Rule:
+    import shlex  # only for tables of iptables-save
+
     try:
         words = shlex.split(text)
     except ValueError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
 
 from fixer import __version__
 from fixer.errors import CannotObserve
@@ -19,6 +18,7 @@ from fixer.model.capture import Capture, NodeCapture
 from fixer.model.learned import LEARNED_FILE
 from fixer.model.numbers import is_number
 from fixer.model.query import Answer, Command, Probe, Query, ReadFile, ReadGlob
+from fixer.model.record import replace
 from fixer.model.redact import TELLING_WORDS
 from fixer.model.target import TargetRef
 from fixer.observe.bundle import BIGGEST, query_from_json, query_json

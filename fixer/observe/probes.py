@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from fixer.model.facts import Known
 from fixer.model.nginxconf import Route
 from fixer.model.query import Answer, Probe
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.observe.containers import get, inspected, strings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import (
@@ -17,6 +16,7 @@ from fixer.model.query import (
     ReadFile,
     ReadGlob,
 )
+from fixer.model.record import replace
 from fixer.model.redactfiles import (
     redact_bytes,
     redact_cmdline,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import field
 
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 from fixer.model.regex import regex
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.runtimes import runtime_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, ReadFile
+from fixer.model.record import replace
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from fixer.model.facts import Fact, Known
 from fixer.model.nginxconf import NginxConfig, Route, UpstreamServer
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Container
 from fixer.observe.endpoints import resolve
 from fixer.observe.nginxes import NginxPlace, config_of, find_nginxes

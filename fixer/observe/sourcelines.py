@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from fixer.model.facts import Evidence, Fact, Known
 from fixer.model.numbers import is_number
+from fixer.model.record import replace
 from fixer.model.redact import redact_text
 from fixer.model.snapshot import Binding
 from fixer.observe.view import View

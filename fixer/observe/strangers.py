@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Probe
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Stranger
 from fixer.observe.endpoints import probe_result

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from calendar import timegm
 from collections.abc import Iterable
 
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.service import ProgramState
+from fixer.observe.containers import days_from_epoch
 
 _LINE = regex(rb"^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d),(\d{3}) [A-Z]+ (.*)$")
 _SPAWNED = regex(r"^spawned: '([^']+)' with pid (\d+)$")
@@ -60,8 +60,9 @@ def read_log(data: bytes, utc_offset: float) -> tuple[Event, ...]:
         match = _LINE.match(raw.rstrip(b"\r"))
         if match is None:
             continue
-        numbers = [int(match[n]) for n in range(1, 7)]
-        at = timegm((*numbers, 0, 0, 0)) + int(match[7]) / 1000 - utc_offset
+        year, month, day, hour, minute, second = (int(match[n]) for n in range(1, 7))
+        midnight = days_from_epoch(year, month, day) * 86400
+        at = midnight + hour * 3600 + minute * 60 + second + int(match[7]) / 1000 - utc_offset
         event = _event(at, match[8].decode("utf-8", "replace"), spawned)
         if event is not None:
             events.append(event)

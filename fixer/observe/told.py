@@ -5,11 +5,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import field, replace
 from typing import Literal
 
 from fixer.model.facts import Evidence
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Process, Unit
 from fixer.observe.envfiles import read_env_file

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import field
 from typing import TypeAlias
 
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 from fixer.model.regex import regex
 
 DEEPEST = 40

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from fixer.model.describe import describe_step, diff_of
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, RuledOut
 from fixer.model.facts import Evidence, Known
 from fixer.model.redact import redact_text
@@ -85,6 +84,8 @@ def _shown(evidence: Evidence) -> Evidence:
 
 def repair_report(repair: Repair) -> RepairReport:
     """A repair as it is offered."""
+    from fixer.model.describe import describe_step, diff_of  # only where something was found
+
     steps = tuple(describe_step(step) for step in repair.steps)
     return RepairReport(
         repair.id, repair.risk, redact_text(repair.summary),

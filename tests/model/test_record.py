@@ -6,12 +6,13 @@ import copy
 import dataclasses
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, asdict, field, fields, is_dataclass, replace
+from dataclasses import FrozenInstanceError, asdict, fields, is_dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import pytest
 
-from fixer.model.record import dataclass
+from fixer.model import record
+from fixer.model.record import dataclass, field
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class Standard:
 
     x: int
     y: int = 2
-    names: tuple[str, ...] = field(default=(), metadata={"shown": "never"})
+    names: tuple[str, ...] = dataclasses.field(default=(), metadata={"shown": "never"})
 
 
 def test_equal_hashed_and_shown_by_value() -> None:
@@ -115,6 +116,23 @@ def test_the_tools_of_dataclasses_work() -> None:
     assert replace(Point(1), y=5) == Point(1, 5)
     assert asdict(Basket("a", ["nail"])) == {"owner": "a", "things": ["nail"]}
     assert fields(Box)[0].name == "value"
+
+
+def test_replaced_as_by_the_standard_tool() -> None:
+    point = Point(1, names=("a",))
+    assert record.replace(point, y=5) == replace(point, y=5) == Point(1, 5, ("a",))
+    assert record.replace(Empty()) == Empty()
+    with pytest.raises(TypeError):
+        record.replace(point, z=1)
+
+
+def test_a_field_of_the_standard_library_is_refused() -> None:
+    @dataclass(slots=True)
+    class Wrong:
+        things: list[str] = dataclasses.field(default_factory=list)
+
+    with pytest.raises(AssertionError, match="things"):
+        Wrong()
 
 
 def test_matched_by_position_copied_and_pickled() -> None:

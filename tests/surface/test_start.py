@@ -12,6 +12,7 @@ import pytest
 from fixer import cli, showing
 from fixer.start import main, plain_look
 
+ROOT = str(Path(__file__).resolve().parent.parent.parent)
 BROKEN = f"bundle:{Path(__file__).parent.parent / 'observe/data/machine.tgz'}"
 
 
@@ -45,7 +46,19 @@ def test_anything_else_is_left_to_the_parser(words: list[str]) -> None:
     assert plain_look(words) is None
 
 
-def test_a_plain_look_imports_no_parser() -> None:
+def test_a_plain_look_imports_nothing_that_only_others_need() -> None:
+    slow = "('typer', 'inspect', 'dataclasses', 'urllib.parse', 'ipaddress', 'calendar', 'traceback', 'rich', 'asyncio')"
+    code = (
+        "import sys; sys.modules.pop('traceback', 0); from fixer.start import main;"
+        "from fixer.app import looking, plugins; plugins.our_causes();"
+        f"print([name for name in {slow} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({ROOT!r}); {code}"], check=True,
+                          capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_whole_plain_look_does_without_the_parser() -> None:
     code = f"import sys; from fixer.start import main; print(main(['diagnose', {BROKEN!r}]), 'typer' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.endswith("\n1 False\n")
