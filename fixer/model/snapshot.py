@@ -265,6 +265,16 @@ class KernelLog:
 
 
 @dataclass(frozen=True, slots=True)
+class LastWords:
+    """The newest log in the places where programs started by hand write theirs, and its last lines."""
+
+    node: str
+    path: str
+    written_at: float
+    lines: tuple[LogLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stranger:
     """A container that may have got the address which nginx still uses for an endpoint's name, and what it answers to
     the question that the endpoint was asked."""
@@ -293,6 +303,7 @@ class Snapshot:
     learned: tuple[Learned, ...] = ()
     kernels: tuple[KernelLog, ...] = ()
     strangers: tuple[Stranger, ...] = ()
+    last_words: tuple[LastWords, ...] = ()
     quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
 
     def service(self, service_id: str) -> Service | None:

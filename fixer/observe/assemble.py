@@ -28,6 +28,7 @@ from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at
 from fixer.observe.filecontents import contents_of
 from fixer.observe.firewall import engine_firewall, firewall_of
 from fixer.observe.kernellog import KERNEL_LOG, kernel_of
+from fixer.observe.lastwords import last_words_of
 from fixer.observe.learnedfile import learned_of
 from fixer.observe.macpolicy import policy_of
 from fixer.observe.nginxes import (
@@ -74,6 +75,7 @@ def snapshot(capture: Capture) -> Snapshot:
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
         quiet=options.quiet, strangers=_strangers(sites, options, views, containers) if containers else (),
+        last_words=tuple(words for view in views.values() if (words := last_words_of(view)) is not None),
     )
 
 

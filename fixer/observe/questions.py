@@ -29,6 +29,7 @@ from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
+from fixer.observe.lastwords import last_words_queries
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, may_test, test_query
@@ -193,6 +194,7 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
         return
     listing = Command("systemctl-units")
     yield listing
+    yield from last_words_queries(view)
     names = startable(view.node.answers.get(listing))
     unknown = tuple(n for n in names if n not in view.units and not n.startswith("systemd-"))
     if unknown:

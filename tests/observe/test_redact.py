@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fixer.model.query import Answer, Command, ListProcesses, ListSockets, ReadFile, ReadTree
+from fixer.model.query import Answer, Command, ListProcesses, ListSockets, ReadFile, ReadGlob, ReadTree
 from fixer.model.redact import redact_text
 from fixer.model.redactfiles import redact_argv, redact_env_file, redact_file, redact_inspect, redact_probe, redact_unit
 from fixer.model.redactnginx import redact_nginx
@@ -14,7 +14,7 @@ from fixer.model.redactvalues import redact_value
 from fixer.model.redactyaml import redact_yaml
 from fixer.observe.endpoints import endpoint_probe
 from fixer.observe.redactcapture import redact
-from fixer.observe.view import UNIT_FILES
+from fixer.observe.view import LOOK, UNIT_FILES
 from tests.observe.made import capture, file, node, process, processes
 
 SECRET = "hunter2hunter2"
@@ -147,3 +147,10 @@ user=svc
         assert gone not in masked
     for kept in (b"--port 8000", b'PORT="8000"', b"user=svc", b"SHOP_KEY=", b"[program:shop]"):
         assert kept in masked
+
+
+def test_files_that_were_only_looked_for_hold_no_secret() -> None:
+    query = ReadGlob(("/etc/api/*.env",), LOOK, 60)
+    answers = {query: Answer("ok", files=(file("/etc/api/blue.env", "API_SECRET=hunter22hunter\nPORT=8000\n"),))}
+    [kept] = redact(capture(node(answers))).nodes[0].answers[query].files
+    assert kept.data == b"API_SECRET=[redacted: value]\nPORT=8000\n"

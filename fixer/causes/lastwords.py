@@ -1,0 +1,33 @@
+"""What a backend that was started by hand said at its end, in the newest log that lies about: shown, never acted on."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case
+from fixer.causes.reading import log_evidence
+from fixer.model.facts import Evidence, Known
+from fixer.model.regex import regex
+from fixer.model.snapshot import LastWords
+
+_SERVER = regex(r"(?i)\b(?:uvicorn|gunicorn|hypercorn|daphne|asgi|wsgi)\b|Started server process|Application startup")
+_ENDS = regex(
+    r"^(?:\[[^\]]*\] *)*(?:(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit)\b|ERROR\b)"
+    r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app|Shutting down"
+    r"|Finished server process"
+)
+
+
+def last_words(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
+    """The line that tells how it ended, and the evidence; nothing where no log of an application server lies there,
+    or it was written before this boot."""
+    found = next((w for w in case.snapshot.last_words if w.node == node), None)
+    if found is None or not _is_of_this_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
+        return "", ()
+    ends = [line for line in found.lines if _ENDS.search(line.text)]
+    if not ends:
+        return "", ()
+    return ends[-1].text.strip()[:200], (log_evidence(ends[-1].text[:300], found.path),)
+
+
+def _is_of_this_boot(case: Case, found: LastWords) -> bool:
+    boot = case.snapshot.node(found.node).boot_at
+    return not isinstance(boot, Known) or found.written_at >= boot.value
