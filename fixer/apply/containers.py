@@ -7,7 +7,7 @@ import json
 from fixer.apply.nodes import Runner, complaint, demand, demand_told
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
-from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction
+from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
 _LONG = 180.0
 _DOWN = frozenset({"exited", "created", "dead", "removing", ""})
@@ -88,6 +88,9 @@ def demand_same_service(step: ComposeUp, engine: Runner) -> None:
     if result.returncode != 0:
         what = f"the files of project {step.project} cannot be read: {complaint(result)}"
         raise Conflict(what, "nothing was changed")
+    if step.was == ABSENT:
+        _demand_none(step, engine)
+        return
     words = result.stdout.decode("utf-8", "replace").split()
     same = bool(step.config_hash) and words[:1] == [step.service]
     if not same or (words != [step.service, step.config_hash] and _would_replace(step, engine)):
@@ -95,6 +98,14 @@ def demand_same_service(step: ComposeUp, engine: Runner) -> None:
             f"the compose files say something else of {step.service} than what was deployed",
             "an up would deploy more than this repair; make the edit by hand and bring the service up",
         )
+
+
+def _demand_none(step: ComposeUp, engine: Runner) -> None:
+    """Conflict when somebody has made a container of the service meanwhile."""
+    listed = engine.run(compose_command(step, "ps", "-a", "-q", step.service), timeout=_LONG)
+    demand_told(listed, f"list the containers of {step.service}")
+    if listed.returncode != 0 or listed.stdout.strip():
+        raise Conflict(f"{step.service} is no longer without a container", "run the repair again")
 
 
 def _would_replace(step: ComposeUp, engine: Runner) -> bool:
@@ -115,7 +126,10 @@ def _up(step: ComposeUp, engine: Runner, how: str) -> None:
 
 
 def compose_back(step: ComposeUp, engine: Runner) -> str:
-    """After the files went back: the service as they say, running only if it ran."""
+    """After the files went back: the service as they say, running only if it ran; none where there was none."""
+    if step.was == ABSENT:
+        demand(engine, compose_command(step, "rm", "-s", "-f", step.service), f"remove {step.service}", timeout=_LONG)
+        return f"removed the container of service {step.service}"
     if step.was in _DOWN:
         _up(step, engine, "--no-start")
         demand(engine, compose_command(step, "stop", step.service), f"stop {step.service}", timeout=_LONG)

@@ -26,6 +26,8 @@ The repair and its safety
   reboot. Where `fixer learn` remembered it while it was well, it is started again as a systemd unit that stays: the
   remembered command, folder and user, its variables from the files where they stood then (a secret that stands in no
   file is yours to give). Undo stops and removes the unit. Without that, fixer says what is known of it.
+  create-service (disruptive): a service of the compose project that has no container at all is created from the
+  project's files; undo removes the container.
 
 By hand
   systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
@@ -59,6 +61,7 @@ from fixer.causes.starting import is_off_at_boot, is_socket_off, start_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import Step
 from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, Service
 
@@ -83,6 +86,10 @@ def judge(case: Case) -> Verdict:
             case Evidence():
                 ruled.append(outcome)
     told = list(findings.values())
+    if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
+        from fixer.causes.uncreated import uncreated  # only where a service has no container
+
+        told += uncreated(case)
     if any(is_empty(endpoint) for endpoint in case.snapshot.endpoints):
         from fixer.causes.passedover import passed_over  # only where an address is empty
 
@@ -198,7 +205,7 @@ def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tu
 
     if variant == "start-condition-unmet":
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
-    steps = start_steps(case.snapshot, service, trouble.endpoint)
+    steps = (*_start_copies(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
     if not steps:
         return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)
     also = " and enable it at boot" if is_off_at_boot(service) else ""
@@ -210,6 +217,20 @@ def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tu
         return (first,)
     summary = f"start {service.name}, and let systemd start it again also after an end with success"
     return first, Repair("restart-always", "disruptive", summary, (*kept.steps, *steps))
+
+
+def _start_copies(case: Case, service: Service) -> tuple[Step, ...]:
+    """The other stopped containers of one compose service: nginx asks them all by the one name."""
+    box = service.container
+    copies = [s for s in case.snapshot.services if box is not None and s.container is not None and s.id != service.id
+              and (s.container.project, s.name) == (box.project, service.name) and _was_stopped(case, s)]
+    return tuple(step for copy in copies if box is not None and box.project
+                 for step in start_steps(case.snapshot, copy, None))
+
+
+def _was_stopped(case: Case, service: Service) -> bool:
+    how = condition(service)
+    return how == "stopped" or (how == "failed" and was_asked_to_stop(case.snapshot, service))
 
 
 def _by_hand(service: Service) -> str:

@@ -35,7 +35,7 @@ from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
-from fixer.causes.unreached import GATEWAYS, name_missing, troubles_of_down
+from fixer.causes.unreached import GATEWAYS, is_uncreated, name_missing, troubles_of_down
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step
@@ -69,6 +69,8 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
     if not troubles:
         return shown
     trouble = troubles[0]
+    if is_uncreated(case, name):
+        return shown           # its service has no container: that is the root
     addresses = trouble.endpoint.addresses
     if isinstance(addresses, Known) and addresses.value:
         return Evidence("probe", name, f"resolves to {', '.join(addresses.value)} by now")
@@ -80,7 +82,7 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
     if box is not None and box.status != "running":
         return shown           # the backend is down: that is the root
     if box is not None and web is not None and not web.is_machine:
-        network = _nameless(web, box, name)
+        network = _nameless(case, web, box, name)
         if network is None:
             return shown       # on another network
         repair = _rejoin(case, nginx, box, network)
@@ -89,11 +91,11 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
     return _finding(case, trouble, ("dns-name-missing-at-start", "certain"), repair, (shown,))
 
 
-def _nameless(web: Container, box: Container, name: str) -> str | None:
+def _nameless(case: Case, web: Container, box: Container, name: str) -> str | None:
     """A network of both, on which the container does not have the name."""
     mine = {network for network, _, _ in web.networks} | {web.network_mode}
     for network, _, names in box.networks:
-        if network in mine and name not in names and name in aliases_of(box):
+        if network in mine and name not in names and name in aliases_of(case.snapshot, box, network):
             return network
     return None
 
@@ -104,19 +106,20 @@ def _names(box: Container, network: str) -> Evidence:
 
 
 def _rejoin(case: Case, nginx: Nginx, box: Container, network: str) -> Repair:
+    names = aliases_of(case.snapshot, box, network)
     off = NetworkAction(box.id, box.name, network, "disconnect", tuple(
         name for own, _, names in box.networks if own == network for name in names if not box.id.startswith(name)))
     steps: tuple[Step, ...] = (
-        off, NetworkAction(box.id, box.name, network, "connect", aliases_of(box)), *begin_nginx(case, nginx),
+        off, NetworkAction(box.id, box.name, network, "connect", names), *begin_nginx(case, nginx),
     )
-    words = f"join container {box.name} to network {network} again as {', '.join(aliases_of(box))}, then start nginx"
+    words = f"join container {box.name} to network {network} again as {', '.join(names)}, then start nginx"
     return Repair("restore-alias", "safe", words, steps)
 
 
 def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     """nginx's own resolver said so at a request just now, of a name that its configuration holds."""
     host = trouble.endpoint.host
-    if not host or trouble.nginx.master_pid is None:
+    if not host or trouble.nginx.master_pid is None or is_uncreated(case, host):
         return None
     said = events_for(case, trouble, lambda event: event.message.startswith(f"{host} could not be resolved ("))
     if not said:

@@ -15,8 +15,9 @@ How it is told apart
   share). A container that is stopped is backend-down, a changed address on a shared network is dns-stale.
 
 The repair and its safety
-  connect-network (safe): join the container again to the network that it was made with, under its service's name, and
-  reload nginx. Nothing that runs is stopped, and compose makes it so at the next re-creation as well.
+  connect-network (safe): join the container again to the network that it was made with, or on which its compose files
+  put it, under its service's name and the aliases of the files, and reload nginx (start it, where it ended for want of
+  the name). Nothing that runs is stopped, and compose makes it so at the next re-creation as well.
   join-network (manual): where the files themselves put the two on different networks, they must name one in common:
   which of the two moves is a decision about who may talk to whom.
 
@@ -31,15 +32,17 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of, nginx_steps
 from fixer.causes.filtering import Block, block_evidence, blocks
+from fixer.causes.nginx_down import begin_nginx
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.causes.unreached import name_missing, troubles_of_down
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import NetworkAction, Step
 from fixer.model.record import replace
 from fixer.model.regex import regex
-from fixer.model.snapshot import Container
+from fixer.model.snapshot import Container, Snapshot, ToldNetwork
 
 EXPLAINED = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", "dns-unresolved", "dns-stale",
              "nginx-config-invalid", "nginx-down", "firewall-drop")
@@ -52,7 +55,7 @@ def judge(case: Case) -> Verdict:
     """For every address of a running container: is it on a network of nginx's own?"""
     findings: dict[str, Finding] = {}
     ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.troubles:
+    for trouble in (*case.troubles, *_nameless(case)):
         web, box = container_of(case.snapshot, trouble.nginx.node), _backend(case, trouble)
         if web is None or box is None or web.is_machine or web.id == box.id:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
@@ -65,6 +68,16 @@ def judge(case: Case) -> Verdict:
         else:
             _join_finding(findings, box.id, _finding(case, trouble, web, box))
     return conclude(findings.values(), (), ruled)
+
+
+def _nameless(case: Case) -> tuple[Trouble, ...]:
+    """Addresses by a name for want of which nginx ended: on another network nobody has it."""
+    found: list[Trouble] = []
+    for nginx in case.snapshot.nginxes:
+        said = name_missing(nginx) if nginx.master_pid is None else None
+        if said is not None:
+            found += [t for t in troubles_of_down(case, nginx) if t.endpoint.host.lower() == said[0].lower()]
+    return tuple(found)
 
 
 def _join_finding(findings: dict[str, Finding], key: str, new: Finding) -> None:
@@ -110,7 +123,9 @@ def _backend(case: Case, trouble: Trouble) -> Container | None:
 
 
 def _shared(web: Container, box: Container) -> bool:
-    return bool({name for name, _, _ in web.networks} & {name for name, _, _ in box.networks})
+    """A container that does not run comes back on the network that it was made with."""
+    mine = {name for name, _, _ in web.networks} | ({web.network_mode} if web.status != "running" else set())
+    return bool(mine & {name for name, _, _ in box.networks})
 
 
 def _borrows(box: Container) -> bool:
@@ -129,17 +144,41 @@ def is_off(box: Container) -> bool:
     return known and box.network_mode not in {name for name, _, _ in box.networks}
 
 
+def _left(case: Case, boxes: tuple[Container, Container]) -> tuple[Container, str, Evidence | None] | None:
+    """Which of the two is not on a network that it was made with, or that its files put it on beside the other."""
+    for box, other in (boxes, boxes[::-1]):
+        joined = {name for name, _, _ in box.networks}
+        if is_off(box):
+            return box, box.network_mode, None
+        theirs = {name for name, _, _ in other.networks} | {n.name for n in told_of(case.snapshot, other)}
+        for told in told_of(case.snapshot, box):
+            if told.name not in joined and told.name in theirs:
+                return box, told.name, told.source
+    return None
+
+
+def told_of(snapshot: Snapshot, box: Container) -> tuple[ToldNetwork, ...]:
+    """The networks on which a container's compose files put it."""
+    boxed = (s for s in snapshot.services if s.container is not None and s.container.id == box.id)
+    return next((s.told_networks for s in boxed), ())
+
+
 def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Finding:
-    gone = next((c for c in (box, web) if is_off(c)), None)
-    if gone is not None:
-        variant, summary = "docker-network-detached", f"container {gone.name} was taken off network {gone.network_mode}"
-        repair = _connect(case, trouble, web, gone)
+    left = _left(case, (box, web))
+    said: tuple[Evidence, ...] = ()
+    if left is not None:
+        gone, network, source = left
+        said = () if source is None else (source,)
+        variant = "docker-network-detached"
+        summary = f"container {gone.name} was taken off network {network}" if source is None else (
+            f"container {gone.name} is not on network {network}, where its files put it")
+        repair = _connect(case, trouble, gone, network)
     else:
         variant = "docker-different-network"
         summary = f"containers {web.name} and {box.name} are on different networks"
         repair = _join(web, box)
     evidence = (
-        _networks_evidence(box), _networks_evidence(web),
+        _networks_evidence(box), _networks_evidence(web), *said,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase or "resolved" in event.message),
     )
@@ -151,15 +190,19 @@ def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Fi
     )
 
 
-def aliases_of(box: Container) -> tuple[str, ...]:
-    """The names that compose gives a container on its networks."""
-    return tuple(dict.fromkeys(filter(None, (box.service, box.name))))
+def aliases_of(snapshot: Snapshot, box: Container, network: str) -> tuple[str, ...]:
+    """The names that compose gives a container on a network: those of its files, its service's and its own."""
+    told = (name for own in told_of(snapshot, box) if own.name == network for name in own.aliases)
+    return tuple(dict.fromkeys(filter(None, (box.service, box.name, *told))))
 
 
-def _connect(case: Case, trouble: Trouble, web: Container, gone: Container) -> Repair:
-    steps: list[Step] = [NetworkAction(gone.id, gone.name, gone.network_mode, "connect", aliases_of(gone))]
-    steps += nginx_steps(case.snapshot, trouble.nginx)
-    words = f"join container {gone.name} to network {gone.network_mode} again, and let nginx look its name up anew"
+def _connect(case: Case, trouble: Trouble, gone: Container, network: str) -> Repair:
+    steps: list[Step] = [
+        NetworkAction(gone.id, gone.name, network, "connect", aliases_of(case.snapshot, gone, network))]
+    nginx = trouble.nginx
+    steps += begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+    then = "start nginx" if nginx.master_pid is None else "let nginx look its name up anew"
+    words = f"join container {gone.name} to network {network} again, and {then}"
     return Repair("connect-network", "safe", words, tuple(steps))
 
 

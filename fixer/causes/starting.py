@@ -8,7 +8,16 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import condition, listeners_on, pids_of, say_age
 from fixer.model.facts import Unknown
-from fixer.model.plan import ComposeUp, ContainerAction, ProgramAction, Step, UnitAction, WaitForListener, WriteFile
+from fixer.model.plan import (
+    ABSENT,
+    ComposeUp,
+    ContainerAction,
+    ProgramAction,
+    Step,
+    UnitAction,
+    WaitForListener,
+    WriteFile,
+)
 from fixer.model.snapshot import Container, Endpoint, Program, Service, Snapshot, Unit
 
 Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
@@ -196,3 +205,14 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
         compose.project, name, compose.working_dir, compose.config_files, compose.environment_files,
         box.label("com.docker.compose.config-hash") or "", box.status,
     )
+
+
+def create_service(snapshot: Snapshot, name: str) -> ComposeUp | NoPlace:
+    """`up` for a service of the target's project that has no container; its undo removes the container again."""
+    compose = snapshot.compose
+    if compose is None or snapshot.target.kind != "compose":
+        return NoPlace("its project is another target")
+    if isinstance(compose.editable, Unknown):
+        return NoPlace(f"the files of project {compose.project} cannot be used: {compose.editable.reason}")
+    return ComposeUp(compose.project, name, compose.working_dir, compose.config_files, compose.environment_files, "",
+                     ABSENT)

@@ -45,6 +45,12 @@ def name_missing(nginx: Nginx) -> tuple[str, Evidence] | None:
     return None
 
 
+def is_uncreated(case: Case, name: str) -> bool:
+    """Whether a service of the compose project is called so and has no container."""
+    compose = case.snapshot.compose
+    return compose is not None and any(name in service.names for service in compose.uncreated)
+
+
 def _host(name: str) -> str:
     """Without the port."""
     host, colon, port = name.rpartition(":")

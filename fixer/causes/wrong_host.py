@@ -116,7 +116,17 @@ def _is_nobody(case: Case, trouble: Trouble) -> bool:
     if isinstance(tcp, Known) and (tcp.value.error is None or tcp.value.error in ("refused", "reset", "closed")):
         return False
     unreachable = isinstance(tcp, Known) and tcp.value.error == "unreachable"
-    return unreachable or bool(events_for(case, trouble, lambda event: event.errno == 113))
+    if unreachable or _silence(case, trouble):
+        return True
+    return bool(events_for(case, trouble, lambda event: event.errno == 113))
+
+
+def _silence(case: Case, trouble: Trouble) -> tuple[Evidence, ...]:
+    """nginx's own kernel has asked its network for the address, and nobody said to have it."""
+    node = find_node(case.snapshot, trouble.nginx.node)
+    host = trouble.endpoint.host
+    asked = node is not None and host in node.silent
+    return (Evidence("kernel", f"{trouble.nginx.node} /proc/net/arp", f"nobody answers for {host}"),) if asked else ()
 
 
 def _loopback(case: Case, trouble: Trouble, box: Container | None) -> Finding | str:
@@ -217,7 +227,8 @@ def _found(
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint),
             *(listener_evidence(case.snapshot, o.listener, o.service) for o in options),
-            *(state_evidence(o.service) for o in options), *_addresses(case, trouble), *absent_evidence(endpoint),
+            *(state_evidence(o.service) for o in options), *_addresses(case, trouble), *_silence(case, trouble),
+            *absent_evidence(endpoint),
             *symptom_evidence(case, trouble, is_refused),
         ))),
         repairs=(point_at(case, trouble, _ID, text, need),), explains=("wrong-port", "backend-down"),

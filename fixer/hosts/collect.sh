@@ -13,7 +13,12 @@ units() {
   for f in /etc/systemd/system/*.service; do
     [ -e "$f" ] || [ -h "$f" ] || continue
     u=${f##*/}
-    case $u in *@.service|dbus-org*|sshd.service|syslog.service) ;; *) printf '%s\n' "$u" ;; esac
+    case $u in
+      dbus-org*|sshd.service|syslog.service) ;;
+      *@.service) systemctl list-units --all --no-legend --plain --no-pager --full "${u%.service}*" | while read -r u x; do
+        printf '%s\n' "$u"; done ;;
+      *) printf '%s\n' "$u" ;;
+    esac
   done
   systemctl list-units --failed --no-legend --plain --no-pager --full --type=service 2>/dev/null | while read -r u x; do
     printf '%s\n' "$u"
@@ -41,6 +46,10 @@ told() {
     [ -f "$f" ] || continue
     [ "$(head -c 4 "$f" | tr -d '\0')" != "$(printf '\177ELF')" ] && set -- "$@" "$P$f"
   done
+  # what a mask hides: the unit file of the package
+  for f in /etc/systemd/system/*.service; do
+    [ -h "$f" ] && ! [ -s "$f" ] && [ -f "/usr/lib/systemd/system/${f##*/}" ] && set -- "$@" "$P/usr/lib/systemd/system/${f##*/}"
+  done
   facts gtold beginnings @FILE@ "$@"
 }
 outputs() {
@@ -55,7 +64,12 @@ outputs() {
   facts gsup ends @FILE@ "$@"
 }
 names() {
-  cat /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled/* 2>/dev/null | tr ';{' '\n\n'
+  {
+    cat /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled/*
+    for d in /etc/nginx/*/; do
+      case $d in */conf.d/|*/sites-enabled/|*/sites-available/|*/modules-*) ;; *) cat "$d"* ;; esac
+    done
+  } 2>/dev/null | tr ';{' '\n\n'
 }
 resolved() {
   have getent || return 0
@@ -79,6 +93,9 @@ paths() {
   echo /
   names | sed -n 's/^[ \t]*location[ \t][ \t]*\(=[ \t]*\|^~[ \t]*\)\{0,1\}\(\/[A-Za-z0-9_\/.-]*\)[ \t]*$/\2/p' | sort -u | head -n 8
 }
+upstream_ports() {
+  names | sed -n '/^[ \t]*\(proxy_pass\|server\)[ \t]/s/.*:\([0-9][0-9]*\).*/\1/p' | sort -u | head -n 6
+}
 ask() {
   c=$((c + 1)); [ $c -le @PROBES@ ] || return 0
   item "spec $c $1 $2 $3"
@@ -87,8 +104,10 @@ ask() {
 probes() {
   [ "$how" ] || return 0
   c=0
+  led=" $(upstream_ports | tr '\n' ' ')"
+  for p in $led; do for h in $(hosts); do ask "$p" / "$h"; done; done
   for p in $(web_ports); do for h in $(hosts); do for l in $(paths); do ask "$p" "$l" "$h"; done; done; done
-  for p in $(ports); do case $p in 22|25|53|3306|5432|6379) ;; *) ask "$p" / localhost ;; esac; done
+  for p in $(ports); do case " 22 25 53 3306 5432 6379$led" in *" $p "*) ;; *) ask "$p" / localhost ;; esac; done
   wait
 }
 nginx_test() {

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from fixer.hosts import shtext
 from fixer.hosts.shscript import plan_round
-from fixer.model.query import Query
+from fixer.model.query import Command, Query
 
 MAGIC = "badgateway-collect 1"
-MOST_PROBES = 40
+MOST_PROBES = 60
 FILE_LIMIT = (1 << 16) + 1
 JOURNAL_LINES = 200
 
@@ -23,7 +23,9 @@ def collect_script(queries: Sequence[Query], described: Sequence[object], *, sec
     asked = plan_round(queries)
     text = asked.script.decode("utf-8", "surrogateescape").replace("item end\n}\nround </dev/null 2>/dev/null\n", "}\n")
     described_round = {"nonce": asked.nonce.decode(), "prefix": asked.prefix.decode(), "queries": list(described)}
+    numbers = {query.name: str(i) for i, query in enumerate(queries) if isinstance(query, Command)}
     redact = _read("redact.awk").replace("@WORDS@", secret_words)
+    redact = redact.replace("@KERNEL@", numbers.get("kernel-log", "-")).replace("@JSON@", numbers.get("nft-rules", "-"))
     assert "'" not in redact
     parts = {
         "LINES": str(JOURNAL_LINES), "FILE": str(FILE_LIMIT), "PROBES": str(MOST_PROBES), "AGENT": agent, "ROUND": text,

@@ -161,6 +161,8 @@ BEGIN { LONG = 4096 }       # of a line; what is longer was made to cost time, a
   if (substr($0, 1, length(N) + 1) == N " ") {
     kind = "text"; inside = 0; open = ""
     if ($3 ~ /^(stat|real|links|target|order|tables|closed|owners|hidden|list|absent|more)$/ || $2 == "clock") kind = "raw"
+    if ($2 == "@KERNEL@") kind = "kills"
+    if ($2 == "@JSON@") kind = "json"
     print; next
   }
   if (substr($0, 1, 5 + length(P)) == "==> " P "/") {
@@ -168,6 +170,8 @@ BEGIN { LONG = 4096 }       # of a line; what is longer was made to cost time, a
     print; next
   }
   if (kind == "raw") { print; next }
+  if (kind == "kills") { if ($0 ~ /oom-kill:|Killed process/) print general($0); next }
+  if (kind == "json") { line = $0; gsub(/"key":/, "\002", line); line = general(line); gsub(/\002/, "\"key\":", line); print line; next }
   line = $0
   if (open != "") {
     print "  [redacted: value]"

@@ -122,11 +122,15 @@ class ContainerAction:
     describe: str = ""
 
 
+ABSENT = "absent"     # the state of a compose service without a container
+
+
 @dataclass(frozen=True, slots=True)
 class ComposeUp:
     """`docker compose … up -d --no-deps --no-build --pull never SERVICE` with the project's own files.
 
-    `config_hash` is the label that the files must still give before the first edit. Undo: files back, up again.
+    `config_hash` is the label that the files must still give before the first edit. Undo: files back, up again; where
+    `was` is ABSENT there must be no container before, and undo removes the one that was made.
     """
 
     project: str

@@ -249,6 +249,15 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldNetwork:
+    """A network on which a service's files put it, by the engine's name for it, and its further names there."""
+
+    name: str
+    aliases: tuple[str, ...]
+    source: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """What runs, or should run, behind a route: its manager's view, its processes, its sockets, its log.
 
@@ -291,6 +300,7 @@ class Service:
     compose_settings: tuple[Setting, ...] = ()
     throttled: Fact[tuple[int, int]] = Unknown("not asked")   # (periods held back by its CPU quota, all periods)
     refaults: Fact[int] = Unknown("not asked")   # pages that it needed again after the kernel had taken them
+    told_networks: tuple[ToldNetwork, ...] = ()   # of a compose service
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
 
     @property

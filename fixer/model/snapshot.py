@@ -22,6 +22,7 @@ from fixer.model.service import (
     Program,
     Service,
     Setting,
+    ToldNetwork,
     Unit,
     UnitSetting,
     UnitValue,
@@ -31,8 +32,8 @@ from fixer.model.target import NodeKind, TargetRef
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
     "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill", "Policy", "PreCommand",
-    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot", "Stranger", "Unit",
-    "UnitSetting", "UnitValue",
+    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot", "Stranger", "ToldNetwork",
+    "Uncreated", "Unit", "UnitSetting", "UnitValue",
 ]
 
 
@@ -227,6 +228,7 @@ class Node:
     firewall: Fact[Firewall] = Unknown("not asked")
     policy: Fact[Policy] = Unknown("not asked")
     ways: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")     # its IPv4 routes: (network, type)
+    silent: tuple[str, ...] = ()          # addresses of its own networks that it asked for and that nobody has
     absent: tuple[str, ...] = ()          # paths that were looked for and are not there, or lead nowhere
 
 
@@ -330,6 +332,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncreated:
+    """A service that its project's files define and that has no container; `names` are what others call it by."""
+
+    service: str
+    names: tuple[str, ...]
+    source: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class Compose:
     """A compose project as its containers' labels name it. `hash_matches` per service: config-hash label equals
     `docker compose config --hash`; only then may an `up` be run. `editable` Unknown(reason) where files are missing,
@@ -341,3 +352,4 @@ class Compose:
     environment_files: tuple[str, ...]
     hash_matches: tuple[tuple[str, bool], ...]
     editable: Fact[bool]
+    uncreated: tuple[Uncreated, ...] = ()

@@ -24,13 +24,14 @@ from fixer.model.snapshot import (
 )
 from fixer.observe.composeproject import compose_of
 from fixer.observe.containerservice import logs_query
-from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of
+from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of, told_container
 from fixer.observe.filecontents import contents_of
 from fixer.observe.firewall import engine_firewall, firewall_of
 from fixer.observe.kernellog import KERNEL_LOG, kernel_of
 from fixer.observe.lastwords import last_words_of
 from fixer.observe.learnedfile import learned_of
 from fixer.observe.macpolicy import policy_of
+from fixer.observe.neighbours import silent_of
 from fixer.observe.nginxes import (
     NginxPlace,
     config_mtime,
@@ -62,7 +63,7 @@ def snapshot(capture: Capture) -> Snapshot:
     plans = {id(site): plan_probes(site, options, views, containers) for site in sites}
     endpoints = [
         belongs(endpoint, services, container)
-        for site in sites for endpoint, container in _endpoints(site, plans[id(site)], views, containers)
+        for site in sites for endpoint, container in _endpoints(site, plans[id(site)], views, containers, services)
     ]
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
@@ -85,7 +86,7 @@ def _node(view: View) -> Node:
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
                 view.table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),
                 connections=parse_connections(view.node.answers.get(ListSockets())), policy=policy_of(view),
-                ways=ways_of(view), absent=absent)
+                ways=ways_of(view), absent=absent, silent=silent_of(view))
 
 
 def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
@@ -122,13 +123,14 @@ def _manager(place: NginxPlace, view: View, services: tuple[Service, ...]) -> Se
     return next(masked, None) or next((s for s in mine if s.container is not None), None)
 
 
-def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View],
-               containers: tuple[Container, ...]) -> Iterator[tuple[Endpoint, Container | None]]:
+def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...],
+               services: tuple[Service, ...]) -> Iterator[tuple[Endpoint, Container | None]]:
     own = container_of(site.view.name, containers)
     for address in site.addresses:
         server = address.server
         behind = _published(server, address.found, site.view, (views, containers)) if containers else None
         container = container_at(server, address.found, containers, own) if behind is None else behind.container
+        container = container or told_container(server, services, own)
         node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
         probe = plan.by_address.get(address.id)
         answered = probe_result(site.view.node.answers.get(probe)) if probe is not None else Unknown("not asked")

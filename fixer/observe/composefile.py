@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass, replace
-from fixer.model.snapshot import Container, EnvSlot, Setting, UnitSetting
-from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
+from fixer.model.snapshot import Container, EnvSlot, Setting, ToldNetwork, UnitSetting
+from fixer.observe.composefiles import ComposeFile, files_of, outer_env, roots_of
+from fixer.observe.composelabels import environment_paths
+from fixer.observe.composenetworks import told_networks
 from fixer.observe.composesettings import ports_in, setting_slot, settings_in
 from fixer.observe.envfiles import read_env_file
-from fixer.observe.memo import remembered
 from fixer.observe.places import env_file_slot
 from fixer.observe.told import Follow, Style, followed
 from fixer.observe.view import ENGINE, View
-from fixer.observe.words import Env, Piece, Word, assignment, expand, literal, shell_words
-from fixer.observe.yamlspans import Map, Node, Scalar, Seq, parse_yaml
+from fixer.observe.words import Env, Word, assignment, expand, literal, shell_words
+from fixer.observe.yamlspans import Map, Node, Scalar, Seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class ComposeService:
     limits: tuple[UnitSetting, ...] = ()
     settings: tuple[Setting, ...] = ()
     setting_slot: EnvSlot | None = None
+    networks: tuple[ToldNetwork, ...] = ()
 
 
 _LIMITS = (
@@ -42,34 +43,15 @@ _LIMITS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """One compose file with the service's own mapping in it."""
-
-    path: str
-    data: bytes
-    service: Map
-
-    def line(self, at: int) -> int:
-        """The line of an offset."""
-        return self.data.count(b"\n", 0, at) + 1
-
-    def word(self, scalar: Scalar) -> Word:
-        """A scalar as a word with its place; variables in it are compose's own."""
-        start = scalar.start if scalar.exact else None
-        return Word((Piece(scalar.text, self.path, self.line(scalar.start), start, expand=True),))
-
-
 def compose_service(container: Container, engine: View | None) -> ComposeService | None:
     """The service as its compose files describe it, None where they are not at hand."""
     if engine is None or not container.service:
         return None
-    files = [file for path in compose_paths(container) if (file := _file(path, container.service, engine)) is not None]
+    outer = outer_env(container, engine)
+    files = files_of(container, engine, outer)
     if not files:
         return None
-    outer = _outer(container, engine)
-    folder = container.label(LABEL + "project.working_dir") or posixpath.dirname(files[0].path)
-    listed = [posixpath.normpath(posixpath.join(folder, p)) for f in files for p in _env_files(f, outer)]
+    listed = [posixpath.normpath(posixpath.join(f.folder, p)) for f in files for p in _env_files(f, outer)]
     env: dict[str, Word] = {}
     for path in listed:
         env.update(read_env_file(path, engine.data(path) or b""))
@@ -79,16 +61,22 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     follow = Follow(engine.contents(), "/")
     command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
     slots = tuple(_slots(files, tuple(listed), container, engine))
-    settings = {s.key: s for file in files for s in settings_in(file.service, file.path, file.data)}
-    settings |= {s.key: s for file in files for s in ports_in(file.service, file.path, file.data)}
+    settings = {s.key: s for file in files for s in _settings(file)}
     last = files[-1]
     return ComposeService(
         tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
         tuple(settings.values()), setting_slot(last.service, last.path, last.data),
+        tuple(told_networks(files, roots_of(container, engine, outer), container.project or "", outer)),
     )
 
 
-def _limits(files: list[_File]) -> Iterator[UnitSetting]:
+def _settings(file: ComposeFile) -> Iterator[Setting]:
+    """What the file sets, without a place where an edit would reach other services."""
+    for setting in (*settings_in(file.service, file.path, file.data), *ports_in(file.service, file.path, file.data)):
+        yield replace(setting, start=None, end=None) if file.shared else setting
+
+
+def _limits(files: list[ComposeFile]) -> Iterator[UnitSetting]:
     """The limits of the service with their places, each from the last file that sets it."""
     for key, path in _LIMITS:
         for file in reversed(files):
@@ -107,25 +95,7 @@ def _is_shell(words: list[Word]) -> bool:
     return bool(words) and posixpath.basename(words[0].text) in ("sh", "bash", "ash", "dash")
 
 
-def _file(path: str, service: str, engine: View) -> _File | None:
-    data = engine.data(path)
-    if data is None:
-        return None
-    root = remembered(partial(parse_yaml, data), "yaml", engine.files[path])
-    services = root.get("services") if isinstance(root, Map) else None
-    found = services.get(service) if isinstance(services, Map) else None
-    return _File(path, data, found) if isinstance(found, Map) else None
-
-
-def _outer(container: Container, engine: View) -> dict[str, Word]:
-    """The variables that compose itself puts into its files."""
-    found: dict[str, Word] = {}
-    for path in environment_paths(container):
-        found.update(read_env_file(path, engine.data(path) or b""))
-    return found
-
-
-def _env_files(file: _File, outer: Env) -> Iterator[str]:
+def _env_files(file: ComposeFile, outer: Env) -> Iterator[str]:
     node = file.service.get("env_file")
     for item in node.items if isinstance(node, Seq) else [node]:
         path = item.get("path") if isinstance(item, Map) else item
@@ -133,7 +103,7 @@ def _env_files(file: _File, outer: Env) -> Iterator[str]:
             yield expand(file.word(path), outer).text
 
 
-def _environment(file: _File, outer: Env) -> dict[str, Word]:
+def _environment(file: ComposeFile, outer: Env) -> dict[str, Word]:
     """`environment:` as a mapping or as a list; a bare name is handed through from outside."""
     node = file.service.get("environment")
     found: dict[str, Word] = {}
@@ -154,7 +124,7 @@ def _environment(file: _File, outer: Env) -> dict[str, Word]:
     return found
 
 
-def _command(files: list[_File], outer: Env) -> tuple[list[Word], Style, Evidence]:
+def _command(files: list[ComposeFile], outer: Env) -> tuple[list[Word], Style, Evidence]:
     """Entrypoint and command, each from the last file that has it."""
     words: list[Word] = []
     style: Style = ""
@@ -176,9 +146,9 @@ def _list_style(node: Node) -> Style:
     return "yaml-flow" if isinstance(node, Seq) and node.flow else "yaml-block"
 
 
-def _words(node: Node | None, file: _File, outer: Env) -> Iterator[Word]:
+def _words(node: Node | None, file: ComposeFile, outer: Env) -> Iterator[Word]:
     if isinstance(node, Scalar):
-        start = node.start if node.exact else None
+        start = node.start if node.exact and file.owns(node) else None
         for word in shell_words(node.text, file.path, file.line(node.start), start):
             # compose replaces variables before the words are split, inside single quotes too
             yield expand(Word(tuple(replace(p, expand=True) for p in word.pieces)), outer)
@@ -188,7 +158,7 @@ def _words(node: Node | None, file: _File, outer: Env) -> Iterator[Word]:
                 yield expand(file.word(item), outer)
 
 
-def _slots(files: list[_File], listed: tuple[str, ...], container: Container, engine: View) -> Iterator[EnvSlot]:
+def _slots(files: list[ComposeFile], listed: tuple[str, ...], container: Container, engine: View) -> Iterator[EnvSlot]:
     """`.env` for the variables that the file takes from there, then env_file, then `environment:`, else a new one."""
     names = tuple(dict.fromkeys(name for file in files for name in _taken_from_outside(file)))
     for path in environment_paths(container) if names else ():
@@ -201,7 +171,7 @@ def _slots(files: list[_File], listed: tuple[str, ...], container: Container, en
             yield replace(env_file_slot(ENGINE, path, data), style="dotenv")
     for file in reversed(files):
         node = file.service.get("environment")
-        if isinstance(node, Map | Seq) and _is_inside(node, file):
+        if isinstance(node, Map | Seq) and file.owns(node):
             yield _append_inline(file, node) if node.flow else _append(file, node)
             return
     last = files[-1]
@@ -211,12 +181,7 @@ def _slots(files: list[_File], listed: tuple[str, ...], container: Container, en
         yield EnvSlot(ENGINE, last.path, _line_end(last.data, last.service.end), text, "yaml-map")
 
 
-def _is_inside(node: Map | Seq, file: _File) -> bool:
-    """False for a mapping that an alias or a merge brought in from elsewhere: an edit there would reach others too."""
-    return file.service.start <= node.start and node.end <= file.service.end
-
-
-def _append(file: _File, node: Map | Seq) -> EnvSlot:
+def _append(file: ComposeFile, node: Map | Seq) -> EnvSlot:
     pad = " " * node.indent
     at = _line_end(file.data, node.end)
     if isinstance(node, Map):
@@ -224,7 +189,7 @@ def _append(file: _File, node: Map | Seq) -> EnvSlot:
     return EnvSlot(ENGINE, file.path, at, f"\n{pad}- {{name}}={{value}}", "yaml-list")
 
 
-def _append_inline(file: _File, node: Map | Seq) -> EnvSlot:
+def _append_inline(file: ComposeFile, node: Map | Seq) -> EnvSlot:
     """Before the closing bracket of `{A: 1}` or `[A=1]`; a comma may stand at the end of such a list."""
     inner = file.data[node.start + 1 : node.end - 1].rstrip()
     item = "{name}: {value}" if isinstance(node, Map) else '"{name}={value}"'
@@ -237,7 +202,7 @@ def _line_end(data: bytes, at: int) -> int:
     return len(data) if end < 0 else end
 
 
-def _taken_from_outside(file: _File) -> Iterator[str]:
+def _taken_from_outside(file: ComposeFile) -> Iterator[str]:
     """Names whose value the compose file takes from a variable of the same name."""
     node = file.service.get("environment")
     pairs: Mapping[str, str | None] = {}

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command
-from fixer.model.snapshot import Compose, Container
+from fixer.model.snapshot import Compose, Container, Uncreated
+from fixer.observe.composefiles import defined_services, files_of, outer_env, roots_of
 from fixer.observe.composelabels import LABEL, label_paths
+from fixer.observe.composenetworks import told_networks
 from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, HERE, View, container_of, is_readable
+from fixer.observe.yamlspans import Scalar
 
 
 def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
@@ -35,7 +38,25 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     files = tuple(label_paths(first, "project.config_files", directory))
     engine = views.get(ENGINE)
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
-                   tuple(_matches(project, members, engine)), _editable(files, engine))
+                   tuple(_matches(project, members, engine)), _editable(files, engine),
+                   tuple(_uncreated(project, members, engine)))
+
+
+def _uncreated(project: str, members: list[Container], engine: View | None) -> Iterator[Uncreated]:
+    """Services of the files without a container, where all of the project's containers are known."""
+    if engine is None or Command("docker-project", (project,)) not in engine.node.answers:
+        return
+    first, outer = members[0], outer_env(members[0], engine)
+    roots = roots_of(first, engine, outer)
+    made = {member.service for member in members}
+    for name in defined_services(first, engine, outer):
+        files = files_of(first, engine, outer, name) if name not in made else []
+        if files:
+            last = files[-1]
+            called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
+            aliases = [alias for network in told_networks(files, roots, project, outer) for alias in network.aliases]
+            said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
+            yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said)
 
 
 def hash_query(project: str) -> Command:

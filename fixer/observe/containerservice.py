@@ -47,6 +47,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         command=tuple(word.place() for word in command), command_style=written.style if written else "",
         env_slots=written.slots if written else (), files_node=ENGINE,
         settings=written.limits if written else (),
+        told_networks=written.networks if written else (),
         compose_settings=written.settings if written else (), setting_slot=written.setting_slot if written else None,
     )
 

@@ -85,6 +85,17 @@ def container_at(server: UpstreamServer, addresses: Sequence[str], containers: t
     return None
 
 
+def told_container(server: UpstreamServer, services: Sequence[Service], own: Container | None) -> Container | None:
+    """The container that its project's files call so on a network of nginx's, where it does not go by that name now;
+    None where several services are called so."""
+    mine = {name for name, _, _ in own.networks} if own is not None else set()
+    for service in services:
+        if own is not None and service.container is not None and service.container.id == own.id:
+            mine |= {network.name for network in service.told_networks}
+    told = [s for s in services if any(server.host in n.aliases and n.name in mine for n in s.told_networks)]
+    return told[0].container if len({s.name for s in told}) == 1 else None
+
+
 def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | None,
                 tcp: Fact[ProbeResult]) -> Fact[Listener | None]:
     """Who listens at the first of these addresses that anybody listens at; `server.port` is the node's own."""

@@ -22,8 +22,13 @@ from fixer.model.record import replace
 from fixer.model.redact import TELLING_WORDS
 from fixer.model.target import TargetRef
 from fixer.observe.bundle import BIGGEST, query_from_json, query_json
+from fixer.observe.firewall import firewall_queries
+from fixer.observe.kernellog import KERNEL_LOG, UPTIME
+from fixer.observe.macpolicy import policy_queries
+from fixer.observe.neighbours import ARP
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up, survey
+from fixer.observe.routes import FIB
 from fixer.observe.supervisord import CONF
 from fixer.observe.view import PROGRAM_FILES
 
@@ -38,7 +43,8 @@ def script() -> str:
     queries: list[Query] = [
         *survey(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED), ReadFile(CONF),
         ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES), Command("systemctl-units"),
-        ReadGlob(("/etc/default/*",), 1 << 16, 100),
+        ReadGlob(("/etc/default/*",), 1 << 16, 100), *firewall_queries(), *policy_queries(()), FIB, ARP,
+        KERNEL_LOG, UPTIME,
     ]
     unique = list(dict.fromkeys(queries))
     agent = f"badgateway/{__version__}"
@@ -164,8 +170,9 @@ class _Read:
 
 
 def _is_same(probe: Probe, words: tuple[str, ...]) -> bool:
+    """The same request; of one that only connects, any to the same port."""
     _, _, port, path, host = words
     if str(probe.port) != port:
         return False
-    return (probe.path is None or probe.path == path) and (probe.host_header or "localhost") == host
+    return probe.path is None or (probe.path == path and (probe.host_header or "localhost") == host)
 

@@ -20,7 +20,8 @@ from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
 from fixer.observe.activation import questions as activated
 from fixer.observe.composefile import compose_service
-from fixer.observe.composelabels import compose_paths, environment_paths
+from fixer.observe.composefiles import paths_to_read
+from fixer.observe.composelabels import environment_paths
 from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.dependencies import dependency_queries
@@ -32,6 +33,7 @@ from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.lastwords import last_words_queries
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
+from fixer.observe.neighbours import ARP
 from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, may_test, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.ownlogs import own_log_query, own_logs
@@ -234,7 +236,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     for site in sites:
         if _is_blocked(site, options, views, containers):
             policy = policy_queries(worker.pid for worker in site.place.workers)
-            yield from ((site.view.name, query) for query in (*firewall_queries(), *policy, FIB))
+            yield from ((site.view.name, query) for query in (*firewall_queries(), *policy, FIB, ARP))
             if ENGINE in views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
     if troubled:
@@ -350,7 +352,7 @@ def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
     engine = views[ENGINE]
     for container in containers:
         if container.project and not container.is_machine:
-            for path in (*compose_paths(container), *environment_paths(container)):
+            for path in (*paths_to_read(container, engine), *environment_paths(container)):
                 yield ReadFile(path)
             written = compose_service(container, engine)
             yield from (ReadFile(path) for path in (written.reads if written is not None else ()))

@@ -143,7 +143,8 @@ def node_of(container: Container, views: Mapping[str, View]) -> str:
     for name in (container.name, container.service):
         if name and name in views:
             return name
-    return container.service or container.name
+    copies = [c for c in containers_of(views) if (c.project, c.service) == (container.project, container.service)]
+    return container.name if len(copies) > 1 else container.service or container.name
 
 
 def container_of(node: str, containers: tuple[Container, ...]) -> Container | None:

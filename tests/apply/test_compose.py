@@ -16,6 +16,7 @@ from fixer.hosts.base import Target
 from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
 from fixer.model.plan import (
+    ABSENT,
     CheckNginx,
     ComposeUp,
     ContainerAction,
@@ -118,6 +119,17 @@ def test_what_did_not_run_does_not_run_after_the_undo(project: Project, target: 
     assert undo(target, None).conflicts == ()
     status, _, command = project.look().partition(" ")
     assert status in ("created", "exited") and command == '["sleep","1000"]'
+
+
+def test_a_service_without_a_container_gets_one_and_loses_it_again(project: Project, target: Target) -> None:
+    up = ComposeUp(project.name, "worker", str(project.file.parent), (str(project.file),), (), "", ABSENT)
+    with pytest.raises(Conflict, match="no longer without"):
+        kept(target, up)
+    project.compose("rm", "-s", "-f", "worker")
+    kept(target, up)
+    assert project.look() == 'running ["sleep","1000"]'
+    assert undo(target, None).conflicts == ()
+    assert project.compose("ps", "-a", "-q", "worker") == "" and project.look("other").startswith("running")
 
 
 def test_files_that_would_deploy_something_else_are_not_brought_up(project: Project, target: Target) -> None:

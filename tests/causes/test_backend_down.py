@@ -8,10 +8,20 @@ from typing import Any
 import pytest
 
 from fixer.diagnose import diagnose
+from fixer.model.describe import step_from_json, step_to_json
 from fixer.model.diagnosis import Repair, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import ArgPlace, UnitSetting
+from fixer.model.plan import (
+    ABSENT,
+    ComposeUp,
+    ContainerAction,
+    DaemonReload,
+    UnitAction,
+    WaitForListener,
+    WriteFile,
+)
+from fixer.model.snapshot import ArgPlace, Compose, Uncreated, UnitSetting
+from fixer.model.target import TargetRef
 from tests.causes import building
 from tests.causes.building import (
     FAILED,
@@ -281,3 +291,42 @@ def test_what_a_unit_started_and_left_alone_is_gone() -> None:
     assert "/etc/systemd/system/backend.service:6" in found.repairs[0].manual
     runs = building.service("rc-local.service", pid=200, unit_changes={**left, "sub_state": "running"})
     assert not any(f.cause == "backend-down" for f in diagnose(Scene().with_service(runs).refused().snapshot()).findings)
+
+
+def test_all_stopped_copies_of_a_service_are_started_at_once() -> None:
+    box = {"status": "exited", "service": "app"}
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box))
+    scene.with_service(replace(boxed("app2", pid=None, box=box), name=boxed().name)).refused()
+    assert verbs(scene) == ["start", "start"]
+
+
+GONE = Uncreated("app", ("app", "runner"), Evidence("file", "/srv/compose.yaml:7", "service app"))
+
+
+def without_a_container(host: str = "app", **changes: Any) -> Scene:
+    scene = Scene(f"{host}:8000", node="web", back="web").answers(SLOW)
+    scene.endpoint(node=None, listener=Unknown("nowhere"), tcp=Unknown("not asked"), http=Unknown("not asked"), service=None,
+                   holder=None, addresses=Known(()))
+    compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (GONE,))
+    scene.extra = {"compose": replace(compose, **changes), "target": TargetRef("compose", "p")}
+    return scene
+
+
+@pytest.mark.parametrize("host", ["app", "runner"])
+def test_hit_a_service_of_the_project_that_has_no_container(host: str) -> None:
+    diagnosis = diagnose(without_a_container(host).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    (repair,) = diagnosis.findings[0].repairs
+    (step,) = repair.steps
+    assert isinstance(step, ComposeUp) and (step.service, step.was, repair.risk) == ("app", ABSENT, "disruptive")
+    assert step_from_json(step_to_json(step)) == step
+
+
+def test_a_service_whose_files_are_gone_is_created_by_hand() -> None:
+    scene = without_a_container(editable=Unknown("/srv/compose.yaml: absent"))
+    (repair,) = diagnose(scene.snapshot()).findings[0].repairs
+    assert repair.risk == "manual" and "docker compose up -d --no-deps app" in repair.manual
+
+
+def test_miss_another_name_has_nothing_to_do_with_a_service_without_a_container() -> None:
+    assert CAUSE not in roots(diagnose(without_a_container("elsewhere").snapshot()))

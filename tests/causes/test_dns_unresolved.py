@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadNginx, WriteFile
-from fixer.model.snapshot import ErrorEvent, LogLine, Service
+from fixer.model.snapshot import ErrorEvent, LogLine, Service, ToldNetwork
 from tests.causes.building import (
     BAD_GATEWAY,
     NOW,
@@ -92,6 +93,19 @@ def test_hit_a_container_without_its_name() -> None:
     assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction) and isinstance(start, ContainerAction)
     assert (off.verb, off.aliases, on.verb, on.aliases) == ("disconnect", ("p-app-1",), "connect", ("app", "p-app-1"))
     assert start.verb == "restart"        # between two tries a start would wait
+
+
+def test_hit_a_container_without_the_name_that_its_files_give_it() -> None:
+    scene = boxes("app", "p-app-1").endpoint(host="api.internal", written="api.internal:8000", service="p-app-1")
+    said = LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "api.internal" in /etc/nginx/conf.d/x.conf:3', "docker logs")
+    scene.nginx["service"] = replace(scene.nginx["service"], log=Known((said,)))
+    told = ToldNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:4", "networks: default"))
+    scene.services[0] = replace(scene.services[0], told_networks=(told,))
+    scene.endpoint(service=scene.services[0].id)
+    shown = found(scene)
+    on = shown.repairs[0].steps[1]
+    assert shown.variant == "docker-alias-lost" and isinstance(on, NetworkAction)
+    assert on.aliases == ("app", "p-app-1", "api.internal")
 
 
 def test_hit_at_a_request() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.diagnosis import RuledOut
-from fixer.model.facts import Known, Unknown
-from fixer.model.plan import NetworkAction, ReloadNginx
-from tests.causes.building import SLOW, Scene, boxed, healthy, listener, moved, roots, service, verdict_of
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ContainerAction, NetworkAction, ReloadNginx
+from fixer.model.snapshot import LogLine, ToldNetwork
+from tests.causes.building import NOW, SLOW, Scene, boxed, healthy, listener, moved, roots, service, verdict_of
 from tests.causes.filters import saved
 
 DETACHED = "network-detached"
@@ -95,3 +97,29 @@ def test_a_network_known_by_its_id_only_is_not_missed() -> None:
 def test_unknown_owner_is_no_finding() -> None:
     scene = apart().endpoint(host="elsewhere", service=None)
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DETACHED), RuledOut)
+
+
+CORE = ToldNetwork("p_core", ("api.internal",), Evidence("file", "/srv/compose.yaml:9", "networks: core"))
+EDGE = (("p_edge", "172.20.0.3", ("web",)), ("p_core", "172.21.0.3", ("web",)))
+
+
+def test_hit_not_on_the_network_that_its_files_name() -> None:
+    scene = apart(web=EDGE, app=(("p_back", "172.22.0.2", ("app",)),), mode="p_back", web_mode="p_edge")
+    scene.services[0] = replace(scene.services[0], told_networks=(CORE,))
+    found = diagnose(scene.snapshot()).findings[0]
+    assert (found.cause, found.variant) == (DETACHED, "docker-network-detached")
+    assert "/srv/compose.yaml:9" in [e.where for e in found.evidence]
+    join = found.repairs[0].steps[0]
+    assert isinstance(join, NetworkAction) and (join.network, join.aliases) == ("p_core", ("app", "p-app-1", "api.internal"))
+
+
+def test_hit_an_nginx_that_ended_for_want_of_a_name_on_another_network() -> None:
+    scene = apart(app=(), web=INSIDE)
+    said = LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3', "docker logs")
+    web = boxed("web", 80, log=Known((said,)), box={"networks": INSIDE, "status": "exited", "exit_code": 1})
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
+    scene.probes[0] = Unknown("nginx does not run")
+    found = diagnose(scene.snapshot()).findings[0]
+    assert (found.cause, found.variant) == (DETACHED, "docker-network-detached")
+    join, start, *_ = found.repairs[0].steps
+    assert isinstance(join, NetworkAction) and isinstance(start, ContainerAction) and start.verb == "start"

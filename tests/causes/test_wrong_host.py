@@ -104,6 +104,15 @@ def test_an_address_of_the_containers_own_network() -> None:
     assert b"http://app:8000;" in text_of(finding)
 
 
+def test_an_address_for_which_nobody_answers_the_kernel_is_nobodys() -> None:
+    slow = Known(probe(error="slow"))
+    scene = nobody(apart("172.18.0.77:8000")).endpoint(tcp=slow, http=slow)
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    scene.node_changes["web"] = {"kind": "container", "silent": ("172.18.0.77",)}
+    finding = found(scene)
+    assert finding.variant == "wrong-ip-unassigned" and "web /proc/net/arp" in [e.where for e in finding.evidence]
+
+
 def test_an_address_of_another_network_may_be_a_machine_that_is_off() -> None:
     finding = found(nobody(apart("10.7.7.7:8000")))
     assert finding.confidence == "possible" and finding.repairs[0].needs[0].choices == ("app:8000",)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import Container, Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.composelabels import environment_paths
-from fixer.observe.view import containers_of, views_of
+from fixer.observe.options import ObserveOptions
+from fixer.observe.questions import follow_up
+from fixer.observe.view import containers_of, node_of, views_of
 from tests.observe.made import capture, file, node, process
 
 SITE = "server { listen 80; location / { proxy_pass http://api:8000; } }"
@@ -30,8 +33,8 @@ def inspect(name: str, argv: list[str], *, ip: str, labels: dict[str, str] | Non
     }
 
 
-def shop(body: str, *, argv: list[str], more: str = "", files: dict[str, str] | None = None, env: list[str] | None = None,
-         running: list[list[str]] | None = None, hashes: str = "", image: str = "img") -> Service:
+def seen_of(body: str, *, argv: list[str], more: str = "", files: dict[str, str] | None = None, env: list[str] | None = None,
+         running: list[list[str]] | None = None, hashes: str = "", image: str = "img") -> Snapshot:
     items = [inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2"),
              inspect("api", argv, ip="10.9.0.3", env=env, image=image)]
     texts = {"/srv/shop/compose.yaml": f"services:\n  api:\n{body}", **(files or {})}
@@ -45,7 +48,11 @@ def shop(body: str, *, argv: list[str], more: str = "", files: dict[str, str] | 
     api = node(name="api", kind="container", nginx=False, running=own)
     seen = snapshot(capture(web, api, engine, kind="compose", address="shop"))
     assert seen.compose is not None
-    return next(s for s in seen.services if s.name == "api")
+    return seen
+
+
+def shop(body: str, **how: Any) -> Service:
+    return next(s for s in seen_of(body, **how).services if s.name == "api")
 
 
 UVICORN = ["uvicorn", "a:b", "--port", "8000"]
@@ -146,3 +153,70 @@ def test_environment_files_as_named() -> None:
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
     (container,) = containers_of(views_of(capture(engine)))
     assert environment_paths(container) == ("/srv/shop/prod.env", "/x/y.env")
+
+
+INCLUDED = {"/srv/shop/compose.yaml": "include:\n  - parts/a.yml\n  - path: [parts/b.yml]\n    project_directory: .\n",
+            "/srv/shop/parts/a.yml": "services:\n  api:\n    command: uvicorn a:b --port 8000\n    env_file: a.env\n    environment: [A=1]\n",
+            "/srv/shop/parts/a.env": "X=1\n"}
+
+
+def test_an_included_file_is_read_and_is_a_place_to_write() -> None:
+    found = shop("", argv=UVICORN, files=INCLUDED)
+    assert isinstance(found.bindings, Known) and found.bindings.value[0].file == "/srv/shop/parts/a.yml"
+    assert [slot.file for slot in found.env_slots] == ["/srv/shop/parts/a.env", "/srv/shop/parts/a.yml"]
+
+
+def test_what_is_included_or_extended_is_asked_for() -> None:
+    items = [inspect("api", UVICORN, ip="10.9.0.3")]
+    text = "include: [parts/a.yml]\nservices:\n  api:\n    extends: {file: base.yml, service: py}\n"
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
+                   ReadFile("/srv/shop/compose.yaml"): Answer("ok", files=(file("/srv/shop/compose.yaml", text),))},
+                  name="engine", nginx=False)
+    asked = follow_up(capture(node(site=SITE, name="web", kind="container"), engine, kind="compose", address="shop"), ObserveOptions())
+    assert {ReadFile("/srv/shop/parts/a.yml"), ReadFile("/srv/shop/base.yml")} <= set(asked["engine"])
+
+
+BASE = "services:\n  py:\n    command: uvicorn a:b --port 8000\n    environment: {A: 1}\n    mem_limit: 90m\n"
+
+
+@pytest.mark.parametrize("files", [
+    {"/srv/shop/compose.yaml": "services:\n  api:\n    extends: {file: base.yml, service: py}\n", "/srv/shop/base.yml": BASE},
+    {"/srv/shop/compose.yaml": BASE + "  api:\n    extends: py\n"},
+    {"/srv/shop/compose.yaml": BASE.replace("services:\n  py:", "x-base: &b") + "services:\n  api:\n    <<: *b\n    image: x\n"},
+])
+def test_what_other_services_share_is_known_and_no_place_to_write(files: dict[str, str]) -> None:
+    found = shop("", argv=UVICORN, files=files)
+    assert isinstance(found.bindings, Known)
+    (binding,) = found.bindings.value
+    assert (binding.port, binding.start) == (8000, None) and "A" in [e.name for e in found.env]
+    assert all(word.start is None for word in found.command) and all(s.start is None for s in found.compose_settings)
+    assert all("/base.yml" not in slot.file and "{{" not in slot.template for slot in found.env_slots)
+    assert all(s.place is None or s.place.start is None for s in found.settings)
+
+
+@pytest.mark.parametrize(("body", "more", "expected"), [
+    ("    image: x\n", "", [("shop_default", ())]),
+    ("    networks: [back]\n", "", [("shop_back", ())]),
+    ("    networks:\n      back: {aliases: [api.internal, $A]}\n      far:\n", "networks:\n  far: {name: wide}\n",
+     [("shop_back", ("api.internal", "b")), ("wide", ())]),
+    ("    networks: [far]\n", "networks:\n  far: {external: true}\n", [("far", ())]),
+    ("    network_mode: host\n", "", []),
+])
+def test_the_networks_of_the_files(body: str, more: str, expected: list[tuple[str, tuple[str, ...]]]) -> None:
+    found = shop(body, argv=UVICORN, more=more, files={"/srv/shop/.env": "A=b\n"})
+    assert [(n.name, n.aliases) for n in found.told_networks] == expected
+
+
+def test_a_service_without_a_container_is_told_with_its_names() -> None:
+    text = "services:\n  api: {image: x}\n  web: {image: y}\n  jobs:\n    container_name: runner\n    networks: {n: {aliases: [j]}}\n"
+    seen = seen_of("", argv=UVICORN, files={"/srv/shop/compose.yaml": text})
+    assert seen.compose is not None
+    assert [(u.service, u.names) for u in seen.compose.uncreated] == [("jobs", ("jobs", "runner", "j"))]
+
+
+def test_stopped_copies_of_a_service_go_by_their_own_names() -> None:
+    items = [inspect(f"api{n}", UVICORN, ip="", status="exited", labels={"com.docker.compose.service": "api"}) for n in (1, 2)]
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    views = views_of(capture(engine))
+    made: tuple[Container, ...] = containers_of(views)
+    assert [node_of(c, views) for c in made] == ["shop-api1-1", "shop-api2-1"]

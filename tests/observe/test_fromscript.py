@@ -67,6 +67,7 @@ def test_later_questions_find_what_the_script_foresaw() -> None:
     assert (answer(Command("nginx-test", ("nginx", "/c", "/"))).returncode, answer(Command("nginx-test", ("a", "b", "c"))).stderr) == (1, b"no")
     assert answer(Command("resolve", ("db",))).data == b"db 10.0.0.9\n"
     assert b'"status": 502' in answer(Probe("127.0.0.1", 80, "/api", host_header="shop.example")).data
+    assert answer(Probe("127.0.0.1", 80, None, host_header="other")).status == "ok"     # a connect is one, whoever is meant
 
 
 @pytest.mark.parametrize("query", [
@@ -137,6 +138,17 @@ def test_a_long_line_costs_the_script_no_more_than_its_length(path: str, part: s
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     masked(path, part * (60_000 // len(part)))
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2
+
+
+def test_rules_stay_json_and_of_the_kernels_log_only_kills_are_kept() -> None:
+    from fixer.model.redact import TELLING_WORDS
+
+    program = AWK.read_text().replace("@WORDS@", TELLING_WORDS.replace("(?:", "(")).replace("@KERNEL@", "4").replace("@JSON@", "5")
+    rule = '{"match": {"left": {"meta": {"key": "iif"}}, "right": "lo"}, "comment": "token: ' + S + '"}'
+    data = f"nonce 5 out 0\n{rule}\nnonce 4 out 0\n[1.0] usb token={S}\n[2.0] Killed process 7 (uvicorn)\nnonce end\n"
+    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", program], input=data.encode(), capture_output=True, check=True)
+    shown = done.stdout.decode()
+    assert S not in shown and '{"key": "iif"}' in shown and "usb" not in shown and "Killed process 7" in shown
 
 
 @pytest.mark.parametrize("text", ["proxy_set_header Authorization $http_authorization;", "auth_basic_user_file /etc/nginx/passwd;",
