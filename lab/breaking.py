@@ -11,6 +11,7 @@ from lab import managing
 from lab.asking import get
 from lab.disk import write_folder, write_machine
 from lab.engine import docker
+from lab.enginerules import put_rule
 from lab.errors import ScenarioError
 from lab.records import save
 from lab.rendering import File, complete, render
@@ -203,6 +204,10 @@ def _address(lab: Lab, step: Table) -> None:
     set_parameters(lab, {str(step["address"]): str(free)})
 
 
+def _engine_rule(lab: Lab, step: Table) -> None:
+    put_rule(lab, str(step["engine_rule"]), str(step["port"]), str(step["limit"]))
+
+
 def _see(lab: Lab, step: Table) -> None:
     path = str(step.get("path", "/login"))
     wait_for(lambda: get(lab.url, path, host=lab.visit_name) in step["see"], 30.0,
@@ -231,4 +236,5 @@ STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
     "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
     "see": _see, "gone": _gone, "kill": _kill, "address": _address,
+    "engine_rule": _engine_rule,
 }

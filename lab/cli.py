@@ -182,12 +182,12 @@ def down(
 ) -> None:
     """Remove everything that a lab made."""
     from lab.errors import UsageError
-    from lab.finding import all_ids, find_id
-    from lab.raising import lab_down
+    from lab.finding import all_ids, find_id, rules_of_nobody
+    from lab.removing import lab_down
 
     if bool(lab) == everything:
         raise UsageError("name a lab, or --all")
-    for lab_id in all_ids() if everything else (find_id(lab),):
+    for lab_id in (*all_ids(), *rules_of_nobody()) if everything else (find_id(lab),):
         lab_down(lab_id)
         _say(f"✔ {lab_id} removed")
 

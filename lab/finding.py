@@ -8,6 +8,7 @@ from pathlib import Path
 from lab import records
 from lab.catalog import is_word
 from lab.engine import labs_running, owners_of_labs, require_docker
+from lab.enginerules import ids_in, rules_now
 from lab.errors import UsageError
 from lab.places import state_label
 from lab.records import Record
@@ -36,7 +37,9 @@ def find_lab(word: str) -> Lab:
 def find_id(word: str) -> str:
     """The same for `down`, which also removes what has no record any more."""
     require_docker()
-    return word if word in labs_running() else find_lab(word).id
+    if word in labs_running() or (records.load(word) is None and word in ids_in(rules_now())):
+        return word
+    return find_lab(word).id
 
 
 def all_ids() -> tuple[str, ...]:
@@ -44,8 +47,15 @@ def all_ids() -> tuple[str, ...]:
     nobody has a record of any more. Others may share the engine: theirs are not touched."""
     require_docker()
     mine = state_label()
-    left = {lab_id for lab_id, state in owners_of_labs().items() if state == mine or _is_nobodys(lab_id, state)}
+    owners = owners_of_labs()
+    left = {lab_id for lab_id, state in owners.items() if state == mine or _is_nobodys(lab_id, state)}
     return tuple(sorted({*left, *(kept.id for kept in records.every())}))
+
+
+def rules_of_nobody() -> tuple[str, ...]:
+    """Labs of which a rule in the Docker host's packet filter is all that is left."""
+    known = {*owners_of_labs(), *(kept.id for kept in records.every())}
+    return tuple(sorted(ids_in(rules_now()) - known))
 
 
 def _is_nobodys(lab_id: str, state: str) -> bool:

@@ -12,13 +12,14 @@ from lab.asking import get
 from lab.breaking import DRAWN, break_lab
 from lab.catalog import Choice, choose, scenario
 from lab.disk import fill_machine, write_folder
-from lab.engine import docker, labs_running, remove_for_good, remove_labelled, require_docker
+from lab.engine import docker, labs_running, require_docker
 from lab.errors import NotBroken, UsageError
 from lab.load import start_visitors
 from lab.noise import scan
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
 from lab.ports import with_own_ports
 from lab.records import Record
+from lab.removing import lab_down
 from lab.rendering import complete, load_sql, render
 from lab.scenario import Stack, Variant
 from lab.seeds import draw
@@ -152,17 +153,6 @@ def break_and_wait(lab: Lab, variant: Variant) -> Seen:
     lab.record.ready = True
     records.save(lab.record)
     return seen
-
-
-def lab_down(lab_id: str) -> None:
-    """Remove everything that a lab made, found by its label, also where its record is gone. One that never became ready
-    may have been cut off: what it asked of the engine may still be on its way."""
-    known = records.load(lab_id)
-    if known is None or not known.ready:
-        remove_for_good(lab_id)
-    else:
-        remove_labelled(lab_id)
-    records.forget(lab_id)
 
 
 def _clear_away(lab_id: str) -> None:

@@ -17,7 +17,8 @@ from lab.evidence import unreal
 from lab.fixing import Fixer, Told, input_words, inside, outside
 from lab.keeping import keep
 from lab.manifest import Manifest, differences, folder_manifest, machine_manifest
-from lab.raising import lab_down, lab_up
+from lab.raising import lab_up
+from lab.removing import lab_down
 from lab.scenario import Repair, Stack, Variant
 from lab.solving import REPAIR
 from lab.stack import Lab

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace, writable_place
 from fixer.causes.filtering import Block
-from fixer.causes.reading import find_node, listener_at
+from fixer.causes.reading import ENGINE, find_node, listener_at
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.firewall import Chain, Key, Rule
@@ -61,10 +62,17 @@ def _is_only_ours(block: Block, rule: Rule) -> bool:
     narrow = any(m.key in ("saddr", "daddr") and not m.negated and len(m.values) == 1
                  and m.values[0].removesuffix("/32") in own for m in rule.matches)
     if hook == "forward":           # without it, whoever else may come to the container comes too
-        return any(m.key == "saddr" and m.values[0].removesuffix("/32") in own and not m.negated for m in rule.matches)
+        return any(m.key == "saddr" and m.values[0].removesuffix("/32") in own and not m.negated
+                   for m in rule.matches) or _stays_on_bridge(rule, fields)
     only_here = bool(ports) and held is not None and held.address.startswith(_LOOPBACK)
     return hook in ("output", "postrouting") or inward or only_here or (
         narrow and fields.get("daddr", "").startswith(_LOOPBACK))
+
+
+def _stays_on_bridge(rule: Rule, fields: Mapping[Key, str]) -> bool:
+    """It is about nginx's own network only: an accept in front of it would let in just the same ones."""
+    ways = [m for m in rule.matches if m.key in ("iif", "oif")]
+    return len(ways) == 2 and all(not m.negated and m.values == (fields.get(m.key),) for m in ways)
 
 
 def _remove(case: Case, block: Block, rule: Rule) -> Repair:
@@ -111,16 +119,22 @@ def _accept_text(block: Block) -> str:
     sport = "sport" in fields
     port, address = fields["sport" if sport else "dport"], fields["saddr" if sport else "daddr"]
     other = fields.get("daddr" if sport else "saddr", "")
+    if block.node == ENGINE and "iif" in fields:
+        # a container that is made anew may get another address: only one that the rule itself goes by is named
+        named = {m.key for m in block.hit.rule.matches} if block.hit.rule is not None else set()
+        address = address if ("saddr" if sport else "daddr") in named else ""
+        other = other if ("daddr" if sport else "saddr") in named else ""
     keys: tuple[Key, ...] = ("iif", "oif")
     device = [(key, fields[key]) for key in keys if key in fields]
     if chain.tool == "nft":
         ip = "ip6" if ":" in address else "ip"
         parts = [f'{key}name "{name}"' for key, name in device]
-        parts.append(f"{ip} {'saddr' if sport else 'daddr'} {address}")
+        if address:
+            parts.append(f"{ip} {'saddr' if sport else 'daddr'} {address}")
         if other and not device:
             parts.append(f"{ip} {'daddr' if sport else 'saddr'} {other}")
         return " ".join([*parts, f"tcp {'sport' if sport else 'dport'} {port} accept"])
-    bits = 128 if ":" in address else 32
+    bits = 128 if ":" in address + other else 32
     source, target = (address, other) if sport else (other, address)
     parts = [f"-s {source}/{bits}"] if source else []
     parts += [f"-d {target}/{bits}"] if target else []

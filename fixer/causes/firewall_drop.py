@@ -18,7 +18,8 @@ The repair and its safety
   remove-rule (disruptive): the rule goes, in the kernel and in the file that loads it at boot, if only this machine
   is let in by that. Undo puts it back at its place.
   allow-connection (disruptive): where the rule also keeps others out, or there is only a policy, one rule before it
-  accepts nginx's own connection and opens nothing else.
+  accepts nginx's own connection and opens nothing else. On the Docker host it names the bridge of nginx's network,
+  and of addresses only what the rule itself goes by: a container that is made anew may get another one.
   Rules of ufw, firewalld and fail2ban are theirs to change: the message names the command.
 
 By hand

@@ -14,7 +14,8 @@ from lab.engine import docker, labelled
 from lab.errors import LabError, UsageError
 from lab.manifest import Manifest, differences, folder_manifest, machine_manifest
 from lab.oracle import Verdict
-from lab.raising import lab_down, lab_up
+from lab.raising import lab_up
+from lab.removing import lab_down
 from lab.scenario import Variant
 from lab.stack import Lab
 from lab.trial import ROOTS, Case

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lab.engine import remove_for_good
 from lab.matrix.report import case_from_json, result_to_json
+from lab.removing import lab_down
 from lab.trial import try_case
 
 
@@ -41,7 +41,7 @@ def main() -> int:
 def remove_labs(state: Path) -> None:
     """Take away whatever lab a case left: its records are found in its own state, all else by the label."""
     for path in (state / "records").glob("*.json"):
-        remove_for_good(path.stem)
+        lab_down(path.stem, cut_off=True)
     shutil.rmtree(state, ignore_errors=True)
 
 

@@ -159,6 +159,30 @@ def test_hit_between_two_containers() -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), Undetermined)
 
 
+BRIDGE = "-i br-0123456789ab -o br-0123456789ab"
+
+
+@pytest.mark.parametrize(("rule_text", "offered"), [
+    (f"{BRIDGE} -p tcp -m tcp --dport 8000 -j DROP", "remove-rule"),        # no accept before it would let in fewer
+    ("-s 172.18.0.3/32 -p tcp -m tcp --dport 8000 -j DROP", "remove-rule"),
+    ("-d 172.18.0.2/32 -p tcp -m tcp --dport 8000 -j DROP", f"-d 172.18.0.2/32 {BRIDGE} -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    ("-p tcp -m tcp --dport 8000 -j DROP", f"{BRIDGE} -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    (f"{BRIDGE} -p tcp -m multiport --dports 8000,8001 -j DROP", f"{BRIDGE} -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    ("-o br-0123456789ab -p tcp -m tcp --dport 8000 -j DROP", f"{BRIDGE} -p tcp -m tcp --dport 8000 -j ACCEPT"),
+])
+def test_what_lets_two_containers_talk_outlives_their_addresses(rule_text: str, offered: str) -> None:
+    """A container that is made anew may get another address: only what the rule itself goes by is named."""
+    box = {"networks": (("p_default", "172.18.0.3", ("web",)),), "bridges": (("p_default", "br-0123456789ab"),)}
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), addresses=Known(("172.18.0.2",))).answers(SLOW)
+    scene.nginx["service"] = boxed("web", 80, box=box)
+    scene.extra["engine_firewall"] = saved("FORWARD -j DOCKER-USER", f"DOCKER-USER {rule_text}")
+    first = found(scene).repairs[0]
+    (step,) = first.steps
+    assert isinstance(step, ChangeRule) and step.node == "engine"
+    assert offered in (first.id, step.rule)
+
+
 @pytest.mark.parametrize("scene", [
     healthy(), moved(), silent(saved()), silent(saved("INPUT -p tcp --dport 8001 -j DROP")),
     silent(saved("INPUT -i eth0 -p tcp --dport 8000 -j DROP")),

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from lab.fixing import input_words
-from lab.raising import lab_down, lab_up
+from lab.raising import lab_up
+from lab.removing import lab_down
 from lab.scenario import Stack
 from tests.contract import test_ssh_repair
 from tests.crash.drawing import ALL, points_of

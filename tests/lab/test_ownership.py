@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lab.engine import LABEL, STATE_LABEL, docker, labelled, remove_labelled
-from lab.raising import lab_down, lab_up
+from lab.raising import lab_up
+from lab.removing import lab_down
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 LAB = str(Path(sys.executable).with_name("lab"))

@@ -16,7 +16,8 @@ from lab import records
 from lab.asking import get
 from lab.engine import docker, labelled
 from lab.errors import UsageError
-from lab.raising import lab_down, lab_up
+from lab.raising import lab_up
+from lab.removing import lab_down
 from lab.scenario import Stack
 from lab.stack import Lab
 

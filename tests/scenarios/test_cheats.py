@@ -11,7 +11,8 @@ from lab.breaking import read_file
 from lab.catalog import scenario
 from lab.checking import check, check_after_restart
 from lab.oracle import Verdict
-from lab.raising import lab_down, lab_up
+from lab.raising import lab_up
+from lab.removing import lab_down
 from lab.scenario import STACKS, Stack
 from lab.seeds import draw
 from lab.solvers import restart_everything

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from lab.raising import lab_down, lab_up
+from lab.raising import lab_up
+from lab.removing import lab_down
 from lab.scenario import Stack
 from tests.crash.places_killed import Place, State
 from tests.scenarios.proven import PROVEN
