@@ -58,7 +58,7 @@ class Nodes:
 
     def _container(self, node: str) -> str:
         filters = [[f"label={_SERVICE}={node}"], [f"name=^/{node}$"]]
-        if self.target.ref.kind == "local":      # its nodes bear the containers' own names
+        if self.target.ref.kind in ("local", "ssh"):      # its nodes bear the containers' own names
             filters = filters[1:]
         if self.target.ref.kind == "compose":
             filters[0].append(f"label={_PROJECT}={self.target.ref.address}")

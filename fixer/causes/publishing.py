@@ -27,7 +27,6 @@ from fixer.model.record import replace
 from fixer.model.snapshot import Container, Listener, Service
 
 _CAUSE = "wrong-port"
-_HERE = "local"
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
 
 
@@ -37,7 +36,7 @@ def is_on_docker_host(case: Case, trouble: Trouble) -> bool:
     if endpoint.unix is not None or node is None or not isinstance(endpoint.addresses, Known):
         return False
     box = container_of(case.snapshot, node.name)
-    shares = node.name == _HERE if box is None or box.is_machine else box.network_mode == "host"
+    shares = case.snapshot.target.kind in ("local", "ssh") if box is None else box.network_mode == "host"
     own = all(a.startswith("127.") or a == "::1" or a in node.addresses for a in endpoint.addresses.value)
     return shares and own and any(_is_boxed(s, trouble) for s in case.snapshot.services)
 

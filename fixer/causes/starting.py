@@ -189,8 +189,8 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
     """`up` for one service, only where its files still describe what runs."""
     compose, name = snapshot.compose, box.service
     project = box.project
-    allowed = snapshot.target.kind == "compose" or (snapshot.target.kind == "local" and compose is not None
-                                                    and compose.project == project)
+    allowed = snapshot.target.kind == "compose" or (snapshot.target.kind in ("local", "ssh")
+                                                    and compose is not None and compose.project == project)
     if not allowed or compose is None or name is None:
         hint = f"; look at compose://{project}" if project else ""
         return NoPlace(f"container {box.name} would have to be created anew with other settings{hint}")

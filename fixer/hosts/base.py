@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
@@ -136,3 +136,16 @@ class Target(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class DockerHost(Protocol):
+    """A target that is a machine, whose nginx may lead to containers of an engine of its own."""
+
+    def has_docker(self) -> bool:
+        """Whether it is worth a question."""
+        ...
+
+    def beside(self, ports: Sequence[int]) -> tuple[Asker, ...]:
+        """The containers that may be behind ports of that machine, and `engine`; none where there are none."""
+        ...

@@ -1,4 +1,4 @@
-"""Containers of this machine that its own nginx may lead to: by the ports that Docker publishes, or is to publish."""
+"""Containers of a machine that its own nginx may lead to: by the ports that Docker publishes, or is to publish."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from typing import Any
 from fixer.hosts import dockercli
 from fixer.hosts.base import Asker
 from fixer.hosts.container import ContainerAsker
-from fixer.hosts.dockercli import Inspected
+from fixer.hosts.dockercli import Docker, Inspected
 from fixer.model.query import Command
 
 MOST = 12             # containers that are looked at where none publishes a port: each is asked by a process of its own
-_OURS = frozenset({"local", "engine"})
+_ENGINE = "engine"
 
 
-def askers_beside(ports: Sequence[int]) -> tuple[Asker, ...]:
-    """A node for each such container, and `engine`; none where there is no container."""
-    found = containers_at(ports)
+def askers_beside(ports: Sequence[int], here: Asker | None = None,
+                  docker: Docker = dockercli.docker) -> tuple[Asker, ...]:
+    """A node for each such container, and `engine`, whose files `here` reads (this machine's by default); none where
+    there is no container."""
+    found = containers_at(ports, docker)
     if not found:
         return ()
     from fixer.hosts.engine import EngineAsker  # which builds on the local asker
 
-    nodes = [ContainerAsker(dockercli.name_of(item), item) for item in found]
-    return (*nodes, EngineAsker({Command("docker-published", tuple(map(str, ports))): found}))
+    nodes = [ContainerAsker(dockercli.name_of(item), item, docker) for item in found]
+    return (*nodes, EngineAsker({Command("docker-published", tuple(map(str, ports))): found}, here, docker))
 
 
-def containers_at(ports: Sequence[int]) -> list[Inspected]:
+def containers_at(ports: Sequence[int], docker: Docker = dockercli.docker) -> list[Inspected]:
     """Those that publish one of the ports, running or not; for a port that none publishes also whatever runs and may
     be meant, those first that know a port of that number."""
-    every = [item for item in dockercli.inspect(dockercli.list_ids()) if _counts(item)]
+    found = dockercli.inspect(dockercli.list_ids(docker=docker), docker)
+    every = [item for item in found if _counts(item, docker.host)]
     outer = {id(item): _outer(item) for item in every}
     wanted = set(ports)
     found = [item for item in every if outer[id(item)] & wanted]
@@ -42,11 +45,11 @@ def containers_at(ports: Sequence[int]) -> list[Inspected]:
     return sorted(found, key=dockercli.name_of)
 
 
-def _counts(item: Inspected) -> bool:
+def _counts(item: Inspected, host: str) -> bool:
     """No machine of its own, which is another target, and no container named like one of our own nodes."""
     shared = (item.get("HostConfig") or {}).get("NetworkMode") == "host"
     names = {dockercli.name_of(item), dockercli.labels_of(item).get(dockercli.SERVICE_LABEL, "")}
-    return not dockercli.is_machine(item) and not shared and not names & _OURS
+    return not dockercli.is_machine(item) and not shared and not names & {host, _ENGINE}
 
 
 def _bindings(item: Inspected) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from functools import partial
 from fixer.errors import NeedsPerson, Unreachable
 from fixer.hosts import dockercli, process, shellless
 from fixer.hosts.base import CommandResult, Files, NodeClock
-from fixer.hosts.dockercli import Inspected
+from fixer.hosts.dockercli import Docker, Inspected, Run
 from fixer.hosts.files_sh import ShFiles
 from fixer.hosts.probing import probe_inside
 from fixer.hosts.shasker import MAX_ROUND, ShAsker
@@ -28,10 +28,10 @@ def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
     return ("docker", "exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container)
 
 
-def kill_group(container: str, pid: int) -> None:
+def kill_group(container: str, pid: int, run: Run | None = None) -> None:
     """Kill what a `docker exec` left: killing its client does not end the command."""
     words = ("sh", "-c", 'kill -s KILL -- "-$1" || kill -s KILL "$1"', "sh", str(pid))
-    process.run((*exec_words(container, stdin=False), *words), timeout=10)
+    (run or process.run)((*exec_words(container, stdin=False), *words), timeout=10)
 
 
 def _inside(container: str, words: Sequence[str]) -> tuple[str, ...]:
@@ -42,12 +42,14 @@ class ContainerAsker:
     """A container to be observed. One that does not run is never started: it is `Unreachable`, with its status, except
     that the files of a stopped nginx are read, for they say why and where it should run."""
 
-    def __init__(self, name: str, item: Inspected) -> None:
+    def __init__(self, name: str, item: Inspected, docker: Docker = dockercli.docker) -> None:
         self.name = name
+        self._docker = docker
         self.kind: NodeKind = "machine" if dockercli.is_machine(item) else "container"
         self._container = dockercli.name_of(item)
         self._id = str(item.get("Id", ""))
         self._item = item
+        self._box = shellless.Box(self._container, docker)
         self._sh = ShAsker(name, self.kind, self._shell, whole=True)
         self._shellless = False
 
@@ -70,12 +72,12 @@ class ContainerAsker:
                     if dockercli.runs_nginx(self._item):
                         break
                     raise
-                found = dockercli.inspect([self._id])
+                found = dockercli.inspect([self._id], self._docker)
                 if not found:
                     raise
                 self._item = found[0]
         self._shellless = True
-        return shellless.stopped_answers(self._container, "restarting", queries)
+        return shellless.stopped_answers(self._box, "restarting", queries)
 
     def _ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
         status = dockercli.status_of(self._item)
@@ -83,7 +85,7 @@ class ContainerAsker:
             if status == "paused" or not dockercli.runs_nginx(self._item):
                 raise Unreachable(f"container {self._container} is {status}")
             self._shellless = True
-            return shellless.stopped_answers(self._container, status, queries)
+            return shellless.stopped_answers(self._box, status, queries)
         entered = _Entered([q for q in dict.fromkeys(queries) if isinstance(q, Probe)], self._pid_here())
         rest = [q for q in queries if not (entered.works and isinstance(q, Probe))]
         answers: dict[Query, Answer] = {}
@@ -96,7 +98,7 @@ class ContainerAsker:
 
     def _pid_here(self) -> int:
         """Its first process as this machine counts; 0 where the daemon is elsewhere or we may not enter."""
-        pid = dockercli.pid_of(self._item)
+        pid = dockercli.pid_of(self._item) if self._docker.there is None else 0
         return pid if os.geteuid() == 0 and dockercli.runs_here(pid, self._id) else 0
 
     def _ask_inside(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
@@ -107,15 +109,15 @@ class ContainerAsker:
                 if not _NO_SHELL.search(error.message):
                     raise
                 self._shellless = True
-        return shellless.answers(self._container, self._pid_here(), queries)
+        return shellless.answers(self._box, self._pid_here(), queries)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
         words = (*exec_words(self._container), "sh", "-s")
-        result = process.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND)
+        result = self._docker.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND)
         if result.missing:
             raise Unreachable("docker is not installed here")
         if result.timed_out and (began := BEGAN.search(result.stdout)):
-            kill_group(self._container, int(began[1]))
+            kill_group(self._container, int(began[1]), self._docker.run)
         return result
 
 

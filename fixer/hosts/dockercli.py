@@ -1,15 +1,19 @@
-"""The docker command line: one call each, its failures told apart (no tool, no daemon, no such container)."""
+"""The docker command line: one call each, its failures told apart (no tool, no daemon, no such container).
+
+It is this machine's, or that of another machine whose way in (`Run`) is given: then its words run there.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from fixer.errors import NoSuchTarget, Unreachable
 from fixer.hosts import process
 from fixer.hosts.base import CommandResult
+from fixer.model.record import dataclass
 from fixer.model.regex import regex
 
 PROJECT_LABEL = "com.docker.compose.project"
@@ -21,18 +25,42 @@ _WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
 _INTERPRETER = regex(r"python[0-9.]*\Z")
 
 
-def docker(*words: str, timeout: float = 15.0) -> CommandResult:
-    """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
-    result = process.run(("docker", *words), timeout=timeout)
-    if result.missing:
-        raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command line")
-    if result.timed_out:
-        raise Unreachable("the Docker daemon does not answer", "docker info shows why")
-    said = result.stderr.decode(errors="replace").strip()
-    if result.returncode != 0 and _NO_DAEMON.search(said):
-        hint = "run it as a user that may use Docker" if "permission denied" in said else "is the daemon running?"
-        raise Unreachable(f"the Docker daemon cannot be reached: {said.splitlines()[-1][:200]}", hint)
-    return result
+class Run(Protocol):
+    """Runs a command to its end, here or on another machine."""
+
+    def __call__(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 10.0,
+                 max_output: int = process.MAX_OUTPUT) -> CommandResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """An engine's command line; `there` says how commands run where it is, None on this machine. `host` is how the
+    node of that machine is called where it is one."""
+
+    there: Run | None = None
+    host: str = "local"
+
+    @property
+    def run(self) -> Run:
+        """What runs a command where the engine is."""
+        return process.run if self.there is None else self.there
+
+    def __call__(self, *words: str, timeout: float = 15.0) -> CommandResult:
+        """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
+        result = self.run(("docker", *words), timeout=timeout)
+        if result.missing:
+            raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command line")
+        if result.timed_out:
+            raise Unreachable("the Docker daemon does not answer", "docker info shows why")
+        said = result.stderr.decode(errors="replace").strip()
+        if result.returncode != 0 and _NO_DAEMON.search(said):
+            hint = "run it as a user that may use Docker" if "permission denied" in said else "is the daemon running?"
+            raise Unreachable(f"the Docker daemon cannot be reached: {said.splitlines()[-1][:200]}", hint)
+        return result
+
+
+docker = Docker()
+"""This machine's."""
 
 
 def is_no_daemon(said: str) -> bool:
@@ -44,7 +72,7 @@ Inspected = Mapping[str, Any]
 """One object of `docker inspect`; its reader is observe, here only names, labels, state and networks are looked at."""
 
 
-def inspect(names: Iterable[str]) -> list[Inspected]:
+def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
     """The containers of these names that exist."""
     wanted = list(names)
     if not wanted:
@@ -57,7 +85,7 @@ def inspect(names: Iterable[str]) -> list[Inspected]:
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-def list_ids(*filters: str) -> list[str]:
+def list_ids(*filters: str, docker: Docker = docker) -> list[str]:
     """Ids of all containers, stopped ones too, that match any of the filters."""
     words = [word for text in filters for word in ("--filter", text)]
     return docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}", *words).stdout.decode().split()

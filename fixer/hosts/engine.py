@@ -1,4 +1,4 @@
-"""The node `engine`: the Docker host, which is this machine. It answers docker's own questions and reads files here."""
+"""The node `engine`: the Docker host. It answers docker's own questions and reads that machine's files."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fixer.errors import Unreachable
 from fixer.hosts import commands, dockercli
-from fixer.hosts.base import NodeClock
-from fixer.hosts.dockercli import Inspected
+from fixer.hosts.base import Asker, NodeClock
+from fixer.hosts.dockercli import Docker, Inspected
 from fixer.hosts.local import LocalAsker
 from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind
@@ -24,22 +24,24 @@ class EngineAsker:
     kind: NodeKind = "machine"
     name = "engine"
 
-    def __init__(self, inspected: Mapping[Command, Sequence[Inspected]]) -> None:
+    def __init__(self, inspected: Mapping[Command, Sequence[Inspected]], here: Asker | None = None,
+                 docker: Docker = dockercli.docker) -> None:
         self._fresh = dict(inspected)
-        self._here = LocalAsker("engine")
+        self._here = here or LocalAsker("engine")
+        self._docker = docker
 
     def clock(self) -> NodeClock:
-        """This machine's clock."""
+        """That machine's clock."""
         return self._here.clock()
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """Docker's answers and this machine's files."""
+        """Docker's answers and that machine's files."""
         asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command) and q.name in _DOCKER]
         answers = dict(self._here.ask([q for q in queries if q not in asked]))
         for query in asked:
             fresh = self._fresh.pop(query, None)
             try:
-                answers[query] = _as_answer(fresh) if fresh is not None else answer_docker(query)
+                answers[query] = _as_answer(fresh) if fresh is not None else answer_docker(query, self._docker)
             except Unreachable as error:
                 answers[query] = Answer("failed", message=error.message)
         return answers
@@ -49,52 +51,54 @@ def _as_answer(found: Sequence[Inspected]) -> Answer:
     return Answer("ok", json.dumps(list(found)).encode(), returncode=0)
 
 
-def answer_docker(query: Command) -> Answer:
+def answer_docker(query: Command, docker: Docker = dockercli.docker) -> Answer:
     """The answer to one of docker's commands."""
     kinds: Mapping[tuple[str, int], Callable[..., Answer]] = {
-        ("docker-project", 1): lambda project: _as_answer(project_containers(project)),
+        ("docker-project", 1): lambda docker, project: _as_answer(project_containers(project, docker)),
         ("docker-container", 1): _container, ("docker-logs", 2): _logs, ("docker-top", 1): _top,
         ("compose-hash", 2): _compose_hash,
     }
     if query.name == "docker-published" and all(word.isdigit() for word in query.args):
-        return _published(query.args)
+        return _published(docker, query.args)
     answer = kinds.get((query.name, len(query.args)))
     if answer is None or any(arg.startswith("-") or "\0" in arg for arg in query.args):
         return commands.refused(query)
-    return answer(*query.args)
+    return answer(docker, *query.args)
 
 
-def project_containers(project: str) -> list[Inspected]:
+def project_containers(project: str, docker: Docker = dockercli.docker) -> list[Inspected]:
     """Every container of a compose project, stopped ones too, in the order of their names."""
-    found = dockercli.inspect(dockercli.list_ids(f"label={dockercli.PROJECT_LABEL}={project}"))
+    ids = dockercli.list_ids(f"label={dockercli.PROJECT_LABEL}={project}", docker=docker)
+    found = dockercli.inspect(ids, docker)
     return sorted(found, key=dockercli.name_of)
 
 
-def with_peers(item: Inspected) -> list[Inspected]:
+def with_peers(item: Inspected, docker: Docker = dockercli.docker) -> list[Inspected]:
     """A container, then those that share a user-defined network with it."""
     networks = dockercli.user_networks(item)
-    ids = dockercli.list_ids(*(f"network={network}" for network in networks)) if networks else []
-    peers = dockercli.inspect(i for i in ids if i != item.get("Id"))
+    wanted = [f"network={network}" for network in networks]
+    ids = dockercli.list_ids(*wanted, docker=docker) if wanted else []
+    peers = dockercli.inspect((i for i in ids if i != item.get("Id")), docker)
     return [item, *sorted(peers, key=dockercli.name_of)]
 
 
-def _container(name: str) -> Answer:
-    found = dockercli.inspect([name])
+def _container(docker: Docker, name: str) -> Answer:
+    found = dockercli.inspect([name], docker)
     if not found:
         return Answer("absent", message=f"no container {name}")
-    return _as_answer(found if dockercli.is_machine(found[0]) else with_peers(found[0]))
+    return _as_answer(found if dockercli.is_machine(found[0]) else with_peers(found[0], docker))
 
 
-def _published(ports: Sequence[str]) -> Answer:
+def _published(docker: Docker, ports: Sequence[str]) -> Answer:
     from fixer.hosts.beside import containers_at  # which looks for containers with the same tools
 
-    return _as_answer(containers_at([int(port) for port in ports]))
+    return _as_answer(containers_at([int(port) for port in ports], docker))
 
 
-def _logs(container: str, lines: str) -> Answer:
+def _logs(docker: Docker, container: str, lines: str) -> Answer:
     if not lines.isdigit():
         return Answer("failed", message=f"not a number of lines: {lines}")
-    result = dockercli.docker("logs", "--timestamps", "--tail", lines, container)
+    result = docker("logs", "--timestamps", "--tail", lines, container)
     if result.returncode != 0:
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message="docker logs failed")
     # the two streams come apart; the stamps are of fixed width, so they sort as text
@@ -107,28 +111,29 @@ def _stamp(line: bytes) -> bytes:
     return line[:30]
 
 
-def _top(container: str) -> Answer:
-    result = dockercli.docker("top", container, "-eo", "pid,ppid,uid,args")
+def _top(docker: Docker, container: str) -> Answer:
+    result = docker("top", container, "-eo", "pid,ppid,uid,args")
     if result.returncode != 0:
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message="docker top failed")
     return Answer("ok", result.stdout, returncode=0)
 
 
-def _compose_hash(project: str, service: str) -> Answer:
-    found = project_containers(project)
+def _compose_hash(docker: Docker, project: str, service: str) -> Answer:
+    found = project_containers(project, docker)
     mine = [i for i in found if service in ("*", dockercli.labels_of(i).get(dockercli.SERVICE_LABEL))]
     if not mine:
         return Answer("absent", message=f"no container of service {service}")
     words = dockercli.compose_words(dockercli.labels_of(mine[0]))
-    result = dockercli.docker(*words, "config", "--hash", service)
+    result = docker(*words, "config", "--hash", service)
     if result.returncode != 0:
         said = result.stderr.decode(errors="replace").strip().splitlines()
         message = said[-1][:200] if said else "docker compose config failed"
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message=message)
-    return Answer("ok", _with_same_services(result.stdout, mine, words), returncode=0)
+    return Answer("ok", _with_same_services(docker, result.stdout, mine, words), returncode=0)
 
 
-def _with_same_services(printed: bytes, containers: list[Inspected], words: Sequence[str]) -> bytes:
+def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspected],
+                        words: Sequence[str]) -> bytes:
     """The hashes, the label's own where compose would not replace the container although it prints another.
 
     `config --hash` drops env_file before it hashes and `up` does not, so a service with one never gives its label back
@@ -142,7 +147,7 @@ def _with_same_services(printed: bytes, containers: list[Inspected], words: Sequ
         ) if label and hashes.get(service, label) != label
     }
     for service, label in labels.items():
-        tried = dockercli.docker(*words, "up", *DRY_UP, service)
+        tried = docker(*words, "up", *DRY_UP, service)
         if tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr:
             hashes[service] = label
     return "".join(f"{service} {value}\n" for service, value in hashes.items()).encode()

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from fixer.hosts import dockercli, proctable
 from fixer.hosts.base import NodeClock
+from fixer.hosts.dockercli import Docker
 from fixer.hosts.local import read_clock
 from fixer.hosts.readfiles import read_path
 from fixer.model.query import (
@@ -25,6 +26,7 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
+from fixer.model.record import dataclass
 
 _NO_SHELL = "the container has no shell"
 
@@ -34,17 +36,26 @@ def clock() -> NodeClock:
     return NodeClock(read_clock().now, 0.0, True)
 
 
-def answers(container: str, pid: int, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-    """Each query with what can be known without a shell; `no-tool` for the rest."""
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A container by name, and the engine that is asked for it."""
+
+    name: str
+    docker: Docker = dockercli.docker
+
+
+def answers(container: Box, pid: int, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+    """Each query with what can be known without a shell; `no-tool` for the rest. `pid` is the first process as this
+    machine counts, 0 where that cannot be looked at."""
     return {query: _answer(container, pid, query) for query in queries}
 
 
-def stopped_answers(container: str, status: str, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+def stopped_answers(container: Box, status: str, queries: Sequence[Query]) -> Mapping[Query, Answer]:
     """The files of a container that does not run, bind mounts included; it has no process and no socket."""
     return {query: _stopped(container, status, query) for query in queries}
 
 
-def _stopped(container: str, status: str, query: Query) -> Answer:
+def _stopped(container: Box, status: str, query: Query) -> Answer:
     match query:
         case ReadFile() | ReadTree() | ReadGlob():
             return _answer(container, 0, query)
@@ -56,7 +67,7 @@ def _stopped(container: str, status: str, query: Query) -> Answer:
             return Answer("no-tool", message=f"the container is {status}")
 
 
-def _answer(container: str, pid: int, query: Query) -> Answer:
+def _answer(container: Box, pid: int, query: Query) -> Answer:
     match query:
         case ReadFile():
             file = _copy(container, query.path, query.limit, tail=query.tail)
@@ -75,9 +86,9 @@ def _answer(container: str, pid: int, query: Query) -> Answer:
             return Answer("no-tool", message=_NO_SHELL)
 
 
-def _archive(container: str, path: str) -> tarfile.TarFile | None:
+def _archive(container: Box, path: str) -> tarfile.TarFile | None:
     """What `docker cp` gives for the path as a tar archive; None where it is not there."""
-    result = dockercli.docker("cp", f"{container}:{path}", "-", timeout=20)
+    result = container.docker("cp", f"{container.name}:{path}", "-", timeout=20)
     if result.returncode != 0:
         return None
     try:
@@ -86,7 +97,7 @@ def _archive(container: str, path: str) -> tarfile.TarFile | None:
         return None
 
 
-def _copy(container: str, path: str, limit: int, *, tail: bool, hops: int = 8) -> FileAnswer:
+def _copy(container: Box, path: str, limit: int, *, tail: bool, hops: int = 8) -> FileAnswer:
     archive = _archive(container, path)
     member = archive.next() if archive else None
     if archive is None or member is None:
@@ -115,7 +126,7 @@ def _stat(member: tarfile.TarInfo, path: str, end: FileAnswer | None) -> FileSta
     )
 
 
-def _members(container: str, root: str) -> list[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
+def _members(container: Box, root: str) -> list[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
     archive = _archive(container, root)
     if archive is None:
         return []
@@ -123,14 +134,14 @@ def _members(container: str, root: str) -> list[tuple[str, tarfile.TarInfo, tarf
     return [(posixpath.join(parent, member.name), member, archive) for member in archive.getmembers()]
 
 
-def _file(container: str, path: str, member: tarfile.TarInfo, archive: tarfile.TarFile, limit: int) -> FileAnswer:
+def _file(container: Box, path: str, member: tarfile.TarInfo, archive: tarfile.TarFile, limit: int) -> FileAnswer:
     if member.issym():
         return _copy(container, path, limit, tail=False)
     data = _bytes(archive, member)
     return FileAnswer(path, "ok", _stat(member, path, None), data[:limit], len(data) > limit)
 
 
-def _tree(container: str, query: ReadTree) -> Answer:
+def _tree(container: Box, query: ReadTree) -> Answer:
     found = _members(container, query.root)
     if not found:
         return Answer("absent")
@@ -142,7 +153,7 @@ def _tree(container: str, query: ReadTree) -> Answer:
     return Answer("ok", files=files, message=more)
 
 
-def _glob(container: str, query: ReadGlob) -> Answer:
+def _glob(container: Box, query: ReadGlob) -> Answer:
     """Only patterns whose folder is literal can be asked for: there is no listing but a copy."""
     import fnmatch  # rarely needed
 
@@ -161,9 +172,9 @@ def _glob(container: str, query: ReadGlob) -> Answer:
     return Answer("ok", files=tuple(found[path] for path in sorted(found)[: query.max_files]))
 
 
-def _processes(container: str, pid: int) -> Answer:
+def _processes(container: Box, pid: int) -> Answer:
     """This machine's entries for the container's processes; the pids are this machine's (docker top gives them)."""
-    result = dockercli.docker("top", container, "-eo", "pid,args")
+    result = container.docker("top", container.name, "-eo", "pid,args")
     pids = [line.split()[0] for line in result.stdout.decode(errors="replace").splitlines()[1:] if line.split()]
     if not pid or not pids:
         return Answer("no-tool", message=_NO_SHELL)

@@ -18,6 +18,7 @@ from fixer.hosts.shrun import BEGAN, RUN, own_result
 from fixer.model.record import dataclass
 from fixer.model.target import TargetRef
 
+ENGINE = "engine"
 _LOGIN = 40.0        # seconds until somebody is in: jump hosts, slow name servers, a busy machine
 # Who we are there, whether sudo asks for anything, where state goes; then the connection stays until its input ends.
 _HELLO = r"""u=$(id -u); s=-; e=''
@@ -86,6 +87,16 @@ class Connection:
         command = sshline.through_shell(words, sudo=self.login.sudo)
         return (*self._ssh, *self._options, *sshline.OPTIONS, *self._words, command)
 
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0,
+            max_output: int = process.MAX_OUTPUT) -> CommandResult:
+        """Run a command there, its own exit code told apart from ssh's."""
+        nonce = os.urandom(16).hex()
+        words = self.argv(("sh", "-c", RUN, "sh", nonce, *argv))
+        result = process.run(words, stdin=stdin, timeout=timeout, max_output=max_output)
+        explained = partial(sshline.explain, self.address)
+        return own_result(sshline.host_of(self.address), nonce.encode(), result, argv=tuple(argv), kill=self.kill,
+                          explained=explained)
+
     def kill(self, pid: int) -> None:
         """Kill what a command left: the end of its channel does not end it."""
         process.run(self.argv(("sh", "-c", _KILL, "sh", str(pid))), timeout=10)
@@ -113,12 +124,7 @@ class SshWriter:
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         """Run a command there."""
-        nonce = os.urandom(16).hex()
-        words = self._connection.argv(("sh", "-c", RUN, "sh", nonce, *argv))
-        result = process.run(words, stdin=stdin, timeout=timeout)
-        explained = partial(sshline.explain, self._connection.address)
-        return own_result(
-            self.name, nonce.encode(), result, argv=tuple(argv), kill=self._connection.kill, explained=explained)
+        return self._connection.run(argv, stdin=stdin, timeout=timeout)
 
     def close(self) -> None:
         """End the shell that changes files."""
@@ -144,6 +150,20 @@ class SshTarget:
         """One node, named by its host."""
         return (ShAsker(self._name, "machine", self._shell),)
 
+    def has_docker(self) -> bool:
+        """Only looked for where nginx leads to a port that no program of the machine itself holds."""
+        return True
+
+    def beside(self, ports: Sequence[int]) -> tuple[Asker, ...]:
+        """The containers that may be behind ports of that machine, asked by its own docker; none without one."""
+        if self._connection.run(("docker", "--version"), timeout=10.0).missing:
+            return ()
+        from fixer.hosts.beside import askers_beside  # most hosts have no containers
+        from fixer.hosts.dockercli import Docker
+
+        docker = Docker(self._connection.run, self._name)
+        return askers_beside(ports, ShAsker(ENGINE, "machine", self._shell), docker)
+
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
         result = process.run(self._connection.argv(("sh", "-s")), stdin=script, timeout=timeout, max_output=MAX_ROUND)
         began = BEGAN.search(result.stdout)
@@ -154,8 +174,8 @@ class SshTarget:
         return result
 
     def writer(self, node: str) -> Writer:
-        """That machine."""
-        if node != self._name:
+        """That machine, which is the Docker host of its containers too."""
+        if node not in (self._name, ENGINE):
             raise NeedsPerson(f"{node} is not {self.ref}", "on that host itself docker:// and compose:// work")
         return self._own()
 

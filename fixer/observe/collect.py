@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from fixer.errors import NoNginx, Unreachable
-from fixer.hosts.base import Asker, Target
+from fixer.hosts.base import Asker, DockerHost, Target
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.query import Command, Query
@@ -16,10 +15,7 @@ from fixer.observe.nginxes import inner_nginxes
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up, survey
 from fixer.observe.sites import sites_of
-from fixer.observe.view import ENGINE, HERE, View, containers_of, views_of
-
-if TYPE_CHECKING:
-    from fixer.hosts.local import LocalTarget
+from fixer.observe.view import ENGINE, View, containers_of, home_of, views_of
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
@@ -51,23 +47,22 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
     return _capture(target, nodes, options)
 
 
-def _docker_host(target: Target) -> LocalTarget | None:
-    """This machine where it is the target and has a Docker engine."""
-    from fixer.hosts.local import LocalTarget
-
-    return target if isinstance(target, LocalTarget) and target.has_docker() else None
+def _docker_host(target: Target) -> DockerHost | None:
+    """The target where it is a machine that may have a Docker engine."""
+    return target if isinstance(target, DockerHost) and target.has_docker() else None
 
 
-def _widen(target: LocalTarget, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
+def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
     """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
     itself. False while its configuration is not read yet."""
     from fixer.observe.publishing import ports_in_question, published_query  # only where there is an engine
 
     views = views_of(capture)
     sites = sites_of(views, ())
-    if HERE not in views or any(isinstance(site.config, Unknown) for site in sites):
+    home = home_of(views)
+    if home is None or any(isinstance(site.config, Unknown) for site in sites):
         return False
-    ports = ports_in_question(views[HERE], [(a.server, a.found) for site in sites for a in site.addresses])
+    ports = ports_in_question(home, [(a.server, a.found) for site in sites for a in site.addresses])
     try:
         more = {asker.name: asker for asker in target.beside(ports)} if ports else {}
     except Unreachable as error:      # its containers stay unknown, which is said
@@ -76,7 +71,7 @@ def _widen(target: LocalTarget, nodes: dict[str, NodeCapture], askers: dict[str,
     if more:
         askers.update(more)
         nodes.update({name: _unasked(asker) for name, asker in more.items()})
-        first = {name: survey(name, asker.kind, target.ref) for name, asker in more.items() if name != ENGINE}
+        first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
         _ask_all(askers, {**first, ENGINE: [published_query(ports)]}, nodes)
     return True
 

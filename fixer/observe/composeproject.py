@@ -11,7 +11,7 @@ from fixer.observe.composefiles import defined_services, files_of, outer_env, ro
 from fixer.observe.composelabels import LABEL, label_paths
 from fixer.observe.composenetworks import told_networks
 from fixer.observe.sites import Site
-from fixer.observe.view import ENGINE, HERE, View, container_of, is_readable
+from fixer.observe.view import ENGINE, View, container_of, is_readable
 from fixer.observe.yamlspans import Scalar
 
 
@@ -22,7 +22,7 @@ def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str 
         if own is not None and own.project:
             return own.project
     projects = tuple(dict.fromkeys(c.project for c in containers if c.project and not c.is_machine))
-    if any(site.view.name == HERE for site in sites):       # nginx is on the host: its containers may be of several
+    if any(site.view.home for site in sites):       # nginx is on the host: its containers may be of several
         return projects[0] if len(projects) == 1 else None
     return next(iter(projects), None) if not list(sites) else None
 

@@ -9,7 +9,7 @@ from fixer.model.nginxconf import UpstreamServer
 from fixer.model.query import Command
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, Listener
-from fixer.observe.view import ENGINE, HERE, View, container_of, is_loopback, known_pids
+from fixer.observe.view import ENGINE, View, container_of, is_loopback, known_pids
 
 _EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 _FORWARDERS = ("docker-proxy", "rootlessport", "rootlesskit", "slirp4netns")      # what holds such a port on the host
@@ -25,7 +25,7 @@ class Published:
 
 def on_docker_host(view: View, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
     """Whether a node has the Docker host's own network: this machine itself, or a container that shares it."""
-    if view.name == HERE and view.node.kind == "machine":
+    if view.home:
         return ENGINE in views
     own = container_of(view.name, containers)
     return own is not None and not own.is_machine and own.network_mode == "host"

@@ -29,7 +29,7 @@ from fixer.observe.sockets import parse_sockets
 from fixer.observe.units import parse_show
 
 ENGINE = "engine"
-HERE = "local"        # the node that this machine is, where it is the target
+_MACHINES = ("local", "ssh")        # kinds of targets that are a machine of their own
 LOOK = 512            # bytes that a glob reads of each file where only the place and the first line matter
 INSPECTING: frozenset[CommandName] = frozenset({"docker-project", "docker-container", "docker-published"})
 UNIT_FILES = ReadGlob((
@@ -57,6 +57,7 @@ class View:
     hosts: Mapping[str, tuple[str, ...]]
     resolved: Mapping[str, tuple[str, ...]]
     init: str
+    home: bool = False      # the machine that the target is; beside it are the containers that its nginx may lead to
 
     @property
     def name(self) -> str:
@@ -89,7 +90,7 @@ def is_readable(file: FileAnswer) -> bool:
     return end.kind in ("file", "link")
 
 
-def view_of(node: NodeCapture) -> View:
+def view_of(node: NodeCapture, *, home: bool = False) -> View:
     """Parse what a node has answered so far."""
     asked = node.answers.get(ListProcesses())
     table = remembered(partial(parse_processes, asked, node.now), "processes", asked, node.now)
@@ -107,20 +108,25 @@ def view_of(node: NodeCapture) -> View:
         conf_files=dict(_files(node, conf=True)),
         addresses=_addresses(node.answers.get(Command("ip-addresses"))),
         hosts=parse_hosts(files["/etc/hosts"].data if "/etc/hosts" in files else b""),
-        resolved=_resolved(node), init=by_pid[1].comm if 1 in by_pid else "",
+        resolved=_resolved(node), init=by_pid[1].comm if 1 in by_pid else "", home=home,
     )
 
 
 def views_of(capture: Capture) -> dict[str, View]:
     """All nodes that answered, the engine too, by name."""
-    return {node.name: view_of(node) for node in capture.nodes if not node.unreachable}
+    first = capture.nodes[0].name if capture.nodes and capture.target.kind in _MACHINES else ""
+    return {node.name: view_of(node, home=node.name == first) for node in capture.nodes if not node.unreachable}
+
+
+def home_of(views: Mapping[str, View]) -> View | None:
+    """The machine that is the target itself, not a container on it."""
+    return next((view for view in views.values() if view.home), None)
 
 
 def is_beside(view: View, views: Mapping[str, View]) -> bool:
     """The engine, and containers that were only looked at since this machine's nginx may lead to them: an nginx in
     one of those is another target's."""
-    here = views.get(HERE)
-    return view.name == ENGINE or (here is not None and here.node.kind == "machine" and view is not here)
+    return view.name == ENGINE or (not view.home and home_of(views) is not None)
 
 
 def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
@@ -137,8 +143,7 @@ def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
 def node_of(container: Container, views: Mapping[str, View]) -> str:
     """The name of the node that a container is (or would be, if it ran): beside a machine always its own, since several
     projects may call a service alike."""
-    here = views.get(HERE)
-    if here is not None and here.node.kind == "machine":
+    if home_of(views) is not None:
         return container.name
     for name in (container.name, container.service):
         if name and name in views:

@@ -80,7 +80,7 @@ def test_a_rule_of_a_lab_that_was_killed_is_found_by_its_comment(tmp_path: Path,
     for path in tmp_path.glob("records/*"):
         path.unlink()
     down = subprocess.run([LAB, "down", "--all"], env=env, capture_output=True, text=True, check=False)
-    assert down.returncode == 0 and made <= set(down.stdout.split()), down
+    assert down.returncode == 0 and made <= set(down.stderr.split()), down
     now = set(rules_now())
     assert not made & ids_in(now) and strangers in now
     assert all(ids_in([rule]) for rule in before - now)      # others' labs come and go meanwhile
