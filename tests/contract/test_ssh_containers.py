@@ -110,4 +110,4 @@ def test_a_container_that_ended_is_what_is_down(box: Box, backend: str) -> None:
     code, report = fixer(box, "diagnose", f"ssh://root@{box.address}")
     first = report["findings"][0]
     assert (code, first["cause"], first["variant"], first["node"]) == (1, "backend-down", "container-stopped", backend)
-    assert [r["id"] for r in first["repairs"]] and f"docker start {backend}" in str(first["repairs"][0]["steps"])
+    assert f"start container {backend}" in first["repairs"][0]["steps"]
