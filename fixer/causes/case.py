@@ -44,6 +44,7 @@ class Case:
     judged: Mapping[str, Judged]
     troubles: tuple[Trouble, ...]
     taken: Mapping[str, RouteFacts]
+    accepting: tuple[Endpoint, ...]      # the addresses where somebody listens
 
     def failing(self, node: str) -> tuple[Judged, ...]:
         """The routes of one nginx that fail, wholly or partly."""
@@ -97,7 +98,8 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         )
         for places, routes in gathered.values()
     )
-    return Case(snapshot, inputs, judged, troubles, taken)
+    accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
+    return Case(snapshot, inputs, judged, troubles, taken, accepting)
 
 
 def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:

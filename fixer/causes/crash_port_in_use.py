@@ -30,7 +30,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run
-from fixer.causes.owners import placed_owner
+from fixer.causes.owners import Owner, placed_owner
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -65,8 +65,13 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     troubles = {e.id: t for t in case.troubles for e in t.endpoints}
+    owners: dict[tuple[object, ...], Owner | None] = {}      # thousands of places may share one address
     for endpoint in case.snapshot.endpoints:
-        outcome = _judge_endpoint(case, endpoint, troubles.get(endpoint.id))
+        at = endpoint
+        key = (at.node, at.host, at.port, at.unix, at.inner, at.service, at.holder, id(at.addresses))
+        if key not in owners:
+            owners[key] = placed_owner(case, endpoint)
+        outcome = _judge_endpoint(case, endpoint, owners[key], troubles.get(endpoint.id))
         match outcome:
             case Finding():
                 findings.setdefault(f"{outcome.node}/{outcome.service}", outcome)
@@ -77,8 +82,9 @@ def judge(case: Case) -> Verdict:
     return conclude(findings.values(), missing, ruled)
 
 
-def _judge_endpoint(case: Case, endpoint: Endpoint, trouble: Trouble | None) -> Finding | str | Evidence | None:
-    owner = placed_owner(case, endpoint)
+def _judge_endpoint(
+    case: Case, endpoint: Endpoint, owner: Owner | None, trouble: Trouble | None,
+) -> Finding | str | Evidence | None:
     if owner is None:
         return None
     service = owner.service

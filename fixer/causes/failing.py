@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Known, Unknown
@@ -194,24 +194,46 @@ def events_since(
     """Lines about upstreams of that time that can belong to these routes."""
     if isinstance(nginx.errors, Unknown):
         return ()
-    return tuple(
+    fresh = [
         event for event in nginx.errors.value
         if since <= event.at <= until
         and ("upstream" in event.message + event.phase or "could not be resolved (" in event.message
              or event.message.startswith("no resolver defined"))
-        and any(_is_about(event, facts) for facts in routes)
-    )
+    ]
+    if not fresh:
+        return ()
+    about = _Places(routes)
+    return tuple(event for event in fresh if about.has(event))
 
 
-def _is_about(event: ErrorEvent, facts: RouteFacts) -> bool:
-    """By server name and path: what a visitor sent, so it weighs evidence and never chooses what a repair does."""
-    names = facts.route.server_names
-    if event.server and names and "_" not in names and "" not in names and event.server not in names:
-        return False
-    parts = event.request.split(" ")
-    path = parts[1] if len(parts) > 1 else ""
-    wanted = facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
-    return not path or not wanted.startswith("/") or path.startswith(wanted)
+class _Places:
+    """Where routes stand, by server name and path: what a visitor sent, so it weighs evidence and never chooses what a
+    repair does. Thousands of routes meet thousands of lines: both are looked up, not compared one by one."""
+
+    def __init__(self, routes: Sequence[RouteFacts]) -> None:
+        self._servers: dict[str, set[str]] = {}       # location -> its server names, "" for any
+        for facts in routes:
+            names = facts.route.server_names
+            wanted = facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
+            anybody = not names or "_" in names or "" in names
+            place = self._servers.setdefault(wanted if wanted.startswith("/") else "", set())
+            place.update(("",) if anybody else names)
+        self._lengths = sorted({len(location) for location in self._servers})
+        self._all = {name for names in self._servers.values() for name in names}
+
+    def has(self, event: ErrorEvent) -> bool:
+        """Whether the line can belong to one of the routes."""
+        parts = event.request.split(" ")
+        path = parts[1] if len(parts) > 1 else ""
+        if not path:
+            return _is_asked(event, self._all)
+        return any(
+            _is_asked(event, self._servers.get(path[:length], ())) for length in self._lengths if length <= len(path)
+        )
+
+
+def _is_asked(event: ErrorEvent, names: Collection[str]) -> bool:
+    return bool(names) and (not event.server or "" in names or event.server in names)
 
 
 def _worst(probes: tuple[ProbeResult, ...], words: list[_Word]) -> ProbeResult:

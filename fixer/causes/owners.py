@@ -164,7 +164,7 @@ def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
 def _accepting(case: Case) -> set[str]:
     """Services that hold a socket which some route names already: that address is theirs."""
     return {
-        name for endpoint in case.snapshot.endpoints if is_closed(endpoint) is False
+        name for endpoint in case.accepting
         for name in (endpoint.service, endpoint.holder) if name is not None
     }
 
@@ -243,7 +243,7 @@ def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     servers = {(facts.node, facts.route.server_index) for facts in trouble.routes}
     ours = {facts.route.id for facts in trouble.routes}
     found: dict[str, Owner] = {}
-    accepting = {e.id: e for e in case.snapshot.endpoints if is_closed(e) is False}
+    accepting = {e.id: e for e in case.accepting}
     for judged in case.judged.values():
         facts = judged.facts
         if (facts.node, facts.route.server_index) not in servers or facts.route.id in ours:

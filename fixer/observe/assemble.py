@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fixer.model.capture import Capture
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginxconf import UpstreamServer
-from fixer.model.query import ListSockets
+from fixer.model.query import ListSockets, Probe
 from fixer.model.record import replace
 from fixer.model.snapshot import (
     Container,
@@ -61,10 +61,7 @@ def snapshot(capture: Capture) -> Snapshot:
     services = services_of(views, containers)
     sites = sites_of(views, containers)
     plans = {id(site): plan_probes(site, options, views, containers) for site in sites}
-    endpoints = [
-        belongs(endpoint, services, container)
-        for site in sites for endpoint, container in _endpoints(site, plans[id(site)], views, containers, services)
-    ]
+    endpoints = [e for site in sites for e in _endpoints(site, plans[id(site)], services, views, containers)]
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
         nodes=tuple(_node(view) for view in views.values() if view.name != ENGINE),
@@ -123,31 +120,48 @@ def _manager(place: NginxPlace, view: View, services: tuple[Service, ...]) -> Se
     return next(masked, None) or next((s for s in mine if s.container is not None), None)
 
 
-def _endpoints(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...],
-               services: tuple[Service, ...]) -> Iterator[tuple[Endpoint, Container | None]]:
-    own = container_of(site.view.name, containers)
+def _endpoints(site: Site, plan: ProbePlan, services: tuple[Service, ...], views: Mapping[str, View],
+               containers: tuple[Container, ...]) -> Iterator[Endpoint]:
+    """Each place where an address is written; what is the same of thousands of places is worked out once."""
+    same: dict[tuple[object, ...], Endpoint] = {}
     for address in site.addresses:
-        server = address.server
-        behind = _published(server, address.found, site.view, (views, containers)) if containers else None
-        container = container_at(server, address.found, containers, own) if behind is None else behind.container
-        container = container or told_container(server, services, own)
-        node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
-        probe = plan.by_address.get(address.id)
-        answered = probe_result(site.view.node.answers.get(probe)) if probe is not None else Unknown("not asked")
-        is_get = probe is not None and probe.path is not None
-        tcp = tcp_of(answered) if is_get else answered
-        view = views.get(node) if node else None
-        held = listener_at(address.found, server, view, tcp)
-        if behind is not None:
-            held = _inside(behind, server, view)
-        yield Endpoint(
-            id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
-            addresses=address.resolved, node=node, file=server.span.file, line=server.span.line,
-            start=server.span.start, end=server.span.end,
-            listener=held, tcp=tcp, inner=behind.port if behind is not None else 0,
-            http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
-            down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
-        ), container
+        server, probe = address.server, plan.by_address.get(address.id)
+        key = (server.written, server.host, server.port, server.unix, server.variable, id(address.resolved), id(probe))
+        if key not in same:
+            same[key] = _endpoint(address, probe, site, (services, views, containers))
+        yield replace(
+            same[key], id=address.id, file=server.span.file, line=server.span.line, start=server.span.start,
+            end=server.span.end, down=server.down, backup=server.backup,
+        )
+
+
+def _endpoint(
+    address: Address, probe: Probe | None, site: Site,
+    around: tuple[tuple[Service, ...], Mapping[str, View], tuple[Container, ...]],
+) -> Endpoint:
+    services, views, containers = around
+    own = container_of(site.view.name, containers)
+    server = address.server
+    behind = _published(server, address.found, site.view, (views, containers)) if containers else None
+    container = container_at(server, address.found, containers, own) if behind is None else behind.container
+    container = container or told_container(server, services, own)
+    node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
+    answered = probe_result(site.view.node.answers.get(probe)) if probe is not None else Unknown("not asked")
+    is_get = probe is not None and probe.path is not None
+    tcp = tcp_of(answered) if is_get else answered
+    view = views.get(node) if node else None
+    held = listener_at(address.found, server, view, tcp)
+    if behind is not None:
+        held = _inside(behind, server, view)
+    made = Endpoint(
+        id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
+        addresses=address.resolved, node=node, file=server.span.file, line=server.span.line,
+        start=server.span.start, end=server.span.end,
+        listener=held, tcp=tcp, inner=behind.port if behind is not None else 0,
+        http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
+        down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
+    )
+    return belongs(made, services, container)
 
 
 def _published(server: UpstreamServer, addresses: Sequence[str], view: View,

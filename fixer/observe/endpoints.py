@@ -12,12 +12,14 @@ from fixer.model.query import Answer, Command, Probe
 from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
+from fixer.observe.memo import remembered
 from fixer.observe.view import View, container_of, is_loopback, known_pids, node_of
 
 ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
 
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
 _WORDS = {"timeout": "slow"}
+_NOT_ASKED = Unknown("not asked")
 _REACHED = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}   # how a wildcard is reached from here
 
 
@@ -179,7 +181,11 @@ def route_probe(route: Route, timeout: float) -> Probe | None:
 def probe_result(answer: Answer | None) -> Fact[ProbeResult]:
     """What a probe met; Unknown where it was not made or its outcome cannot be read."""
     if answer is None:
-        return Unknown("not asked")
+        return _NOT_ASKED
+    return remembered(lambda: _outcome(answer), "probe-result", answer)     # many routes share one probe
+
+
+def _outcome(answer: Answer) -> Fact[ProbeResult]:
     if answer.status != "ok":
         return Unknown(answer.message or answer.status)
     try:

@@ -8,6 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MOST = 256
+_VALUES = (str, int, float)     # keys by themselves; everything else by its identity
 
 # Keyed by the identity of immutable inputs, which are kept alive here so that no id is used twice. What is kept is
 # only ever what the same call would give again: purity is not touched.
@@ -16,7 +17,7 @@ _kept: dict[tuple[object, ...], tuple[tuple[object, ...], object]] = {}
 
 def remembered(make: Callable[[], T], what: str, *inputs: object) -> T:
     """The result of `make()`, made once for the same objects."""
-    key = (what, *(i if isinstance(i, str | int | float) else id(i) for i in inputs))
+    key = (what, *(i if isinstance(i, _VALUES) else id(i) for i in inputs))
     found = _kept.get(key)
     if found is None:
         if len(_kept) >= MOST:

@@ -12,6 +12,7 @@ from fixer.model.regex import regex
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.observe.containers import get, inspected, strings
 from fixer.observe.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
+from fixer.observe.memo import remembered
 from fixer.observe.nginxes import events_of
 from fixer.observe.options import MOST_PROBES, ObserveOptions
 from fixer.observe.sites import Site
@@ -35,18 +36,19 @@ class ProbePlan:
 def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
                 containers: tuple[Container, ...]) -> ProbePlan:
     """All probes that this site asks for by now; repeats only once the first answers are in."""
+    around = site, options, views, containers
+    return remembered(lambda: _planned(*around), "probe-plan", *around)
+
+
+def _planned(site: Site, options: ObserveOptions, views: Mapping[str, View],
+             containers: tuple[Container, ...]) -> ProbePlan:
     if not options.probe:
         return ProbePlan({}, {}, 0)
-    by_address: dict[str, Probe] = {}
-    own = container_of(site.view.name, containers)
-    for address in site.addresses:
-        container = container_at(address.server, address.found, containers, own)
-        path = health_path(container, views.get(ENGINE)) or "/"
-        probe = endpoint_probe(address.route, address.server, address.found, path, options.timeout)
-        if probe is not None:
-            by_address[address.id] = probe
-    wanted = {route.id: probe for route in site.routes if (probe := route_probe(route, options.timeout)) is not None}
-    chosen = list(dict.fromkeys([*by_address.values(), *wanted.values()]))
+    by_address = _address_probes(site, options, views, containers)
+    routes, limit = site.routes, options.timeout
+    wanted = remembered(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
+    once = {id(probe): probe for probe in by_address.values()}      # thousands of places share one address
+    chosen = list(dict.fromkeys([*once.values(), *wanted.values()]))
     allowed = set(chosen[:MOST_PROBES])
     budget = MOST_PROBES - len(allowed)
     by_route: dict[str, tuple[Probe, ...]] = {}
@@ -57,8 +59,33 @@ def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
             again = tuple(_again(site, first, options) if route.id in failing else ())[:budget]
             budget -= len(again)
             by_route[route.id] = (*_from_url(route, site, options), first, *again)
-    kept = {key: probe for key, probe in by_address.items() if probe in allowed}
+    asked = {key for key, probe in once.items() if probe in allowed}
+    kept = {key: probe for key, probe in by_address.items() if id(probe) in asked}
     return ProbePlan(kept, by_route, len(chosen) - len(allowed))
+
+
+def _address_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
+                    containers: tuple[Container, ...]) -> dict[str, Probe]:
+    """One request to each address, by its id; the same object wherever the same is asked."""
+    made: dict[tuple[object, ...], Probe | None] = {}
+    found: dict[str, Probe] = {}
+    own = container_of(site.view.name, containers)
+    for address in site.addresses:
+        route, server = address.route, address.server
+        container = container_at(server, address.found, containers, own) if containers else None
+        path = health_path(container, views.get(ENGINE)) or "/"
+        key = (route.server_names, route.kind, route.scheme, server.host, server.port, server.unix, address.found, path)
+        if key not in made:
+            made[key] = endpoint_probe(route, server, address.found, path, options.timeout)
+        probe = made[key]
+        if probe is not None:
+            found[address.id] = probe
+    return found
+
+
+def _route_probes(routes: tuple[Route, ...], timeout: float) -> dict[str, Probe]:
+    """The request through nginx for each route that one can be made up for, by the route's id."""
+    return {route.id: probe for route in routes if (probe := route_probe(route, timeout)) is not None}
 
 
 def _again(site: Site, first: Probe, options: ObserveOptions) -> Iterator[Probe]:
