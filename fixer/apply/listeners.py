@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 
-from fixer.apply.nodes import Nodes, Runner
+from fixer.apply.nodes import Nodes
 from fixer.apply.processes import wait_until
 from fixer.errors import NotListening, StepFailed, Unreachable
+from fixer.model.numbers import is_number
 from fixer.model.plan import WaitForListener
 
-_TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix")
+_NAMES = ("tcp", "tcp6", "unix")      # tables of /proc/net
 _LOOK = 2.0                 # seconds between looks at whether it is still worth waiting
 _LISTEN = b"0A"
 _ACCEPTING = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
@@ -26,7 +27,7 @@ def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
     def is_there() -> bool:
         nonlocal asked
         try:
-            if listens(step, nodes.runner(step.node)):
+            if listens(step, _tables(step, nodes)):
                 return True
         except (StepFailed, Unreachable):       # its container is just being replaced
             pass
@@ -53,9 +54,20 @@ def has_ended(step: WaitForListener, nodes: Nodes) -> bool:
     return False
 
 
-def listens(step: WaitForListener, runner: Runner) -> bool:
-    """True when a socket listens there now."""
-    data = runner.run(_TABLES).stdout
+def _tables(step: WaitForListener, nodes: Nodes) -> bytes:
+    """The node's own tables; of a container that has no tool to show them, from its first process on the engine."""
+    data = nodes.runner(step.node).run(["cat", *(f"/proc/net/{name}" for name in _NAMES)]).stdout
+    if data or not step.container:
+        return data
+    shown = nodes.engine().run(["docker", "inspect", "-f", "{{.State.Pid}}", step.container]).stdout.strip()
+    pid = shown.decode("ascii", "replace")
+    if not is_number(pid) or int(pid) == 0:
+        return b""
+    return nodes.engine().run(["cat", *(f"/proc/{pid}/net/{name}" for name in _NAMES)]).stdout
+
+
+def listens(step: WaitForListener, data: bytes) -> bool:
+    """True when a socket listens there, as the kernel's tables say."""
     if step.unix is not None:
         return any(path == step.unix.encode("utf-8", "surrogateescape") for path in unix_listeners(data))
     return any(port == step.port and _reaches(step.host, address) for address, port in tcp_listeners(data))

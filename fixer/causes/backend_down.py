@@ -324,7 +324,11 @@ def _nobody(case: Case, trouble: Trouble) -> Finding | None:
 
 
 def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
-    """Applications run in containers of this very machine: not none."""
+    """Applications run in containers of this very machine: not none. In nginx's own container none is expected."""
+    node = find_node(case.snapshot, trouble.endpoint.node)
+    if node is not None and node.kind == "container" and any(
+            s.container is not None and s.is_app_server and s.node != node.name for s in case.snapshot.services):
+        return True
     if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
         return False
     from fixer.causes.publishing import is_on_docker_host  # only where there are containers

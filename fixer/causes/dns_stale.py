@@ -85,6 +85,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if isinstance(endpoint.addresses, Unknown):
         return f"which addresses {endpoint.host} has now: {endpoint.addresses.reason}"
     now = endpoint.addresses.value
+    if now and isinstance(endpoint.tcp, Unknown) and isinstance(endpoint.http, Unknown):
+        return f"whether {endpoint_text(endpoint)} answers where {endpoint.host} leads now: {endpoint.tcp.reason}"
     connects = isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None
     if not now or not (connects or is_answering(endpoint)):
         return config_evidence(case.snapshot, nginx, endpoint)

@@ -16,6 +16,8 @@ How it is told apart
   Several such lines within a minute, the last of them seconds old and none about a page that we ask for, while the
   backend answers a question of ours at once and nobody waits in its queue. overload-saturated has a queue, and asking
   it is slow too; backend-hung answers nobody; cpu-throttled answers late.
+  Where the very page that we ask for is late, it is enough that the backend, asked directly with nobody else there,
+  answers it well and takes longer than nginx waits.
   header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
   over; nginx gave up (504, or its log) meanwhile. Where a single page does that and the others are quick, nginx's log
   has the same line as for any late page, so it is told as read-timeout-too-short.
@@ -55,6 +57,7 @@ SEVERAL = 3        # lines within a minute that are more than one visitor's bad 
 QUICK = 1000.0     # milliseconds: an answer that came within is no sign of load
 USUAL = 60.0       # seconds: what nginx itself waits where nothing is said
 KEY = "seconds"
+_FEW = 4           # connections that are ours and nginx's own for us
 _POOL = 40         # connections: so many at once may fill a pool of threads, which is load
 
 
@@ -68,6 +71,7 @@ class _Seen:
     none_left: tuple[ErrorEvent, ...]
     endpoints: tuple[Endpoint, ...]
     sending: bool
+    measured: bool = False      # asked directly, this very page took longer than nginx waits
 
     @property
     def limit(self) -> float:
@@ -131,6 +135,8 @@ def _judge_route(
     endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
     # one late page takes each server of a group for dead, and for some seconds nobody comes as far as to be late
     all_gone = len(endpoints) > 1 and len(none_left) >= SEVERAL and len(events) >= len(endpoints)
+    if judged.state == "failing" and endpoints and all(_takes_longer(e, judged) for e in endpoints):
+        return _found(case, _Seen(nginx, judged, events, none_left, endpoints, sending=False, measured=True))
     if not endpoints or (len(events) < SEVERAL and not all_gone):
         return shown
     if any(isinstance(e.http, Unknown) for e in endpoints):
@@ -150,6 +156,17 @@ def _was_asked(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: Judge
     """It is about a path that we asked for too."""
     path = "".join(event.request.split(" ")[1:2]).partition("?")[0]
     return path in {judged.facts.route.path, *(e.path for e in endpoints)}
+
+
+def _takes_longer(endpoint: Endpoint, judged: Judged) -> bool:
+    """It answered the same page well, with nobody waiting before us, after the time that nginx gives it."""
+    held, http, route = listener_at(endpoint), endpoint.http, judged.facts.route
+    if not isinstance(http, Known) or endpoint.path != route.path:
+        return False
+    if held is not None and (held.queued > 0 or held.established > _FEW):
+        return False
+    status = http.value.status
+    return status is not None and status < 500 and http.value.ms > route.read_timeout * 1000
 
 
 def _is_strangers(case: Case, endpoint: Endpoint, events: tuple[ErrorEvent, ...]) -> bool:
@@ -177,7 +194,8 @@ def _found(case: Case, seen: _Seen) -> Finding:
     what = "the upload was not read" if seen.sending else "pages need longer"
     summary = (
         f"nginx gives up on {route.location} after {seen.limit:g} s ({len(seen.late)} times within a minute): {what}; "
-        "the backend answers other requests at once"
+        + (f"this one took {max(map(_took, seen.endpoints)):.1f} s when asked directly" if seen.measured else
+           "the backend answers other requests at once")
     )
     if several:
         summary += f"; each try counts against its server, so nginx has none left ({len(seen.none_left)} times)"
@@ -193,6 +211,10 @@ def _found(case: Case, seen: _Seen) -> Finding:
         repairs=(_mend_backend(seen) if seen.sending else _raise(case, seen),),
         explains=("no-live-upstreams", "nginx-not-reloaded"),
     )
+
+
+def _took(endpoint: Endpoint) -> float:
+    return endpoint.http.value.ms / 1000 if isinstance(endpoint.http, Known) else 0.0
 
 
 def _answer_evidence(endpoint: Endpoint) -> Evidence:

@@ -127,7 +127,13 @@ class RoundOutput:
             if path in group.stats:
                 file = self._file(path, limit, tail, group)
                 return Answer(file.status, files=(file,))
+        if path in self.looked_for():
+            return Answer("absent", files=(FileAnswer(path, "absent"),))
         return Answer("failed", message="the collect script did not ask for it")
+
+    def looked_for(self) -> frozenset[str]:
+        """The paths that a collect script looked for, also those that are not there."""
+        return frozenset(self._parts("looked").get("list", b"").decode("utf-8", "surrogateescape").splitlines())
 
     def dynamic_glob(self, name: str, patterns: Sequence[str]) -> Answer:
         """The files among those that match, with their stat alone."""

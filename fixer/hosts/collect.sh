@@ -50,7 +50,20 @@ told() {
   for f in /etc/systemd/system/*.service; do
     [ -h "$f" ] && ! [ -s "$f" ] && [ -f "/usr/lib/systemd/system/${f##*/}" ] && set -- "$@" "$P/usr/lib/systemd/system/${f##*/}"
   done
-  facts gtold beginnings @FILE@ "$@"
+  facts gtold beginnings @FILE@ "$@" "$P/etc/passwd" "$P/etc/group"
+}
+named_paths() {
+  cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null | sed -n \
+    's/^[ \t]*\(WorkingDirectory\|ExecStart\|Condition[A-Za-z]*\|EnvironmentFile\)[ \t]*=[ \t]*[-@:+!|]*\(\/[^ \t"%*?[]*\).*/\2/p'
+  for f in /etc/systemd/system/*.service; do printf '%s\n' "/etc/systemd/system/multi-user.target.wants/${f##*/}"; done
+}
+looked() {
+  set --; item "looked list"
+  for f in $(named_paths | awk '{ while ($0 != "") { print; if (!sub(/\/[^\/]*$/, "")) break } }' | sort -u | head -n 200); do
+    if there "$f"; then set -- "$@" "$P$f"; elif [ "$(hidden "$f")" ]; then continue; fi
+    printf '%s\n' "$f"
+  done
+  facts glook beginnings 513 "$@"
 }
 outputs() {
   set --
@@ -119,7 +132,7 @@ REDACT='@REDACT@'
 packed() { if command -v gzip >/dev/null 2>&1; then gzip -c; else cat; fi; }
 everything() {
   printf '%s\n' '@MAGIC@' @HEADER@
-  round; limits; told; outputs; journals; resolved; nginx_test
+  round; limits; told; looked; outputs; journals; resolved; nginx_test
 @PLAIN@
   probes
   item end

@@ -152,7 +152,7 @@ function kind_of(path) {
   if (path ~ /^\/etc\/nginx\//) return "text"
   if (path ~ /\/systemd\//) return "unit"
   if (path ~ /supervisor/) return "program"
-  if (path == "/etc/hosts") return "raw"
+  if (path ~ /^\/etc\/(hosts|passwd|group)$/) return "raw"
   if (path ~ /\.(log|py|js|rb|json)$/ || path ~ /^\/var\/log\//) return "text"
   return "env"
 }

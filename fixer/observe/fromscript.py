@@ -130,7 +130,7 @@ class _Read:
             case ReadFile(path) if query.tail:
                 return self._round.dynamic_file(("gout", "gsup", "gtold"), path, query.limit, tail=True)
             case ReadFile(path):
-                return self._round.dynamic_file(("gtold",), path, query.limit, tail=False)
+                return self._round.dynamic_file(("gtold", "glook"), path, query.limit, tail=False)
             case ReadGlob(patterns) if query.max_files == PROGRAM_FILES:
                 return self._round.dynamic_glob("gsup", patterns)
             case _:

@@ -188,6 +188,22 @@ def test_waiting_in_a_container_that_is_not_there_or_stopped_only_ends(project: 
         kept(target, WaitForListener("worker", "worker", 80, None, 60, "", project.worker))
 
 
+def test_waiting_in_a_container_without_tools_looks_from_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = docker("images", "--format", "{{.Repository}}:{{.Tag}}", "badgateway/app").split()
+    if not images:
+        pytest.skip("the image with python is not built")
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    name = f"apply{uuid.uuid4().hex[:8]}"
+    docker("run", "-d", "--user", "0", "--name", name, images[0], "sh", "-c", "rm /usr/bin/cat; exec python3 -m http.server 8000")
+    try:
+        target = open_target(parse_target(f"docker://{name}"))
+        kept(target, WaitForListener(name, "127.0.0.1", 8000, None, 20, "", name))
+        with pytest.raises(StepFailed, match="nothing listens"):
+            kept(target, WaitForListener(name, "127.0.0.1", 8001, None, 0.2, "", name))
+    finally:
+        docker("rm", "-f", name)
+
+
 def test_a_single_file_mount_is_written_in_place_and_nginx_in_its_container_reads_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -330,3 +330,10 @@ def test_a_service_whose_files_are_gone_is_created_by_hand() -> None:
 
 def test_miss_another_name_has_nothing_to_do_with_a_service_without_a_container() -> None:
     assert CAUSE not in roots(diagnose(without_a_container("elsewhere").snapshot()))
+
+
+def test_unknown_in_nginxs_own_container_no_application_is_expected() -> None:
+    scene = Scene("127.0.0.1:8000", node="web", back="web").refused(service=None)
+    scene.with_service(boxed(pid=None, box={"status": "exited"}))
+    scene.node_changes = {"web": {"kind": "container"}}
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)

@@ -121,3 +121,9 @@ def test_another_containers_answer_is_told_word_for_word() -> None:
 ])
 def test_answers_that_prove_nothing(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), STALE), RuledOut)
+
+
+def test_unknown_where_nobody_asked_the_name_directly() -> None:
+    scene = renamed("http://172.18.0.9:8000/").endpoint(tcp=Unknown("asked only once"), http=Unknown("asked only once"))
+    verdict = verdict_of(diagnose(scene.snapshot()), STALE)
+    assert isinstance(verdict, Undetermined) and "asked only once" in verdict.missing[0]

@@ -57,6 +57,26 @@ def test_hit() -> None:
     assert first.repairs[0].risk == "safe" and b"proxy_read_timeout 60s;" in (write.after or b"")
 
 
+def slower(ms: float = 1600.0, seconds: float = 1.0, **held: int) -> Scene:
+    """The page that we ask for itself is late."""
+    scene = late(1, path="/", seconds=seconds).answers(TIMED_OUT)
+    held_there = replace(listener(8000, 200), **held)    # type: ignore[arg-type]
+    return scene.endpoint(http=Known(replace(GOOD, ms=ms)), path="/", listener=Known(held_there))
+
+
+def test_hit_the_page_itself_takes_longer_than_nginx_waits() -> None:
+    diagnosis = diagnose(slower().snapshot())
+    assert roots(diagnosis) == [CAUSE] and "1.6 s when asked directly" in diagnosis.findings[0].summary
+
+
+@pytest.mark.parametrize("scene", [
+    slower(ms=300.0), slower(queued=3), slower(established=30), slower(seconds=2.0), slower().endpoint(path="/health"),
+    slower().endpoint(http=Known(replace(BAD_GATEWAY, ms=1600.0))),
+])
+def test_miss_a_late_page_that_load_or_something_else_may_explain(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
 def test_the_persons_number_counts_and_is_asked_for_where_nginx_waits_long_already() -> None:
     step = found(late(), seconds="90").repairs[0].steps[0]
     assert isinstance(step, WriteFile) and b"proxy_read_timeout 90s;" in (step.after or b"")

@@ -48,7 +48,8 @@ def frames(*parts: str) -> bytes:
 
 
 WEB = frames("clock 0 7\n1800000000.5 +0100", "journal out desk.service\n1799999999.0 h desk[1]: hello", "nginx-test out\nno", "nginx-test end 1",
-             "resolve out db\n10.0.0.9 STREAM db", "spec 1 80 /api shop.example", "probe done 1 0 1 2\nHTTP/1.1 502 Bad Gateway\r\n\r\nx", "end")
+             "resolve out db\n10.0.0.9 STREAM db", "spec 1 80 /api shop.example", "probe done 1 0 1 2\nHTTP/1.1 502 Bad Gateway\r\n\r\nx",
+             "looked list\n/srv/gone", "end")
 
 
 def answer(query: object):
@@ -68,6 +69,7 @@ def test_later_questions_find_what_the_script_foresaw() -> None:
     assert answer(Command("resolve", ("db",))).data == b"db 10.0.0.9\n"
     assert b'"status": 502' in answer(Probe("127.0.0.1", 80, "/api", host_header="shop.example")).data
     assert answer(Probe("127.0.0.1", 80, None, host_header="other")).status == "ok"     # a connect is one, whoever is meant
+    assert answer(ReadFile("/srv/gone", 0)).files[0].status == "absent"
 
 
 @pytest.mark.parametrize("query", [
