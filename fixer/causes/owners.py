@@ -77,16 +77,30 @@ def sole_owner(case: Case, trouble: Trouble) -> Owner | None:
 
 
 def placed_owner(case: Case, endpoint: Endpoint) -> Owner | None:
-    """The service that configuration or topology puts at an address."""
+    """The service that configuration or topology puts at an address. What anybody could start claims nothing."""
     service = case.service(endpoint.service)
+    if service is not None and is_anybodys(case.snapshot, service) and service.id != endpoint.holder:
+        service = None
     if service is not None and (service.is_app_server or service.id != endpoint.holder or _is_told(service, endpoint)):
         return Owner(service, "placed", endpoint.service_why or (state_evidence(service),))
-    told = [s for s in case.snapshot.services if s.node == endpoint.node and _is_told(s, endpoint)]
+    told = [s for s in case.snapshot.services
+            if s.node == endpoint.node and _is_told(s, endpoint) and not is_anybodys(case.snapshot, s)]
     if told:
         best = _preferred(told)
         return Owner(best, "placed", _binding_evidence(best, endpoint) or (state_evidence(best),))
     named = _container_named(case.snapshot, endpoint)
     return None if named is None else Owner(named, "placed", (state_evidence(named),))
+
+
+def is_anybodys(snapshot: Snapshot, service: Service) -> bool:
+    """A process of a user's that no manager holds: its command line, name and folder are what that user likes."""
+    if service.manager != "none" or service.unit is not None or service.container is not None or not service.pids:
+        return False
+    node = find_node(snapshot, service.node)
+    if node is None or node.kind != "machine" or isinstance(node.processes, Unknown):
+        return False
+    ours = set(service.pids)
+    return any(process.uid != 0 for process in node.processes.value if process.pid in ours)
 
 
 def _is_told(service: Service, endpoint: Endpoint) -> bool:
@@ -182,19 +196,24 @@ def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
 def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner, ...]:
     """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
     if len(pool) == 1:
-        rule: Rule = "alone" if pool[0].manager != "none" else "bare"
-        if _is_aside(trouble, pool[0]) or _is_wanted_twice(case, trouble, pool[0]) or _is_of_another(trouble, pool[0]):
-            rule = "contested"
-        return (Owner(pool[0], rule, (state_evidence(pool[0]),)),)
+        return (Owner(pool[0], _rule_of(case, trouble, pool[0]), (state_evidence(pool[0]),)),)
     scores = {s.id: _shared(trouble, s) for s in pool}
     best = max(scores.values())
     top = [s for s in pool if scores[s.id] == best]
-    if best and len(top) == 1:
+    if best and len(top) == 1 and not is_anybodys(case.snapshot, top[0]):
         return (Owner(top[0], "related", (state_evidence(top[0]),)),)
     equals = _plausible(top)
     if len(equals) > 1 and all(is_foreign(trouble, s) for s in equals):
         return ()       # applications of others: that one of them is meant is no more likely than that none is
-    return tuple(Owner(s, "alone", (state_evidence(s),)) for s in equals)
+    return tuple(
+        Owner(s, "contested" if is_anybodys(case.snapshot, s) else "alone", (state_evidence(s),)) for s in equals)
+
+
+def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
+    if is_anybodys(case.snapshot, sole) or _is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
+            or _is_of_another(trouble, sole):
+        return "contested"
+    return "alone" if sole.manager != "none" else "bare"
 
 
 def _is_of_another(trouble: Trouble, service: Service) -> bool:

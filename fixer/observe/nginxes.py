@@ -15,7 +15,7 @@ from fixer.nginx.config import read_config
 from fixer.nginx.errorlog import parse_error_log
 from fixer.observe.memo import remembered
 from fixer.observe.processes import ancestors
-from fixer.observe.view import View, is_readable
+from fixer.observe.view import View, is_readable, is_the_nodes
 
 DEFAULT_BINARY = "/usr/sbin/nginx"
 DEFAULT_CONF = "/etc/nginx/nginx.conf"
@@ -63,8 +63,8 @@ def strange_nginxes(view: View) -> tuple[Process, ...]:
 
 
 def _is_the_nodes(master: Process | None, view: View) -> bool:
-    """Root's, or its unit's. In a container all belongs to the application; who is not root does no harm as root."""
-    if master is None or master.uid <= 0 or view.node.kind != "machine" or not view.node.root:
+    """Root's, or its unit's."""
+    if master is None or is_the_nodes(master, view):
         return True
     unit = view.units.get(master.unit or "")
     return unit is not None and bool(unit.exec_start) and _is_nginx(unit.exec_start[0])

@@ -19,7 +19,7 @@ from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.supervisord import is_supervisord, program_services
+from fixer.observe.supervisord import is_own_supervisord, is_supervisord, program_services
 from fixer.observe.throttling import is_limited, throttling_of
 from fixer.observe.told import Told, told_by_process, told_by_unit
 from fixer.observe.toldbindings import told_bindings
@@ -183,7 +183,7 @@ def _bare_service(root: Process, view: View) -> Service:
     runtime = runtime_of(root.argv)
     name = runtime if runtime not in ("", "python", "binary") else root.comm
     above = next(iter(ancestors(root.pid, view.by_pid)), None)
-    manager: Manager = "supervisord" if above is not None and is_supervisord(above) else "none"
+    manager: Manager = "supervisord" if above is not None and is_own_supervisord(above, view) else "none"
     is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS
     is_app = is_app and not is_no_web_program(root.argv, working_directory(root), view)
     return Service(

@@ -24,7 +24,7 @@ from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.supervisorlog import Course, course_of, read_log
 from fixer.observe.told import Follow, Told, followed
 from fixer.observe.toldbindings import told_bindings
-from fixer.observe.view import PROGRAM_FILES, View
+from fixer.observe.view import PROGRAM_FILES, View, is_the_nodes
 from fixer.observe.webscripts import is_no_web_program, program_paths
 from fixer.observe.words import Piece, Word, shell_words
 
@@ -54,12 +54,18 @@ def is_supervisord(process: Process) -> bool:
     return any(posixpath.basename(word) == "supervisord" for word in process.argv[:3])
 
 
+def is_own_supervisord(process: Process, view: View) -> bool:
+    """One whose word counts: root asks supervisorctl by its configuration, so it must not be anybody's."""
+    unit = view.units.get(process.unit or "")
+    return is_supervisord(process) and (is_the_nodes(process, view) or (unit is not None and _is_unit(unit)))
+
+
 def places_of(view: View) -> tuple[Place, ...]:
     """Every supervisord of the node, running or not."""
     units = {u.name: u for u in view.units.values() if _is_unit(u)}
     found: dict[str, Place] = {}
     for process in view.by_pid.values():
-        if is_supervisord(process) and process.pid not in view.table.containers:
+        if is_own_supervisord(process, view) and process.pid not in view.table.containers:
             cwd = process.cwd.value if isinstance(process.cwd, Known) else "/"
             unit = units.get(process.unit or "")
             found.setdefault(_conf_of(process.argv, cwd), Place(_conf_of(process.argv, cwd), process, unit))

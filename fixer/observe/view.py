@@ -82,6 +82,12 @@ class View:
         return path in self.files or any(isinstance(q, ReadFile) and q.path == path for q in self.node.answers)
 
 
+def is_the_nodes(process: Process, view: View) -> bool:
+    """Root's. On a machine that root looks at, what another user runs is theirs, whatever it calls itself; in a
+    container all belongs to the application, and who is not root does no harm as root."""
+    return process.uid <= 0 or view.node.kind != "machine" or not view.node.root
+
+
 def is_readable(file: FileAnswer) -> bool:
     """Read, and a regular file or a link to one (a folder or socket gives no bytes either)."""
     if file.status != "ok" or file.stat is None:

@@ -295,8 +295,34 @@ def test_the_summary_names_locations_and_both_addresses() -> None:
 
 def test_a_bare_process_is_never_certain() -> None:
     bare = service("uvicorn", 8000, 200, unit=None, manager="none")
-    found = finding_of(diagnose(Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).refused().snapshot()), CAUSE)
-    assert found.confidence == "likely"
+    scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).refused()
+    scene.processes = [replace(p, uid=0) if p.pid == 200 else p for p in scene.processes]
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.confidence == "likely" and found.repairs[0].steps
+
+
+def strangers(told: int, argv: tuple[str, ...] = ()) -> Scene:
+    """nginx asks for an empty 8001; a user's own process listens on 9000 and says by its command what it likes."""
+    theirs = service("uvicorn[666]", told, 666, unit=None, manager="none")
+    scene = Scene("127.0.0.1:8001").with_service(replace(theirs, argv=argv or theirs.argv), listener(9000, 666)).refused()
+    scene.processes = [replace(p, uid=65534) if p.pid == 666 else p for p in scene.processes]
+    return scene
+
+
+@pytest.mark.parametrize("argv", [(), ("/srv/shop/venv/bin/uvicorn", "shop:app", "--port", "8001")])
+@pytest.mark.parametrize("told", [8001, 9000])
+def test_what_anybody_could_start_becomes_no_upstream_unasked(told: int, argv: tuple[str, ...]) -> None:
+    diagnosis = diagnose(strangers(told, argv).snapshot())
+    assert not [step for found in diagnosis.findings for repair in found.repairs for step in repair.steps]
+    # beside the service of the place it is not even a choice
+    both = strangers(told, argv).with_service(service(), listener(8000, 200)).snapshot()
+    write = finding_of(diagnose(both), CAUSE).repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b":8000" in write.after and b"9000" not in write.after
+
+
+def test_a_person_may_still_name_it() -> None:
+    given = finding_of(diagnose(strangers(9000).snapshot(), {"upstream": "127.0.0.1:9000"}), CAUSE).repairs[0]
+    assert given.needs and isinstance(given.steps[0], WriteFile)
 
 
 def behind_docker(*lines: Listener, published: tuple[tuple[str, int, int], ...] = (("127.0.0.1", 8001, 8000),),
