@@ -37,7 +37,7 @@ from fixer.causes.complaints import Complaint, complaint
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
 from fixer.causes.dependencyrepairs import back_again, let_through, set_other, start_needed
-from fixer.causes.depending import Needed, listening_elsewhere, locate
+from fixer.causes.depending import Needed, listening_elsewhere, locate, unseen_clusters
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -113,6 +113,8 @@ def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str:
     if provider is not None and not _serves(provider):
         text = f"{provider.name} {_STATES.get(condition(provider), 'does not run')}"
         return _found(case, (crash, said, needed), "start-db-refused", text, start_needed(case, crash, said, needed))
+    if provider is None and (unseen := unseen_clusters(case.snapshot, crash.service.node, said)):
+        return f"the state of {', '.join(unseen)}"
     if needed.node is not None and needed.up is None:
         return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
     return _found(case, (crash, said, needed), "start-db-refused", _nobody(case, said, needed),

@@ -119,7 +119,21 @@ def providers_on(snapshot: Snapshot, node: str, said: Complaint) -> tuple[Servic
     if len(real) > 1:
         at_port = [s for s in real if cluster_port(snapshot, s) == said.port]
         real = at_port or real
-    return tuple(real or [s for s in found if said.engine])
+    if not said.engine:
+        return ()
+    return tuple(real or [s for s in found if not (is_umbrella(s) and condition(s) == "running")])
+
+
+def unseen_clusters(snapshot: Snapshot, node: str, said: Complaint) -> tuple[str, ...]:
+    """Units of the PostgreSQL clusters that are configured for that port, and whose state nobody told."""
+    if said.engine != "postgresql":
+        return ()
+    seen = {service.name for service in snapshot.services if service.node == node}
+    return tuple(
+        unit for file in snapshot.files if file.node == node and (match := _CLUSTER.match(file.path))
+        and (unit := f"postgresql@{match[1]}-{match[2]}.service") not in seen
+        and ((port := _PORT.search(file.data.decode("utf-8", "replace"))) is None or int(port[1]) == said.port)
+    )
 
 
 def engine_of(service: Service) -> str:
@@ -149,6 +163,7 @@ def umbrella_of(snapshot: Snapshot, service: Service) -> Service | None:
                  and s.name == f"{stem}.service" and s.id != service.id), None)
 
 
+_CLUSTER = regex(r"^/etc/postgresql/([^/]+)/([^/]+)/postgresql\.conf$")
 _PORT = regex(r"(?m)^\s*port\s*=\s*(\d+)")
 
 

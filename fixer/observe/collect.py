@@ -20,7 +20,7 @@ from fixer.observe.view import ENGINE, View, containers_of, home_of, views_of
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
 MOST_NAMED = 3        # containers of a machine whose targets are told
-MOST_ROUNDS = 5       # survey, what depends on it, includes of includes, repeats; a fifth is never needed
+MOST_ROUNDS = 8       # survey, what depends on it, includes of includes, repeats; few looks need a fourth
 
 
 def collect(target: Target, options: ObserveOptions) -> Capture:

@@ -100,6 +100,18 @@ def test_one_that_is_off_at_boot_is_enabled_by_the_unit_that_stands_for_it() -> 
     assert verbs(alone)[:2] == [("enable", "postgresql.service"), ("start", "postgresql.service")]
 
 
+def test_a_unit_that_only_stands_for_others_proves_nothing_while_it_is_active() -> None:
+    scene = crashed().with_service(umbrella())
+    one = found(scene)
+    assert "nothing accepts at 127.0.0.1:5432" in one.summary and one.service == "backend.service"
+    scene.files.append(file("/etc/postgresql/17/main/postgresql.conf", "port = 5432\n"))
+    verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "the state of postgresql@17-main.service" in verdict.missing
+    scene.files[-1] = file("/etc/postgresql/17/main/postgresql.conf", "port = 5433\n")
+    assert found(scene).service == "backend.service"
+
+
+
 def test_one_that_was_killed_is_started_and_one_that_failed_is_for_a_person() -> None:
     killed = {**FAILED, "result": "signal", "exec_main_status": 9}
     assert verbs(crashed().with_service(database(**killed)))[0] == ("reset-failed", "postgresql@17-main.service")
