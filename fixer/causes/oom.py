@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.causes.case import Case
+from fixer.causes.logs import is_restarting
 from fixer.causes.reading import ENGINE, ran_since
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import OomKill, Service
 
 Whose: TypeAlias = Literal["own", "other", "machine"]
+_TRIES = 180.0    # seconds in which a container that is started again and again has ended at least once
 _SLACK = 3.0      # seconds between the kernel's clock, counted from the boot, and the managers'
 
 
@@ -24,8 +26,11 @@ class Killing:
 
 
 def killings(case: Case, service: Service) -> tuple[Killing, ...]:
-    """The kills of its processes since it was last started, oldest first."""
+    """The kills of its processes since it was last started, oldest first; of one that is started again and again also
+    those that ended its runs before: a look may find it in the middle of one more."""
     since = ran_since(service) - _SLACK
+    if service.container is not None and is_restarting(service):
+        since = min(since, case.snapshot.taken_at - _TRIES)
     found: dict[tuple[int, str], Killing] = {}
     for log in case.snapshot.kernels:
         if isinstance(log.kills, Unknown) or log.node not in (service.node, ENGINE):

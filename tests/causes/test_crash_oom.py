@@ -162,6 +162,16 @@ def test_a_limit_that_stands_nowhere_to_edit_is_for_a_person(settings: tuple[Uni
     assert repair.risk == "manual" and "180M" in repair.manual
 
 
+def test_a_container_that_is_being_started_once_more_was_killed_in_its_runs_before() -> None:
+    scene = container((), box={"status": "running", "exit_code": 0, "restart_count": 3, "started_at": NOW - 1})
+    made = scene.services[0].container
+    assert made is not None
+    scene.extra["kernels"] = (KernelLog("engine", Known((kill(f"/docker/{made.id}", ago=20.0),))),)
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+    scene.extra["kernels"] = (KernelLog("engine", Known((kill(f"/docker/{made.id}", ago=3600.0),))),)
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
 def test_docker_s_flag_is_believed_when_it_is_set() -> None:
     scene = container((setting("MemoryMax", "90m"),), box={"oom_killed": True})
     scene.extra["kernels"] = ()
