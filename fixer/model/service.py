@@ -120,6 +120,7 @@ class Container:
     mounts: tuple[tuple[str, str, bool], ...]                # (source, destination, writable), binds only
     labels: tuple[tuple[str, str], ...]
     is_machine: bool = False
+    shares: tuple[tuple[str, str], ...] = ()   # (path on the engine's machine, destination) of binds and volumes
     network_mode: str = ""                # the network that it was made with
     bridges: tuple[tuple[str, str], ...] = ()     # (network, the bridge that Docker makes for it)
     security: tuple[str, ...] = ()        # HostConfig.SecurityOpt; a profile's text only as `seccomp=…`

@@ -153,6 +153,11 @@ def _endpoint(
     held = listener_at(address.found, server, view, tcp)
     if behind is not None:
         held = _inside(behind, server, view)
+    shared = _shared(server, own, services) if own is not None and not own.is_machine else None
+    if shared is not None:
+        theirs, path = shared
+        container, node = theirs.container, theirs.node
+        held = listener_at((), replace(server, unix=path), views.get(node), tcp)
     made = Endpoint(
         id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
         addresses=address.resolved, node=node, file=server.span.file, line=server.span.line,
@@ -162,6 +167,14 @@ def _endpoint(
         down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
     )
     return belongs(made, services, container)
+
+
+def _shared(server: UpstreamServer, own: Container, services: tuple[Service, ...]) -> tuple[Service, str] | None:
+    if server.unix is None:
+        return None
+    from fixer.observe.sharedsockets import sharer  # only where nginx's container asks for a unix socket
+
+    return sharer(server.unix, own, services)
 
 
 def _published(server: UpstreamServer, addresses: Sequence[str], view: View,

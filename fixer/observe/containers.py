@@ -81,6 +81,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         finished_at=parse_time(text(item, "State", "FinishedAt")), argv=argv, user=text(item, "Config", "User"),
         env_names=tuple(e.split("=", 1)[0] for e in strings(get(item, "Config", "Env"))),
         networks=tuple(_networks(item)), published=tuple(_published(item)), mounts=tuple(_mounts(item)),
+        shares=tuple(_shares(item)),
         labels=tuple(sorted(labels.items())),
         is_machine=argv[0].rsplit("/", 1)[-1] in INITS, network_mode=text(item, "HostConfig", "NetworkMode"),
         bridges=tuple(_bridges(item)),
@@ -146,6 +147,13 @@ def _mounts(item: Json) -> Iterable[tuple[str, str, bool]]:
     for mount in mounts if isinstance(mounts, list) else []:
         if text(mount, "Type") == "bind":
             yield text(mount, "Source"), text(mount, "Destination"), get(mount, "RW") is True
+
+
+def _shares(item: Json) -> Iterable[tuple[str, str]]:
+    mounts = get(item, "Mounts")
+    for mount in mounts if isinstance(mounts, list) else []:
+        if text(mount, "Source") and text(mount, "Destination"):
+            yield text(mount, "Source"), text(mount, "Destination")
 
 
 def parse_time(value: str) -> float:

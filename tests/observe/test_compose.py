@@ -9,7 +9,7 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
-from fixer.model.snapshot import Container, Service, Snapshot
+from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.composelabels import environment_paths
 from fixer.observe.options import ObserveOptions
@@ -220,3 +220,23 @@ def test_stopped_copies_of_a_service_go_by_their_own_names() -> None:
     views = views_of(capture(engine))
     made: tuple[Container, ...] = containers_of(views)
     assert [node_of(c, views) for c in made] == ["shop-api1-1", "shop-api2-1"]
+
+
+def sharing(source: str = "/vol/s", told: str = "/run/app/a.sock", *, status: str = "running") -> Endpoint:
+    """nginx asks for /sock/a.sock; another container is told to listen in a volume of its own."""
+    web = inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2")
+    api = inspect("api", ["gunicorn", "-b", f"unix:{told}", "a:b"], ip="10.9.0.3", status=status)
+    web["Mounts"] = [{"Type": "volume", "Source": "/vol/s", "Destination": "/sock"}]
+    api["Mounts"] = [{"Type": "volume", "Source": source, "Destination": "/run/app"}]
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([web, api]).encode())}, name="engine", nginx=False)
+    site = "server { listen 80; location / { proxy_pass http://unix:/sock/a.sock; } }"
+    nodes = [node(site=site, name="web", kind="container"), engine]
+    return snapshot(capture(*nodes, kind="compose", address="shop")).endpoints[0]
+
+
+def test_a_socket_in_a_shared_volume_belongs_to_who_is_told_to_make_it() -> None:
+    for status in ("running", "exited"):
+        found = sharing(status=status)
+        assert (found.service, found.node) == ("api/api", "api")
+    assert sharing("/vol/other").service is None and sharing(told="/run/app/b.sock").service is None
+    assert sharing(told="/tmp/a.sock").service is None
