@@ -116,6 +116,8 @@ def providers_on(snapshot: Snapshot, node: str, said: Complaint) -> tuple[Servic
     """The services of a node that are such a system; of several those that run none, then those told the port."""
     found = [s for s in snapshot.services if s.node == node and not s.is_app_server and engine_of(s) == said.engine]
     real = [s for s in found if not is_umbrella(s)] if said.engine else []
+    if real and all(cluster_port(snapshot, s) not in (0, said.port) for s in real) and said.port:
+        return ()      # each is told another port: a start would bring up what nobody asks for
     if len(real) > 1:
         at_port = [s for s in real if cluster_port(snapshot, s) == said.port]
         real = at_port or real

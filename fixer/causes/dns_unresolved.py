@@ -59,9 +59,19 @@ def judge(case: Case) -> Verdict:
         new = _at_request(case, trouble)
         if new is not None:
             findings.append(new)
+        elif _waits(trouble):
+            name = trouble.endpoint.host
+            missing.append(f"whether nginx's resolver knows {name}: no answer so far (--wait 60 tells)")
         else:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
     return conclude(findings, missing, ruled)
+
+
+def _waits(trouble: Trouble) -> bool:
+    """nginx asks for the name at each request, and has said nothing yet: it waits 30 s for its resolver."""
+    host = trouble.endpoint.host
+    asks = any(s.variable and s.host == host for facts in trouble.routes for s in facts.route.servers)
+    return asks and any(judged.state == "slow" for judged in trouble.judged)
 
 
 def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding | Evidence | None:

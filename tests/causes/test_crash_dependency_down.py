@@ -132,6 +132,14 @@ def test_of_several_clusters_the_port_tells() -> None:
     assert found(scene).repairs[0].risk == "safe" and found(scene).service == "postgresql@17-main.service"
 
 
+def test_a_stopped_cluster_of_another_port_is_not_what_is_asked_for() -> None:
+    scene = crashed().with_service(database())
+    scene.files.append(file("/etc/postgresql/17/main/postgresql.conf", "port = 5439\n"))
+    one = found(scene)
+    assert one.repairs[0].risk == "manual" and "postgresql@17" not in one.summary
+    assert not [s for r in one.repairs for s in r.steps]
+
+
 def test_one_that_runs_on_another_port() -> None:
     scene = crashed().with_service(database(pid=400), listener(5433, 400))
     one = found(scene)

@@ -10,11 +10,14 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginxconf import Span, UpstreamServer
 from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadNginx, WriteFile
 from fixer.model.snapshot import ErrorEvent, LogLine, Service, ToldNetwork
 from tests.causes.building import (
     BAD_GATEWAY,
     NOW,
+    SITE,
+    SLOW,
     Scene,
     boxed,
     healthy,
@@ -149,3 +152,13 @@ def test_unknown() -> None:
     scene = down()
     scene.nginx |= {"test": Unknown("denied"), "service": None}
     assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), Undetermined)
+
+
+def test_unknown_while_nginx_still_waits_for_its_resolver() -> None:
+    source = Span(SITE, 3, 0, 0)
+    scene = Scene("app:8000").answers(SLOW).endpoint(**{**NOWHERE, "addresses": Unknown("app was not resolved")})
+    scene.route[0] = {"servers": (UpstreamServer("app", "app", 8000, None, source, variable="$app"),)}
+    verdict = verdict_of(diagnose(scene.snapshot()), UNRESOLVED)
+    assert isinstance(verdict, Undetermined) and "--wait" in verdict.missing[0]
+    scene.route[0] = {}      # a name that nginx knew when it started: nothing waits for it
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), RuledOut)
