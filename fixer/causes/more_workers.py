@@ -5,13 +5,13 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, write_variables
-from fixer.causes.optionedit import Option, edit_option
+from fixer.causes.optionedit import edit_option, numbered_option
 from fixer.causes.pressure import Pressure
 from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.regex import regex
-from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
+from fixer.model.snapshot import Endpoint, Service, Snapshot
 
 ID = "add-workers"
 KEY = "workers"
@@ -65,10 +65,9 @@ def _wanted(pressure: Pressure) -> int:
 def _write(snapshot: Snapshot, service: Service, number: str) -> Written | NoPlace:
     if "--reload" in service.argv:
         return NoPlace("it runs with --reload, which allows one worker only")
-    option = _option_place(service.command)
+    option = numbered_option(service.command, _OPTION)
     if option is not None:
-        word, head = option
-        return edit_option(snapshot, service, Option(word, head, ""), number, "the number of workers")
+        return edit_option(snapshot, service, option, number, "the number of workers")
     if any(_OPTION.match(word) for word in service.argv):
         return NoPlace("the number of workers stands in its command, and that is written nowhere that could be edited")
     if service.runtime not in _READS_VARIABLE:
@@ -78,16 +77,3 @@ def _write(snapshot: Snapshot, service: Service, number: str) -> Written | NoPla
             if evidence.where.rpartition(":")[0].endswith(".py"):
                 return NoPlace(f"{evidence.where} sets it, and wins over the environment: change it there")
     return write_variables(snapshot, service, {VARIABLE: number}, replace=True)
-
-
-def _option_place(command: tuple[ArgPlace, ...]) -> tuple[ArgPlace, str] | None:
-    """The word that holds the number, and what of it stands before the number."""
-    for index, word in enumerate(command):
-        match = _OPTION.match(word.text)
-        if match is None:
-            continue
-        if match["value"]:
-            return word, match["head"]
-        if index + 1 < len(command):
-            return command[index + 1], ""
-    return None

@@ -33,6 +33,17 @@ def find_option(service: Service, name: str) -> Option | None:
     return None
 
 
+def numbered_option(command: tuple[ArgPlace, ...], pattern: re.Pattern[str]) -> Option | None:
+    """The first word that the pattern knows (`head`, and `value` where the number stands in the same word)."""
+    for index, word in enumerate(command):
+        match = pattern.match(word.text)
+        if match is not None and match["value"]:
+            return Option(word, match["head"], match["value"], match["head"])
+        if match is not None and index + 1 < len(command):
+            return Option(command[index + 1], "", command[index + 1].text, word.text)
+    return None
+
+
 def edit_option(snapshot: Snapshot, service: Service, option: Option, value: str, what: str) -> Written | NoPlace:
     """Another value for the option, in the one place that names it."""
     word = option.word

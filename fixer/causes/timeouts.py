@@ -5,12 +5,12 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, write_variables
-from fixer.causes.optionedit import Option, edit_option
+from fixer.causes.optionedit import edit_option, numbered_option
 from fixer.causes.starting import begin_steps
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.numbers import is_number
 from fixer.model.regex import regex
-from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
+from fixer.model.snapshot import Endpoint, Service, Snapshot
 
 ID = "raise-worker-timeout"
 KEY = "timeout"
@@ -20,9 +20,8 @@ _OPTION = regex(r"^(?P<head>--timeout=|--timeout$|-t=?(?=\d)|-t$)(?P<value>\d*)$
 
 def timeout_of(service: Service) -> int:
     """What its command says, in seconds."""
-    found = _place(service.command)
-    digits = found[0].text.removeprefix(found[1]) if found is not None else ""
-    return int(digits) if is_number(digits) else DEFAULT
+    found = numbered_option(service.command, _OPTION)
+    return int(found.value) if found is not None and is_number(found.value) else DEFAULT
 
 
 def raise_timeout(case: Case, service: Service, endpoint: Endpoint) -> Repair:
@@ -41,22 +40,10 @@ def raise_timeout(case: Case, service: Service, endpoint: Endpoint) -> Repair:
     return Repair(ID, "disruptive", summary, (*written.steps, *begin), needs=(need,))
 
 
-def _place(command: tuple[ArgPlace, ...]) -> tuple[ArgPlace, str] | None:
-    """The word that holds the number, and what of it stands before the number."""
-    for index, word in enumerate(command):
-        match = _OPTION.match(word.text)
-        if match is not None and match["value"]:
-            return word, match["head"]
-        if match is not None and index + 1 < len(command):
-            return command[index + 1], ""
-    return None
-
-
 def _write(snapshot: Snapshot, service: Service, seconds: str) -> Written | NoPlace:
     if service.runtime != "gunicorn":
         return NoPlace(f"{service.runtime or 'its server'} has no such option")
-    found = _place(service.command)
+    found = numbered_option(service.command, _OPTION)
     if found is not None:
-        word, head = found
-        return edit_option(snapshot, service, Option(word, head, ""), seconds, "its time limit")
+        return edit_option(snapshot, service, found, seconds, "its time limit")
     return write_variables(snapshot, service, {"GUNICORN_CMD_ARGS": f"--timeout={seconds}"})

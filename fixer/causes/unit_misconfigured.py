@@ -15,12 +15,17 @@ How it is told apart
   there; it is there without its execute bit; it is there, and the interpreter of its first line is not.
   A failed ExecStartPre= shows as a control process, not a main one. Type=notify, WatchdogSec= and RuntimeMaxSec= end a
   program that is well: it answers, systemd's own line says that it ran out of time, and the next start does the same.
+  stop-timeout-sigkill: something restarts the service again and again (a timer, a deployment), and it is killed before
+  its requests are done: systemd says `State 'stop-sigterm' timed out. Killing.` as many seconds after `Stopping` as
+  TimeoutStopSec= allows, and nginx loses requests at that moment (`upstream prematurely closed connection`), more than
+  once within a quarter of an hour. One such stop is over. A kill by others (crash-killed) comes without that line.
   NeedDaemonReload=yes with a process on another port than the file says: the edit was never read.
 
 The repair and its safety
   Where the disk shows what was meant (the program of that name in the unit's own environment, the one folder that holds
   the application's file), the unit's line is corrected, systemd reads it, and the unit is started (disruptive). Where
-  several could be meant, or an account has to be chosen, a person says which. Undo puts every byte and mode back.
+  several could be meant, or an account has to be chosen, a person says which. raise-stop-timeout (disruptive): a longer
+  TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without a restart. Undo puts back every byte.
 
 By hand
   systemctl status UNIT; journalctl -u UNIT -n 20     which step, which path?
@@ -42,6 +47,7 @@ from fixer.causes.unitfailure import ID, StepFailure, Told, finding, step_failur
 from fixer.causes.unitplaces import judge_account, judge_folder, judge_sandbox
 from fixer.causes.unitprogram import judge_program
 from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
+from fixer.causes.unitstopping import killed_while_stopping
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
 
@@ -73,6 +79,12 @@ def judge(case: Case) -> Verdict:
         else:
             findings.append(finding(case, crash, failure, told))
     findings += _of_running(case, {(f.node, f.service) for f in findings})
+    known = {(f.node, f.service) for f in findings}
+    for outcome in killed_while_stopping(case):
+        if isinstance(outcome, str):
+            missing.append(outcome)
+        elif (outcome[0].service.node, outcome[0].service.name) not in known:
+            findings.append(finding(case, outcome[0], None, outcome[1]))
     missing += [fact for fact in all_of.missing if not fact.startswith("log of")]
     return conclude(findings, missing, ruled)
 
@@ -105,7 +117,7 @@ CAUSE = Cause(
         "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",
         "start-217-user", "start-216-group", "start-226-namespace", "start-execstartpre-failed",
         "unit-edited-no-daemon-reload", "start-type-notify-timeout", "unit-watchdog-restarts",
-        "container-cannot-start",
+        "stop-timeout-sigkill", "container-cannot-start",
     ),
     verdict=judge,
     order=8,

@@ -126,6 +126,7 @@ class Told:
     evidence: tuple[Evidence, ...]
     repairs: tuple[Repair, ...]
     confidence: Confidence = "certain"
+    detail: tuple[str, ...] = ("nothing listens while it does not run",)
 
 
 def finding(case: Case, crash: Crash, failure: StepFailure | None, told: Told) -> Finding:
@@ -134,7 +135,7 @@ def finding(case: Case, crash: Crash, failure: StepFailure | None, told: Told) -
     said = () if failure is None else tuple(log_evidence(line.text, line.where) for line in failure.lines)
     return Finding(
         cause=ID, variant=told.variant, role="root", confidence=told.confidence, summary=told.summary,
-        detail=("nothing listens while it does not run",), routes=crash.routes, service=crash.service.name,
+        detail=told.detail, routes=crash.routes, service=crash.service.name,
         node=crash.service.node,
         evidence=tuple(dict.fromkeys((
             *told.evidence, *said, state_evidence(crash.service),

@@ -58,11 +58,19 @@ def judge(case: Case) -> Verdict:
         found = _at_limit(case, service, endpoint) or _timed_out(case, service, endpoint)
         if found is not None:
             findings.append(found)
-        elif not isinstance(service.log, Known) and condition(service) == "stopped":
+        elif not isinstance(service.log, Known) and (
+            condition(service) == "stopped" or _loses(case, service, endpoint)
+        ):
             missing.append(f"log of {service.name}: {service.log.reason}")
         else:
             ruled.append(state_evidence(service))
     return conclude(findings, missing, ruled)
+
+
+def _loses(case: Case, service: Service, endpoint: Endpoint) -> bool:
+    """Requests ended unanswered lately in the hands of a server whose parent may have ended a worker."""
+    since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
+    return service.runtime == "gunicorn" and bool(_events(case, endpoint, since, float("inf"), refused=False))
 
 
 def _at_limit(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
@@ -90,17 +98,17 @@ def _at_limit(case: Case, service: Service, endpoint: Endpoint) -> Finding | Non
 def _timed_out(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
     """gunicorn's arbiter ended a worker in the middle of a request, lately."""
     since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
-    line = _last(service, _TIMEOUT)
-    if line is None or line.at is None or line.at < since:
-        return None
-    lost = _events(case, endpoint, line.at - _NEAR, line.at + _NEAR, refused=False)
-    if not lost:
-        return None
-    return _finding(
-        case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker that had given no sign of "
-                                  "life for its timeout, in the middle of a request"),
-        role="root", line=line, lost=lost, repairs=(raise_timeout(case, service, endpoint),),
-    )
+    for line in reversed(lines_of(service)):      # an idle worker may have been ended since: nobody missed that one
+        if line.at is None or line.at < since or not _TIMEOUT.search(message(line)):
+            continue
+        lost = _events(case, endpoint, line.at - _NEAR, line.at + _NEAR, refused=False)
+        if lost:
+            return _finding(
+                case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker that had given no "
+                                          "sign of life for its timeout, in the middle of a request"),
+                role="root", line=line, lost=lost, repairs=(raise_timeout(case, service, endpoint),),
+            )
+    return None
 
 
 def _last(service: Service, pattern: re.Pattern[str]) -> LogLine | None:

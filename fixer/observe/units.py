@@ -6,17 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.model.facts import Fact, Known
-from fixer.model.numbers import is_number
+from fixer.model.numbers import is_number, timespan
 from fixer.model.query import Answer
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import PreCommand, Unit
 from fixer.observe.words import systemd_words
 
-_SPAN_UNITS = {
-    "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0,
-    "y": 31557600.0,
-}
 _REPEATED = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
 _PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
 _COMMENT = regex(r"[ \t]*[#;]")
@@ -113,16 +109,6 @@ def _cpus(text: str) -> float:
 def _stamp(text: str | None, boot: float) -> float:
     micros = _int(text)
     return boot + micros / 1e6 if micros else 0.0
-
-
-def timespan(text: str) -> float:
-    """Seconds of a systemd time span (`1min 30s`, `500ms`, a bare number of microseconds, `infinity`)."""
-    text = text.strip()
-    if is_number(text):
-        return int(text) / 1e6
-    if text == "infinity":
-        return float("inf")
-    return sum(float(n) * _SPAN_UNITS.get(unit, 0.0) for n, unit in re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]+)", text))
 
 
 def _env_files(text: str) -> Iterator[str]:

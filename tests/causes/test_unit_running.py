@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Finding, RuledOut
-from fixer.model.facts import Evidence, Known
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import PreCommand, UnitValue
 from tests.causes.building import (
@@ -129,3 +129,62 @@ def test_an_edit_that_systemd_never_read() -> None:
 def test_what_answers_and_was_never_restarted_is_left_alone() -> None:
     scene = unit_with("Type=notify", TIMED_OUT, now_well=True)
     assert diagnose(scene.snapshot()).verdict == "healthy" and NOW
+
+
+STOPPING = "Stopping backend.service - The office application..."
+KILLED = "backend.service: State 'stop-sigterm' timed out. Killing."
+
+
+def killed_at_stops(*ages: float, text: str = "TimeoutStopSec=2", took: float = 2.0, lost: bool = True, said: str = KILLED) -> Scene:
+    """Stopped several times, each time killed after so long, with a request in its hands."""
+    setting, content = value(text)
+    lines = tuple(line for age in ages for line in (*log(STOPPING, ago=age + took).value, *log(said, ago=age).value))
+    scene = Scene().with_service(service(unit_values=(setting,) if text.startswith("Timeout") else (), log=Known(lines)),
+                                 listener(8000, 200))
+    scene.files.append(file(UNIT, content))
+    for age in ages if lost else ():
+        scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=age)
+    return scene
+
+
+@pytest.mark.parametrize(("text", "took", "after"), [
+    ("TimeoutStopSec=2", 2.0, b"TimeoutStopSec=90\n"), ("TimeoutStopSec=1min 5s", 66.0, b"TimeoutStopSec=90\n"),
+    ("TimeoutSec=2s", 3.0, b"TimeoutSec=90\n"),
+])
+def test_hit_requests_that_are_killed_at_each_stop(text: str, took: float, after: bytes) -> None:
+    finding = found(killed_at_stops(300, 100, text=text, took=took))
+    assert (finding.variant, finding.confidence) == ("stop-timeout-sigkill", "certain")
+    assert "2 times within 15 minutes, 2 requests lost" in finding.summary and finding.evidence[0].where == f"{UNIT}:2"
+    (repair,) = finding.repairs
+    write, reload = repair.steps          # no restart: that would kill what is under way
+    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload) and repair.risk == "disruptive"
+    assert write.after == b"[Service]\n" + after
+    assert found(killed_at_stops(300, 100, text=text, took=took), **{"stop-timeout": "120"}).repairs[0].steps[0].after.endswith(b"=120\n")   # type: ignore[union-attr]
+
+
+def test_where_nothing_is_written_or_it_is_long_already_a_person_says_how_long() -> None:
+    usual = found(killed_at_stops(300, 150, text="User=x", took=90.5))
+    assert usual.repairs[0].steps == () and usual.repairs[0].needs[0].default is None and "systemd's own" in usual.summary
+    told = found(killed_at_stops(300, 150, text="User=x", took=90.5), **{"stop-timeout": "300"}).repairs[0]
+    assert told.risk == "manual" and "TimeoutStopSec=300" in told.manual
+    assert found(killed_at_stops(400, 100, text="TimeoutStopSec=120", took=121)).repairs[0].steps == ()
+    bare = killed_at_stops(300, 100)
+    bare.files.clear()
+    assert found(bare).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("scene", [
+    killed_at_stops(100), killed_at_stops(1200, 1000), killed_at_stops(300, 100, lost=False),
+    killed_at_stops(300, 100, took=9.0),                                   # by a limit that is no more
+    killed_at_stops(300, 100, text="TimeoutStopSec=90"), killed_at_stops(300, 100, said="backend.service: killed by hand"),
+    killed_at_stops(300, 100, said="it said: backend.service: State 'stop-sigterm' timed out. Killing."),
+])
+def test_miss_stops_that_are_over_took_nothing_or_ran_into_another_limit(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_what_is_said_of_a_service_that_loses_requests() -> None:
+    scene = killed_at_stops(300, 100)
+    scene.services[0] = replace(scene.services[0], log=Unknown("not in the group adm"))
+    verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and any("not in the group adm" in fact for fact in verdict.missing)

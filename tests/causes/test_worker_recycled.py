@@ -123,3 +123,30 @@ def test_a_timeout_that_took_no_request_or_is_long_ago_is_none() -> None:
     old.services[0] = replace(old.services[0], log=log("[CRITICAL] WORKER TIMEOUT (pid:812)", ago=900))
     for scene in (quiet, old):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("texts", "old", "new"), [
+    (("--timeout", "3"), "--timeout 3", "--timeout 30"), (("-t", "3"), "-t 3", "-t 30"), (("--timeout=3",), "--timeout=3", "--timeout=30"),
+])
+def test_a_time_limit_inside_a_command_within_a_command(texts: tuple[str, ...], old: str, new: str) -> None:
+    data = f"[Service]\nExecStart=/bin/sh -c 'exec gunicorn -w 2 {old} app.main:app'\n"
+    command = tuple(ArgPlace(text, UNIT, 2, None, None) for text in texts)
+    written = finding_of(diagnose(silent(command, data).snapshot()), CAUSE).repairs[0].steps[0]
+    assert isinstance(written, WriteFile) and written.after == data.replace(old, new).encode()
+
+
+def test_a_worker_that_was_idle_when_it_was_ended_last_hides_none_that_took_a_request_before() -> None:
+    scene = silent()
+    lines = (*scene.services[0].log.value, *log("[CRITICAL] WORKER TIMEOUT (pid:900)", ago=2).value)   # type: ignore[union-attr]
+    scene.services[0] = replace(scene.services[0], log=Known(lines))
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "worker-timeout-killed" and "pid:812" in found.evidence[0].text
+
+
+def test_unknown_what_a_gunicorn_that_lost_a_request_says_of_it() -> None:
+    scene = silent()
+    scene.services[0] = replace(scene.services[0], log=Unknown("not root"))
+    verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "not root" in verdict.missing[0]
+    scene.events.clear()
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

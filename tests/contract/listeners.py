@@ -42,9 +42,16 @@ def half_a_head(conn: socket.socket) -> None:
     conn.sendall(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
 
 
+def _take_request(conn: socket.socket) -> None:
+    """All of it: a shell sends it line by line, and what is left unread resets the answer."""
+    data = b""
+    while b"\r\n\r\n" not in data and (more := conn.recv(4096)):
+        data += more
+
+
 def trickle(conn: socket.socket) -> None:
     """A byte of a header now and then, never its end."""
-    conn.recv(4096)
+    _take_request(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\n")
     stop = threading.Event()
     with contextlib.suppress(OSError):
@@ -54,7 +61,7 @@ def trickle(conn: socket.socket) -> None:
 
 def stall_in_the_head(conn: socket.socket) -> None:
     """Half of a header, then nothing, and the connection stays open."""
-    conn.recv(4096)
+    _take_request(conn)
     conn.sendall(b"HTTP/1.1 200 OK\r\nServer: x\r\n")
     conn.settimeout(10)
     with contextlib.suppress(OSError):
