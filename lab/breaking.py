@@ -16,7 +16,7 @@ from lab.errors import ScenarioError
 from lab.records import save
 from lab.rendering import File, complete, render
 from lab.scenario import Role, Table, Variant
-from lab.stack import Lab, reload_nginx, wait_for
+from lab.stack import Lab, reload_nginx, wait_booted, wait_for
 from lab.templates import Value, fill_deep
 
 # What `complete` adds and must work out anew when a parameter changes; kept apart from what was drawn.
@@ -208,6 +208,21 @@ def _engine_rule(lab: Lab, step: Table) -> None:
     put_rule(lab, str(step["engine_rule"]), str(step["port"]), str(step["limit"]))
 
 
+def _reboot(lab: Lab, step: Table) -> None:
+    """The machine as after a power cut: what is started at boot runs, nothing else."""
+    docker("restart", "-t", "20", lab.container())
+    wait_booted(lab)
+
+
+def _learn(lab: Lab, step: Table) -> None:
+    """What an engineer did while all was well: `fixer learn`, remembered on the machine itself."""
+    from lab.fixing import outside  # few scenarios
+
+    told = outside(lab).ask("learn", "--json")
+    if told.code != 0:
+        raise ScenarioError(f"{lab.id}: what is well was not remembered: {told.err.strip() or told.out.strip()}")
+
+
 def _see(lab: Lab, step: Table) -> None:
     path = str(step.get("path", "/login"))
     wait_for(lambda: get(lab.url, path, host=lab.visit_name) in step["see"], 30.0,
@@ -235,6 +250,6 @@ STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
     "logged": _logged,
     "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
-    "see": _see, "gone": _gone, "kill": _kill, "address": _address,
+    "reboot": _reboot, "learn": _learn, "see": _see, "gone": _gone, "kill": _kill, "address": _address,
     "engine_rule": _engine_rule,
 }

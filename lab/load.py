@@ -48,7 +48,8 @@ def start_visitors(lab: Lab) -> None:
     front = f"{lab.id}-host" if lab.stack == "host" else lab.service("web")
     image = str(lab.params["image_app"])
     account = [str(lab.params["login"]), str(lab.params["password"])]
-    words = [f"http://{front}", *account, str(people_of(lab, spec)), *map(str, PAUSE), str(MINUTES * 60)]
+    scheme = "https" if lab.params["tls"] else "http"
+    words = [f"{scheme}://{front}", *account, str(people_of(lab, spec)), *map(str, PAUSE), str(MINUTES * 60)]
     docker("run", "-d", "--init", "--name", f"{lab.id}-visitors", "--label", f"{LABEL}={lab.id}",
            "--network", networks.split()[0], "--memory", "128m",
            "--mount", f"type=bind,src={compose_root() / 'visitors' / 'visit.py'},dst=/visit.py,readonly",

@@ -17,37 +17,71 @@ def manager_of(lab: Lab, role: Role) -> str:
     return str(lab.params.get("manager", "systemd")) if role == "backend" else "systemd"
 
 
+def units(lab: Lab, role: Role) -> list[str]:
+    """Its units: several where it runs as several instances, and the socket that starts it first."""
+    unit = lab.unit(role)
+    if role != "backend":
+        return [unit]
+    mate = str(lab.params.get("mate_unit", ""))
+    return [*([f"{unit}.socket"] if lab.params.get("activation") else []), f"{unit}.service", *([mate] if mate else [])]
+
+
 def start(lab: Lab, role: Role, *, check: bool = True) -> None:
     """Start what is stopped."""
-    if manager_of(lab, role) == "supervisord":
+    manager = manager_of(lab, role)
+    if manager == "supervisord":
         lab.run_in("web", [*CTL, "start", lab.unit(role)], check=check)
+    elif manager == "rc.local":
+        lab.run_in("web", ["systemctl", "restart", "rc-local.service"], check=check)
+    elif manager == "nohup":
+        user = str(lab.params["user"])
+        words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", f"{lab.params['home']}/start.sh"]
+        lab.run_in("web", words, check=check)
     else:
-        lab.run_in("web", ["systemctl", "start", lab.unit(role)], check=check)
+        lab.run_in("web", ["systemctl", "start", *units(lab, role)], check=check)
 
 
 def stop(lab: Lab, role: Role) -> None:
     """Stop it, so that its manager knows."""
-    if manager_of(lab, role) == "supervisord":
+    manager = manager_of(lab, role)
+    if manager == "supervisord":
         lab.run_in("web", [*CTL, "stop", lab.unit(role)])
+    elif manager in ("rc.local", "nohup"):
+        _end(lab, "TERM")
     else:
-        lab.run_in("web", ["systemctl", "stop", lab.unit(role)])
+        lab.run_in("web", ["systemctl", "stop", *units(lab, role)])
 
 
 def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
     """Let it read its files again and begin anew."""
-    if manager_of(lab, role) == "supervisord":
+    manager = manager_of(lab, role)
+    if manager == "supervisord":
         before = _pid(lab, role)
         lab.run_in("web", [*CTL, "update"], check=check)
         if _pid(lab, role) in ("", "0", before):
             lab.run_in("web", [*CTL, "restart", lab.unit(role)], check=check)
+    elif manager in ("rc.local", "nohup"):
+        _end(lab, "TERM")
+        start(lab, role, check=check)
     else:
         lab.run_in("web", ["systemctl", "daemon-reload"])
-        lab.run_in("web", ["systemctl", "restart", lab.unit(role)], check=check)
+        if lab.params.get("activation") and role == "backend":
+            lab.run_in("web", ["systemctl", "stop", *units(lab, role)])
+        lab.run_in("web", ["systemctl", "restart", *units(lab, role)], check=check)
+
+
+def _end(lab: Lab, signal: str) -> None:
+    """End what was started by hand, and wait until it is gone."""
+    script = ('for n in 1 2 3 4 5 6 7 8 9 10; do pkill -"$1" -u "$2" -f "$3" || exit 0; '
+              'for m in 1 2 3 4 5 6 7 8 9 10; do pgrep -u "$2" -f "$3" >/dev/null || exit 0; sleep 0.2; done; done')
+    lab.run_in("web", ["sh", "-c", script, "sh", signal, str(lab.params["user"]), str(lab.params["target"])])
 
 
 def kill(lab: Lab, role: Role) -> None:
     """KILL all of its processes, behind its manager's back."""
-    if manager_of(lab, role) == "supervisord":
+    if manager_of(lab, role) in ("rc.local", "nohup"):
+        _end(lab, "KILL")
+    elif manager_of(lab, role) == "supervisord":
         lab.run_in("web", ["sh", "-c", 'kill -9 $(ps -o pid= --pid "$1" --ppid "$1")', "sh", _pid(lab, role)])
     else:
         lab.run_in("web", ["systemctl", "kill", "--signal=KILL", f"{lab.unit(role)}.service"])
@@ -80,4 +114,10 @@ def _has_exited(lab: Lab, role: Role) -> bool:
     return lab.run_in("web", ["sh", "-c", script, "sh", lab.unit(role)], check=False).code == 0
 
 
-_ENDED: Mapping[str, Callable[[Lab, Role, bool], bool]] = {"systemd": _ended_unit, "supervisord": _ended_program}
+def _ended_by_hand(lab: Lab, role: Role, once: bool) -> bool:
+    words = ["pgrep", "-u", str(lab.params["user"]), "-f", str(lab.params["target"])]
+    return lab.run_in("web", words, check=False).code != 0
+
+
+_ENDED: Mapping[str, Callable[[Lab, Role, bool], bool]] = {
+    "systemd": _ended_unit, "supervisord": _ended_program, "rc.local": _ended_by_hand, "nohup": _ended_by_hand}

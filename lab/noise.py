@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from lab.asking import any_certificate
 from lab.scenario import Stack, Variant
 from lab.templates import Parameters, Value
 from lab.wordlists import JOBS, WORDS
@@ -68,8 +69,9 @@ def scan(url: str, params: Parameters) -> None:
         for key, value in names.items():
             words = words.replace(key, value)  # noqa: PLW2901
         try:
-            with socket.create_connection((place.hostname or "", place.port or 80), 2.0) as connection:
-                connection.settimeout(1.0)
+            with socket.create_connection((place.hostname or "", place.port or 80), 2.0) as plain:
+                plain.settimeout(1.0)
+                connection = any_certificate().wrap_socket(plain) if place.scheme == "https" else plain
                 connection.sendall(words)
                 connection.recv(4096)
         except OSError:

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lab import images, records
+from lab import images, managing, records
 from lab.asking import get
 from lab.breaking import DRAWN, break_lab
 from lab.catalog import Choice, choose, scenario
+from lab.certificates import with_certificate
 from lab.disk import fill_machine, write_folder
 from lab.engine import docker, labs_running, require_docker
 from lab.errors import NotBroken, UsageError
@@ -78,6 +79,7 @@ def _prepare(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, c
              noise: int) -> Lab:
     """Draw, and remember what was drawn; nothing is started yet."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
+    drawn = with_certificate(drawn, tags["machine"])
     lab_id = records.new_id(str(drawn["word"]))
     kept = Record(
         id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
@@ -98,6 +100,8 @@ def raise_healthy(lab: Lab) -> None:
         fill_machine(lab.container(), [*on_disk, *rendering.fresh.values()], time.time() - AGE)
         lab.compose("start")
         wait_booted(lab)
+        if lab.params["manager"] == "nohup":
+            managing.start(lab, "backend")      # nothing else does
         if lab.params["database"]:
             _load_records(lab)
     else:
@@ -107,7 +111,7 @@ def raise_healthy(lab: Lab) -> None:
         if lab.params["noise_job"]:
             _run_job(lab)
     for site in sites_of(lab):
-        wait_for(lambda site=site: get(site.url, "/login", host=site.host) == 200, 30.0,  # type: ignore[misc]
+        wait_for(lambda site=site: get(site.url, "/login", host=site.host) == 200, 60.0,  # type: ignore[misc]
                  f"{lab.id}: {site.name} does not answer", lab)
     try:
         lab.record.baseline = {site.host: baseline_to_json(record(site)) for site in sites_of(lab)}
@@ -167,10 +171,12 @@ def _clear_away(lab_id: str) -> None:
 def lab_reset(lab: Lab, variant: Variant, say: Say) -> tuple[Lab, Seen]:
     """Broken again from scratch: the same id, the same draw, new containers and files."""
     old = lab.record
+    tags = images.ensure(say)
     drawn = with_own_ports(draw(scenario(old.scenario), variant, lab.stack, old.seed, old.noise))
+    drawn = with_certificate(drawn, tags["machine"])
     fresh = Record(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
-        parameters=complete(drawn, lab.stack, lab.id, images.ensure(say)), chosen_seed=old.chosen_seed,
+        parameters=complete(drawn, lab.stack, lab.id, tags), chosen_seed=old.chosen_seed,
         started=time.time(), noise=old.noise, extra={DRAWN: drawn},
     )
     lab_down(lab.id)

@@ -15,6 +15,7 @@ from lab.scenario import Stack
 from lab.templates import Parameters, Value, fill
 from lab.wordlists import USERS
 
+BY_HAND = ("nohup", "rc.local")      # nobody watches what was started so
 FIRST_UID = 2001    # the numbers that the machine's image gives to the accounts, in the order of USERS
 
 
@@ -52,10 +53,16 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     full: dict[str, Value] = {**drawn, "id": lab_id, "state": state_label().replace("$", "$$"),
                               **{f"image_{name}": tag for name, tag in images.items()}}
     host = stack == "host"
+    group = full["route_style"] == "group"
+    full["mate_port"] = int(full["port"]) + 100
+    full["mate_unit"] = f"{full['unit']}@{full['mate_port']}" if group else ""
     if host and full["instance"] and full["manager"] == "systemd":
         full["unit"] = f"{full['unit']}@{full['instance']}"
     full["address"] = full["route_host"] or ("127.0.0.1" if host else full["backend"])
     full["noise_address"] = "127.0.0.1" if host else f"{full['noise_name']}-feed"
+    full["hop"] = f"unix:/run/{full['word']}/{full['word']}.sock" if full["unix"] else (
+        f"{full['address']}:{full['route_port']}")
+    full |= _front(full)
     full["second_address"] = "127.0.0.1" if host else full["second"]
     full["health_port"] = full["asked_port"] or full["port"]
     full["locations_style"] = full["locations"]
@@ -65,6 +72,19 @@ def complete(drawn: Parameters, stack: Stack, lab_id: str, images: Mapping[str, 
     full |= _host_places(full) if host else _container_places(full)
     full["locations"] = _indented(_template("nginx/locations.conf", full), "    ")
     return full
+
+
+def _front(full: Parameters) -> dict[str, Value]:
+    """Where visitors come in."""
+    listen = str(full["listen"])
+    host = full["stack"] == "host"
+    folder, name = ("/etc/ssl", "ssl-cert-snakeoil") if host else ("/etc/nginx/tls", full["word"])
+    return {
+        "plain_listen": listen,
+        "listen": listen.replace("80", "443 ssl", 1) if full["tls"] else listen,
+        "front": 443 if full["tls"] else 80,
+        "certificate_file": f"{folder}/certs/{name}.pem", "key_file": f"{folder}/private/{name}.key",
+    }
 
 
 def _database_places(full: Parameters, *, host: bool) -> dict[str, Value]:
@@ -87,10 +107,13 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     word, unit, home = full["word"], full["unit"], full["home"]
     name = str(full["site_name"])
     snippet = f"/etc/nginx/snippets/{word}.conf"
-    site = f"/etc/nginx/conf.d/{name}.conf" if full["place"] == "confd" else f"/etc/nginx/sites-available/{name}"
+    site = {"confd": f"/etc/nginx/conf.d/{name}.conf", "main": "/etc/nginx/nginx.conf"}.get(
+        str(full["place"]), f"/etc/nginx/sites-available/{name}")
+    folder = f"{home}/current" if full["releases"] else home
     programs, server = f"{full['venv']}/bin" if full["venv"] else "/usr/bin", full["server"]
     start = f"{programs}/{server}" if full["runner"] == "script" else f"{programs}/python3 -m {server}"
     port = {"envfile": "${PORT}"}.get(str(full["port_place"]), str(full["port"]))
+    port = "%i" if full["mate_unit"] else port
     command = _command(start, str(full["bind"]), port, full)
     by_place = {
         "wrapper": f"{home}/bin/serve",
@@ -99,16 +122,21 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     return {
         "command": command,
         "run_as": full["run_as"] or full["user"],
-        "workdir": full["workdir"] or home,
+        "workdir": full["workdir"] or folder,
+        "folder": folder,
         "unit_command": by_place.get(str(full["port_place"]), command),
         "envfile": f"/etc/default/{unit}",
         "sources": full["manager"] != "systemd" and full["env_place"] == "envfile",
+        "exports": full["manager"] in BY_HAND and full["env_place"] == "unit" and bool(full["with_secret"]),
+        "by_hand": full["manager"] in BY_HAND,
+        "listen_stream": str(full["hop"]).removeprefix("unix:") if full["unix"] else (
+            f"[{full['bind']}]:{full['port']}" if ":" in str(full["bind"]) else f"{full['bind']}:{full['port']}"),
         "autorestart": {"no": "false", "on-failure": "unexpected"}.get(str(full["restart_policy"]), "true"),
         "has_envfile": full["port_place"] == "envfile" or full["env_place"] == "envfile",
         "snippet": f"snippets/{word}.conf",
         "site": site,
-        "site_read": site if full["place"] == "confd" else f"/etc/nginx/sites-enabled/{name}",
-        "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
+        "site_read": f"/etc/nginx/sites-enabled/{name}" if "sites-available" in site else site,
+        "site_file": _site_file(full, snippet, site),
         "second_user": "www-data",
     }
 
@@ -117,7 +145,8 @@ def _container_places(full: Parameters) -> dict[str, Value]:
     """Paths in the lab's folder, commands in the containers."""
     web, name = full["web"], full["site_name"]
     folder = f"{web}/conf.d" if full["mount"] == "folder" else str(web)
-    site = f"{folder}/{name}.conf"
+    main = full["place"] == "main"
+    site = f"{web}/nginx.conf" if main else f"{folder}/{name}.conf"
     port = "$$PORT" if full["port_place"] == "environment" else str(full["port"])
     snippet = f"{web}/snippets/{full['word']}.conf"
     return {
@@ -126,18 +155,30 @@ def _container_places(full: Parameters) -> dict[str, Value]:
         "restart_word": '"no"' if full["restart_policy"] == "no" else full["restart_policy"],
         "snippet": f"snippets/{full['word']}.conf",
         "conf_folder": folder,
+        "has_conf_folder": not main or any((full["second_site"], full["noise_site"], full["decoy"] == "unused_file")),
         "site": site,
-        "site_read": f"/etc/nginx/conf.d/{name}.conf",
-        "site_file": snippet if full["place"] == "snippet" and full["route_style"] == "literal" else site,
+        "site_read": "/etc/nginx/nginx.conf" if main else f"/etc/nginx/conf.d/{name}.conf",
+        "site_file": _site_file(full, snippet, site),
     }
+
+
+def _site_file(full: Parameters, snippet: str, site: str) -> str:
+    """The file in which the address of the route stands."""
+    if full["route_style"] not in ("literal", "variable"):
+        return site
+    return {"snippet": snippet, "nested": snippet.replace(".conf", "/routes.conf")}.get(str(full["place"]), site)
 
 
 def _command(start: str, bind: str, port: str, full: Parameters) -> str:
     workers = f" --workers {full['workers']}" if int(full["workers"]) > 1 else ""
     options = f" {full['server_options']}" if full["server_options"] else ""
     if full["server"] == "gunicorn":
-        return f"{start} -k uvicorn.workers.UvicornWorker --bind {bind}:{port}{workers}{options} {full['target']}"
-    return f"{start} {full['target']} --host {bind} --port {port}{workers}{options}"
+        where = full["hop"] if full["unix"] else f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+        return f"{start} -k uvicorn.workers.UvicornWorker --bind {where}{workers}{options} {full['target']}"
+    if full["activation"]:
+        return f"{start} {full['target']} --fd 3{workers}{options}"
+    where = f"--uds {str(full['hop']).removeprefix('unix:')}" if full["unix"] else f"--host {bind} --port {port}"
+    return f"{start} {full['target']} {where}{workers}{options}"
 
 
 def load_sql(full: Parameters) -> bytes:
@@ -155,11 +196,13 @@ def _render_containers(full: Parameters) -> Rendering:
     web, backend, folder = full["web"], full["backend"], full["conf_folder"]
     files = [
         _file("compose.yaml", "../containers.yaml", full),
-        _file(str(full["site"]), "nginx/site.conf", full),
+        _site(full),
+        *_snippets(f"{web}/snippets", full),
         *_app(f"{backend}/app", "app/settings.py.in", full),
     ]
-    if full["place"] == "snippet":
-        files.append(File(f"{web}/snippets/{full['word']}.conf", _dedented(full)))
+    if full["tls"]:
+        files += [File(f"{web}/tls/certs/{full['word']}.pem", str(full["certificate"]).encode()),
+                  File(f"{web}/tls/private/{full['word']}.key", str(full["certificate_key"]).encode(), 0o600)]
     if full["decoy"] == "unused_file":
         files.append(_file(f"{folder}/{full['word']}.conf.old", "nginx/unused.conf", full))
     secret = f"{full['secret_name']}={full['secret']}\n" if full["with_secret"] else ""
@@ -222,14 +265,29 @@ def _host_noise(full: Parameters) -> list[File | Link]:
 def _host_nginx(full: Parameters) -> list[File | Link]:
     """The site where the seed wants it, and a file that nginx does not read."""
     site = str(full["site"])
-    files: list[File | Link] = [_file(site, "nginx/site.conf", full)]
+    files: list[File | Link] = [_site(full), *_snippets("/etc/nginx/snippets", full)]
     if "sites-available" in site:
         files.append(Link(f"/etc/nginx/sites-enabled/{full['site_name']}", site))
-    if full["place"] == "snippet":
-        files.append(File(f"/etc/nginx/snippets/{full['word']}.conf", _dedented(full)))
     if full["decoy"] == "unused_file":
         files.append(_file(f"/etc/nginx/sites-available/{full['word']}-2024", "nginx/unused.conf", full))
     return files
+
+
+def _site(full: Parameters) -> File:
+    """The site in a file of its own, or in nginx's one big file."""
+    if full["place"] != "main":
+        return _file(str(full["site"]), "nginx/site.conf", full)
+    inner = {**full, "site_text": _indented(_template("nginx/site.conf", full), "    ")}
+    return _file(str(full["site"]), "nginx/nginx.conf", inner)
+
+
+def _snippets(folder: str, full: Parameters) -> list[File]:
+    """The routes in a file that the site includes, or in one that such a file includes."""
+    word, routes = full["word"], _dedented(full)
+    if full["place"] == "nested":
+        outer = f"# {full['title']}\ninclude snippets/{word}/*.conf;\n".encode()
+        return [File(f"{folder}/{word}.conf", outer), File(f"{folder}/{word}/routes.conf", routes)]
+    return [File(f"{folder}/{word}.conf", routes)] if full["place"] == "snippet" else []
 
 
 def _host_database(full: Parameters) -> list[File | Link]:
@@ -241,22 +299,47 @@ def _host_database(full: Parameters) -> list[File | Link]:
 def _host_backend(full: Parameters) -> list[File | Link]:
     """The application, its unit, and what the seed puts beside it."""
     unit, home = str(full["unit"]), str(full["home"])
-    files: list[File | Link] = [*_app(f"{home}/app", "app/settings.py.in", full), *_host_database(full)]
+    files: list[File | Link] = [*_host_app(full), *_host_database(full)]
     if full["manager"] == "supervisord":
         files.append(_file(f"/etc/supervisor/conf.d/{unit}.conf", "host/program.conf", full))
         wants = "/etc/systemd/system/multi-user.target.wants/supervisor.service"
         files.append(Link(wants, "/usr/lib/systemd/system/supervisor.service"))
+    elif full["by_hand"]:
+        files += _started_by_hand(full)
     else:
         files += _unit(unit, "host/backend.service", full)
+        files += _unit(str(full["mate_unit"]), "host/backend.service", full)[1:] if full["mate_unit"] else []
+    if full["activation"]:
+        files = [entry for entry in files if not entry.path.endswith(f".wants/{unit}.service")]
+        path, wants = f"/etc/systemd/system/{unit}.socket", f"/etc/systemd/system/sockets.target.wants/{unit}.socket"
+        files += [_file(path, "host/backend.socket", full), Link(wants, path)]
     if full["port_place"] == "dropin":
         files.append(_file(f"/etc/systemd/system/{unit}.service.d/listen.conf", "host/dropin.conf", full))
-    if full["port_place"] == "wrapper":
+    if full["port_place"] == "wrapper" and not full["by_hand"]:
         files.append(_file(f"{home}/bin/serve", "host/serve", full, 0o755))
     if full["has_envfile"]:
         number = FIRST_UID + USERS.index(str(full["user"]))
         owner = (number, 0) if full["sources"] else (0, number)      # a wrapper reads it as the application's user
         files.append(_file(str(full["envfile"]), "host/envfile", full, 0o640, owner))
     return files
+
+
+def _host_app(full: Parameters) -> list[File | Link]:
+    """The application in its home, or its last two releases there and a link to the one that runs."""
+    home, new, old = full["home"], full["release"], full["older_release"]
+    if not full["releases"]:
+        return list(_app(f"{home}/app", "app/settings.py.in", full))
+    both = (file for name in (old, new) for file in _app(f"{home}/releases/{name}/app", "app/settings.py.in", full))
+    return [*both, Link(f"{home}/current", f"releases/{new}")]
+
+
+def _started_by_hand(full: Parameters) -> list[File | Link]:
+    """A script that puts the application into the background, and for rc.local the line that calls it at boot."""
+    number = FIRST_UID + USERS.index(str(full["user"]))
+    script = _file(f"{full['home']}/start.sh", "host/start.sh", full, 0o750, (number, 0))
+    if full["manager"] == "nohup":
+        return [script]
+    return [script, _file("/etc/rc.local", "host/rc.local", full, 0o755)]
 
 
 def _unit(name: str, template: str, full: Parameters) -> list[File | Link]:

@@ -65,6 +65,7 @@ class Variant:
     input: Mapping[str, str]
     load: Table | None
     debrief: str
+    ways: tuple[str, ...] = ()
 
     def steps_on(self, stack: Stack) -> tuple[Table, ...]:
         """The steps of the break that belong to a stack."""
@@ -218,6 +219,7 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
         input={**data.get("input", {}), **table.get("input", {})},
         load=table.get("load", data.get("load")),
         debrief=table.get("debrief", data["debrief"]).strip(),
+        ways=tuple(table.get("ways", data.get("ways", ()))),
     )
 
 

@@ -11,6 +11,7 @@ from lab.errors import ScenarioError
 from lab.noise import KINDS, draw_noise
 from lab.scenario import Scenario, Stack, Variant
 from lab.templates import Value
+from lab.ways import NONE, draw_ways
 from lab.wordlists import (
     COMPANIES,
     DOMAINS,
@@ -72,10 +73,12 @@ def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: i
     drawn = records | {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
     drawn |= {"listen": "80", "stack": stack} | _names(dice) | _ports(dice)
     drawn |= _numbers(dice)
-    drawn |= {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
+    drawn |= dict(NONE) | {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
     for name, wish in variant.parameters.items():
         drawn[name] = _wish(dice, name, wish, drawn, scenario)
     drawn |= dict.fromkeys(scenario.noise, True)
+    drawn |= draw_ways(variant, stack, lambda slot: random.Random(  # noqa: S311
+        _number(f"ways/{slot}/{scenario.name}/{variant.name}/{stack}/{seed}")))
     _agree(drawn)
     own = random.Random(_number(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
     return drawn | draw_noise(drawn, variant, stack, noise, own)
@@ -227,15 +230,36 @@ def _agree(drawn: Drawn) -> None:
     """Draws that cannot stand together give way to the one that a scenario is more likely to want."""
     if drawn["backend"] in (drawn["web"], drawn["second"]):
         drawn["backend"] = "backend"
-    if drawn.get("mount") == "file":
+    if drawn["place"] == "nested":
+        drawn["mount"] = "folder"
+    if drawn.get("mount") == "file" and drawn["place"] != "main":
         drawn["place"] = "confd"
-    if drawn["manager"] == "supervisord" and drawn["stack"] == "host":
+    _agree_on_manager(drawn)
+    if drawn["unix"]:
+        drawn["bind"] = "127.0.0.1"
+        drawn["route_style"] = "upstream" if drawn["route_style"] in ("map", "variable") else drawn["route_style"]
+        drawn["port_place"] = drawn["port_place"] if drawn["port_place"] == "wrapper" else "command"
+    if drawn["web_network"] == "host":
+        drawn["second_site"] = False     # it would listen on port 80 of the machine
+    if drawn["second_site"]:
+        drawn["listen"] = "80 default_server"
+
+
+def _agree_on_manager(drawn: Drawn) -> None:
+    """What each way of running the application leaves open."""
+    if drawn["stack"] != "host":
+        return
+    if drawn["unix"] or drawn["activation"] or drawn["route_style"] == "group":
+        drawn["manager"] = "systemd"            # it makes the socket's folder, the socket, the instances
+    if drawn["activation"]:
+        drawn |= {"server": "uvicorn", "port_place": "command", "instance": ""}
+    if drawn["route_style"] == "group":
+        drawn |= {"unix": False, "activation": False, "port_place": "command", "instance": str(drawn["port"])}
+    if drawn["manager"] in ("nohup", "rc.local"):
+        drawn |= {"port_place": "wrapper", "instance": ""}
+    if drawn["manager"] == "supervisord":
         # it knows neither drop-ins nor files of variables
         drawn["port_place"] = {"dropin": "command", "envfile": "wrapper"}.get(
             str(drawn["port_place"]), drawn["port_place"])
         if drawn["port_place"] != "wrapper":
             drawn["env_place"] = "unit"
-    if drawn["web_network"] == "host":
-        drawn["second_site"] = False     # it would listen on port 80 of the machine
-    if drawn["second_site"]:
-        drawn["listen"] = "80 default_server"

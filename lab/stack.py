@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,10 +61,11 @@ class Lab:
         """The published address of the page. Docker chooses the port anew at every start."""
         if self.params.get("web_network") == "host":
             return f"http://127.0.0.1:{self.params['front_port']}"
-        shown = docker("port", self.container("web"), "80/tcp", check=False)
+        scheme, front = ("https", 443) if self.params.get("tls") else ("http", 80)
+        shown = docker("port", self.container("web"), f"{front}/tcp", check=False)
         if shown.code == 0 and shown.text:
             self.record.port = int(shown.text.splitlines()[0].rpartition(":")[2])
-        return f"http://127.0.0.1:{self.record.port}"
+        return f"{scheme}://127.0.0.1:{self.record.port}"
 
     @property
     def visit_name(self) -> str:
@@ -111,9 +113,18 @@ class Lab:
         hosts = [self.visit_name, *([str(self.params["second_name"])] if self.params["second_site"] else [])]
         until = time.monotonic() + seconds + float(self.params.get("start_seconds", 0))
         while time.monotonic() < until:
-            if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts):
+            if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts) and self._serves_a_crowd():
                 return
             time.sleep(0.2)
+
+    def _serves_a_crowd(self) -> bool:
+        """Of several backends behind one upstream nginx takes those out for a while that came later than its first
+        question: until it has asked them anew, some of many visitors at once get an error."""
+        if self.params["route_style"] != "group":
+            return True
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(get, self.url, "/login", host=self.visit_name, timeout=2.0) for _ in range(16)]
+            return all(answer.result() == 200 for answer in asked)
 
     def log_mark(self) -> LogMark:
         """Where nginx's error log ends now."""

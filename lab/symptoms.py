@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
-from lab.asking import PATIENCE, REFUSED, SLOW, get
+from lab.asking import PATIENCE, REFUSED, SLOW, connection_to, get
 from lab.errors import NotBroken
 from lab.scenario import Table
 from lab.stack import Lab, LogMark
@@ -40,7 +40,7 @@ class Seen:
 def log_in(lab: Lab) -> str:
     """A session of the lab's own account, made while the stack is well; empty where login fails."""
     place = urlsplit(lab.url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10.0)
+    connection = connection_to(place, 10.0)
     body = json.dumps({"user": lab.params["login"], "password": lab.params["password"]})
     try:
         headers = {"Content-Type": "application/json"} | ({"Host": lab.visit_name} if lab.visit_name else {})
@@ -76,7 +76,7 @@ def _post_round(lab: Lab, symptom: Table) -> Seen:
 def send_form(lab: Lab, note: str, timeout: float) -> int:
     """The status that the login form gets."""
     place = urlsplit(lab.url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout)
+    connection = connection_to(place, timeout)
     body = urlencode({"user": lab.params["login"], "password": lab.params["password"], "note": note})
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     headers |= {"Host": lab.visit_name} if lab.visit_name else {}

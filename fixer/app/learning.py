@@ -46,7 +46,7 @@ def learn(word: str, looking: Looking) -> LearnReport:
         tuple(LearnedReport(
             s.name, s.manager, " ".join(s.argv) if s.complete else "", s.user,
             tuple(unix or f"{host}:{port}" for host, port, unix in s.addresses),
-            tuple(name for name, _ in s.variables), tuple(name for name, file in s.variables if not file),
+            tuple(name for name, _ in s.variables), tuple(name for name, file in s.variables if not file), s.readable,
         ) for s in services),
     )
 
@@ -63,7 +63,7 @@ def _ask(asker: Asker, candidate: Candidate) -> LearnedService:
     """Its variables and the files that may hold them: read here, compared here, and let go."""
     own, others = environ_query(candidate), value_queries(candidate)
     answers = asker.ask([own, *others])
-    environ = b"".join(file.data for file in answers[own].files)
+    environ = b"".join(file.data for file in answers[own].files) if answers[own].status == "ok" else None
     files = {file.path: file.data for query in others for file in answers[query].files if file.status == "ok"}
     return remembered_service(candidate, environ, files, users_of(files.pop("/etc/passwd", b"")))
 

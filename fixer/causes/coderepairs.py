@@ -34,6 +34,7 @@ def code_repairs(case: Case, crash: Crash, fault: CodeFault) -> tuple[Repair, ..
     if file is not None:
         backup = _restore(case, crash, fault, file)
         offered += [backup] if backup is not None else []
+        offered += _release(case, crash, fault, file)
     if fault.kind == "target":
         offered.append(_retarget(case, crash, fault))
     elif fault.kind == "tls":
@@ -87,6 +88,14 @@ def _restore(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> R
         steps = (write, *again_steps(case, crash))
     summary = f"put {file.path} back to an older state, then start {crash.service.name}"
     return Repair("restore-backup", "disruptive", summary, steps, (need,))
+
+
+def _release(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> list[Repair]:
+    """An older release that still lies there, where a link says which one runs."""
+    from fixer.causes.releases import KEY, release_repair, releases_of  # only where one is found
+
+    found = releases_of(case, crash, fault, file)
+    return [] if found is None else [release_repair(found, crash, case.inputs.get(KEY), again_steps(case, crash))]
 
 
 def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:

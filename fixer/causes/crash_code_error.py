@@ -21,6 +21,9 @@ How it is told apart
 The repair and its safety
   Code is for people: the message names file and line, the module, and the interpreter that lacks it.
   restore-backup (disruptive): where a sound older state of that file lies beside it, a person may choose it.
+  previous-release (disruptive): where the service starts behind a link (`current`) and an older release without the
+  error lies beside the one that it leads to, a person may choose it (`--set release=FOLDER`): the link leads there
+  again. What a release changed elsewhere (a database's tables) is not undone by that.
   correct-target (disruptive): the application to serve, where the command names none; what was found is offered.
   start-service (safe): the file was changed since the last try; only a start is left.
 

@@ -134,6 +134,9 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     said = events_for(case, trouble, lambda event: event.message.startswith(f"{host} could not be resolved ("))
     if not said:
         return None
+    owner = placed_owner(case, trouble.endpoint)
+    if owner is not None and owner.service.container is not None and owner.service.container.status != "running":
+        return None            # Docker knows the name of what runs: that it does not is the root
     late = said[-1].errno == 110
     known = trouble.endpoint.addresses
     shown = [Evidence("nginx-log", said[-1].where, said[-1].raw[:300])]

@@ -83,8 +83,10 @@ def start_as_unit(case: Case, trouble: Trouble, gone: Gone) -> Repair:
         for n in missing
     )
     machine = find_node(case.snapshot, node)
-    if not service.complete or machine is None or machine.init != "systemd":
-        why = "its command held a secret" if not service.complete else "systemd does not run there"
+    if not (service.complete and service.readable) or machine is None or machine.init != "systemd":
+        why = "systemd does not run there"
+        if not (service.complete and service.readable):
+            why = "its variables could not be read while it ran" if service.complete else "its command held a secret"
         by_hand = " ".join(service.argv) or service.name
         manual = f"start it in {service.directory} as {service.user}: {by_hand}; fixer does not, since {why}"
         return Repair(ID, "manual", f"start {service.name}", (), needs, manual)

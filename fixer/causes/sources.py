@@ -55,9 +55,13 @@ def older_states(snapshot: Snapshot, file: FileContent, fault: CodeFault) -> tup
     """Files beside it that hold an older state without the fault; the newest first."""
     beside = (snapshot.file(file.node, base + end) for base in dict.fromkeys((file.path, file.real_path))
               for end in ENDS)
-    good = {f.path: f for f in beside if f is not None and f.data != file.data and is_sound(f)
-            and not _has_fault(f, fault)}
+    good = {f.path: f for f in beside if f is not None and f.data != file.data and is_without(f, fault)}
     return tuple(sorted(good.values(), key=lambda f: (-f.stat.mtime, f.path)))
+
+
+def is_without(file: FileContent, fault: CodeFault) -> bool:
+    """A whole program that does not have the fault."""
+    return is_sound(file) and not _has_fault(file, fault)
 
 
 def _has_fault(file: FileContent, fault: CodeFault) -> bool:

@@ -28,6 +28,7 @@ class LearnedService:
     addresses: tuple[tuple[str, int, str], ...]
     variables: tuple[tuple[str, str], ...]
     complete: bool = True        # false where its command held what may not be remembered
+    readable: bool = True        # false where its variables could not be read: it may need some that nobody knows of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def learned_from_json(data: bytes, node: str, where: str) -> Learned | None:
                 str(s["name"]), str(s["manager"]), str(s["runtime"]), tuple(map(str, s["argv"])), str(s["directory"]),
                 str(s["user"]), tuple((str(h), int(p), str(u)) for h, p, u in s["addresses"]),
                 tuple((str(n), str(f)) for n, f in s["variables"]), bool(s["complete"]),
+                bool(s.get("readable", True)),
             ) for s in found["services"]
         )
         return Learned(node, float(found["at"]), where, services)

@@ -208,6 +208,7 @@ class LearnedReport:
     addresses: tuple[str, ...]
     variables: tuple[str, ...]
     unplaced: tuple[str, ...]
+    readable: bool = True        # whether its variables could be read at all
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
+from fixer.model.query import FileStat
 from fixer.model.regex import regex
 
 STANDARD = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
@@ -41,3 +42,13 @@ def stem_of(name: str) -> str:
 def leads_to(link: str, target: str) -> str:
     """Where a link leads, as a path of its own."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
+
+
+def within_release(link: str, stat: FileStat, source: str) -> tuple[str, str] | None:
+    """(folder of the release, the file's path in it) of a source file that lies behind a link to a folder."""
+    if stat.kind != "link" or not stat.real_path or posixpath.dirname(stat.real_path) in ("", "/"):
+        return None
+    for root in (stat.real_path, link):
+        if source.startswith(root + "/"):
+            return stat.real_path, source[len(root) + 1:]
+    return None

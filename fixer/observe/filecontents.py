@@ -15,6 +15,7 @@ from fixer.observe.containers import host_path
 from fixer.observe.dependencies import cluster_files
 from fixer.observe.firewall import RULE_FILES
 from fixer.observe.learnedfile import learned_of
+from fixer.observe.releases import release_paths
 from fixer.observe.sites import Site
 from fixer.observe.sources import entries_query, folders_on_disk, source_paths
 from fixer.observe.view import ENGINE, View, container_of, is_readable
@@ -68,6 +69,7 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
             yield service.files_node, path
         yield from source_paths(service)
         yield from _entries(service, views)
+        yield from ((service.node, path) for path in release_paths(service, views.get(service.node)))
         if service.unit is not None:
             yield from ((service.node, path) for path in ACCOUNTS)     # read only where systemd could not find one
     for view in views.values():

@@ -39,6 +39,7 @@ from fixer.observe.options import ObserveOptions
 from fixer.observe.ownlogs import own_log_query, own_logs
 from fixer.observe.probes import fresh_failures, plan_probes
 from fixer.observe.refaults import refault_paths
+from fixer.observe.releases import release_queries
 from fixer.observe.routes import FIB
 from fixer.observe.services import journal_query, services_of, socket_units, stdout_query, working_directory
 from fixer.observe.settings import settings_path
@@ -103,6 +104,9 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services)):
         if node in asked:
             asked[node].append(query)
+    for service in services:
+        if service.is_app_server and service.node in asked:
+            asked[service.node] += release_queries(service, views[service.node])
     if ENGINE in views:
         asked[ENGINE] += _of_engine(sites, views, containers)
     return {name: new for name, queries in asked.items() if (new := list(_new(queries, views[name])))}

@@ -78,11 +78,12 @@ def value_queries(candidate: Candidate) -> tuple[ReadFile | ReadGlob, ...]:
 
 
 def remembered_service(
-    candidate: Candidate, environ: bytes, files: Mapping[str, bytes], users: Mapping[int, str],
+    candidate: Candidate, environ: bytes | None, files: Mapping[str, bytes], users: Mapping[int, str],
 ) -> LearnedService:
-    """What is kept of it: of its variables only names, each with the file that holds the very value it runs with."""
+    """What is kept of it: of its variables only names, each with the file that holds the very value it runs with.
+    `environ` is None where it could not be read."""
     service, process = candidate.service, candidate.process
-    values = dict(_pairs(environ))
+    values = dict(_pairs(environ or b""))
     texts = {path: read_env_file(path, data) for path, data in files.items()}
     directory = process.cwd.value if isinstance(process.cwd, Known) else "/"
     variables = []
@@ -95,7 +96,7 @@ def remembered_service(
         name=service.name.partition("[")[0], manager=service.manager, runtime=service.runtime,
         argv=argv, directory=directory,
         user=users.get(process.uid, str(process.uid)), addresses=candidate.addresses,
-        variables=tuple(sorted(variables)), complete=bool(argv),
+        variables=tuple(sorted(variables)), complete=bool(argv), readable=environ is not None,
     )
 
 

@@ -142,6 +142,9 @@ def learned_text(result: LearnReport) -> str:
             lines += _item(f"variables, by name only: {clean(', '.join(service.variables))}")
         if service.unplaced:
             lines += _item(f"found in no file: {clean(', '.join(service.unplaced))}")
+        if not service.readable:
+            lines += _item("its variables could not be read (that needs root, and in a container CAP_SYS_PTRACE): "
+                           "it could not be started from this")
     return "\n".join(lines) + "\n"
 
 

@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING
 
+from lab.asking import any_certificate
 from lab.oracle.site import Answer, Site
 
-if TYPE_CHECKING:
-    import ssl
-
 PATIENCE = 10.0  # seconds a visitor waits; nginx's own default is 60, nobody waits that long for a login page
-
-
-@cache
-def _any_certificate() -> ssl.SSLContext:
-    """Labs sign their own certificates. One for all clients: making it costs more than a request."""
-    import ssl
-
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Browser:
@@ -51,7 +36,7 @@ class Browser:
         try:
             # A client per request: no pooled connection may carry a session that the cookie does not.
             with httpx.Client(base_url=self.site.url, timeout=self.patience, trust_env=False, cookies=self.cookies,
-                              headers=headers, verify=_any_certificate()) as client:
+                              headers=headers, verify=any_certificate()) as client:
                 reply = client.request(method, path, params=params or None, data=data)
                 self.cookies.update(client.cookies.items())
         except httpx.TimeoutException:

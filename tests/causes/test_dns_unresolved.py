@@ -148,6 +148,16 @@ def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), RuledOut)
 
 
+def test_miss_a_name_whose_container_was_stopped() -> None:
+    """Docker's resolver knows only what runs: the container is the root, its name comes back with it."""
+    scene = asked("app could not be resolved (3: Host not found)", addresses=Known(()))
+    off = {"status": "exited", "networks": (("p_default", "", ("app",)),)}
+    scene.with_service(boxed(pid=None, box=off))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["backend-down"]
+    assert isinstance(verdict_of(diagnosis, UNRESOLVED), RuledOut)
+
+
 def test_unknown() -> None:
     scene = down()
     scene.nginx |= {"test": Unknown("denied"), "service": None}

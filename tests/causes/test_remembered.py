@@ -54,6 +54,11 @@ def test_it_is_started_as_a_unit_that_stays() -> None:
     assert SECRET not in diff_of(repair.steps)
 
 
+def test_what_was_remembered_without_its_variables_is_not_started() -> None:
+    repair = diagnose(gone(replace(MADE, variables=(), readable=False))).findings[0].repairs[0]
+    assert (repair.risk, repair.steps) == ("manual", ()) and "variables could not be read" in repair.manual
+
+
 def test_a_value_that_stands_in_no_file_is_asked_for() -> None:
     lost = replace(MADE, variables=(("MODE", ENV), ("SHOP_KEY", "")))
     repair = diagnose(gone(lost)).findings[0].repairs[0]

@@ -13,8 +13,9 @@ from lab import catalog
 from lab.disk import tar_of, write_folder
 from lab.rendering import File, Link, Rendering, complete, render
 from lab.scenario import Stack
-from lab.seeds import draw
+from lab.seeds import _agree, draw
 from lab.templates import Value
+from lab.ways import SLOTS
 
 IMAGES = {"web": "badgateway/web:1", "app": "badgateway/app:1", "machine": "badgateway/machine:1"}
 STACKS: tuple[Stack, ...] = ("containers", "host")
@@ -135,3 +136,29 @@ def test_last_weeks_log_is_of_last_week() -> None:
     fresh = made("host", 1, old_log=True)[1].fresh["/var/log/nginx/error.log"]
     assert b"connect() failed (111: Connection refused) while connecting to upstream" in fresh.data
     assert made("host", 1, old_log=False)[1].fresh == {}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_way_is_rendered_whole_and_the_route_stands_where_it_is_said_to(stack: Stack) -> None:
+    found = catalog.scenario("healthy")
+    for ways in SLOTS[stack].values():
+        for way in ways.values():
+            for seed in range(6):
+                drawn = {**draw(found, found.variants[0], stack, seed), **way}
+                _agree(drawn)
+                full = complete(drawn, stack, "name-1a2b", IMAGES)
+                rendering = render(full, stack)
+                assert "{{" not in text_of(rendering).replace("{{range", "")
+                entry = rendering.files[str(full["site_file"])]
+                assert isinstance(entry, File) and str(full["hop"]).encode() in entry.data, way
+
+
+def test_what_is_started_by_hand_is_started_by_nothing_else() -> None:
+    for seed in range(12):
+        drawn = {**draw(catalog.scenario("healthy"), catalog.scenario("healthy").variants[0], "host", seed), "manager": "nohup"}
+        _agree(drawn)
+        full = complete(drawn, "host", "name-1a2b", IMAGES)
+        files = render(full, "host").files
+        assert f"{full['home']}/start.sh" in files
+        assert not [path for path in files if f"/{full['unit']}.service" in path]
+        assert text_of(render(full, "host")).count(str(full["secret"])) == 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from lab import catalog
 from lab.places import compose_root
-from lab.scenario import Scenario, Stack, Variant
+from lab.scenario import SCHEMA, Scenario, Stack, Variant
 from lab.seeds import STRUCTURE, draw, pick_variant, structure_of
+from lab.ways import SLOTS, names
 from lab.wordlists import USERS
 
 CASES = [
@@ -66,3 +69,32 @@ def test_accounts_are_those_of_the_machine() -> None:
     made = re.search(r"for name in ([a-z ]+);", text)
     assert made is not None
     assert tuple(made[1].split()) == USERS
+
+
+@pytest.mark.parametrize("stack", ["host", "containers"])
+def test_every_way_is_drawn_and_stands_by_some_scenario(stack: Stack) -> None:
+    """Each by itself has files of its own, and every one is tried by some variant."""
+    stood = {name for found in catalog.scenarios().values() for v in found.variants_on(stack) for name in v.ways}
+    assert stood >= set(names(stack))
+    found = catalog.scenario("backend-down")
+    variant = next(v for v in found.variants_on(stack) if v.name in ("backend-not-running", "container-stopped"))
+    seen = [draw(found, variant, stack, seed) for seed in range(80)]
+    for ways in SLOTS[stack].values():
+        for name, way in ways.items():
+            if name in variant.ways:
+                assert any(all(drawn[key] == value for key, value in way.items()) for drawn in seen), name
+
+
+def test_the_schema_knows_every_way() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    assert set(schema["$defs"]["ways"]["items"]["enum"]) == {*names("host"), *names("containers")}
+
+
+def test_a_way_moves_neither_names_nor_ports() -> None:
+    found = catalog.scenario("wrong-port")
+    variant = found.variant("wrong-port")
+    plain = replace(variant, ways=())
+    for seed in range(40):
+        drawn, without = draw(found, variant, "host", seed), draw(found, plain, "host", seed)
+        assert {k: drawn[k] for k in ("port", "word", "unit", "user", "home", "other_port", "moved")} == {
+            k: without[k] for k in ("port", "word", "unit", "user", "home", "other_port", "moved")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -139,3 +140,19 @@ def test_connections_that_wait_and_those_to_a_system() -> None:
     many = file("/proc/net/tcp", HEAD + ROWS.splitlines(keepends=True)[0] * 100)
     assert len(parse_connections(Answer("ok", files=(many,)))) == 64
     assert listening_inodes({"/proc/net/tcp": (HEAD + ROWS).encode()}) == {b"77", b"80"}
+
+
+def test_releases_beside_the_one_that_runs_are_looked_for_where_a_link_says_which() -> None:
+    """First what the folders that it starts in are; then the same file of the others."""
+    text = IMPORT.replace("/srv/shop", "/srv/shop/releases/2")
+    seen = logged(text)
+    seen = replace(seen, answers={
+        query: replace(answer, data=answer.data.replace(b"=/srv/shop\n", b"=/srv/shop/current\n"))
+        for query, answer in seen.answers.items()})
+    beside = ReadGlob(("/srv/shop/releases/*/app/main.py",), LIMIT, 40)
+    first = ReadFile("/srv/shop/current", 1)
+    wanted = asked(seen)
+    assert first in wanted and beside not in wanted
+    link = replace(file("/srv/shop/current", ""), stat=replace(
+        file("/x", "").stat, kind="link", link_target="releases/2", real_path="/srv/shop/releases/2"))   # type: ignore[type-var]
+    assert beside in asked(replace(seen, answers={**seen.answers, first: Answer("ok", files=(link,))}))

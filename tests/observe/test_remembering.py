@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
-from fixer.model.learned import Learned, LearnedService, learned_to_json
+from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json
 from fixer.model.query import Answer, ReadFile, ReadGlob
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
@@ -57,6 +57,14 @@ def test_a_command_with_a_secret_is_not_kept() -> None:
     for word in ("--api-token", "DB_PASSWORD=x"):
         found = remembered([*ARGV, word, "abc"])
         assert (found.argv, found.complete) == ((), False)
+
+
+def test_variables_that_could_not_be_read_are_not_none() -> None:
+    unread = remembered_service(candidate(ARGV), None, {}, {})
+    assert (unread.variables, unread.readable) == ((), False)
+    assert remembered_service(candidate(ARGV), b"", {}, {}).readable
+    again = learned_from_json(learned_to_json(Learned("", 1.0, "", (unread,))), "local", "x")
+    assert again is not None and again.services == (unread,)
 
 
 def test_a_program_by_its_whole_path() -> None:
