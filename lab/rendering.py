@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from lab.oldlog import old_error_log
@@ -364,8 +365,12 @@ def _dedented(full: Parameters) -> bytes:
 
 
 def _template(name: str, full: Parameters) -> str:
-    path = Path(compose_root(), "templates", name)
-    return fill(path.read_text(encoding="utf-8"), full, f"compose/{name}")
+    return fill(_read(Path(compose_root(), "templates", name)), full, f"compose/{name}")
+
+
+@cache
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _indented(text: str, by: str) -> str:

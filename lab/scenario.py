@@ -106,14 +106,14 @@ def load_scenario(folder: Path) -> Scenario:
     problems = problems_of(data, folder / "scenario.toml")
     if problems:
         raise ScenarioError(problems[0])
-    return _scenario(folder, data)
+    return scenario_from(folder, data)
 
 
 def listed_scenario(folder: Path) -> Scenario:
     """Read one scenario to show what it is. Checked only where it cannot be read so: that takes far longer."""
     data = read_toml(folder / "scenario.toml")
     try:
-        return _scenario(folder, data)
+        return scenario_from(folder, data)
     except (KeyError, TypeError, AttributeError, ValueError):
         return load_scenario(folder)
 
@@ -189,7 +189,8 @@ def _what(error: ValidationError) -> str:
     return f"{error.instance!r} is none of: {', '.join(kinds) or 'what may stand here'}"
 
 
-def _scenario(folder: Path, data: Table) -> Scenario:
+def scenario_from(folder: Path, data: Table) -> Scenario:
+    """The scenario that a file holds in which no problem was found."""
     return Scenario(
         name=folder.name,
         folder=folder,

@@ -16,6 +16,8 @@ _LINE = re.compile(r"^\s*\{\{([#^/])([a-z][a-z0-9_]*)(?:=([^}]*))?\}\}\s*$")
 
 def fill(text: str, parameters: Parameters, where: str) -> str:
     """The text with every section decided and every name filled in; `where` names the file and key in messages."""
+    if "{{" not in text:
+        return text
     kept: list[str] = []
     open_sections: list[tuple[str, bool]] = []
     for number, line in enumerate(text.splitlines(keepends=True), 1):

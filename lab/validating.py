@@ -10,7 +10,7 @@ from lab.breaking import STEPS
 from lab.errors import LabError
 from lab.images import NAMES
 from lab.rendering import complete, render
-from lab.scenario import Scenario, Stack, Variant, load_scenario, problems_of, read_toml
+from lab.scenario import Scenario, Stack, Variant, problems_of, read_toml, scenario_from
 from lab.seeds import draw
 from lab.templates import Parameters, fill_deep
 
@@ -23,8 +23,8 @@ def problems() -> Iterator[tuple[str, str]]:
     for name, folder in catalog.folders().items():
         path = folder / "scenario.toml"
         try:
-            found = problems_of(read_toml(path), path)
-            found = found or list(_problems_of(load_scenario(folder)))
+            data = read_toml(path)
+            found = problems_of(data, path) or list(_problems_of(scenario_from(folder, data)))
         except LabError as error:
             found = [error.message]
         for problem in found:

@@ -39,10 +39,6 @@ def test_show_tells_the_story() -> None:
     assert "502 Bad Gateway, for everybody" in shown.stdout.replace("\n", " ")
 
 
-def test_validate_is_content() -> None:
-    assert lab("validate").returncode == 0
-
-
 def test_validate_names_file_and_key(tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "scenario.toml").write_text('title = "x"\n')
