@@ -17,7 +17,7 @@ from fixer.hosts.state import ROOT_STATE, target_folder
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.learned import LEARNED_FILE
 from fixer.model.numbers import is_number
-from fixer.model.query import Answer, Command, Probe, Query, ReadFile, ReadGlob
+from fixer.model.query import Answer, Command, FileAnswer, Probe, Query, ReadFile, ReadGlob
 from fixer.model.record import replace
 from fixer.model.redact import TELLING_WORDS
 from fixer.model.target import TargetRef
@@ -38,12 +38,16 @@ _HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  # noqa: S104  addres
 _LEARNED = f"{target_folder(ROOT_STATE, TargetRef('local', ''))}/{LEARNED_FILE}"
 
 
+# Read for the units that may name them: as a glob of a capture they would count as nginx's own files.
+_DEFAULTS = ReadGlob(("/etc/default/*",), 1 << 16, 100)
+
+
 def script() -> str:
     """The program that `collect --script` prints."""
     queries: list[Query] = [
         *survey(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED), ReadFile(CONF),
         ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES), Command("systemctl-units"),
-        ReadGlob(("/etc/default/*",), 1 << 16, 100), *firewall_queries(), *policy_queries(()), FIB, ARP,
+        _DEFAULTS, *firewall_queries(), *policy_queries(()), FIB, ARP,
         KERNEL_LOG, UPTIME,
     ]
     unique = list(dict.fromkeys(queries))
@@ -99,11 +103,14 @@ class _Read:
             raise CannotObserve("the collect script did not run to its questions", "run it as root, with sh")
         self._items, self._ended = split_items(output, nonce)
         self._options = ObserveOptions(learned=_LEARNED)
+        self._defaults: dict[str, FileAnswer] = {}
 
     def capture(self) -> Capture:
         """Its answers, then what every later look asks for, until nothing is asked any more."""
         clock = self._round.clock(0.0)
         answers = dict(self._round.answers())
+        defaults = answers.pop(_DEFAULTS, None)
+        self._defaults = {file.path: file for file in defaults.files} if defaults is not None else {}
         notes: tuple[str, ...] = ("taken by a collect script, which asks only once",)
         if not self._ended:
             notes = (*notes, "the collect script was cut off before its end")
@@ -129,6 +136,9 @@ class _Read:
                 return self._probe(query)
             case ReadFile(path) if query.tail:
                 return self._round.dynamic_file(("gout", "gsup", "gtold"), path, query.limit, tail=True)
+            case ReadFile(path) if path in self._defaults:
+                file = self._defaults[path]
+                return Answer(file.status, files=(file,))
             case ReadFile(path):
                 return self._round.dynamic_file(("gtold", "glook"), path, query.limit, tail=False)
             case ReadGlob(patterns) if query.max_files == PROGRAM_FILES:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fixer.errors import CannotObserve
+from fixer.model.facts import Known
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob
 from fixer.observe.fromscript import _Read, is_script_bundle, load_script, script
 
@@ -80,6 +81,16 @@ def test_later_questions_find_what_the_script_foresaw() -> None:
 ])
 def test_what_it_did_not_foresee_is_unknown_never_absent(query: object) -> None:
     assert answer(query).status == "failed"
+
+
+def test_an_environment_file_of_the_system_feeds_the_unit_that_names_it() -> None:
+    """Its values say where the application listens; a glob of a capture holds nginx's files, which feed no unit."""
+    folder = Path(__file__).parent / "data"
+    made = load_script((folder / "script_defaults.gz").read_bytes())
+    from fixer.observe.assemble import snapshot
+
+    desk = next(s for s in snapshot(made).services if s.name == "summit.service")
+    assert isinstance(desk.bindings, Known) and [b.port for b in desk.bindings.value] == [8013]
 
 
 def test_a_script_that_was_cut_off_says_so() -> None:
