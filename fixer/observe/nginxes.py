@@ -97,8 +97,8 @@ def _running(view: View) -> Iterator[NginxPlace]:
     for process in view.by_pid.values():
         if process.pid in view.table.containers:
             continue
-        inner = any(p.comm == "nginx" for p in ancestors(process.pid, view.by_pid))
-        single = process.comm == "nginx" and not inner and not _is_worker(process) and process.argv
+        single = process.comm == "nginx" and process.argv and not _is_worker(process) and not any(
+            p.comm == "nginx" for p in ancestors(process.pid, view.by_pid))
         if is_master(process) or (single and _may_be_nginx(process)):
             workers = tuple(p for p in view.by_pid.values() if p.ppid == process.pid and _is_live_worker(p))
             yield _place(_command_of(process), process, workers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Literal
 
 from fixer.model.facts import Fact, Known, Unknown
@@ -81,9 +82,10 @@ def socket_holders(answer: Answer) -> dict[int, tuple[int, ...]]:
     """inode -> the pids whose descriptors hold that socket."""
     holders: dict[int, set[int]] = {}
     for file in answer.files:
-        fd = _FD.match(file.path)
-        target = file.stat.link_target if file.stat else None
-        socket = _SOCKET.match(target) if fd and target else None
+        target = file.stat.link_target if file.stat is not None else None
+        if target is None or "/fd/" not in file.path:
+            continue
+        fd, socket = _FD.match(file.path), _SOCKET.match(target)
         if fd and socket:
             holders.setdefault(int(socket[1]), set()).add(int(fd[1]))
     return {inode: tuple(sorted(pids)) for inode, pids in holders.items()}
@@ -106,6 +108,7 @@ def _rows(data: bytes) -> Iterable[tuple[str, int, str, int, int]]:
             continue
 
 
+@lru_cache(maxsize=1024)     # thousands of sockets share few addresses
 def decode_address(text: str) -> str:
     """The kernel prints addresses as words in the machine's byte order; every machine we meet is little-endian."""
     raw = bytes.fromhex(text)

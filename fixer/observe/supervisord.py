@@ -51,7 +51,7 @@ def is_supervisord(process: Process) -> bool:
     """Whether the process is supervisord itself."""
     if not process.comm.startswith(("supervisor", "python", "pypy")):
         return False
-    return any(posixpath.basename(word) == "supervisord" for word in process.argv[:3])
+    return any(word.rpartition("/")[2] == "supervisord" for word in process.argv[:3])
 
 
 def is_own_supervisord(process: Process, view: View) -> bool:
