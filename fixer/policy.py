@@ -80,7 +80,7 @@ def parse_rules(data: bytes, where: str) -> Rules:
     """The rules of a file. NeedsPerson for one that cannot be understood: it is never guessed at, nor passed over."""
     try:
         table = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise _wrong(where, str(error)) from error
     unknown = sorted(set(table) - {"max_risk", "services", "hours"})
     if unknown:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from fixer.apply.journal import make_folders
 from fixer.errors import CannotObserve, NeedsPerson, UsageError
 from fixer.hosts.files_local import LocalFiles
-from fixer.hosts.state import accepted_path, state_root, target_folder
+from fixer.hosts.state import accepted_path, own_bytes, private_root, target_folder
 from fixer.model.accepted import Accepted
 from fixer.model.plan import FileMeta
 from fixer.model.target import TargetRef
@@ -24,14 +24,18 @@ def load(ref: TargetRef) -> tuple[Accepted, ...]:
     """The list of a target; CannotObserve where the file is no such list: what was accepted is never guessed."""
     path = accepted_path(ref)
     try:
-        with open(path, "rb") as file:     # noqa: PTH123  as everywhere at the start: pathlib's import takes long
-            data = file.read()
+        data = own_bytes(path)
+        private_root()
+    except NeedsPerson as error:
+        raise CannotObserve(error.message, error.hint) from error
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return ()      # who may not read the journals' folder has accepted nothing
+    except OSError as error:
+        raise CannotObserve(f"{path} cannot be read: {error.strerror or error}", "mend it, or move it away") from error
     try:
         entries = json.loads(data)["accepted"]
         return tuple(Accepted(**{name: str(entry[name]) for name in _FIELDS}) for entry in entries)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CannotObserve(f"{path} is no list of accepted findings", "mend it, or move it away") from error
 
 
@@ -58,7 +62,7 @@ def new_id(taken: Sequence[Accepted]) -> str:
 
 @contextlib.contextmanager
 def _held(ref: TargetRef) -> Iterator[None]:
-    folder = target_folder(state_root(), ref)
+    folder = target_folder(private_root(), ref)
     files = LocalFiles()
     try:
         make_folders(files, folder)

@@ -78,10 +78,14 @@ def _accepted(ref: TargetRef) -> tuple[Accepted, ...]:
 def observe_options(looking: Looking, ref: TargetRef) -> ObserveOptions:
     """How the observers are asked; what was learned of a machine lies in the state folder of its own `local`."""
     here = ref.kind == "local"
-    folder = state.target_folder(state.state_root() if here else state.ROOT_STATE, TargetRef("local", ""))
+    try:
+        root = state.private_root() if here else state.ROOT_STATE
+    except NeedsPerson:
+        root = ""       # what lies there may be anybody's: nothing is remembered
+    folder = state.target_folder(root, TargetRef("local", ""))
     return ObserveOptions(
         probe=not looking.no_probe, url=looking.url or None, wait=looking.wait,
-        learned=f"{folder}/{LEARNED_FILE}" if ref.kind in ("local", "docker", "ssh") else "",
+        learned=f"{folder}/{LEARNED_FILE}" if root and ref.kind in ("local", "docker", "ssh") else "",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.base import Target
-from fixer.hosts.state import POLICY
+from fixer.hosts.state import POLICY, own_bytes
 from fixer.model.diagnosis import Finding, Repair
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def forbidding(rules: tuple[Rules, ...]) -> Callable[[Finding, Repair], str]:
 
 def _here() -> Rules | None:
     try:
-        with open(POLICY, "rb") as file:     # noqa: PTH123  as everywhere at the start: pathlib's import takes long
-            return _parsed(file.read(), POLICY)
+        return _parsed(own_bytes(POLICY), POLICY)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

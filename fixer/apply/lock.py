@@ -53,5 +53,5 @@ def _holder(files: Files, path: str) -> str:
         at = time.strftime("%H:%M:%S", time.gmtime(float(fields["at"])))
         who = f"pid {fields['pid']} of {fields['user']} on {fields['host']}, since {at} UTC"
         return f"{fields['what']} is at work on this target ({who})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""

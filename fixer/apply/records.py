@@ -57,7 +57,7 @@ def _parse_line(line: bytes) -> Record | None:
                 values[name] = FileState(**{k: v for k, v in values[name].items() if k in _STATE_FIELDS})
         values["dirs"] = tuple(values.get("dirs", ()))
         return Record(**values)
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -67,7 +67,7 @@ class ComposeTarget:
 
     def journal_place(self) -> tuple[Writer, str]:
         """This machine."""
-        return LocalWriter("engine"), state.target_folder(state.state_root(), self.ref)
+        return LocalWriter("engine"), state.target_folder(state.private_root(), self.ref)
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -55,7 +55,7 @@ class DockerTarget:
         """Inside a machine as its own `local`, so that fixer run there finds it; else here."""
         if self._machine:
             return self._container_writer(), state.target_folder(state.ROOT_STATE, TargetRef("local", ""))
-        return LocalWriter("engine"), state.target_folder(state.state_root(), self.ref)
+        return LocalWriter("engine"), state.target_folder(state.private_root(), self.ref)
 
     def close(self) -> None:
         """End the shells that changed files."""

@@ -80,7 +80,7 @@ def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
     result = docker("inspect", "--type", "container", *wanted)
     try:
         found = json.loads(result.stdout or b"[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unreachable("docker inspect gave no JSON", result.stderr.decode(errors="replace").strip()[:200]) from None
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 

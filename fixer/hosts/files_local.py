@@ -130,8 +130,10 @@ class LocalFiles:
 
     def overwrite(self, path: str, data: bytes) -> None:
         """Write over the same inode, then cut to the new length."""
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
+            if not st.S_ISREG(os.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
             _write_all(fd, data)
             os.ftruncate(fd, len(data))
             os.fsync(fd)

@@ -204,7 +204,7 @@ class LocalTarget:
 
     def journal_place(self) -> tuple[Writer, str]:
         """Here."""
-        return LocalWriter(), state.target_folder(state.state_root(), self.ref)
+        return LocalWriter(), state.target_folder(state.private_root(), self.ref)
 
     def close(self) -> None:
         """Nothing to close."""

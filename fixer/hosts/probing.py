@@ -70,7 +70,7 @@ def parse_outcomes(probes: Sequence[Probe], data: bytes) -> dict[Query, Answer] 
     """The answers in what the probe program printed; None unless it is whole and well formed."""
     try:
         outcomes = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(outcomes, list) or len(outcomes) != len(probes):
         return None

@@ -64,5 +64,5 @@ def learned_from_json(data: bytes, node: str, where: str) -> Learned | None:
             ) for s in found["services"]
         )
         return Learned(node, float(found["at"]), where, services)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

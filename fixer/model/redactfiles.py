@@ -90,7 +90,7 @@ def redact_inspect(data: bytes) -> bytes:
     """docker inspect's JSON: values of Config.Env go, every other text is masked; what is no JSON as any text."""
     try:
         items = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return redact_bytes(data)
     return json.dumps(_redact_json(items), indent=1).encode()
 
@@ -124,7 +124,7 @@ def redact_probe(data: bytes) -> bytes:
     """A probe's outcome: header and body of an answer may hold a session."""
     try:
         outcome = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return redact_bytes(data)
     if not isinstance(outcome, dict):
         return redact_bytes(data)

@@ -29,7 +29,7 @@ def inspected(answer: Answer | None) -> list[Mapping[str, Json]]:
         return []
     try:
         data = json.loads(answer.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     items = data if isinstance(data, list) else [data]
     return [item for item in items if isinstance(item, dict) and isinstance(item.get("Id"), str)]

@@ -190,7 +190,7 @@ def _outcome(answer: Answer) -> Fact[ProbeResult]:
         return Unknown(answer.message or answer.status)
     try:
         data = json.loads(answer.data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Unknown("its outcome could not be read")
     if not isinstance(data, dict):
         return Unknown("its outcome could not be read")

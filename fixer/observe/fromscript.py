@@ -78,7 +78,7 @@ def load_script(data: bytes) -> Capture:
         described = json.loads(header)
         queries = [query_from_json(item) for item in described["queries"]]
         nonce, prefix = str(described["nonce"]).encode(), str(described["prefix"]).encode()
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, EOFError, OSError, RecursionError, zlib.error) as error:
         raise CannotObserve(f"this is no bundle, or a damaged one ({type(error).__name__})",
                             "take it again with the script that fixer collect --script prints") from None
     asked = replace(plan_round(queries), nonce=nonce, prefix=prefix)
