@@ -82,12 +82,13 @@ def _process(pid: int, files: Mapping[str, FileAnswer], boot: float, root: str) 
     comm, rest = fields
     try:
         ppid, threads, ticks, rss = int(rest[1]), int(rest[17]), int(rest[19]), int(rest[21]) * PAGE
-    except (ValueError, IndexError):
+        started = boot + ticks / TICKS
+    except (ValueError, IndexError, OverflowError):
         return None
     cgroup = _below(_cgroup_path(files.get("cgroup")), root)
     return Process(
         pid=pid, ppid=ppid, comm=comm, argv=split_cmdline(files["cmdline"].data if "cmdline" in files else b""),
-        state=rest[0], started_at=boot + ticks / TICKS, start_ticks=ticks, uid=_uid(files),
+        state=rest[0], started_at=started, start_ticks=ticks, uid=_uid(files),
         unit=unit_of_cgroup(cgroup), cgroup=cgroup, exe=_link(files.get("exe")), cwd=_link(files.get("cwd")),
         threads=threads, rss_bytes=rss,
     )

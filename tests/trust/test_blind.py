@@ -48,7 +48,7 @@ def test_no_sample_is_repaired_by_a_blind_or_wrong_diagnosis(tmp_path: Path) -> 
 
 
 def _answers_well(report: dict[str, Any]) -> bool:
-    """Whether every route answered when fixer was not blind either: it knew of the fault from elsewhere."""
+    """Whether every route answered when fixer looked."""
     return all(route["probe"] and route["probe"]["status"] and route["probe"]["status"] < 400 for route in report["routes"])
 
 
@@ -95,8 +95,9 @@ def test_a_lab_is_left_as_it_was_by_a_blind_repair(word: str, stack: Stack, tmp_
             [sys.executable, "-m", "tests.trust.blind", ",".join(sorted(causes)), "repair", place.target, "--yes", "--max-risk", "disruptive",
              "--json"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=environment)
         said = json.loads(done.stdout)
-        # what no answer shows (a page cut short, a file too big for a full disk) and nobody looks for is not known: nothing is done
-        ends = [(4, "needs-input"), (1, "rolled-back"), (3, "failed"), *([(0, "nothing-to-do")] if _answers_well(told) else [])]
+        # what no answer shows (a page cut short, one that fails now and then) and nobody looks for is not known: nothing is done
+        calm = said["journal"] is None and _answers_well(said["after"])
+        ends = [(4, "needs-input"), (1, "rolled-back"), (3, "failed"), *([(0, "nothing-to-do")] if calm else [])]
         assert (done.returncode, said["outcome"]) in ends, said
         if BLIND:
             with Path(os.environ.get("BADGATEWAY_BLIND_LOG", os.devnull)).open("a") as log:
