@@ -29,7 +29,6 @@ from fixer.causes.backend_hung import stopped_processes
 from fixer.causes.base import Cause, conclude
 from fixer.causes.bylocation import fresh_by_route
 from fixer.causes.case import Case, Trouble
-from fixer.causes.editing import NoPlace
 from fixer.causes.failing import Judged, is_closed
 from fixer.causes.optionedit import Option, edit_option, find_option
 from fixer.causes.pressure import Pressure, is_paused
@@ -120,12 +119,13 @@ def _repair(case: Case, service: Service, endpoint: Endpoint, option: Option) ->
     chosen = case.inputs.get(need.key, USUAL)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = begin_steps(case.snapshot, service, endpoint)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
-        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
-        manual = f"start {service.name} with {_OPTION} {chosen} instead of {option.value}, or without it: {why}"
-        return Repair("raise-backlog", "manual", f"raise {_OPTION}", (), (need,), manual)
-    summary = f"{_OPTION} {chosen} instead of {option.value}, set in {written.where}, then restart {service.name}"
-    return Repair("raise-backlog", "disruptive", summary, (*written.steps, *begin), (need,))
+    from fixer.causes.resetting import Setting, set_and_begin  # only where something is found
+
+    does = f"{_OPTION} {chosen} instead of {option.value}"
+    return set_and_begin(Setting(
+        "raise-backlog", f"raise {_OPTION}", need, does, by_hand=f"start {service.name} with {does}, or without it",
+        then=f"restart {service.name}",
+    ), written, begin)
 
 
 CAUSE = Cause(

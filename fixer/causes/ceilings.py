@@ -38,14 +38,12 @@ def raise_ceiling(case: Case, service: Service, endpoint: Endpoint, ceiling: Cei
         written = _in_compose(case, service, ceiling.compose_keys, chosen, title)
     begin = begin_steps(case.snapshot, service, endpoint) if service.unit is not None else waiting(
         case.snapshot, service, endpoint)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
-        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
-        manual = f"raise the {title} to {chosen or 'more'}: {why}"
-        return Repair(ceiling.repair_id, "manual", f"raise the {title}", (), (need,), manual)
-    summary = f"raise the {title} to {chosen}, set in {written.where}, then start it with that"
-    if written.managed_by:
-        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
-    return Repair(ceiling.repair_id, "disruptive", summary, (*written.steps, *begin), (need,))
+    from fixer.causes.resetting import Setting, set_and_begin  # only where something is found
+
+    return set_and_begin(Setting(
+        ceiling.repair_id, f"raise the {title}", need, f"raise the {title} to {chosen}",
+        by_hand=f"raise the {title} to {chosen or 'more'}", then="start it with that",
+    ), written, begin)
 
 
 def _name(service: Service) -> str:

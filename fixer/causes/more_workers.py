@@ -46,14 +46,13 @@ def _more(case: Case, service: Service, endpoint: Endpoint, workers: int, defaul
     chosen = case.inputs.get(KEY, str(default))
     written = _write(case.snapshot, service, chosen)
     begin = begin_steps(case.snapshot, service, endpoint)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
-        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
-        manual = f"run {service.name} with {chosen} workers instead of {workers}: {why}"
-        return Repair(ID, "manual", f"more workers for {service.name}", (), (need,), manual)
-    summary = f"{chosen} workers instead of {workers}, set in {written.where}, then restart {service.name}"
-    if written.managed_by:
-        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
-    return Repair(ID, "disruptive", summary, (*written.steps, *begin), (need,))
+    from fixer.causes.resetting import Setting, set_and_begin  # only where something is found
+
+    does = f"{chosen} workers instead of {workers}"
+    return set_and_begin(Setting(
+        ID, f"more workers for {service.name}", need, does, by_hand=f"run {service.name} with {does}",
+        then=f"restart {service.name}",
+    ), written, begin)
 
 
 def _wanted(pressure: Pressure) -> int:

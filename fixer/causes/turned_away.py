@@ -88,12 +88,13 @@ def _raise_limit(case: Case, service: Service, option: Option, endpoint: Endpoin
     chosen = case.inputs.get(need.key, default)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = begin_steps(case.snapshot, service, endpoint)
-    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
-        why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
-        manual = f"start {service.name} with {_OPTION} {chosen} instead of {option.value}, or without it: {why}"
-        return Repair("raise-concurrency-limit", "manual", f"raise {_OPTION}", (), (need,), manual)
-    summary = f"{_OPTION} {chosen} instead of {option.value}, set in {written.where}, then restart {service.name}"
-    return Repair("raise-concurrency-limit", "disruptive", summary, (*written.steps, *begin), (need,))
+    from fixer.causes.resetting import Setting, set_and_begin  # only where something is found
+
+    does = f"{_OPTION} {chosen} instead of {option.value}"
+    return set_and_begin(Setting(
+        "raise-concurrency-limit", f"raise {_OPTION}", need, does,
+        by_hand=f"start {service.name} with {does}, or without it", then=f"restart {service.name}",
+    ), written, begin)
 
 
 def used_up_connections(case: Case) -> Iterable[Outcome]:
