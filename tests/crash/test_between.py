@@ -15,7 +15,7 @@ from tests.contract import test_ssh_repair
 from tests.crash.places_killed import Place, carry_fixer_in
 from tests.crash.test_killed import REPAIR, Killing, began, raised
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OWN = "# somebody's own line\n"
 
 box = test_ssh_repair.box

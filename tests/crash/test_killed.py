@@ -26,7 +26,7 @@ from tests.contract import test_ssh_repair
 from tests.crash.drawing import ALL, points_of
 from tests.crash.places_killed import Place, State, carry_fixer_in
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 
 # The word of a lab and its stack: together they reach every kind of step.
 CASES: tuple[tuple[str, Stack], ...] = (

@@ -21,7 +21,7 @@ from tests.crash.places_killed import Place, carry_fixer_in
 from tests.crash.proxy import proxy
 from tests.crash.test_killed import REPAIR, Killing, began, raised, told
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 300)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 
 
 def inside(name: str, script: str) -> str:

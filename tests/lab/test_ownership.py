@@ -17,9 +17,9 @@ from lab.engine import LABEL, STATE_LABEL, docker, labelled, remove_labelled
 from lab.raising import lab_up
 from lab.removing import lab_down
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 LAB = str(Path(sys.executable).with_name("lab"))
 CYCLES = int(os.environ.get("BADGATEWAY_CYCLES", "2"))
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(max(300, 100 * CYCLES))]
 
 
 def left_of(lab_id: str) -> list[str]:
