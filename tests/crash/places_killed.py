@@ -66,7 +66,7 @@ def carry_fixer_in(name: str) -> str:
     """fixer, what it needs at run time and what kills it, in a folder of the machine that no comparison looks at."""
     folder, packages = "/root/carried", Path(typer.__file__).parents[1]
     here = Path(__file__).parents[2]
-    parts = [(here, part) for part in ("fixer", "tests/__init__.py", "tests/crash/__init__.py", "tests/crash/killed.py")]
+    parts = [(here, part) for part in ("fixer", "tests/__init__.py", "tests/crash/__init__.py", "tests/crash/killed.py", "tests/crash/each_step.py")]
     parts += [(packages, part) for part in ("typer", "annotated_doc", "shellingham")]
     words = [word for root, part in parts for word in ("-C", str(root), part)]
     packed = subprocess.run(["tar", "-c", "--exclude=__pycache__", *words], capture_output=True, check=True).stdout

@@ -85,11 +85,11 @@ def test_up_and_down_again_and_again_leaves_nothing(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
     seen = []
     for turn in range(CYCLES):
-        risen = lab_up("wrong-port", "host" if turn % 2 else "containers", turn + 1, lambda _: None)
+        risen = lab_up("healthy", "host" if turn % 2 else "containers", turn + 1, lambda _: None)
         assert counts(tmp_path)["networks"] > 0
         lab_down(risen.lab.id)
         assert left_of(risen.lab.id) == []
         seen.append(counts(tmp_path))
-    print(f"after each of {CYCLES}: {seen[0]} … {seen[-1]}")
+        print(f"after {turn + 1} of {CYCLES}: {seen[-1]}", flush=True)
     assert seen[0]["containers"] == seen[0]["networks"] == seen[0]["volumes"] == 0
     assert all(one == seen[0] for one in seen), seen

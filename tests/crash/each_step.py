@@ -1,0 +1,270 @@
+"""Each kind of step on a machine, with a real kill -9 at each of its points, in the repair, in its undo, and again in
+the recovery. No look and no diagnosis: the engine alone, so that all points are tried in the time of a few repairs.
+
+    python3 -m tests.crash.each_step FOLDER KIND STEP      in a machine, one kind as `local`, at each STEPth point
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from fixer.apply import rollback
+from fixer.apply.engine import RepairRun, history, undo
+from fixer.hosts.base import Target
+from fixer.hosts.opening import open_target
+from fixer.hosts.target import parse_target
+from fixer.model.plan import (
+    ChangeRule,
+    CheckNginx,
+    DaemonReload,
+    FileMeta,
+    Plan,
+    ProgramAction,
+    ReloadNginx,
+    RemoveRoute,
+    SignalProcess,
+    StartNginx,
+    Step,
+    UnitAction,
+    WriteFile,
+)
+from tests.crash import killed
+
+Sh = Callable[[str], str]
+HERE = "/srv/each"
+SITE, UNIT = "/etc/nginx/sites-enabled/each", "/etc/systemd/system/sleeper.service"
+DROP = "/etc/systemd/system/sleeper.service.d/each.conf"
+NGINX = ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/usr/share/nginx")
+SUPERVISOR, PROGRAM = "/etc/supervisor/supervisord.conf", "/etc/supervisor/conf.d/each.conf"
+PROGRAM_TEXT = "[program:each]\ncommand=/bin/sleep 1000\nautostart=false\nstartsecs=0\n"
+OWN_NGINX = f"pid {HERE}/own.pid;\nerror_log {HERE}/own.log;\nevents {{}}\nhttp {{ access_log off; server {{ listen 127.0.0.1:8097; return 200 own; }} }}\n"
+RULES = ("tcp dport 22 accept", "tcp dport 8000 counter drop", "icmp type echo-request accept")
+
+
+def site(word: str) -> str:
+    """A page that says the word."""
+    return f"server {{ listen 127.0.0.1:8098; location / {{ return 200 {word}; }} }}\n"
+
+
+SETUP = f"""
+test -e /usr/bin/python3 || ln -s python3.13 /usr/bin/python3
+mkdir -p {HERE}/sub /etc/supervisor/conf.d
+printf 'proxy_pass http://a:8001;\\n' >{HERE}/edited; chmod 640 {HERE}/edited; chown 33:7 {HERE}/edited
+printf 'stale\\n' >{HERE}/deleted; printf '801\\n' >{HERE}/mounted; ln -sfn ../each/edited {HERE}/link
+printf '%s' '{site("old")}' >{SITE}
+printf '[Service]\\nExecStart=/bin/sleep 1000\\n[Install]\\nWantedBy=multi-user.target\\n' >{UNIT}
+printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
+systemctl daemon-reload; systemctl restart nginx sleeper; systemctl restart supervisor
+cp {UNIT} /etc/systemd/system/other.service; systemctl daemon-reload
+nft add table ip each; nft add chain ip each c
+{"".join(f"nft add rule ip each c {rule};" for rule in RULES)}
+iptables -N EACH; iptables -A EACH -p tcp -m tcp --dport 22 -j ACCEPT; iptables -A EACH -p icmp -j DROP
+ip route add unreachable 203.0.113.9/32
+setsid sleep 86400 >/dev/null 2>&1 </dev/null & echo $! >{HERE}/sub/pid; kill -STOP $!
+n=0; until supervisorctl status each | grep -q STOPPED; do n=$((n+1)); test $n -lt 100; sleep 0.2; done
+"""
+_FILE = 'for f in {0}; do if [ -h $f ]; then echo "$f -> $(readlink $f)"; elif [ -e $f ]; then stat -c "%n %a %u:%g" $f; cat $f; else echo "$f absent"; fi; done; ls -A {1} 2>/dev/null | grep badgateway'
+_IS = "for u in {0}; do echo $u $(systemctl is-active $u) $(systemctl is-enabled $u); done"
+# What each kind of step may change, and nothing else: a look costs as much as a step.
+STATES = {
+    "files": _FILE.format(f"{HERE}/edited {HERE}/deleted {HERE}/link {HERE}/linked {HERE}/d {HERE}/d/created", f"{HERE} {HERE}/d").replace("cat $f", "test -d $f || cat $f"),
+    "in place": _FILE.format(f"{HERE}/mounted", HERE),
+    "nginx": _FILE.format(SITE, "/etc/nginx/sites-enabled") + "; curl -s -m 5 http://127.0.0.1:8098/",
+    "unit": _FILE.format(DROP, DROP.rpartition("/")[0]) + "; " + _IS.format("sleeper")
+            + "; tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value sleeper)/environ | grep EACH",
+    "service": _IS.format("other"),
+    "process": f"read -r a b c d </proc/$(cat {HERE}/sub/pid)/stat; echo $c",
+    "rule out": "nft list table ip each", "rule in": "iptables -S EACH", "route": "ip route show type unreachable",
+    "program": _FILE.format(PROGRAM, "/etc/supervisor/conf.d") + "; supervisorctl status each | tr -s ' ' | cut -d' ' -f1,2",
+    "start of nginx": "curl -s -m 5 http://127.0.0.1:8097/; echo",
+}
+
+
+@dataclass(slots=True)
+class Place:
+    """A machine as one kind of target reaches it, and a shell of its root for looking at it."""
+
+    word: str
+    sh: Sh
+    folder: str
+    choose: Callable[[int, str], Iterable[int]] = lambda count, name: range(count)
+    kills: int = 0
+    looking: str = ""
+
+    def acted(self, act: Callable[[Target], object]) -> None:
+        """Through a target of its own, as a command does it."""
+        target = open_target(parse_target(self.word))
+        try:
+            act(target)
+        finally:
+            target.close()
+
+    def node(self) -> str:
+        """What its one node is called."""
+        names: list[str] = []
+        self.acted(lambda target: names.append(target.journal_place()[0].name))
+        return names[0]
+
+    def states(self) -> list[str]:
+        """What became of the runs, the oldest first."""
+        found: list[str] = []
+        self.acted(lambda target: found.extend(run.state for run in history(target)))
+        return found
+
+    def state(self) -> str:
+        """What the steps may change, as it is now."""
+        return self.sh(f"{{ {self.looking}; }} 2>&1 || true")
+
+    def becomes(self, wanted: str, seconds: float = 15.0) -> None:
+        """It is so, when what goes on without us had its time."""
+        until = time.monotonic() + seconds
+        while (now := self.state()) != wanted:
+            if time.monotonic() > until:
+                gone = sorted(set(wanted.splitlines()) - set(now.splitlines()))
+                raise AssertionError(f"gone: {gone}, new: {sorted(set(now.splitlines()) - set(wanted.splitlines()))}")
+            time.sleep(0.2)
+
+    def killed(self, at: str, act: Callable[[Target], object]) -> list[str]:
+        """The points passed until it was killed there, or came to its end; the last one is that of the kill."""
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                points = killed.Points(at, self.folder)
+                for wrap in (killed.behind_records, killed.before_files, killed.in_shells, killed.in_commands):
+                    wrap(points)
+                self.acted(act)
+                code = 0
+            except BaseException:  # noqa: BLE001 - a copy of this process must not go on beyond
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code not in (0, -signal.SIGKILL):
+            raise AssertionError(f"ended with {code} at {at}")
+        self.kills += code != 0
+        with open(f"{self.folder}/points", encoding="utf-8") as file:
+            passed = file.read().splitlines()
+        return passed if code else [*passed, ""]
+
+
+def repair(steps: tuple[Step, ...]) -> Callable[[Target], object]:
+    """One round that is kept."""
+    def act(target: Target) -> None:
+        with RepairRun.open(target, cause="each", now=time.time()) as run:
+            run.round(Plan("each", "r", "disruptive", "change it", steps))
+            run.commit()
+
+    return act
+
+
+def take_back(target: Target) -> None:
+    """Undo, and nothing is a conflict."""
+    result = undo(target, None)
+    if result.conflicts:
+        raise AssertionError(result.conflicts)
+
+
+def drawn(count: int, name: str) -> int:
+    """One of so many."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % max(count, 1)
+
+
+def every(place: Place, kind: str, steps: tuple[Step, ...]) -> None:
+    """Kill at every chosen point of the repair and of its undo; recover by undo or by the next repair, and be killed in
+    that once more each time."""
+    old = place.state()
+    lengths = {"repair": len(place.killed("never", repair(steps)))}
+    new = place.state()
+    if new == old:
+        raise AssertionError(f"{kind} changes nothing")
+    lengths["undo"] = len(place.killed("never", take_back))
+    place.becomes(old)
+    for act, length in lengths.items():
+        for at in place.choose(length - 1, f"{kind} {act}"):
+            if act == "undo":
+                place.acted(repair(steps))
+                place.becomes(new)
+            where = place.killed(str(at), repair(steps) if act == "repair" else take_back)[-1]
+            try:
+                kept = place.states()[-1:] == ["committed"]      # it was killed behind its last record
+                if at % 3 == 1:
+                    place.killed(str(drawn(lengths[act], f"{kind}{at}")), take_back)
+                if at % 3 == 2 and not kept:
+                    place.acted(repair(steps))
+                    place.becomes(new)
+                place.acted(take_back)
+                place.becomes(old)
+                if not set(place.states()) <= {"committed", "rolled-back", "undone", "nothing"}:
+                    raise AssertionError(place.states())
+            except Exception as error:
+                raise AssertionError(f"{place.word}: {kind}, {act} killed at {at} ({where}): {error}") from error
+
+
+def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
+    """The steps of a machine."""
+    node = place.node()
+    me = FileMeta(0o644, 0, 0)
+
+    def write(path: str, before: str | None, after: str | None, **more: object) -> WriteFile:
+        old, new = (text.encode() if text is not None else None for text in (before, after))
+        return WriteFile(node, path, old, new, "change it", **more)  # type: ignore[arg-type]
+
+    def unit(name: str, verb: str, was: str, enabled: str) -> UnitAction:
+        return UnitAction(node, f"{name}.service", verb, was, enabled)  # type: ignore[arg-type]
+
+    pid, ticks = place.sh(f"p=$(cat {HERE}/sub/pid); set -- $(cat /proc/$p/stat); shift 21; echo $p $1").split()
+    reload = ReloadNginx(node, int(place.sh("cat /run/nginx.pid")), *NGINX, "/var/log/nginx/error.log")
+    table = tuple(place.sh("iptables -S EACH | sed -n 's/^-A EACH //p'").splitlines())
+    return {
+        "files": (
+            write(f"{HERE}/edited", "proxy_pass http://a:8001;\n", "proxy_pass http://a:8000;\n"),
+            write(f"{HERE}/d/created", None, "new\n", meta=me, create_dirs=(f"{HERE}/d",)),
+            write(f"{HERE}/deleted", "stale\n", None),
+            write(f"{HERE}/link", None, None, link_target="../each/edited"),
+            write(f"{HERE}/linked", None, "", link_target="edited"),
+        ),
+        "in place": (write(f"{HERE}/mounted", "801\n", "80\nx\n", in_place=True),),
+        "nginx": (write(SITE, site("old"), site("new")), CheckNginx(node, *NGINX), reload),
+        "unit": (
+            write(DROP, None, "[Service]\nEnvironment=EACH=1\n", meta=me, create_dirs=(DROP.rpartition("/")[0],)),
+            DaemonReload(node), unit("sleeper", "restart", "active", "disabled"),
+        ),
+        "service": (unit("other", "enable", "inactive", "disabled"), unit("other", "start", "inactive", "disabled")),
+        "process": (SignalProcess(node, int(pid), int(ticks), "CONT", "let it go on"),),
+        "rule out": (ChangeRule(node, "nft", "ip", "each", "c", "remove", RULES[1], 1, RULES),),
+        "rule in": (ChangeRule(node, "iptables", "", "filter", "EACH", "add", "-p tcp -m tcp --dport 8000 -j ACCEPT", 1, table),),
+        "route": (RemoveRoute(node, "unreachable", "203.0.113.9/32"),),
+        "program": (
+            write(PROGRAM, PROGRAM_TEXT, PROGRAM_TEXT + "environment=A=\"1\"\n"),
+            ProgramAction(node, "each", "each", "update", SUPERVISOR, "STOPPED"),
+        ),
+        "start of nginx": (StartNginx(node, NGINX[0], f"{HERE}/own.conf", HERE, explicit=True),),
+    }
+
+
+def here(script: str) -> str:
+    """A script on this machine."""
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+
+
+def main() -> None:
+    """One kind as `local`; how many kills that were."""
+    folder, kind, step = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    os.makedirs(folder, exist_ok=True)
+    rollback.UNDER_WAY = 2.0       # these commands are short, and what goes on without us is waited for besides
+    place = Place("local", here, folder, lambda count, name: range(min(step // 2, count - 1), count, step), looking=STATES[kind])
+    every(place, kind, kinds(place)[kind])
+    print(place.kills)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Each kind of step is killed at its points: in a machine as `local` at all of them; through `docker://`, `ssh://` and on
+containers at a few, or with BADGATEWAY_KILLS=all at all. Which kinds a run of all tests tries is drawn (drawing.py)."""
+
+from __future__ import annotations
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fixer.apply import rollback
+from fixer.model.plan import NetworkAction, RemoveRoute, Step
+from tests.apply import test_compose
+from tests.contract import sshbox
+from tests.contract.sshbox import Box, docker
+from tests.crash import each_step
+from tests.crash.drawing import ALL, STEP, points_of
+from tests.crash.each_step import Place
+from tests.crash.places_killed import carry_fixer_in
+from tests.crash.test_killed import told
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+    folder = tmp_path_factory.mktemp("box")
+    sshbox.make_key(folder)
+    made = Box(sshbox.unique("each"), folder)
+    try:
+        (folder / "known").write_text(f"{made.address} {made.host_key}\n")
+        (folder / "config").write_text(
+            f"Host *\n  IdentityFile {folder}/key\n  UserKnownHostsFile {folder}/known\n  GlobalKnownHostsFile /dev/null\n")
+        made.sh(each_step.SETUP)
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture(scope="module")
+def carried(box: Box) -> str:
+    return carry_fixer_in(box.name)
+
+
+@pytest.mark.parametrize("kind", each_step.STATES)
+def test_each_kind_of_step_inside(box: Box, carried: str, kind: str) -> None:
+    words = ["/usr/bin/python3.13", "-m", "tests.crash.each_step", "/tmp/points", kind, str(STEP)]
+    done = subprocess.run(["docker", "exec", "-e", f"PYTHONPATH={carried}", "-w", "/", box.name, *words], capture_output=True, text=True, check=False)
+    told(f"inside {kind}: {done.stdout.strip()} kills")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(done.stdout) > 0
+
+
+@pytest.mark.parametrize("kind", each_step.STATES)
+@pytest.mark.parametrize("way", ["docker", "ssh"])
+def test_each_kind_of_step_from_outside(box: Box, way: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollback, "UNDER_WAY", 5.0)
+    monkeypatch.setenv("BADGATEWAY_SSH", f"ssh -F {box.folder}/config")
+    word = f"docker://{box.name}" if way == "docker" else f"ssh://oncall@{box.address}"
+    place = Place(word, box.sh, str(tmp_path), points_of, looking=each_step.STATES[kind])
+    each_step.every(place, kind, each_step.kinds(place)[kind])
+    told(f"{way} {kind}: {place.kills} kills")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[test_compose.Project]:
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(rollback, "UNDER_WAY", 5.0)
+    made = test_compose.Project(tmp_path, f"each{uuid.uuid4().hex[:8]}")
+    docker("network", "create", "--label", "badgateway.test=each", f"{made.name}-more")
+    try:
+        yield made
+    finally:
+        made.file.write_text(test_compose.OLD)
+        made.compose("down", "-t", "0")
+        docker("network", "rm", f"{made.name}-more")
+
+
+def steps_of(project: test_compose.Project, kind: str) -> tuple[Step, ...]:
+    """The steps of containers; the container is made ready for them."""
+    ident = project.look(field="{{.Id}}")
+    match kind:
+        case "compose":
+            return (project.edit(), project.up())
+        case "start":
+            docker("stop", "-t", "0", project.worker)
+            return (project.act("start", "exited"),)
+        case "unpause":
+            docker("pause", project.worker)
+            return (project.act("unpause", "paused"),)
+        case "network":
+            return (NetworkAction(ident, project.worker, f"{project.name}-more", "connect", ("w",)),)
+        case _:
+            pid = docker("inspect", "-f", "{{.State.Pid}}", project.worker)
+            subprocess.run(["nsenter", "-t", pid, "-n", "ip", "route", "add", "blackhole", "203.0.113.9/32"], check=True)
+            return (RemoveRoute("engine", "blackhole", "203.0.113.9/32", project.worker),)
+
+
+@pytest.mark.parametrize("kind", ["compose", "start", "unpause", "network", "route"])
+def test_each_kind_of_step_of_containers(project: test_compose.Project, kind: str, tmp_path: Path) -> None:
+    steps = steps_of(project, kind)
+    script = (f"cat {project.file}; docker inspect -f '{{{{.State.Status}}}} {{{{json .Config.Cmd}}}} "
+              f"{{{{range $k, $v := .NetworkSettings.Networks}}}}{{{{$k}}}} {{{{end}}}}' {project.name}-worker-1; "
+              f"p=$(docker inspect -f '{{{{.State.Pid}}}}' {project.name}-worker-1); test $p = 0 || nsenter -t $p -n ip route show type blackhole")
+    place = Place(f"compose://{project.name}", each_step.here, str(tmp_path), points_of, looking=script)
+    each_step.every(place, kind, steps)
+    told(f"containers {kind}: {place.kills} kills")
