@@ -60,8 +60,9 @@ class Nodes:
         filters = [[f"label={_SERVICE}={node}"], [f"name=^/{node}$"]]
         if self.target.ref.kind in ("local", "ssh"):      # its nodes bear the containers' own names
             filters = filters[1:]
-        if self.target.ref.kind == "compose":
-            filters[0].append(f"label={_PROJECT}={self.target.ref.address}")
+        project = self._project()
+        if project:         # other projects of the machine may call a service alike
+            filters[0].append(f"label={_PROJECT}={project}")
         for wanted in filters:
             arguments = [word for text in wanted for word in ("--filter", text)]
             result = self.engine().run(["docker", "ps", "-q", "--no-trunc", *arguments])
@@ -69,6 +70,16 @@ class Nodes:
             if result.returncode == 0 and len(found) == 1:
                 return found[0]
         raise StepFailed(f"no single running container is {node}")
+
+
+    def _project(self) -> str:
+        """The compose project of the target, empty where it has none."""
+        ref = self.target.ref
+        if ref.kind != "docker":
+            return ref.address if ref.kind == "compose" else ""
+        label = f'{{{{index .Config.Labels "{_PROJECT}"}}}}'
+        shown = self.engine().run(["docker", "inspect", "--type", "container", "-f", label, ref.address])
+        return shown.stdout.decode("utf-8", "replace").strip() if shown.returncode == 0 else ""
 
 
 def demand(runner: Runner, argv: Sequence[str], what: str, *, timeout: float = 30.0) -> CommandResult:

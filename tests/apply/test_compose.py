@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixer.apply.engine import RepairRun, history, undo
+from fixer.apply.nodes import ContainerRunner, Nodes
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import Target
 from fixer.hosts.opening import open_target
@@ -186,6 +187,18 @@ def test_waiting_in_a_container_that_is_not_there_or_stopped_only_ends(project: 
         kept(target, WaitForListener("worker", "worker", 80, None, 0.3))
     with pytest.raises(StepFailed, match="ended before anything listened on worker:80"):
         kept(target, WaitForListener("worker", "worker", 80, None, 60, "", project.worker))
+
+
+def test_a_service_is_that_of_the_targets_own_project(project: Project, target: Target, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    other = Project(tmp_path / "b", f"{project.name}b")
+    try:
+        beside = open_target(parse_target(f"docker://{project.name}-other-1"))
+        found = Nodes(beside, beside.journal_place()[0], "engine").runner("worker")
+        assert isinstance(found, ContainerRunner) and found.container == project.look(field="{{.Id}}")
+        beside.close()
+    finally:
+        other.compose("down", "-t", "0")
 
 
 def test_waiting_in_a_container_without_tools_looks_from_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
