@@ -207,7 +207,8 @@ def test_waiting_in_a_container_without_tools_looks_from_the_engine(tmp_path: Pa
         pytest.skip("the image with python is not built")
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
     name = f"apply{uuid.uuid4().hex[:8]}"
-    docker("run", "-d", "--user", "0", "--name", name, images[0], "sh", "-c", "rm /usr/bin/cat; exec python3 -m http.server 8000")
+    docker("run", "-d", "--user", "0", "--name", name, images[0], "sh", "-c",
+           "rm /usr/bin/cat /usr/bin/sh /usr/bin/dash; exec python3 -m http.server 8000")
     try:
         target = open_target(parse_target(f"docker://{name}"))
         kept(target, WaitForListener(name, "127.0.0.1", 8000, None, 20, "", name))
