@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.crashing import Crash
@@ -56,7 +57,7 @@ def killed_while_stopping(case: Case) -> Iterator[tuple[Crash, Told] | str]:
         kills = _kills(case, service, endpoint, USUAL if setting is None else _seconds(setting))
         asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
         nginx = next((n for n in case.snapshot.nginxes if asked and n.node == asked[0].facts.node), None)
-        if len(kills) >= _OFTEN and nginx is not None:
+        if nginx is not None and kills and (len(kills) >= _OFTEN or _lost_before(case, service, endpoint, kills[0])):
             trouble = Trouble(nginx, (endpoint,), tuple(j.facts for j in asked), tuple(asked))
             crash = Crash(Owner(service, "placed", endpoint.service_why), (trouble,), ())
             yield crash, _told(case, service, setting, kills)
@@ -87,17 +88,29 @@ def _kills(case: Case, service: Service, endpoint: Endpoint, limit: float) -> tu
     return tuple(found)
 
 
+def _lost_before(case: Case, service: Service, endpoint: Endpoint, kill: Kill) -> bool:
+    """A busy program fills its log, so that only the last stop is in it: nginx's log reaches further back, and lost
+    several requests at one moment before that too."""
+    first = next((line.at for line in lines_of(service) if line.at is not None), None)
+    if first is None or kill.line.at is None:
+        return False
+    before = [event.at for event in cut_off_near(case, endpoint, kill.line.at - _SPAN, first)]
+    return any(abs(one - other) <= 1.0 for one, other in pairwise(before))
+
+
 def _told(case: Case, service: Service, setting: UnitValue | None, kills: tuple[Kill, ...]) -> Told:
     lost = [event for kill in kills for event in kill.lost]
+    times = f"{len(kills)} time{'s' if len(kills) > 1 else ''} within {_SPAN / 60:.0f} minutes"
     limit = "90 s, systemd's own limit" if setting is None else f"{setting.key}={setting.value}"
     shown = () if setting is None else (setting_evidence(setting),)
     return Told(
         VARIANT,
         f"{service.name} is stopped again and again, and killed before its requests are done: {limit} is too short "
-        f"({len(kills)} times within {_SPAN / 60:.0f} minutes, {len(lost)} requests lost)",
+        f"({times}, {len(lost)} requests lost)",
         (*shown, *(Evidence("service-log", k.line.where, k.line.text.strip()[:300]) for k in kills[-2:]),
          Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw[:300]}")),
         (_repair(case, service, setting),),
+        confidence="certain" if len(kills) >= _OFTEN else "likely",
         detail=("something restarts it: systemctl list-timers, cron, a deployment; each time whoever waits for a page "
                 "that takes longer than the limit gets an error",),
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case
+from fixer.causes.failing import events_since
 from fixer.causes.logs import lines_of, message
 from fixer.causes.oom import killings
 from fixer.causes.reading import now_on, ran_since
 from fixer.causes.symptoms import is_cut_off
-from fixer.model.facts import Known
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 
 LATELY = 180.0       # seconds: deaths that old are still worth a word
+_SAMPLE = 20         # routes to one address whose lines are looked for: thousands would say the same
 _NEAR = 8.0          # seconds between a death and the line that tells of it: a parent looks every so often
 DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+")
 RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT")
@@ -50,9 +51,10 @@ def deaths(case: Case) -> tuple[Deaths, ...]:
 
 
 def cut_off_near(case: Case, endpoint: Endpoint, since: float, until: float = float("inf")) -> tuple[ErrorEvent, ...]:
-    """Requests that ended unanswered in that time on an nginx with a route to the address."""
-    nodes = {j.facts.node for j in case.judged.values() if endpoint.id in j.facts.endpoints}
-    return tuple(
-        event for nginx in case.snapshot.nginxes if nginx.node in nodes and isinstance(nginx.errors, Known)
-        for event in nginx.errors.value if since <= event.at <= until and is_cut_off(event)
-    )
+    """Requests of routes to the address that ended unanswered in that time."""
+    found: list[ErrorEvent] = []
+    for nginx in case.snapshot.nginxes:
+        routes = [j.facts for j in case.judged.values()
+                  if j.facts.node == nginx.node and endpoint.id in j.facts.endpoints][:_SAMPLE]
+        found += [event for event in events_since(nginx, routes, since, until) if is_cut_off(event)]
+    return tuple(found)

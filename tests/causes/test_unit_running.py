@@ -183,6 +183,27 @@ def test_miss_stops_that_are_over_took_nothing_or_ran_into_another_limit(scene: 
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
+def busy(gap: float) -> Scene:
+    """Its log reaches back for half a minute only; two requests more ended at nearly one moment before that."""
+    scene = killed_at_stops(20)
+    for ago in (100, 100 + gap):
+        scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=ago)
+    return scene
+
+
+def test_a_log_that_holds_the_last_stop_only_is_helped_out_by_nginx() -> None:
+    finding = found(busy(0.3))
+    assert (finding.variant, finding.confidence) == ("stop-timeout-sigkill", "likely") and "(1 time within" in finding.summary
+    assert isinstance(verdict_of(diagnose(busy(40.0).snapshot()), CAUSE), RuledOut)
+
+
+def test_what_another_route_lost_is_none_of_this_services() -> None:
+    scene = killed_at_stops(300, 100)
+    scene.events = [replace(event, server="other.example") for event in scene.events]
+    scene.route[0] = {"server_names": ("shop.example",)}
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
 def test_unknown_what_is_said_of_a_service_that_loses_requests() -> None:
     scene = killed_at_stops(300, 100)
     scene.services[0] = replace(scene.services[0], log=Unknown("not in the group adm"))
