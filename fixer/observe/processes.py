@@ -49,6 +49,8 @@ def parse_processes(answer: Answer | None, now: float) -> ProcessTable:
     start = boot.value if isinstance(boot, Known) else 0.0
     found = [p for pid, files in sorted(by_pid.items()) if (p := _process(pid, files, start, root)) is not None]
     containers = {p.pid: c for p in found if (c := _inner_container(p.cgroup))}
+    if 1 not in by_pid and len(containers) == len(found) and len(set(containers.values())) == 1:
+        containers = {}      # a container without a shell, as its machine sees it: all of them are the node's own
     return ProcessTable(boot, Known(tuple(found)), containers)
 
 

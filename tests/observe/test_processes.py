@@ -76,6 +76,14 @@ def test_processes_of_this_machines_containers_are_told() -> None:
     assert table.by_pid()[7].unit is None and table.by_pid()[9].unit == "docker.service"
 
 
+def test_a_container_seen_from_its_machine_has_processes_of_its_own() -> None:
+    group = f"/docker/{CONTAINER}"
+    seen = parse_processes(processes(process(812, ["uvicorn"], cgroup=group), process(813, ["uvicorn"], cgroup=group)), NOW)
+    assert seen.containers == {} and set(seen.by_pid()) == {812, 813}
+    beside = process(9, ["x"], cgroup="/user.slice")
+    assert parse_processes(processes(process(812, ["uvicorn"], cgroup=group), beside), NOW).containers == {812: CONTAINER}
+
+
 def test_the_hierarchies_of_cgroup_v1() -> None:
     lines = "12:cpu:/\n9:name=systemd:/system.slice/back.service\n0::/\nnonsense\n"
     entry = [f for f in process(9, ["x"]) if not f.path.endswith("cgroup")]
