@@ -23,6 +23,7 @@ COSTS = {
     "test_killed_anywhere_on_a_lab": 55.0, "test_killed_anywhere_over_ssh": 60.0, "test_killed_anywhere_inside": 55.0,
     "test_each_kind_of_step_inside": 35.0, "test_each_kind_of_step_from_outside": 35.0,
     "test_each_kind_of_step_of_containers": 25.0, "test_trouble_on_a_machine": 40.0, "test_trouble_over_ssh": 50.0, "test_trouble_inside": 40.0,
+    "test_trouble_on_a_project": 40.0,
     "test_dockers_socket_cut_on_a_machine": 40.0,
     "test_dockers_socket_cut_on_a_project": 40.0, "test_a_service_that_does_not_start": 40.0,
     "test_ssh_lost_in_the_middle": 45.0, "test_two_at_once_and_a_hand_edit": 30.0,

@@ -60,7 +60,7 @@ MACHINE = (
 )
 
 
-def tried(ready: Ready, trouble: Trouble, heal: Callable[[], None], environment: dict[str, str] | None = None) -> int:
+def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environment: dict[str, str] | None = None) -> int:
     """The trouble at each point; what fixer said must be so, and the way back must be open. How often that was."""
     killing, struck = ready.killing, 0
     for at in points_of(len(ready.points), f"{ready.name} {trouble.name}"):
@@ -152,6 +152,36 @@ def test_trouble_over_ssh(far: Ready, trouble: Trouble) -> None:
 def test_trouble_inside(local: Ready, trouble: Trouble) -> None:
     """A container's profile forbids itself to mount: read-only is tried from outside."""
     happens(local, trouble)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    """`compose://`: its files and its journal, here, on disks of their own that are small enough to be filled."""
+    folder = tmp_path_factory.mktemp("project")
+    disks = {folder / "labs": "3m", folder / "state": "256k"}
+    for path, size in disks.items():
+        path.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "x", str(path)], capture_output=True, check=False).returncode:
+            pytest.skip("no disk can be mounted here")
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BADGATEWAY_LAB_STATE", str(folder / "labs"))
+            with raised("crash-missing-env/start-env-var-missing", "containers") as place:
+                killing, points = began(place, folder)
+                yield Ready(killing, points["repair"], "project")
+    finally:
+        for path in disks:
+            subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.parametrize("part", ["labs", "state"])
+@pytest.mark.parametrize("trouble", ["full", "read-only"])
+def test_trouble_on_a_project(project: Ready, trouble: str, part: str) -> None:
+    disk = project.killing.folder / part
+    full = trouble == "full"
+    begin = FILL.format(disk) if full else f"mount -o remount,ro {disk}"
+    end = f"rm -f {disk}/.filler" if full else f"mount -o remount,rw {disk}"
+    assert tried(project, Trouble(f"{trouble} {part}", begin), lambda: subprocess.run(["sh", "-c", end], check=True))
 
 
 def cut_short(ready: Ready, kinds: Sequence[str] = ("cut", "gone")) -> None:
