@@ -97,9 +97,13 @@ def _wrong(where: str, why: str) -> NeedsPerson:
 
 
 def _words(table: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
-    value = table.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(word, str) and word for word in value):
+    if key not in table:
+        return ()
+    value = table[key]
+    if not isinstance(value, list) or not all(isinstance(word, str) and word.lstrip("!").strip() for word in value):
         raise _wrong(where, f"{key} is a list of texts")
+    if not value:       # it could mean all or none
+        raise _wrong(where, f"{key} is empty; leave it out where it should limit nothing")
     return tuple(value)
 
 

@@ -55,7 +55,7 @@ def test_hours(hours: str, weekday: int, clock: str, allowed: bool) -> None:
 
 @pytest.mark.parametrize("text", [
     "max_risk = 'manual'", "max_risk =", "risk = 'safe'", "hours = ['noon']", "hours = ['xyz 10:00-11:00']", "hours = ['']",
-    "hours = '10:00-11:00'", "services = [1]", "hours = ['10:00-10:00']", "hours = ['23:00-25:00']",
+    "hours = '10:00-11:00'", "services = [1]", "hours = ['10:00-10:00']", "hours = ['23:00-25:00']", "services = ['!']", "services = []", "hours = []",
 ])
 def test_what_cannot_be_understood_stops_everything(text: str) -> None:
     with pytest.raises(NeedsPerson, match=WHERE):
