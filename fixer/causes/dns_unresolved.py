@@ -135,8 +135,8 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     if not said:
         return None
     owner = placed_owner(case, trouble.endpoint)
-    if owner is not None and owner.service.container is not None and owner.service.container.status != "running":
-        return None            # Docker knows the name of what runs: that it does not is the root
+    if owner is not None and _was_away(owner.service.container, said[-1].at):
+        return None            # Docker knows the name of what runs: that it did not is the root
     late = said[-1].errno == 110
     known = trouble.endpoint.addresses
     shown = [Evidence("nginx-log", said[-1].where, said[-1].raw[:300])]
@@ -146,6 +146,11 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     repair = other_resolver(case, trouble) if late else other_address(case, [trouble])
     variant = "resolver-timeout" if late else "resolver-nxdomain"
     return _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
+
+
+def _was_away(box: Container | None, at: float | None) -> bool:
+    """It does not run, or had not started again when nginx asked for its name."""
+    return box is not None and (box.status != "running" or (at is not None and at <= box.started_at + 1.0))
 
 
 def _finding(

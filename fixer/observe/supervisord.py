@@ -34,7 +34,8 @@ _USUAL = ("supervisor.service", "supervisord.service")
 _PAIR = regex(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _TRUE = frozenset(("true", "yes", "on", "1"))
 # After one of these a program was well or went in order: what stands before it belongs to a run that is over.
-_OVER = regex(r"Application startup complete|Finished server process|Starting gunicorn|Shutting down: Master")
+# gunicorn says that its master ends as an error where its workers do not come up, and begins anew at once.
+_OVER = regex(r"Application startup complete|Finished server process|\[INFO\] Shutting down: Master")
 _AUTO = frozenset(("", "auto", "none"))
 
 

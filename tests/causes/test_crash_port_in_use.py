@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fixer.causes.reasons import port_in_use
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -108,3 +109,9 @@ def test_its_own_process_is_no_stranger() -> None:
 
 def test_an_unknown_address_says_nothing() -> None:
     assert roots(diagnose(Scene("127.0.0.1:8000").refused().snapshot())) == ["backend-down"]
+
+
+def test_gunicorn_has_words_of_its_own_for_it() -> None:
+    lines = log("[2026-11-25 11:00:00 +0000] [7] [ERROR] Connection in use: ('127.0.0.1', 8000)",
+                "[2026-11-25 11:00:05 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 8000)")
+    assert port_in_use(lines.value) is lines.value[0]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginxconf import Span, UpstreamServer
 from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadNginx, WriteFile
@@ -156,6 +156,9 @@ def test_miss_a_name_whose_container_was_stopped() -> None:
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["backend-down"]
     assert isinstance(verdict_of(diagnosis, UNRESOLVED), RuledOut)
+    for started, verdict in ((NOW - 1, RuledOut), (NOW - 600, Found)):       # between two starts, and long after one
+        scene.services[0] = boxed(box={**off, "status": "running", "restart_count": 3, "started_at": started})
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), verdict)
 
 
 def test_unknown() -> None:

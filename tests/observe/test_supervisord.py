@@ -8,11 +8,12 @@ import pytest
 
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Query, ReadFile, ReadGlob
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import LogLine, Service
 from fixer.observe.assemble import snapshot
 from fixer.observe.inifile import ini_sections
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
+from fixer.observe.supervisord import _since_well
 from fixer.observe.supervisorlog import course_of, read_log
 from fixer.observe.view import PROGRAM_FILES
 from tests.observe.made import NOW, capture, file, node, process, sockets, tcp_row
@@ -212,3 +213,16 @@ def test_what_is_asked_for_and_when() -> None:
     assert ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=PROGRAM_FILES) in asked
     none = follow_up(capture(node({}, site=SITE)), ObserveOptions(probe=False))["local"]
     assert not any(isinstance(q, ReadFile) and "supervisor" in q.path for q in none)
+
+
+def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matters() -> None:
+    """Its master says that it ends in both cases: in order, and since its workers do not come up."""
+    failed = ("[INFO] Starting gunicorn 23.0.0", "KeyError: 'SHOP_KEY'", "[ERROR] Shutting down: Master",
+              "[ERROR] Reason: Worker failed to boot.", "[INFO] Starting gunicorn 23.0.0", "[INFO] Booting worker with pid: 9")
+
+    def said(*texts: str) -> list[str]:
+        return [line.text for line in _since_well(tuple(LogLine(None, text, "x") for text in texts))]
+
+    assert said(*failed) == list(failed)
+    assert said("KeyError: 'OLD'", "[INFO] Shutting down: Master", *failed) == list(failed)
+    assert said(*failed, "INFO: Application startup complete.") == []
