@@ -30,7 +30,6 @@ SLOTS: Mapping[Stack, Mapping[str, Mapping[str, Way]]] = {
             "tls-listener": {"tls": True},
         },
         "runner": {
-            "rc-local": {"manager": "rc.local"},
             "socket-activation": {"activation": True},
             "template-instance": {"instance": "blue"},
         },
