@@ -39,6 +39,7 @@ from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
+from fixer.model.record import replace
 from fixer.model.snapshot import ErrorEvent, Nginx
 
 _TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
@@ -104,7 +105,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     address = next((a for a in known if ":" not in a), "")
     node = find_node(case.snapshot, nginx.node)
-    if not seen or not address or node is None:
+    unasked = isinstance(endpoint.tcp, Unknown) and not seen     # then the kernel's table alone tells
+    if not (seen or unasked) or not address or node is None or (unasked and isinstance(node.ways, Unknown)):
         return config_evidence(case.snapshot, nginx, endpoint)
     if isinstance(node.ways, Unknown):
         return f"the routes of {nginx.node}: {node.ways.reason}"
@@ -112,9 +114,10 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if way is None:
         return _no_route(case, trouble, address) if _NO_ROUTE in seen else _leads(address, "nothing", "")
     network, kind = way
-    if kind not in _TYPES or _TYPES[kind][0] not in seen:
+    if kind not in _TYPES or not ((unasked and kind != "THROW") or _TYPES[kind][0] in seen):
         return _leads(address, kind.lower(), network)
-    return _finding(case, trouble, network, kind)
+    found = _finding(case, trouble, network, kind)
+    return replace(found, confidence="likely") if unasked else found
 
 
 def _errnos(case: Case, trouble: Trouble) -> frozenset[int]:

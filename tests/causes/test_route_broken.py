@@ -67,6 +67,15 @@ def test_hit(kind: str, errno: int) -> None:
     assert step_from_json(step_to_json(step)) == step
 
 
+def test_a_connect_that_nobody_tried_is_told_by_the_kernels_table_alone() -> None:
+    scene = away(table("UNREACHABLE"), tcp=Unknown("asked only once"), http=Unknown("asked only once"))
+    scene.events.clear()
+    assert found(scene).confidence == "likely"
+    for ways in (table("THROW"), table("UNICAST"), Unknown("not asked")):
+        scene.node_changes["local"] = {"ways": ways}
+        assert BROKEN not in roots(diagnose(scene.snapshot()))
+
+
 def test_hit_in_the_network_of_a_container() -> None:
     scene = away(table("PROHIBIT", "203.0.112.0/22"), 13, "permission")
     scene.nginx["service"] = boxed("web", 80)
