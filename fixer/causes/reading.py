@@ -13,6 +13,7 @@ Condition: TypeAlias = Literal[
 
 _CLEAN_EXITS = frozenset({0, 130, 143})     # done, Ctrl-C, `docker stop`
 ENGINE = "engine"
+_NO_CRASH = ("", "success", "exec-condition")     # results of systemd that no failed run leaves
 
 
 def condition(service: Service) -> Condition:
@@ -36,7 +37,8 @@ def _unit_condition(unit: Unit) -> Condition:
     if unit.active_state == "failed":
         return "failed"
     if unit.active_state == "inactive" and unit.load_state == "loaded":
-        return "stopped"
+        # Stopped in the pause of a crash loop it is inactive, and its result is still that of its last run.
+        return "stopped" if unit.result in _NO_CRASH else "failed"
     return "unknown"
 
 

@@ -69,3 +69,10 @@ def test_nothing_new_is_the_end(nothing_new: Look, tmp_path: Path, monkeypatch: 
     end, _ = ended(nothing_new, tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
     assert end.notes[0].startswith("backend.service ended again at once")
+
+
+@pytest.mark.parametrize(("result", "cause"), [("exit-code", "crash-missing-env"), ("success", "backend-down"), ("exec-condition", "backend-down")])
+def test_a_crash_loop_that_was_stopped_in_its_pause_is_still_a_crash(result: str, cause: str) -> None:
+    """As a start in vain leaves it when it is taken back: inactive, with the result of its last run."""
+    seen = look(stopped(log=SAID, unit_changes={"result": result, "exec_main_code": 1, "exec_main_status": 1}))
+    assert seen.diagnosis.findings[0].cause == cause
