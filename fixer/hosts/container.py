@@ -28,6 +28,13 @@ def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
     return ("docker", "exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container)
 
 
+def entered_words(pid: int) -> tuple[str, ...]:
+    """In front of words that run with this machine's programs, among the processes and sockets of a container: in its
+    network and process namespaces, with a /proc that shows these, mounted where nobody else sees it."""
+    mounted = 'mount -t proc proc /proc && exec "$@"'
+    return ("nsenter", "-t", str(pid), "-n", "-p", "--", "unshare", "-m", "sh", "-c", mounted, "sh")
+
+
 def kill_group(container: str, pid: int, run: Run | None = None) -> None:
     """Kill what a `docker exec` left: killing its client does not end the command."""
     words = ("sh", "-c", 'kill -s KILL -- "-$1" || kill -s KILL "$1"', "sh", str(pid))
@@ -149,6 +156,7 @@ class ContainerWriter:
         self._container = dockercli.name_of(item)
         self._machine = dockercli.is_machine(item)
         self._files: ShFiles | None = None
+        self._shellless = False
 
     @property
     def files(self) -> Files:
@@ -164,11 +172,34 @@ class ContainerWriter:
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         """Run a command inside; its own exit code is told apart from docker's."""
-        nonce = os.urandom(16).hex()
-        words = (*exec_words(self._container), "sh", "-c", RUN, "sh", nonce, *argv)
-        result = process.run(words, stdin=stdin, timeout=timeout)
-        kill = partial(kill_group, self._container)
-        return own_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
+        if not self._shellless:
+            nonce = os.urandom(16).hex()
+            words = (*exec_words(self._container), "sh", "-c", RUN, "sh", nonce, *argv)
+            result = process.run(words, stdin=stdin, timeout=timeout)
+            kill = partial(kill_group, self._container)
+            try:
+                return own_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
+            except Unreachable as error:
+                if not _NO_SHELL.search(error.message):
+                    raise
+                self._shellless = True
+        return self._run_without_shell(argv, stdin, timeout)
+
+    def _run_without_shell(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult:
+        """Its own programs as they are; our scripts about processes and sockets by this machine's shell, which sees
+        just the container's."""
+        if argv[0] == "sh" or (argv[0] == "cat" and all(word.startswith("/proc/") for word in argv[1:])):
+            found = dockercli.inspect([self._container])
+            pid = dockercli.pid_of(found[0]) if found else 0
+            if os.geteuid() != 0 or not dockercli.runs_here(pid, str(found[0].get("Id", ""))):
+                raise NeedsPerson(f"container {self._container} has no shell, and is not seen into from here",
+                                  "run fixer as root on the Docker host")
+            return process.run((*entered_words(pid), *argv), stdin=stdin, timeout=timeout)
+        result = process.run((*exec_words(self._container), *argv), stdin=stdin, timeout=timeout)
+        said = (result.stderr + result.stdout).decode(errors="replace")     # docker says it on either
+        if result.returncode in (126, 127) and _NO_SHELL.search(said):
+            return CommandResult(tuple(argv), None, b"", said.encode(), missing=True)
+        return result
 
     def close(self) -> None:
         """End the shell that changes files."""

@@ -178,10 +178,12 @@ def _processes(container: Box, pid: int) -> Answer:
     pids = [line.split()[0] for line in result.stdout.decode(errors="replace").splitlines()[1:] if line.split()]
     if not pid or not pids:
         return Answer("no-tool", message=_NO_SHELL)
-    wanted = tuple(f"/proc/{one}/" for one in pids)
-    everything = proctable.list_processes().files
-    kept = tuple(file for file in everything if file.path.startswith((*wanted, "/proc/stat", "/proc/uptime")))
-    return Answer("ok", files=kept, message="pids are those of the Docker host")
+    wanted = (*(f"/proc/{one}/" for one in pids), "/proc/stat/", "/proc/uptime/")      # their folders tell the owners
+    kept = tuple(file for file in proctable.list_processes().files if f"{file.path}/".startswith(wanted))
+    # seen from here every cgroup begins with the container's own, which its first process, `1` in it, has
+    root = tuple(FileAnswer("/proc/1/cgroup", file.status, None, file.data) for file in kept
+                 if file.path == f"/proc/{pid}/cgroup")
+    return Answer("ok", files=(*kept, *root), message="pids are those of the Docker host")
 
 
 def _sockets(pid: int) -> Answer:

@@ -13,12 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from fixer.apply.listeners import listens
+from fixer.apply.processes import process_table, send_signal, wait_until
 from fixer.errors import NeedsPerson, NoSuchTarget, Unreachable
 from fixer.hosts import dockercli
+from fixer.hosts.container import ContainerWriter
 from fixer.hosts.local import LocalTarget
 from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
+from fixer.model.plan import WaitForListener
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
+from fixer.observe.processes import parse_processes
+from lab import images
 
 pytestmark = pytest.mark.docker
 IMAGE = "debian:trixie-slim"
@@ -198,6 +204,30 @@ def test_a_container_without_a_shell(sandbox: str) -> None:
     finally:
         docker("rm", "-f", sandbox)
         docker("rmi", "-f", image)
+
+
+def test_a_container_whose_programs_are_its_own_only(sandbox: str) -> None:
+    """No shell, no cat: its processes have owners and are no strangers', and repairs see and signal just them."""
+    image = f"badgateway-test/{sandbox}"
+    app = images.ensure(lambda line: None)["app"]
+    remove = "import os; [os.unlink(f'/usr/bin/{n}') for n in os.listdir('/usr/bin') if not n.startswith('python')]"
+    text = f'FROM {app}\nUSER root\nLABEL {LABEL}\nRUN ["/usr/bin/python3", "-c", "{remove}"]\n'
+    subprocess.run(["docker", "build", "-q", "-t", image, "-"], input=text.encode(), check=True, capture_output=True)
+    name = f"{sandbox}p"
+    try:
+        docker("run", "-d", "--name", name, "--label", LABEL, "--user", "33", image, "python3", "-m", "http.server", "8000")
+        table = parse_processes(nodes(open_word(f"docker://{name}"))[name].ask([ListProcesses()])[ListProcesses()], 0.0)
+        assert [p.uid for p in table.by_pid().values()] == [33] and table.containers == {}
+        writer = ContainerWriter(name, dockercli.inspect_one(name))
+        assert writer.run(["python3", "-c", "print(7)"]).stdout == b"7\n" and writer.run(["nginx", "-t"]).missing
+        wanted = WaitForListener(name, "0.0.0.0", 8000, None, 20.0)
+        assert wait_until(lambda: listens(wanted, writer), 20.0)
+        seen = process_table(writer)
+        assert seen[1].comm == "python3" and all(entry.comm in ("python3", "cat", "sh") for entry in seen.values())
+        assert send_signal(writer, 1, seen[1].start_ticks, "CONT")
+    finally:
+        docker("rm", "-f", name)
+        docker("rmi", image)
 
 
 def _image(busybox: Path) -> bytes:
