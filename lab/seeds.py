@@ -163,6 +163,8 @@ def _numbers(dice: random.Random) -> Drawn:
         "kernel_log": False,        # a machine whose root may read the kernel's log, as on a host of its own
         "net_admin": False,         # a machine that may change its own packet filter and routes
         "sys_admin": False,         # a machine whose systemd can give a unit a network of its own
+        "own_mounts": False,        # the same, and mounts of its own: also where AppArmor keeps containers from it
+        "bpf": False,               # a machine whose systemd can filter the packets of a unit
         "icc": "on",                # whether containers of a network may talk to each other
         "backend_network": "inside",
         "asked_port": 0, "health_interval": "10s", "health_start": "30s",    # 0: the application's own

@@ -24,8 +24,10 @@ How it is told apart
 The repair and its safety
   Where the disk shows what was meant (the program of that name in the unit's own environment, the one folder that holds
   the application's file), the unit's line is corrected, systemd reads it, and the unit is started (disruptive). Where
-  several could be meant, or an account has to be chosen, a person says which. raise-stop-timeout (disruptive): a longer
-  TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without a restart. Undo puts back every byte.
+  several could be meant, or an account has to be chosen, a person says which. A path of the sandbox that is not there
+  is made optional (a dash before it; what is forbidden stays so), unless something is to be mounted there.
+  raise-stop-timeout (disruptive): a longer TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without
+  a restart. Undo puts back every byte and mode.
 
 By hand
   systemctl status UNIT; journalctl -u UNIT -n 20     which step, which path?

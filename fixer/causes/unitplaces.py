@@ -9,7 +9,7 @@ from fixer.causes.crashing import Crash
 from fixer.causes.envfiles import Written
 from fixer.causes.logs import message
 from fixer.causes.reading import find_node
-from fixer.causes.unitedits import Doing, by_hand, edit_and_start, whole, with_start
+from fixer.causes.unitedits import Doing, Edit, by_hand, edit_and_start, whole, with_start
 from fixer.causes.unitfailure import (
     StepFailure,
     Told,
@@ -30,10 +30,11 @@ from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Service, Snapshot, UnitValue
-from fixer.model.startfiles import app_file, leads_to
+from fixer.model.startfiles import MOUNTS, app_file, leads_to
 
 FOLDER_KEY, ACCOUNT_KEYS = "directory", {"User": "user", "Group": "group"}
 SANDBOX = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths", "BindReadOnlyPaths"})
+_WORD = regex(r"\S+")
 _NAMED = regex(r"(?:namespac|mount)\w*[^:]*: (?P<path>/[^:]+): No such file or directory")
 
 
@@ -211,16 +212,42 @@ def judge_sandbox(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     service = crash.service
     said = [m["path"] for line in failure.lines for m in [_NAMED.search(message(line))] if m]
     lines = [s for s in service.unit_values if s.key in SANDBOX]
-    named = [(s, w.lstrip("+").split(":", 1)[0]) for s in lines for w in s.value.split()]
-    gone = [(s, p) for s, p in named if is_gone(case.snapshot, service.node, p) or p in said]
+    named = [(s, w, w.lstrip("+").split(":", 1)[0]) for s in lines for w in s.value.split()]
+    gone = [(s, w, p) for s, w, p in named if is_gone(case.snapshot, service.node, p) or p in said]
     if not gone:
         return f"which path of its sandbox {service.name} lacks"
-    setting, path = gone[0]
+    setting, word, path = gone[0]
     manual = (
         f"{where(setting, service)} needs {path}, which is not there: make it (mkdir, with the owner that "
         f"{service.name} writes as), or write -{path} there, which makes it optional; then start {service.name}"
     )
     return Told(
         "start-226-namespace", f"{service.name} cannot be started: {path}, a path of its sandbox, is not there",
-        (setting_evidence(setting), absence(path)), by_hand("mend-sandbox", manual),
+        (setting_evidence(setting), absence(path)), _without(case, crash, setting, word, manual),
     )
+
+
+def _without(case: Case, crash: Crash, setting: UnitValue, word: str, manual: str) -> tuple[Repair, ...]:
+    """A dash before a path says that it may be missing: what the sandbox forbids stays forbidden. Below a mount point
+    the data may be missing rather than the folder, so there a person looks first."""
+    service, path = crash.service, word.lstrip("+").split(":", 1)[0]
+    words = setting.value.split()
+    simple = words.count(word) == 1 and not set("\"'\\%") & set(setting.value)
+    if not simple or not setting.file.startswith("/etc/") or _is_mounted(case.snapshot, service.node, path):
+        return by_hand("mend-sandbox", manual)
+    at = setting.start + _place(setting.value, words.index(word))
+    doing = Doing("make-path-optional", f"let {service.name} start without {path} (-{word} in {setting.key}=)", manual)
+    return (edit_and_start(case, crash, doing, Edit(setting, at, at, "-")),)
+
+
+def _place(text: str, number: int) -> int:
+    """Where the word of that number begins."""
+    return [m.start() for m in _WORD.finditer(text)][number]
+
+
+def _is_mounted(snapshot: Snapshot, node: str, path: str) -> bool:
+    """Whether the path is, or lies below, a place that is mounted at boot."""
+    table = snapshot.file(node, MOUNTS)
+    rows = [line.split() for line in (table.data if table is not None else b"").decode("utf-8", "replace").splitlines()]
+    points = [row[1] for row in rows if len(row) > 2 and not row[0].startswith("#") and row[1] not in ("/", "none")]
+    return any(path == point or path.startswith(point.rstrip("/") + "/") for point in points)

@@ -11,6 +11,7 @@ from fixer.model.regex import regex
 STANDARD = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
 VENVS = ("venv", ".venv", "env", ".env", "virtualenv")
 ACCOUNTS = ("/etc/passwd", "/etc/group")
+MOUNTS = "/etc/fstab"       # what is mounted at boot
 
 _APP = regex(r"^([A-Za-z_][\w.]*):[A-Za-z_][\w.]*(?:\(\))?$")
 _SHEBANG = regex(rb"^#![ \t]*([^ \t\n]+)")

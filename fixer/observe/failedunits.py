@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
-from fixer.model.startfiles import ACCOUNTS, STANDARD, VENVS, app_file, interpreter_of, leads_to, stem_of
+from fixer.model.startfiles import ACCOUNTS, MOUNTS, STANDARD, VENVS, app_file, interpreter_of, leads_to, stem_of
 from fixer.observe.told import Told
 from fixer.observe.view import LOOK, View
 
@@ -33,6 +33,7 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
             yield from (ReadFile(path, 0) for path in _directories(unit, told))
         case 226:
             yield from (ReadFile(path, 0) for path in sandbox_paths(told)[:MOST_PATHS])
+            yield ReadFile(MOUNTS, LIMIT)
 
 
 def _programs(unit: Unit, told: Told) -> tuple[str, ...]:

@@ -284,7 +284,14 @@ def test_a_path_of_the_sandbox() -> None:
             f"back.service: Failed at step NAMESPACE spawning {PROGRAM}: No such file or directory")
     finding = found(judged(unit, APP, log=line, show={"ExecMainStatus": "226"}))
     assert finding.variant == "start-226-namespace" and "/srv/data," in finding.summary
-    assert f"{UNIT}:6" in finding.repairs[0].manual and finding.repairs[0].risk == "manual"
+    assert [(r.id, r.risk) for r in finding.repairs] == [("make-path-optional", "disruptive")]
+    assert "ReadWritePaths=-/srv/cache -/srv/data\n" in text_of(finding)
+    for mounted in ("nas:/x /srv nfs rw\n", "UUID=1 /srv/data ext4 rw\n"):
+        table = judged(unit, {**APP, "/etc/fstab": f"UUID=0 / ext4 rw\n{mounted}"}, log=line, show={"ExecMainStatus": "226"})
+        (by_hand,) = found(table).repairs
+        assert by_hand.risk == "manual" and f"{UNIT}:6" in by_hand.manual
+    bind = found(judged(START + "BindReadOnlyPaths=+/srv/data:/data\n", APP, log=line, show={"ExecMainStatus": "226"}))
+    assert "BindReadOnlyPaths=-+/srv/data:/data\n" in text_of(bind)
     whole = judged(START, APP, log=line[1:], show={"ExecMainStatus": "226"})
     assert isinstance(verdict_of(whole, CAUSE), Undetermined)
 
