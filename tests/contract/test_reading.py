@@ -259,7 +259,7 @@ def test_a_program_that_others_could_replace_is_not_run(place: Place) -> None:
 @pytest.mark.parametrize("given", ["program", "folder"])
 def test_a_program_of_another_user_is_not_run(place: Place, given: str) -> None:
     """Its own, or root's in a folder where they could put another in its place."""
-    if place.sh("id -u").stdout.strip() != "0":
+    if place.sh("id -u").stdout.strip() != b"0":
         pytest.skip("only root can give files away")
     folder = f"{place.root}/theirs"
     place.sh(r"""mkdir "$1"; printf '#!/bin/sh\necho owned >"%s/owned"\n' "$1" >"$1/nginx"; chmod 755 "$1" "$1/nginx"
