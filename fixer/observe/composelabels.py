@@ -24,7 +24,9 @@ def environment_paths(container: Container) -> tuple[str, ...]:
 
 
 def label_paths(container: Container, label: str, directory: str) -> Iterator[str]:
-    """The paths of one label, from the project's folder on."""
+    """The paths of one label, from the project's folder on. Whoever made an image may have written the label, so what
+    is not called as such files are is not read: it would be shown, and kept in bundles."""
     for path in (container.label(LABEL + label) or "").split(","):
-        if path.strip():
+        name = posixpath.basename(path.strip()).lower()
+        if name.endswith((".yml", ".yaml", ".json")) or ("env" in name and label == "project.environment_file"):
             yield posixpath.normpath(posixpath.join(directory, path.strip()))

@@ -11,7 +11,8 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
-from fixer.observe.composelabels import environment_paths
+from fixer.observe.composelabels import compose_paths, environment_paths
+from fixer.observe.containers import parse_inspect
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.view import containers_of, node_of, views_of
@@ -158,6 +159,14 @@ def test_environment_files_as_named() -> None:
 INCLUDED = {"/srv/shop/compose.yaml": "include:\n  - parts/a.yml\n  - path: [parts/b.yml]\n    project_directory: .\n",
             "/srv/shop/parts/a.yml": "services:\n  api:\n    command: uvicorn a:b --port 8000\n    env_file: a.env\n    environment: [A=1]\n",
             "/srv/shop/parts/a.env": "X=1\n"}
+
+
+@pytest.mark.parametrize("label", ["project.config_files", "project.environment_file"])
+def test_a_label_chooses_no_other_file_of_the_host(label: str) -> None:
+    """An image brings labels along; what is read is shown, and kept in bundles."""
+    made = parse_inspect(Answer("ok", json.dumps([{"Id": "a" * 64, "Name": "/a", "State": {}, "Config": {"Labels": {
+        f"com.docker.compose.{label}": "/etc/shadow,/root/.ssh/id_ed25519,/dev/zero,/proc/1/status", "com.docker.compose.project.working_dir": "/srv"}}}]).encode()))[0]
+    assert {*compose_paths(made), *environment_paths(made)} <= {"/srv/.env"}
 
 
 def test_an_included_file_is_read_and_is_a_place_to_write() -> None:
