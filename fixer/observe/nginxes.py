@@ -16,6 +16,7 @@ from fixer.nginx.errorlog import parse_error_log
 from fixer.observe.memo import remembered
 from fixer.observe.processes import ancestors
 from fixer.observe.view import View, is_readable, is_the_nodes
+from fixer.observe.wholeconf import still_cut
 
 DEFAULT_BINARY = "/usr/sbin/nginx"
 DEFAULT_CONF = "/etc/nginx/nginx.conf"
@@ -155,14 +156,23 @@ def _stopped(view: View) -> Iterator[NginxPlace]:
 def config_of(place: NginxPlace, view: View) -> Fact[NginxConfig]:
     """What the files say now."""
     main = view.conf_files.get(place.conf)
-    if main is None or not is_readable(main):
+    config = parsed_config(place, view)
+    if config is None:
         return Unknown(f"{place.conf}: {main.status if main else 'not read'}")
+    cut = still_cut(config, view)
+    return Unknown(cut) if cut else Known(config, (Evidence("nginx-config", place.conf, ""),))
+
+
+def parsed_config(place: NginxPlace, view: View) -> NginxConfig | None:
+    """What the bytes that were read say, be they all or not; None where the main file was not read."""
+    main = view.conf_files.get(place.conf)
+    if main is None or not is_readable(main):
+        return None
     read = [file for file in view.conf_files.values() if is_readable(file)]
-    config = remembered(
+    return remembered(
         lambda: read_config({f.path: f.data for f in read}, place.conf, prefix=place.root),
         "nginx", place.conf, *read,
     )
-    return Known(config, (Evidence("nginx-config", place.conf, ""),))
 
 
 def config_mtime(config: NginxConfig, view: View) -> Fact[float]:

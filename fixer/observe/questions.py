@@ -34,7 +34,7 @@ from fixer.observe.lastwords import last_words_queries
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.neighbours import ARP
-from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, may_test, test_query
+from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, may_test, parsed_config, test_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.ownlogs import own_log_query, own_logs
 from fixer.observe.probes import fresh_failures, plan_probes
@@ -54,6 +54,7 @@ from fixer.observe.units import packaged, startable
 from fixer.observe.unitsettings import asked_paths
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
 from fixer.observe.webscripts import program_paths
+from fixer.observe.wholeconf import uncut
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 6
@@ -123,6 +124,7 @@ def _new(queries: list[Query], view: View) -> Iterator[Query]:
 def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> Iterator[Query]:
     """Includes outside of what was read, logs that it names, names to resolve, `nginx -t` in doubt, probes."""
+    yield from uncut(parsed_config(site.place, site.view), site.view)
     if isinstance(site.config, Unknown):
         yield ReadGlob((site.place.conf,))
         if not site.place.conf.startswith("/etc/nginx/"):

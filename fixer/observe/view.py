@@ -77,6 +77,11 @@ class View:
         """The answer to a command, None where it was not asked."""
         return self.node.answers.get(Command(name, args))
 
+    @staticmethod
+    def is_of_nginx(query: Query) -> bool:
+        """Whether it asks for files of nginx: trees and globs do, but for the globs of services' managers."""
+        return isinstance(query, ReadTree | ReadGlob) and not _is_look(query) and not _is_of_services(query)
+
     def was_asked(self, path: str) -> bool:
         """True where a file was asked for by its own path or came with a tree or glob."""
         return path in self.files or any(isinstance(q, ReadFile) and q.path == path for q in self.node.answers)
@@ -167,14 +172,24 @@ def container_of(node: str, containers: tuple[Container, ...]) -> Container | No
 
 def _files(node: NodeCapture, *, conf: bool = False) -> Iterator[tuple[str, FileAnswer]]:
     """Trees and globs are asked for nginx, single files for services; the globs of their managers are the exception."""
+    cut, whole = dict[str, FileAnswer](), set[str]()       # one that was read in part gives way to the whole
     for query, answer in node.answers.items():
         if _is_look(query):
             continue
-        of_services = query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files == PROGRAM_FILES)
+        of_services = _is_of_services(query)
         tree = isinstance(query, ReadGlob | ReadTree) and not of_services
         if tree or (not conf and (of_services or (isinstance(query, ReadFile) and not query.tail))):
             for file in answer.files:
-                yield file.path, file
+                if file.truncated:
+                    cut.setdefault(file.path, file)
+                else:
+                    whole.add(file.path)
+                    yield file.path, file
+    yield from ((path, file) for path, file in cut.items() if path not in whole)
+
+
+def _is_of_services(query: Query) -> bool:
+    return query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files == PROGRAM_FILES)
 
 
 def _looked(node: NodeCapture) -> Iterator[tuple[str, FileAnswer]]:
