@@ -38,7 +38,11 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
                 owners = _owners(inode, holders, answer.message)
                 count = _count(established, address, port)
                 found.append(Listener(node, family, address, port, inode, owners, queued, count))
+    # the kernel prints a path as it is, line breaks too: a row with a TCP socket's number is part of somebody's path
+    others = {row[4] for table in rows.values() for row in table}
     for path, inode in _unix_listeners(tables.get("/proc/net/unix", b"")):
+        if inode in others:
+            continue
         found.append(Listener(node, "unix", path, 0, inode, _owners(inode, holders, answer.message), 0))
     return Known(tuple(found))
 
@@ -158,7 +162,7 @@ def _count(established: Counter[tuple[str, int]], address: str, port: int) -> in
 
 
 def _unix_listeners(data: bytes) -> Iterable[tuple[str, int]]:
-    for line in data.decode("utf-8", "surrogateescape").splitlines()[1:]:
+    for line in data.decode("utf-8", "surrogateescape").split("\n")[1:]:
         fields = line.split(None, 7)
         try:
             if len(fields) == 8 and int(fields[3], 16) & _ACCEPTS:

@@ -52,6 +52,14 @@ def test_unix_sockets() -> None:
     assert [(x.address, x.port, x.pids) for x in found] == [("/run/app.sock", 0, Known((5,))), ("@abstract", 0, Known(()))]
 
 
+def test_a_path_with_line_breaks_gives_nobody_elses_process_a_socket() -> None:
+    """The kernel prints a path as it is: this one holds a row of its own, with the number of the service's TCP socket."""
+    rows = ("00: 00000002 00000000 00010000 0001 01 31 /tmp/a\n00: 00000002 00000000 00010000 0001 01 11 /run/app.sock\n"
+            "00: 00000002 00000000 00010000 0001 01 32 /tmp/b\x85c\n")
+    found = listeners(sockets([tcp_row("127.0.0.1", 8000, 11)], {11: [7], 31: [6]}, unix=rows))
+    assert [(x.family, x.address) for x in found] == [("tcp", "127.0.0.1"), ("unix", "/tmp/a"), ("unix", "/tmp/b\x85c")]
+
+
 def test_torn_lines_are_left_out() -> None:
     rows = ["x\n", "   0: ZZ:0050 0 0A 0:0 0 0 0 0 5\n", "   0: 0100:0050 0 0A 0:0 0 0 0 0 5\n", tcp_row("127.0.0.1", 80, 5)[:40]]
     assert listeners(sockets(rows, {})) == ()
