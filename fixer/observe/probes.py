@@ -19,6 +19,8 @@ from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, View, container_of
 
 FRESH = 120.0     # seconds: a failure in the log younger than this may be going on
+FOR_ENDS = 40     # of all probes, so that some are left for the way through nginx
+FOR_FAILING = 20
 
 _URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
 _HEALTH = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
@@ -48,11 +50,11 @@ def _planned(site: Site, options: ObserveOptions, views: Mapping[str, View],
     routes, limit = site.routes, options.timeout
     wanted = remembered(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
     once = {id(probe): probe for probe in by_address.values()}      # thousands of places share one address
-    chosen = list(dict.fromkeys([*once.values(), *wanted.values()]))
+    failing = failing_lately(site)
+    chosen = _in_order(site, by_address, wanted, failing)
     allowed = set(chosen[:MOST_PROBES])
     budget = MOST_PROBES - len(allowed)
     by_route: dict[str, tuple[Probe, ...]] = {}
-    failing = failing_lately(site)
     for route in site.routes if site.place.master is not None else ():
         first = wanted.get(route.id)
         if first is not None and first in allowed:
@@ -62,6 +64,29 @@ def _planned(site: Site, options: ObserveOptions, views: Mapping[str, View],
     asked = {key for key, probe in once.items() if probe in allowed}
     kept = {key: probe for key, probe in by_address.items() if id(probe) in asked}
     return ProbePlan(kept, by_route, len(chosen) - len(allowed))
+
+
+def _in_order(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, Probe],
+              failing: frozenset[str]) -> list[Probe]:
+    """What matters most first: what failed a moment ago, each place that can be connected to once, a route to each of
+    them, the other routes, and last the same places under other names."""
+    if len(by_address) + len(wanted) <= MOST_PROBES:
+        return list(dict.fromkeys([*by_address.values(), *wanted.values()]))
+    lately: list[Probe] = []
+    ends: dict[tuple[object, ...], Probe] = {}
+    through: dict[tuple[object, ...], Probe] = {}
+    for address in site.addresses:
+        probe, route = by_address.get(address.id), wanted.get(address.route.id)
+        if address.route.id in failing and len(lately) < FOR_FAILING:
+            lately += [p for p in (probe, route) if p is not None]
+        place = (address.server.host, address.server.port, address.server.unix)
+        if probe is not None:
+            ends.setdefault((probe.host, probe.port, probe.unix), probe)
+        if route is not None:
+            through.setdefault(place, route)
+    near = list(ends.values())
+    return list(dict.fromkeys([*lately, *near[:FOR_ENDS], *through.values(), *wanted.values(), *near[FOR_ENDS:],
+                               *by_address.values()]))
 
 
 def _address_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],

@@ -129,6 +129,22 @@ def test_at_most_fifty_probes_distinct_endpoints_first() -> None:
     assert isinstance(seen.routes[-1].probes, Unknown)
 
 
+def test_hundreds_of_sites_before_one_backend_are_asked_through_nginx_too() -> None:
+    sites = "".join(SITE.replace("a.example", f"s{n}.example") for n in range(300))
+    probes = [q for q in asked(node(site=sites, listening=LISTENS)) if isinstance(q, Probe)]
+    assert len(probes) == 50 and [q.port for q in probes].count(8000) == 1
+    assert len({q.host_header for q in probes if q.port == 80}) == 49
+
+
+def test_of_hundreds_of_backends_some_are_asked_through_nginx_and_what_failed_just_now_first() -> None:
+    sites = "".join(SITE.replace("a.example", f"s{n}.example").replace("8000", str(9000 + n)) for n in range(300))
+    quiet = [q for q in asked(node(site=sites, listening=LISTENS)) if isinstance(q, Probe)]
+    assert len(quiet) == 50 and sum(q.port == 80 for q in quiet) == 10
+    line = failure(5).replace("server: a.example", "server: s250.example")
+    loud = [q for q in asked(node(site=sites, listening=LISTENS, log=line)) if isinstance(q, Probe)]
+    assert {(q.port, q.host_header) for q in loud} >= {(9250, "s250.example"), (80, "s250.example")} and len(loud) == 50
+
+
 def test_the_users_own_url_first() -> None:
     options = ObserveOptions(url="http://a.example/login?x=1")
     first = next(q for q in asked(node(site=SITE, listening=LISTENS), options) if isinstance(q, Probe) and q.port == 80)
