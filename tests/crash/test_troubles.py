@@ -56,7 +56,7 @@ MACHINE = (
     Trouble("journal read-only", "mount -o remount,ro /var/lib/badgateway", "mount -o remount,rw /var/lib/badgateway"),
     Trouble("nginx refuses", "echo 'no_such_thing on;' >/etc/nginx/modules-enabled/99-x.conf", "rm -f /etc/nginx/modules-enabled/99-x.conf"),
     Trouble("nginx does not reload", "kill -STOP $(cat /run/nginx.pid)", "kill -CONT $(cat /run/nginx.pid)"),
-    Trouble("nginx ends", "systemctl kill -s KILL nginx || true", "systemctl reset-failed nginx; systemctl start nginx"),
+    Trouble("nginx ends", "systemctl kill -s KILL nginx || true; while systemctl is-active -q nginx; do sleep 0.1; done", "systemctl reset-failed nginx; systemctl restart nginx"),
 )
 
 
