@@ -44,7 +44,7 @@ SITE, UNIT = "/etc/nginx/sites-enabled/each", "/etc/systemd/system/sleeper.servi
 DROP = "/etc/systemd/system/sleeper.service.d/each.conf"
 NGINX = ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/usr/share/nginx")
 SUPERVISOR, PROGRAM = "/etc/supervisor/supervisord.conf", "/etc/supervisor/conf.d/each.conf"
-PROGRAM_TEXT = "[program:each]\ncommand=/bin/sleep 1000\nautostart=false\nstartsecs=0\n"
+PROGRAM_TEXT = "[program:each]\ncommand=/bin/sleep infinity\nautostart=false\nstartsecs=0\n"
 OWN_NGINX = f"pid {HERE}/own.pid;\nerror_log {HERE}/own.log;\nevents {{}}\nhttp {{ access_log off; server {{ listen 127.0.0.1:8097; return 200 own; }} }}\n"
 RULES = ("tcp dport 22 accept", "tcp dport 8000 counter drop", "icmp type echo-request accept")
 
@@ -60,7 +60,7 @@ mkdir -p {HERE}/sub /etc/supervisor/conf.d
 printf 'proxy_pass http://a:8001;\\n' >{HERE}/edited; chmod 640 {HERE}/edited; chown 33:7 {HERE}/edited
 printf 'stale\\n' >{HERE}/deleted; printf '801\\n' >{HERE}/mounted; ln -sfn ../each/edited {HERE}/link
 printf '%s' '{site("old")}' >{SITE}
-printf '[Service]\\nExecStart=/bin/sleep 1000\\n[Install]\\nWantedBy=multi-user.target\\n' >{UNIT}
+printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >{UNIT}
 printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
 systemctl daemon-reload; systemctl restart nginx sleeper; systemctl restart supervisor
 cp {UNIT} /etc/systemd/system/other.service; systemctl daemon-reload
