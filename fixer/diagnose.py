@@ -18,6 +18,7 @@ _ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
 _OWN = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env", "crash-port-in-use"})
 _AT_FAULT = frozenset({"root", "contributing"})
+_SHOWN = 3
 
 
 def diagnose(
@@ -46,7 +47,7 @@ def diagnose(
     health = tuple(_health(judged, blamed, route in deaf) for route, judged in case.judged.items())
     counted = tuple(entry for entry in health if entry.route not in excused)
     verdict = _verdict(case, settled, counted) if counted or not excused else "healthy"
-    notes = (*notes, *_notes(case))
+    notes = (*notes, *_notes(case), *_late(case, health))
     if any(entry.state in ("failing", "degraded") and entry.route not in blamed for entry in counted):
         from fixer.causes.unexplained import unexplained  # only where no cause is proven
 
@@ -136,6 +137,15 @@ def _verdict(case: Case, findings: Sequence[Finding], health: Sequence[RouteHeal
     if guilty:
         return "degraded"
     return "healthy" if told else "unknown"
+
+
+def _late(case: Case, health: Sequence[RouteHealth]) -> tuple[str, ...]:
+    """Routes that gave no answer in time, nothing proves why: beside those that are well they must not be missed."""
+    open_ones = {h.route for h in health if h.state == "unknown"}
+    late = [j for j in case.judged.values() if j.state == "slow" and j.facts.route.id in open_ones]
+    said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text}: {j.reason}; whether it is only slow was "
+                 "not seen (--wait 60 tells)" for j in late[:_SHOWN])
+    return (*said, f"{len(late) - _SHOWN} more routes gave no answer in time") if len(late) > _SHOWN else said
 
 
 def _notes(case: Case) -> tuple[str, ...]:

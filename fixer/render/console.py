@@ -62,7 +62,9 @@ def headline(report: Report, style: Style) -> list[str]:
 def _all_well(report: Report) -> str:
     answered = sum(route.state == "ok" for route in report.routes)
     if answered:
-        return f"{_count(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx; nothing to repair"
+        well = f"{_count(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
+        late = sum(route.state == "unknown" and route.probe is not None for route in report.routes)
+        return f"{well}; {late} gave no answer in time (see below)" if late else f"{well}; nothing to repair"
     return "healthy; nothing to repair"
 
 

@@ -174,6 +174,15 @@ def test_a_page_of_nginx_is_not_called_the_applications() -> None:
     assert diagnosis.verdict == "healthy" and not diagnosis.notes
 
 
+def test_a_page_that_gave_no_answer_beside_one_that_is_well_is_said() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    scene.with_service(service("b.service", 8001, 300), listener(8001, 300)).endpoint(1, http=Known(SLOW))
+    scene.probes[1] = Known((SLOW,))
+    seen = diagnose(scene.snapshot())
+    assert not seen.findings and any("/1 on 0.0.0.0:80: no answer in time" in note and "--wait" in note for note in seen.notes)
+    assert not diagnose(healthy().snapshot()).notes
+
+
 def test_a_page_behind_an_address_that_takes_no_connection_is_not_just_slow() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200)).answers(GOOD)
     scene.answers(SLOW, route=1).endpoint(1, tcp=Known(SLOW), http=Known(SLOW), listener=Unknown("another machine"))

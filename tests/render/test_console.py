@@ -117,6 +117,12 @@ def test_healthy_without_a_route_offers_nothing() -> None:
     assert page == "OK healthy; nothing to repair\n"
 
 
+def test_a_route_that_gave_no_answer_is_not_passed_over_beside_one_that_did() -> None:
+    late = replace(s.API, id="r9", state="unknown", probe=ProbeReport(None, 2000.0, "slow"))
+    well = replace(s.HEALTHY, routes=(*s.HEALTHY.routes, late))
+    assert headline(well, PLAIN)[0].endswith("through nginx; 1 gave no answer in time (see below)")
+
+
 @pytest.mark.parametrize(("listen", "names", "address"), [
     ("0.0.0.0:80", ("_",), "http://_:80"), ("[::]:443", ("a.example",), "https://a.example"), ("0.0.0.0:8080", (), "http://_:8080"),
     ("0.0.0.0:443", ("",), "https://_"), ("unix:/run/n.sock", ("a",), "a (unix:/run/n.sock)"),
