@@ -28,6 +28,7 @@ from collections.abc import Sequence
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.crashing import holds_a_socket
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run
 from fixer.causes.owners import Owner, placed_owner
@@ -88,7 +89,7 @@ def _judge_endpoint(
     if owner is None:
         return None
     service = owner.service
-    if not _may_have_failed(service) or is_closed(endpoint) is True:
+    if not _may_have_failed(case, service) or is_closed(endpoint) is True:
         return state_evidence(service) if trouble is not None else None
     if isinstance(service.log, Unknown):
         return f"log of {service.name}: {service.log.reason}" if trouble is not None else None
@@ -105,10 +106,12 @@ def _judge_endpoint(
     return _found(case, _Seen(endpoint, trouble, service, held, holders, line))
 
 
-def _may_have_failed(service: Service) -> bool:
-    """Failed, or started again: for a moment of each turn it runs, before it finds its port taken once more."""
+def _may_have_failed(case: Case, service: Service) -> bool:
+    """Failed, or started again: for a moment of each turn it runs, before it finds its port taken once more. gunicorn
+    tries for some seconds before it gives up, also in its first run: it holds no socket then."""
     state = condition(service)
-    return state in ("failed", "looping") or (state == "running" and restarts(service) > 0)
+    return state in ("failed", "looping") or (
+        state == "running" and (restarts(service) > 0 or not holds_a_socket(case, service)))
 
 
 @dataclass(frozen=True, slots=True)

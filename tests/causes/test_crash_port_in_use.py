@@ -57,6 +57,15 @@ def test_hit_in_the_moment_when_it_runs_again() -> None:
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
+def test_hit_while_its_first_run_still_tries() -> None:
+    scene = squatted()
+    first = service(pid=200, unit_changes={"n_restarts": 0, "active_enter": NOW - 30, "state_change": NOW - 30})
+    scene.services[0] = replace(first, log=scene.services[0].log)
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+    scene.listeners.append(listener(9000, 200))      # it came up, on a port of its own
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
 def test_miss() -> None:
     for scene in (healthy(), squatted(lines=("ImportError: x",))):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

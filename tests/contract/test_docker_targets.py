@@ -216,12 +216,12 @@ def test_a_container_whose_programs_are_its_own_only(sandbox: str) -> None:
     name = f"{sandbox}p"
     try:
         docker("run", "-d", "--name", name, "--label", LABEL, "--user", "33", image, "python3", "-m", "http.server", "8000")
-        table = parse_processes(nodes(open_word(f"docker://{name}"))[name].ask([ListProcesses()])[ListProcesses()], 0.0)
-        assert [p.uid for p in table.by_pid().values()] == [33] and table.containers == {}
         writer = ContainerWriter(name, dockercli.inspect_one(name))
         assert writer.run(["python3", "-c", "print(7)"]).stdout == b"7\n" and writer.run(["nginx", "-t"]).missing
         wanted = WaitForListener(name, "0.0.0.0", 8000, None, 20.0)
         assert wait_until(lambda: listens(wanted, writer), 20.0)
+        table = parse_processes(nodes(open_word(f"docker://{name}"))[name].ask([ListProcesses()])[ListProcesses()], 0.0)
+        assert [p.uid for p in table.by_pid().values()] == [33] and table.containers == {}
         seen = process_table(writer)
         assert seen[1].comm == "python3" and all(entry.comm in ("python3", "cat", "sh") for entry in seen.values())
         assert send_signal(writer, 1, seen[1].start_ticks, "CONT")

@@ -104,13 +104,15 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
-    """`local`: fixer and all that it changes are inside."""
-    with raised("wrong-port/wrong-port", "host") as place:
-        assert place.lab is not None
-        small_disks(place.lab.container())
-        within = Place("local", place.lab, words=place.words, inside=carry_fixer_in(place.lab.container()))
-        killing, points = began(within, tmp_path_factory.mktemp("local"))
-        yield Ready(killing, points["repair"], "local")
+    """`local`: fixer and all that it changes are inside. A lab state of its own: that of `machine` may be up beside it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path_factory.mktemp("labs")))
+        with raised("wrong-port/wrong-port", "host") as place:
+            assert place.lab is not None
+            small_disks(place.lab.container())
+            within = Place("local", place.lab, words=place.words, inside=carry_fixer_in(place.lab.container()))
+            killing, points = began(within, tmp_path_factory.mktemp("local"))
+            yield Ready(killing, points["repair"], "local")
 
 
 box = test_ssh_repair.box
