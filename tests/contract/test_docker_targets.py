@@ -219,7 +219,7 @@ def test_a_container_whose_programs_are_its_own_only(sandbox: str) -> None:
         writer = ContainerWriter(name, dockercli.inspect_one(name))
         assert writer.run(["python3", "-c", "print(7)"]).stdout == b"7\n" and writer.run(["nginx", "-t"]).missing
         wanted = WaitForListener(name, "0.0.0.0", 8000, None, 20.0)
-        assert wait_until(lambda: listens(wanted, writer), 20.0)
+        assert wait_until(lambda: listens(wanted, writer.run(["cat", "/proc/net/tcp", "/proc/net/tcp6"]).stdout), 20.0)
         table = parse_processes(nodes(open_word(f"docker://{name}"))[name].ask([ListProcesses()])[ListProcesses()], 0.0)
         assert [p.uid for p in table.by_pid().values()] == [33] and table.containers == {}
         seen = process_table(writer)
