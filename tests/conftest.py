@@ -26,6 +26,15 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile("badgateway")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the tests on real stacks a file's share one machine and one worker; those that bring up their own come first."""
+    for item in items:
+        if item.get_closest_marker("docker") and not item.get_closest_marker("apart"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: item.get_closest_marker("apart") is None)
+
+
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 

@@ -87,6 +87,8 @@ def test_a_container_its_peers_and_the_engine(debian: str, sandbox: str) -> None
 
 def test_engine_reads_this_machine_and_logs_in_order(sandbox: str, tmp_path: Path) -> None:
     create(sandbox, command=("sh", "-c", "echo one; echo two >&2; echo three; exec sleep 600"))
+    said = ["sh", "-c", 'docker logs "$1" 2>&1 | wc -l', "sh", sandbox]
+    assert wait_until(lambda: subprocess.run(said, capture_output=True, check=True).stdout.strip() == b"3", 10.0)
     (tmp_path / "f").write_text("here")
     engine = nodes(open_word(f"docker://{sandbox}"))["engine"]
     file, logs, top = ReadFile(f"{tmp_path}/f"), Command("docker-logs", (sandbox, "10")), Command("docker-top", (sandbox,))

@@ -21,7 +21,7 @@ from lab.removing import lab_down
 from lab.scenario import Stack
 from lab.stack import Lab
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 LAB = Path(sys.executable).with_name("lab")
 STACKS: tuple[Stack, ...] = ("containers", "host")
 

@@ -18,7 +18,7 @@ from lab.seeds import draw
 from lab.solvers import restart_everything
 from lab.stack import Lab, reload_nginx
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from lab.matrix.choosing import INSIDE, alone, cases, draw_word, drawn, estimate
 from lab.trial import Case
 from tests.scenarios.waiting import JOBS, MINUTES, Waiting
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.docker, pytest.mark.matrix, pytest.mark.timeout(900)]
 
 WORD = os.environ.get("BADGATEWAY_DRAW") or draw_word()
 ONLY = [glob for glob in os.environ.get("BADGATEWAY_ONLY", "").split(",") if glob]
