@@ -3,7 +3,9 @@
 What it is
   The reverse proxy was stopped, was never started after the boot, or could not start: its configuration is refused
   (see nginx-config-invalid), another process holds its port, or its container's file system is read-only and leaves it
-  no folder to write to. Or its master is there, but its workers are stopped by a signal, or end again and again.
+  no folder to write to. Or its master is there, but its workers are stopped by a signal, or end again and again. Or it
+  serves, and gets no memory for a request (500): its configuration asks for buffers of megabytes where kilobytes were
+  meant, more than a limit on it (LimitAS=, LimitDATA=, ulimit) leaves.
 
 Why visitors see an error
   Nobody listens on the web port, so the browser says "connection refused"; a load balancer or CDN in front of this
@@ -11,7 +13,10 @@ Why visitors see an error
 
 How it is told apart
   There is no master process, or its workers are in state T. Other causes leave nginx running and answering 502 or 504
-  by itself. A worker that ended once and was replaced, and an nginx that runs outside its unit, are advice: pages work.
+  by itself. nginx's log names the size that it could not get (`malloc(134217728) failed (12: Cannot allocate memory)`):
+  only where a buffer of its configuration has that very size, and it is a huge one, is it the cause. A host that is
+  short of memory fails in small pieces, and is not told so.
+  A worker that ended once and was replaced, and an nginx that runs outside its unit, are advice: pages work.
 
 The repair and its safety
   start-nginx (safe): the configuration is checked first; then its unit or container is started (and enabled at boot
@@ -19,11 +24,13 @@ The repair and its safety
   free-port (disruptive): where another process holds the port, nothing is stopped unless a person names it
   (`--set stop=NAME`): which of the two is meant, no machine knows.
   give-nginx-folders (disruptive): a tmpfs in the compose file for the folders that nginx must write to.
+  smaller-nginx-buffers (safe): the huge buffers by a thousandth (128m to 128k), nginx -t, a reload.
   continue-process (safe): SIGCONT to stopped workers; a container is restarted instead (disruptive).
 
 By hand
   nginx -t; systemctl status nginx; ss -ltnp 'sport = :80'; systemctl enable --now nginx
   ps -o pid,stat,args -C nginx; kill -CONT PID
+  nginx -T | grep -n buffer; grep -E 'address space|data size' /proc/PID/limits
 """
 
 from __future__ import annotations
@@ -33,7 +40,7 @@ from fixer.causes.case import Case
 from fixer.causes.editing import is_explicit
 from fixer.causes.freeing import free_port
 from fixer.causes.logs import lines_of, message
-from fixer.causes.nginx_workers import ended_workers, stopped_workers, unmanaged_master
+from fixer.causes.nginx_workers import NO_MEMORY, ended_workers, stopped_workers, unmanaged_master
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -66,6 +73,12 @@ def judge(case: Case) -> Verdict:
         if nginx.master_pid is not None:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
             findings += filter(None, (f(case, nginx) for f in (stopped_workers, ended_workers, unmanaged_master)))
+            if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
+                from fixer.causes.nginx_memory import out_of_memory  # only where nginx said so
+
+                told = out_of_memory(case, nginx)
+                findings += [told] if isinstance(told, Finding) else []
+                missing += [told] if isinstance(told, str) else []
         elif _is_hidden(case, nginx):
             missing.append(f"processes of {nginx.node}")
         else:

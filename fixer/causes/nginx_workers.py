@@ -14,6 +14,7 @@ from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
 CAUSE_ID = "nginx-down"
 LATELY = 600.0       # seconds: a worker that ended then is worth a word
 _AT_ONCE = 60.0      # seconds: one that ended then may be why a page fails now
+NO_MEMORY = regex(r"^(?:malloc\((\d{1,15})\)|posix_memalign\(\d+, (\d{1,15})\)) failed \(12: ")
 _ENDED = regex(r"^worker process \d+ exited (?:on signal [1-9]\d*|with (?:fatal )?code [1-9]\d*)")
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Finding, Found, RuledOut
-from fixer.model.facts import Known, Unknown
+from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, SignalProcess, UnitAction, WriteFile
+from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Compose, EnvSlot, Setting, Snapshot
 from fixer.model.target import TargetRef
 from tests.causes.building import (
@@ -208,3 +209,60 @@ def test_a_master_that_belongs_where_it_is() -> None:
                  alone(exec_start=("/opt/other",))):
         assert isinstance(verdict_of(diagnose(made), DOWN), RuledOut)
     assert isinstance(verdict_of(diagnose(alone("supervisor.service", active_state="failed")), DOWN), Found)
+
+
+BUFFERS = "    proxy_buffer_size 128m;\n    proxy_buffers 4 256m; # from the web\n    proxy_busy_buffers_size 262144k;\n"
+INTERNAL = probe(500, body="<html><center><h1>500 Internal Server Error</h1></center><hr><center>nginx</center>")
+
+
+def greedy(size: int = 128 << 20, text: str = BUFFERS, ago: float = 5.0, level: str = "emerg") -> Scene:
+    """nginx asked for so many bytes and got none, and its site asks for buffers."""
+    scene = healthy().answers(INTERNAL).logs(
+        f"malloc({size}) failed (12: Cannot allocate memory)", 12, "reading response header from upstream", ago=ago)
+    scene.events = [replace(event, level=level) for event in scene.events]
+    page = scene.files[0]
+    scene.files[0] = replace(page, data=page.data.replace(b"}\n}\n", b"}\n" + text.encode() + b"}\n"))
+    return scene
+
+
+def test_a_buffer_of_the_very_size_that_nginx_could_not_get() -> None:
+    diagnosis = diagnose(greedy().snapshot())
+    assert roots(diagnosis) == [DOWN]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence, found.routes) == ("nginx-out-of-memory", "certain", ("r1",))
+    assert found.evidence[0].where.endswith("shop:4") and found.evidence[0].text == "proxy_buffer_size 128m;"
+    assert any("malloc(134217728)" in e.text for e in found.evidence)
+    (repair,) = found.repairs
+    write, check, _ = repair.steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and repair.risk == "safe"
+    assert (b"    proxy_buffer_size 128k;\n    proxy_buffers 4 256k; # from the web\n    proxy_busy_buffers_size 256k;\n"
+            in (write.after or b""))
+
+
+def test_a_limit_on_nginx_is_shown_beside_it() -> None:
+    scene = greedy()
+    limit = UnitSetting("LimitAS", "140M", Evidence("unit", "/etc/systemd/system/nginx.service.d/a.conf:2", "LimitAS=140M"))
+    scene.nginx["service"] = service("nginx.service", 80, 100, unit=unit("nginx.service"), settings=(limit,))
+    found = down(scene)
+    assert limit.source in found.evidence and "LimitAS=140M" in found.detail[0]
+
+
+@pytest.mark.parametrize("scene", [
+    greedy(4096),                                               # the host has no memory left, not even a page
+    greedy(65536, "    proxy_buffer_size 64k;\n"),              # asked for, and nothing out of the way
+    greedy(64 << 20),                                           # nothing asks for that
+    greedy(text=""),
+])
+def test_a_host_that_is_short_of_memory_is_not_told_so(scene: Scene) -> None:
+    verdict = verdict_of(diagnose(scene.snapshot()), DOWN)
+    assert isinstance(verdict, Undetermined) and "malloc(" in verdict.missing[0]
+
+
+@pytest.mark.parametrize("scene", [greedy(ago=900), greedy(level="error"), healthy()])
+def test_memory_that_was_missing_once_says_nothing_of_now(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), DOWN), RuledOut)
+
+
+def test_what_a_thousandth_does_not_cure_is_for_a_person() -> None:
+    (repair,) = down(greedy(40 << 30, "    client_body_buffer_size 40g;\n")).repairs
+    assert repair.risk == "manual" and "client_body_buffer_size 40g" in repair.manual
