@@ -69,7 +69,7 @@ def out_of_memory(case: Case, nginx: Nginx) -> Finding | str | None:
             Evidence("nginx-log", event.where, times + event.raw[:300]), *(s.source for s in limits),
         ),
         repairs=(_repair(case, nginx, list(dict.fromkeys(huge for block in blocks for huge in block))),),
-        explains=("nested-gateway",),
+        explains=("nginx-not-reloaded", "nested-gateway"),
     )
 
 

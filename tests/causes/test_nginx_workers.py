@@ -15,6 +15,7 @@ from fixer.model.snapshot import Compose, EnvSlot, Setting, Snapshot
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     GOOD,
+    NOW,
     SLOW,
     STOPPED,
     Scene,
@@ -266,3 +267,10 @@ def test_memory_that_was_missing_once_says_nothing_of_now(scene: Scene) -> None:
 def test_what_a_thousandth_does_not_cure_is_for_a_person() -> None:
     (repair,) = down(greedy(40 << 30, "    client_body_buffer_size 40g;\n")).repairs
     assert repair.risk == "manual" and "client_body_buffer_size 40g" in repair.manual
+
+
+def test_what_nginx_asked_for_is_what_its_file_says_so_the_file_was_loaded() -> None:
+    scene = greedy()
+    scene.nginx["config_mtime"] = Known(NOW - 6)
+    scene.nginx["loaded_at"] = Known(NOW - 6.5)
+    assert roots(diagnose(scene.snapshot())) == [DOWN]
