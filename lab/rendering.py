@@ -115,6 +115,9 @@ def _host_places(full: Parameters) -> dict[str, Value]:
     start = f"{programs}/{server}" if full["runner"] == "script" else f"{programs}/python3 -m {server}"
     port = {"envfile": "${PORT}"}.get(str(full["port_place"]), str(full["port"]))
     port = "%i" if full["mate_unit"] else port
+    if server == "node":
+        start = f"{programs}/node {folder}/{full['target']}"
+        port = "" if full["port_place"] == "envfile" else port       # it reads PORT by itself
     command = _command(start, str(full["bind"]), port, full)
     by_place = {
         "wrapper": f"{home}/bin/serve",
@@ -176,6 +179,8 @@ def _command(start: str, bind: str, port: str, full: Parameters) -> str:
     if full["server"] == "gunicorn":
         where = full["hop"] if full["unix"] else f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
         return f"{start} -k uvicorn.workers.UvicornWorker --bind {where}{workers}{options} {full['target']}"
+    if full["server"] == "node":
+        return f"{start} --host {bind}{f' --port {port}' if port else ''}{options}"
     if full["activation"]:
         return f"{start} {full['target']} --fd 3{workers}{options}"
     where = f"--uds {str(full['hop']).removeprefix('unix:')}" if full["unix"] else f"--host {bind} --port {port}"
@@ -328,6 +333,9 @@ def _host_backend(full: Parameters) -> list[File | Link]:
 def _host_app(full: Parameters) -> list[File | Link]:
     """The application in its home, or its last two releases there and a link to the one that runs."""
     home, new, old = full["home"], full["release"], full["older_release"]
+    if full["server"] == "node":
+        return [_file(f"{home}/app/{name}", f"node/{name}{ending}", full)
+                for name, ending in (("server.js", ""), ("settings.js", ".in"))]
     if not full["releases"]:
         return list(_app(f"{home}/app", "app/settings.py.in", full))
     both = (file for name in (old, new) for file in _app(f"{home}/releases/{name}/app", "app/settings.py.in", full))

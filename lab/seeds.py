@@ -257,6 +257,8 @@ def _agree_on_manager(drawn: Drawn) -> None:
         drawn |= {"server": "uvicorn", "port_place": "command", "instance": ""}
     if drawn["route_style"] == "group":
         drawn |= {"unix": False, "activation": False, "port_place": "command", "instance": str(drawn["port"])}
+    if drawn["server"] == "node":
+        drawn["unix"] = False
     if drawn["manager"] in ("nohup", "rc.local"):
         drawn |= {"port_place": "wrapper", "instance": ""}
     if drawn["manager"] == "supervisord":

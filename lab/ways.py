@@ -39,6 +39,7 @@ SLOTS: Mapping[Stack, Mapping[str, Mapping[str, Way]]] = {
         },
         "server": {
             "gunicorn": {"server": "gunicorn"},
+            "node": {"server": "node", "target": "app/server.js"},
         },
     },
     "containers": {

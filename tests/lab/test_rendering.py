@@ -69,6 +69,18 @@ def test_the_application_gets_the_port_that_the_route_names(stack: Stack) -> Non
         assert b"4321" in entry.data
 
 
+def test_a_program_of_nodes_gets_the_same_port_and_reads_the_same_secret() -> None:
+    """As words of its command, or from the variable PORT where a file of variables says it."""
+    for seed in SEEDS:
+        full, rendering = made("host", seed, server="node", target="app/server.js", port=4321, route_port=4321)
+        home = full["home"]
+        assert {path for path in rendering.files if path.startswith(f"{home}/app/")} == {
+            f"{home}/app/server.js", f"{home}/app/settings.js"}
+        assert f"/usr/bin/node {home}/app/server.js --host " in str(full["command"])
+        assert ("--port 4321" in str(full["command"])) == (full["port_place"] != "envfile")
+        assert text_of(rendering).count(str(full["secret"])) == 1 and "uvicorn app.main" not in str(full["command"])
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_secret_stands_in_one_place_and_can_be_left_out(stack: Stack) -> None:
     for seed in SEEDS:
