@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fixer.causes import Cause, load_causes
-from fixer.causes.case import Case, open_case, route_key
+from fixer.causes.case import Case, is_answering, open_case, route_key
 from fixer.causes.failing import Judged
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
@@ -46,8 +46,9 @@ def diagnose(
     deaf = _deaf(case)
     health = tuple(_health(judged, blamed, route in deaf) for route, judged in case.judged.items())
     counted = tuple(entry for entry in health if entry.route not in excused)
-    verdict = _verdict(case, settled, counted) if counted or not excused else "healthy"
-    notes = (*notes, *_notes(case), *_late(case, health))
+    dark = _dark(case)
+    verdict = _verdict(case, settled, counted, dark) if counted or not excused else "healthy"
+    notes = (*notes, *_notes(case), *_late(case, health, dark))
     if any(entry.state in ("failing", "degraded") and entry.route not in blamed for entry in counted):
         from fixer.causes.unexplained import unexplained  # only where no cause is proven
 
@@ -102,6 +103,26 @@ def _deaf(case: Case) -> frozenset[str]:
     return frozenset(route for route, silent in tried.items() if all(silent))
 
 
+def _dark(case: Case) -> frozenset[str]:
+    """Slow routes behind which nobody was seen to answer, neither asked directly nor by another route: nothing tells
+    a slow page from a dead backend."""
+    if not any(judged.state == "slow" for judged in case.judged.values()):
+        return frozenset()
+    known = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
+    alive = {_address(endpoint) for endpoint in known.values() if is_answering(endpoint)}
+    for judged in case.judged.values():
+        if judged.some_answered:
+            alive.update(_address(known[name]) for name in judged.facts.endpoints if name in known)
+    return frozenset(
+        judged.facts.route.id for judged in case.judged.values() if judged.state == "slow"
+        and not any(_address(known[name]) in alive for name in judged.facts.endpoints if name in known)
+    )
+
+
+def _address(endpoint: Endpoint) -> tuple[object, ...]:
+    return endpoint.node, endpoint.host, endpoint.port, endpoint.unix
+
+
 def _is_silent(endpoint: Endpoint) -> bool:
     """No connection is taken in time, or there is no address to connect to: a container that is down has no name."""
     if isinstance(endpoint.addresses, Known) and not endpoint.addresses.value:
@@ -126,7 +147,9 @@ def _health(judged: Judged, blamed: Mapping[str, str], deaf: bool) -> RouteHealt
             return RouteHealth(route, "unknown", judged.reason)
 
 
-def _verdict(case: Case, findings: Sequence[Finding], health: Sequence[RouteHealth]) -> HealthVerdict:
+def _verdict(
+    case: Case, findings: Sequence[Finding], health: Sequence[RouteHealth], dark: frozenset[str],
+) -> HealthVerdict:
     states = [h.state for h in health]
     guilty = [f for f in findings if f.role in _AT_FAULT]
     told = [state for state in states if state != "unknown"]
@@ -136,15 +159,19 @@ def _verdict(case: Case, findings: Sequence[Finding], health: Sequence[RouteHeal
         return "broken" if set(told) == {"failing"} else "degraded"
     if guilty:
         return "degraded"
+    if any(entry.route in dark and entry.state == "unknown" for entry in health):
+        return "unknown"
     return "healthy" if told else "unknown"
 
 
-def _late(case: Case, health: Sequence[RouteHealth]) -> tuple[str, ...]:
+def _late(case: Case, health: Sequence[RouteHealth], dark: frozenset[str]) -> tuple[str, ...]:
     """Routes that gave no answer in time, nothing proves why: beside those that are well they must not be missed."""
     open_ones = {h.route for h in health if h.state == "unknown"}
     late = [j for j in case.judged.values() if j.state == "slow" and j.facts.route.id in open_ones]
-    said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text}: {j.reason}; whether it is only slow was "
-                 "not seen (--wait 60 tells)" for j in late[:_SHOWN])
+    late.sort(key=lambda judged: judged.facts.route.id not in dark)
+    said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text}: {j.reason}; "
+                 + ("nobody behind it was seen to answer, and " if j.facts.route.id in dark else "")
+                 + "whether it is only slow was not seen (--wait 60 tells)" for j in late[:_SHOWN])
     return (*said, f"{len(late) - _SHOWN} more routes gave no answer in time") if len(late) > _SHOWN else said
 
 

@@ -112,6 +112,11 @@ class Course:
             for check in self.current.diagnosis.checks if isinstance(check.verdict, Undetermined)
         )
 
+    def unjudged(self) -> str:
+        """What could not be judged, in words."""
+        known = any(entry.state != "unknown" for entry in self.current.diagnosis.health)
+        return "routes that gave no answer in time could not be judged" if known else "no route could be judged"
+
     def has_fault(self) -> bool:
         """True where a cause was proven."""
         return any(finding.role in FAULTS for finding in self.current.diagnosis.findings)

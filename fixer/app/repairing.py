@@ -134,7 +134,7 @@ class _Rounds:
         if self._course.current.healthy:
             return End("repaired" if self._kept() else "nothing-to-do", 0)
         if self._course.current.diagnosis.verdict == "unknown" and not self._kept():
-            return End("failed", 3, ("no route could be judged", *self._course.missing_facts()))
+            return End("failed", 3, (self._course.unjudged(), *self._course.missing_facts()))
         return None
 
     def _rest(self, end: End) -> End:

@@ -71,11 +71,20 @@ def _all_well(report: Report) -> str:
 def _verdict_line(report: Report, style: Style) -> str:
     match report.verdict:
         case "unknown":
-            return style.paint(f"{style.sign('?')} no route of {clean(report.target)} could be judged", "yellow")
+            return style.paint(f"{style.sign('?')} {_open(report)}", "yellow")
         case "degraded":
             return style.paint(f"{style.sign('✗')} {clean(report.target)} fails for some requests", "yellow")
         case _:
             return style.paint(f"{style.sign('✗')} {clean(report.target)} is broken", "red")
+
+
+def _open(report: Report) -> str:
+    answered = sum(route.state == "ok" for route in report.routes)
+    if not answered:
+        return f"no route of {clean(report.target)} could be judged"
+    late = sum(route.state == "unknown" and route.probe is not None for route in report.routes)
+    well = f"{_count(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
+    return f"{well}; {late} gave no answer in time, and could not be judged"
 
 
 def _route_lines(route: RouteReport, style: Style) -> list[str]:

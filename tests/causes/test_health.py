@@ -183,6 +183,20 @@ def test_a_page_that_gave_no_answer_beside_one_that_is_well_is_said() -> None:
     assert not diagnose(healthy().snapshot()).notes
 
 
+def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_one_is() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    scene.with_service(service("b.service", 8001, 300), listener(8001, 300)).endpoint(1, http=Known(SLOW))
+    scene.probes[1] = Known((SLOW,))
+    seen = diagnose(scene.snapshot())
+    assert (seen.verdict, [h.state for h in seen.health]) == ("unknown", ["ok", "unknown"])
+    assert "nobody behind it was seen to answer" in seen.notes[0]
+    alive = diagnose(scene.endpoint(1, http=Known(GOOD)).snapshot())
+    assert alive.verdict == "healthy" and "nobody behind" not in alive.notes[0]      # a slow page of an application that lives
+    both = scene.endpoint(1, http=Known(SLOW)).snapshot()
+    other = replace(both.routes[0], endpoints=("e1",))
+    assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
+
+
 def test_a_page_behind_an_address_that_takes_no_connection_is_not_just_slow() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").with_service(service(), listener(8000, 200)).answers(GOOD)
     scene.answers(SLOW, route=1).endpoint(1, tcp=Known(SLOW), http=Known(SLOW), listener=Unknown("another machine"))
