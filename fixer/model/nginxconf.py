@@ -149,3 +149,4 @@ class NginxConfig:
     worker_processes: str
     server_names: tuple[tuple[int, tuple[str, ...]], ...] = ()
     servers: tuple[ServerBlock, ...] = ()
+    cut: bool = False                        # there was more than may be held, and the rest was not read

@@ -57,6 +57,7 @@ def _read(files: Mapping[str, bytes], main: str, prefix: str) -> NginxConfig:
         worker_processes=_value(nodes, b"worker_processes", "1"),
         server_names=tuple(enumerate(routes.server_names)),
         servers=tuple(routes.servers),
+        cut=effective.cut or routes.cut,
     )
 
 

@@ -16,6 +16,8 @@ DEEPEST_BLOCK = 60
 DEEPEST_INCLUDE = 20
 MOST_INCLUDES = 40_000
 MOST_DIRECTIVES = 2_000_000
+_LONGEST_LINE = 4096
+MOST_NOTED = 200        # nginx stops at the first
 
 
 # A directive of the effective configuration; its block has the includes in place.
@@ -30,16 +32,43 @@ class _Place(NamedTuple):
     depth: int
 
 
+class _Noted(NamedTuple):
+    """A problem, where nginx comes to it, and how many were noted before."""
+
+    place: tuple[int, ...]
+    number: int
+    problem: ConfigProblem
+    doubtful: bool
+
+
+class _Notes:
+    """What nginx would refuse, as many as are kept; `beyond` is where it is so much later that nothing is noted."""
+
+    __slots__ = ("beyond", "entries")
+
+    def __init__(self) -> None:
+        self.entries: list[_Noted] = []
+        self.beyond: tuple[int, ...] | None = None
+
+
 class Effective:
     """Reads the main file and all it includes, and notes what nginx would refuse."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.missing: list[str] = []
-        self._noted: list[tuple[tuple[int, ...], ConfigProblem, bool]] = []
+        # what is certain, and what a module or another build may take: many of these must not crowd out those
+        self._noted = (_Notes(), _Notes())
         self._modules = False
+        self._number = 0
         self._includes = 0
         self._directives = 0
+        self._cut = False
+
+    @property
+    def cut(self) -> bool:
+        """Whether a bound was met, and what lies beyond was not read."""
+        return self._cut or self.sources.cut
 
     def read(self, main: str) -> list[Node]:
         """The directives of the main context; a main file that was not read gives none."""
@@ -54,9 +83,10 @@ class Effective:
 
         A name that is not known is certain only where no module is loaded.
         """
-        noted = sorted(self._noted, key=lambda entry: entry[0])
+        noted = sorted((entry for notes in self._noted for entry in notes.entries), key=_reading)
         return tuple(
-            replace(problem, fatal=False) if doubtful and self._modules else problem for _, problem, doubtful in noted
+            replace(entry.problem, fatal=False) if entry.doubtful and self._modules else entry.problem
+            for entry in noted
         )
 
     def refuse(self, node: Node, kind: str, message: str) -> None:
@@ -67,12 +97,21 @@ class Effective:
         """nginx stops at the first thing that it can't read: what comes later in that file is not noted."""
         if tree.problem is not None and at > tree.problem.at:
             return
-        kind, message, sure, near = complaint
+        place, (kind, message, sure, near) = (*tree.order, at), complaint
+        doubtful = kind in ("unknown-directive", "not-allowed")
+        notes = self._noted[doubtful or not sure]
+        if notes.beyond is not None and place >= notes.beyond:
+            return
         near = near if near >= 0 else at
         problem = ConfigProblem(
             kind, message, tree.file, tree.line(at), sure, tree.line(near), line_text(tree, near),
         )
-        self._noted.append(((*tree.order, at), problem, kind in ("unknown-directive", "not-allowed")))
+        self._number += 1
+        notes.entries.append(_Noted(place, self._number, problem, doubtful))
+        if len(notes.entries) > 2 * MOST_NOTED:
+            notes.entries.sort(key=_reading)
+            del notes.entries[MOST_NOTED:]
+            notes.beyond = notes.entries[-1].place
 
     def _file(self, tree: Tree, at: _Place) -> list[Node]:
         nodes = self._block(tree.directives, at)
@@ -85,6 +124,7 @@ class Effective:
         """The block with includes in place: the very same list where nothing had to be put in."""
         self._directives += len(block)
         if at.depth > DEEPEST_BLOCK or self._directives > MOST_DIRECTIVES:
+            self._cut = True
             return []
         context = at.context
         rules = context.rules if context is not None else None
@@ -137,6 +177,7 @@ class Effective:
         for match in matches:
             included = self.sources.tree(match)
             self._includes += 1
+            self._cut = self._cut or self._includes > MOST_INCLUDES
             if included is None or self._includes > MOST_INCLUDES:
                 continue
             if match in at.files or len(at.files) > DEEPEST_INCLUDE:
@@ -147,11 +188,17 @@ class Effective:
             out.extend(self._file(included, _Place(at.context, (*at.files, match), at.depth)))
 
 
+def _reading(entry: _Noted) -> tuple[tuple[int, ...], int]:
+    """Where nginx comes to it."""
+    return entry.place, entry.number
+
+
 def line_text(tree: Tree, at: int) -> str:
     """The line around a byte, for people: stripped and short."""
-    start = tree.data.rfind(b"\n", 0, at) + 1
-    end = tree.data.find(b"\n", at)
-    return text_of(tree.data[start : end if end >= 0 else len(tree.data)][:200]).strip()
+    first = max(0, at - _LONGEST_LINE)
+    start = max(first, tree.data.rfind(b"\n", first, at) + 1)
+    end = tree.data.find(b"\n", at, start + 200)
+    return text_of(tree.data[start : end if end >= 0 else start + 200]).strip()
 
 
 def word_span(node: Node, index: int) -> Span:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from fixer.model.regex import regex
-from fixer.nginx.tree import Tree, parse
+from fixer.nginx.tree import MOST_WORDS, Tree, parse
 
 _WILDCARD = regex(r"[*?\[]")
 
@@ -20,6 +20,12 @@ class Sources:
         self._directory = posixpath.dirname(main)
         self._trees: dict[str, Tree] = {}
         self._paths: list[str] | None = None
+        self._left = MOST_WORDS
+
+    @property
+    def cut(self) -> bool:
+        """Whether there was more than may be held, and the rest was not read."""
+        return self._left < 0
 
     @property
     def used(self) -> tuple[str, ...]:
@@ -34,7 +40,8 @@ class Sources:
                 data = self._files.get(posixpath.normpath(path))
             if data is None:
                 return None
-            self._trees[path] = parse(data, path)
+            self._trees[path] = parse(data, path, most=self._left)
+            self._left = self._trees[path].left
         return self._trees[path]
 
     def full_path(self, value: bytes) -> str:

@@ -19,6 +19,7 @@ _TIMEOUTS = frozenset(
     family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
 )
 _ONCE = _PASSES | _TIMEOUTS
+MOST_PLACES = 120_000     # servers, locations and passes; no real configuration comes near
 _INNER = frozenset((b"location", b"if", b"limit_except"))
 
 
@@ -97,6 +98,12 @@ class Routes:
         self.statics: list[StaticLocation] = []
         self.server_names: list[tuple[str, ...]] = []
         self.servers: list[ServerBlock] = []
+        self._places = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether there were more places than may be held, and the rest was not read."""
+        return self._places > MOST_PLACES
 
     def read_http(self, block: list[Node]) -> None:
         """Read one `http` block: first what servers refer to, then the servers."""
@@ -111,6 +118,9 @@ class Routes:
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False))
         for node in block:
             if node.name == b"server" and node.block is not None:
+                self._places += 1
+                if self.cut:
+                    return
                 self._read_server(node, node.block, top)
 
     def finished(self) -> tuple[Route, ...]:
@@ -135,9 +145,14 @@ class Routes:
 
     def _read_block(self, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
         for node in block:
-            if node.name in _PASSES and len(node.args) >= 1:
+            passes = node.name in _PASSES and len(node.args) >= 1
+            inner = node.name in _INNER and node.block is not None and depth < 50
+            self._places += passes or inner
+            if self.cut:
+                return
+            if passes:
                 self._drafts.append(_Draft(node, server, level))
-            elif node.name in _INNER and node.block is not None and depth < 50:
+            elif inner and node.block is not None:
                 self._read_inner(node, node.block, server, level, depth)
 
     def _read_inner(self, node: Node, block: list[Node], server: _Server, level: _Level, depth: int) -> None:

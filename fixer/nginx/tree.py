@@ -18,6 +18,10 @@ _STATEMENT = regex(GAP + rb"(?:(" + _BARE + rb"(?:[ \t\r\n]++" + _BARE + rb")*+)
 _NEVER = regex(rb"(?!)")
 _NEWLINE = regex(rb"\n")
 
+# What the words of a configuration may cost in memory, in words; no real one comes near.
+MOST_WORDS = 2_000_000
+_EACH = 4       # what a directive costs besides
+
 
 class Directive(NamedTuple):
     """A name, its arguments as nginx sees them, and its block (None without one).
@@ -48,15 +52,17 @@ class Directive(NamedTuple):
 
 
 class Tree:
-    """The directives of one file. `problem` is the first thing nginx would refuse: there it stops reading."""
+    """The directives of one file. `problem` is the first thing nginx would refuse: there it stops reading. Where there
+    are more words than may be held, `left` is below zero and the rest was not read."""
 
-    __slots__ = ("_near", "_newlines", "data", "directives", "file", "order", "problem")
+    __slots__ = ("_near", "_newlines", "data", "directives", "file", "left", "order", "problem")
 
     def __init__(self, file: str, data: bytes) -> None:
         self.file = file
         self.data = data
         self.directives: list[Directive] = []
         self.problem: LexProblem | None = None
+        self.left = MOST_WORDS
         self.order: tuple[int, ...] = ()    # the places of the includes that led here first
         self._newlines: list[int] | None = None
         self._near = (0, -1, 1)    # the line asked for last: spans of one directive ask for the same one
@@ -74,9 +80,10 @@ class Tree:
         return index + 1
 
 
-def parse(data: bytes, file: str = "", *, thorough: bool = False) -> Tree:
+def parse(data: bytes, file: str = "", *, thorough: bool = False, most: int = MOST_WORDS) -> Tree:
     """Read a file; never raises. `thorough` reads token by token only, to compare the two ways."""
     tree = Tree(file, data)
+    tree.left = most
     _Reader(tree).read(_NEVER if thorough else _STATEMENT)
     return tree
 
@@ -93,7 +100,7 @@ class _Reader:
 
     def read(self, pattern: re.Pattern[bytes]) -> None:
         data, tree, match_at, position = self.data, self.tree, pattern.match, 0
-        while True:
+        while tree.left >= 0:
             match = match_at(data, position)
             if match is None or match.end() - position >= LONGEST_WORD:
                 after = self._read_slowly(position)
@@ -107,11 +114,12 @@ class _Reader:
                 self._close(position - 1)
                 continue
             name, *args = match[1].split()
+            tree.left -= _EACH + len(args)
             if data[position - 1] == 59:
                 self.block.append(Directive(name, args, match.start(1), position - 1, tree))
             else:
                 position = self._open(name, args, match.start(1), position - 1)
-        if self.stack:
+        if self.stack and tree.left >= 0:
             self._refuse("unexpected", 'unexpected end of file, expecting "}"', len(data), self.opened[-1])
 
     def _read_slowly(self, position: int) -> int | None:
@@ -127,7 +135,11 @@ class _Reader:
             position = token.end
             if token.kind == "word":
                 words.append(token)
+                self.tree.left -= _EACH       # while a token is held it costs as much
+                if self.tree.left < 0:
+                    return None
                 continue
+            self.tree.left += (_EACH - 1) * len(words) - _EACH
             return self._statement(words, token)
 
     def _statement(self, words: list[Token], token: Token) -> int:

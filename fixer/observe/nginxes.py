@@ -159,7 +159,8 @@ def config_of(place: NginxPlace, view: View) -> Fact[NginxConfig]:
     config = parsed_config(place, view)
     if config is None:
         return Unknown(f"{place.conf}: {main.status if main else 'not read'}")
-    cut = still_cut(config, view)
+    more = f"{place.conf}: more than can be held, and the rest was not read" if config.cut else ""
+    cut = still_cut(config, view) or more
     return Unknown(cut) if cut else Known(config, (Evidence("nginx-config", place.conf, ""),))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from fixer.hosts.readfiles import answer_glob, answer_tree
 from fixer.model.facts import Unknown
 from fixer.model.query import Answer, Probe, Query, ReadGlob, ReadTree
@@ -40,6 +42,12 @@ def test_a_file_that_was_read_in_part_is_asked_for_whole_and_nothing_else_is_con
     beyond, _ = seen_with({again: Answer("ok", files=(whole,))}, cut=True)
     assert again not in follow_up(capture(beyond), ObserveOptions()).get("local", [])
     assert isinstance(snapshot(capture(beyond)).nginxes[0].config, Unknown)
+
+
+def test_a_configuration_of_more_words_than_can_be_held_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fixer.nginx.include.MOST_WORDS", 5)
+    config = snapshot(capture(seen_with({})[0])).nginxes[0].config
+    assert isinstance(config, Unknown) and "more than can be held" in config.reason
 
 
 def test_more_files_than_were_read_are_listed_to_the_end() -> None:
