@@ -39,14 +39,13 @@ def plan(
     for finding, repair in offers:
         if only is not None and repair.id != only and not repair.waits:
             continue
-        if any(w.cause == finding.cause and w.repair_id == repair.id for w in withheld):
-            continue
         obstacle = _obstacle(finding, repair, policy, given)
         if obstacle is None:
             return Plan(
                 finding.cause, repair.id, repair.risk, repair.summary, repair.steps, tuple(withheld), repair.waits,
             )
-        withheld.append(obstacle)
+        if obstacle not in withheld:
+            withheld.append(obstacle)
     return Plan(None, None, "safe", "", (), tuple(withheld))
 
 

@@ -93,6 +93,12 @@ def _health_by_key(look: Look) -> dict[RouteKey, RouteHealth]:
     return worst
 
 
+def route_keys(snapshot: Snapshot, ids: tuple[str, ...]) -> frozenset[RouteKey]:
+    """What tells these routes from others in any look: their numbers hold in one look only."""
+    known = _keys_by_id(snapshot)
+    return frozenset(key for name in ids for key in known.get(name, ()))
+
+
 def _keys_by_id(snapshot: Snapshot) -> dict[str, tuple[RouteKey, ...]]:
     return {facts.route.id: _keys(facts) for facts in snapshot.routes}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
+from fixer.app.aside import SetAside, set_aside
 from fixer.app.looking import judged, look_at
 from fixer.app.options import Repairing
 from fixer.app.person import Person
@@ -14,7 +15,7 @@ from fixer.model.plan import Plan, Withheld, only_starts
 from fixer.model.record import dataclass, field
 from fixer.model.report import OutcomeKind
 from fixer.planner import Policy, plan
-from fixer.verify import Look
+from fixer.verify import Look, route_keys
 
 FAULTS = ("root", "contributing")
 
@@ -41,8 +42,9 @@ class Course:
     applied: list[str] = field(default_factory=list)
     withheld: tuple[Withheld, ...] = ()
     forbids: Callable[[Finding, Repair], str] | None = None
-    made: set[tuple[str | None, str | None, str]] = field(default_factory=set)
+    made: set[tuple[object, ...]] = field(default_factory=set)
     starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
+    aside: list[SetAside] = field(default_factory=list)
     changed: float = 0.0                  # when the last round ended, 0 before the first
     asked: set[str] = field(default_factory=set)        # the keys that repairs asked for so far
 
@@ -58,7 +60,7 @@ class Course:
 
     def plan(self) -> Plan:
         """The plan of the next round; only the first one is strict about words that nothing asks for."""
-        policy = Policy(self.options.allowed_risk(), self.forbids)
+        policy = Policy(self.options.allowed_risk(), self._forbidden)
         drawn = plan(
             self.current.diagnosis, policy, only=self.options.only, inputs=self.inputs, strict=not self.made,
         )
@@ -66,6 +68,21 @@ class Course:
         self.asked |= {need.key for _, repair in self._offers() for need in repair.needs}
         self._remember_starts()
         return drawn
+
+    def give_up(
+        self, look: Look, finding: Finding, summary: str, why: str, hint: str = "", *, tried: bool = True,
+    ) -> None:
+        """Leave a finding of that look alone for the rest of the run, with what depends on it; tell it."""
+        given_up = set_aside(look, finding, summary, why, hint, tried=tried)
+        self.aside.append(given_up)
+        self.person.show([given_up.told()])
+
+    def _forbidden(self, finding: Finding, repair: Repair) -> str:
+        """Why that repair is not made now: it goes with what was set aside, or a policy forbids it."""
+        for given_up in self.aside:
+            if why := given_up.covers(self.current, finding):
+                return why
+        return self.forbids(finding, repair) if self.forbids is not None else ""
 
     def in_vain(self) -> tuple[str, ...]:
         """A line for each input that no repair asked for in the whole run: perhaps a slip of the pen."""
@@ -78,7 +95,8 @@ class Course:
         a group answers with one of its members, and nginx tells nobody that the others are gone."""
         for (node, name), (finding, repair) in self.starts.items():
             service = next((s for s in self.current.snapshot.services if (s.node, s.name) == (node, name)), None)
-            fits = self.options.only in (None, repair.id) and name_of(finding, repair) not in self.made
+            fits = self.options.only in (None, repair.id) and name_of(self.current, finding, repair) not in self.made
+            fits = fits and not self._forbidden(finding, repair)
             if fits and service is not None and not service.running:
                 return Plan(finding.cause, repair.id, repair.risk, repair.summary, repair.steps)
         return None
@@ -91,7 +109,9 @@ class Course:
     def finding_of(self, drawn: Plan) -> tuple[Finding, Repair]:
         """The finding that the plan addresses, and its repair."""
         for finding, repair in (*self._offers(), *self.starts.values()):
-            if finding.cause == drawn.cause and repair.id == drawn.repair_id and repair.steps == drawn.steps:
+            if (finding.cause, repair.id, repair.steps) != (drawn.cause, drawn.repair_id, drawn.steps):
+                continue
+            if not self._forbidden(finding, repair):
                 return finding, repair
         raise KeyError(drawn.repair_id)
 
@@ -128,9 +148,10 @@ class Course:
                     yield finding, repair
 
 
-def name_of(finding: Finding, repair: Repair) -> tuple[str | None, str | None, str]:
-    """What tells one plan from another: the same is not made twice in a run."""
-    return finding.cause, repair.id, repair.summary
+def name_of(look: Look, finding: Finding, repair: Repair) -> tuple[object, ...]:
+    """What tells one plan from another: the same is not made twice in a run. Two sites can each have the same fault."""
+    routes = frozenset() if only_starts(repair.steps) else route_keys(look.snapshot, finding.routes)
+    return finding.cause, finding.node, finding.service, repair.id, repair.summary, routes
 
 
 def withheld_text(withheld: Withheld) -> str:

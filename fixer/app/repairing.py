@@ -101,7 +101,7 @@ class _Rounds:
             end = self._round()
             if end is not None:
                 return end
-        return self._well() or self._stopped(f"stopped after {MAX_ROUNDS} rounds")
+        return self._well() or self._stopped(f"stopped after {MAX_ROUNDS} rounds", *self._aside())
 
     def applied(self) -> tuple[str, ...]:
         """The steps that were kept, in words."""
@@ -124,31 +124,36 @@ class _Rounds:
         if not drawn.steps:
             return self._nothing_allowed()
         finding, chosen = course.finding_of(drawn)
-        name = name_of(finding, chosen)
+        name = name_of(course.current, finding, chosen)
         if name in course.made:
-            return self._stopped(f"{drawn.repair_id} was made already and is asked for again")
+            course.give_up(course.current, finding, drawn.summary, "it was made already and is asked for again")
+            return None
         course.made.add(name)
         return self._declined(drawn, finding, chosen) or self._make(drawn, finding)
 
     def _well(self) -> End | None:
-        if self._course.current.healthy:
-            return End("repaired" if self._kept() else "nothing-to-do", 0)
-        if self._course.current.diagnosis.verdict == "unknown" and not self._kept():
-            return End("failed", 3, (self._course.unjudged(), *self._course.missing_facts()))
+        course, kept = self._course, self._kept()
+        if course.current.healthy and course.aside and not kept:
+            return End("rolled-back", 1, ("it is well now, by nothing that was kept", *self._aside()))
+        if course.current.healthy:
+            return End("repaired" if kept else "nothing-to-do", 0, self._aside())
+        if course.current.diagnosis.verdict == "unknown" and not kept and not course.aside:
+            return End("failed", 3, (course.unjudged(), *course.missing_facts()))
         return None
 
-    def _rest(self, end: End) -> End:
+    def _rest(self, end: End) -> End | None:
         """The page is well: what else was down behind it is started too; where that fails the page stays as it is."""
         course, notes = self._course, list(end.notes)
         while end.outcome == "repaired" and (drawn := course.left_down()) is not None:
             finding, chosen = course.finding_of(drawn)
-            course.made.add(name_of(finding, chosen))
-            refused = self._declined(drawn, finding, chosen) or self._make(drawn, finding)
-            if refused is not None:
+            course.made.add(name_of(course.current, finding, chosen))
+            if refused := self._declined(drawn, finding, chosen):
                 notes += [f"{drawn.summary}: not done", *refused.notes]
-                if not course.current.healthy:
-                    return refused
-        return End(end.outcome, end.exit_code, tuple(notes))
+            elif ended := self._make(drawn, finding):
+                return ended
+            if not course.current.healthy:
+                return None
+        return End(end.outcome, end.exit_code, tuple(dict.fromkeys((*notes, *self._aside()))))
 
     def _kept(self) -> bool:
         return self._run is not None and self._run.kept
@@ -161,14 +166,29 @@ class _Rounds:
         again = self._course.plan()
         return self._stopped(f"{drawn.summary}: not well after 60 s") if again.waits else None
 
+    def _aside(self) -> tuple[str, ...]:
+        """What was set aside in this run, a line each, and the hints to it."""
+        return tuple(line for given_up in self._course.aside for line in (given_up.told(), *given_up.hints))
+
     def _nothing_allowed(self) -> End:
         course = self._course
+        if course.aside:
+            return self._not_all_well()
         if course.withheld:
             return self._stopped()
         if course.has_fault():
             return self._stopped("no repair is known for what was found: a person must act")
         facts = course.missing_facts() or ("nothing that was looked at explains it",)
         return self._stopped("no cause is proven", *(f"not known: {fact}" for fact in facts))
+
+    def _not_all_well(self) -> End:
+        """Something was set aside and nothing else can be made: a person can still act, or all was in vain."""
+        course = self._course
+        if self._kept():
+            return self._stopped(*self._aside(), "what helped is kept")
+        if any(item.flag for item in course.withheld) or not all(given_up.tried for given_up in course.aside):
+            return self._stopped(*self._aside())
+        return End("rolled-back", 1, self._aside())
 
     def _stopped(self, *notes: str) -> End:
         return End("needs-input", 4, notes)
@@ -208,19 +228,23 @@ class _Rounds:
         return (f"to make it: fixer repair{word} {flags}",)
 
     def _make(self, drawn: Plan, finding: Finding) -> End | None:
-        """Apply, settle, judge: keep what is better, take back what is not."""
+        """Apply, settle, judge: keep what is better, take back what is not. None: the next round may come."""
         course, before = self._course, self._course.current
         run = self._opened(finding.cause)
         try:
             run.round(drawn, self._person.tell)
         except NotListening as error:
-            return self._led_on(run, error, finding)
-        except (StepFailed, Conflict) as error:
-            course.changed = time.monotonic()
-            return self._laid_bare(drawn, finding, self._taken_back(error.message, error.hint))
+            return self._led_on(run, drawn, error, finding)
+        except Conflict as error:
+            if run.id is None:      # nothing was begun: it is about the run, not about this round
+                return self._over(error.message, error.hint)
+            return self._failed(run, drawn, finding, error.message, error.hint)
+        except StepFailed as error:
+            return self._failed(run, drawn, finding, error.message, error.hint)
         except NeedsPerson as error:
             course.current = course.look()
-            return self._stopped(error.message, *([error.hint] if error.hint else []))
+            course.give_up(before, finding, drawn.summary, error.message, error.hint, tried=False)
+            return None
         course.changed = time.monotonic()
         settled = settle(course.look, before, finding)
         if settled.verification.better:
@@ -228,12 +252,10 @@ class _Rounds:
             course.current = settled.look
             self._person.tell(f"{finding.cause} is gone")
             return None
-        conflicts = run.roll_back().conflicts
-        course.changed = time.monotonic()
         reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
-        return self._taken_back(f"not better: {'; '.join(reasons)}", *conflicts)
+        return self._roll_back(run, drawn, finding, f"not better: {'; '.join(reasons)}")
 
-    def _led_on(self, run: RepairRun, error: NotListening, finding: Finding) -> End | None:
+    def _led_on(self, run: RepairRun, drawn: Plan, error: NotListening, finding: Finding) -> End | None:
         """Nothing listens though all was done: kept only where the next fault of the same service shows now, and can be
         mended too. A program tells one missing variable at a time, and one that is stopped tells none."""
         course, before = self._course, self._course.current
@@ -249,30 +271,54 @@ class _Rounds:
             course.current = settled.look
             self._person.tell(f"{finding.cause} is gone; {error.message}")
             return None
-        return self._taken_back(error.message, *run.roll_back().conflicts)
+        return self._roll_back(run, drawn, finding, error.message)
 
-    def _taken_back(self, *notes: str) -> End:
-        """What the end of a repair is whose last round did not help."""
-        course = self._course
-        said = tuple(note for note in notes if note)
-        try:
-            course.current = course.look()
-        except CannotObserve as error:
-            raise type(error)(error.message, "; ".join((*said, error.hint))) from error
+    def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str) -> End | None:
+        """The round took itself back. A start in vain may show what keeps the service down; that comes next then."""
+        before = self._course.current
+        self._course.changed = time.monotonic()
+        if run.taken_back is None or run.taken_back.conflicts:
+            return self._over(why, hint)
+        self._look_again(why)
+        if not self._laid_bare(drawn, finding, why):
+            self._course.give_up(before, finding, drawn.summary, why, hint)
+        return None
+
+    def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str) -> End | None:
+        """Take the round back, and go on without it; where not all of it could go back nothing more is tried."""
+        before, conflicts = self._course.current, run.roll_back().conflicts
+        self._course.changed = time.monotonic()
+        if conflicts:
+            return self._over(why, *conflicts)
+        self._look_again(why)
+        self._course.give_up(before, finding, drawn.summary, why, "that round was rolled back")
+        return None
+
+    def _over(self, *notes: str) -> End:
+        """What the end of a repair is that cannot go on after its last round."""
+        said = tuple(note for note in (*notes, *self._aside()) if note)
+        self._look_again(*said)
         if self._kept():
             return End("needs-input", 4, (*said, "the last round was rolled back; what helped before is kept"))
         return End("rolled-back", 1, said)
 
-    def _laid_bare(self, drawn: Plan, finding: Finding, end: End) -> End | None:
+    def _look_again(self, *said: str) -> None:
+        """See what is there after a round that was taken back."""
+        try:
+            self._course.current = self._course.look()
+        except CannotObserve as error:
+            raise type(error)(error.message, "; ".join(word for word in (*said, error.hint) if word)) from error
+
+    def _laid_bare(self, drawn: Plan, finding: Finding, why: str) -> bool:
         """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
         failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
-        first = next((f for f in self._course.current.diagnosis.findings if f.role == "root"), None)
-        if first is None or not only_starts(drawn.steps) or first.cause == finding.cause:
-            return end
-        if (first.node, first.service) != (finding.node, finding.service):
-            return end
-        self._person.tell(f"{end.notes[0]}; taken back, and now it shows why: {first.cause}")
-        return None
+        faults = self._course.current.diagnosis.findings if only_starts(drawn.steps) else ()
+        same = (f for f in faults if f.role == "root" and (f.node, f.service) == (finding.node, finding.service))
+        first = next(same, None)
+        if first is None or first.cause == finding.cause:
+            return False
+        self._person.tell(f"{why}; taken back, and now it shows why: {first.cause}")
+        return True
 
     def _opened(self, cause: str) -> RepairRun:
         if self._run is None:

@@ -129,3 +129,9 @@ def test_words_for_a_healthy_target_or_a_later_round_are_no_mistake() -> None:
 
 def test_the_same_repair_is_withheld_once() -> None:
     assert len(plan(diagnosis(finding(RISKY), finding(RISKY)), Policy()).withheld) == 1
+
+
+def test_a_second_service_with_the_same_fault_is_not_hidden_by_the_first() -> None:
+    made = plan(diagnosis(replace(finding(SAFE), service="a.service"), replace(finding(SAFE), service="b.service")),
+                Policy(forbids=lambda found, repair: "not that one" if found.service == "a.service" else ""))
+    assert made.steps == SAFE.steps and [item.why for item in made.withheld] == ["not that one"]

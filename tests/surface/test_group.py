@@ -48,7 +48,7 @@ def test_what_else_was_down_is_started_when_the_page_is_well(tmp_path: Path) -> 
     course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), dead, dead)
     first = course.plan()
     finding, repair = course.finding_of(first)
-    course.made.add(name_of(finding, repair))
+    course.made.add(name_of(course.current, finding, repair))
     other = {"a.service": "b.service", "b.service": "a.service"}[finding.service or ""]
     course.current = group(service("a.service", 8000, 200), service("b.service", 8001, 201), status=False)
     assert course.left_down() is None
@@ -59,7 +59,7 @@ def test_what_else_was_down_is_started_when_the_page_is_well(tmp_path: Path) -> 
     assert rest is not None and course.finding_of(rest)[0].service == other
     started = [step.unit for step in rest.steps if isinstance(step, UnitAction) and step.verb == "start"]
     assert started == [other]
-    course.made.add(name_of(*course.finding_of(rest)))
+    course.made.add(name_of(course.current, *course.finding_of(rest)))
     assert course.left_down() is None      # it is tried once
 
 

@@ -33,7 +33,7 @@ def look(member: Service) -> Look:
 class VainRun:
     """Every round ends as a unit that ended at once makes it end."""
 
-    id, kept, applied = "run", False, ()
+    id, kept, applied, taken_back = "run", False, (), Restoration()
 
     def round(self, plan: Plan, tell: object = None) -> None:
         raise StepFailed("backend.service ended again at once (exit-code, status 1)", "the round was taken back")
@@ -60,15 +60,22 @@ def test_what_a_vain_start_lays_bare_is_named_with_what_it_needs(tmp_path: Path,
     assert any("SHOP_SALT" in item.flag for item in course.withheld)
 
 
-@pytest.fixture(params=["the same", "of another service"])
+def test_what_another_service_lacks_can_still_be_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    end, course = ended(look(failed("other.service", log=SAID)), tmp_path, monkeypatch)
+    assert (end.outcome, end.exit_code) == ("needs-input", 4)
+    assert "start backend.service (backend-down): backend.service ended again at once" in end.notes[0]
+    assert any("SHOP_SALT" in item.flag for item in course.withheld)
+
+
+@pytest.fixture(params=["the same", "nothing"])
 def nothing_new(request: pytest.FixtureRequest) -> Iterator[Look]:
-    yield look(stopped()) if request.param == "the same" else look(failed("other.service", log=SAID))
+    yield look(stopped()) if request.param == "the same" else look(failed())
 
 
 def test_nothing_new_is_the_end(nothing_new: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end, _ = ended(nothing_new, tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
-    assert end.notes[0].startswith("backend.service ended again at once")
+    assert "start backend.service (backend-down): backend.service ended again at once" in end.notes[0]
 
 
 @pytest.mark.parametrize(("result", "cause"), [("exit-code", "crash-missing-env"), ("success", "backend-down"), ("exec-condition", "backend-down")])
