@@ -19,6 +19,9 @@ _GRACEFUL = regex(
     r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
     r"background tasks)|Application shutdown|Handling signal: term|Received SIGTERM, exiting|Stopping parent process)"
 )
+_ASKED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
+_TRIPPED = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
+_BOOTING = regex(r"^(?:\[[^]]*\] *)+(?:Booting worker|Starting gunicorn|Listening at)")
 _FINISHED = regex(r"(?:Finished server process|Worker exiting|Shutting down: Master)")
 _ENDED_WELL = regex(r"Deactivated successfully|: Succeeded\.$")
 ENGINE_SLACK = 0.3       # seconds by which the engine's note of a start may be late, on a busy machine
@@ -98,9 +101,20 @@ def was_stopped(snapshot: Snapshot, service: Service) -> bool:
 
 
 def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
-    """`docker stop` ends a program that is slow to go with KILL, exit code 137; its log shows that it was going."""
+    """`docker stop` ends a program that is slow to go with KILL, exit code 137; its log shows that it was going.
+    And one that tripped over its own last words had been asked to go before."""
     box = service.container
-    return box is not None and box.exit_code == 137 and not box.oom_killed and was_stopped(snapshot, service)
+    if box is not None and box.exit_code == 137:
+        return not box.oom_killed and was_stopped(snapshot, service)
+    return _tripped_on_leaving(snapshot, service)
+
+
+def _tripped_on_leaving(snapshot: Snapshot, service: Service) -> bool:
+    """gunicorn logs from within a signal's handler: a worker that ends while it writes makes it end with status 1."""
+    run = last_run(snapshot, service)
+    since = _after_last(run, _ASKED)
+    return len(since) < len(run) and any(_TRIPPED.search(message(line)) for line in since) and not any(
+        _BOOTING.search(message(line)) for line in since)
 
 
 def ended_by_itself(snapshot: Snapshot, service: Service) -> bool:

@@ -229,6 +229,24 @@ def test_a_container_that_was_slow_to_go_was_stopped_not_killed() -> None:
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
+ASKED = "[2027-01-15 08:00:00 +0000] [1] [INFO] Handling signal: term"
+TRIPPED = "RuntimeError: reentrant call inside <_io.BufferedWriter name='<stderr>'>"
+BOOTED = "[2027-01-15 08:00:00 +0000] [9] [INFO] Booting worker with pid: 9"
+
+
+def test_gunicorn_that_trips_over_its_own_farewell_was_stopped_not_broken() -> None:
+    def ended(*texts: str) -> list[str]:
+        scene = boxes(exit_code=1)
+        scene.services[0] = boxed(box={"status": "exited", "pid": 0, "exit_code": 1}, pid=None, log=log(BOOTED, *texts))
+        return roots(diagnose(scene.snapshot()))
+
+    farewell = "[2027-01-15 08:00:00 +0000] [13] [INFO] Finished server process [13]"
+    assert ended(ASKED, farewell, "--- Logging error ---", TRIPPED, *["  File \"x.py\", line 1, in f"] * 60, TRIPPED) == [CAUSE]
+    assert CAUSE not in ended(TRIPPED)                                        # nobody asked
+    assert CAUSE not in ended(ASKED, "RuntimeError: no session")              # it broke while it left
+    assert CAUSE not in ended(ASKED, TRIPPED, BOOTED, "RuntimeError: x")      # it was begun anew
+
+
 def test_a_stopped_container_is_gone_even_if_its_probe_was_slow() -> None:
     scene = boxes(exit_code=0).endpoint(tcp=Known(SLOW), listener=Unknown("container does not run"))
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
