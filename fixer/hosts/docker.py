@@ -28,6 +28,7 @@ class DockerTarget:
         self.ref = ref
         self._name = dockercli.name_of(item)
         self._machine = dockercli.is_machine(item)
+        self._project = dockercli.labels_of(item).get(dockercli.PROJECT_LABEL, "")
         self._opened: Inspected | None = item
         self._writers: dict[str, ContainerWriter] = {}
 
@@ -52,10 +53,12 @@ class DockerTarget:
         return self._writers[self._name]
 
     def journal_place(self) -> tuple[Writer, str]:
-        """Inside a machine as its own `local`, so that fixer run there finds it; else here."""
+        """Inside a machine as its own `local`, so that fixer run there finds it; else here, under one name however the
+        container was called: with the others of its compose project, since a repair may start those too."""
         if self._machine:
             return self._container_writer(), state.target_folder(state.ROOT_STATE, TargetRef("local", ""))
-        return LocalWriter("engine"), state.target_folder(state.private_root(), self.ref)
+        owner = TargetRef("compose", self._project) if self._project else TargetRef("docker", self._name)
+        return LocalWriter("engine"), state.target_folder(state.private_root(), owner)
 
     def close(self) -> None:
         """End the shells that changed files."""

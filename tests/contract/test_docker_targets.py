@@ -173,6 +173,9 @@ def test_a_compose_project_by_service(sandbox: str, tmp_path: Path) -> None:
         assert {line.split()[0] for line in answers[every].data.decode().splitlines()} == {"web", "app", "once"}
         assert len(json.loads(answers[Command("docker-project", (sandbox,))].data)) == 4
         assert target.journal_place()[1].endswith(f"/targets/compose-{sandbox}")
+        number = docker("inspect", "-f", "{{.Id}}", f"{sandbox}-web-1")[:12]
+        for spelling in (f"docker://{sandbox}-web-1", f"docker://{number}"):      # one history and one lock
+            assert open_word(spelling).journal_place()[1] == target.journal_place()[1]
         assert target.writer("web").run(["true"]).returncode == 0
         with pytest.raises(NeedsPerson):
             _ = target.writer("web").files
