@@ -81,6 +81,8 @@ def judge(case: Case) -> Verdict:
                 missing += [told] if isinstance(told, str) else []
         elif _is_hidden(case, nginx):
             missing.append(f"processes of {nginx.node}")
+        elif (other := _titled(case, nginx)) is not None:
+            missing.append(f"whether {other}, which calls itself nginx, is the one of {nginx.node}")
         else:
             findings.append(_found(case, nginx))
     if not case.snapshot.nginxes:
@@ -94,6 +96,19 @@ def _is_hidden(case: Case, nginx: Nginx) -> bool:
         return False
     node = find_node(case.snapshot, nginx.node)
     return node is None or not isinstance(node.processes, Known)
+
+
+def _titled(case: Case, nginx: Nginx) -> str | None:
+    """Root runs a program with the title of nginx's master and another name: it may be nginx, renamed or rebuilt.
+
+    It is not asked anything, since any program can take the title; but beside it the packaged one is not just down.
+    """
+    node = find_node(case.snapshot, nginx.node)
+    for process in node.processes.value if node is not None and isinstance(node.processes, Known) else ():
+        if process.uid == 0 and process.argv and process.argv[0].startswith("nginx: master process"):
+            exe = process.exe.value if isinstance(process.exe, Known) else "its program unknown"
+            return f"pid {process.pid} ({exe})"
+    return None
 
 
 def _found(case: Case, nginx: Nginx) -> Finding:

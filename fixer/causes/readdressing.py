@@ -31,7 +31,8 @@ def point_at(case: Case, trouble: Trouble, repair_id: str, text: str | None, nee
         return Repair(repair_id, risk_of(found, "safe"), summary + overwriters(found), (), needs)
     try:
         writes = tuple(
-            edit_spans(place, _spans(trouble, path, text), f"{old} becomes {text}") for path, place in places.items()
+            edit_spans(place, _spans(trouble, place, path, text), f"{old} becomes {text}")
+            for path, place in places.items()
         )
     except EditRefused as refused:
         return Repair(repair_id, "manual", summary, (), needs, f"{by_hand}; {refused}")
@@ -53,5 +54,10 @@ def _places(case: Case, trouble: Trouble) -> dict[str, Place] | NoPlace:
     return places
 
 
-def _spans(trouble: Trouble, path: str, text: str) -> dict[tuple[int, int], bytes]:
-    return {(e.start, e.end): text.encode() for e in trouble.endpoints if e.file == path}
+def _spans(trouble: Trouble, place: Place, path: str, text: str) -> dict[tuple[int, int], bytes]:
+    """A socket's path ends with a colon where a page follows it: else that would belong to the path."""
+    return {
+        (e.start, e.end): (text + (":" if text.startswith("unix:") and place.data[e.end:e.end + 1] == b"/" else "")
+                           ).encode()
+        for e in trouble.endpoints if e.file == path
+    }

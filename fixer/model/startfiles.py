@@ -45,6 +45,14 @@ def leads_to(link: str, target: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
 
 
+def way_to(path: str) -> tuple[str, ...]:
+    """The folders above a path, the root first, and the path."""
+    found = [posixpath.normpath(path)]
+    while found[-1] not in ("/", ""):
+        found.append(posixpath.dirname(found[-1]))
+    return tuple(reversed(found))
+
+
 def within_release(link: str, stat: FileStat, source: str) -> tuple[str, str] | None:
     """(folder of the release, the file's path in it) of a source file that lies behind a link to a folder."""
     if stat.kind != "link" or not stat.real_path or posixpath.dirname(stat.real_path) in ("", "/"):

@@ -44,6 +44,7 @@ from fixer.observe.routes import FIB
 from fixer.observe.services import journal_query, services_of, socket_units, stdout_query, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
+from fixer.observe.socketpaths import socket_path_queries
 from fixer.observe.sources import source_queries
 from fixer.observe.supervisord import log_paths
 from fixer.observe.supervisord import questions as supervised
@@ -135,6 +136,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     if may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view):
         yield test_query(site.place)
     yield from (ReadFile(path, 1) for path in temp_folders(site)[:MOST_TEMPS])
+    yield from socket_path_queries(site)
     for address in site.addresses:
         name = needs_resolving(address.server, site.view)
         if name is not None:

@@ -83,6 +83,15 @@ def test_down_is_started_by_whoever_manages_it(nginx: dict[str, object], kind: t
     assert any(isinstance(step, kind) for step in steps)
 
 
+def test_down_is_not_known_while_root_runs_what_calls_itself_nginx() -> None:
+    scene = no_nginx()
+    scene.processes.append(process(77, "nginx: master process /opt/web/sbin/webd -p /opt/web/", uid=0))
+    verdict = verdict_of(diagnose(scene.snapshot()), DOWN)
+    assert isinstance(verdict, Undetermined) and "pid 77" in verdict.missing[0]
+    scene.processes[-1] = replace(scene.processes[-1], uid=1000)       # anybody may take the title
+    assert roots(diagnose(scene.snapshot())) == [DOWN]
+
+
 def test_down_for_a_person() -> None:
     masked = no_nginx(service=nginx_unit(load_state="masked"))
     assert finding_of(diagnose(masked.snapshot()), DOWN).repairs[0].risk == "manual"

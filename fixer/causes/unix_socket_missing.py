@@ -1,0 +1,172 @@
+"""nginx asks for a unix socket at a path where there is none; the backend runs and has its socket at another path.
+
+What it is
+  A unix socket is a name in a folder, and nginx and the backend must name the same one. A release renames it, a unit
+  gets another RuntimeDirectory=, a site is copied from an older host; or both name /tmp and the unit has
+  PrivateTmp=yes, so that the backend's /tmp is another folder than the one nginx sees.
+
+Why nginx says 502
+  The name leads nowhere: `connect() to unix:/run/app/app.sock failed (2: No such file or directory)`; a file that an
+  ended program left behind says `(111: Connection refused)`.
+
+How it is told apart
+  backend-down looks the same from outside, but there the service does not run. Here it runs, and the kernel's table
+  shows its own socket at another path that no other site names. A socket that belongs to anybody else is no candidate.
+  A service that was moved from a port to a socket holds no port at all any more: then the address of the port is what
+  changes. With PrivateTmp the table shows the very path that nginx asks for, and still nobody can reach it there.
+
+The repair and its safety
+  point-route-at-socket (safe): exactly the path changes in every place of nginx's configuration that names it, then
+  `nginx -t`, then a reload. Nothing that runs is stopped.
+  move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
+  change together, so a person does it; the message names the lines.
+
+By hand
+  ss -lxp                                   which sockets does the backend really hold?
+  grep -rn unix: /etc/nginx/                what does nginx ask for?
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, by_trouble, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import is_closed
+from fixer.causes.owners import Owner, bindings_of, is_foreign, sole_owner
+from fixer.causes.readdressing import KEY, point_at
+from fixer.causes.reading import (
+    absent_evidence,
+    config_evidence,
+    endpoint_text,
+    listener_at,
+    listener_evidence,
+    listeners_on,
+    pids_of,
+    state_evidence,
+)
+from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.service import UnitSetting
+from fixer.model.snapshot import Listener, Service
+
+EXPLAINS = ("wrong-port", "backend-down", "slow-start")
+_PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
+
+
+def judge(case: Case) -> Verdict:
+    """For every socket path where nobody answers: does its service run, with a socket at another path?"""
+    return conclude(*by_trouble(case, _judge_trouble))
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint = trouble.endpoint
+    if endpoint.inner or trouble.routes[0].route.kind != "proxy_pass" or endpoint.node != trouble.nginx.node:
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    closed = is_closed(endpoint)
+    if closed is None:
+        return f"whether anything listens at {endpoint_text(endpoint)}"
+    owner = sole_owner(case, trouble)
+    if not closed or owner is None or not owner.service.running:
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if endpoint.unix is None and _holds_a_port(case, owner.service):
+        return state_evidence(owner.service)
+    private = _private_tmp(trouble, owner.service) if endpoint.unix is not None else None
+    if private is not None:
+        return _hidden(case, trouble, owner, private)
+    held = _sockets_of(case, owner.service)
+    told = {b.unix for b in bindings_of(owner.service)}
+    meant = [line for line in held if line.address in told] or held
+    if not meant:
+        return state_evidence(owner.service)
+    if endpoint.unix is None and meant[0].address not in told:
+        return state_evidence(owner.service)       # a program that has a port may hold sockets of its own besides
+    if len(meant) > 1:
+        return f"which socket of {owner.service.name} is meant: {', '.join(line.address for line in meant[:5])}"
+    return _found(case, trouble, owner, meant[0])
+
+
+def _sockets_of(case: Case, service: Service) -> list[Listener]:
+    """Paths where the service's own processes accept, but for those that some route names already."""
+    named = {endpoint.unix for endpoint in case.snapshot.endpoints if endpoint.node == service.node}
+    ours = set(service.pids)
+    return [line for line in listeners_on(case.snapshot, service.node)
+            if line.family == "unix" and line.address.startswith("/") and line.address not in named
+            and ours.intersection(pids_of(line))]
+
+
+def _holds_a_port(case: Case, service: Service) -> bool:
+    ours = set(service.pids)
+    return any(line.port and ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
+
+
+def _private_tmp(trouble: Trouble, service: Service) -> UnitSetting | None:
+    """The setting that gives the service a /tmp of its own, where its socket lies at this path of that folder."""
+    held, path = listener_at(trouble.endpoint), trouble.endpoint.unix or ""
+    tcp = trouble.endpoint.tcp
+    gone = isinstance(tcp, Known) and tcp.value.error == "no-socket"
+    if held is None or not gone or not path.startswith(_PRIVATE) or not set(service.pids) & set(pids_of(held)):
+        return None
+    return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in _OFF), None)
+
+
+_OFF = frozenset({"no", "false", "off", "0", ""})
+
+
+def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
+    endpoint, service = trouble.endpoint, owner.service
+    unsure = owner.rule in ("alone", "bare") and is_foreign(trouble, service)
+    aim: str | None = held.address if endpoint.unix is not None else f"unix:{held.address}"
+    need = None
+    if unsure:
+        why = f"nothing but that it is the only one left binds {service.name} to {endpoint_text(endpoint)}"
+        need = Need(KEY, "choice", why, (held.address,))
+        aim = aim if case.inputs.get(KEY) == held.address else None
+    variant = "unix-socket-missing" if endpoint.unix is not None else "moved-to-a-socket"
+    return _finding(case, trouble, owner, held, (
+        variant, f"where nobody listens; {service.name} listens on unix:{held.address}",
+        point_at(case, trouble, "point-route-at-socket", aim, need), unsure,
+    ))
+
+
+def _hidden(case: Case, trouble: Trouble, owner: Owner, private: UnitSetting) -> Finding:
+    endpoint, service = trouble.endpoint, owner.service
+    held = listener_at(endpoint)
+    assert held is not None
+    base = service.name.partition(".")[0]
+    manual = (
+        f"{private.source.where} gives {service.name} a /tmp of its own: add RuntimeDirectory={base}, let it listen on "
+        f"/run/{base}/{(endpoint.unix or '').rpartition('/')[2]}, name that path at {endpoint.file}:{endpoint.line}, "
+        f"then systemctl daemon-reload, restart {service.name}, nginx -t and reload"
+    )
+    repair = Repair("move-socket", "manual", "put the socket into a folder that both see", (), manual=manual)
+    said = f"but PrivateTmp={private.value} of {service.name} hides its socket from nginx"
+    return _finding(case, trouble, owner, held, ("unix-socket-private-tmp", said, repair, False), private.source)
+
+
+def _finding(case: Case, trouble: Trouble, owner: Owner, held: Listener, told: tuple[str, str, Repair, bool],
+             *more: Evidence) -> Finding:
+    endpoint, (variant, said, repair, unsure) = trouble.endpoint, told
+    certain = owner.certain or owner.rule == "related" or held.address in {b.unix for b in bindings_of(owner.service)}
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root",
+        confidence="possible" if unsure else "certain" if certain else "likely",
+        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {said}",
+        detail=(), routes=trouble.route_ids, service=owner.service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]),
+            listener_evidence(case.snapshot, held, owner.service), *more, *owner.why[:1],
+            *absent_evidence(endpoint), *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(repair,), explains=EXPLAINS,
+    )
+
+
+CAUSE = Cause(
+    id="unix-socket-missing",
+    title="nginx asks for a unix socket that is not there; the backend's own lies elsewhere",
+    family="beyond the guide",
+    variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket"),
+    verdict=judge,
+    order=37,
+    page=__doc__,
+)

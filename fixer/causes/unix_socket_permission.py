@@ -1,0 +1,201 @@
+"""The backend's unix socket is there and answers, and nginx's account may not reach it.
+
+What it is
+  To connect to a unix socket an account needs to pass every folder on the way (x) and to write to the socket (w).
+  A unit gets another group, gunicorn a `--umask 077`, a RuntimeDirectory mode 0700, or the socket lies in a home
+  folder that is closed to others.
+
+Why nginx says 502
+  `connect() to unix:/run/app/app.sock failed (13: Permission denied) while connecting to upstream`, at once.
+
+How it is told apart
+  Root may do everything: `curl --unix-socket` as root answers. fixer reads mode, owner and group of every folder on the
+  way and of the socket, and the groups of nginx's workers, and names the first that stops them. Where none does,
+  something else denies (an access list, SELinux): then this is not known. On a TCP address the same errno is
+  mac-denied.
+
+The repair and its safety
+  chmod helps until the next start only: the socket is made anew then. What lasts stands in the unit.
+  open-folder (disruptive): a drop-in lets others pass through the unit's own RuntimeDirectory (mode 0711), and the
+  service is restarted; the socket's own mode still holds.
+  share-group (disruptive): where the socket is open to its group, a drop-in gives the service nginx's group and keeps
+  its old one as a further group; it is restarted. Undo takes both back.
+  Anything else is for a person (a home folder, a umask in the command): the message names what stops whom.
+
+By hand
+  namei -l /run/app/app.sock; id www-data
+  systemctl edit APP.service: Group=www-data, or RuntimeDirectoryMode=0711
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, by_trouble, conclude
+from fixer.causes.case import Case, Trouble, is_answering
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import drop_in
+from fixer.causes.reading import config_evidence, endpoint_text, find_node, processes_of
+from fixer.causes.starting import restart_steps
+from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.query import FileStat
+from fixer.model.record import dataclass
+from fixer.model.snapshot import ErrorEvent, Service, Snapshot
+from fixer.model.startfiles import way_to
+
+FILE = "50-badgateway-socket.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Who connects: its name, its user id, and all of its groups."""
+
+    name: str
+    uid: int
+    gid: int
+    gids: frozenset[int]
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Shut:
+    """One folder, or the socket, that an account may not use."""
+
+    path: str
+    stat: FileStat
+    bit: int
+
+    @property
+    def open_to_group(self) -> bool:
+        """Whether its group may."""
+        return bool(self.stat.mode >> 3 & self.bit)
+
+
+def judge(case: Case) -> Verdict:
+    """For every socket that nginx was denied though it answers: what on the way stops it?"""
+    return conclude(*by_trouble(case, _judge_trouble))
+
+
+def _denied(event: ErrorEvent) -> bool:
+    return event.errno == 13 and "connecting" in event.phase and event.message.startswith("connect()")
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint = trouble.endpoint
+    if endpoint.unix is None or not is_answering(endpoint) or not events_for(case, trouble, _denied):
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    account = _account(case.snapshot, trouble)
+    if account is None:
+        return f"which groups the account of nginx's workers on {trouble.nginx.node} has"
+    node = find_node(case.snapshot, trouble.nginx.node)
+    stats = dict(node.files) if node is not None else {}
+    way = way_to(endpoint.unix)
+    if any(path not in stats for path in way):
+        return f"modes and owners on the way to {endpoint_text(endpoint)}"
+    shut = tuple(
+        _Shut(path, stats[path], 2 if path == way[-1] else 1) for path in way
+        if stats[path].kind != "link" and not _may(stats[path], account, 2 if path == way[-1] else 1)
+    )
+    if not shut:
+        return f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it"
+    return _found(case, trouble, account, shut)
+
+
+def _may(stat: FileStat, account: _Account, bit: int) -> bool:
+    if account.uid == 0:
+        return True
+    shift = 6 if stat.uid == account.uid else 3 if stat.gid in account.gids else 0
+    return bool(stat.mode >> shift & bit)
+
+
+def _account(snapshot: Snapshot, trouble: Trouble) -> _Account | None:
+    """The workers' account, by the machine's own files; None where these do not have it."""
+    nginx = trouble.nginx
+    workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
+    passwd, groups = (_rows(snapshot, nginx.node, path) for path in ("/etc/passwd", "/etc/group"))
+    if not workers or not groups:
+        return None
+    row = next((r for r in passwd if len(r) > 3 and r[2] == str(workers[0].uid)), None)
+    if row is None or not row[3].isdigit():
+        return None
+    name, gid = row[0], int(row[3])
+    mine = {int(g[2]) for g in groups if len(g) > 3 and g[2].isdigit() and name in g[3].split(",")}
+    return _Account(name, workers[0].uid, gid, frozenset({gid, *mine}), _group_name(groups, gid))
+
+
+def _rows(snapshot: Snapshot, node: str, path: str) -> list[list[str]]:
+    file = snapshot.file(node, path)
+    return [] if file is None else [line.split(":") for line in file.data.decode("utf-8", "replace").splitlines()]
+
+
+def _group_name(groups: list[list[str]], gid: int) -> str:
+    return next((g[0] for g in groups if len(g) > 2 and g[2] == str(gid)), "")
+
+
+def _found(case: Case, trouble: Trouble, account: _Account, shut: tuple[_Shut, ...]) -> Finding:
+    endpoint, first = trouble.endpoint, shut[0]
+    service = case.service(endpoint.holder) or case.service(endpoint.service)
+    what = "write to the socket" if first.bit == 2 else "pass the folder"
+    return Finding(
+        cause=CAUSE.id, variant="unix-socket-permission", role="root", confidence="certain",
+        summary=f"nginx's account {account.name} may not {what} {first.path} ({_said(first)}): {say_routes(trouble)}",
+        detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint),
+            *(Evidence("file", s.path, _said(s)) for s in shut),
+            Evidence("process", "nginx worker", f"{account.name}, uid {account.uid}, groups "
+                     + ", ".join(map(str, sorted(account.gids)))),
+            *symptom_evidence(case, trouble, _denied),
+        ))),
+        repairs=(_repair(case, trouble, service, account, shut),),
+    )
+
+
+def _said(shut: _Shut) -> str:
+    return f"mode {shut.stat.mode & 0o7777:04o}, owner {shut.stat.uid}:{shut.stat.gid}"
+
+
+def _repair(case: Case, trouble: Trouble, service: Service | None, account: _Account,
+            shut: tuple[_Shut, ...]) -> Repair:
+    told = "; ".join(f"{s.path} is closed to {account.name}" for s in shut)
+    by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
+        f"{told}: put the socket into a folder of /run that nginx may pass (RuntimeDirectory=), or open these; give "
+        f"the service nginx's group ({account.group or account.name}) where the mode lets the group in. chmod on the "
+        "socket itself lasts until its next start only"))
+    if service is None or service.unit is None or service.socket is not None:
+        return by_hand
+    own = _runtime_folders(service)
+    if all(s.path in own for s in shut) and len(shut) == 1:
+        lines, repair_id = "RuntimeDirectoryMode=0711\n", "open-folder"
+        does = f"let others pass through {shut[0].path}"
+    elif account.group and all(s.open_to_group and (s.bit == 2 or s.path in own) for s in shut):
+        groups = _rows(case.snapshot, service.node, "/etc/group")
+        kept = _group_name(groups, shut[0].stat.gid)
+        further = f"SupplementaryGroups={kept}\n" if kept and shut[0].stat.gid else ""
+        lines, repair_id = f"Group={account.group}\n{further}", "share-group"
+        does = f"give {service.name} the group {account.group}"
+    else:
+        return by_hand
+    written = drop_in(case.snapshot, service, lines, FILE)
+    if isinstance(written, NoPlace):
+        return Repair(repair_id, "manual", does, (), manual=f"{does}: {lines.strip()} in its unit; {written.why}")
+    steps = (*written.steps, *restart_steps(case.snapshot, service, trouble.endpoint))
+    return Repair(repair_id, "disruptive", f"{does}, in {written.where}, and restart it", steps)
+
+
+def _runtime_folders(service: Service) -> frozenset[str]:
+    """The folders under /run that systemd makes for the unit at each start."""
+    words = [w for s in service.settings if s.key == "RuntimeDirectory" for w in s.value.split()]
+    return frozenset(f"/run/{word.partition(':')[0]}" for word in words if "%" not in word)
+
+
+CAUSE = Cause(
+    id="unix-socket-permission",
+    title="nginx's account may not reach the backend's unix socket",
+    family="beyond the guide",
+    variants=("unix-socket-permission",),
+    verdict=judge,
+    order=42,
+    page=__doc__,
+)

@@ -1,0 +1,33 @@
+"""Sockets that nginx was denied lately: the modes and owners on the way to them, and the accounts of the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.model.facts import Known
+from fixer.model.query import Query, ReadFile
+from fixer.model.startfiles import ACCOUNTS, way_to
+from fixer.observe.nginxes import events_of
+from fixer.observe.sites import Site
+
+LATELY = 600.0
+LIMIT = 256 << 10
+MOST = 4
+
+
+def socket_path_queries(site: Site) -> Iterator[Query]:
+    """Paths come from the configuration; the log only says that it is worth a look."""
+    paths = tuple(dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None))
+    if not paths or not _was_denied(site):
+        return
+    for path in paths[:MOST]:
+        yield from (ReadFile(name, 1) for name in way_to(path))
+    yield from (ReadFile(name, LIMIT) for name in ACCOUNTS)
+
+
+def _was_denied(site: Site) -> bool:
+    errors = events_of(site.place, site.config, site.view, None)
+    if not isinstance(errors, Known):
+        return False
+    since = site.view.node.now - LATELY
+    return any(e.errno == 13 and "connecting" in e.phase and e.at >= since for e in errors.value)

@@ -1,0 +1,111 @@
+"""unix-socket-missing: the backend's socket lies at another path than the one nginx asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from fixer.model.service import UnitSetting
+from fixer.model.snapshot import Listener, Service
+from tests.causes.building import (
+    Scene,
+    binding,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    moved,
+    probe,
+    roots,
+    service,
+    stopped,
+    verdict_of,
+)
+
+CAUSE = "unix-socket-missing"
+ASKED, HELD = "/run/shop/app.sock", "/run/shop/gunicorn.sock"
+
+
+def socket(path: str = HELD, pid: int = 200) -> Listener:
+    return replace(listener(1, pid), family="unix", address=path, port=0)
+
+
+def told(path: str = HELD, **changes: object) -> Service:
+    return service(bindings=Known((replace(binding(0), host="", unix=path),)), **changes)
+
+
+def scene(made: Service, *held: Listener, asked: str = ASKED) -> Scene:
+    """The site names one socket, the service has what it has."""
+    text = f"server {{\n    listen 80;\n    location / {{ proxy_pass http://unix:{asked}; }}\n}}\n"
+    found = Scene().with_service(made, *held)
+    page = file("/etc/nginx/sites-enabled/shop", text, real_path="/etc/nginx/sites-available/shop")
+    found.files = [page]
+    at = text.index(asked)
+    return found.refused(unix=asked, host="", port=0, written=asked, service=None, start=at, end=at + len(asked), line=3)
+
+
+def test_hit_nginx_is_pointed_at_the_path() -> None:
+    diagnosis = diagnose(scene(told(), socket()).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence) == ("unix-socket-missing", "certain")
+    write, check, reload = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert write.before is not None and first.repairs[0].risk == "safe"
+    assert write.after == write.before.replace(ASKED.encode(), HELD.encode())
+
+
+def test_hit_a_private_tmp_hides_the_socket() -> None:
+    path = "/tmp/app.sock"
+    private = UnitSetting("PrivateTmp", "yes", Evidence("unit", "/etc/systemd/system/backend.service:9", "PrivateTmp=yes"))
+    hidden = scene(told(path, settings=(private,)), socket(path), asked=path).endpoint(
+        listener=Known(socket(path)), tcp=Known(probe(error="no-socket")), http=Known(probe(error="no-socket")))
+    first = finding_of(diagnose(hidden.snapshot()), CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("unix-socket-private-tmp", "manual")
+    assert "backend.service:9" in first.repairs[0].manual
+
+
+@pytest.mark.parametrize(("page", "wanted"), [
+    ("", "unix:/run/shop/gunicorn.sock;"), ("/v1/", "unix:/run/shop/gunicorn.sock:/v1/;"),
+])
+def test_hit_a_service_that_was_moved_from_a_port_to_a_socket(page: str, wanted: str) -> None:
+    moved_on = Scene().with_service(told(), socket()).refused(service="local/backend.service")
+    moved_on.files = [replace(moved_on.files[0], data=moved_on.files[0].data.replace(b"8000;", f"8000{page};".encode()))]
+    first = finding_of(diagnose(moved_on.snapshot()), CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("moved-to-a-socket", "safe")
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and f"http://{wanted}".encode() in (write.after or b"")
+
+
+def test_a_service_that_no_name_binds_is_a_persons_choice() -> None:
+    made = service("printd.service", bindings=Known(()), argv=("/usr/bin/gunicorn", "spool:main"),
+                   unit_changes={"working_directory": "/srv/spool", "user": "spool"})
+    first = finding_of(diagnose(scene(made, socket("/run/printd/http.sock")).snapshot()), CAUSE)
+    assert first.confidence == "possible" and first.repairs[0].needs[0].choices == ("/run/printd/http.sock",)
+    assert not first.repairs[0].steps
+
+
+def test_miss_what_is_well_stopped_elsewhere_or_anothers() -> None:
+    anothers = scene(told(), socket(pid=999))
+    for other in (healthy(), moved(), scene(stopped(bindings=told().bindings)), scene(told(ASKED)), anothers):
+        assert isinstance(verdict_of(diagnose(other.snapshot()), CAUSE), RuledOut)
+
+
+def test_miss_a_socket_that_another_site_names() -> None:
+    two = scene(told(), socket())
+    page = two.snapshot()
+    other = replace(page.endpoints[0], id="e9", unix=HELD, listener=Known(socket()), tcp=Known(probe()))
+    two.extra = {"endpoints": (*page.endpoints, other)}
+    assert isinstance(verdict_of(diagnose(two.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_whether_anything_listens_and_which_of_two_sockets() -> None:
+    blind = scene(told(), socket()).endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)
+    several = scene(replace(told(), bindings=Known(())), socket(), socket("/run/shop/control.sock"))
+    assert isinstance(verdict_of(diagnose(several.snapshot()), CAUSE), Undetermined)

@@ -1,0 +1,111 @@
+"""unix-socket-permission: the socket answers root, and nginx's account is stopped on the way to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known
+from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
+from fixer.model.query import FileStat
+from fixer.model.service import UnitSetting
+from tests.causes.building import (
+    BAD_GATEWAY,
+    GOOD,
+    Scene,
+    binding,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    moved,
+    probe,
+    process,
+    roots,
+    service,
+    stat,
+    verdict_of,
+)
+
+CAUSE, PATH = "unix-socket-permission", "/run/shop/app.sock"
+PASSWD = "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/usr/sbin/nologin\nshop:x:998:998::/srv:/bin/false\n"
+GROUP = "root:x:0:\nwww-data:x:33:\nshop:x:998:\nweb:x:50:www-data,kim\n"
+RUNTIME = UnitSetting("RuntimeDirectory", "shop", Evidence("unit", "/etc/systemd/system/backend.service:8", "x"))
+
+
+def folder(mode: int = 0o755, uid: int = 0, gid: int = 0) -> FileStat:
+    return stat(kind="dir", mode=0o40000 | mode, uid=uid, gid=gid)
+
+
+def denied(socket: FileStat, way: FileStat | None = None, *, runtime: bool = True, path: str = PATH,
+           group: str = GROUP) -> Scene:
+    """nginx was denied the socket, which answers root."""
+    held = replace(listener(1, 200), family="unix", address=path, port=0)
+    made = service(bindings=Known((replace(binding(0), host="", unix=path),)), settings=(RUNTIME,) if runtime else ())
+    scene = Scene().with_service(made, held).answers(BAD_GATEWAY).endpoint(
+        unix=path, host="", port=0, listener=Known(held), tcp=Known(probe()), http=Known(GOOD), service=made.id,
+        holder=made.id)
+    scene.logs(f"connect() to unix:{path} failed (13: Permission denied)", 13, "connecting to upstream")
+    scene.processes.append(process(101, "nginx: worker process", uid=33))
+    scene.files += [file("/etc/passwd", PASSWD), file("/etc/group", group),
+                    file("/etc/systemd/system/backend.service", "[Service]\nExecStart=x\n")]
+    parent = path.rsplit("/", 1)[0]
+    scene.node_changes["local"] = {"init": "systemd", "files": (
+        ("/", folder()), ("/run", folder()), ("/home", folder()), (parent, way or folder(0o755, 998, 998)),
+        (path, socket))}
+    return scene
+
+
+def socket(mode: int = 0o777, gid: int = 998) -> FileStat:
+    return stat(kind="socket", mode=0o140000 | mode, uid=998, gid=gid)
+
+
+def found(scene: Scene) -> Finding:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    return finding_of(diagnosis, CAUSE)
+
+
+def drop_in_of(finding: Finding) -> bytes:
+    write, reload, restart, wait = finding.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload) and isinstance(restart, UnitAction)
+    assert isinstance(wait, WaitForListener) and wait.unix == PATH and finding.repairs[0].risk == "disruptive"
+    return write.after or b""
+
+
+def test_hit_open_to_a_group_that_nginx_is_not_in() -> None:
+    first = found(denied(socket(0o770)))
+    assert drop_in_of(first) == b"[Service]\nGroup=www-data\nSupplementaryGroups=shop\n"
+    assert "mode 0770, owner 998:998" in first.summary and first.confidence == "certain"
+
+
+def test_hit_the_units_own_folder_is_closed() -> None:
+    assert drop_in_of(found(denied(socket(), folder(0o700, 998, 998)))) == b"[Service]\nRuntimeDirectoryMode=0711\n"
+
+
+@pytest.mark.parametrize("scene", [
+    denied(socket(0o700)),                                                           # a umask closes it to the group too
+    denied(socket(), folder(0o750, 998, 998), runtime=False, path="/home/kim/app.sock"),
+    denied(socket(0o700), folder(0o700, 998, 998)),
+])
+def test_what_no_setting_of_the_unit_opens_is_for_a_person(scene: Scene) -> None:
+    first = found(scene)
+    assert first.repairs[0].risk == "manual" and "www-data" in first.repairs[0].manual
+
+
+def test_miss_what_answers_and_what_is_refused() -> None:
+    for scene in (healthy(), moved(), denied(socket()).answers(GOOD)):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_where_modes_let_it_or_nobody_knows_the_account_or_the_way() -> None:
+    strange = denied(socket(0o770))
+    strange.files = [f for f in strange.files if f.path != "/etc/group"]
+    unseen = denied(socket(0o770))
+    unseen.node_changes["local"] = {**unseen.node_changes["local"], "files": ()}
+    member = denied(socket(0o770, 50))
+    for scene in (denied(socket()), member, strange, unseen):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
