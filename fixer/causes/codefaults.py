@@ -22,6 +22,8 @@ _TARGETS = (
     regex(r"Error loading ASGI app\. Attribute \"(?P<name>[^\"]+)\" not found in module \"(?P<module>[^\"]+)\""),
     regex(r"Failed to find attribute '(?P<name>[^']+)' in '(?P<module>[^']+)'"),
     regex(r"Cannot load application from '(?P<name>[^']+)'"),
+    regex(r"^Error: (?:Could not import|While importing) '(?P<name>[^']+)'"),                        # flask
+    regex(r"^Error: Failed to find (?:a )?Flask application or factory in module '(?P<name>[^']+)'"),
 )
 _NO_SERVER = regex(r"^\S*(?:python|pypy)[\d.]*t?: (?:No module named|Error while finding module specification for) "
                    r"'?(?P<name>[\w.]+)")

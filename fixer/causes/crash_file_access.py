@@ -45,7 +45,7 @@ _SERVING = regex(r"Application startup complete")
 _ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 _SAYS = (
     regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
-    regex(r"^Error: '(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
+    regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
 _GONE = frozenset({"2", "20", "FileNotFoundError", "ENOENT"})

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from fixer.causes.case import Case
+from fixer.causes.crashing import crashes
 from fixer.causes.failing import Judged, fresh_events
+from fixer.causes.logs import message
 from fixer.causes.reading import endpoint_text
+from fixer.causes.reasons import last_words
 from fixer.model.facts import Known
-from fixer.model.snapshot import Endpoint
+from fixer.model.regex import regex
+from fixer.model.snapshot import Endpoint, LogLine
 
 SHOWN = 5
+_MANAGERS = regex(r"^\S+\.service: |^(?:Started|Starting|Stopped|Stopping|Failed to start|Scheduled restart) ?")
 _WORDS = 200    # letters of a message that may hold what a backend sent
 
 
 def unexplained(case: Case, blamed: Container[str]) -> Iterator[str]:
-    """One line a failing route that nothing is blamed for, the first few."""
+    """One line a failing route that nothing is blamed for, the first few; then what the programs said that failed."""
     left = [j for j in case.judged.values() if j.is_bad and j.facts.route.id not in blamed]
     for judged in left[:SHOWN]:
         yield _told(case, judged)
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
+    unblamed = {judged.facts.route.id for judged in left}
+    for crash in crashes(case).found if left else ():
+        words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(_own(crash.lines)))
+        if words and unblamed.intersection(crash.routes):
+            yield f"{crash.service.name} failed; its log ends with: {words}"
+
+
+def _own(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    """Without what its manager says of it."""
+    return tuple(line for line in lines if not _MANAGERS.search(message(line)))
 
 
 def _told(case: Case, judged: Judged) -> str:

@@ -26,6 +26,8 @@ The repair and its safety
   the application's file), the unit's line is corrected, systemd reads it, and the unit is started (disruptive). Where
   several could be meant, or an account has to be chosen, a person says which. A path of the sandbox that is not there
   is made optional (a dash before it; what is forbidden stays so), unless something is to be mounted there.
+  raise-start-timeout (disruptive): where the unit's files give a start that its program announces itself (Type=notify)
+  less than systemd's own 90 seconds, it is cut off before it is up, and its log tells no error: 90 are written there.
   raise-stop-timeout (disruptive): a longer TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without
   a restart. Undo puts back every byte and mode.
 
@@ -119,6 +121,7 @@ CAUSE = Cause(
         "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",
         "start-217-user", "start-216-group", "start-226-namespace", "start-execstartpre-failed",
         "unit-edited-no-daemon-reload", "start-type-notify-timeout", "unit-watchdog-restarts",
+        "start-timeout-too-short",
         "stop-timeout-sigkill", "container-cannot-start",
     ),
     verdict=judge,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.crashing import Crash, holds_a_socket
+from fixer.causes.crashing import Crash, holds_a_socket, says_why
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import lines_of, message
+from fixer.causes.logs import last_run, lines_of, message
 from fixer.causes.owners import Owner, bindings_of, sole_owner
 from fixer.causes.reading import (
     address_text,
@@ -24,13 +24,15 @@ from fixer.model.diagnosis import Need
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine, Service
+from fixer.model.snapshot import LogLine, Service, UnitValue
 
 # Servers that tell systemd neither that they are ready nor that they are alive.
 SILENT = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
 _TIMED_OUT = regex(r"[Ss]tart operation timed out\. Terminating")
 _WATCHDOG = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
 _TIME_UP = regex(r"Service reached runtime time limit")
+_SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")
+_USUAL_START = 90  # seconds: systemd's own default
 _SPAN = 900.0      # seconds: an end that old says nothing of the present
 _KEY = "runtime-limit"
 
@@ -94,6 +96,9 @@ def _reasons(case: Case, crash: Crash) -> Iterator[Told]:
         served = service.runtime in SILENT or holds_a_socket(case, service)
         if served:
             yield _never_ready(case, crash, ended)
+        elif (limit := _short_start(service)) is not None and not says_why(
+                service, last_run(case.snapshot, service)):
+            yield _starts_too_long(case, crash, ended, limit)
     limit = setting_of(service, "WatchdogSec")
     ended = ended_by_systemd(case, service, "watchdog")
     if ended is not None and limit is not None and service.runtime in SILENT:
@@ -126,6 +131,28 @@ def _never_ready(case: Case, crash: Crash, ended: Ended) -> Told:
         f"{service.runtime or 'the program'} never gives{_times(ended)}",
         (setting_evidence(setting), *_said(ended), state_evidence(service)),
         (edit_and_start(case, crash, doing, whole(setting, "exec")),),
+    )
+
+
+def _short_start(service: Service) -> UnitValue | None:
+    """What the unit's files give a start, where that is less than systemd itself would."""
+    written = setting_of(service, "TimeoutStartSec") or setting_of(service, "TimeoutSec")
+    match = _SECONDS.match(written.value) if written is not None else None
+    return written if match is not None and int(match[1]) < _USUAL_START else None
+
+
+def _starts_too_long(case: Case, crash: Crash, ended: Ended, setting: UnitValue) -> Told:
+    service = crash.service
+    doing = Doing(
+        "raise-start-timeout", f"{setting.key}={_USUAL_START} instead of {setting.value}",
+        f"write {setting.key}={_USUAL_START} instead of {setting.value} at {where(setting, service)}",
+    )
+    return Told(
+        "start-timeout-too-short",
+        f"systemd ends {service.name} before it is up: {setting.key}={setting.value} gives it {setting.value} seconds, "
+        f"and its log tells no error{_times(ended)}",
+        (setting_evidence(setting), *_said(ended), state_evidence(service)),
+        (edit_and_start(case, crash, doing, whole(setting, str(_USUAL_START))),), confidence="likely",
     )
 
 

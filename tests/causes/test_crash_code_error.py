@@ -75,6 +75,7 @@ def test_hit() -> None:
     (TARGET, "start-wrong-app-target", "app.main:application"),
     (TLS, "start-tls-key-mismatch", "KEY_VALUES_MISMATCH"),
     ((STARTED, 'ERROR:    Error loading ASGI app. Could not import module "nosuch".'), "start-wrong-app-target", "nosuch"),
+    ((STARTED, "Usage: flask run [OPTIONS]", "Error: Could not import 'blog'."), "start-wrong-app-target", "blog"),
     ((STARTED, "/usr/bin/python3: No module named uvicorn"), "start-server-package-missing", "uvicorn"),
     ((STARTED, *HEAD[:2], "ModuleNotFoundError: No module named 'uvicorn'"), "start-server-package-missing", "uvicorn"),
     ((STARTED, "/usr/bin/python3: No module named office"), "start-import-error", "office"),

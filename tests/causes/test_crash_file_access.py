@@ -26,7 +26,7 @@ def crashed(*lines: str, **changes: object) -> Scene:
     ((*HEAD, "FileNotFoundError: [Errno 2] No such file or directory: '/var/log/shop/app.log'"), "start-file-missing",
      "/var/log/shop/app.log is not there"),
     ((*HEAD, "OSError: [Errno 30] Read-only file system: '/var/log/shop/app.log'"), "start-file-denied", "read-only"),
-    (("Error: '/var/log/shop/e.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]",),
+    (("Error: Error: '/var/log/shop/e.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]",),
      "start-file-missing", "/var/log/shop/e.log is not there"),
     (("Error: EACCES: permission denied, open '/srv/shop/data.json'",), "start-file-denied", "/srv/shop/data.json"),
 ])

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.facts import Known
-from tests.causes.building import BAD_GATEWAY, Scene, healthy, listener, probe, service, stopped, unit
+from tests.causes.building import BAD_GATEWAY, Scene, failed, healthy, listener, log, probe, service, stopped, unit
 
 CLOSED = replace(probe(error="closed"), phase="head")
 
@@ -30,6 +30,14 @@ def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads
 def test_a_name_that_nginx_has_no_resolver_for_is_said() -> None:
     scene = healthy().answers(BAD_GATEWAY).logs("no resolver defined to resolve shop.lan", None, "")
     assert "no resolver defined to resolve shop.lan" in diagnose(scene.snapshot()).notes[0]
+
+
+def test_what_a_program_said_that_failed_for_a_reason_of_its_own_is_told() -> None:
+    words = ("Started backend.service - Office.", "Traceback (most recent call last):", "ValueError: 3 is no colour",
+             "backend.service: Main process exited, code=exited, status=1/FAILURE", "Failed to start backend.service.")
+    notes = diagnose(Scene().with_service(failed(log=log(*words))).refused().snapshot()).notes
+    assert notes[-1] == ("backend.service failed; its log ends with: Traceback (most recent call last): / "
+                         "ValueError: 3 is no colour")
 
 
 def test_where_a_cause_is_proven_nothing_is_added() -> None:

@@ -77,6 +77,29 @@ def test_hit_systemd_ends_what_is_well(text: str, line: str, variant: str, after
     assert verbs == (["restart"] if now_well else ["reset-failed", "start"])
 
 
+def slow(limit: str = "TimeoutStartSec=5", *more: str) -> Scene:
+    setting, content = value(limit)
+    kind = UnitValue("Type", "notify", UNIT, 3, 0, 0)
+    made = failed(unit_values=(setting, kind), log=log(*more, TIMED_OUT), unit_changes={"result": "timeout"},
+                  runtime="gunicorn", argv=("/usr/bin/gunicorn", "--preload", "app.main:app"))
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file(UNIT, content))
+    return scene
+
+
+def test_a_start_that_is_cut_off_gets_the_usual_time() -> None:
+    finding = found(slow())
+    assert (finding.variant, finding.confidence) == ("start-timeout-too-short", "likely")
+    write = finding.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.after == b"[Service]\nTimeoutStartSec=90\n"
+
+
+@pytest.mark.parametrize("scene", [slow("TimeoutStartSec=120"), slow("TimeoutStartSec=infinity"), slow("Restart=no"),
+                                   slow("TimeoutStartSec=5", "/usr/bin/python3: No module named gunicorn")])
+def test_a_start_with_time_enough_or_an_error_of_its_own_is_none_of_it(scene: Scene) -> None:
+    assert all(f.variant != "start-timeout-too-short" for f in diagnose(scene.snapshot()).findings)
+
+
 def test_a_limit_that_may_be_meant_is_lifted_by_a_person() -> None:
     scene = unit_with("RuntimeMaxSec=3", TIME_UP, unit_changes={"result": "timeout"})
     (repair,) = found(scene).repairs
