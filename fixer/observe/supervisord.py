@@ -17,13 +17,13 @@ from fixer.observe.inifile import IniSection, IniValue, ini_sections
 from fixer.observe.memo import remembered
 from fixer.observe.places import assignments, env_file_slot
 from fixer.observe.processes import descendants
+from fixer.observe.processnumbers import numbered_bindings, process_numbers
 from fixer.observe.runtimes import is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_log_file
 from fixer.observe.settings import settings_path, workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.supervisorlog import Course, course_of, read_log
 from fixer.observe.told import Follow, Told, followed
-from fixer.observe.toldbindings import told_bindings
 from fixer.observe.view import PROGRAM_FILES, View, is_the_nodes
 from fixer.observe.webscripts import is_no_web_program, program_paths
 from fixer.observe.words import Piece, Word, shell_words
@@ -224,12 +224,10 @@ def program_services(view: View) -> list[Service]:
 def _process_names(section: IniSection) -> tuple[str, ...]:
     name = section.name.partition(":")[2]
     pattern = section.text("process_name", "%(program_name)s").replace("%(program_name)s", name)
-    count = section.text("numprocs", "1")
-    first = int(section.text("numprocs_start", "0")) if is_number(section.text("numprocs_start", "0")) else 0
-    if "%(process_num)" not in pattern or not is_number(count):
+    if "%(process_num)" not in pattern or not is_number(section.text("numprocs", "1")):
         return (pattern.replace("%(group_name)s", name),)
     try:
-        return tuple(pattern % {"process_num": first + i, "group_name": name} for i in range(min(int(count), 64)))
+        return tuple(pattern % {"process_num": n, "group_name": name} for n in process_numbers(section))
     except (ValueError, KeyError, TypeError):
         return (name,)
 
@@ -243,7 +241,7 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
     single = len(_process_names(section)) == 1
     roots = _roots(told, place, view, course if single else None, taken)
     name = section.name.partition(":")[2]
-    program = _program(section, place, course, groups.get(name, ""), roots)
+    program = _program(section, place, course, groups, roots)
     argv = view.by_pid[roots[0]].argv if roots else told.argv
     runtime = runtime_of(told.argv) or runtime_of(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
@@ -252,7 +250,7 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
     return Service(
         id=f"{view.name}/{name}", name=name, node=view.name, manager="supervisord", unit=None, container=None,
         pids=descendants(list(roots), view.by_pid) if roots else (), argv=argv,
-        bindings=quoted_bindings(Known(told_bindings(told, view), (told.said,)), view),
+        bindings=quoted_bindings(Known(numbered_bindings(section, told, view), (told.said,)), view),
         env=assignments(told.env, section.file), env_places=tuple(dict.fromkeys(slot.file for slot in slots)),
         workers=quoted_count(workers, view), log=_log(section, main, view, course), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
@@ -284,7 +282,10 @@ def _is_word(told: str, word: str) -> bool:
     return word.startswith(before) and word.endswith(after) and number.isdigit()
 
 
-def _program(section: IniSection, place: Place, course: Course | None, group: str, roots: tuple[int, ...]) -> Program:
+def _program(section: IniSection, place: Place, course: Course | None, groups: Mapping[str, str],
+             roots: tuple[int, ...]) -> Program:
+    group = groups.get(section.name.partition(":")[2], "")
+    alone = group if list(groups.values()).count(group) == 1 else ""     # its group's name stands for it and no other
     name = section.name.partition(":")[2]
     several = section.text("numprocs", "1") not in ("", "1")
     value = section.get("autostart")
@@ -299,7 +300,7 @@ def _program(section: IniSection, place: Place, course: Course | None, group: st
         state = "STOPPED"
     elif state == "EXITED" and course is not None and _starts_again(section, course):
         state = "BACKOFF"
-    full = name if not several else f"{name}:*"
+    full = name if not several else f"{alone or name}:*"
     return Program(
         name=f"{group}:{name}" if group and not several else full, group=group or name, state=state, conf=place.conf,
         file=section.file, line=section.line, autostart=autostart,

@@ -171,6 +171,10 @@ def test_all_processes_of_a_program_that_has_several() -> None:
     children = [process(pid, [*ARGV[:-1], port], ppid=60, comm="uvicorn") for pid, port in ((71, "8000"), (72, "8001"), (73, "9x"))]
     found = shop(DAEMON, *children, program=several, log=said((9, "spawned: 'shop_01' with pid 72")))
     assert found.pids == (71, 72)
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [8000, 8001]
+    only = several.replace("[program", "[group:web]\nprograms=shop\n[program")
+    program = shop(DAEMON, program=only).program
+    assert program is not None and program.name == "web:*"        # what supervisorctl calls the processes of that group
 
 
 def test_a_supervisord_that_does_not_run() -> None:

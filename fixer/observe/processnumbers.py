@@ -1,0 +1,39 @@
+"""Programs of supervisord that are several processes, told apart by `%(process_num)d` in their command."""
+
+from __future__ import annotations
+
+from fixer.model.numbers import is_number
+from fixer.model.record import replace
+from fixer.model.regex import regex
+from fixer.model.snapshot import Binding
+from fixer.observe.inifile import IniSection
+from fixer.observe.told import Told
+from fixer.observe.toldbindings import told_bindings
+from fixer.observe.view import View
+from fixer.observe.words import Piece, Word
+
+_NUMBER = regex(r"%\(process_num\)(0?\d?)d")
+_MOST = 64
+
+
+def numbered_bindings(section: IniSection, told: Told, view: View) -> tuple[Binding, ...]:
+    """Where its processes listen, each for itself where the number of the process stands in the command."""
+    if not any(_NUMBER.search(word.text) for word in told.command):
+        return told_bindings(told, view)
+    found: list[Binding] = []
+    for number in process_numbers(section):
+        words = tuple(
+            Word(tuple(
+                Piece(_NUMBER.sub(lambda m, n=number: f"{n:{m[1]}d}", piece.text), piece.file, piece.line)  # type: ignore[misc]
+                if _NUMBER.search(piece.text) else piece for piece in word.pieces
+            )) for word in told.command
+        )
+        found += told_bindings(replace(told, command=words), view)
+    return tuple(dict.fromkeys(found))
+
+
+def process_numbers(section: IniSection) -> range:
+    """The numbers that supervisord counts a program's processes with."""
+    count, start = section.text("numprocs", "1"), section.text("numprocs_start", "0")
+    first = int(start) if is_number(start) else 0
+    return range(first, first + min(int(count) if is_number(count) else 1, _MOST))
