@@ -21,6 +21,7 @@ GIVE_AWAY = re.compile(
     r"overload\w*|hung|hang\w*|stale|dead\w*|kill\w*|invalid\w*|oom|fixer|solution|squatt\w*|leftover\w*|sabotag\w*|"
     r"mistake\w*|bug\w*|misconfig\w*|missing|502|504|bad.?gateway(?!\.lab|/)|trap|decoy|stranger)\b"
 )
+DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")      # one in some hundreds begins with "dead"
 CASES = [
     pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
     for found in catalog.scenarios().values() for variant in found.variants for stack in variant.stacks
@@ -55,7 +56,7 @@ def test_nothing_inside_gives_it_away(scenario: Scenario, variant: Variant, stac
     for seed in range(6):
         for text in everything_inside(scenario, variant, stack, seed):
             on_purpose = "return 502;" if variant.expect.cause is None else "\0"
-            found = GIVE_AWAY.search(text.replace(on_purpose, ""))
+            found = GIVE_AWAY.search(DIGEST.sub("", text.replace(on_purpose, "")))
             assert found is None, f"{found[0]!r} in: {text[max(0, found.start() - 60):found.end() + 40]}"
 
 
