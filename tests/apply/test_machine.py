@@ -27,6 +27,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
+from tests.contract.sshbox import BOOTED
 
 pytestmark = pytest.mark.docker
 
@@ -80,8 +81,7 @@ def booted() -> Iterator[str]:
     if not images:
         pytest.skip("the machine's image is not built")
     name = f"apply-{uuid.uuid4().hex[:8]}"
-    docker("run", "-d", "--name", name, "--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw",
-           "--tmpfs", "/run:exec,mode=755", "--tmpfs", "/run/lock:mode=1777", "--tmpfs", "/tmp:exec,mode=1777", images[0])
+    docker("run", "-d", "--name", name, *BOOTED, images[0])
     try:
         machine = Machine(name)
         until(lambda: machine.state("multi-user.target") == "active", 60)

@@ -12,6 +12,9 @@ from lab import images
 
 LABEL = "badgateway.test=contract"
 FOLDER = Path(__file__).parent / "sshd"
+# What systemd as process 1 needs of its container: as the lab's machines have it, without --privileged.
+BOOTED = ("--cgroupns", "host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs", "/run:exec,mode=755",
+          "--tmpfs", "/run/lock:mode=1777", "--tmpfs", "/tmp:exec,mode=1777")
 
 
 def docker(*words: str, data: bytes = b"") -> str:
@@ -37,8 +40,7 @@ class Box:
     def __init__(self, name: str, folder: Path, *words: str) -> None:
         self.name = name
         self.folder = folder
-        docker("run", "-d", "--label", LABEL, "--name", name, "--privileged", "--tmpfs", "/run", "--tmpfs", "/tmp",
-               *words, image())
+        docker("run", "-d", "--label", LABEL, "--name", name, *BOOTED, *words, image())
         for user in ("root", "oncall", "strange", "visitor"):
             home = "/root" if user == "root" else f"/home/{user}"
             script = f"mkdir -p {home}/.ssh && cat > {home}/.ssh/authorized_keys && chown -R {user}: {home}/.ssh && chmod 700 {home}/.ssh"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab import images
-from tests.contract.sshbox import docker, unique
+from tests.contract.sshbox import BOOTED, docker, unique
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -40,8 +40,8 @@ class Machine:
     def __init__(self) -> None:
         self.name = unique("nohup")
         image = images.ensure(lambda line: None)["machine"]
-        docker("run", "-d", "--label", "badgateway.test=contract", "--name", self.name, "--privileged", "--tmpfs", "/run",
-               "--tmpfs", "/tmp", image)
+        docker("run", "-d", "--label", "badgateway.test=contract", "--name", self.name, *BOOTED,
+               "--cap-add", "SYS_PTRACE", image)     # as root of a real host has it: another user's environment is read
 
     def sh(self, script: str) -> str:
         return docker("exec", self.name, "bash", "-ec", script)
