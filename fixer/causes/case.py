@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixer.causes.failing import Judged, is_closed, judge_route
+from fixer.causes.members import weigh_members
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known
 from fixer.model.record import dataclass
@@ -78,13 +79,13 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     for facts in snapshot.routes:
         nginx = nginxes.get(facts.node)
         reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
-        verdict = judge_route(facts, reached, nginx, snapshot)
+        verdict = weigh_members(judge_route(facts, reached, nginx, snapshot), reached, nginx, snapshot)
         judged[route_key(facts)] = verdict
         if nginx is None:
             continue
-        if verdict.state == "ok":
+        if verdict.state == "ok" or verdict.gone:
             _take(taken, facts, reached)
-        elif _is_suspect(verdict, nginx):
+        if _is_suspect(verdict, nginx):
             for endpoint in _blamed(verdict, reached, snapshot):
                 places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
@@ -127,6 +128,8 @@ def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
 
 def _blamed(verdict: Judged, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> tuple[Endpoint, ...]:
     """The addresses that may be at fault; a route nobody asked is only at fault where all of them are closed."""
+    if verdict.gone:
+        return tuple(endpoint for endpoint in reached if endpoint.id in verdict.gone)
     meant = tuple(endpoint for endpoint in reached if not endpoint.down)
     if verdict.state == "unknown" and not (meant and all(_is_dead(endpoint, snapshot) for endpoint in meant)):
         return ()

@@ -22,7 +22,10 @@ _NO_NGINX = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"}
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How a route does. `bad` of `asked` requests failed; `own` says that the application sent its 5xx itself."""
+    """How a route does. `bad` of `asked` requests failed; `own` says that the application sent its 5xx itself.
+
+    `gone` are the endpoints that are missed though every request was answered: nginx passes over them.
+    """
 
     facts: RouteFacts
     state: State
@@ -32,6 +35,7 @@ class Judged:
     asked: int = 0
     good: int = 0
     own: bool = False
+    gone: tuple[str, ...] = ()
 
     @property
     def some_answered(self) -> bool:

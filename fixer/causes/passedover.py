@@ -22,7 +22,7 @@ def passed_over(case: Case) -> Iterator[Finding]:
     }
     edited = {nginx.node for nginx in case.snapshot.nginxes if is_edited(nginx)}
     for judged in case.judged.values():
-        if judged.state != "ok" or judged.facts.node in edited:
+        if (judged.state != "ok" and not judged.gone) or judged.facts.node in edited:
             continue
         for name in judged.facts.endpoints:
             endpoint = endpoints.get(name)

@@ -1,0 +1,57 @@
+"""Servers of an upstream that are meant to run and do not, while nginx gets its answers from the others."""
+
+from __future__ import annotations
+
+from fixer.causes.failing import Judged, is_closed, is_edited, is_empty
+from fixer.model.record import replace
+from fixer.model.snapshot import Endpoint, Nginx, Service, Snapshot
+
+_GIVEN_UP = frozenset({"FATAL", "BACKOFF", "EXITED", "STARTING"})
+_STOPPED_IN_ORDER = (0, 137, 143)
+
+
+def weigh_members(verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx | None, snapshot: Snapshot) -> Judged:
+    """A route that answers is degraded where a server of its upstream is gone that its own manager means to run.
+
+    One that was stopped and taken out of the boot, one that nobody is known to own, and a spare stay what they are: a
+    person may have put them to rest.
+    """
+    name = verdict.facts.route.upstream
+    meant = [endpoint for endpoint in reached if not endpoint.down]
+    if verdict.state != "ok" or not name or len(meant) < 2 or is_edited(nginx):
+        return verdict
+    gone = [e for e in meant if not e.backup and is_dead(e, snapshot) and _is_missed(e, snapshot)]
+    if not gone or all(is_dead(e, snapshot) for e in meant):
+        return verdict
+    does = "does not run" if len(gone) == 1 else "do not run"
+    reason = f"{verdict.reason}, without {len(gone)} of {len(meant)} servers of upstream {name} that {does}"
+    return replace(verdict, state="degraded", reason=reason, gone=tuple(endpoint.id for endpoint in gone))
+
+
+def is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    """Nothing accepts there: seen twice, or seen once while its own manager says that it does not run."""
+    service = None if endpoint.service is None else snapshot.service(endpoint.service)
+    if is_empty(endpoint) or service is None or service.running:
+        return is_empty(endpoint)
+    closed = is_closed(endpoint)
+    return closed is True or (service.container is not None and closed is None)     # its name leads nowhere any more
+
+
+def _is_missed(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    service = None if endpoint.service is None else snapshot.service(endpoint.service)
+    return service is not None and is_meant_to_run(service)
+
+
+def is_meant_to_run(service: Service) -> bool:
+    """Meant to run by its own manager: started at boot, or on its way, or ended by a failure."""
+    box, program = service.container, service.program
+    if box is not None:
+        kept = box.restart_policy in ("always", "unless-stopped")
+        return service.running or kept or box.exit_code not in _STOPPED_IN_ORDER
+    if program is not None:
+        return service.running or program.autostart or program.state in _GIVEN_UP
+    units = [unit for unit in (service.unit, service.socket) if unit is not None]
+    return any(
+        unit.active_state not in ("inactive", "deactivating") or unit.unit_file_state.startswith("enabled")
+        for unit in units
+    )

@@ -1,0 +1,66 @@
+"""One server of an upstream is gone, the others answer: degraded where it is meant to run, else told as advice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.facts import Known
+from fixer.model.snapshot import Service, Snapshot
+from tests.causes.building import REFUSED, Scene, boxed, failed, finding_of, listener, log, roots, service, stopped
+
+TWO = ("127.0.0.1:8000", "127.0.0.1:8001")
+
+
+def group(second: Service | None, **changes: Any) -> Snapshot:
+    """One route before an upstream of two servers: the first answers, at the second nothing listens."""
+    scene = Scene(*TWO).with_service(service("app@0.service", 8000), listener(8000, 200))
+    if second is not None:
+        scene.with_service(second)
+    gone = {"listener": Known(None), "tcp": Known(REFUSED), "http": Known(REFUSED), "holder": None}
+    made = scene.endpoint(1, **gone, **changes).snapshot()
+    facts = made.routes[0]
+    grouped = replace(facts, route=replace(facts.route, upstream="shop"), endpoints=("e0", "e1"))
+    return replace(made, routes=(grouped,))
+
+
+def test_a_stopped_server_that_starts_at_boot_is_missed() -> None:
+    diagnosis = diagnose(group(stopped("app@1.service", 8001)))
+    assert diagnosis.verdict == "degraded" and roots(diagnosis) == ["backend-down"]
+    found = finding_of(diagnosis, "backend-down")
+    assert found.service == "app@1.service" and found.repairs[0].risk == "safe"
+    assert diagnosis.health[0].state == "degraded"
+    assert diagnosis.health[0].reason == "answers 200, without 1 of 2 servers of upstream shop that does not run"
+
+
+def test_a_server_that_crashed_is_told_by_its_own_cause() -> None:
+    crashed = failed("app@1.service", 8001, log=log("RuntimeError: SHOP_TOKEN is not set"))
+    diagnosis = diagnose(group(crashed))
+    assert diagnosis.verdict == "degraded" and roots(diagnosis)[0] == "crash-missing-env"
+
+
+@pytest.mark.parametrize("second", [
+    stopped("app@1.service", 8001, unit_changes={"unit_file_state": "disabled", "active_state": "inactive"}), None,
+])
+def test_what_was_put_to_rest_or_has_no_owner_is_advice(second: Service | None) -> None:
+    diagnosis = diagnose(group(second))
+    assert diagnosis.verdict == "healthy" and not roots(diagnosis)
+    assert "nginx passes over it" in finding_of(diagnosis, "backend-down").summary
+
+
+@pytest.mark.parametrize("word", ["backup", "down"])
+def test_a_spare_is_no_matter(word: str) -> None:
+    diagnosis = diagnose(group(stopped("app@1.service", 8001), **{word: True}))
+    assert diagnosis.verdict == "healthy" and not diagnosis.findings
+
+
+def test_a_container_that_is_always_started_again_is_missed() -> None:
+    box = boxed("second", 8001)
+    assert box.container is not None
+    gone = replace(box, node="local", pids=(), container=replace(
+        box.container, status="exited", exit_code=0, restart_policy="unless-stopped", pid=0))
+    diagnosis = diagnose(group(gone, service=gone.id))
+    assert diagnosis.verdict == "degraded" and finding_of(diagnosis, "backend-down").service == gone.name
