@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.causes.logs import message
+from fixer.causes.optionfaults import refused_option
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
 
-Kind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "own"]
+Kind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "own"]
 
 _LAST = 120              # lines of a run's end that are read
 _TRACE = 60              # lines before an exception that can be its traceback
@@ -109,6 +110,9 @@ def _read(tail: Sequence[LogLine], texts: Sequence[str], index: int,
     match = _NO_SERVER.match(text)
     if match is not None:
         return CodeFault("server" if match["name"].split(".")[0] in _SERVERS else "import", said, text, match["name"])
+    refused = refused_option(text)
+    if refused is not None:
+        return CodeFault("option", said, refused.said, refused.option or refused.value)
     match = _NODE_MODULE.match(text)
     if match is not None:
         file = next((m["file"] for t in texts[index + 1:index + 12] if (m := _NODE_STACK.match(t))), "")
@@ -135,6 +139,9 @@ def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequenc
         file, line, code = _own_frame(trace, last=True)
         return CodeFault("syntax", said, text, words, file, line, code) if file else None
     if name in ("ModuleNotFoundError", "ImportError"):
+        uri = next((refused for line in before[::-1] if (refused := refused_option(line)) is not None), None)
+        if uri is not None and not _own_frame(trace)[0]:
+            return CodeFault("option", said, uri.said, uri.value)
         return _of_import(said, text, words, trace, argv)
     file, line, code = _own_frame(trace)
     if name in _OWN and file and not any("environ" in t or "getenv" in t for t in trace[-6:]):

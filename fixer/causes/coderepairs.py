@@ -7,6 +7,7 @@ from fixer.causes.codefaults import CodeFault, target_of
 from fixer.causes.commandwords import edit_word
 from fixer.causes.crashing import Crash
 from fixer.causes.editing import NoPlace
+from fixer.causes.optionwords import correct_option, option_place
 from fixer.causes.reading import condition, now_on
 from fixer.causes.sources import applications, is_sound, line_of, older_states, source_of
 from fixer.causes.starting import begin_steps, start_steps, waiting
@@ -39,6 +40,9 @@ def code_repairs(case: Case, crash: Crash, fault: CodeFault) -> tuple[Repair, ..
         offered.append(_retarget(case, crash, fault))
     elif fault.kind == "tls":
         offered += [r for r in (_other_key(case, crash, kind) for kind in ("key", "cert")) if r is not None]
+    elif fault.kind == "option":
+        corrected = correct_option(case, crash, fault)
+        offered += [corrected] if corrected is not None else []
     if not any(r.risk == "manual" for r in offered):
         offered.append(Repair("mend-code", "manual", _short(crash, fault), (), manual=_by_hand(case, crash, fault)))
     return tuple(offered)
@@ -146,6 +150,8 @@ def _short(crash: Crash, fault: CodeFault) -> str:
             return f"install what provides {fault.name} for {crash.service.name}"
         case "tls":
             return f"give {crash.service.name} a certificate and the key that belongs to it"
+        case "option":
+            return f"mend the command of {crash.service.name}"
         case _:
             return f"mend {fault.place or crash.service.name}"
 
@@ -169,6 +175,8 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             words = [w.text for kind in _OPTIONS for w in [_option_value(service, _OPTIONS[kind])] if w is not None]
             named = ", ".join(words) or "see its log"
             return f"key and certificate do not fit, or are not there ({named}): {fault.text[:160]}; {again}"
+        case "option":
+            return f"mend the command of {service.name}{option_place(service, fault)} ({fault.text[:160]}); {again}"
         case _:
             return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
 

@@ -12,9 +12,10 @@ How it is told apart
   Its manager says failed (or starts it again and again), and the last exception of its own log since the last start is
   one of code: ModuleNotFoundError, SyntaxError, "Error loading ASGI app", "No module named uvicorn", a failed
   load_cert_chain. A parent of several workers, or one with --reload, stays active in the eyes of systemd while what it
-  starts ends at once. gunicorn says "Worker failed to boot" and exits with 3. An error that one answer ended with is
-  none of these: there the program had come up before. A variable that is not set is crash-missing-env, a database that
-  refuses is crash-dependency-down.
+  starts ends at once. A server that does not take an option says so in its own words ("Invalid value for '--port'",
+  "unrecognized arguments"). gunicorn says "Worker failed to boot" and exits with 3. An error that one answer ended
+  with is none of these: there the program had come up before. A variable that is not set is crash-missing-env, a
+  database that refuses is crash-dependency-down.
   An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
   while the service runs on, with a traceback in its log at that moment, three times within a minute, is its code too.
 
@@ -24,6 +25,8 @@ The repair and its safety
   previous-release (disruptive): where the service starts behind a link (`current`) and an older release without the
   error lies beside the one that it leads to, a person may choose it (`--set release=FOLDER`): the link leads there
   again. What a release changed elsewhere (a database's tables) is not undone by that.
+  correct-option (disruptive): the value that an option is to have, from a person; for the port that nginx asks for,
+  with something else written beside it (a comment in an EnvironmentFile is part of the value), just the port.
   correct-target (disruptive): the application to serve, where the command names none; what was found is offered.
   start-service (safe): the file was changed since the last try; only a start is left.
 
@@ -39,6 +42,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.codefaults import CodeFault, code_fault
 from fixer.causes.crashing import Crash, crashes
+from fixer.causes.optionwords import option_word
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.sources import line_of, source_of
@@ -126,6 +130,8 @@ def say(fault: CodeFault) -> str:
             return f"its interpreter has no {fault.name}"
         case "tls":
             return f"its certificate and key cannot be loaded: {fault.text[:120]}"
+        case "option":
+            return f"its command is not taken: {fault.text[:160]}"
         case _:
             return f"{fault.text[:120]}{at}"
 
@@ -150,6 +156,10 @@ def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Eviden
             Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text)
             for word in crash.service.command if word.text == fault.name and word.file
         )
+    if fault.kind == "option":
+        word = option_word(crash.service, fault)
+        if word is not None and word.file:
+            return (Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text),)
     return ()
 
 

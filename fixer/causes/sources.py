@@ -14,7 +14,7 @@ ENDS = (".bak", ".orig", ".old", "~", ".save", ".prev", ".backup", ".1")
 MOST = 8                 # of what a server could be pointed at, to be named
 _ONLY_AST = 0x400        # compile() to a tree and no further: nothing that was read is ever run
 _APPLICATION = regex(
-    r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[A-Za-z_]\w*\.)*"
+    r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[A-Za-z_]\w*\s*=\s*)?(?:[A-Za-z_]\w*\.)*"
     r"(?:FastAPI|Starlette|Quart|Litestar|Sanic|Flask|Bottle|Application|Blacksheep|ProtocolTypeRouter|"
     r"get_asgi_application|get_wsgi_application|create_app|make_app|build_app)\("
 )

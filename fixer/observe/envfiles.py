@@ -1,4 +1,4 @@
-"""Files of NAME=VALUE lines (EnvironmentFile=, env_file, .env): names, values and the bytes where they stand."""
+"""Files of NAME=VALUE lines (env_file, .env, what a shell sources): names, values and the bytes where they stand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read_env_file(file: str, data: bytes) -> dict[str, Word]:
 
 
 def _value(raw: str, file: str, line: int, start: int) -> Word:
-    """The value of one line: quoted as the shell would, or plain up to the end (systemd and compose alike)."""
+    """The value of one line: quoted as the shell would, or plain up to the end (shells and compose alike)."""
     raw = raw.rstrip()
     if raw[:1] in ("'", '"'):
         words = shell_words(raw, file, line, start)

@@ -11,9 +11,9 @@ from fixer.model.facts import Evidence
 from fixer.model.record import dataclass, field, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Process, Unit
-from fixer.observe.envfiles import read_env_file
 from fixer.observe.runtimes import script_of, server_at
 from fixer.observe.scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
+from fixer.observe.unitenvfiles import read_unit_env_file
 from fixer.observe.units import UnitLine, effective, packaged, unit_lines
 from fixer.observe.view import View
 from fixer.observe.words import Env, Word, assignment, expand_words, literal, systemd_words
@@ -133,7 +133,7 @@ def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: Follow) -
     for written in files:
         path = _specifiers(written.removeprefix("-"), unit)
         follow.env_files.append(path)
-        env.update(read_env_file(path, follow.read(path)))
+        env.update(read_unit_env_file(path, follow.read(path)))
     return env
 
 

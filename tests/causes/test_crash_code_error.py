@@ -237,6 +237,55 @@ def test_another_key_is_asked_by_its_path() -> None:
     assert isinstance(write, WriteFile) and write.after is not None and b"--ssl-keyfile /etc/ssl/new.key" in write.after
 
 
+@pytest.mark.parametrize(("line", "words"), [
+    ("Error: Invalid value for '--port': '80a' is not a valid integer.", "'80a' is not a valid integer"),
+    ("Error: No such option: --prot (Possible options: --host, --port)", "No such option: --prot"),
+    ("Error: Got unexpected extra argument (extra)", "extra argument (extra)"),
+    ("gunicorn: error: unrecognized arguments: --foo", "unrecognized arguments: --foo"),
+    ("gunicorn: error: argument -w/--workers: invalid int value: 'x'", "invalid int value: 'x'"),
+    ("Error: '80a' is not a valid port number.", "not a valid port number"),
+    ("Error: No such user: 'nosuch'", "No such user: 'nosuch'"),
+    ("Invalid value for workers: x", "Invalid value for workers: x"),
+    ("node: bad option: --bad", "bad option: --bad"),
+])
+def test_an_option_that_is_not_taken_is_told_in_the_servers_words(line: str, words: str) -> None:
+    diagnosis = diagnose(crashed(STARTED, "Usage: uvicorn [OPTIONS] APP", line).snapshot())
+    assert roots(diagnosis) == [CAUSE] and words in diagnosis.findings[0].summary
+    assert diagnosis.findings[0].repairs[-1].risk == "manual"
+
+
+def test_a_class_of_workers_that_is_not_there_is_an_option_too() -> None:
+    lines = (STARTED, "Error: class uri 'nope' invalid or not found: ", "", "[Traceback (most recent call last):",
+             '  File "/usr/lib/python3/dist-packages/gunicorn/util.py", line 64, in load_entry_point',
+             "ImportError: Entry point ('gunicorn.workers', 'nope') not found", "]")
+    assert "class uri 'nope'" in found(crashed(*lines)).summary
+
+
+def test_the_port_that_nginx_asks_for_is_taken_out_of_what_is_written_beside_it() -> None:
+    path, text = "/etc/default/office", "PORT=8000 # was 7000\n"
+    line = "Error: Invalid value for '--port': '8000 # was 7000' is not a valid integer."
+    word = ArgPlace("8000 # was 7000", path, 1, 5, 20)
+    scene = crashed(STARTED, line, command=(ArgPlace("/usr/bin/uvicorn"), ArgPlace("--port"), word))
+    scene.files.append(file(path, text))
+    assert found(scene).evidence[1].where == f"{path}:1"
+    repair = repair_called(scene, "correct-option")
+    assert (repair.risk, repair.needs) == ("disruptive", ())
+    assert isinstance(repair.steps[0], WriteFile) and repair.steps[0].after == b"PORT=8000\n"
+    scene.services[0] = replace(scene.services[0], command=(ArgPlace("--port"), replace(word, text="8O00", end=9)))
+    scene.files[-1] = file(path, "PORT=8O00\n")
+    scene.services[0] = replace(scene.services[0], log=log(STARTED, line.replace("8000 # was 7000", "8O00")))
+    repair = repair_called(scene, "correct-option")
+    assert repair.steps == () and "nginx asks for 8000" in repair.needs[0].why
+    steps = repair_called(scene, "correct-option", port="8000").steps
+    assert isinstance(steps[0], WriteFile) and steps[0].after == b"PORT=8000\n"
+
+
+def test_an_application_with_two_names_is_found_by_the_first() -> None:
+    scene = crashed(*TARGET)
+    scene.files.append(file(MAIN, "wsgi = app = Starlette()\n"))
+    assert "app.main:wsgi" in repair_called(scene, "correct-target").manual
+
+
 def test_a_parent_that_stays_while_its_workers_end() -> None:
     lines = (*IMPORT[:-1], *IMPORT[1:-1])
     scene = Scene().with_service(service(log=log(*lines), workers=Known(2), unit_changes={"active_enter": NOW - 35}))

@@ -47,6 +47,7 @@ from fixer.observe.options import options_from
 from fixer.observe.questions import follow_up
 from fixer.observe.redactcapture import redact as redact_capture
 from fixer.observe.scripts import read_script
+from fixer.observe.unitenvfiles import read_unit_env_file
 from fixer.observe.view import parse_hosts
 from fixer.planner import Policy, plan
 from fixer.render import console, to_html, to_json, to_markdown
@@ -158,6 +159,7 @@ def _texts(data: bytes, random: Random) -> None:
     words.systemd_words(text)
     words.shell_words(text)
     envfiles.read_env_file("/x", data)
+    read_unit_env_file("/x", data)
     inifile.ini_sections("/x", data)
     parse_hosts(data)
     bindings_in_python("/x.py", data, {})
