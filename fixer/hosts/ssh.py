@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 
@@ -50,7 +49,7 @@ class Connection:
         self._ssh = sshline.program()
         self._options: tuple[str, ...] = ("-o", "ControlMaster=no")
         if not self._is_open_already():
-            self._folder = tempfile.mkdtemp(prefix="badgateway-")      # short: a socket's path has 104 bytes
+            self._folder = sshline.control_folder()
             self._options = (*self._options, "-o", f"ControlPath={self._folder}/s")
         try:
             self.login = self._enter()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 from collections.abc import Sequence
 
-from fixer.errors import Unreachable, UsageError
+from fixer.errors import CannotObserve, Unreachable, UsageError
 from fixer.hosts.base import CommandResult
 from fixer.model.regex import regex
 
@@ -18,6 +19,7 @@ OPTIONS = (
     "-o", "PermitLocalCommand=no", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o", "EscapeChar=none",
     "-o", "LogLevel=ERROR", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=4",
 )
+_SOCKET_PATH = 103      # bytes that a socket's path may have everywhere: macOS has 104 with the last 0
 _ADDRESS = regex(r"(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?\Z")
 _PLAIN = regex(rb"[A-Za-z0-9 _./:,;=@%+(){}<>|&\"$#?*\[\]-]")
 _COMPLAINTS: tuple[tuple[str, str, str], ...] = (
@@ -43,6 +45,20 @@ def program() -> tuple[str, ...]:
         return tuple(shlex.split(os.environ.get(COMMAND, ""))) or ("ssh",)
     except ValueError as error:
         raise UsageError(f"{COMMAND} is no command line: {error}", "for example: ssh -F FILE") from None
+
+
+def control_folder() -> str:
+    """A new folder for the connection's socket: in the temporary folder, or where its path is short enough for one.
+
+    CannotObserve where none can be made."""
+    for base in (os.environ.get("TMPDIR", ""), "/tmp", "/var/tmp"):       # noqa: S108 a new folder of our own in it
+        if base and len(os.fsencode(base)) <= _SOCKET_PATH - len("/badgateway-12345678/s.1234567890123456"):
+            try:
+                return tempfile.mkdtemp(prefix="badgateway-", dir=base)
+            except OSError:
+                continue
+    raise CannotObserve("there is no temporary folder where ssh could have its socket",
+                        "set TMPDIR to a folder that you may write, with a path of at most 60 characters")
 
 
 def words_of(address: str) -> tuple[str, ...]:

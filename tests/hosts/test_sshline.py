@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from fixer.errors import CannotObserve
 from fixer.hosts.base import CommandResult
-from fixer.hosts.sshline import explain, host_of, through_shell, words_of
+from fixer.hosts.sshline import control_folder, explain, host_of, through_shell, words_of
 
 WORDS = ["$HOME", "a b", "'\"", "new\nline", "%s\\n", "`id`", ";id", "*", "", "!!", "ü", "-n", "\\0101", "a\tb", "~", "#x"]
 
@@ -20,6 +22,23 @@ WORDS = ["$HOME", "a b", "'\"", "new\nline", "%s\\n", "`id`", ";id", "*", "", "!
 def test_an_address_as_words(address: str, words: tuple[str, ...], host: str) -> None:
     assert words_of(address) == words
     assert host_of(address) == host
+
+
+def test_the_socket_of_a_connection_has_a_short_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("folder-" * 20)
+    deep.mkdir()
+    for temporary, expected in (("/var/tmp", "/var/tmp/"), (str(deep), "/tmp/"), ("/nowhere", "/tmp/")):
+        monkeypatch.setenv("TMPDIR", temporary)
+        found = control_folder()
+        Path(found).rmdir()
+        assert found.startswith(expected)
+        assert len(f"{found}/s.1234567890123456") <= 103
+
+    def full(**_: str) -> str:
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr("tempfile.mkdtemp", full)
+    with pytest.raises(CannotObserve, match="temporary folder"):
+        control_folder()
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "busybox", "tcsh", "fish", "zsh"])
