@@ -46,8 +46,8 @@ def is_meant_to_run(service: Service) -> bool:
     """Meant to run by its own manager: started at boot, or on its way, or ended by a failure."""
     box, program = service.container, service.program
     if box is not None:
-        kept = box.restart_policy in ("always", "unless-stopped")
-        return service.running or kept or box.exit_code not in _STOPPED_IN_ORDER
+        # `unless-stopped` that was stopped in order stays so at the next boot: somebody put it to rest.
+        return service.running or box.restart_policy == "always" or box.exit_code not in _STOPPED_IN_ORDER
     if program is not None:
         return service.running or program.autostart or program.state in _GIVEN_UP
     units = [unit for unit in (service.unit, service.socket) if unit is not None]

@@ -57,10 +57,11 @@ def test_a_spare_is_no_matter(word: str) -> None:
     assert diagnosis.verdict == "healthy" and not diagnosis.findings
 
 
-def test_a_container_that_is_always_started_again_is_missed() -> None:
+@pytest.mark.parametrize(("policy", "verdict"), [("always", "degraded"), ("unless-stopped", "healthy")])
+def test_a_container_that_the_next_boot_starts_is_missed(policy: str, verdict: str) -> None:
     box = boxed("second", 8001)
     assert box.container is not None
     gone = replace(box, node="local", pids=(), container=replace(
-        box.container, status="exited", exit_code=0, restart_policy="unless-stopped", pid=0))
+        box.container, status="exited", exit_code=0, restart_policy=policy, pid=0))
     diagnosis = diagnose(group(gone, service=gone.id))
-    assert diagnosis.verdict == "degraded" and finding_of(diagnosis, "backend-down").service == gone.name
+    assert diagnosis.verdict == verdict and finding_of(diagnosis, "backend-down").service == gone.name
