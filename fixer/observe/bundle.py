@@ -35,7 +35,10 @@ from fixer.observe.redactcapture import redact
 
 FORMAT = 1
 INDEX = "index.json"
-BIGGEST = 256 << 20       # of all bytes in a bundle that is read
+BIGGEST = 256 << 20       # of all bytes that a bundle unpacks to, its headers too
+MOST = 50_000             # of its members
+INDEX_BIGGEST = 32 << 20  # of the index: as objects it takes far more than as text
+INDEX_PARTS = 500_000     # of the objects and lists in it
 
 _DAMAGE = (OSError, EOFError, tarfile.TarError, zlib.error, ValueError, KeyError, TypeError, AttributeError,
            OverflowError, RecursionError)
@@ -58,7 +61,7 @@ def load(data: bytes) -> Capture:
     """The capture in a bundle; CannotObserve where it is not one."""
     try:
         members = dict(_members(data))
-        index = json.loads(members[INDEX])
+        index = json.loads(_bounded_index(members[INDEX]))
         if index["format"] != FORMAT:
             hint = "read it with the fixer that wrote it"
             raise CannotObserve(f"the bundle has format {index['format']}, not {FORMAT}", hint)
@@ -74,17 +77,38 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
+class _Bounded(io.RawIOBase):
+    """What a bundle unpacks to, up to a bound: a header too may claim any length, and is read whole."""
+
+    def __init__(self, data: bytes) -> None:
+        self._file, self._left = gzip.GzipFile(fileobj=io.BytesIO(data)), BIGGEST
+
+    def read(self, size: int = -1) -> bytes:
+        part = self._file.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(part)
+        if self._left < 0:
+            raise ValueError("too big")
+        return part
+
+
 def _members(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Regular members only, read in memory and nowhere else, within a bound."""
+    """Regular members only, read in memory and nowhere else, within bounds."""
     left = BIGGEST
-    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
-        for member in tar:
+    with tarfile.open(fileobj=_Bounded(data), mode="r|") as tar:
+        for number, member in enumerate(tar):
             left -= member.size
-            if left < 0:
+            if left < 0 or number >= MOST:
                 raise ValueError("too big")
             file = tar.extractfile(member) if member.isfile() else None
             if file is not None:
                 yield member.name, file.read()
+
+
+def _bounded_index(data: bytes) -> bytes:
+    """The index, unless it would be far more in memory than what a bundle of ours holds."""
+    if len(data) > INDEX_BIGGEST or data.count(b"[") + data.count(b"{") > INDEX_PARTS:
+        raise ValueError("too big")
+    return data
 
 
 def _capture_json(capture: Capture, blobs: dict[bytes, str]) -> dict[str, object]:

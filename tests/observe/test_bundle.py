@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +92,33 @@ def test_a_bundle_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(bundle, "BIGGEST", 100)
     with pytest.raises(CannotObserve):
         load(save(WHOLE))
+
+
+def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+BOMBS = {
+    "a header without end": lambda: [_header("x", 1 << 30, tarfile.XHDTYPE), *[bytes(1 << 20)] * 1024],
+    "a name without end": lambda: [_header("x", 1 << 30, tarfile.GNUTYPE_LONGNAME), *[b"a" * (1 << 20)] * 1024],
+    "a million entries": lambda: [_header("blobs/0", 0) * 1000] * 1000,
+    "an index of nothing but lists": lambda: [_header(INDEX, (150 << 20) + 512), b"[", *[b"[]," * (1 << 20)] * 50, b"[]]".ljust(511)],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_costs_bounded_time_and_memory(bomb: str, tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "bomb", "wb", 1) as file:
+        for part in BOMBS[bomb]():
+            file.write(part)
+    code = ("import resource, sys\nfrom fixer.errors import CannotObserve\nfrom fixer.observe.bundle import load\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+            "try: load(open(sys.argv[1], 'rb').read())\nexcept CannotObserve: print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "bomb")], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 10
 
 
 def test_folders_and_links_in_a_bundle_are_nothing() -> None:
