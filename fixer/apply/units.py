@@ -19,6 +19,9 @@ def daemon_reload(runner: Runner) -> None:
 
 def apply_unit(step: UnitAction, runner: Runner) -> None:
     """One verb, and for what starts the unit the proof that it did not end at once."""
+    if step.along:
+        _systemctl(runner, step.verb, step.unit, "--no-block")
+        return
     _systemctl(runner, step.verb, step.unit)
     if step.verb in ("start", "restart"):
         _demand_started(runner, step.unit)

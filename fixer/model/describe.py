@@ -90,7 +90,8 @@ def _unit_words(step: UnitAction) -> str:
         return f"clear the failures of {step.unit} (systemctl reset-failed{mark})" + _detail(step.describe)
     verb = {"enable": "enable at boot", "disable": "disable at boot"}.get(step.verb, step.verb)
     pid = f"main process {step.main_pid}" if step.main_pid and step.verb in ("stop", "restart") else ""
-    return f"{verb} {step.unit}" + _detail(", ".join(part for part in (pid, step.describe) if part))
+    shares = "it reads the same file" if step.along else ""
+    return f"{verb} {step.unit}" + _detail(", ".join(part for part in (shares, pid, step.describe) if part))
 
 
 def _network_words(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) -> str:

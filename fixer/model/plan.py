@@ -83,7 +83,10 @@ class DaemonReload:
 
 @dataclass(frozen=True, slots=True)
 class UnitAction:
-    """One systemctl verb on one unit. `was_active`/`was_enabled` are the states that undo goes back to."""
+    """One systemctl verb on one unit. `was_active`/`was_enabled` are the states that undo goes back to.
+
+    `along`: another unit that reads what was changed. It is restarted with the rest, and judged by a round of its own.
+    """
 
     node: str
     unit: str
@@ -92,6 +95,7 @@ class UnitAction:
     was_enabled: str
     main_pid: int = 0
     describe: str = ""
+    along: bool = False
 
 
 @dataclass(frozen=True, slots=True)
