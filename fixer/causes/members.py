@@ -14,17 +14,21 @@ def weigh_members(verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx |
     """A route that answers is degraded where a server of its upstream is gone that its own manager means to run.
 
     One that was stopped and taken out of the boot, one that nobody is known to own, and a spare stay what they are: a
-    person may have put them to rest.
+    person may have put them to rest. Where nginx may ask no other server, whoever meets a dead one gets 502.
     """
-    name = verdict.facts.route.upstream
+    route = verdict.facts.route
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    if verdict.state != "ok" or not name or len(meant) < 2 or is_edited(nginx):
+    if verdict.state not in ("ok", "degraded") or not route.upstream or len(meant) < 2 or is_edited(nginx):
         return verdict
-    gone = [e for e in meant if not e.backup and is_dead(e, snapshot) and _is_missed(e, snapshot)]
+    dead = [e for e in meant if not e.backup and is_dead(e, snapshot)]
+    gone = dead if route.one_try else [e for e in dead if _is_missed(e, snapshot)]
     if not gone or all(is_dead(e, snapshot) for e in meant):
         return verdict
-    does = "does not run" if len(gone) == 1 else "do not run"
-    reason = f"{verdict.reason}, without {len(gone)} of {len(meant)} servers of upstream {name} that {does}"
+    why = f"; nginx asks no other ({route.one_try})" if route.one_try else ""
+    if verdict.state == "degraded":
+        return replace(verdict, reason=f"{verdict.reason}{why}")
+    down = f"{len(gone)} of {len(meant)} servers of upstream {route.upstream} {'is' if len(gone) == 1 else 'are'} down"
+    reason = f"{verdict.reason}, but {down}{why}"
     return replace(verdict, state="degraded", reason=reason, gone=tuple(endpoint.id for endpoint in gone))
 
 

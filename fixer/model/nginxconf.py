@@ -86,6 +86,7 @@ class Route:
     internal: bool = False
     shadowed: bool = False      # a file that is looked for first, whatever is asked, may answer for all
     upgrades: bool = False      # hands on what asks for another protocol (WebSocket)
+    one_try: str = ""           # what keeps nginx from asking another server where a connection fails, and its place
 
     @property
     def listen_text(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from fixer.model.nginxconf import Listen, PassKind, Route, ServerBlock, Span, StaticLocation
@@ -19,6 +20,7 @@ _TIMEOUTS = frozenset(
     family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
 )
 _ONCE = _PASSES | _TIMEOUTS
+_RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
 MOST_PLACES = 120_000     # servers, locations and passes; no real configuration comes near
 _INNER = frozenset((b"location", b"if", b"limit_except"))
 
@@ -44,6 +46,7 @@ class _Level(NamedTuple):
     conditional: bool = False
     internal: bool = False
     upgrades: bool = False
+    retries: Mapping[bytes, Node] = {}
 
 
 class _Draft(NamedTuple):
@@ -86,6 +89,22 @@ def _upgrades(block: list[Node], *, above: bool) -> bool:
     return any(args[0].lower() == b"upgrade" and args[-1] not in (b"Upgrade", b"") for args in own) if own else above
 
 
+def _retries(block: list[Node], above: Mapping[bytes, Node]) -> Mapping[bytes, Node]:
+    """What is said in a block, or above it, of when nginx asks the next server."""
+    own = {node.name: node for node in block if node.name in _RETRIES and node.args}
+    return {**above, **own} if own else above
+
+
+def _one_try(retries: Mapping[bytes, Node], family: bytes) -> str:
+    """What keeps nginx from asking another server where a connection fails, as it is written; empty where nothing."""
+    when, tries = retries.get(family + b"_next_upstream"), retries.get(family + b"_next_upstream_tries")
+    for node, stops in ((when, when and b"error" not in when.args), (tries, tries and tries.args[0] == b"1")):
+        if node is not None and stops:
+            words = " ".join(text_of(word) for word in (node.name, *node.args))
+            return f"{words}, {node.tree.file}:{node.tree.line(node.start)}"
+    return ""
+
+
 class Routes:
     """Walks the http block and collects routes and static locations in the order of the configuration."""
 
@@ -115,7 +134,8 @@ class Routes:
                 made = read_map(node)
                 if made is not None:
                     maps[made[0]] = made[1]
-        top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False))
+        top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
+                     retries=_retries(block, {}))
         for node in block:
             if node.name == b"server" and node.block is not None:
                 self._places += 1
@@ -138,6 +158,7 @@ class Routes:
         level = top._replace(
             timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
+            retries=_retries(block, top.retries),
         )
         self._note_return(block, server, level)
         _note_fallback(block, server, server.locations.root)
@@ -172,7 +193,7 @@ class Routes:
             self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
         inner = _Level(
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
-            _upgrades(block, above=level.upgrades),
+            _upgrades(block, above=level.upgrades), _retries(block, level.retries),
         )
         _note_fallback(block, server, place)
         if b"return" in names:
@@ -234,6 +255,7 @@ class Routes:
             internal=level.internal,
             shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,
             upgrades=level.upgrades,
+            one_try=_one_try(level.retries, family),
         )
 
     def _path(self, draft: _Draft) -> str | None:

@@ -241,3 +241,16 @@ def test_a_named_location_is_reached_by_a_path_that_is_no_file(server, path):
 def test_what_hands_on_a_change_of_protocol(outer, inner, upgrades):
     config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
     assert [route.upgrades for route in config.routes] == [upgrades]
+
+
+@pytest.mark.parametrize(("outer", "inner", "said"), [
+    (b"", b"", ""),
+    (b"", b"proxy_next_upstream off;", "proxy_next_upstream off"),
+    (b"proxy_next_upstream off;", b"proxy_next_upstream error timeout;", ""),
+    (b"proxy_next_upstream http_502 http_503;", b"", "proxy_next_upstream http_502 http_503"),
+    (b"", b"proxy_next_upstream_tries 1;", "proxy_next_upstream_tries 1"),
+    (b"proxy_next_upstream_tries 2;", b"grpc_next_upstream off;", ""),      # that is of another kind of route
+])
+def test_what_keeps_nginx_from_asking_another_server(outer, inner, said):
+    config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
+    assert config.routes[0].one_try.partition(",")[0] == said
