@@ -45,19 +45,23 @@ def _require_own(step: ReloadNginx, runner: Runner) -> None:
     only that of root's own nginx is tried."""
     asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", "/proc/self", "/proc/1"])
     owners = asked.stdout.split()
-    if len(owners) == 3 and owners[0] != owners[1] == b"0" == owners[2] and _is_still_the_master(step, runner):
-        raise StepFailed(f"nginx runs as uid {owners[0].decode()}, not as root: run fixer as that user")
+    if len(owners) == 3 and owners[0] != owners[1] == b"0" == owners[2]:
+        uid = _uid_of_todays_master(step, runner, owners[0])
+        if uid not in (None, "0"):
+            raise StepFailed(f"nginx runs as uid {uid}, not as root: run fixer as that user")
 
 
-def _is_still_the_master(step: ReloadNginx, runner: Runner) -> bool:
-    """After a restart of the machine that number may be anybody's; the master of now is asked about instead."""
+def _uid_of_todays_master(step: ReloadNginx, runner: Runner, planned: bytes) -> str | None:
+    """Whose the master is that a reload would reach: after a restart of the machine the number in the plan may be
+    anybody's. None where none runs; "unknown" where nobody could say, which is not root's."""
     try:
         master = find_master(step, runner)
     except NotRunning:
-        return False
+        return None
     if master.pid == step.master_pid:
-        return True
-    return runner.run(["stat", "-c", "%u", f"/proc/{master.pid}"]).stdout.split() != [b"0"]
+        return planned.decode()
+    words = runner.run(["stat", "-c", "%u", f"/proc/{master.pid}"]).stdout.split()
+    return words[0].decode() if words else "unknown"
 
 
 def _command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:
