@@ -48,6 +48,7 @@ from fixer.observe.services import services_of
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sockets import parse_connections
 from fixer.observe.view import ENGINE, View, container_of, containers_of, node_of, views_of
+from fixer.observe.wholeconf import never_read
 
 if TYPE_CHECKING:
     from fixer.observe.publishing import Published
@@ -89,6 +90,8 @@ def _node(view: View) -> Node:
 def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
            containers: tuple[Container, ...]) -> Nginx:
     place, view, config = site.place, site.view, site.config
+    if isinstance(config, Known) and config.value.missing and (lost := never_read(config.value, view)):
+        config = Unknown(lost)
     own = container_of(view.name, containers)
     engine = views.get(ENGINE)
     logs = engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None

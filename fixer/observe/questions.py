@@ -55,7 +55,7 @@ from fixer.observe.units import packaged, startable
 from fixer.observe.unitsettings import asked_paths
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
 from fixer.observe.webscripts import program_paths
-from fixer.observe.wholeconf import uncut
+from fixer.observe.wholeconf import uncut, was_listed
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 6
@@ -66,7 +66,6 @@ _STOPPED = frozenset({"slow", "refused", "unreachable", "permission", "Invalid a
 _STOPPED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
 MOST_TEMPS = 4
 MOST_HOST_FILES = 60
-TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
 
 Questions = dict[str, list[Query]]
 
@@ -131,7 +130,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
         if not site.place.conf.startswith("/etc/nginx/"):
             yield ReadTree(site.place.root)
     else:
-        yield from (ReadGlob((p,)) for p in site.config.value.missing if not _was_listed(p, site.view))
+        yield from (ReadGlob((p,)) for p in site.config.value.missing if not was_listed(p, site.view))
         yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
     if may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view):
         yield test_query(site.place)
@@ -145,14 +144,6 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     yield from plan.by_address.values()
     for probes in plan.by_route.values():
         yield from probes
-
-
-def _was_listed(pattern: str, view: View) -> bool:
-    """Whether the tree that was read shows every match: not behind a linked folder, which is not followed."""
-    if not pattern.startswith("/etc/nginx/") or pattern.count("/") > TREE_DEPTH or ".." in pattern:
-        return False
-    parts = pattern.split("/")
-    return not any("/".join(parts[:i]) in view.conf_files for i in range(3, len(parts)))
 
 
 def _of_units(view: View) -> Iterator[Query]:

@@ -11,6 +11,7 @@ from fixer.observe.view import View
 
 WHOLE = 32 << 20      # bytes of one file
 MANY = 20_000         # files below one folder
+TREE_DEPTH = 5        # slashes of a path that the tree of /etc/nginx surely reached
 
 _WILD = frozenset("*?[]\\")
 
@@ -50,3 +51,20 @@ def _cut_files(config: NginxConfig | None, view: View) -> Iterator[str]:
         file = view.conf_files.get(path)
         if file is not None and file.truncated:
             yield path
+
+
+def was_listed(pattern: str, view: View) -> bool:
+    """Whether the tree that was read shows every match: not behind a linked folder, which is not followed."""
+    if not pattern.startswith("/etc/nginx/") or pattern.count("/") > TREE_DEPTH or ".." in pattern:
+        return False
+    parts = pattern.split("/")
+    return not any("/".join(parts[:i]) in view.conf_files for i in range(3, len(parts)))
+
+
+def never_read(config: NginxConfig, view: View) -> str:
+    """The file that is included and that nobody asked for before the rounds ended; empty where there is none."""
+    for path in config.missing:
+        asked = path in view.conf_files or ReadGlob((path,)) in view.node.answers or was_listed(path, view)
+        if not asked and not _WILD.intersection(path):
+            return f"{path}: included, and not read"
+    return ""

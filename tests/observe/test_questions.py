@@ -25,7 +25,7 @@ from fixer.model.query import (
 )
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
-from fixer.observe.collect import collect
+from fixer.observe.collect import MOST_ROUNDS, collect
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import route_of_url
 from fixer.observe.questions import follow_up, survey
@@ -287,6 +287,23 @@ def test_collecting_again_gives_the_same_capture(name: str) -> None:
     again = collect(scene, ObserveOptions())
     assert snapshot(again) == snapshot(seen)
     assert max(a.rounds for a in scene.made) <= 4
+
+
+class Endless(Scripted):
+    """A node each of whose files includes one more, which is there too."""
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        more = {q: Answer("ok", files=tuple(file(path, f"include /srv/{int(path[5:-5]) + 1}.conf;") for path in q.patterns))
+                for q in queries if isinstance(q, ReadGlob) and all(path[5:6].isdigit() for path in q.patterns)}
+        return {**super().ask(queries), **more}
+
+
+def test_the_rounds_are_bounded_and_what_was_not_read_is_no_absence() -> None:
+    scene = Scene(capture(node(WELL, site="include /srv/1.conf;" + SITE)))
+    scene.made = (Endless(scene.capture.nodes[0]),)
+    config = snapshot(collect(scene, ObserveOptions())).nginxes[0].config
+    assert scene.made[0].rounds == MOST_ROUNDS
+    assert isinstance(config, Unknown) and "/srv/" in config.reason
 
 
 def test_a_bundle_is_what_it_is() -> None:
