@@ -24,13 +24,14 @@ def listed(word: str) -> AcceptedReport:
 def ignore(word: str, cause: str, where: str, because: str, until: str) -> AcceptedReport:
     """Accept a cause, everywhere on the target or at one place."""
     ref = parse_target(word)
+    known = known_cause(cause).id
     if not because.strip():
         raise UsageError("an accepted finding needs a reason", "--because 'moved to the new host on Friday'")
     for name, text in (("--because", because), ("--where", where)):
         if not text.isprintable():
             raise UsageError(f"{name} takes one line of text")
     name = accepted.new_id(accepted.load(ref))
-    made = Accepted(name, known_cause(cause).id, where.strip(), because.strip(), _owner(), _day(until))
+    made = Accepted(name, known, where.strip(), because.strip(), _owner(), _day(until))
     return AcceptedReport(SCHEMA_VERSION, word, accepted.add(ref, made))
 
 

@@ -54,7 +54,9 @@ class Docker:
             raise Unreachable("the Docker daemon does not answer", "docker info shows why")
         said = result.stderr.decode(errors="replace").strip()
         if result.returncode != 0 and _NO_DAEMON.search(said):
-            hint = "run it as a user that may use Docker" if "permission denied" in said else "is the daemon running?"
+            denied = "permission denied" in said
+            hint = "run it as a user that may use Docker" if denied else "start it (systemctl start docker), or " \
+                "set DOCKER_HOST to where it listens"
             raise Unreachable(f"the Docker daemon cannot be reached: {said.splitlines()[-1][:200]}", hint)
         return result
 

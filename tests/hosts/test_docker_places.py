@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from fixer.apply.lock import hold_lock
-from fixer.errors import Locked
+from fixer.errors import Locked, Unreachable
+from fixer.hosts.base import CommandResult
 from fixer.hosts.compose import ComposeTarget
 from fixer.hosts.docker import DockerTarget
+from fixer.hosts.dockercli import Docker
 from fixer.hosts.target import parse_target
 
 
@@ -33,3 +35,14 @@ def test_two_spellings_do_not_work_at_once(tmp_path: Path, monkeypatch: pytest.M
         beside, there = other.journal_place()
         with hold_lock(beside.files, there, "an undo"):
             pass
+
+
+@pytest.mark.parametrize(("said", "hint"), [
+    ("Cannot connect to the Docker daemon at unix:///run/docker.sock. Is the docker daemon running?", "systemctl start docker"),
+    ("permission denied while trying to connect to the Docker daemon socket", "a user that may use Docker"),
+])
+def test_an_engine_out_of_reach_names_what_to_do(said: str, hint: str) -> None:
+    there = Docker(lambda argv, **_: CommandResult(tuple(argv), 1, b"", said.encode()))
+    with pytest.raises(Unreachable) as failed:
+        there("ps")
+    assert hint in failed.value.hint and "running?" not in failed.value.hint

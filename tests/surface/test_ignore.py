@@ -56,6 +56,7 @@ def test_the_same_place_again_replaces(capsys: pytest.CaptureFixture[str]) -> No
 
 @pytest.mark.parametrize(("words", "said"), [
     (("wrongport", "--because", "x", "--until", SOON), "did you mean wrong-port"),
+    (("wrong-prot",), "did you mean wrong-port"),      # before what else is missing
     (("wrong-port", "--until", SOON), "needs a reason"),
     (("wrong-port", "--because", "x"), "needs a last day"),
     (("wrong-port", "--because", "x", "--until", "friday"), "YYYY-MM-DD"),
