@@ -11,11 +11,15 @@ How it is told apart
   Its manager says failed, and the last exception of its own log since the last start names a path: PermissionError,
   FileNotFoundError, "isn't writable" of gunicorn, EACCES or ENOENT of node. crash-code-error is an error of code;
   unit-misconfigured is a path that systemd itself needed, before the program ran; a full disk is disk-full. What the
-  program says in an answer after it came up is none of these.
+  program says in an answer after it came up is none of these. Where `ProtectSystem=` of its unit makes the path
+  read-only, that line is named.
 
 The repair and its safety
   open-path (manual): who may use a path, and what belongs into a missing folder, only a person knows; the message names
   path, account and what shows the closed part. fixer changes no owner and no mode of an application's files.
+
+  open-folder (disruptive): where ProtectSystem= keeps a program from its own folder of data (below /var/lib, /var/log,
+  /var/cache, /srv or /opt), a drop-in with ReadWritePaths= for just that folder; the rest stays protected.
 
 By hand
   journalctl -u UNIT -n 20; namei -l PATH; systemctl show -p User UNIT
@@ -24,20 +28,25 @@ By hand
 
 from __future__ import annotations
 
+import posixpath
+
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.codefaults import code_fault
 from fixer.causes.crashing import Crash, crashes
+from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import drop_in
 from fixer.causes.logs import message
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, ran_since, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.symptoms import is_refused, symptom_evidence
-from fixer.causes.unitedits import by_hand
-from fixer.model.diagnosis import Finding, Verdict
+from fixer.causes.unitedits import Doing, by_hand, with_start
+from fixer.causes.unitfailure import setting_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine
+from fixer.model.snapshot import LogLine, UnitValue
 
 _LAST = 120              # lines of a run's end that are read
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
@@ -48,6 +57,11 @@ _SAYS = (
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
+FILE = "50-badgateway-paths.conf"
+_YES = ("/usr/", "/boot/", "/efi/")
+_SYSTEM = {"full": (*_YES, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _YES)}
+_DATA = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")      # a folder below them, never these themselves
+_PLAIN = regex(r"/[\w./@-]+")
 _GONE = frozenset({"2", "20", "FileNotFoundError", "ENOENT"})
 _READ_ONLY = frozenset({"30", "EROFS"})
 
@@ -99,6 +113,7 @@ def _denied(crash: Crash) -> _Denied | None:
 
 def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
     service, trouble = crash.service, crash.troubles[0]
+    setting: UnitValue | None = None
     user = (service.unit.user if service.unit is not None else "") or "root"
     if denied.why in _GONE:
         variant, said = "start-file-missing", f"{denied.path} is not there"
@@ -106,7 +121,13 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
                 "StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start")
     elif denied.why in _READ_ONLY:
         variant, said = "start-file-denied", f"{denied.path} lies on a file system that is read-only for it"
-        todo = f"let {service.name} write to {denied.path} (ReadWritePaths= in its unit, or the mount)"
+        setting = protecting(crash, denied.path)
+        by = "ReadWritePaths= in its unit, or the mount"
+        if setting is not None:
+            said += f" ({setting.key}={setting.value})"
+            at = f"{setting.key}={setting.value} at {setting.file}:{setting.line}"
+            by = f"{at} makes it so: ReadWritePaths= in its unit"
+        todo = f"let {service.name} write to {denied.path} ({by})"
     else:
         variant, said = "start-file-denied", f"{user} may not use {denied.path}"
         todo = f"let {user} use {denied.path} (chown or chmod; namei -l {denied.path} shows which part is closed)"
@@ -115,13 +136,37 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
         summary=f"{service.name} ends at once: {said}", detail=("nothing listens while it does not run",),
         routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
-            log_evidence(denied.line.text, denied.line.where), state_evidence(service),
+            log_evidence(denied.line.text, denied.line.where),
+            *((setting_evidence(setting),) if setting is not None else ()), state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
             *symptom_evidence(case, trouble, is_refused),
         ))),
-        repairs=by_hand("open-path", f"{todo}, then start {service.name}"),
+        repairs=_repairs(case, crash, denied, setting, f"{todo}, then start {service.name}"),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
+
+
+def protecting(crash: Crash, path: str) -> UnitValue | None:
+    """The setting of its unit that makes the path read-only for it."""
+    for setting in crash.service.unit_values:
+        value = setting.value.strip().lower()
+        if setting.key == "ProtectSystem" and (value == "strict" or path.startswith(_SYSTEM.get(value, ("\0",)))):
+            return setting
+    return None
+
+
+def _repairs(
+    case: Case, crash: Crash, denied: _Denied, setting: UnitValue | None, todo: str,
+) -> tuple[Repair, ...]:
+    """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
+    it; else a person's."""
+    folder = posixpath.dirname(posixpath.normpath(denied.path))
+    own = folder.startswith(_DATA) and _PLAIN.fullmatch(folder)
+    written = drop_in(case.snapshot, crash.service, f"ReadWritePaths={folder}\n", FILE) if setting and own else None
+    if written is None or isinstance(written, NoPlace):
+        return by_hand("open-path", todo)
+    doing = Doing("open-folder", f"let {crash.service.name} write to {folder}", todo)
+    return (with_start(case, crash, doing, written),)
 
 
 CAUSE = Cause(

@@ -39,6 +39,7 @@ from fixer.causes.logs import gave_up, is_known, is_restarting, message
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
 from fixer.causes.restarted import restart_windows
+from fixer.causes.stalesocket import is_left_behind
 from fixer.causes.starting import restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.unitfailure import fails_before_start
@@ -47,6 +48,7 @@ from fixer.model.facts import Evidence
 from fixer.model.regex import regex
 
 _UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
+_SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 State: TypeAlias = Literal["holds", "gone", "outside", "unknown"]
 
 
@@ -101,7 +103,8 @@ def reason_state(crash: Crash) -> State:
     if said:
         return "gone" if all(is_set(crash.service, s.name) for s in said) else "holds"
     if port_in_use(crash.lines) is not None:
-        return "gone" if is_closed(crash.troubles[0].endpoint) is True else "holds"
+        endpoint = crash.troubles[0].endpoint
+        return "gone" if is_closed(endpoint) is True and not is_left_behind(endpoint) else "holds"
     if killed_by(crash.service) is not None:
         return "gone"
     return "outside" if dependency_error(crash.lines) is not None else "unknown"
@@ -116,7 +119,8 @@ def _found(case: Case, crash: Crash) -> Finding:
         manner = "failed too often and is started no more"
     elif crash.inside:
         manner = "runs, but the workers that it starts end at once"
-    why = {
+    unrun = _never_ran(crash)
+    why = f"supervisord says: {unrun}" if unrun else {
         "holds": "the reason still holds", "gone": "the reason is gone", "unknown": "its log ends in an error",
         "outside": "another system refused it then",
     }[state]
@@ -163,8 +167,21 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
     steps = start_steps(case.snapshot, service, endpoint)
     if steps and (state == "gone" or (state == "outside" and has_given_up(crash))):
         return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
+    unrun, program = _never_ran(crash), service.program
+    if unrun and program is not None:
+        manual = (f"supervisord could not run {service.name}: {unrun}; correct its section at {program.file}:"
+                  f"{program.line} (command=, user=, directory=) or put the file back; then supervisorctl update, "
+                  f"supervisorctl start {program.name}")
+        return (Repair("start-service", "manual", f"let supervisord find what {service.name} runs", (), manual=manual),)
     manual = f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}{_try_it(crash)}"
     return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
+
+
+def _never_ran(crash: Crash) -> str:
+    """supervisord's words for a command that it could not even start, empty where the program ran."""
+    program = crash.service.program
+    said = program.ended if program is not None else ""
+    return said if _SPAWN.search(said) else ""
 
 
 def _try_it(crash: Crash) -> str:

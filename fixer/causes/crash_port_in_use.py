@@ -1,8 +1,9 @@
-"""The backend cannot start, because another process holds its port.
+"""The backend cannot start, because another process holds its port, or its socket is still there.
 
 What it is
   A leftover (an old copy that was started by hand, a stopped process, a stray listener) still owns the address that
-  the service must bind. The service ends with "address already in use".
+  the service must bind. The service ends with "address already in use". A unix socket is a file: one that a killed
+  server left behind is in the way of the next, where the server does not remove it first (start-socket-stale).
 
 Why nginx says 502
   nginx reaches the leftover instead: 504 when it never answers, 502 when it closes the connection, 200 with the wrong
@@ -11,15 +12,18 @@ Why nginx says 502
 How it is told apart
   The unit is failed, its own log since the last start says `[Errno 98] … address already in use`, and the kernel shows
   who holds that port: a process outside the unit. backend-hung looks the same from nginx, but there the process that
-  hangs is the service itself. If the holder answers well, the page works: then it is advice, and nothing is stopped.
+  hangs is the service itself. A socket file on which a connect is refused is nobody's. If the holder answers well, the
+  page works: then it is advice, and nothing is stopped.
 
 The repair and its safety
   stop-port-holder (disruptive): the holder is named in full (command, pid, user, age), asked to end, and made to
   end after 5 seconds; then the unit is started. A process that ended cannot be brought back by undo. A holder that is
   itself a managed service is never stopped: a person must decide which of the two is meant.
+  clear-socket (disruptive): a drop-in lets the unit, as its own account, remove the left socket before each start.
 
 By hand
   ss -ltnp 'sport = :PORT'; kill PID; systemctl reset-failed UNIT; systemctl start UNIT
+  ss -lx src SOCKET; rm SOCKET
 """
 
 from __future__ import annotations
@@ -49,6 +53,7 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.reasons import port_in_use
+from fixer.causes.stalesocket import is_left_behind, left_behind
 from fixer.causes.starting import start_steps
 from fixer.causes.symptoms import is_cut_off, is_read_timeout, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -89,7 +94,12 @@ def _judge_endpoint(
     if owner is None:
         return None
     service = owner.service
-    if not _may_have_failed(case, service) or is_closed(endpoint) is True:
+    if not _may_have_failed(case, service):
+        return state_evidence(service) if trouble is not None else None
+    if is_closed(endpoint) is True and is_left_behind(endpoint) and trouble is not None:
+        said = port_in_use(last_run(case.snapshot, service))
+        return left_behind(case, trouble, endpoint, service, said) if said is not None else state_evidence(service)
+    if is_closed(endpoint) is True:
         return state_evidence(service) if trouble is not None else None
     if isinstance(service.log, Unknown):
         return f"log of {service.name}: {service.log.reason}" if trouble is not None else None
@@ -198,9 +208,9 @@ def _oldest_first(holders: Sequence[Process]) -> list[Process]:
 
 CAUSE = Cause(
     id="crash-port-in-use",
-    title="the backend cannot start: another process holds its port",
+    title="the backend cannot start: another process holds its port, or its socket is in the way",
     family="backend crashed, or exits at once",
-    variants=("start-port-in-use",),
+    variants=("start-port-in-use", "start-socket-stale"),
     verdict=judge,
     order=15,
     page=__doc__,

@@ -8,7 +8,8 @@ What it is
 Why nginx says 502, 504 or 500
   A backend at its limit accepts nobody: connections wait in its queue until nginx gives up (504), or are reset (502).
   A worker of nginx at its limit cannot open a connection to the backend (`socket() failed (24: Too many open files)`,
-  500), or takes no visitor at all (`accept4() failed (24: …)`).
+  500), or takes no visitor at all (`accept4() failed (24: …)`). A limit that is smaller still lets a backend not even
+  start.
 
 How it is told apart
   The process says so: errno 24 in the service's own log since it started, or in nginx's. Where a server logs nothing
@@ -29,6 +30,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.bylocation import fresh_lines
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.ceilings import Ceiling, raise_ceiling
+from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, message
@@ -52,6 +54,8 @@ _NEAR = 0.6         # of the limit: connections alone; the rest are its own file
 _FILES = Ceiling("raise-open-files", "limit of open files", "LimitNOFILE",
                  ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
 _SAID = regex(r"Too many open files|out of system resource|\bEMFILE\b")
+_SERVING = regex(r"Application startup complete")
+_LAST = 120         # lines of a run's end that are read
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
 _WORKER = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: |^socket\(\) failed \(24: ")
 
@@ -65,6 +69,10 @@ def judge(case: Case) -> Verdict:
         lines = fresh_lines(case, nginx, _is_worker)
         if lines:
             findings[nginx.node] = _worker(case, nginx, lines)
+    for crash in crashes(case).found:
+        said = _said_at_start(crash)
+        if said:
+            findings[crash.service.id] = _backend(case, crash.troubles[0], crash.service, said)
     for trouble in case.troubles:
         service = case.service(trouble.endpoint.holder or trouble.endpoint.service)
         if service is None or not service.running or is_closed(trouble.endpoint) or is_answering(trouble.endpoint):
@@ -90,6 +98,14 @@ def _said(case: Case, service: Service) -> tuple[LogLine, ...]:
         since = max(since, now_on(case.snapshot, service.node) - case.snapshot.quiet)
     return tuple(line for line in lines_of(service) if line.at is not None and line.at >= since
                  and _SAID.search(message(line)) and not _REQUEST.search(message(line)))
+
+
+def _said_at_start(crash: Crash) -> tuple[LogLine, ...]:
+    """Its lines at the end of a run that never came to serve."""
+    if any(_SERVING.search(message(line)) for line in crash.lines):
+        return ()
+    return tuple(line for line in crash.lines[-_LAST:]
+                 if _SAID.search(message(line)) and not _REQUEST.search(message(line)))
 
 
 def limit_of(service: Service) -> int:
@@ -122,7 +138,8 @@ def _backend(case: Case, trouble: Trouble, service: Service, said: tuple[LogLine
                 default=str(enough if limit < enough else limit * 4), pattern="[1-9][0-9]{1,6}")
     return Finding(
         cause=CAUSE.id, variant="backend-fd-limit", role="root", confidence="certain" if said else "likely",
-        summary=f"{service.name} has as many files open as it may{may}, so it takes no connection more", detail=(),
+        summary=f"{service.name} has as many files open as it may{may}, so it "
+                f"{'takes no connection more' if service.running else 'cannot even start'}", detail=(),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             *shown, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -130,7 +147,7 @@ def _backend(case: Case, trouble: Trouble, service: Service, said: tuple[LogLine
         ))),
         repairs=(raise_ceiling(case, service, trouble.endpoint, _FILES, need),),
         explains=("backend-hung", "overload-saturated", "nginx-not-reloaded", "connection-reset", "backlog-full",
-            "crash-killed", "wrong-port"),
+            "crash-killed", "wrong-port", "crash-loop-gave-up", "backend-down", "slow-start"),
     )
 
 

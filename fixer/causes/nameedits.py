@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from difflib import SequenceMatcher
+
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, container_of, edit_spans, nginx_steps, writable_place
 from fixer.causes.nginx_down import begin_nginx
@@ -9,12 +12,15 @@ from fixer.causes.reading import place as place_text
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import Step
+from fixer.model.regex import regex
 from fixer.model.snapshot import Nginx
 from fixer.nginx.edit import EditRefused
 from fixer.nginx.lexer import tokenize
 
 KEY = "address"
 DOCKERS = "127.0.0.11"
+_NEAR = 0.8              # of two names' letters in the same order: a slip of the hand
+_GROUP = regex(r"[A-Za-z0-9_.-]{1,100}")
 _PATTERN = r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]+\]"
 
 
@@ -22,7 +28,10 @@ def other_address(case: Case, troubles: list[Trouble]) -> Repair:
     """The address that a person gives, in the name's place."""
     nginx, host = troubles[0].nginx, troubles[0].endpoint.host
     where = ", ".join(place_text(case.snapshot, nginx.node, t.endpoint.file, t.endpoint.line) for t in troubles[:8])
-    need = Need(KEY, "value", f"the address or name that {host} at {where} should lead to", pattern=_PATTERN)
+    meant = _meant(case, troubles)
+    near = "".join(f"; the upstream {name} is defined at {at}" for name, at in meant)
+    pattern = "|".join((_PATTERN, *(re.escape(name) for name, _ in meant)))
+    need = Need(KEY, "value", f"the address or name that {host} at {where} should lead to{near}", pattern=pattern)
     summary = f"write the address that {host} stands for at {where}, and let nginx read it"
     manual = f"make {host} resolve (its record, or /etc/hosts), or correct {where}; then nginx -t, and reload nginx"
     new = case.inputs.get(KEY, "")
@@ -74,14 +83,29 @@ def other_resolver(case: Case, trouble: Trouble) -> Repair:
 
 def _resolvers(case: Case, nginx: Nginx) -> list[tuple[str, int, tuple[int, int], str]]:
     """(file, line, bytes of the first address, its text) of every `resolver` in the configuration."""
+    return _first_words(case, nginx, b"resolver")
+
+
+def _first_words(case: Case, nginx: Nginx, name: bytes) -> list[tuple[str, int, tuple[int, int], str]]:
+    """(file, line, bytes of the word, its text) of what follows every directive of that name."""
     found: list[tuple[str, int, tuple[int, int], str]] = []
     for path in nginx.config.value.files if isinstance(nginx.config, Known) else ():
         place = writable_place(case.snapshot, nginx.node, path)
         data = place.data if isinstance(place, Place) else b""
-        tokens = tokenize(data)[0] if b"resolver" in data else []
+        tokens = tokenize(data)[0] if name in data else []
         for before, token, after in zip([None, *tokens], tokens, tokens[1:], strict=False):
             begins = before is None or before.value in (b";", b"{", b"}")
-            if begins and token.value == b"resolver" and token.kind == "word":
+            if begins and token.value == name and token.kind == "word":
                 line = data.count(b"\n", 0, token.start) + 1
                 found.append((path, line, (after.start, after.end), after.value.decode("latin-1")))
     return found
+
+
+def _meant(case: Case, troubles: list[Trouble]) -> tuple[tuple[str, str], ...]:
+    """(name, file:line) of the `upstream` blocks that are called nearly like a name without dots or port."""
+    host, nginx = troubles[0].endpoint.host, troubles[0].nginx
+    if "." in host or any(endpoint.written != host for trouble in troubles for endpoint in trouble.endpoints):
+        return ()
+    return tuple((name, place_text(case.snapshot, nginx.node, path, line))
+                 for path, line, _, name in _first_words(case, nginx, b"upstream")
+                 if _GROUP.fullmatch(name) and SequenceMatcher(None, name, host).ratio() >= _NEAR)

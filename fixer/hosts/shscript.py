@@ -41,11 +41,13 @@ def plan_round(queries: Sequence[Query], *, probes_too: bool = True) -> Round:
             tail = isinstance(query, ReadFile) and query.tail
             groups.setdefault((tail, max(query.limit, _SMALL)), []).append(index)
     body = ['item "clock $u $$"', "date '+%s.%N %z'"]
+    # At once after the clock: starts of processes are told from both, and reading files takes a while.
+    body += [f"booted {index} {1 << 22}" for index, query in indexed if isinstance(query, ListProcesses)]
     for number, ((tail, limit), members) in enumerate(groups.items()):
         body += _group(number, tail, limit, [(i, queries[i]) for i in members])
     for index, query in indexed:
         if isinstance(query, ListProcesses):
-            body.append(f"processes {index} {PROC_LIMIT} {1 << 22}")
+            body.append(f"processes {index} {PROC_LIMIT}")
         elif isinstance(query, ListSockets):
             body.append(f"sockets {index} {TABLE_LIMIT}")
         elif query == Command("ip-addresses"):

@@ -75,10 +75,10 @@ borrowed() {
     setpriv --reuid "${o%:*}" --regid "${o#*:}" --clear-groups ls -lnd "$@"
   done
 }
+booted() { item "$1 extra"; beginnings "$2" "$P/proc/stat" "$P/proc/uptime"; }
 processes() {
   if have stat; then item "$1 owners"; stat -c "$S" "$P"/proc/[0-9]*; k=''; else k=status; fi
   for k in stat cmdline cgroup $k; do item "$1 $k"; beginnings "$2" "$P"/proc/[0-9]*/"$k"; done
-  item "$1 extra"; beginnings "$3" "$P/proc/stat" "$P/proc/uptime"
   item "$1 links"; ls -lnd "$P"/proc/[0-9]*/exe "$P"/proc/[0-9]*/cwd
   item "$1 borrowed"; borrowed links
 }

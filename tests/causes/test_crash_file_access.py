@@ -7,6 +7,8 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Unknown
+from fixer.model.plan import DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import UnitValue
 from tests.causes.building import Scene, failed, finding_of, healthy, log, moved, roots, stopped, verdict_of
 
 CAUSE = "crash-file-access"
@@ -51,3 +53,30 @@ def test_miss_what_is_well_down_or_says_something_else_last() -> None:
 def test_unknown_what_the_log_says() -> None:
     scene = Scene().with_service(failed(log=Unknown("not root"))).refused()
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def guarded(path: str, value: str = "strict", line: str = "") -> Scene:
+    where = "/etc/systemd/system/backend.service.d/hard.conf"
+    setting = UnitValue("ProtectSystem", value, where, 2, 24, 24 + len(value))
+    said = f"OSError: [Errno 30] Read-only file system: '{path}'"
+    return crashed(*HEAD, line or said, unit_values=(setting,))
+
+
+def test_its_own_folder_is_opened_where_only_the_protection_of_its_unit_forbids_it() -> None:
+    first = finding_of(diagnose(guarded("/var/lib/shop/a.lock").snapshot()), CAUSE)
+    assert "ProtectSystem=strict" in first.summary and first.evidence[1].where.endswith("hard.conf:2")
+    (repair,) = first.repairs
+    write, reload_, *rest = repair.steps
+    assert (repair.id, repair.risk) == ("open-folder", "disruptive")
+    assert isinstance(write, WriteFile) and write.after == b"[Service]\nReadWritePaths=/var/lib/shop\n"
+    assert isinstance(reload_, DaemonReload) and [s.verb for s in rest if isinstance(s, UnitAction)][-1] == "start"
+
+
+@pytest.mark.parametrize(("path", "value"), [
+    ("/etc/shop/a.lock", "strict"), ("/var/lib/a.lock", "strict"), ("/var/lib/shop/../../../etc/x/y", "strict"),
+    ("/var/lib/shop x/a.lock", "strict"), ("/var/lib/shop/a.lock", "full"), ("/usr/lib/shop/a.lock", "yes"),
+    ("/var/lib/shop/a.lock", "no"),
+])
+def test_what_else_is_read_only_stays_for_a_person(path: str, value: str) -> None:
+    (repair,) = finding_of(diagnose(guarded(path, value).snapshot()), CAUSE).repairs
+    assert repair.risk == "manual" and not repair.steps

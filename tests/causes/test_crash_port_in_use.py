@@ -8,7 +8,7 @@ from fixer.causes.reasons import port_in_use
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.plan import SignalProcess, UnitAction
+from fixer.model.plan import SignalProcess, UnitAction, WriteFile
 from tests.causes.building import (
     NOW,
     SLOW,
@@ -124,3 +124,28 @@ def test_gunicorn_has_words_of_its_own_for_it() -> None:
     lines = log("[2026-11-25 11:00:00 +0000] [7] [ERROR] Connection in use: ('127.0.0.1', 8000)",
                 "[2026-11-25 11:00:05 +0000] [7] [ERROR] Can't connect to ('127.0.0.1', 8000)")
     assert port_in_use(lines.value) is lines.value[0]
+
+
+def left(*lines: str, tcp: str = "refused") -> Scene:
+    path = "/var/lib/shop/http.sock"
+    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines)))
+    scene.endpoint(unix=path, host=path, port=0, tcp=Known(probe(None, error=tcp)), listener=Known(None))
+    return scene.answers()
+
+
+def test_the_socket_of_an_earlier_run_is_taken_away_before_each_start() -> None:
+    diagnosis = diagnose(left("OSError: [Errno 98] Address already in use").snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    one = diagnosis.findings[0]
+    assert (one.variant, one.confidence) == ("start-socket-stale", "likely")
+    write, _, *rest = one.repairs[0].steps
+    assert isinstance(write, WriteFile)
+    assert write.after is not None and b"ExecStartPre=-/bin/rm -f /var/lib/shop/http.sock\n" in write.after
+    assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+    named = left("Error: listen EADDRINUSE: address already in use /var/lib/shop/http.sock")
+    assert diagnose(named.snapshot()).findings[0].confidence == "certain"
+
+
+def test_a_socket_that_is_not_there_is_in_nobodys_way() -> None:
+    for scene in (left("OSError: [Errno 98] Address already in use", tcp="no-socket"), left("Killed")):
+        assert "start-socket-stale" not in [f.variant for f in diagnose(scene.snapshot()).findings]

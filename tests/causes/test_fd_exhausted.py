@@ -18,6 +18,7 @@ from tests.causes.building import (
     TIMED_OUT,
     Scene,
     boxed,
+    failed,
     file,
     finding_of,
     healthy,
@@ -54,6 +55,16 @@ def test_hit_it_says_so_itself() -> None:
     assert isinstance(write, WriteFile) and write.after == b"[Service]\nLimitNOFILE=65536\n"
     assert write.path.endswith("backend.service.d/50-badgateway-limits.conf")
     assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction)
+
+
+def test_hit_it_cannot_even_start() -> None:
+    lines = ("Traceback (most recent call last):", SAID, "During handling of the above exception, another exception occurred:",
+             "RuntimeError: Cannot close a running event loop")
+    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines))).refused()
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and "cannot even start" in diagnosis.findings[0].summary
+    served = failed(log=log("Started backend.service.", SAID, "INFO:     Application startup complete.", "Killed"))
+    assert CAUSE not in roots(diagnose(Scene().with_service(served).refused().snapshot()))
 
 
 def test_hit_by_its_connections() -> None:

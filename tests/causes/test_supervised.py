@@ -126,3 +126,11 @@ def test_a_state_that_nobody_knows_is_not_guessed_at() -> None:
     told = replace(unknown.services[0], bindings=Known(()), env=())
     assert told.running is False
     assert Evidence("program", "x", "y").source == "program"
+
+
+def test_a_command_that_supervisord_cannot_find_is_told_with_its_section() -> None:
+    said = "can't find command '/srv/shop/env/bin/uvicorn'"
+    made = supervised("FATAL", program={"ended": said}, log=log(f"spawnerr: {said}", "gave up: shop entered FATAL state"))
+    first = diagnose(scene(made).snapshot()).findings[0]
+    assert (first.cause, first.variant) == ("crash-loop-gave-up", "supervisor-fatal") and said in first.summary
+    assert said in first.repairs[0].manual and f"{CONF}:1" in first.repairs[0].manual

@@ -211,3 +211,10 @@ def test_paths_that_cannot_be_asked_for() -> None:
     assert not shscript.is_askable(ReadGlob(("/a\0b",)))
     query = ReadFile("relative")
     assert output([query], []).answers()[query].status == "failed"
+
+
+def test_uptime_is_read_at_once_after_the_clock() -> None:
+    """When a process started is told from both: what is read between them would make every start too early."""
+    lines = plan_round((ReadTree("/etc/nginx"), ListProcesses())).script.decode().splitlines()
+    clock = next(number for number, line in enumerate(lines) if line.startswith("date "))
+    assert lines[clock + 1].startswith("booted 1 ")
