@@ -43,8 +43,8 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent, Service
 
-_NAMES = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
-_FAULTS = frozenset({4, 6, 7, 8, 11})
+SIGNALS = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
+FAULTS = frozenset({4, 6, 7, 8, 11})
 _MOMENT = 3.0       # seconds round a death in which nginx loses what was under way
 _AGAIN = 3          # so many deaths are no accident
 
@@ -86,7 +86,7 @@ def killed_by(service: Service) -> int | None:
 
 def _found(case: Case, crash: Crash, number: int) -> Finding:
     service, trouble = crash.service, crash.troubles[0]
-    name = _NAMES.get(number, str(number))
+    name = SIGNALS.get(number, str(number))
     last = crash.lines[-1:] if service.unit is not None else ()
     lost = _lost(case, crash)
     tight = tight_limit(service, crash.lines) if number in (6, 11) else None
@@ -97,7 +97,7 @@ def _found(case: Case, crash: Crash, number: int) -> Finding:
         *(Evidence("nginx-log", event.where, event.raw[:300]) for event in lost[-1:]),
         *symptom_evidence(case, trouble, _is_crash_line),
     )
-    variant = "segfault-mid-request" if number in _FAULTS else "killed-mid-request"
+    variant = "segfault-mid-request" if number in FAULTS else "killed-mid-request"
     if variant == "killed-mid-request" and lost and not any("header" in event.phase for event in lost):
         variant = "killed-mid-body"
     words = "was not started again"

@@ -31,7 +31,7 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.crash_killed import killed_by
+from fixer.causes.crash_killed import FAULTS, SIGNALS, killed_by
 from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
@@ -49,6 +49,7 @@ from fixer.model.regex import regex
 
 _UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
 _SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
+_KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 State: TypeAlias = Literal["holds", "gone", "outside", "unknown"]
 
 
@@ -105,9 +106,19 @@ def reason_state(crash: Crash) -> State:
     if port_in_use(crash.lines) is not None:
         endpoint = crash.troubles[0].endpoint
         return "gone" if is_closed(endpoint) is True and not is_left_behind(endpoint) else "holds"
-    if killed_by(crash.service) is not None:
-        return "gone"
+    number = _signal(crash)
+    if number is not None:      # who killed it may have stopped; what a program does to itself it does again
+        return "unknown" if number in FAULTS else "gone"
     return "outside" if dependency_error(crash.lines) is not None else "unknown"
+
+
+def _signal(crash: Crash) -> int | None:
+    """The signal that ended its last run: the manager's word, or, while it is started once more, its journal's."""
+    number = killed_by(crash.service)
+    if number is None and crash.service.unit is not None and is_restarting(crash.service):
+        ends = [m for line in crash.lines if (m := _KILLED.search(message(line))) is not None]
+        number = int(ends[-1][1] or 0) or None if ends else None
+    return number
 
 
 def _found(case: Case, crash: Crash) -> Finding:
@@ -124,6 +135,9 @@ def _found(case: Case, crash: Crash) -> Finding:
         "holds": "the reason still holds", "gone": "the reason is gone", "unknown": "its log ends in an error",
         "outside": "another system refused it then",
     }[state]
+    number = _signal(crash)
+    if number in FAULTS and state == "unknown":
+        why = f"its last run was ended by signal {number} ({SIGNALS[number]}), a fault of its own"
     return Finding(
         cause=CAUSE.id, variant=_variant(crash), role="root",
         confidence="certain" if state == "gone" else "likely",

@@ -13,6 +13,7 @@ from fixer.model.snapshot import LogLine, Service, Snapshot
 # `1764000000.123456 host uvicorn[812]: text` (journal, short-unix), `2026-01-02T03:04:05.6Z text` (docker)
 _PREFIX = regex(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
 _STARTED = regex(r"^(?:Started|Starting) \S")
+_SCHEDULED = regex(r"^\S+\.service: Scheduled restart job")
 _GAVE_UP = regex(r"[Ss]tart request repeated too quickly|^gave up: \S+ entered FATAL state")
 _STOPPED = regex(r"^(?:Stopping|Stopped) \S")
 _GRACEFUL = regex(
@@ -48,12 +49,19 @@ def last_run(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     lines = lines_of(service)
     now = now_on(snapshot, service.node)
     if is_restarting(service):
-        return tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
+        return _last_tries(tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN))
     begun = ran_since(service)
     if begun:
         lines = _of_container(lines, begun) if service.container is not None else tuple(
             line for line in lines if line.at is None or line.at >= begun - 2.0)
     return _after_last(lines, _STARTED)
+
+
+def _last_tries(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    """The last run that ended and the one after it, where systemd says where they begin: what ended an earlier one may
+    be mended since."""
+    begins = [at for at, line in enumerate(lines) if _SCHEDULED.search(message(line))]
+    return lines[begins[-2]:] if len(begins) > 1 else lines
 
 
 def _of_container(lines: Sequence[LogLine], begun: float) -> tuple[LogLine, ...]:

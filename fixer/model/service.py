@@ -76,6 +76,7 @@ class Unit:
     listen: tuple[str, ...] = ()            # a socket unit's addresses, as `systemctl show` names them
     nofile_limit: int = 0                   # LimitNOFILE (soft), 0 where not told
     cpu_limit: float = 0.0                  # CPUQuota as a number of CPUs, 0 where nothing limits it
+    recalled: bool = False                  # result and restarts are its journal's word, since systemd forgot them
 
 
 @dataclass(frozen=True, slots=True)

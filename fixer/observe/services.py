@@ -11,6 +11,7 @@ from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, 
 from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
+from fixer.observe.forgotten import recalled
 from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
@@ -86,6 +87,7 @@ def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
 
 
 def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
+    unit = recalled(unit, view.node.answers.get(journal_query(unit.name)), view)
     told = told_by_unit(unit, view)
     main = view.by_pid.get(unit.main_pid)
     argv = main.argv if main is not None else told.argv or unit.exec_start

@@ -165,3 +165,31 @@ def test_a_container_that_was_restarted_in_order() -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "0.0.0.0", "app"))
     scene.logs("upstream timed out (110: Connection timed out)", 110, "connecting to upstream", ago=22)
     assert finding_of(diagnose(scene.snapshot()), CAUSE).variant == "restart-window"
+
+
+def looping(*lines: str, n_restarts: int = 4) -> Scene:
+    """Running for a moment, once more; its last run ended as the lines say."""
+    values = {"active_enter": NOW - 1, "n_restarts": n_restarts, "restart": "on-failure"}
+    said = log(*lines, ago=20)
+    return Scene().with_service(service(pid=300, log=said, unit_changes=values)).refused()
+
+
+AGAIN = ("backend.service: Scheduled restart job, restart counter is at 3.", "Started backend.service - Office.")
+FAULT = ("backend.service: Main process exited, code=killed, status=11/SEGV", "backend.service: Failed with result 'signal'.")
+
+
+def test_a_program_that_faults_again_and_again_is_not_started_in_hope() -> None:
+    found = finding_of(diagnose(looping("Started backend.service - Office.", *FAULT, *AGAIN, *FAULT, *AGAIN).snapshot()), CAUSE)
+    assert found.role == "root" and "signal 11 (SEGV), a fault of its own" in found.summary
+    assert found.repairs[0].risk == "manual"
+    values = {"result": "signal", "exec_main_code": 2, "exec_main_status": 11, "n_restarts": 5}
+    found = finding_of(diagnose(gave_up("Started backend.service.", *FAULT, unit_changes=values).snapshot()), CAUSE)
+    assert found.repairs[0].risk == "manual"
+
+
+def test_what_ended_an_earlier_run_of_the_loop_is_no_reason_any_more() -> None:
+    missing = ("RuntimeError: SHOP_TOKEN is not set", "backend.service: Main process exited, code=exited, status=1/FAILURE")
+    diagnosis = diagnose(looping("Started backend.service - Office.", *missing, *AGAIN, *FAULT, *AGAIN, *FAULT, *AGAIN).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    diagnosis = diagnose(looping("Started backend.service - Office.", *FAULT, *AGAIN, *missing, *AGAIN).snapshot())
+    assert roots(diagnosis)[0] == "crash-missing-env"
