@@ -56,7 +56,8 @@ class Rules:
         if self.services and not self._covers(service):
             return f"{self.where} allows no repair of {service or 'what is no service'} without a person"
         if self.windows and not any(window.holds(weekday, minute) for window in self.windows):
-            return f"{self.where} allows repairs without a person only {', '.join(self.hours)}"
+            clock = f"{_DAYS[weekday]} {minute // 60:02}:{minute % 60:02}"
+            return f"{self.where} allows repairs without a person only {', '.join(self.hours)}; here it is {clock}"
         return ""
 
     def _covers(self, service: str | None) -> bool:
@@ -79,7 +80,7 @@ class Rules:
 def parse_rules(data: bytes, where: str) -> Rules:
     """The rules of a file. NeedsPerson for one that cannot be understood: it is never guessed at, nor passed over."""
     try:
-        table = tomllib.loads(data.decode())
+        table = tomllib.loads(data.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise _wrong(where, str(error)) from error
     unknown = sorted(set(table) - {"max_risk", "services", "hours"})

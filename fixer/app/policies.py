@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
+import stat
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.base import Target
 from fixer.hosts.state import POLICY, own_bytes
 from fixer.model.diagnosis import Finding, Repair
+from fixer.model.journal import FileState
+from fixer.model.plan import acted_on
 
 if TYPE_CHECKING:
     from fixer.policy import Rules
+
+_NOTHING = "until then nothing is repaired without a person"
 
 
 def policies(target: Target) -> tuple[Rules, ...]:
@@ -35,7 +42,8 @@ def forbidding(rules: tuple[Rules, ...]) -> Callable[[Finding, Repair], str]:
 
     def why(finding: Finding, repair: Repair) -> str:
         minute = now.tm_hour * 60 + now.tm_min
-        reasons = (each.forbids(repair.risk, finding.service, now.tm_wday, minute) for each in rules)
+        touched = dict.fromkeys((finding.service, *acted_on(repair.steps)))
+        reasons = (each.forbids(repair.risk, one, now.tm_wday, minute) for each in rules for one in touched)
         return next((reason for reason in reasons if reason), "")
 
     return why
@@ -43,11 +51,21 @@ def forbidding(rules: tuple[Rules, ...]) -> Callable[[Finding, Repair], str]:
 
 def _here() -> Rules | None:
     try:
-        return _parsed(own_bytes(POLICY), POLICY)
+        found = [FileState(_kind(info.st_mode), "", 0, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid)
+                 for info in map(os.lstat, (posixpath.dirname(POLICY), POLICY))]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _unread(POLICY, error) from error
+    _require_ours(POLICY, found, {0, os.geteuid()})
+    try:
+        return _parsed(own_bytes(POLICY), POLICY)
+    except OSError as error:
+        raise _unread(POLICY, error) from error
+
+
+def _kind(mode: int) -> Literal["link", "other"]:
+    return "link" if stat.S_ISLNK(mode) else "other"
 
 
 def _there(target: Target) -> Rules | None:
@@ -60,16 +78,30 @@ def _there(target: Target) -> Rules | None:
         return None      # nothing can be changed there, so nothing needs leave
     if writer.name in ("local", "engine"):
         return None
+    where = f"{writer.name}:{POLICY}"
     try:
-        return _parsed(writer.files.read(POLICY), f"{writer.name}:{POLICY}")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        found = writer.files.state(POLICY)
+        if found.kind == "absent":
+            return None
+        _require_ours(where, [writer.files.state(posixpath.dirname(POLICY)), found], {0})
+        return _parsed(writer.files.read(POLICY), where)
     except OSError as error:
-        raise _unread(f"{writer.name}:{POLICY}", error) from error
+        raise _unread(where, error) from error
+
+
+def _require_ours(where: str, found: Sequence[FileState], owners: Collection[int]) -> None:
+    """NeedsPerson unless only root (or who runs fixer here) can say what the rules are: of the folder and the file."""
+    for state, path in zip(found, (posixpath.dirname(where), where), strict=True):
+        if state.kind == "link":
+            raise NeedsPerson(f"{path} is a link", f"put the file itself there; {_NOTHING}")
+        shared = state.mode & 0o002 or (state.mode & 0o020 and state.gid != 0)
+        if shared or state.uid not in owners:
+            who = "others than root can change it" if shared else f"it belongs to uid {state.uid}"
+            raise NeedsPerson(f"{path}: {who}", f"chown root:root {path}; chmod go-w {path}; {_NOTHING}")
 
 
 def _unread(where: str, error: OSError) -> NeedsPerson:
-    return NeedsPerson(f"{where} cannot be read: {error.strerror or error}", "until then nothing is repaired unasked")
+    return NeedsPerson(f"{where} cannot be read: {error.strerror or error}", _NOTHING)
 
 
 def _parsed(data: bytes, where: str) -> Rules:

@@ -275,3 +275,21 @@ def only_starts(steps: tuple[Step, ...]) -> bool:
         or (isinstance(step, UnitAction | ContainerAction | ProgramAction) and step.verb in verbs)
         for step in steps
     )
+
+
+def acted_on(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """The services that steps start, stop or restart, by the names that they go by."""
+    names: list[str] = []
+    for step in steps:
+        match step:
+            case UnitAction():
+                names.append(step.unit)
+            case ProgramAction():
+                names.append(step.program)
+            case ContainerAction():
+                names.append(step.name)
+            case ComposeUp():
+                names.append(step.service)
+            case _:
+                pass
+    return tuple(dict.fromkeys(names))
