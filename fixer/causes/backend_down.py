@@ -55,6 +55,7 @@ from fixer.causes.reading import (
     config_evidence,
     endpoint_text,
     find_node,
+    is_activated,
     state_evidence,
 )
 from fixer.causes.starting import is_off_at_boot, is_socket_off, start_steps
@@ -128,6 +129,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if closed is True and is_left_alone(owner.service):
         return _left_alone(case, trouble, owner)
     match condition(owner.service):
+        case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
+            return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
             return _stopped(case, trouble, owner)
         case "masked":

@@ -35,7 +35,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.crashing import holds_a_socket
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run
-from fixer.causes.owners import Owner, placed_owner
+from fixer.causes.owners import Owner, placed_owner, sole_owner
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -91,6 +91,8 @@ def judge(case: Case) -> Verdict:
 def _judge_endpoint(
     case: Case, endpoint: Endpoint, owner: Owner | None, trouble: Trouble | None,
 ) -> Finding | str | Evidence | None:
+    if owner is None and trouble is not None and is_left_behind(endpoint):
+        owner = sole_owner(case, trouble)      # the name of a socket says nothing of a program that its files do not
     if owner is None:
         return None
     service = owner.service

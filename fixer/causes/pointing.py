@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, edit_spans, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.owners import Owner, bindings_of
-from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of
+from fixer.causes.reading import address_text, endpoint_text, is_activated, listeners_on, pids_of
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known, Unknown
@@ -38,7 +38,9 @@ def reachable_listeners(case: Case, trouble: Trouble, owner: Owner) -> tuple[Opt
     """The service's own sockets on other ports that nginx can reach; of several, the one it is told to open."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b.port for b in bindings_of(service) if b.unix is None]
-    if not service.running or endpoint.inner:      # behind a published port no other one of the host is its own
+    if endpoint.inner:      # behind a published port no other one of the host is its own
+        return ()
+    if not service.running and not is_activated(service):
         return ()
     found: dict[int, Option] = {}
     for line in listeners_on(case.snapshot, service.node):
@@ -55,7 +57,10 @@ def reachable_listeners(case: Case, trouble: Trouble, owner: Owner) -> tuple[Opt
 
 
 def _is_held(line: Listener, service: Service, told: list[int]) -> bool:
-    """By its processes; where nobody may see those, by the port it is told to open."""
+    """By its processes; where nobody may see those, or systemd holds the socket for it, by the port it is told to open.
+    """
+    if is_activated(service) and 1 in pids_of(line):
+        return line.port in told
     if isinstance(line.pids, Unknown) or not line.pids.value:
         return line.port in told
     return bool(set(pids_of(line)) & set(service.pids))

@@ -167,6 +167,11 @@ def line_text(snapshot: Snapshot, node: str, path: str, line: int) -> str:
     return lines[line - 1].decode("utf-8", "replace").strip() if 0 < line <= len(lines) else ""
 
 
+def is_activated(service: Service) -> bool:
+    """systemd holds its socket and starts it when somebody connects: it may rest."""
+    return service.socket is not None and service.socket.active_state == "active"
+
+
 def absent_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
     """What shows that nothing accepts at an endpoint."""
     shown: list[Evidence] = []

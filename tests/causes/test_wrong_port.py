@@ -375,3 +375,16 @@ def test_a_container_that_nothing_binds_to_the_site_is_a_persons_choice() -> Non
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.confidence == "possible" and found.repairs[0].steps == ()
     assert found.repairs[0].needs[0].choices == ("127.0.0.1:8002",)
+
+
+def test_a_socket_that_systemd_holds_is_where_its_service_listens() -> None:
+    """It starts the service when somebody connects: the service rests, and is not down."""
+    socket = unit("backend.socket", sub_state="listening", listen=("127.0.0.1:8001",), main_pid=0)
+    scene = Scene().with_service(stopped(port=8001, socket=socket, unit_changes={"unit_file_state": "static"}))
+    scene.listeners.append(listener(8001, 1))
+    scene.processes.append(process(1, "/lib/systemd/systemd"))
+    diagnosis = diagnose(scene.refused().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    assert b":8001;" in (next(s for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, WriteFile)).after or b"")
+    scene.services[0] = replace(scene.services[0], socket=replace(socket, active_state="inactive"))
+    assert roots(diagnose(scene.snapshot()))[0] == "backend-down"
