@@ -33,16 +33,18 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import write_variables
-from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
+from fixer.causes.reading import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
 from fixer.causes.reasons import Said, missing_variables
 from fixer.causes.starting import begin_steps, restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.redact import is_secret_name
+from fixer.model.regex import regex
 from fixer.model.snapshot import Service
 
 ID = "set-variable"
+_COPY = regex(r"~|[._-][\w.~-]+")       # what follows the name of a file in that of its copy
 
 
 def judge(case: Case) -> Verdict:
@@ -127,6 +129,14 @@ def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
     )
 
 
+def _beside(case: Case, crash: Crash, path: str) -> tuple[str, ...]:
+    """Files that are called like one that is gone, the newest first; what they hold nobody looked at."""
+    node = find_node(case.snapshot, crash.service.node)
+    found = [(stat.mtime, name) for name, stat in (node.files if node is not None else ())
+             if _COPY.fullmatch(name.removeprefix(path)) and name.startswith(path) and stat.kind == "file"]
+    return tuple(name for _, name in sorted(found, reverse=True))[:4]
+
+
 def _missing_file(case: Case, crash: Crash) -> Finding | None:
     """systemd never started the program: a file named by EnvironmentFile= is not there (Result=resources)."""
     unit = crash.service.unit
@@ -138,7 +148,9 @@ def _missing_file(case: Case, crash: Crash) -> Finding | None:
     ]
     if not gone:
         return None
-    manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; what it held is not known"
+    beside = _beside(case, crash, gone[0])
+    held = f"what may be a copy of it: {', '.join(beside)}" if beside else "what it held is not known"
+    manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; {held}"
     return Finding(
         cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="certain",
         summary=f"{unit.name} is not started: {gone[0]}, named by its EnvironmentFile=, is not there", detail=(),

@@ -20,6 +20,8 @@ SANDBOX = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPath
 
 def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
     """The next look for one unit; nothing for a unit that runs, or whose program ran and ended by itself."""
+    if unit.result == "resources":
+        yield from _beside(unit, view)
     if unit.main_pid or unit.result != "exit-code":
         return
     match unit.exec_main_status:
@@ -34,6 +36,15 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
         case 226:
             yield from (ReadFile(path, 0) for path in sandbox_paths(told)[:MOST_PATHS])
             yield ReadFile(MOUNTS, LIMIT)
+
+
+def _beside(unit: Unit, view: View) -> Iterator[Query]:
+    """What is called like a file of variables that is not there: names and ages, never what it holds."""
+    for path in (word.split(" ")[0] for word in unit.environment_files):
+        seen = view.files.get(path)
+        if path.startswith("/") and seen is not None and seen.status == "absent":
+            plain = "".join(f"\\{c}" if c in "*?[\\" else c for c in path)
+            yield ReadGlob((*(f"{plain}{sign}*" for sign in ".-_"), f"{plain}~"), 0, MOST_PLACES)
 
 
 def _programs(unit: Unit, told: Told) -> tuple[str, ...]:

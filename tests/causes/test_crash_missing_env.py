@@ -190,6 +190,12 @@ def test_a_missing_environment_file_is_for_a_person() -> None:
         log=log("backend.service: Failed to load environment files: No such file or directory"))).refused()
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "start-envfile-missing" and "/etc/shop.env" in found.repairs[0].manual
+    assert found.repairs[0].manual.endswith("what it held is not known")
+    seen = scene.snapshot()
+    paths = {"/etc/shop.env.bak-20260101": 5.0, "/etc/shop.env~": 9.0, "/etc/shop.envelope": 1.0}
+    near = tuple((path, replace(stat(mtime=at), kind="file")) for path, at in paths.items())
+    named = finding_of(diagnose(replace(seen, nodes=tuple(replace(n, files=near) for n in seen.nodes))), CAUSE)
+    assert named.repairs[0].manual.endswith("a copy of it: /etc/shop.env~, /etc/shop.env.bak-20260101")
     scene.files.append(file("/etc/shop.env", ""))
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
