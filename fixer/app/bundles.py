@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fixer.app.looking import observe_options, opened
+from fixer.app.looking import StateNotes, accepted_on, observe_options, opened
 from fixer.app.options import Looking
 from fixer.errors import UsageError
 from fixer.model.capture import Capture
+from fixer.model.record import replace
 
 
 def collect(word: str, looking: Looking, output: str) -> str:
@@ -22,7 +23,10 @@ def collect(word: str, looking: Looking, output: str) -> str:
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{output}: there is no such folder", "make the folder first, or name another file")
     with opened(word) as target:
+        state = StateNotes(target)
         capture = observe(target, observe_options(looking, target.ref))
+        if target.ref.kind != "bundle":
+            capture = replace(capture, accepted=accepted_on(target.ref), said=state.read())
     data = save(capture)
     _write(path, data)
     return _contents(capture, output, len(data))

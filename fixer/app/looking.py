@@ -29,7 +29,7 @@ from fixer.model.report import Report, VerifyResult
 from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
-from fixer.observe.collect import collect
+from fixer.observe.collect import collect, recorded
 from fixer.observe.nginxes import FOREIGN
 from fixer.observe.options import ObserveOptions
 from fixer.render.reporting import report_of
@@ -64,10 +64,11 @@ def look_at(target: Target, looking: Looking, inputs: Inputs | None = None, *, q
 
 def judged(ref: TargetRef, seen: Snapshot, inputs: Inputs) -> Look:
     """What a snapshot means, with what people accepted on that target."""
-    return Look(seen, judge(seen, inputs, causes=all_causes(), accepted=_accepted(ref)))
+    return Look(seen, judge(seen, inputs, causes=all_causes(), accepted=(*accepted_on(ref), *seen.accepted)))
 
 
-def _accepted(ref: TargetRef) -> tuple[Accepted, ...]:
+def accepted_on(ref: TargetRef) -> tuple[Accepted, ...]:
+    """What people accepted on a target, by the list on this machine."""
     if not os.path.exists(accepted_path(ref)):     # noqa: PTH110  pathlib's import costs more than all of this
         return ()
     from fixer.app.accepted import load
@@ -154,6 +155,9 @@ class StateNotes:
         return self._notes
 
     def _read(self) -> None:
+        if self._target.ref.kind == "bundle":
+            self._notes = recorded(self._target).said
+            return
         self._notes = told(self._target)
         try:
             writer, folder = self._target.journal_place()

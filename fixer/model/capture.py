@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fixer.model.accepted import Accepted
 from fixer.model.query import Answer, Query
 from fixer.model.record import dataclass
 from fixer.model.target import NodeKind, TargetRef
@@ -24,9 +25,14 @@ class NodeCapture:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """All nodes of a target. The node `engine` holds what the Docker engine answered (docker and compose targets)."""
+    """All nodes of a target. The node `engine` holds what the Docker engine answered (docker and compose targets).
+
+    A bundle keeps what people had `accepted` there, and what else was `said` of the target (its policy), too.
+    """
 
     target: TargetRef
     nodes: tuple[NodeCapture, ...]
     notes: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+    said: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from fixer.model.accepted import Accepted
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
@@ -306,6 +307,7 @@ class Snapshot:
     kernels: tuple[KernelLog, ...] = ()
     strangers: tuple[Stranger, ...] = ()
     last_words: tuple[LastWords, ...] = ()
+    accepted: tuple[Accepted, ...] = ()   # what a bundle says that people had accepted
     quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
 
     def service(self, service_id: str) -> Service | None:

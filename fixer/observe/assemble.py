@@ -73,7 +73,8 @@ def snapshot(capture: Capture) -> Snapshot:
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
-        quiet=options.quiet, strangers=_strangers(sites, options, views, containers) if containers else (),
+        accepted=capture.accepted, quiet=options.quiet,
+        strangers=_strangers(sites, options, views, containers) if containers else (),
         last_words=tuple(words for view in views.values() if (words := last_words_of(view)) is not None),
     )
 

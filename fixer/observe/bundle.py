@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast, get_args
 
 from fixer.errors import CannotObserve
+from fixer.model.accepted import Accepted
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import (
     Answer,
@@ -115,6 +116,7 @@ def _capture_json(capture: Capture, blobs: dict[bytes, str]) -> dict[str, object
     return {
         "target": {"kind": capture.target.kind, "address": capture.target.address},
         "notes": list(capture.notes), "options": dict(capture.options),
+        "accepted": [dataclasses.asdict(entry) for entry in capture.accepted], "said": list(capture.said),
         "nodes": [{
             "name": node.name, "kind": node.kind, "now": node.now, "root": node.root, "utc_offset": node.utc_offset,
             "unreachable": node.unreachable,
@@ -155,7 +157,9 @@ class _Reader:
         kind = cast(TargetKind, _one_of(target["kind"], TargetKind))
         options = tuple((k, _text(v)) for k, v in _object(index["options"]).items())
         return Capture(TargetRef(kind, _text(target["address"])), tuple(map(self._node, _list(index["nodes"]))),
-                       tuple(map(_text, _list(index["notes"]))), options)
+                       tuple(map(_text, _list(index["notes"]))), options,
+                       tuple(_accepted(_object(entry)) for entry in _list(index.get("accepted", []))),
+                       tuple(map(_text, _list(index.get("said", [])))))
 
     def _node(self, item: Json) -> NodeCapture:
         node = _object(item)
@@ -183,6 +187,10 @@ class _Reader:
 
     def _blob(self, name: Json) -> bytes:
         return self._members[_text(name)] if name else b""
+
+
+def _accepted(entry: Mapping[str, Json]) -> Accepted:
+    return Accepted(*(_text(entry[field.name]) for field in dataclasses.fields(Accepted)))
 
 
 def _stat(stat: Mapping[str, Json]) -> FileStat:

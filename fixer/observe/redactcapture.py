@@ -17,6 +17,7 @@ from fixer.model.query import (
     ReadGlob,
 )
 from fixer.model.record import replace
+from fixer.model.redact import redact_text
 from fixer.model.redactfiles import (
     redact_bytes,
     redact_cmdline,
@@ -45,7 +46,9 @@ _BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
 
 def redact(capture: Capture) -> Capture:
     """The capture as it may leave the machine."""
-    return replace(capture, nodes=tuple(_node(node) for node in capture.nodes))
+    accepted = (replace(e, because=redact_text(e.because), where=redact_text(e.where)) for e in capture.accepted)
+    return replace(capture, nodes=tuple(_node(node) for node in capture.nodes), accepted=tuple(accepted),
+                   said=tuple(map(redact_text, capture.said)))
 
 
 def _node(node: NodeCapture) -> NodeCapture:

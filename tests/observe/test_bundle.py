@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixer.errors import CannotObserve
+from fixer.model.accepted import Accepted
 from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadGlob
 from fixer.observe import bundle
 from fixer.observe.bundle import INDEX, load, save
@@ -152,3 +154,19 @@ def test_a_damaged_bundle_is_refused_or_is_a_capture(spoiled: list[tuple[int, in
         assert error.message
         return
     assert load(save(found)) == found
+
+
+def test_what_people_had_accepted_and_what_bound_a_repair_go_with_it() -> None:
+    entry = Accepted("4f2a", "backend-down", "/", "moves, password=hunter2hunter2", "ann", "2027-01-31")
+    again = load(save(replace(WHOLE, accepted=(entry,), said=("policy.toml: without a person up to safe",))))
+    (kept,) = again.accepted
+    assert (kept.id, kept.owner, kept.until) == ("4f2a", "ann", "2027-01-31") and "hunter2" not in kept.because
+    assert again.said == ("policy.toml: without a person up to safe",)
+
+
+def test_an_older_bundle_has_neither() -> None:
+    with tarfile.open(fileobj=io.BytesIO(save(WHOLE))) as tar:
+        members = {m.name: file.read() for m in tar if (file := tar.extractfile(m)) is not None}
+    index = json.loads(members.pop(INDEX))
+    del index["accepted"], index["said"]
+    assert load(packed(index, **members)).accepted == ()
