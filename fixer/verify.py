@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from fixer.model.diagnosis import Diagnosis, Finding, HealthVerdict, RouteHealth, Undetermined
+from fixer.model.diagnosis import Diagnosis, Finding, Found, HealthVerdict, RouteHealth, Undetermined
 from fixer.model.facts import Known
 from fixer.model.record import dataclass
 from fixer.model.report import Proof
@@ -40,7 +40,8 @@ class Verification:
 
 def compare(before: Look, after: Look, addressed: Finding) -> Verification:
     """Judge a round by a look before it and a look after it."""
-    fixed = after.healthy or (not _still_found(before, after, addressed) and not _undetermined(after, addressed.cause))
+    fixed = after.healthy or (not _still_found(before, after, addressed) and (
+        _answer_now(before, after, addressed) or not _undetermined(before, after, addressed.cause)))
     regressions = tuple(_regressions(before, after))
     return Verification(fixed and not regressions, fixed, regressions)
 
@@ -65,8 +66,25 @@ def _asks_for_another(addressed: Finding, now: Finding) -> bool:
     return bool(then and keys) and not then & keys
 
 
-def _undetermined(look: Look, cause: str) -> bool:
-    return any(isinstance(check.verdict, Undetermined) for check in look.diagnosis.checks if check.cause == cause)
+def _answer_now(before: Look, after: Look, addressed: Finding) -> bool:
+    """All routes that it was about answer: what cannot be told now is told of others."""
+    now = _health_by_key(after)
+    keys = route_keys(before.snapshot, addressed.routes)
+    return bool(keys) and all(key in now and now[key].state == "ok" for key in keys)
+
+
+def _undetermined(before: Look, after: Look, cause: str) -> bool:
+    """Something about that cause is not known which was known before: the neighbour's trouble was there already."""
+    missing = [set(_missing(look, cause)) for look in (before, after)]
+    return bool(missing[1] - missing[0])
+
+
+def _missing(look: Look, cause: str) -> Iterator[str]:
+    for check in look.diagnosis.checks:
+        if check.cause == cause and isinstance(check.verdict, Undetermined):
+            yield from check.verdict.missing or ("why",)
+        elif check.cause == cause and isinstance(check.verdict, Found):
+            yield from check.verdict.missing
 
 
 def _regressions(before: Look, after: Look) -> Iterator[str]:

@@ -32,10 +32,9 @@ class Cause:
 
 def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Iterable[Evidence]) -> Verdict:
     """Found where there is a finding, undetermined where a deciding fact was missing, else ruled out."""
-    found = tuple(findings)
+    found, lacking = tuple(findings), tuple(dict.fromkeys(missing))
     if found:
-        return Found(found)
-    lacking = tuple(dict.fromkeys(missing))
+        return Found(found, lacking)
     if lacking:
         return Undetermined(lacking)
     return RuledOut(tuple(dict.fromkeys(ruled_out)))

@@ -83,8 +83,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     closed = is_closed(endpoint)
     if closed is None:
         return f"whether anything listens at {text}"
-    if not closed and not stranger:
-        held = listener_at(endpoint)
+    held = listener_at(endpoint)
+    if (not closed or held is not None) and not stranger:      # what refuses there is no question of the port
         return Evidence("socket", f"socket {text}", "something accepts there") if held is None else listener_evidence(
             case.snapshot, held, case.service(endpoint.holder))
     found = left_over(case, trouble) if stranger else owners(case, trouble)

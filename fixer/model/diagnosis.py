@@ -66,9 +66,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The cause is there."""
+    """The cause is there; `missing` is what was not known where else it might be."""
 
     findings: tuple[Finding, ...]
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,12 @@ def test_hit_refused(filters: object) -> None:
     assert [r.id for r in diagnosis.findings[0].repairs] == ["remove-rule", "allow-connection"]
 
 
+def test_the_port_is_the_right_one() -> None:
+    """So a repair that has just pointed the route there has done its part."""
+    diagnosis = diagnose(refusing(chain(rule("reject", port()))).snapshot())
+    assert isinstance(verdict_of(diagnosis, "wrong-port"), RuledOut)
+
+
 def test_hit_prohibited() -> None:
     for how, errno in (("icmp-admin-prohibited", 113), ("icmp-host-prohibited", 113), ("icmp-net-unreachable", 101)):
         diagnosis = diagnose(refusing(saved(REFUSE.format(how)), "unreachable", errno).snapshot())

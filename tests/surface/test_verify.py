@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Check, Diagnosis, Finding, Need, Repair, RouteHealth, Undetermined
+from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Snapshot
 from fixer.verify import Look, compare, proofs, url_note, verdict_of
@@ -69,6 +69,26 @@ def test_what_cannot_be_told_after_is_not_better() -> None:
     before = look(moved())
     after = with_health(before, "failing", checks=(Check("wrong-port", Undetermined(("not root",))),))
     assert not compare(before, after, fault(before)).better
+
+
+DOUBT = ("which service belongs behind 127.0.0.1:8002",)
+
+
+def neighbours(*, said: bool) -> tuple[Look, Finding]:
+    """The first of two failing routes has a wrong port; of the second nothing is known, which a look may have said."""
+    both = look(Scene("127.0.0.1:8001", "127.0.0.1:8002").answers(BAD_GATEWAY).answers(BAD_GATEWAY, route=1))
+    mine = replace(fault(both), cause="wrong-port", routes=("r1",))
+    check = Check("wrong-port", Found((mine,), DOUBT if said else ()))
+    return with_health(both, "failing", "failing", findings=(mine,), checks=(check,)), mine
+
+
+@pytest.mark.parametrize(("state", "said", "better"), [
+    ("ok", False, True), ("failing", True, True), ("failing", False, False),
+])
+def test_a_doubt_about_a_neighbour_takes_no_repair_back(state: str, said: bool, better: bool) -> None:
+    before, mine = neighbours(said=said)
+    after = with_health(before, state, "failing", checks=(Check("wrong-port", Undetermined(DOUBT)),))
+    assert compare(before, after, mine).better is better
 
 
 def test_advice_of_the_same_cause_is_no_fault() -> None:
