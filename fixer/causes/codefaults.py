@@ -42,6 +42,7 @@ _NODE_STACK = regex(r"^- (?P<file>/\S+)$")
 _TRACEBACK = regex(r"Traceback \(most recent call last\)")
 _OF_PYTHON = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|"
                    r"/bin/(?:uvicorn|gunicorn|hypercorn|daphne|flask|fastapi|waitress-serve)$")
+_WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # gunicorn calls what it could not load: a string
 _TLS_CALL = regex(r"load_cert_chain|create_ssl_context|load_verify_locations")
 _SERVING = regex(r"Application startup complete")
 _BOOT = regex(r"Worker failed to boot")
@@ -144,6 +145,9 @@ def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequenc
             return CodeFault("option", said, uri.said, uri.value)
         return _of_import(said, text, words, trace, argv)
     file, line, code = _own_frame(trace)
+    if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):
+        wanted = next((argv[i + 1] for i in range(len(argv) - 1) if argv[i] in ("-k", "--worker-class")), "")
+        return CodeFault("option", said, f"the class of workers {wanted or 'that is named'} is not there", wanted)
     if name in _OWN and file and not any("environ" in t or "getenv" in t for t in trace[-6:]):
         return CodeFault("own", said, text, name, file, line, code)
     return None

@@ -146,6 +146,8 @@ def _option_value(service: Service, options: tuple[str, ...]) -> ArgPlace | None
 
 def _short(crash: Crash, fault: CodeFault) -> str:
     match fault.kind:
+        case "import" if fault.name.count(".") and "No module" in fault.text:
+            return f"put {fault.name} back for {crash.service.name}"
         case "import" | "server":
             return f"install what provides {fault.name} for {crash.service.name}"
         case "tls":
@@ -165,6 +167,10 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
     code = line_of(file, fault.line) if file is not None and fault.line else fault.code
     at = f"{fault.place}: {code[:120]}" if fault.place and code else fault.place
     match fault.kind:
+        case "import" if fault.name.count(".") and "No module" in fault.text:
+            package, _, module = fault.name.rpartition(".")
+            by = f", or take it out of {at}" if at else ""
+            return f"{package} is there, and there is no {module} in it: put that file or folder back{by}; {again}"
         case "import" if "No module" in fault.text or "Cannot find" in fault.text:
             by = f", or take it out of {at}" if at else ""
             return f"install the package that provides {fault.name} for {_python(service)} ({shell}){by}; {again}"

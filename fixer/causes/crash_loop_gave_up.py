@@ -50,6 +50,7 @@ from fixer.model.regex import regex
 _UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
 _SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 _KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
+_CHILD = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
 State: TypeAlias = Literal["holds", "gone", "outside", "unknown"]
 
 
@@ -194,8 +195,10 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
 def _never_ran(crash: Crash) -> str:
     """supervisord's words for a command that it could not even start, empty where the program ran."""
     program = crash.service.program
-    said = program.ended if program is not None else ""
-    return said if _SPAWN.search(said) else ""
+    if program is None:
+        return ""
+    of_child = [match["said"] for line in crash.lines[-20:] if (match := _CHILD.match(message(line).strip()))]
+    return program.ended if _SPAWN.search(program.ended) else of_child[-1] if of_child else ""
 
 
 def _try_it(crash: Crash) -> str:

@@ -167,6 +167,10 @@ def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
         return False
     if told and all((b.unix is None) is not (trouble.endpoint.unix is None) for b in told):
         return False
+    program = service.program
+    if program is not None and program.state == "DOWN" and program.unit is not None and \
+            program.unit.unit_file_state == "disabled":
+        return False      # supervisord itself was put to rest: only what is told to listen right there is missed
     unit = service.unit
     if unit is None or service.running or unit.unit_file_state != "disabled" or unit.active_state == "failed":
         return True

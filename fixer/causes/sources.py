@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from fixer.causes.codefaults import CodeFault
@@ -67,8 +68,9 @@ def is_without(file: FileContent, fault: CodeFault) -> bool:
 def _has_fault(file: FileContent, fault: CodeFault) -> bool:
     text = file.data.decode("utf-8", "replace")
     if fault.kind == "import":
-        top = fault.name.split(".")[0]
-        return any(line.lstrip().startswith(("import ", "from ")) and top in line for line in text.splitlines())
+        # Of a.b python says so only where a is there: then b is what is missing, be it imported as `.b`.
+        named = regex(rf"\b{re.escape(fault.name.split('.')[-1])}\b")
+        return any(line.lstrip().startswith(("import ", "from ")) and named.search(line) for line in text.splitlines())
     return fault.kind == "own" and bool(fault.code) and fault.code in text
 
 

@@ -72,7 +72,7 @@ def places_of(view: View) -> tuple[Place, ...]:
             found.setdefault(_conf_of(process.argv, cwd), Place(_conf_of(process.argv, cwd), process, unit))
     for unit in units.values():
         conf = _conf_of(unit.exec_start, unit.working_directory or "/")
-        if unit.load_state == "loaded" and unit.unit_file_state.startswith("enabled"):
+        if unit.load_state == "loaded" and unit.unit_file_state.startswith(("enabled", "disabled")):
             found.setdefault(conf, Place(conf, None, unit))
     return tuple(found.values())
 

@@ -184,6 +184,16 @@ def test_a_backup_with_the_same_import_is_none() -> None:
     assert [r.id for r in found(scene).repairs] == ["restore-backup", "mend-code"]
 
 
+def test_a_module_of_a_package_that_is_there_is_put_back_and_not_installed() -> None:
+    lines = (*IMPORT[:-3], "    import app.local", "ModuleNotFoundError: No module named 'app.local'")
+    scene = crashed(*lines)
+    scene.files += [file(MAIN, "import app.local\n"), file(MAIN + ".bak", "from starlette.applications import App\n"),
+                    file(MAIN + ".old", "from .local import KEY\n")]
+    restore, mend = found(scene).repairs
+    assert restore.needs[0].choices == (MAIN + ".bak",)
+    assert mend.manual.startswith("app is there, and there is no local in it: put that file or folder back")
+
+
 def test_a_file_that_was_mended_since_only_needs_a_start() -> None:
     scene = crashed(*SYNTAX)
     scene.files.append(file(MAIN, "x = 1\n", stat=stat(mtime=NOW - 5)))
@@ -259,6 +269,15 @@ def test_a_class_of_workers_that_is_not_there_is_an_option_too() -> None:
              '  File "/usr/lib/python3/dist-packages/gunicorn/util.py", line 64, in load_entry_point',
              "ImportError: Entry point ('gunicorn.workers', 'nope') not found", "]")
     assert "class uri 'nope'" in found(crashed(*lines)).summary
+
+
+def test_a_class_of_workers_that_gunicorn_could_not_load_is_named() -> None:
+    lines = (STARTED, "Traceback (most recent call last):",
+             '  File "/usr/lib/python3/dist-packages/gunicorn/arbiter.py", line 588, in spawn_worker',
+             "    worker = self.worker_class(self.worker_age, self.pid, self.LISTENERS,",
+             "                               self.cfg, self.log)", "TypeError: 'str' object is not callable")
+    argv = ("/usr/bin/gunicorn", "-k", "uvicorn.workers.UvicornWorkers", "app.main:app")
+    assert "uvicorn.workers.UvicornWorkers is not there" in found(crashed(*lines, argv=argv)).summary
 
 
 def test_the_port_that_nginx_asks_for_is_taken_out_of_what_is_written_beside_it() -> None:

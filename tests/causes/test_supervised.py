@@ -62,6 +62,12 @@ def test_a_supervisord_that_does_not_run_is_the_root(enabled: str, expected: lis
     assert nobody.repairs[0].risk == "manual"
 
 
+def test_programs_of_a_supervisord_that_was_put_to_rest_are_nobodys_guess() -> None:
+    own = replace(unit("supervisor.service"), active_state="inactive", unit_file_state="disabled")
+    diagnosis = diagnose(scene(supervised("DOWN", 9999, program={"unit": own})).snapshot())
+    assert all(found.service is None for found in diagnosis.findings)
+
+
 def test_one_that_was_killed() -> None:
     gone = {"signal": 9, "expected": False, "ended": "terminated by SIGKILL", "autorestart": "false"}
     found = diagnose(scene(supervised("EXITED", program=gone)).snapshot()).findings[0]
@@ -134,3 +140,11 @@ def test_a_command_that_supervisord_cannot_find_is_told_with_its_section() -> No
     first = diagnose(scene(made).snapshot()).findings[0]
     assert (first.cause, first.variant) == ("crash-loop-gave-up", "supervisor-fatal") and said in first.summary
     assert said in first.repairs[0].manual and f"{CONF}:1" in first.repairs[0].manual
+
+
+def test_a_folder_that_supervisord_cannot_enter_is_told_as_its_child_said_it() -> None:
+    lines = ("supervisor: couldn't chdir to /srv/shop2: ENOENT", "supervisor: child process was not spawned",
+             "gave up: shop entered FATAL state, too many start retries too quickly")
+    ended = {"ended": "exit status 127", "expected": False}
+    first = diagnose(scene(supervised("FATAL", program=ended, log=log(*lines))).snapshot()).findings[0]
+    assert first.cause == "crash-loop-gave-up" and "couldn't chdir to /srv/shop2: ENOENT" in first.summary
