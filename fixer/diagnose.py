@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fixer.causes import Cause, load_causes
 from fixer.causes.case import Case, is_answering, open_case, route_key
 from fixer.causes.failing import Judged
+from fixer.causes.rivals import spare_rivals
 from fixer.causes.together import together
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
@@ -32,7 +33,7 @@ def diagnose(
     judges = load_causes() if causes is None else tuple(causes)
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
-    told: Sequence[Finding] = together(_demoted(findings))
+    told: Sequence[Finding] = spare_rivals(snapshot, together(_demoted(findings)))
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     if accepted:

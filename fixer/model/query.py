@@ -51,7 +51,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "ConditionTimestampMonotonic",
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
     "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre", "Listen",
-    "LimitNOFILESoft", "CPUQuotaPerSecUSec",
+    "LimitNOFILESoft", "CPUQuotaPerSecUSec", "Conflicts", "ConflictedBy",
 )
 
 

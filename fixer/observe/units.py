@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fixer.model.facts import Fact, Known
 from fixer.model.numbers import is_number, timespan
 from fixer.model.query import Answer
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import PreCommand, Unit
 from fixer.observe.words import systemd_words
@@ -45,6 +45,16 @@ def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
             for name in {unit.name, *block.get("Names", "").split()}:
                 units.setdefault(name, unit)
     return units
+
+
+def with_rivals(units: Mapping[str, Unit]) -> dict[str, Unit]:
+    """The units, each with those of its conflicts that run now: a start of it would stop them."""
+    return {name: replace(unit, conflicts=tuple(dict.fromkeys(
+        rival for rival in unit.conflicts if rival in units and units[rival].active_state in _AWAKE
+    ))) if unit.conflicts else unit for name, unit in units.items()}
+
+
+_AWAKE = frozenset({"active", "activating", "reloading"})
 
 
 def _blocks(text: str) -> Iterator[dict[str, str]]:
@@ -87,6 +97,8 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         control_group=b.get("ControlGroup", ""), listen=tuple(_listened(b.get("Listen", ""))),
         pre=tuple(_pre_commands(b.get("ExecStartPre", ""))),
         nofile_limit=_int(b.get("LimitNOFILESoft")), cpu_limit=_cpus(b.get("CPUQuotaPerSecUSec", "")),
+        conflicts=tuple(name for key in ("Conflicts", "ConflictedBy") for name in b.get(key, "").split()
+                        if not name.endswith(".target")),
     )
 
 

@@ -26,7 +26,7 @@ from fixer.observe.containers import parse_inspect
 from fixer.observe.memo import remembered
 from fixer.observe.processes import ProcessTable, parse_processes
 from fixer.observe.sockets import parse_sockets
-from fixer.observe.units import parse_show
+from fixer.observe.units import parse_show, with_rivals
 
 ENGINE = "engine"
 _MACHINES = ("local", "ssh")        # kinds of targets that are a machine of their own
@@ -115,7 +115,7 @@ def view_of(node: NodeCapture, *, home: bool = False) -> View:
             units.update({name: unit for name, unit in found.items() if name not in units})
     files = {**dict(_looked(node)), **dict(_files(node))}
     return View(
-        node=node, table=table, by_pid=by_pid, listeners=listeners, units=units, files=files,
+        node=node, table=table, by_pid=by_pid, listeners=listeners, units=with_rivals(units), files=files,
         conf_files=dict(_files(node, conf=True)),
         addresses=_addresses(node.answers.get(Command("ip-addresses"))),
         hosts=parse_hosts(files["/etc/hosts"].data if "/etc/hosts" in files else b""),

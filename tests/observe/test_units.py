@@ -6,7 +6,7 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer
-from fixer.observe.units import effective, exec_argv, parse_show, timespan, unit_lines
+from fixer.observe.units import effective, exec_argv, parse_show, timespan, unit_lines, with_rivals
 
 BLOCK = """Id=back.service
 Names=back.service shop.service
@@ -106,3 +106,10 @@ def test_an_empty_assignment_takes_back() -> None:
 
 def test_a_file_without_an_end() -> None:
     assert [x.value for x in unit_lines("/u", b"[Service]\nExecStart=/x \\")] == ["/x \\"]
+
+
+def test_of_the_units_in_conflict_those_that_run_are_kept() -> None:
+    text = ("Id=a.service\nActiveState=inactive\nConflicts=shutdown.target b.service c.service d.service\n\n"
+            "Id=b.service\nActiveState=active\nConflictedBy=a.service\n\nId=c.service\nActiveState=inactive\n")
+    units = with_rivals(parse_show(Answer("ok", text.encode()), Known(0.0)))
+    assert units["a.service"].conflicts == ("b.service",) and units["b.service"].conflicts == ()
