@@ -11,7 +11,7 @@ from fixer.causes.rivals import spare_rivals
 from fixer.causes.together import together
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
-from fixer.model.facts import Known
+from fixer.model.facts import Known, Unknown
 from fixer.model.plan import only_starts
 from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, Snapshot
@@ -183,6 +183,8 @@ def _notes(case: Case) -> tuple[str, ...]:
         "nginx only passes it on"
         for j in case.judged.values() if j.own
     ]
-    return (*case.snapshot.notes, *own)
+    unread = [f"the configuration is not known: {n.config.reason}" for n in case.snapshot.nginxes
+              if isinstance(n.config, Unknown) and n.master_pid is not None]
+    return (*case.snapshot.notes, *own, *unread)
 
 

@@ -104,6 +104,19 @@ class RoundOutput:
                 yield query, group
 
     def _group(self, name: str) -> Group:
+        """All that was said about its files, which come in blocks where they are many."""
+        group = self._block(name)
+        number = 1
+        while f"{name}+{number}" in self._items:
+            more = self._block(f"{name}+{number}")
+            group = Group(
+                {**group.stats, **more.stats}, {**group.targets, **more.targets}, {**group.links, **more.links},
+                {**group.real, **more.real}, {**group.contents, **more.contents}, group.hidden,
+            )
+            number += 1
+        return group
+
+    def _block(self, name: str) -> Group:
         parts, prefix = self._parts(name), self._round.prefix
         order = frames.split_lines(parts.get("order", b""), prefix)
         stats = frames.split_stats(parts.get("stat", b""), prefix)

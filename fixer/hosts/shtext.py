@@ -24,8 +24,16 @@ hidden() {
   while [ "$d" ] && ! [ -d "$d" ]; do d=${d%/*}; done
   [ -z "$d" ] || [ -x "$d" ] || printf '%s\n' "$1"
 }
+# As many files as fit one call each time: of very many a list in sh costs its square, and the kernel refuses it.
 facts() {
-  i=$1 r=$2 m=$3; shift 3
+  a=$1 i=$1 r=$2 m=$3 q=0; shift 3
+  if [ $# -gt 500 ]; then
+    W='' v=0; while [ $v -lt 500 ]; do v=$((v + 1)); W="$W \"\${$v}\""; done
+    while [ $# -gt 500 ]; do eval "block $W"; shift 500; q=$((q + 1)) i="$a+$q"; done
+  fi
+  block "$@"
+}
+block() {
   [ $# -gt 0 ] || return 0
   l='' b=''
   for f; do [ -h "$f" ] && l=1; [ -f "$f" ] || [ -d "$f" ] || b=1; done
@@ -121,7 +129,10 @@ GLOB = r"""c=0; for f in PATTERN; do c=$((c + 1)); done
 if there "$f"; then
   if [ $c -le $m ]; then printf '%s\n' PATTERN; set -- "$@" PATTERN
   else
-    j=0; for f in PATTERN; do j=$((j + 1)); [ $j -le $m ] || break; printf '%s\n' "$f"; set -- "$@" "$f"; done
+    j=0; for f in PATTERN; do
+      j=$((j + 1)); [ $j -le $m ] && [ $j -le 1000 ] || break
+      printf '%s\n' "$f"; set -- "$@" "$f"
+    done
     printf '%s\n' "$P"
   fi
   m=$((m - c)); [ $m -ge 0 ] || m=0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-from fixer.errors import NoNginx, Unreachable
+from fixer.errors import CannotObserve, NoNginx, Unreachable
 from fixer.hosts.base import Asker, DockerHost, Target
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
-from fixer.model.query import Command, Query
+from fixer.model.query import Command, ListProcesses, Query
 from fixer.observe.containers import parse_inspect
 from fixer.observe.nginxes import inner_nginxes
 from fixer.observe.options import ObserveOptions
@@ -132,6 +132,11 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
         words = dict.fromkeys(_right_target(askers[name], found) for found in ids[:MOST_NAMED])
         said = " or ".join(f"fixer diagnose {word}" for word in words)
         raise NoNginx(f"nginx runs only inside a container of {name}", f"try: {said}")
+    for view in views.values():
+        told = view.node.answers.get(ListProcesses())
+        if view.name != ENGINE and told is not None and told.status in ("timeout", "failed"):
+            message = f"what runs on {view.name} could not be read: {told.message or told.status}"
+            raise CannotObserve(message, "try again when it is less busy")
     raise NoNginx(f"no nginx on {capture.target}", _hint(views))
 
 

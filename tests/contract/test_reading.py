@@ -150,6 +150,16 @@ def test_trees_have_depth_and_a_bound(place: Place) -> None:
     assert "more than 1" in place.asker.ask([glob])[glob].message
 
 
+def test_thousands_of_files_beside_what_is_none_are_all_read_and_cost_no_square(place: Place) -> None:
+    place.sh('cd "$1"; mkfifo fifo; seq 4000 | while read -r n; do echo "$n" >"f$n"; done', place.root)
+    query = ReadTree(place.root, max_files=20_000)
+    began = time.monotonic()
+    found = by_name(place.asker.ask([query])[query])
+    assert time.monotonic() - began < 15
+    assert len(found) == 4001 and found["fifo"].stat.kind == "fifo"
+    assert all(found[f"f{n}"].data == b"%d\n" % n for n in range(1, 4001))
+
+
 def test_globs_keep_to_their_brackets(place: Place) -> None:
     place.sh('cd "$1"; for f in a.conf b.conf c.conf x.txt "d .conf" "[q].conf"; do : >"$f"; done', place.root)
     cases = {"[ab].conf": ["a.conf", "b.conf"], "[!ab]?conf": ["c.conf"], "d *": ["d .conf"], "?.txt": ["x.txt"],

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from fixer.errors import NoNginx, Unreachable
+from fixer.errors import CannotObserve, NoNginx, Unreachable
 from fixer.hosts.base import NodeClock
 from fixer.hosts.bundle import BundleTarget, ReplayAsker
 from fixer.model.capture import Capture, NodeCapture
@@ -326,6 +326,12 @@ def test_no_nginx_anywhere() -> None:
     with pytest.raises(NoNginx) as raised:
         collect(Scene(capture(node(nginx=False, root=False))), ObserveOptions())
     assert "not root" in raised.value.hint
+
+
+def test_a_node_that_did_not_finish_answering_is_not_without_nginx() -> None:
+    with pytest.raises(CannotObserve) as raised:
+        collect(Scene(capture(node({ListProcesses(): Answer("timeout", message="the node did not finish answering")}, nginx=False))), ObserveOptions())
+    assert not isinstance(raised.value, NoNginx) and "did not finish answering" in raised.value.message
 
 
 @pytest.mark.parametrize(("labels", "hint"), [
