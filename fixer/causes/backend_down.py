@@ -58,7 +58,7 @@ from fixer.causes.reading import (
     is_activated,
     state_evidence,
 )
-from fixer.causes.starting import is_off_at_boot, is_socket_off, start_steps
+from fixer.causes.starting import ends_by_itself, is_off_at_boot, is_socket_off, start_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -237,6 +237,10 @@ def _was_stopped(case: Case, service: Service) -> bool:
 
 
 def _by_hand(service: Service) -> str:
+    own = service.program.unit if service.program is not None and service.program.state == "DOWN" else None
+    if own is not None and ends_by_itself(own):
+        return (f"supervisord itself ends with an error: journalctl -u {own.name} names what is wrong; mend that, "
+                f"then start {own.name}")
     if service.manager == "supervisord":
         return f"supervisorctl start {service.name}"
     return f"start {service.name} as it was started before; fixer knows no manager for it"

@@ -40,6 +40,11 @@ def _is_down(service: Service) -> bool:
     return service.program is not None and service.program.state == "DOWN"
 
 
+def ends_by_itself(unit: Unit) -> bool:
+    """It was started and ended with an error of its own: another start ends the same way."""
+    return unit.active_state in ("failed", "activating") and unit.result == "exit-code"
+
+
 def program_action(service: Service, program: Program, verb: Literal["start", "restart", "update"]) -> ProgramAction:
     """One verb of supervisorctl, with the state that an undo goes back to."""
     pid = service.pids[0] if service.pids else 0
@@ -57,7 +62,7 @@ def _start_program(snapshot: Snapshot, service: Service, program: Program) -> tu
                                in_place=file.single_file_mount))
     if program.state == "DOWN":
         unit = program.unit
-        if unit is None:
+        if unit is None or ends_by_itself(unit):
             return ()
         if unit.unit_file_state in _NOT_AT_BOOT:
             steps.append(unit_action(service, unit, "enable"))

@@ -148,3 +148,12 @@ def test_a_folder_that_supervisord_cannot_enter_is_told_as_its_child_said_it() -
     ended = {"ended": "exit status 127", "expected": False}
     first = diagnose(scene(supervised("FATAL", program=ended, log=log(*lines))).snapshot()).findings[0]
     assert first.cause == "crash-loop-gave-up" and "couldn't chdir to /srv/shop2: ENOENT" in first.summary
+
+
+@pytest.mark.parametrize("state", ["failed", "activating"])
+def test_a_supervisord_that_ends_by_itself_is_not_started_in_hope(state: str) -> None:
+    own = replace(unit("supervisor.service"), active_state=state, result="exit-code", exec_main_status=2)
+    (repair,) = diagnose(scene(supervised("DOWN", program={"unit": own})).snapshot()).findings[0].repairs
+    assert repair.risk == "manual" and not repair.steps and "journalctl -u supervisor.service" in repair.manual
+    killed = diagnose(scene(supervised("DOWN", program={"unit": replace(own, result="signal")})).snapshot()).findings[0]
+    assert verbs(killed.repairs[0]) == ["start"]
