@@ -77,7 +77,7 @@ def start_as_unit(case: Case, trouble: Trouble, gone: Gone) -> Repair:
     service, node = gone.service, gone.learned.node
     name = unit_name(case.snapshot, node, service)
     summary = f"start {service.name} as {name}, which comes back after a reboot"
-    missing = [n for n, file in service.variables if _value(case, node, n, file) is None]
+    missing = [n for n, file in service.variables if _stored(case, node, n, file) is None]
     needs = tuple(
         Need(n, "secret" if is_secret_name(n) else "value", f"{service.name} ran with it, and no file holds its value")
         for n in missing
@@ -105,8 +105,10 @@ def unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str:
 
 def _value(case: Case, node: str, name: str, file: str) -> str | None:
     """What a variable is to be: given by a person, or as it stands where it stood."""
-    if name in case.inputs:
-        return case.inputs[name]
+    return case.inputs[name] if name in case.inputs else _stored(case, node, name, file)
+
+
+def _stored(case: Case, node: str, name: str, file: str) -> str | None:
     if file == OF_DIRECTORY:
         return ""
     found = case.snapshot.file(node, file) if file else None

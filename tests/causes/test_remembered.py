@@ -13,6 +13,7 @@ from fixer.model.diagnosis import Repair
 from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json
 from fixer.model.plan import UnitAction, WriteFile
 from fixer.model.snapshot import FileContent, Snapshot
+from fixer.planner import Policy, plan
 from tests.causes.building import NOW, Scene, file, finding_of, listener, roots, service
 
 WHERE = "/var/lib/badgateway/targets/local/learned.json"
@@ -119,3 +120,11 @@ def test_the_memory_as_bytes() -> None:
     assert learned_from_json(learned_to_json(kept), "local", WHERE) == kept
     for damaged in (b"", b"{}", b'{"version": 2}', b'{"version": 1, "at": 1, "services": [{}]}'):
         assert learned_from_json(damaged, "local", WHERE) is None
+
+
+def test_a_value_that_is_given_is_one_that_was_asked_for() -> None:
+    """A plan refuses words that nothing asks for; the need stays when it is met."""
+    given = {"SHOP_KEY": "x"}
+    diagnosis = diagnose(gone(files=FILES[:1]), given)
+    assert [need.key for need in diagnosis.findings[0].repairs[0].needs] == ["SHOP_KEY"]
+    assert plan(diagnosis, Policy("disruptive"), inputs=given).steps
