@@ -103,16 +103,21 @@ function shapes(line,   low) {
     if (low ~ /redis-cli/) line = behind(line, tolower(line), "[ \t\"]-a[ \t\",]+[^ \t\"\047,]+", "^[ \t\"]-a[ \t\",]+", "[redacted: argument]")
     if (low ~ /curl|wget/) line = behind(line, tolower(line), "[ \t\"](-u|--user)[ \t=\",\047]*[^ \t:\/\"\047]+:[^ \t\"\047,]+", "^[ \t\"](-u|--user)[ \t=\",\047]*[^ \t:]+:", "[redacted: password]")
   }
-  if (line ~ /gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox|[rs]k_|AIza|eyJ|npm_|SG\.|pypi-|sk-|hv[sb]\.|MII/) {
-    gsub(/(gh[pousr]_|github_pat_|glpat-|xox[a-z]-|[rs]k_live_|[rs]k_test_|npm_|pypi-|hv[sb]\.)[A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-]+/, "[redacted: key]", line)
+  if (line ~ /["\047]/ && match(tolower(line), /(identified[ \t]+by|with[ \t]+(encrypted[ \t]+)?password|using[ \t]+password)[ \t]+\\?["\047]/))
+    line = substr(line, 1, RSTART + RLENGTH - 1) "[redacted: password]"
+  if (line ~ /gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox|[rs]k_|AIza|eyJ|npm_|SG\.|pypi-|sk-|hv[sb]\.|MII|dckr_pat_|ya29\.|xapp-|whsec_/) {
+    gsub(/(gh[pousr]_|github_pat_|glpat-|xox[a-z]-|[rs]k_live_|[rs]k_test_|npm_|pypi-|hv[sb]\.|dckr_pat_|ya29\.|xapp-|whsec_)[A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-]+/, "[redacted: key]", line)
     gsub(/(AKIA|ASIA)[A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9]+|AIza[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+|SG\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|sk-[a-z0-9]+-[A-Za-z0-9_-]+[0-9][A-Za-z0-9_-]+|MII[A-Za-z0-9+\/]+[0-9+\/][A-Za-z0-9+\/=]+/, "[redacted: key]", line)
   }
   return line
 }
 # The word behind the short flag of a known tool, or joined to it.
 function tool(a, i,   name, j) {
-  for (j = 1; j < i && j < 6; j++) { name = a[j]; sub(/.*\//, "", name); if (name ~ /^(mysql|mariadb|sshpass|redis-cli|curl|wget)/) break }
+  for (j = 1; j < i && j < 6; j++) { name = a[j]; sub(/.*\//, "", name); if (name ~ /^(mysql|mariadb|sshpass|redis-cli|curl|wget|mongo|openssl)/) break }
   if (name ~ /^(mysql|mariadb|sshpass)/ && a[i] ~ /^-p./) return 1
+  if (a[i] ~ /^--env=/) return 1
+  if (name ~ /^mongo/ && (a[i - 1] == "-p" || a[i] ~ /^-p./)) return 1
+  if (name == "openssl" && a[i - 1] == "-k" || name == "curl" && (a[i - 1] == "-b" || a[i - 1] == "--cookie" || a[i] ~ /^-b./)) return 1
   if (name == "sshpass" && a[i - 1] == "-p" || name == "redis-cli" && a[i - 1] == "-a") return 1
   return name ~ /^(curl|wget)$/ && (a[i - 1] ~ /^(-u|--user)$/ || a[i] ~ /^-u./) && a[i] ~ /:/
 }

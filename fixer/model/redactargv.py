@@ -17,6 +17,8 @@ _TOOLS = (
     (regex(r"(?:mysql|mariadb)"), ("-p", False, True, False)), (regex(r"sshpass$"), ("-p", True, True, False)),
     (regex(r"redis-cli$"), ("-a", True, False, False)), (regex(r"(?:curl|wget|http)$"), ("-u", True, True, True)),
     (regex(r"(?:curl|wget|http)$"), ("--user", True, True, True)),
+    (regex(r"curl$"), ("-b", True, True, False)), (regex(r"curl$"), ("--cookie", True, False, False)),
+    (regex(r"mongo(?:sh)?$"), ("-p", True, True, False)), (regex(r"openssl$"), ("-k", True, False, False)),
 )
 _FRONT = 6      # words in which the tool is looked for: `sudo -u x mysql …`
 
@@ -53,4 +55,6 @@ def _of_tool(before: str, word: str, rule: tuple[str, bool, bool, bool]) -> str:
 
 
 def _of_word(word: str) -> str:
+    if word.startswith("--env="):
+        return "--env=" + _of_word(word.removeprefix("--env="))
     return redact_text(redact_variables(word.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape"))

@@ -40,15 +40,22 @@ _PAIR = regex(
 )
 # pydantic repeats what it was given
 _INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\{\}).*?)(?=, input_type=|\]|$)")
+# what a program that talks to a database says of its accounts, and a redis of its own
+_SQL = regex(
+    r"(?P<head>\b(?:identified\s{1,9}by|with\s{1,9}(?:encrypted\s{1,9})?password|using\s{1,9}password)\s{1,9}(?P<q>\\?[\"']))"
+    r"(?P<value>(?:(?!(?P=q)).){1,4096})", re.IGNORECASE,
+)
 MADE_UP = regex(
     r"(?P<npm>\bnpm_[A-Za-z0-9]{30,})|(?P<sendgrid>\bSG\.[\w-]{16,}\.[\w-]{16,})|(?P<pypi>\bpypi-[\w-]{20,})"
     r"|(?P<openai>\bsk-(?=[\w-]{0,200}\d)[\w-]{20,})|(?P<vault>\bhv[sb]\.[\w-]{20,})|(?P<digitalocean>\bdo[opr]_v1_[0-9a-f]{40,})"
+    r"|(?P<docker>\bdckr_pat_[\w-]{20,})|(?P<google>\bya29\.[\w-]{20,})|(?P<slack>\bxapp-[\w-]{16,})|(?P<stripe>\bwhsec_[\w+/=]{20,})"
     r"|(?P<age>\bAGE-SECRET-KEY-[A-Z0-9]{10,})|(?P<key>\bMII[A-Za-z0-9+/]{40,}={0,2})|(?P<bot>\b\d{8,10}:AA[\w-]{30,})"
     r"|(?<=hooks\.slack\.com/services/)(?P<webhook>\S{20,})|(?<=/api/webhooks/)(?P<hook>\d+/[\w-]{20,})"
     r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})"
 )
-_STARTS = ("npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA",
-           "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$", "$argon2", "$1$")
+_STARTS = ("npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
+           "xapp-", "whsec_", "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$",
+           "$argon2", "$1$")
 _TOOLS = ("mysql", "mariadb", "sshpass", "redis-cli", "curl", "wget", "http")
 
 
@@ -68,6 +75,10 @@ def hide_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
         body = _TOOL.sub(_argument("password"), body)
     if "</" in body:
         body = _MARKUP.sub(_named(is_secret), body)
+    if "'" in body or '"' in body:
+        lower = body.lower()
+        if "identified" in lower or "password" in lower:
+            body = _SQL.sub(_argument("password"), body)
     if "${" in body:
         body = _DEFAULT.sub(_named(is_secret), body)
     if "'," in body or '",' in body or "']" in body or '"]' in body:

@@ -136,7 +136,10 @@ S = "hunter2-x"
     ("var/log/x.log", f"mysql -u root -p{S} shop", "mysql -u root -p"), ("var/log/x.log", f"curl -u admin:{S} http://x/", "http://x/"),
     ("var/log/x.log", "token ghp_hunter2-xhunter2-xhunter2 end", " end"), ("proc/7/cmdline", f"mysql\0-ux\0-p{S}\0shop", "shop"),
     ("proc/7/cmdline", f"redis-cli\0-a\0{S}\0ping", "ping"), ("proc/7/cmdline", f"env\0FOO={S}\0PORT=80\0x", "PORT=80"),
-    ("proc/7/cmdline", f"curl\0-u\0admin:{S}\0x", "x"),
+    ("proc/7/cmdline", f"curl\0-u\0admin:{S}\0x", "x"), ("proc/7/cmdline", f"curl\0-b\0sid={S}\0x", "x"),
+    ("proc/7/cmdline", f"mongosh\0-p\0{S}\0x", "x"), ("proc/7/cmdline", f"openssl\0enc\0-k\0{S}\0x", "x"),
+    ("proc/7/cmdline", f"docker\0run\0--env=FOO={S}\0x", "x"),
+    ("var/log/x.log", f"failed: ALTER USER shop WITH PASSWORD '{S}'", "failed: ALTER USER shop"), ("var/log/x.log", f"with dckr_pat_{S * 2} here", "here"),
 ])
 def test_the_same_secrets_are_masked_as_in_any_bundle(path: str, text: str, kept: str) -> None:
     shown = masked(path, text)

@@ -29,6 +29,8 @@ UNIT, YAML = "/etc/systemd/system/a.service", "/srv/compose.yml"
     f"  String should have at least 32 characters [type=string_too_short, input_value='{S}', input_type=str]",
     f"https://{S}-{S}@github.com/x.git", f"npm_{S * 3}", f"SG.{S * 2}.{S * 3}", f"https://hooks.slack.com/services/T0/B0/{S * 2}",
     f"sk-proj-{S * 2}", f"hvs.{S * 2}", f"pypi-{S * 2}", f"admin:$apr1$abc$defghijk{S}", f"app:$6$abcdefgh$ijk{S * 2}",
+    f"dckr_pat_{S * 2}", f"ya29.{S * 2}", f"xapp-1-A-{S * 2}", f"whsec_{S * 2}", f"[SQL: ALTER USER shop WITH PASSWORD '{S}']",
+    f"CREATE USER 'shop'@'%' IDENTIFIED BY '{S}'", f'identified by "{S}"',
     f"MIIEvQIBADANBgkqhkiG9w0BAQEF{S * 2}", f"MIGkAgEBBDD{S * 5}"[:64],
 ])
 def test_a_line(line: str) -> None:
@@ -40,6 +42,7 @@ def test_a_line(line: str) -> None:
     "('body', 'password')", "Missing fields: ['password', 'username']", "Field required [type=missing, input_value={}, input_type=dict]",
     "GET /x?page=2&sort=key HTTP/1.1", "http://127.0.0.1:8000/users/@me", "https://deploy@git.example/x.git", "<name>shop</name>",
     "${PORT:-8000}", "curl -fsS http://127.0.0.1:8000/health", "mysql -h db -P 3306 shop", "the session is over", "sk-learn and npm run build",
+    "the user was identified by 'ip address' alone"[:24], "ya29 and whsec are prefixes",
     "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "session=12 of user 1000", "MIISSING",
     "bypassed the cache", "--bypass is not an option",
 ])
@@ -130,6 +133,9 @@ def test_labels_and_options_of_a_container_are_judged_by_their_names() -> None:
     (["/usr/bin/curl", "-u", f"a:{S}", "x"], ["/usr/bin/curl", "-u", "a:[redacted: argument]", "x"]),
     (["curl", f"-ua:{S}"], ["curl", "-ua:[redacted: argument]"]), (["sudo", "sshpass", "-p", S], ["sudo", "sshpass", "-p", "[redacted: argument]"]),
     (["env", f"FOO={S}", "PORT=80", "x"], ["env", "FOO=[redacted: value]", "PORT=80", "x"]), (["x", "--requirepass", S], ["x", "--requirepass", "[redacted: argument]"]),
+    (["docker", "run", f"--env=FOO={S}", "x"], ["docker", "run", "--env=FOO=[redacted: value]", "x"]), (["curl", "-b", f"sid={S}", "x"], ["curl", "-b", "[redacted: argument]", "x"]),
+    (["curl", "--cookie", f"x={S}"], ["curl", "--cookie", "[redacted: argument]"]), (["mongosh", "-p", S], ["mongosh", "-p", "[redacted: argument]"]),
+    (["openssl", "enc", "-k", S], ["openssl", "enc", "-k", "[redacted: argument]"]),
     (["uvicorn", "-p", "80", "--app-dir", "/srv"], ["uvicorn", "-p", "80", "--app-dir", "/srv"]), (["nginx", "-p", "/x", "-c", "/y"], ["nginx", "-p", "/x", "-c", "/y"]),
 ])
 def test_commands(argv: list[str], left: list[str]) -> None:
@@ -145,7 +151,7 @@ def test_supervisord_and_probes() -> None:
 
 @pytest.mark.parametrize("part", [
     "<a>", "${A", "'a','", "?code=", "mysql ", "redis-cli -", "curl -", "sess", "session=", "input_value=", "$6$", "MII", "a\\\"", "A=,", "a:b@", "sk-",
-    "http://a:b@c", "\\\"", "-----END ", "A='",
+    "http://a:b@c", "\\\"", "identified by '", "password '", "-----END ", "A='",
 ])
 def test_a_long_line_costs_its_length(part: str) -> None:
     began = time.process_time()
