@@ -36,6 +36,7 @@ _TRUE = frozenset(("true", "yes", "on", "1"))
 # After one of these a program was well or went in order: what stands before it belongs to a run that is over.
 # gunicorn says that its master ends as an error where its workers do not come up, and begins anew at once.
 _OVER = regex(r"Application startup complete|Finished server process|\[INFO\] Shutting down: Master")
+_REASON = regex(r"\] Reason: \S")      # gunicorn before 22 bids farewell alike when it failed, and then says why
 _AUTO = frozenset(("", "auto", "none"))
 
 
@@ -383,6 +384,6 @@ def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
 
 def _since_well(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     for index in range(len(lines) - 1, -1, -1):
-        if _OVER.search(lines[index].text):
+        if _OVER.search(lines[index].text) and not any(_REASON.search(line.text) for line in lines[index + 1:index + 2]):
             return lines[index + 1:]
     return lines

@@ -229,4 +229,6 @@ def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matte
 
     assert said(*failed) == list(failed)
     assert said("KeyError: 'OLD'", "[INFO] Shutting down: Master", *failed) == list(failed)
+    older = ("KeyError: 'SHOP_KEY'", "[INFO] Shutting down: Master", "[INFO] Reason: Worker failed to boot.")
+    assert said(*older) == list(older)
     assert said(*failed, "INFO: Application startup complete.") == []
