@@ -12,6 +12,7 @@ from fixer.causes.together import together
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
 from fixer.model.facts import Known, Unknown
+from fixer.model.nginxconf import Route
 from fixer.model.plan import only_starts
 from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, Snapshot
@@ -21,6 +22,7 @@ _CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
 _OWN = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env", "crash-port-in-use"})
 _AT_FAULT = frozenset({"root", "contributing"})
 _SHOWN = 3
+_AT_ONCE = 500.0     # milliseconds: so fast that two who ask a program of one worker both get their answer in time
 
 
 def diagnose(
@@ -105,20 +107,33 @@ def _deaf(case: Case) -> frozenset[str]:
     return frozenset(route for route, silent in tried.items() if all(silent))
 
 
-def _dark(case: Case) -> frozenset[str]:
-    """Slow routes behind which nobody was seen to answer, neither asked directly nor by another route: nothing tells
-    a slow page from a dead backend."""
+def _dark(case: Case) -> Mapping[str, str]:
+    """Slow routes of which nothing tells a slow page from a broken way, with the reason: behind them nobody was seen to
+    answer, neither asked directly nor by another route, or there the very page was given at once."""
     if not any(judged.state == "slow" for judged in case.judged.values()):
-        return frozenset()
+        return {}
     known = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     alive = {_address(endpoint) for endpoint in known.values() if is_answering(endpoint)}
     for judged in case.judged.values():
         if judged.some_answered:
             alive.update(_address(known[name]) for name in judged.facts.endpoints if name in known)
-    return frozenset(
-        judged.facts.route.id for judged in case.judged.values() if judged.state == "slow"
-        and not any(_address(known[name]) in alive for name in judged.facts.endpoints if name in known)
-    )
+    dark: dict[str, str] = {}
+    for judged in case.judged.values():
+        behind = [known[name] for name in judged.facts.endpoints if name in known]
+        if judged.state == "slow" and not any(_address(endpoint) in alive for endpoint in behind):
+            dark[judged.facts.route.id] = "nobody behind it was seen to answer"
+        elif judged.state == "slow" and behind and all(_gives_at_once(e, judged.facts.route) for e in behind):
+            dark[judged.facts.route.id] = "asked directly, what is behind it answers the same page at once"
+    return dark
+
+
+def _gives_at_once(endpoint: Endpoint, route: Route) -> bool:
+    """Asked directly for the page that nginx was asked for, as nginx hands it on, and answered."""
+    target = route.pass_text.partition("://")[2]
+    rewritten = target.count(":") > 1 if target.startswith("unix:") else "/" in target
+    answer = endpoint.http
+    return (isinstance(answer, Known) and answer.value.status is not None and answer.value.ms <= _AT_ONCE
+            and route.path == endpoint.path and not rewritten)
 
 
 def _address(endpoint: Endpoint) -> tuple[object, ...]:
@@ -150,7 +165,7 @@ def _health(judged: Judged, blamed: Mapping[str, str], deaf: bool) -> RouteHealt
 
 
 def _verdict(
-    case: Case, findings: Sequence[Finding], health: Sequence[RouteHealth], dark: frozenset[str],
+    case: Case, findings: Sequence[Finding], health: Sequence[RouteHealth], dark: Mapping[str, str],
 ) -> HealthVerdict:
     states = [h.state for h in health]
     guilty = [f for f in findings if f.role in _AT_FAULT]
@@ -166,13 +181,13 @@ def _verdict(
     return "healthy" if told else "unknown"
 
 
-def _late(case: Case, health: Sequence[RouteHealth], dark: frozenset[str]) -> tuple[str, ...]:
+def _late(case: Case, health: Sequence[RouteHealth], dark: Mapping[str, str]) -> tuple[str, ...]:
     """Routes that gave no answer in time, nothing proves why: beside those that are well they must not be missed."""
     open_ones = {h.route for h in health if h.state == "unknown"}
     late = [j for j in case.judged.values() if j.state == "slow" and j.facts.route.id in open_ones]
     late.sort(key=lambda judged: judged.facts.route.id not in dark)
     said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text}: {j.reason}; "
-                 + ("nobody behind it was seen to answer, and " if j.facts.route.id in dark else "")
+                 + (f"{dark[j.facts.route.id]}, and " if j.facts.route.id in dark else "")
                  + "whether it is only slow was not seen (--wait 60 tells)" for j in late[:_SHOWN])
     return (*said, f"{len(late) - _SHOWN} more routes gave no answer in time") if len(late) > _SHOWN else said
 

@@ -11,6 +11,7 @@ from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginxconf import Span, StaticLocation
 from fixer.model.query import FileStat
+from fixer.model.snapshot import ProbeResult
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -195,6 +196,21 @@ def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_
     both = scene.endpoint(1, http=Known(SLOW)).snapshot()
     other = replace(both.routes[0], endpoints=("e1",))
     assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
+
+
+@pytest.mark.parametrize(("direct", "pass_text", "verdict"), [
+    (probe(200, ms=30.0), "http://$name:8001", "unknown"),
+    (probe(200, ms=30.0), "http://127.0.0.1:8001/shop/", "healthy"),       # nginx asks for another page there
+    (probe(200, ms=1500.0), "http://127.0.0.1:8001", "healthy"),           # slow for whoever asks
+])
+def test_a_page_that_its_backend_gives_at_once_is_not_just_slow(direct: ProbeResult, pass_text: str, verdict: str) -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    scene.with_service(service("b.service", 8001, 300), listener(8001, 300)).endpoint(1, http=Known(direct))
+    scene.probes[1] = Known((SLOW,))
+    made = scene.snapshot()
+    routes = (made.routes[0], replace(made.routes[1], route=replace(made.routes[1].route, path="/", pass_text=pass_text)))
+    seen = diagnose(replace(made, routes=routes))
+    assert seen.verdict == verdict and ("the same page at once" in seen.notes[0]) == (verdict == "unknown")
 
 
 def test_a_page_behind_an_address_that_takes_no_connection_is_not_just_slow() -> None:
