@@ -384,6 +384,7 @@ def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
 
 def _since_well(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     for index in range(len(lines) - 1, -1, -1):
-        if _OVER.search(lines[index].text) and not any(_REASON.search(line.text) for line in lines[index + 1:index + 2]):
+        after = lines[index + 1].text if index + 1 < len(lines) else ""
+        if _OVER.search(lines[index].text) and not _REASON.search(after):
             return lines[index + 1:]
     return lines
