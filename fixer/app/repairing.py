@@ -222,7 +222,7 @@ class _Rounds:
         """How to have it made without being asked; named as withheld too, since programs read that."""
         course = self._course
         flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
-        why = f"it is {drawn.risk}, and nobody has agreed"
+        why = f"it is {drawn.risk}, and " + ("this is a dry run" if course.options.dry_run else "nobody has agreed")
         course.withheld = (Withheld(drawn.repair_id or "", drawn.cause or "", why, flags), *course.withheld)
         word = "" if course.target.ref.kind == "local" else f" {course.target.ref}"
         return (f"to make it: fixer repair{word} {flags}",)

@@ -108,4 +108,6 @@ def complaint(result: CommandResult) -> str:
         return f"{result.argv[0]} did not end in time"
     text = (result.stderr.strip() or result.stdout.strip()).decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and not lines[-1].strip("^~ "):     # nft shows the place below what it was told
+        lines = [line for line in lines if line.startswith("Error:")] or lines
     return lines[-1] if lines else f"{result.argv[0]} ended with {result.returncode}"

@@ -42,6 +42,7 @@ from fixer.model.snapshot import Nginx
 from fixer.nginx.errorlog import parse_test_output
 
 ID = "remove-dangling-link"
+_WORDLESS = "nginx -t ends over it without a word, as over a file that includes itself"
 _NAMED = regex(r"\"(?P<path>/[^\"\n]+)\"")
 _NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
 # what depends on the machine and on who asks, not on what the files say
@@ -79,7 +80,7 @@ def refused(nginx: Nginx) -> ConfigProblem | None:
         said = [p for p in parse_test_output(text) if p.fatal]
         if any(word in p.message for p in said for word in _NOT_THE_FILES):
             return None
-        return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:], nginx.conf_path, 0)
+        return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:] or _WORDLESS, nginx.conf_path, 0)
     if nginx.master_pid is not None:
         return None
     if isinstance(nginx.config, Known):

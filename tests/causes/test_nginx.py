@@ -225,6 +225,13 @@ def test_a_dangling_link_that_is_none_or_lies_in_a_container() -> None:
     assert finding_of(diagnose(dangling(scene).snapshot()), INVALID).repairs[0].risk == "manual"
 
 
+def test_a_check_that_ends_without_a_word_is_told_as_that() -> None:
+    scene = healthy().answers(REFUSED)
+    scene.nginx.update(master_pid=None, test=Known((-11, "")))
+    found = finding_of(diagnose(scene.snapshot()), INVALID)
+    assert "without a word" in found.summary and "''" not in str(found)
+
+
 def edited(**nginx: object) -> Scene:
     """The file is right and younger than the workers; pages still fail."""
     scene = healthy().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")

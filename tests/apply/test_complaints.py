@@ -1,0 +1,16 @@
+"""What a failed command said, as one line."""
+
+import pytest
+
+from fixer.apply.nodes import complaint
+from fixer.hosts.base import CommandResult
+
+
+@pytest.mark.parametrize(("said", "told"), [
+    (b"Error: No such file or directory\nlist chain inet f input\n                ^\n", "Error: No such file or directory"),
+    (b"Warning: old\nJob for a.service failed.\n", "Job for a.service failed."),
+    (b"^^^\n", "^^^"),
+    (b"", "nft ended with 1"),
+])
+def test_the_line_that_says_it_is_told(said: bytes, told: str) -> None:
+    assert complaint(CommandResult(("nft", "list"), 1, b"", said)) == told
