@@ -149,7 +149,9 @@ def _leads(address: str, kind: str, network: str) -> Evidence:
 
 
 def _no_route(case: Case, trouble: Trouble, address: str) -> Finding:
-    manual = f"tell the machine the way: no route covers {address}, not even a default one (ip route add … via …)"
+    written = config_evidence(case.snapshot, trouble.nginx, trouble.endpoint).where
+    manual = (f"tell the machine the way: no route covers {address}, not even a default one (ip route add … via …); "
+              f"where the backend is not at {address}, correct the address at {written}")
     repair = Repair("add-route", "manual", f"add a route to {address}", (), manual=manual)
     shown = Evidence("kernel", "/proc/net/fib_trie", f"no route covers {address}")
     words = f"no route leads to {endpoint_text(trouble.endpoint)}"

@@ -91,6 +91,7 @@ def test_hit_in_the_network_of_a_container() -> None:
 def test_hit_no_route_at_all_is_for_a_person() -> None:
     shown = found(away(Known((("10.0.0.0/8", "UNICAST"),)), 101))
     assert shown.variant == "route-missing" and shown.repairs[0].risk == "manual"
+    assert "correct the address at local:/etc/nginx/" in shown.repairs[0].manual
 
 
 @pytest.mark.parametrize("scene", [
