@@ -48,10 +48,13 @@ def compare(before: Look, after: Look, addressed: Finding) -> Verification:
 
 def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
     then, now = _keys_by_id(before.snapshot), _keys_by_id(after.snapshot)
+    neighbours = {f.service for f in before.diagnosis.findings if f.cause == addressed.cause} - {addressed.service, None}
     routes = {key for route in addressed.routes for key in then.get(route, ())}
     for finding in after.diagnosis.findings:
         if finding.cause != addressed.cause or finding.role == "advice" or _asks_for_another(addressed, finding):
             continue
+        if addressed.service is not None and finding.service in neighbours:
+            continue        # another server of the same upstream, which had its own fault of that kind before
         others = {key for route in finding.routes for key in now.get(route, ())}
         # by route where both name routes: two routes of one service can each have the fault
         same = bool(routes & others) if routes and others else finding.service == addressed.service

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     folder = tmp_path_factory.mktemp("box")
     sshbox.make_key(folder)
-    made = Box(sshbox.unique("each"), folder)
+    made = Box(sshbox.unique("each"), folder, "--cap-add", "NET_ADMIN")     # rules and routes are steps too
     try:
         (folder / "known").write_text(f"{made.address} {made.host_key}\n")
         (folder / "config").write_text(

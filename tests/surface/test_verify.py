@@ -105,6 +105,17 @@ def test_the_same_cause_on_another_route_of_the_service_is_another_fault() -> No
     assert not compare(before, with_health(before, "ok", "failing", findings=(replace(mine, routes=("r1", "r2")),)), mine).fixed
 
 
+def test_the_same_cause_of_another_server_of_the_upstream_is_another_fault() -> None:
+    before = two_routes()
+    mine = replace(fault(look(moved())), routes=("r1",), service="pool1")
+    other = replace(mine, service="pool3")
+    known = with_health(before, "degraded", "ok", findings=(mine, other))
+    assert compare(known, with_health(before, "degraded", "ok", findings=(other,)), mine).better
+    assert not compare(known, known, mine).fixed
+    unknown = with_health(before, "degraded", "ok", findings=(mine,))
+    assert not compare(unknown, with_health(before, "degraded", "ok", findings=(other,)), mine).fixed
+
+
 def test_without_routes_the_service_decides() -> None:
     before = two_routes()
     mine = replace(fault(look(moved())), routes=(), service="a")
