@@ -48,7 +48,8 @@ def compare(before: Look, after: Look, addressed: Finding) -> Verification:
 
 def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
     then, now = _keys_by_id(before.snapshot), _keys_by_id(after.snapshot)
-    neighbours = {f.service for f in before.diagnosis.findings if f.cause == addressed.cause} - {addressed.service, None}
+    alike = [f.service for f in before.diagnosis.findings if f.cause == addressed.cause]
+    neighbours = {*alike} - {addressed.service, None}
     routes = {key for route in addressed.routes for key in then.get(route, ())}
     for finding in after.diagnosis.findings:
         if finding.cause != addressed.cause or finding.role == "advice" or _asks_for_another(addressed, finding):
