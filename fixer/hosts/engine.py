@@ -15,6 +15,8 @@ from fixer.model.target import NodeKind
 
 _HASH_LABEL = "com.docker.compose.config-hash"
 DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
+_AMONG = 5000        # lines of both streams that are looked through
+_ERRORS = 5          # times as many lines of what goes to stderr, where errors are told, are kept
 _DOCKER = ("docker-project", "docker-container", "docker-published", "docker-logs", "docker-top", "compose-hash")
 
 
@@ -96,13 +98,17 @@ def _published(docker: Docker, ports: Sequence[str]) -> Answer:
 
 
 def _logs(docker: Docker, container: str, lines: str) -> Answer:
-    if not lines.isdigit():
+    if not lines.isdigit() or int(lines) == 0:
         return Answer("failed", message=f"not a number of lines: {lines}")
-    result = docker("logs", "--timestamps", "--tail", lines, container)
+    # --tail counts both streams: the requests of two seconds would push the errors of a minute out
+    result = docker("logs", "--timestamps", "--tail", str(max(int(lines), _AMONG)), container)
+    if result.truncated:
+        result = docker("logs", "--timestamps", "--tail", lines, container)
     if result.returncode != 0:
         return Answer("failed", stderr=result.stderr, returncode=result.returncode, message="docker logs failed")
     # the two streams come apart; the stamps are of fixed width, so they sort as text
-    both: list[bytes] = (result.stdout + result.stderr).splitlines(keepends=True)
+    both = [*result.stdout.splitlines(keepends=True)[-int(lines):],
+            *result.stderr.splitlines(keepends=True)[-int(lines) * _ERRORS:]]
     both.sort(key=_stamp)
     return Answer("ok", b"".join(both), returncode=0)
 
