@@ -30,6 +30,8 @@ def apply_unit(step: UnitAction, runner: Runner) -> None:
 def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
     if verb in ("start", "restart"):     # systemd's start limit counts manual starts too, and refuses the next one
         runner.run(["systemctl", "reset-failed", "--", unit])
+    if verb == "start" and _properties(runner, unit).get("SubState") == "auto-restart":
+        verb = "restart"                 # before systemd 254 a start waits until the pause (RestartSec) is over
     demand(runner, ["systemctl", "--no-ask-password", *options, verb, "--", unit], f"{verb} {unit}", timeout=_LONG)
 
 
