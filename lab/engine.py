@@ -94,6 +94,9 @@ def owners_of_labs() -> dict[str, str]:
     return owners
 
 
+_SOMEBODY_ELSE = 60.0        # seconds for another that removes the same
+
+
 def remove_labelled(lab_id: str) -> None:
     """Remove every container, network and volume of a lab, whatever its files or state still say."""
     for kind, words in (
@@ -101,9 +104,14 @@ def remove_labelled(lab_id: str) -> None:
         ("network", ["network", "rm", "-f"]),
         ("volume", ["volume", "rm", "-f"]),
     ):
-        ids = labelled(kind, lab_id)
-        if ids:
-            docker(*words, *ids)
+        deadline = time.monotonic() + _SOMEBODY_ELSE
+        while ids := labelled(kind, lab_id):
+            done = docker(*words, *ids, check=False)
+            if done.code != 0 and (b"already in progress" not in done.err or time.monotonic() > deadline):
+                raise LabError(f"the {kind}s of {lab_id} could not be removed: {done.complaint}")
+            if done.code == 0:
+                break
+            time.sleep(0.2)      # another `lab down` is at it
 
 
 def remove_for_good(lab_id: str) -> None:

@@ -80,7 +80,7 @@ def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environmen
             assert killing.place.becomes(killing.old, well=False) == [], where
         else:
             killing.is_told()
-        killing.back()
+        killing.back(heal)
         struck += 1
     return struck
 
