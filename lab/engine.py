@@ -12,6 +12,7 @@ from lab.errors import LabError, NoDocker, NotBroken
 
 LABEL = "badgateway.lab"
 STATE_LABEL = "badgateway.lab.state"
+_SOMEBODY_ELSE = 60.0        # seconds for another that removes the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,6 @@ def owners_of_labs() -> dict[str, str]:
             lab_id, _, state = line.strip().partition("\t")
             owners[lab_id] = owners.get(lab_id) or state
     return owners
-
-
-_SOMEBODY_ELSE = 60.0        # seconds for another that removes the same
 
 
 def remove_labelled(lab_id: str) -> None:
