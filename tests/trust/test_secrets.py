@@ -111,8 +111,8 @@ def _plant(name: str, p: Planted) -> None:
     shell(name, "cat > /etc/default/more", planted.envfile(p))
     shell(name, "cat > /etc/nginx/snippets/more.conf", planted.nginx_locations(p))
     shell(name, f"f=$(readlink -f {site}); sed -i '0,/server_name/s//include snippets\\/more.conf; server_name/' $f; nginx -t 2>&1; systemctl reload nginx")
-    shell(name, f"f=$(ls {home}/app/settings.py); cat - $f > $f.new; cat $f.new > $f; rm $f.new", "import sys\nsys.stderr.write(open('/srv/words').read())\n")
     shell(name, "cat > /srv/words; chmod 644 /srv/words", planted.last_words(p))
+    shell(name, f"f=$(ls {home}/app/settings.py); cat - $f > $f.new; cat $f.new > $f; rm $f.new", "import sys\nsys.stderr.write(open('/srv/words').read())\n")
     now = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime())
     shell(name, "cat >> /var/log/nginx/error.log", planted.error_log(p, "_", 8000).replace("{now}", now))
     words = " ".join(f"'{word}'" for word in planted.arguments(p))
@@ -138,6 +138,7 @@ def test_nothing_comes_out_of_a_machine_full_of_them(machine: tuple[str, Planted
         done = subprocess.run([*FIXER, *words], capture_output=True, check=False, stdin=subprocess.DEVNULL,
                               env={**os.environ, "BADGATEWAY_DEBUG": "1"})
         assert b"Traceback" not in done.stderr, done.stderr.decode()
+        assert "--set" not in words or done.returncode == 0, (done.stdout + done.stderr).decode()  # else no journal is read below
         leaks += [f"{' '.join(words[:1] + words[2:4])}: {seen}" for seen in p.seen_in(done.stdout + done.stderr)]
         leaks += [f"{words[0]}: the given value" for _ in [0] if b"given-Zz9-value" in done.stdout + done.stderr]
     with tarfile.open(tmp_path / "b.tgz") as tar:
@@ -152,7 +153,8 @@ def _given(target: str) -> list[str]:
     """A value for what the repair asks for."""
     done = subprocess.run([*FIXER, "diagnose", target, "--json"], capture_output=True, text=True, check=False)
     keys = re.findall(r'"key": "([A-Z][A-Z0-9_]*)"', done.stdout)
-    return ["--set", f"{keys[0]}=given-Zz9-value"] if keys else []
+    assert keys, done.stdout
+    return ["--set", f"{keys[0]}=given-Zz9-value"]
 
 
 def _in_journals(name: str, p: Planted) -> list[str]:
