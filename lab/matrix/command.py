@@ -18,7 +18,7 @@ from lab.errors import NotBroken, UsageError
 from lab.matrix.choosing import alone, cases, draw_word, everything, seeds_of, shard, to_github
 from lab.matrix.markdown import to_markdown
 from lab.matrix.progress import Progress, duration
-from lab.matrix.report import read_results, to_json, to_junit, write_whole
+from lab.matrix.report import read_report, read_results, to_json, to_junit, write_whole
 from lab.matrix.running import Runner
 from lab.places import data_root, state_root
 from lab.scenario import STACKS, Stack
@@ -41,17 +41,24 @@ class Wish:
     markdown: Path | None = None
     resume: Path | None = None
     noise: int | None = None
+    word: str = ""
 
     def chosen(self) -> tuple[Case, ...]:
         """The cases that it comes to."""
         stacks: Sequence[Stack] = (self.stack,) if self.stack else STACKS
         if self.all and (self.seeds is not None or self.within):
             raise UsageError("--all says which seeds and what runs inside", "leave out --seeds and --inside, or --all")
-        found = everything(self.only, stacks, word=draw_word()) if self.all else cases(
+        found = everything(self.only, stacks, word=self.draw()) if self.all else cases(
             self.only, stacks, seeds_of(self.seeds or "1"), within=self.within)
         if self.noise is not None:
             found = tuple(replace(case, noise=self.noise) for case in found)
         return shard(found, self.shard) if self.shard else found
+
+    def draw(self) -> str:
+        """What the part with three seeds is drawn from; "" where none is. A run that goes on keeps its draw: a new
+        commit would draw others, and never end."""
+        kept = self.word or (read_report(self.resume)[1] if self.resume else "")
+        return kept or (draw_word() if self.all else "")
 
 
 def print_github(wish: Wish) -> str:
@@ -61,6 +68,7 @@ def print_github(wish: Wish) -> str:
 
 def run(wish: Wish) -> None:
     """Run them with progress on stderr; NotBroken where not all went as expected, KeyboardInterrupt where cut off."""
+    wish = replace(wish, word=wish.draw())
     chosen = wish.chosen()
     require_docker()
     code = code_digest()
@@ -107,7 +115,7 @@ class _Writing:
     def ended(self, result: Result) -> None:
         self.known[result.case] = result
         if self.wish.resume:
-            write_whole(self.wish.resume, to_json(list(self.known.values())))
+            write_whole(self.wish.resume, to_json(list(self.known.values()), self.wish.draw()))
         self.progress.ended(result)
 
     def beat(self) -> None:
@@ -118,13 +126,13 @@ def write_reports(wish: Wish, results: Sequence[Result], untried: Sequence[Case]
                   about: Sequence[str] = ()) -> None:
     """Every report that was asked for."""
     if wish.json:
-        write_whole(wish.json, to_json(results))
+        write_whole(wish.json, to_json(results, wish.draw()))
     if wish.junit:
         write_whole(wish.junit, to_junit(results, untried))
     if wish.markdown:
         write_whole(wish.markdown, to_markdown(results, untried, about))
     if wish.resume:
-        write_whole(wish.resume, to_json(list(known.values())))
+        write_whole(wish.resume, to_json(list(known.values()), wish.draw()))
 
 
 def _about(results: Sequence[Result], code: str) -> tuple[str, ...]:
@@ -161,7 +169,7 @@ def _stop_on_signals(runner: Runner) -> None:
 
 
 def _say_first(wish: Wish, chosen: Sequence[Case], kept: dict[Case, Result], code: str) -> None:
-    _say(f"{len(chosen)} cases" + (f", those with three seeds drawn from {draw_word()}" if wish.all else ""))
+    _say(f"{len(chosen)} cases" + (f", those with three seeds drawn from {wish.draw()}" if wish.all else ""))
     if kept:
         other = sum(result.code != code for result in kept.values())
         _say(f"{len(kept)} of them went well before and are not tried again"

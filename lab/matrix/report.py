@@ -44,10 +44,11 @@ def result_from_json(data: Mapping[str, Any]) -> Result:
     return Result(case_from_json(data), steps, data["wanted"], data.get("kept", ""), data.get("code", ""))
 
 
-def to_json(results: Sequence[Result]) -> str:
-    """The report for programs, and what `--resume` reads."""
+def to_json(results: Sequence[Result], draw: str = "") -> str:
+    """The report for programs, and what `--resume` reads; `draw` is what the part with three seeds was drawn from."""
     return json.dumps({
         "format": FORMAT,
+        **({"draw": draw} if draw else {}),
         "passed": sum(result.ok for result in results),
         "failed": sum(not result.ok for result in results),
         "cases": [result_to_json(result) for result in results],
@@ -56,14 +57,23 @@ def to_json(results: Sequence[Result]) -> str:
 
 def read_results(path: Path) -> dict[Case, Result]:
     """The results of an earlier run, by case; a file that is not there yet holds none."""
+    return read_report(path)[0]
+
+
+def read_report(path: Path) -> tuple[dict[Case, Result], str]:
+    """The results of an earlier run, by case, and what its part with three seeds was drawn from ("" where unknown).
+    A file that is not there yet holds none; UsageError where it is no report."""
     if not path.exists():
-        return {}
+        return {}, ""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["format"] != FORMAT:
             raise ValueError("another format")
-        return {result.case: result for result in map(result_from_json, data["cases"])}
-    except (ValueError, KeyError, TypeError) as error:
+        draw = data.get("draw", "")
+        if not isinstance(draw, str):
+            raise TypeError("draw is no word")
+        return {result.case: result for result in map(result_from_json, data["cases"])}, draw
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is no report of lab matrix ({error})", "--json or --resume writes one") from error
 
 

@@ -124,6 +124,22 @@ def test_a_report_is_read_back(tmp_path: Path) -> None:
     assert json.loads(to_json([GOOD, BAD]))["failed"] == 1
 
 
+def test_a_run_that_goes_on_keeps_its_draw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new commit would draw other cases for three seeds: such a run never ended."""
+    path = tmp_path / "run.json"
+    monkeypatch.setattr("lab.matrix.command.draw_word", lambda: "first")
+    began = Wish(all=True, resume=path)
+    chosen = began.chosen()
+    write_reports(began, [GOOD], [], {GOOD.case: GOOD})
+    monkeypatch.setattr("lab.matrix.command.draw_word", lambda: "second")
+    assert Wish(all=True, resume=path).chosen() == chosen != Wish(all=True).chosen()
+    write_reports(Wish(resume=path), [GOOD], [], {GOOD.case: GOOD})      # a run of a few cases leaves it
+    assert Wish(all=True, resume=path).draw() == "first" and Wish(all=True).draw() == "second" and Wish().draw() == ""
+    path.write_text('["no report"]')
+    with pytest.raises(UsageError):
+        Wish(all=True, resume=path).chosen()
+
+
 def test_junit_holds_failures_and_what_was_not_tried() -> None:
     suite = ElementTree.fromstring(to_junit([GOOD, BAD], [WELL]))
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "1")
