@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from fixer.model.accepted import Accepted
@@ -51,7 +52,40 @@ def excuse(findings: Sequence[Finding], accepted: Sequence[Accepted], snapshot: 
         f"the acceptance of {entry.cause} by {entry.owner} ran out on {entry.until}"
         for entry in accepted if entry.until < today and any(entry.cause == f.cause for f in findings)
     )
-    return Excused(told, frozenset(routes - still), (*dict.fromkeys(notes), *late))
+    nowhere = misplaced([entry for entry in accepted if entry.until >= today], findings, snapshot)
+    return Excused(told, frozenset(routes - still), (*dict.fromkeys(notes), *late, *nowhere))
+
+
+def misplaced(accepted: Sequence[Accepted], findings: Sequence[Finding], snapshot: Snapshot) -> tuple[str, ...]:
+    """A place that nothing in this look is called by: a slip of the pen there accepts nothing, without a word."""
+    named = [entry for entry in accepted if entry.where]
+    if not named:
+        return ()
+    known = _all_places(findings, snapshot)
+    return tuple(
+        f"the acceptance of {entry.cause} at {entry.where} accepts nothing: nothing in this look is called so"
+        + _like(entry.where, known)
+        for entry in named if entry.where not in known and _without_line(entry.where) not in known
+    )
+
+
+def _like(where: str, known: frozenset[str]) -> str:
+    near = get_close_matches(where, sorted(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _all_places(findings: Sequence[Finding], snapshot: Snapshot) -> frozenset[str]:
+    """Whatever a finding of today or tomorrow could be placed by."""
+    files = (name for file in snapshot.files for name in (file.path, file.real_path))
+    services = (name for service in snapshot.services for name in (service.name, service.node))
+    nodes = (node.name for node in snapshot.nodes)
+    routes = _places(snapshot).values()
+    return frozenset(name for name in (*files, *services, *nodes) if name).union(*map(_words, findings), *routes)
+
+
+def _without_line(where: str) -> str:
+    path, _, line = where.rpartition(":")
+    return path if line.isdigit() else where
 
 
 def _match(
@@ -67,8 +101,7 @@ def _match(
 def _words(finding: Finding) -> frozenset[str]:
     """The service, the node, and every place of the evidence, with and without its line."""
     where = [evidence.where for evidence in finding.evidence]
-    files = [place.rpartition(":")[0] for place in where if place.rpartition(":")[2].isdigit()]
-    return frozenset(word for word in (finding.service or "", finding.node, *where, *files) if word)
+    return frozenset(word for word in (finding.service or "", finding.node, *where, *map(_without_line, where)) if word)
 
 
 def _places(snapshot: Snapshot) -> dict[str, frozenset[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from fixer.model.diagnosis import Diagnosis, Finding, Found, HealthVerdict, RouteHealth, Undetermined
 from fixer.model.facts import Known
@@ -187,7 +187,8 @@ def _route(facts: RouteFacts, health: RouteHealth | None) -> Proof:
     where = f"{facts.route.location} on {(*facts.route.server_names, '_')[0] or '_'} ({facts.route.listen_text})"
     if health is None or health.state == "unknown":
         return Proof("route-answers", "unknown", where, health.reason if health else "not asked")
-    return Proof("route-answers", "passed" if health.state == "ok" else "failed", where, health.reason)
+    state: Literal["passed", "failed"] = "passed" if health.state == "ok" else "failed"
+    return Proof("route-answers", state, where, health.reason, partly=health.state == "degraded")
 
 
 def url_note(look: Look, url: str) -> tuple[str, ...]:

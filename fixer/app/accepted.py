@@ -33,10 +33,18 @@ def load(ref: TargetRef) -> tuple[Accepted, ...]:
     except OSError as error:
         raise CannotObserve(f"{path} cannot be read: {error.strerror or error}", "mend it, or move it away") from error
     try:
+        return parsed(data)
+    except ValueError as error:
+        raise CannotObserve(f"{path} is no list of accepted findings", "mend it, or move it away") from error
+
+
+def parsed(data: bytes) -> tuple[Accepted, ...]:
+    """The entries of such a file; ValueError where it is none."""
+    try:
         entries = json.loads(data)["accepted"]
         return tuple(Accepted(**{name: str(entry[name]) for name in _FIELDS}) for entry in entries)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CannotObserve(f"{path} is no list of accepted findings", "mend it, or move it away") from error
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("no list of accepted findings") from error
 
 
 def add(ref: TargetRef, made: Accepted) -> tuple[Accepted, ...]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime
 
+from fixer.accepting import misplaced
 from fixer.app import accepted
 from fixer.app.catalogue import known_cause
-from fixer.errors import UsageError
+from fixer.app.looking import look_at, opened
+from fixer.app.options import Looking
+from fixer.errors import FixerError, UsageError
 from fixer.hosts.target import parse_target
 from fixer.model.accepted import Accepted
 from fixer.model.report import SCHEMA_VERSION, AcceptedReport
@@ -32,7 +35,19 @@ def ignore(word: str, cause: str, where: str, because: str, until: str) -> Accep
             raise UsageError(f"{name} takes one line of text")
     name = accepted.new_id(accepted.load(ref))
     made = Accepted(name, known, where.strip(), because.strip(), _owner(), _day(until))
-    return AcceptedReport(SCHEMA_VERSION, word, accepted.add(ref, made))
+    return AcceptedReport(SCHEMA_VERSION, word, accepted.add(ref, made), _placed(word, made))
+
+
+def _placed(word: str, made: Accepted) -> tuple[str, ...]:
+    """Whether its place is there now: it is accepted all the same, since it may be still to come."""
+    if not made.where:
+        return ()
+    try:
+        with opened(word) as target:
+            look = look_at(target, Looking())
+    except FixerError as error:
+        return (f"whether {made.where} is there was not seen: {error.message}",)
+    return misplaced((made,), look.diagnosis.findings, look.snapshot)
 
 
 def withdraw(word: str, name: str) -> AcceptedReport:

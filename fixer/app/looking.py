@@ -50,7 +50,11 @@ def _load(data: bytes) -> Capture:
     from fixer.observe.bundle import load
     from fixer.observe.fromscript import is_script_bundle, load_script
 
-    return load_script(data) if is_script_bundle(data) else load(data)
+    if not is_script_bundle(data):
+        return load(data)
+    from fixer.app.carried import carried  # only for what a script wrote
+
+    return carried(load_script(data))
 
 
 def look_at(target: Target, looking: Looking, inputs: Inputs | None = None, *, quiet: float = 0.0) -> Look:

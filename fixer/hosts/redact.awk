@@ -158,6 +158,7 @@ function kind_of(path) {
   if (path ~ /\/systemd\//) return "unit"
   if (path ~ /supervisor/) return "program"
   if (path ~ /^\/etc\/(hosts|passwd|group)$/) return "raw"
+  if (path ~ /^\/etc\/badgateway\//) return "text"
   if (path ~ /\.(log|py|js|rb|json)$/ || path ~ /^\/var\/log\//) return "text"
   return "env"
 }

@@ -12,6 +12,7 @@ from fixer.model.target import TargetRef
 
 ROOT_STATE = "/var/lib/badgateway"
 POLICY = "/etc/badgateway/policy.toml"      # what may be repaired without a person
+ACCEPTED_FILE = "accepted.json"             # in the folder of a target: what people accepted there
 _BIGGEST = 1 << 20                          # of a policy, or of a list of what was accepted
 _UNSAFE = regex(r"[^A-Za-z0-9._-]")
 
@@ -77,4 +78,4 @@ def target_folder(root: str, ref: TargetRef) -> str:
 
 def accepted_path(ref: TargetRef) -> str:
     """The list of what people accepted on a target; it lies on the machine where they said so."""
-    return f"{target_folder(state_root(), ref)}/accepted.json"
+    return f"{target_folder(state_root(), ref)}/{ACCEPTED_FILE}"

@@ -146,6 +146,7 @@ class Proof:
     state: Literal["passed", "failed", "unknown"]
     where: str
     text: str
+    partly: bool = field(default=False, metadata=PEOPLE_ONLY)     # it answers, and not as it should
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,7 @@ class AcceptedReport:
     schema_version: int
     target: str
     accepted: tuple[Accepted, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fixer.hosts.base import CommandResult
 from fixer.hosts.collectscript import MAGIC, collect_script
 from fixer.hosts.frames import Item, split_items
 from fixer.hosts.shscript import plan_round
-from fixer.hosts.state import ROOT_STATE, target_folder
+from fixer.hosts.state import ACCEPTED_FILE, POLICY, ROOT_STATE, target_folder
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.learned import LEARNED_FILE
 from fixer.model.numbers import is_number
@@ -35,7 +35,9 @@ from fixer.observe.view import PROGRAM_FILES
 NODE = "local"
 ONCE = "not in the bundle: the collect script asks only once"
 _HERE = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "::")  # noqa: S104  addresses that were read
-_LEARNED = f"{target_folder(ROOT_STATE, TargetRef('local', ''))}/{LEARNED_FILE}"
+_OWN = target_folder(ROOT_STATE, TargetRef("local", ""))
+_LEARNED = f"{_OWN}/{LEARNED_FILE}"
+CARRIED = (ReadFile(f"{_OWN}/{ACCEPTED_FILE}"), ReadFile(POLICY))      # what people said on that machine
 
 
 # Read for the units that may name them: as a glob of a capture they would count as nginx's own files.
@@ -45,7 +47,7 @@ _DEFAULTS = ReadGlob(("/etc/default/*",), 1 << 16, 100)
 def script() -> str:
     """The program that `collect --script` prints."""
     queries: list[Query] = [
-        *survey(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED), ReadFile(CONF),
+        *survey(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED), *CARRIED, ReadFile(CONF),
         ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES), Command("systemctl-units"),
         _DEFAULTS, *firewall_queries(), *policy_queries(()), FIB, ARP,
         KERNEL_LOG, UPTIME,

@@ -34,6 +34,7 @@ _PROOFS = {
     "backend-answers": "the backend answers",
     "route-answers": "the route answers through nginx",
 }
+_PARTLY = "the route is only in part well"
 
 
 def repair_text(result: RepairResult, style: Style = PLAIN) -> str:
@@ -58,9 +59,9 @@ def verify_text(result: VerifyResult, style: Style = PLAIN) -> str:
     """Each proof with its place."""
     signs = {"passed": "✔", "failed": "✗", "unknown": "?"}
     lines = headline(result.report, style)
-    width = max((len(text) for text in _PROOFS.values()), default=0)
+    width = max(len(text) for text in _PROOFS.values())
     for proof in result.proof:
-        lines += _proof(proof, style.sign(signs[proof.state]), width, style)
+        lines += _proof(proof, style.sign("!" if proof.partly else signs[proof.state]), width, style)
     for note in result.report.notes:
         lines += _item(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
@@ -70,8 +71,9 @@ def _proof(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
     indent = width + 4 + style.sign_width
     said = clean(f"{proof.where}: {proof.text}" if proof.text else proof.where)
     first, *rest = wrap(said, WIDTH - indent)
-    painted = style.paint(pad(sign, style.sign_width), _PROOF_COLOURS[proof.state])
-    return [f"  {painted} {pad(_PROOFS[proof.check], width)} {first}", *(" " * indent + line for line in rest)]
+    painted = style.paint(pad(sign, style.sign_width), "yellow" if proof.partly else _PROOF_COLOURS[proof.state])
+    name = _PARTLY if proof.partly else _PROOFS[proof.check]
+    return [f"  {painted} {pad(name, width)} {first}", *(" " * indent + line for line in rest)]
 
 
 def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
@@ -116,6 +118,8 @@ def accepted_text(report: AcceptedReport) -> str:
         where = f" at {clean(entry.where)}" if entry.where else ""
         lines += [f"{clean(entry.id)}  {clean(entry.cause)}{where}, until {clean(entry.until)}, {clean(entry.owner)}"]
         lines += _item(clean(entry.because), 6)
+    for note in report.notes:
+        lines += _item(f"note: {clean(note)}")
     return "\n".join(lines) + "\n"
 
 

@@ -68,3 +68,16 @@ def test_another_fault_on_the_same_route_is_counted() -> None:
     found = judged(both, accepted(where="backend.service"))
     assert found.verdict == "broken" and roots(found) == ["backend-down"]
     assert [f.service for f in found.findings if f.role == "root"] == ["other.service"]
+
+
+@pytest.mark.parametrize(("where", "near"), [("/adm", ""), ("backned.service", "backend.service"), ("locl", "local"), ("r9", "")])
+def test_a_place_that_nothing_is_called_by_is_said(where: str, near: str) -> None:
+    note, = (note for note in judged(down(), accepted(where=where)).notes if "accepts nothing" in note)
+    assert f"backend-down at {where}" in note and (f"did you mean {near}?" in note if near else True)
+
+
+@pytest.mark.parametrize("where", ["backend.service", "local", "/", "_", SITE, f"{SITE}:12", ""])
+def test_a_place_that_is_there_is_not_said_to_be_none(where: str) -> None:
+    for entry in (accepted(where=where), accepted(where=where, cause="wrong-port")):
+        assert not any("accepts nothing" in note for note in judged(down(), entry).notes)
+    assert not any("accepts nothing" in note for note in judged(down(), accepted(where="/adm", until=YESTERDAY)).notes)

@@ -137,3 +137,26 @@ def test_it_writes_over_no_file_and_says_what_it_lacks(machine: Machine) -> None
     said = subprocess.run(["docker", "exec", machine.name, "sh", "-c", "echo mine > /root/kept; sh /root/collect.sh /root/kept"],
                           capture_output=True, check=False)
     assert (said.returncode, b"exists already" in said.stderr, machine.sh("cat /root/kept")) == (2, True, "mine")
+
+
+def test_what_people_said_there_comes_along(machine: Machine, tmp_path: Path) -> None:
+    """An acceptance of root's and the policy of that machine, as a bundle of `collect` on it would tell them."""
+    entry = {"id": "ab", "cause": "backend-down", "where": "", "because": "moved", "owner": "maria", "until": "2099-01-01"}
+    machine.sh("mkdir -p /var/lib/badgateway/targets/local /etc/badgateway; systemctl stop desk\n"
+               f"cat > /var/lib/badgateway/targets/local/accepted.json <<'END'\n{json.dumps({'accepted': [entry]})}\nEND\n"
+               "printf 'max_risk = \"safe\"\\nservices = [\"desk-*\", \"!token-db\"]\\n' > /etc/badgateway/policy.toml")
+    try:
+        bundle = taken(machine, tmp_path / "b")
+        code, document = fixer("diagnose", f"bundle:{bundle}", "--json")
+        notes = json.loads(document)["notes"]
+        assert (code, json.loads(document)["verdict"]) == (0, "healthy")
+        assert "backend-down is accepted by maria until 2099-01-01: moved" in notes
+        assert "/etc/badgateway/policy.toml: without a person up to safe; services desk-*, !token-db" in notes
+        machine.sh("echo '[' > /var/lib/badgateway/targets/local/accepted.json; chmod o+w /etc/badgateway/policy.toml")
+        code, document = fixer("diagnose", f"bundle:{taken(machine, tmp_path / 'c')}", "--json")
+        notes = json.loads(document)["notes"]
+        assert code == 1 and any("is no list of accepted findings" in note for note in notes)
+        assert any("nothing is repaired there without a person" in note for note in notes)
+    finally:
+        machine.sh("rm -r /var/lib/badgateway/targets /etc/badgateway; systemctl start desk")
+        machine.wait("curl -sf http://127.0.0.1:8080/")

@@ -90,3 +90,14 @@ def test_a_list_that_was_broken_by_hand_is_never_guessed_at(capsys: pytest.Captu
     next(state.rglob("accepted.json")).write_text("[]")
     code, _, err = run(capsys, "diagnose", BROKEN)
     assert code == 3 and "accepted.json" in err and "Traceback" not in err
+
+
+def test_a_place_that_is_not_there_is_accepted_and_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    words = ("wrong-port", BROKEN, "--because", "x", "--until", SOON, "--where")
+    code, out, _ = run(capsys, "ignore", *words, "/appi")
+    assert code == 0 and "note: the acceptance of wrong-port at /appi accepts nothing" in out and "did you mean /api?" in " ".join(out.split())
+    assert "/appi accepts nothing" in " ".join(run(capsys, "diagnose", BROKEN)[1].split())
+    assert document(capsys, *words, "/api")["notes"] == []
+    gone = f"bundle:{tmp_path}/gone"
+    code, out, _ = run(capsys, "ignore", "wrong-port", gone, "--because", "x", "--until", SOON, "--where", "/api")
+    assert code == 0 and "whether /api is there was not seen" in " ".join(out.split())

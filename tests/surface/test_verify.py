@@ -9,7 +9,10 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, Undetermined
 from fixer.model.facts import Known, Unknown
+from fixer.model.report import VerifyResult
 from fixer.model.snapshot import Snapshot
+from fixer.render.outcome import verify_text
+from fixer.render.reporting import report_of
 from fixer.verify import Look, compare, proofs, url_note, verdict_of
 from tests.causes.building import BAD_GATEWAY, GOOD, REFUSED, Scene, healthy, moved
 
@@ -215,3 +218,14 @@ def test_the_longest_prefix_takes_a_url() -> None:
     base = two_routes()
     well = with_health(base, "failing", "ok")
     assert url_note(well, "http://a:80/1/x") and not url_note(well, "http://a:80/2")
+
+
+def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -> None:
+    base = two_routes()
+    half = with_health(base, "degraded", "failing")
+    partly, failed = (proof for proof in proofs(half) if proof.check == "route-answers")
+    assert (partly.state, partly.partly, failed.state, failed.partly) == ("failed", True, "failed", False)
+    report = report_of(half.snapshot, half.diagnosis, duration_ms=0.0)
+    text = verify_text(VerifyResult(report, (partly, failed)))
+    assert [line.split("/")[0].split() for line in text.splitlines() if "route" in line] == [
+        ["!", "the", "route", "is", "only", "in", "part", "well"], ["FAIL", "the", "route", "answers", "through", "nginx"]]
