@@ -21,6 +21,9 @@ The repair and its safety
   open-folder (disruptive): where ProtectSystem= keeps a program from its own folder of data (below /var/lib, /var/log,
   /var/cache, /srv or /opt), a drop-in with ReadWritePaths= for just that folder; the rest stays protected.
 
+  start-service (safe): the path is there by now, and the mode and the folders above it let the account use it: only
+  the start is left. What cannot be looked at (in a container, behind a unit's own view of the files) is said.
+
 By hand
   journalctl -u UNIT -n 20; namei -l PATH; systemctl show -p User UNIT
   chown USER: PATH; LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make a folder at each start
@@ -37,12 +40,15 @@ from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import drop_in
 from fixer.causes.logs import message
+from fixer.causes.pathstate import PathState, path_state
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, ran_since, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
+from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.unitedits import Doing, by_hand, with_start
 from fixer.causes.unitfailure import setting_evidence
-from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.closedpaths import GONE, READ_ONLY, closed_path
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
@@ -52,18 +58,12 @@ _LAST = 120              # lines of a run's end that are read
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
 _SERVING = regex(r"Application startup complete")
 _ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
-_SAYS = (
-    regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
-    regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
-    regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
-)
 FILE = "50-badgateway-paths.conf"
+EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
 _YES = ("/usr/", "/boot/", "/efi/")
 _SYSTEM = {"full": (*_YES, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _YES)}
 _DATA = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")      # a folder below them, never these themselves
 _PLAIN = regex(r"/[\w./@-]+")
-_GONE = frozenset({"2", "20", "FileNotFoundError", "ENOENT"})
-_READ_ONLY = frozenset({"30", "EROFS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +101,29 @@ def _denied(crash: Crash) -> _Denied | None:
             continue           # a request line: a visitor's words
         if _SERVING.search(text):
             return None
-        for pattern in _SAYS:
-            match = pattern.match(text)
-            if match is not None:
-                named = match.groupdict()
-                return _Denied(match["path"], named.get("errno") or named.get("name") or "", line)
+        named = closed_path(text)
+        if named is not None:
+            return _Denied(*named, line)
         if _ENDS.match(text):
             return None
     return None
 
 
 def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
-    service, trouble = crash.service, crash.troubles[0]
-    setting: UnitValue | None = None
+    service = crash.service
+    setting = protecting(crash, denied.path) if denied.why in READ_ONLY else None
+    state = path_state(case.snapshot, crash, denied.path, denied.why, denied.line)
+    if state.now == "gone" and setting is None:
+        return _mended(case, crash, denied, state)
     user = (service.unit.user if service.unit is not None else "") or "root"
-    if denied.why in _GONE:
+    if denied.why in GONE:
         variant, said = "start-file-missing", f"{denied.path} is not there"
         todo = (f"put {denied.path} (or the folder it belongs into) back, for {user} to use; LogsDirectory=, "
                 "StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start")
-    elif denied.why in _READ_ONLY:
+        if state.now == "holds" and state.words != said:
+            said, todo = f"{said}, or not for it: {state.words}", f"{todo} ({state.words})"
+    elif denied.why in READ_ONLY:
         variant, said = "start-file-denied", f"{denied.path} lies on a file system that is read-only for it"
-        setting = protecting(crash, denied.path)
         by = "ReadWritePaths= in its unit, or the mount"
         if setting is not None:
             said += f" ({setting.key}={setting.value})"
@@ -131,19 +133,42 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
     else:
         variant, said = "start-file-denied", f"{user} may not use {denied.path}"
         todo = f"let {user} use {denied.path} (chown or chmod; namei -l {denied.path} shows which part is closed)"
+        if state.now == "holds":
+            said, todo = f"{said}: {state.words}", f"{todo}; {state.words}"
+    known = state.now == "holds" or setting is not None
+    doubt = () if known else (f"whether that still holds is not known: {state.words}",)
+    confidence: Confidence = "certain" if crash.owner.certain and known else "likely"
     return Finding(
-        cause=CAUSE.id, variant=variant, role="root", confidence="certain" if crash.owner.certain else "likely",
-        summary=f"{service.name} ends at once: {said}", detail=("nothing listens while it does not run",),
+        cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
+        summary=f"{service.name} ends at once: {said}", detail=("nothing listens while it does not run", *doubt),
         routes=crash.routes, service=service.name, node=service.node,
-        evidence=tuple(dict.fromkeys((
-            log_evidence(denied.line.text, denied.line.where),
-            *((setting_evidence(setting),) if setting is not None else ()), state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_refused),
-        ))),
+        evidence=_evidence(case, crash, denied, (
+            *((setting_evidence(setting),) if setting is not None else ()), *state.evidence)),
         repairs=_repairs(case, crash, denied, setting, f"{todo}, then start {service.name}"),
-        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
+        explains=EXPLAINS,
     )
+
+
+def _mended(case: Case, crash: Crash, denied: _Denied, state: PathState) -> Finding:
+    """What it could not use it can use by now: only the start is left to do."""
+    service = crash.service
+    missing = denied.why in GONE
+    then = f"{denied.path} was not there" if missing else f"it might not use {denied.path}"
+    return Finding(
+        cause=CAUSE.id, variant="start-file-missing" if missing else "start-file-denied", role="root",
+        confidence="likely", summary=f"{service.name} ended because {then}; {state.words}, but nobody started it again",
+        detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
+        evidence=_evidence(case, crash, denied, state.evidence), repairs=start_again(case, crash), explains=EXPLAINS,
+    )
+
+
+def _evidence(case: Case, crash: Crash, denied: _Denied, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    trouble = crash.troubles[0]
+    return tuple(dict.fromkeys((
+        log_evidence(denied.line.text, denied.line.where), *shown, state_evidence(crash.service),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_refused),
+    )))
 
 
 def protecting(crash: Crash, path: str) -> UnitValue | None:

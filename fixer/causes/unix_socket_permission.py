@@ -29,6 +29,7 @@ By hand
 
 from __future__ import annotations
 
+from fixer.causes.accounts import Account, account_of, group_name, may, rows
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.editing import NoPlace
@@ -44,17 +45,6 @@ from fixer.model.snapshot import ErrorEvent, Service, Snapshot
 from fixer.model.startfiles import way_to
 
 FILE = "50-badgateway-socket.conf"
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    """Who connects: its name, its user id, and all of its groups."""
-
-    name: str
-    uid: int
-    gid: int
-    gids: frozenset[int]
-    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,45 +84,21 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"modes and owners on the way to {endpoint_text(endpoint)}"
     shut = tuple(
         _Shut(path, stats[path], 2 if path == way[-1] else 1) for path in way
-        if stats[path].kind != "link" and not _may(stats[path], account, 2 if path == way[-1] else 1)
+        if stats[path].kind != "link" and not may(stats[path], account, 2 if path == way[-1] else 1)
     )
     if not shut:
         return f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it"
     return _found(case, trouble, account, shut)
 
 
-def _may(stat: FileStat, account: _Account, bit: int) -> bool:
-    if account.uid == 0:
-        return True
-    shift = 6 if stat.uid == account.uid else 3 if stat.gid in account.gids else 0
-    return bool(stat.mode >> shift & bit)
-
-
-def _account(snapshot: Snapshot, trouble: Trouble) -> _Account | None:
+def _account(snapshot: Snapshot, trouble: Trouble) -> Account | None:
     """The workers' account, by the machine's own files; None where these do not have it."""
     nginx = trouble.nginx
     workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
-    passwd, groups = (_rows(snapshot, nginx.node, path) for path in ("/etc/passwd", "/etc/group"))
-    if not workers or not groups:
-        return None
-    row = next((r for r in passwd if len(r) > 3 and r[2] == str(workers[0].uid)), None)
-    if row is None or not row[3].isdigit():
-        return None
-    name, gid = row[0], int(row[3])
-    mine = {int(g[2]) for g in groups if len(g) > 3 and g[2].isdigit() and name in g[3].split(",")}
-    return _Account(name, workers[0].uid, gid, frozenset({gid, *mine}), _group_name(groups, gid))
+    return account_of(snapshot, nginx.node, workers[0].uid) if workers else None
 
 
-def _rows(snapshot: Snapshot, node: str, path: str) -> list[list[str]]:
-    file = snapshot.file(node, path)
-    return [] if file is None else [line.split(":") for line in file.data.decode("utf-8", "replace").splitlines()]
-
-
-def _group_name(groups: list[list[str]], gid: int) -> str:
-    return next((g[0] for g in groups if len(g) > 2 and g[2] == str(gid)), "")
-
-
-def _found(case: Case, trouble: Trouble, account: _Account, shut: tuple[_Shut, ...]) -> Finding:
+def _found(case: Case, trouble: Trouble, account: Account, shut: tuple[_Shut, ...]) -> Finding:
     endpoint, first = trouble.endpoint, shut[0]
     service = case.service(endpoint.holder) or case.service(endpoint.service)
     what = "write to the socket" if first.bit == 2 else "pass the folder"
@@ -156,7 +122,7 @@ def _said(shut: _Shut) -> str:
     return f"mode {shut.stat.mode & 0o7777:04o}, owner {shut.stat.uid}:{shut.stat.gid}"
 
 
-def _repair(case: Case, trouble: Trouble, service: Service | None, account: _Account,
+def _repair(case: Case, trouble: Trouble, service: Service | None, account: Account,
             shut: tuple[_Shut, ...]) -> Repair:
     told = "; ".join(f"{s.path} is closed to {account.name}" for s in shut)
     by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
@@ -170,8 +136,8 @@ def _repair(case: Case, trouble: Trouble, service: Service | None, account: _Acc
         lines, repair_id = "RuntimeDirectoryMode=0711\n", "open-folder"
         does = f"let others pass through {shut[0].path}"
     elif account.group and all(s.open_to_group and (s.bit == 2 or s.path in own) for s in shut):
-        groups = _rows(case.snapshot, service.node, "/etc/group")
-        kept = _group_name(groups, shut[0].stat.gid)
+        groups = rows(case.snapshot, service.node, "/etc/group")
+        kept = group_name(groups, shut[0].stat.gid)
         further = f"SupplementaryGroups={kept}\n" if kept and shut[0].stat.gid else ""
         lines, repair_id = f"Group={account.group}\n{further}", "share-group"
         does = f"give {service.name} the group {account.group}"

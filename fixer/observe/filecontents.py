@@ -13,6 +13,7 @@ from fixer.model.snapshot import Container, FileContent, Service
 from fixer.model.startfiles import ACCOUNTS, MOUNTS
 from fixer.observe.containers import host_path
 from fixer.observe.dependencies import cluster_files
+from fixer.observe.errorpaths import MOUNTED
 from fixer.observe.firewall import RULE_FILES
 from fixer.observe.learnedfile import learned_of
 from fixer.observe.releases import release_paths
@@ -71,7 +72,7 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
         yield from _entries(service, views)
         yield from ((service.node, path) for path in release_paths(service, views.get(service.node)))
         if service.unit is not None:
-            yield from ((service.node, path) for path in (*ACCOUNTS, MOUNTS))     # read only where a start needs them
+            yield from ((service.node, path) for path in (*ACCOUNTS, MOUNTS, MOUNTED))     # where a start needs them
     for view in views.values():
         yield from ((view.name, path) for path in RULE_FILES if path in view.files)
         yield from ((view.name, file.path) for file in cluster_files(view))

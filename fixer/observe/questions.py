@@ -26,6 +26,7 @@ from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.dependencies import dependency_queries
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
+from fixer.observe.errorpaths import closed_path_queries
 from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
@@ -102,7 +103,8 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
             asked[view.name] += dependency_queries(view, services)
     for site in sites:
         asked[site.view.name] += _of_hidden_units(site, services)
-    for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services)):
+    for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services),
+                        *closed_path_queries(services)):
         if node in asked:
             asked[node].append(query)
     for service in services:

@@ -9,7 +9,21 @@ from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import UnitValue
-from tests.causes.building import Scene, failed, finding_of, healthy, log, moved, roots, stopped, verdict_of
+from tests.causes.building import (
+    NOW,
+    Scene,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    log,
+    moved,
+    roots,
+    stat,
+    stopped,
+    verdict_of,
+)
 
 CAUSE = "crash-file-access"
 STARTED = "Started backend.service - Office."
@@ -80,3 +94,83 @@ def test_its_own_folder_is_opened_where_only_the_protection_of_its_unit_forbids_
 def test_what_else_is_read_only_stays_for_a_person(path: str, value: str) -> None:
     (repair,) = finding_of(diagnose(guarded(path, value).snapshot()), CAUSE).repairs
     assert repair.risk == "manual" and not repair.steps
+
+
+PASSWD = ("root:x:0:0:root:/root:/bin/sh\nshop:x:998:998::/srv/shop:/bin/sh\n", "root:x:0:\nshop:x:998:\nadm:x:4:shop\n")
+WAY = ("/", "/srv", "/srv/shop", "/srv/shop/words")
+GONE_SAID = "FileNotFoundError: [Errno 2] No such file or directory: '/srv/shop/words'"
+DENIED_SAID = "PermissionError: [Errno 13] Permission denied: '/srv/shop/words'"
+OPENED = ("Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 3, in <module>')
+
+
+def looked_at(said: str, *, call: str = "open('/srv/shop/words').read()", absent: tuple[str, ...] = (),
+              accounts: bool = True, scene: Scene | None = None, **modes: int) -> Scene:
+    """What was seen of the path after the end; `file` and `folder` are the modes of it and of /srv/shop."""
+    made = scene or crashed(*OPENED, f"    {call}", said)
+    folder = stat(kind="dir", mode=0o040000 | modes.get("folder", 0o755))
+    end = stat(mode=0o100000 | modes.get("file", 0o644))
+    stats = {**dict.fromkeys(WAY[:2], stat(kind="dir", mode=0o040755)), WAY[2]: folder, WAY[3]: end}
+    made.node_changes["local"] = {"files": tuple((p, s) for p, s in stats.items() if p not in absent), "absent": absent}
+    if accounts:
+        made.files += [file(path, data) for path, data in zip(("/etc/passwd", "/etc/group"), PASSWD, strict=True)]
+    return made
+
+
+@pytest.mark.parametrize(("said", "modes"), [
+    (GONE_SAID, {}), (DENIED_SAID, {}), (DENIED_SAID, {"folder": 0o711}),
+])
+def test_what_is_mended_by_now_needs_a_start_and_nothing_else(said: str, modes: dict[str, int]) -> None:
+    first = finding_of(diagnose(looked_at(said, **modes).snapshot()), CAUSE)
+    (repair,) = first.repairs
+    assert (first.confidence, repair.id, repair.risk) == ("likely", "start-service", "safe")
+    assert "nobody started it again" in first.summary
+    assert any((e.where, e.text[:10]) == ("/srv/shop/words", "file, mode") for e in first.evidence)
+    assert [s.verb for s in repair.steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+@pytest.mark.parametrize(("said", "changes", "words"), [
+    (GONE_SAID, {"absent": ("/srv/shop/words",)}, "is not there"),
+    (GONE_SAID, {"absent": ("/srv/shop", "/srv/shop/words")}, "is not there"),
+    (GONE_SAID, {"absent": ("/srv/shop", "/srv/shop/words"), "call": "open('/srv/shop/words', 'w')"}, "folder of"),
+    (GONE_SAID, {"file": 0o600}, "may not read /srv/shop/words"),
+    (DENIED_SAID, {"folder": 0o700}, "may not pass /srv/shop"),
+    (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')"}, "may not write to /srv/shop/words"),
+    (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')", "absent": ("/srv/shop/words",)}, "may not write to /srv/shop"),
+])
+def test_what_still_holds_is_certain_and_says_what_closes_it(said: str, changes: dict[str, object], words: str) -> None:
+    first = finding_of(diagnose(looked_at(said, **changes).snapshot()), CAUSE)    # type: ignore[arg-type]
+    assert (first.confidence, first.repairs[0].risk) == ("certain", "manual") and words in first.summary
+
+
+@pytest.mark.parametrize("scene", [
+    crashed(*HEAD, DENIED),                                                            # nobody looked
+    looked_at(DENIED_SAID, call="load()"),                                             # it may read and not write
+    looked_at(DENIED_SAID, accounts=False),
+    looked_at(GONE_SAID, scene=crashed(*OPENED, GONE_SAID, unit_values=(
+        UnitValue("RootDirectory", "/srv/root", "/etc/systemd/system/backend.service", 5, 9, 18),))),
+    looked_at(DENIED_SAID, scene=crashed(*OPENED, DENIED_SAID, unit_changes={"user": ""})),
+])
+def test_what_cannot_be_looked_at_is_likely_and_said_to_be(scene: Scene) -> None:
+    first = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (first.confidence, first.repairs[0].risk) == ("likely", "manual")
+    assert any("whether that still holds is not known" in line for line in first.detail)
+
+
+@pytest.mark.parametrize(("options", "confidence", "risk"), [("rw,relatime", "likely", "safe"), ("ro", "certain", "manual")])
+def test_a_file_system_that_may_be_written_to_by_now(options: str, confidence: str, risk: str) -> None:
+    scene = crashed(*HEAD, "OSError: [Errno 30] Read-only file system: '/var/log/shop/app.log'")
+    scene.files.append(file("/proc/mounts", f"/dev/a / ext4 rw 0 0\n/dev/b /var/log ext4 {options} 0 0\n"))
+    first = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (first.confidence, first.repairs[0].risk) == (confidence, risk)
+
+
+@pytest.mark.parametrize(("there", "confidence", "risk"), [(True, "likely", "safe"), (False, "certain", "manual")])
+def test_what_is_mounted_into_a_container_is_looked_at_on_its_host(there: bool, confidence: str, risk: str) -> None:
+    mounts = (("/opt/shop/data", "/srv/shop", True),)
+    box = {"status": "exited", "exit_code": 1, "mounts": mounts, "started_at": NOW - 40, "finished_at": NOW - 20}
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box=box, log=log(*OPENED, "    open('/srv/shop/words')", GONE_SAID), pids=())).refused()
+    if there:
+        scene.files.append(file("/opt/shop/data/words", "", node="engine"))
+    first = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (first.confidence, first.repairs[0].risk) == (confidence, risk)

@@ -1,0 +1,43 @@
+"""Paths that programs ended over: whether they are there by now, and whose they and the folders above them are."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+
+from fixer.model.closedpaths import READ_ONLY, closed_path
+from fixer.model.facts import Known
+from fixer.model.query import Query, ReadFile
+from fixer.model.service import Service
+from fixer.model.startfiles import ACCOUNTS, way_to
+from fixer.observe.sources import LAST_LINES, on_disk
+from fixer.observe.view import ENGINE
+
+LIMIT = 256 << 10
+MOUNTED = "/proc/mounts"
+
+
+def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
+    """No byte of the files themselves is read: they may hold anything."""
+    for service in services:
+        path, why = _last_named(service)
+        place = on_disk(service, path) if path else None
+        if place is None:
+            continue
+        node, there = place
+        if why in READ_ONLY and node != ENGINE:
+            yield node, ReadFile(MOUNTED, LIMIT)
+        if node == ENGINE:
+            yield node, ReadFile(there, 0)
+            continue
+        yield from ((node, ReadFile(name, 0)) for name in way_to(there))
+        yield from ((node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
+
+
+def _last_named(service: Service) -> tuple[str, str]:
+    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.is_app_server else ()
+    for line in reversed(lines):
+        named = closed_path(line.text.strip())
+        if named is not None:
+            return posixpath.normpath(named[0]), named[1]
+    return "", ""
