@@ -49,8 +49,8 @@ function urls(line,   out) {
 }
 function headers(line,   low) {
   low = tolower(line)
-  if (low !~ /authorization|cookie/ && (low !~ /x-/ || low !~ /token|key|secret/)) return line
-  if (match(low, /((proxy-)?authorization|(set-)?cookie|x-[a-z0-9-]*(token|key|secret))["\047]?[ \t]*[:= \t][ \t]*["\047]?/)) {
+  if (low !~ /authorization|cookie/ && (low !~ /x-/ || low !~ /token|key|secret|auth|verify/)) return line
+  if (match(low, /((proxy-)?authorization|(set-)?cookie|x-[a-z0-9-]*(token|key|secret|auth|verify))["\047]?[ \t]*[:= \t][ \t]*["\047]?/)) {
     if (substr(line, RSTART + RLENGTH, 1) != "$" && substr(line, RSTART + RLENGTH) !~ /^[ \t;{}]*$/)
       return substr(line, 1, RSTART + RLENGTH - 1) "[redacted: header]"
   }
@@ -105,6 +105,8 @@ function shapes(line,   low) {
   }
   if (line ~ /["\047]/ && match(tolower(line), /(identified[ \t]+by|with[ \t]+(encrypted[ \t]+)?password|using[ \t]+password)[ \t]+\\?["\047]/))
     line = substr(line, 1, RSTART + RLENGTH - 1) "[redacted: password]"
+  if (line ~ /sq0[a-z]+-|:APA91b|GOCSPX-|shp[a-z]+_|key-[0-9a-f]|SK[0-9a-f]|gl[a-z]+-|ATATT3|hf_|gl(sa|c)_|NRAK-|dapi[0-9a-f]|pscale_|sb[ps]_|lin_api_|rubygems_|8Q~/)
+    gsub(/sq0(csp|atp|idp)-[A-Za-z0-9_-]+|AAAA[A-Za-z0-9_-]+:APA91b[A-Za-z0-9_-]+|GOCSPX-[A-Za-z0-9_-]+|shp(at|ca|pa|ss)_[0-9a-f]+|(key-|SK|dapi)[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]+|gl(rt|dt|ptt|soat|cbt|ft|agent)-[A-Za-z0-9_-]+[0-9][A-Za-z0-9_-]+|ATATT3[A-Za-z0-9_=-]+|hf_[A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9]+|gl(sa|c)_[A-Za-z0-9_=-]+|NRAK-[A-Z0-9]+|pscale_(tkn|pw|oauth)_[A-Za-z0-9_-]+|lin_api_[A-Za-z0-9]+|rubygems_[0-9a-f]+|[A-Za-z0-9_~.][A-Za-z0-9_~.][A-Za-z0-9_~.]8Q~[A-Za-z0-9_~.-]+/, "[redacted: key]", line)
   if (line ~ /gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox|[rs]k_|AIza|eyJ|npm_|SG\.|pypi-|sk-|hv[sb]\.|MII|dckr_pat_|ya29\.|xapp-|whsec_/) {
     gsub(/(gh[pousr]_|github_pat_|glpat-|xox[a-z]-|[rs]k_live_|[rs]k_test_|npm_|pypi-|hv[sb]\.|dckr_pat_|ya29\.|xapp-|whsec_)[A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-]+/, "[redacted: key]", line)
     gsub(/(AKIA|ASIA)[A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9]+|AIza[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+|SG\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|sk-[a-z0-9]+-[A-Za-z0-9_-]+[0-9][A-Za-z0-9_-]+|MII[A-Za-z0-9+\/]+[0-9+\/][A-Za-z0-9+\/=]+/, "[redacted: key]", line)
@@ -121,9 +123,81 @@ function tool(a, i,   name, j) {
   if (name == "sshpass" && a[i - 1] == "-p" || name == "redis-cli" && a[i - 1] == "-a") return 1
   return name ~ /^(curl|wget)$/ && (a[i - 1] ~ /^(-u|--user)$/ || a[i] ~ /^-u./) && a[i] ~ /:/
 }
+# Letters and digits in one word that names no method and no path.
+function made(w, least) {
+  return length(w) >= least && w ~ /[0-9]/ && w ~ /[A-Za-z]/ && tolower(w) !~ /^(sha|md|bcrypt|pbkdf|argon|scrypt|utf|base|oauth|http|ssh|ntlm|v)-?[0-9]|^[0-9]+([a-z]?[a-z]?[a-z]?$|[-.][^0-9])|^(\[redacted|[$\/.*%&<-])/
+}
+# What the words around it tell: sentences about a password, .netrc, .pgpass, calls that log in.
+function told(line,   low, out, word, q, said, n) {
+  low = tolower(line)
+  if (low ~ /pass/) {
+    if (match(low, /((machine[ \t]+[^ \t]+|default)[ \t]+)?login[ \t]+[^ \t]+[ \t]+passw(or)?d[ \t]+/)) {
+      said = substr(low, RSTART, RLENGTH) ~ /^(machine|default)/
+      out = substr(line, 1, RSTART + RLENGTH - 1); word = substr(line, RSTART + RLENGTH); n = match(word, /[ \t]/) ? RSTART - 1 : length(word)
+      if (n && (said || made(substr(word, 1, n), 6))) line = out "[redacted: password]" substr(word, n + 1)
+    }
+    if (match(tolower(line), /(passphrase([ \t]+(is|was|to))?|password[ \t]+(is|was))[ \t]+["\047][^ "\047]+[ ][^ "\047]+[ ][^"\047]+["\047]/)) {
+      out = substr(line, 1, RSTART - 1); word = substr(line, RSTART, RLENGTH - 1); q = substr(line, RSTART + RLENGTH - 1); match(word, /["\047]/)
+      line = out substr(word, 1, RSTART) "[redacted: passphrase]" q
+    }
+    out = ""
+    while (match(tolower(line), /pass(word|wd|phrase|code)([ \t]+(for|of)[ \t]+[^ \t]+)?([ \t]+(is|was|to|now|changed|set|reset|updated))*[ \t]+["\047]?/)) {
+      said = substr(line, RSTART, RLENGTH) ~ /[ \t](is|was|to|now|changed|set|reset|updated)[ \t]+["\047]?$|["\047]$/
+      out = out substr(line, 1, RSTART + RLENGTH - 1); line = substr(line, RSTART + RLENGTH)
+      n = match(line, /[ \t"\047`,;()<>{}]/) ? RSTART - 1 : length(line)
+      word = substr(line, 1, n)
+      if (said ? made(word, 6) : made(word, 8) && word !~ /^([A-Za-z]+[-_]?[0-9][0-9]?$|[A-Za-z0-9_]+[._=:(@\/\\][A-Za-z0-9_]|.*[:\/(=])/) { out = out "[redacted: password]"; line = substr(line, n + 1) }
+    }
+    line = out line
+  }
+  if (low ~ /(token|secret|key|credential)[ \t]/ && match(tolower(line), /(token|secret|api[ -]?key|access[ -]?key|credential)[ \t]+((is|was|=)[ \t]+)?["\047]?/)) {
+    said = substr(line, RSTART, RLENGTH) ~ /(is|was|=)[ \t]+["\047]?$/
+    out = substr(line, 1, RSTART + RLENGTH - 1); word = substr(line, RSTART + RLENGTH); n = match(word, /[^A-Za-z0-9_.~+\/=-]/) ? RSTART - 1 : length(word)
+    if (made(substr(word, 1, n), said ? 12 : 20)) line = out "[redacted: key]" substr(word, n + 1)
+  }
+  if (match(line, /(^[ \t]*|["\047])(\*|[A-Za-z0-9_.\/-]+):(\*|[0-9][0-9][0-9][0-9][0-9]?):(\*|[^ \t:"\047]+):(\*|[^ \t:"\047]*[A-Za-z][^ \t:"\047]*):[^ \t"\047][^ \t"\047][^ \t"\047][^ \t"\047][^ \t"\047]+([ \t]*$|["\047])/)) {
+    out = substr(line, 1, RSTART - 1); word = substr(line, RSTART, RLENGTH); q = substr(line, RSTART + RLENGTH)
+    match(word, /^[ \t]*["\047]?[^:]*:[^:]*:[^:]*:[^:]*:/)
+    line = out substr(word, 1, RLENGTH) "[redacted: password]" (word ~ /["\047]$/ ? substr(word, length(word)) : "") q
+  }
+  if (low ~ /auth\(|auth ?= ?\(|\.login\(/ && match(tolower(line), /(auth\(|auth ?= ?\(|\.login\()[ ]*["\047][^"\047]*["\047][ ]*,[ ]*(password ?= ?)?["\047]/)) {
+    out = substr(line, 1, RSTART + RLENGTH - 1); word = substr(line, RSTART + RLENGTH); n = match(word, /["\047]/) ? RSTART - 1 : length(word)
+    if (n && word !~ /^\[redacted/) line = out "[redacted: password]" substr(word, n + 1)
+  }
+  if (match(line, /AUTH (PLAIN|LOGIN|XOAUTH2) /)) {
+    out = substr(line, 1, RSTART + RLENGTH - 1); word = substr(line, RSTART + RLENGTH); n = match(word, /[^A-Za-z0-9_+\/=-]/) ? RSTART - 1 : length(word)
+    if (n > 7) line = out "[redacted: password]" substr(word, n + 1)
+  }
+  if (match(line, /Private-(MAC|Hash):[ \t]*/)) line = substr(line, 1, RSTART + RLENGTH - 1) "[redacted: private key]"
+  return line
+}
+# Names and values in the list or object that a file of code hands to a program: raw_env of gunicorn, env of pm2.
+function code(line,   out, head, name, n, q, at) {
+  if (!within && match(line, /raw_env[ \t]*=[ \t]*(\[|\()|["\047]?(^|[^A-Za-z_])env(_[A-Za-z]+)?["\047]?[ \t]*:[ \t]*[{]/)) {
+    within = substr(line, RSTART, RLENGTH) ~ /raw_env/ ? "list" : "object"
+    at = RSTART + RLENGTH - 1; return substr(line, 1, at) code(substr(line, at + 1))
+  }
+  if (!within) return line
+  out = ""
+  while (line != "") {
+    if (!match(line, /["\047`)}]|\]/)) { out = out line; line = ""; break }
+    q = substr(line, RSTART, 1)
+    if (q ~ /[)}]|\]/) { within = ""; return out substr(line, 1, RSTART) code(substr(line, RSTART + 1)) }
+    head = substr(line, 1, RSTART - 1); line = substr(line, RSTART + 1); n = index(line, q); if (!n) n = length(line) + 1
+    name = substr(line, 1, n - 1)
+    if (within == "list" && match(name, /^[A-Za-z_][A-Za-z0-9_]*=/)) {
+      at = RLENGTH; out = out head q substr(name, 1, at) (public(substr(name, 1, at - 1), substr(name, at + 1)) ? substr(name, at + 1) : "[redacted: value]") q
+    } else if (within == "object" && head ~ /:[ \t]*$/) {
+      key = (match(head, /[A-Za-z_][A-Za-z0-9_.-]*[ \t]*:[ \t]*$/) ? substr(head, RSTART) : before); sub(/[ \t]*:[ \t]*$/, "", key)
+      out = out head q (public(key, name) ? name : "[redacted: value]") q
+    } else { out = out head q name q; before = name }
+    line = substr(line, n + 1)
+  }
+  return out
+}
 function general(line) {
   if (length(line) > LONG) line = substr(line, 1, LONG) " [cut]"
-  return assignments(shapes(headers(urls(line))))
+  return assignments(told(shapes(headers(urls(line)))))
 }
 # Variables set in front of a program: NAME=value as a word.
 function vars(line,   out, name, n, value, at) {
@@ -159,20 +233,20 @@ function kind_of(path) {
   if (path ~ /supervisor/) return "program"
   if (path ~ /^\/etc\/(hosts|passwd|group)$/) return "raw"
   if (path ~ /^\/etc\/badgateway\//) return "text"
-  if (path ~ /\.(log|py|js|rb|json)$/ || path ~ /^\/var\/log\//) return "text"
+  if (path ~ /\.(log|py|[cm]?js|ts|rb|json)$/ || path ~ /^\/var\/log\//) return "text"
   return "env"
 }
 BEGIN { LONG = 4096 }       # of a line; what is longer was made to cost time, and no diagnosis reads so far
 {
   if (substr($0, 1, length(N) + 1) == N " ") {
-    kind = "text"; inside = 0; open = ""
+    kind = "text"; inside = 0; open = ""; within = ""; putty = 0; netrc = 0; path = ""
     if ($3 ~ /^(stat|real|links|target|order|tables|closed|owners|hidden|list|absent|more)$/ || $2 == "clock") kind = "raw"
     if ($2 == "@KERNEL@") kind = "kills"
     if ($2 == "@JSON@") kind = "json"
     print; next
   }
   if (substr($0, 1, 5 + length(P)) == "==> " P "/") {
-    path = substr($0, 5 + length(P)); sub(/ <==$/, "", path); kind = kind_of(path); inside = 0; open = ""
+    path = substr($0, 5 + length(P)); sub(/ <==$/, "", path); kind = kind_of(path); inside = 0; open = ""; within = ""; putty = 0; netrc = 0
     print; next
   }
   if (kind == "raw") { print; next }
@@ -187,6 +261,10 @@ BEGIN { LONG = 4096 }       # of a line; what is longer was made to cost time, a
   }
   if (line ~ /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 1; if (kind != "env") { print general(line); next } }
   if (pem && line !~ /-----BEGIN /) { if (line ~ /-----END [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 0; print line } else print "[redacted: private key]"; next }
+  if (putty > 0 && line ~ /^[A-Za-z0-9+\/=]+\r?$/) { putty--; print "[redacted: private key]"; next }
+  putty = line ~ /^Private-Lines:[ \t]*[0-9]+[ \t]*\r?$/ ? substr(line, 15) + 0 : 0
+  if (netrc && match(line, /^[ \t]*passw(or)?d[ \t]+[^ \t]/)) { print substr(line, 1, RLENGTH - 1) "[redacted: password]"; next }
+  netrc = line ~ /^[ \t]*(machine[ \t]+[^ \t]+|default)[ \t]*$/ || netrc && line ~ /^[ \t]*(login|account)[ \t]+[^ \t]+[ \t]*$/
   if (kind == "argv") { print words(line); next }
   if (kind == "unit" || kind == "text" && line ~ /^Environment=/) {
     if (inside || line ~ /^[ \t]*Environment[ \t]*=/) {
@@ -213,5 +291,6 @@ BEGIN { LONG = 4096 }       # of a line; what is longer was made to cost time, a
     print head (open == "" && public(name, value) ? value : "[redacted: value]")
     next
   }
+  if (path ~ /\.(py|rb|[cm]?js|ts|json)$/ && kind == "text") line = code(line)
   print general(kind == "env" ? vars(line) : line)
 }

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from fixer.model.regex import regex
+from fixer.model.secretprose import hide_blocks, hide_told
 from fixer.model.secretshapes import MADE_UP, hide_shapes
 
 TELLING_WORDS = (
@@ -36,7 +37,7 @@ _LOOKUP = regex(
     r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
 )
 _HEADER = regex(
-    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]{0,60}(?:Token|Key|Secret))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
+    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]{0,60}(?:Token|Key|Secret|Auth|Verify))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
     re.IGNORECASE,
 )
 # Keys that say by themselves what they are, wherever they stand.
@@ -71,6 +72,7 @@ def redact_text(text: str) -> str:
     """A text of any number of lines with every secret that a name or a shape gives away replaced; lines stay lines."""
     if "PRIVATE KEY-----" in text:
         text = _PEM.sub(_hide_key, _hide_tail(text))
+    text = hide_blocks(text)
     return "".join(_redact_line(line) for line in text.splitlines(keepends=True))
 
 
@@ -108,7 +110,7 @@ def _redact_line(line: str) -> str:
     body = _OPTION.sub(_hide_option, body)
     body = _USER.sub(lambda m: f"{m['head']}[redacted: password]", body)
     body = _SET.sub(lambda m: f"{m['head']}[redacted: {m['name']}]" if is_secret_name(m["name"]) else m[0], body)
-    return _hide_assignments(body) + end
+    return _hide_assignments(hide_told(body)) + end
 
 
 def _hide_option(match: re.Match[str]) -> str:

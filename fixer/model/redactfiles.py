@@ -7,6 +7,7 @@ import re
 
 from fixer.model.redact import is_secret_name, redact_text
 from fixer.model.redactargv import redact_argv
+from fixer.model.redactcode import redact_code
 from fixer.model.redactnginx import redact_nginx
 from fixer.model.redactvalues import mark, one_word, redact_lines, redact_raw, redact_variables
 from fixer.model.redactyaml import redact_yaml
@@ -142,8 +143,8 @@ def redact_file(path: str, data: bytes) -> bytes:
         return redact_unit(data)
     if b"[supervisord]" in data or b"[program:" in data:
         return redact_program(data)
-    if path.endswith((".py", ".js", ".rb")):
-        return redact_bytes(data)
+    if path.endswith((".py", ".rb", ".js", ".cjs", ".mjs", ".ts", ".json")):
+        return redact_bytes(redact_code(data))
     if data.startswith(b"#!"):
         return redact_script(data)
     if path.endswith(".env") or path.startswith(("/etc/default/", "/etc/sysconfig/", "/etc/conf.d/")):

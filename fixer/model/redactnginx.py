@@ -12,14 +12,14 @@ _WORD = rb"(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;{}]+)"
 _TELLING = rb"(?:authorization|cookie|token|secret|pass(?:w\w*)?(?![a-z])|api[-_]?key|access[-_]?key"
 _VALUE = regex(
     rb"(\b(?:(?:proxy_set_header|grpc_set_header|add_header|more_set_headers)\s+[\"']?[\w$-]*" + _TELLING
-    + rb"|auth(?![a-z])|signature|-key)|(?:fastcgi_param|uwsgi_param|scgi_param|set)\s+[\"']?[\w$-]*" + _TELLING
+    + rb"|auth(?![a-z])|signature|-key|-verify)|(?:fastcgi_param|uwsgi_param|scgi_param|set)\s+[\"']?[\w$-]*" + _TELLING
     + rb"))[\w-]*[\"']?\s+)" + _WORD, re.IGNORECASE,
 )
 _DIRECTIVE = regex(rb"(\b(?:secure_link_secret|secure_link_md5|secure_link_hmac_secret|auth_jwt_key)\s+)" + _WORD)
 _ENV = regex(rb"(?<![^\s;{}])(env\s+)(\w+)=([^\s;]+)")
 _ADDRESS = regex(rb"[\"']?(?:https?://[^\s@?\"']+|[\w.-]+:\d+)[\"']?\Z")
 # a visitor's word compared with the right one
-_NAMED = rb"\$(?:cookie_\w+|(?:http|arg)_\w*(?:auth|token|secret|key|cookie|pass|session|sig)\w*)"
+_NAMED = rb"\$(?:cookie_\w+|(?:http|arg)_\w*(?:auth|token|secret|key|cookie|pass|session|sig|verify)\w*)"
 _COMPARED = regex(rb"(" + _NAMED + rb"\s*!?[=~]\*?\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s(){};]+)")
 _MAP = regex(rb"(\b(?:map|geo)\s+[\"']?" + _NAMED + rb"[\"']?\s+\$\w+\s*\{)([^{}]*)")
 _ENTRY = regex(rb"(^|;)(\s*(?:#[^\n]*\n\s*)*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s;]+)(?=\s+[^\s;])")

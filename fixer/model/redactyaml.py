@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from fixer.model.redact import redact_text
-from fixer.model.redactvalues import MARK, redact_value
+from fixer.model.redactvalues import MARK, redact_value, redact_variables
 from fixer.model.regex import regex
 
-_OPENS = regex(r"""\s*(?:-\s+)?["']?(environment|args|content)["']?\s*:""")
+_OPENS = regex(r"""\s*(?:-\s+)?["']?(environment|args|content|env(?:_(?!file)\w+)?)["']?\s*:""")
 _PAIR = regex(r"""(\s*(?:-\s+)?["']?)([A-Za-z_][\w.-]*)(["']?\s*[:=]\s*["']?)(.*?)(["']?\s*(?:\s#.*)?)$""")
 _NAME_ALONE = regex(r"""\s*(?:-\s+)?(?:["']?[A-Za-z_][\w.-]*["']?\s*:?|<<\s*:.*|-|[\]})]*,?)\s*(?:#.*)?$""")
 _VARIABLE = regex(
@@ -42,7 +42,7 @@ def redact_yaml(data: bytes) -> bytes:
                 continue
         opens = _OPENS.match(line) if inside is None else None
         if opens:
-            inside = indent
+            inside = opens.start(1) - (line[opens.start(1) - 1] in "\"'")      # `- env:`: where the name stands
             scalar = indent if _goes_on(line) else None
             lines[i] = line[: opens.end()] + _rest(opens[1], line[opens.end():])
             continue
@@ -51,10 +51,15 @@ def redact_yaml(data: bytes) -> bytes:
             lines[i] = f"{item[1]}{item[2]}[redacted: argument]{item[4]}"
         else:
             variable = _VARIABLE.match(line)
-            lines[i] = _hidden(variable) if variable and inside is None else redact_text(line)
+            lines[i] = _hidden(variable) if variable and inside is None else _told(line)
         flag = bool(item and _FLAG.match(item[3]))
     text = "\n".join(lines)
     return (redact_text(text) if "PRIVATE KEY-----" in text else text).encode("latin-1")
+
+
+def _told(line: str) -> str:
+    """A line of anything else: a command may set variables on its way."""
+    return redact_text(redact_variables(line.encode("latin-1")).decode("latin-1"))
 
 
 def _goes_on(line: str) -> bool:

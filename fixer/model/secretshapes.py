@@ -49,13 +49,20 @@ MADE_UP = regex(
     r"(?P<npm>\bnpm_[A-Za-z0-9]{30,})|(?P<sendgrid>\bSG\.[\w-]{16,}\.[\w-]{16,})|(?P<pypi>\bpypi-[\w-]{20,})"
     r"|(?P<openai>\bsk-(?=[\w-]{0,200}\d)[\w-]{20,})|(?P<vault>\bhv[sb]\.[\w-]{20,})|(?P<digitalocean>\bdo[opr]_v1_[0-9a-f]{40,})"
     r"|(?P<docker>\bdckr_pat_[\w-]{20,})|(?P<google>\bya29\.[\w-]{20,})|(?P<slack>\bxapp-[\w-]{16,})|(?P<stripe>\bwhsec_[\w+/=]{20,})"
+    r"|(?P<square>\bsq0(?:csp|atp|idp)-[\w-]{20,})|(?P<firebase>\bAAAA[\w-]{7}:APA91b[\w-]{60,})|(?P<google_secret>\bGOCSPX-[\w-]{20,})"
+    r"|(?P<shopify>\bshp(?:at|ca|pa|ss)_[0-9a-f]{32})|(?P<mailgun>\bkey-[0-9a-f]{32}\b)|(?P<twilio>\bSK[0-9a-f]{32}\b)"
+    r"|(?P<gitlab>\bgl(?:rt|dt|ptt|soat|cbt|ft|agent)-[\w-]{20,})|(?P<atlassian>\bATATT3[\w=-]{20,})|(?P<hugging>\bhf_[A-Za-z0-9]{30,})"
+    r"|(?P<grafana>\bgl(?:sa|c)_[\w=-]{30,})|(?P<newrelic>\bNRAK-[A-Z0-9]{20,})|(?P<databricks>\bdapi[0-9a-f]{32}\b)"
+    r"|(?P<planetscale>\bpscale_(?:tkn|pw|oauth)_[\w-]{20,})|(?P<supabase>\bsb[ps]_[\w-]{30,})|(?P<linear>\blin_api_\w{20,})"
+    r"|(?P<rubygems>\brubygems_[0-9a-f]{40,})|(?P<azure>\b[\w~.]{3}8Q~[\w~.-]{30,})"
     r"|(?P<age>\bAGE-SECRET-KEY-[A-Z0-9]{10,})|(?P<key>\bMII[A-Za-z0-9+/]{40,}={0,2})|(?P<bot>\b\d{8,10}:AA[\w-]{30,})"
     r"|(?<=hooks\.slack\.com/services/)(?P<webhook>\S{20,})|(?<=/api/webhooks/)(?P<hook>\d+/[\w-]{20,})"
     r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})"
 )
 _STARTS = ("npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
            "xapp-", "whsec_", "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$",
-           "$argon2", "$1$")
+           "$argon2", "$1$", "sq0", ":APA91b", "GOCSPX-", "shp", "key-", "SK", "gl", "ATATT3", "hf_", "NRAK-", "dapi",
+           "pscale_", "sbp_", "sbs_", "lin_api_", "rubygems_", "8Q~")
 _TOOLS = ("mysql", "mariadb", "sshpass", "redis-cli", "curl", "wget", "http")
 
 
