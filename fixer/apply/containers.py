@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+from fixer.apply import starts
 from fixer.apply.nodes import Runner, complaint, demand, demand_told
+from fixer.apply.starts import Started
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
@@ -14,9 +16,14 @@ _DOWN = frozenset({"exited", "created", "dead", "removing", ""})
 _PAST = {"stop": "stopped", "start": "started", "restart": "restarted", "pause": "paused"}
 
 
-def apply_container(step: ContainerAction, engine: Runner) -> None:
-    """One docker verb on the container."""
+def apply_container(step: ContainerAction, engine: Runner) -> str:
+    """One docker verb on the container. The mark of a start that an undo would end."""
     _docker(step, engine, step.verb)
+    return starts.container_mark(step.container_id, engine) if _is_stopped_again(step) else ""
+
+
+def _is_stopped_again(step: ContainerAction) -> bool:
+    return step.verb in ("start", "restart") and step.was in _DOWN
 
 
 def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
@@ -33,9 +40,10 @@ def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
     raise StepFailed(f"could not {verb} container {step.name}: {complaint(result)}")
 
 
-def bring_back_container(step: ContainerAction, engine: Runner) -> str:
+def bring_back_container(step: ContainerAction, engine: Runner, started: Started) -> str:
     """Before the files go back: what did not run stops, what was paused is paused."""
-    if step.verb in ("start", "restart") and step.was in _DOWN:
+    if _is_stopped_again(step):
+        starts.demand_own_container(step.container_id, step.name, engine, started)
         return _docker(step, engine, "stop")
     if step.verb == "unpause" and step.was == "paused":
         return _docker(step, engine, "pause")

@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from fixer.apply.journal import Journal
+from fixer.apply.journal import Journal, last_work
 from fixer.apply.nginx import NotRunning, Refused
 from fixer.apply.nodes import Nodes
 from fixer.apply.records import Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
+from fixer.apply.starts import Started
 from fixer.apply.steps import bring_back_state, bring_into_effect
 from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
 from fixer.hosts.dockercli import is_no_daemon
@@ -41,6 +42,7 @@ class Restoration:
     irreversible: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lost: bool = False
+    started: float = 0.0      # when something was last started anew on the way back
 
 
 UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
@@ -147,8 +149,9 @@ class _Rollback:
             elif not is_reversible(step):
                 self.result.irreversible.append(item.intent.describe)
             elif not self._is_back(item):
-                note = item.done.note if item.done else ""
-                self._attempt(item, partial(bring_back_state, step, self.nodes, note))
+                mark = item.done.note if item.done else ""
+                started = Started(mark, item.intent.at, self._last_work)
+                self._attempt(item, partial(bring_back_state, step, self.nodes, started))
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._sweep, item, step))
@@ -171,6 +174,9 @@ class _Rollback:
             if note not in self.result.conflicts:
                 self.result.conflicts.append(note)
 
+    def _last_work(self) -> float:
+        return max(last_work(self.journal), self.result.started)
+
     def _is_back(self, item: Intent) -> bool:
         return was_taken_back(self.journal.records, item.intent.round, item.intent.index)
 
@@ -188,7 +194,10 @@ class _Rollback:
 
     def _effect(self, step: Step) -> str:
         try:
-            return bring_into_effect(step, self.nodes)
+            done = bring_into_effect(step, self.nodes)
+            if done:
+                self.result.started = time.time()
+            return done
         except Refused as error:
             self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
         except (NotRunning, Unreachable) as error:

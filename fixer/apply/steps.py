@@ -12,6 +12,7 @@ from typing import assert_never
 
 from fixer.apply import containers, firewall, listeners, nginx, processes, programs, routes, selinux, units
 from fixer.apply.nodes import Nodes
+from fixer.apply.starts import Started
 from fixer.model.plan import (
     ChangeRule,
     CheckNginx,
@@ -42,9 +43,9 @@ def perform_step(step: Step, nodes: Nodes) -> str:
         case DaemonReload():
             units.daemon_reload(nodes.runner(step.node))
         case UnitAction() | ProgramAction():
-            _act(step, nodes)
+            return _act(step, nodes)
         case ContainerAction():
-            containers.apply_container(step, nodes.engine())
+            return containers.apply_container(step, nodes.engine())
         case ComposeUp():
             containers.compose_up(step, nodes.engine())
         case SignalProcess():
@@ -62,11 +63,11 @@ def perform_step(step: Step, nodes: Nodes) -> str:
     return ""
 
 
-def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> None:
+def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> str:
     if isinstance(step, UnitAction):
-        units.apply_unit(step, nodes.runner(step.node))
-    else:
-        programs.apply_program(step, nodes.runner(step.node))
+        return units.apply_unit(step, nodes.runner(step.node))
+    programs.apply_program(step, nodes.runner(step.node))
+    return ""
 
 
 def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute, nodes: Nodes) -> None:
@@ -80,15 +81,15 @@ def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute,
         containers.change_network(step, nodes.engine())
 
 
-def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
+def bring_back_state(step: Step, nodes: Nodes, started: Started) -> str:
     """The first half of the way back. What was done; empty where there is nothing to do."""
     match step:
         case UnitAction():
-            return units.bring_back_state(step, nodes.runner(step.node))
+            return units.bring_back_state(step, nodes.runner(step.node), started)
         case ProgramAction():
             return programs.bring_back_state(step, nodes.runner(step.node))
         case ContainerAction():
-            return containers.bring_back_container(step, nodes.engine())
+            return containers.bring_back_container(step, nodes.engine(), started)
         case SignalProcess(signal="CONT"):
             stopped = processes.stop_again(step, nodes.runner(step.node))
             return f"stopped process {step.pid}" if stopped else ""
@@ -101,7 +102,7 @@ def bring_back_state(step: Step, nodes: Nodes, note: str) -> str:
         case ChangeRule():
             return firewall.bring_back_rule(step, nodes.runner(step.node))
         case StartNginx():
-            return "nginx ended" if nginx.quit_started(step, nodes.runner(step.node), note) else ""
+            return "nginx ended" if nginx.quit_started(step, nodes.runner(step.node), started.mark) else ""
         case _:
             return ""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fixer.apply import starts
 from fixer.apply.nodes import Runner, demand
 from fixer.apply.processes import wait_until
+from fixer.apply.starts import Started
 from fixer.errors import StepFailed
 from fixer.model.plan import UnitAction
 
@@ -17,14 +19,20 @@ def daemon_reload(runner: Runner) -> None:
     demand(runner, ["systemctl", "daemon-reload"], "let systemd read its unit files", timeout=_LONG)
 
 
-def apply_unit(step: UnitAction, runner: Runner) -> None:
-    """One verb, and for what starts the unit the proof that it did not end at once."""
+def apply_unit(step: UnitAction, runner: Runner) -> str:
+    """One verb, and for what starts the unit the proof that it did not end at once. The mark of a start that an undo
+    would end."""
     if step.along:
         _systemctl(runner, step.verb, step.unit, "--no-block")
-        return
+        return ""
     _systemctl(runner, step.verb, step.unit)
     if step.verb in ("start", "restart"):
         _demand_started(runner, step.unit)
+    return starts.unit_mark(runner, step.unit) if _is_stopped_again(step) else ""
+
+
+def _is_stopped_again(step: UnitAction) -> bool:
+    return step.verb in ("start", "restart") and step.was_active in _DOWN
 
 
 def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
@@ -55,10 +63,11 @@ def _properties(runner: Runner, unit: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def bring_back_state(step: UnitAction, runner: Runner) -> str:
+def bring_back_state(step: UnitAction, runner: Runner, started: Started) -> str:
     """Before the files go back: stop what did not run, enabled as it was. What was done, if anything."""
     match step.verb:
-        case "start" | "restart" if step.was_active in _DOWN:
+        case "start" | "restart" if _is_stopped_again(step):
+            starts.demand_own_unit(step.unit, runner, started)
             _systemctl(runner, "stop", step.unit)
             was = "; it had failed before, and is shown as inactive now" if step.was_active == "failed" else ""
             return f"stopped {step.unit}{was}"

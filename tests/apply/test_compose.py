@@ -169,6 +169,17 @@ def test_a_container_goes_back_to_its_state(
     assert project.look(field="{{.State.Status}}") == after
 
 
+def test_a_container_that_somebody_started_since_is_left_running(project: Project, target: Target) -> None:
+    docker("stop", "-t", "0", project.worker)
+    kept(target, project.act("start", "exited"))
+    over = time.time()
+    while time.time() < over + 2:      # fixer is no longer at work
+        time.sleep(0.1)
+    docker("restart", "-t", "0", project.worker)
+    assert undo(target, None).conflicts == (f"container {project.worker} was started again since, not by fixer; it is left running",)
+    assert project.look().startswith("running")
+
+
 def test_a_container_that_was_replaced_is_found_by_name_and_one_that_is_gone_is_a_conflict(
     project: Project, target: Target
 ) -> None:

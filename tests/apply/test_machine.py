@@ -220,6 +220,36 @@ def test_what_was_stopped_and_disabled_is_so_again(machine: Machine, target: Tar
     assert machine.state("sleeper") == "inactive" and machine.sh("systemctl is-enabled sleeper || true") == "disabled"
 
 
+@pytest.mark.parametrize("again", ["restart", "kill"])
+def test_a_unit_that_somebody_started_since_is_left_running(machine: Machine, target: Target, again: str) -> None:
+    """Started again by hand after the repair, as it was or after it had been killed: that is somebody's own work now."""
+    kept(target, machine.unit("enable", "inactive"), machine.unit("start", "inactive"))
+    over = time.time()
+    until(lambda: time.time() > over + 2, 10)      # fixer is no longer at work
+    if again == "kill":
+        machine.sh("systemctl kill -s KILL sleeper")
+        until(lambda: machine.state("sleeper") == "failed", 10)
+    machine.sh(f"systemctl {'restart' if again == 'restart' else 'start'} sleeper")
+    number = machine.sh("systemctl show -P MainPID sleeper")
+    result = undo(target, None)
+    assert result.conflicts == ("sleeper.service was started again since, not by fixer; it is left running",)
+    assert machine.sh("systemctl show -P MainPID sleeper") == number
+    assert machine.sh("systemctl is-enabled sleeper || true") == "disabled"
+    assert history(target)[-1].state == "undone-with-conflicts"
+
+
+def test_a_unit_that_systemd_started_again_by_itself_is_stopped(machine: Machine, target: Target) -> None:
+    machine.put(UNIT, SLEEPER.replace("[Service]\n", "[Service]\nRestart=always\nRestartSec=0\n"))
+    machine.sh("systemctl daemon-reload")
+    kept(target, machine.unit("start", "inactive"))
+    over, number = time.time(), machine.sh("systemctl show -P MainPID sleeper")
+    until(lambda: time.time() > over + 2, 10)
+    machine.sh("systemctl kill -s KILL sleeper")
+    until(lambda: machine.sh("systemctl show -P MainPID sleeper") not in ("0", number), 10)
+    assert undo(target, None).conflicts == ()
+    assert machine.state("sleeper") == "inactive"
+
+
 def test_what_ran_and_was_enabled_is_so_again(machine: Machine, target: Target) -> None:
     machine.sh("systemctl enable -q --now sleeper")
     kept(target, machine.unit("stop", enabled="enabled"), machine.unit("disable", enabled="enabled"))

@@ -119,6 +119,12 @@ class Place:
         self.acted(lambda target: found.extend(run.state for run in history(target)))
         return found
 
+    def forget(self) -> None:
+        """Runs that were taken back are only read again and again, by each that follows."""
+        folders: list[str] = []
+        self.acted(lambda target: folders.append(target.journal_place()[1]))
+        self.sh(f"rm -rf {folders[0]}/runs/*")
+
     def state(self) -> str:
         """What the steps may change, as it is now."""
         return self.sh(f"{{ {self.looking}; }} 2>&1 || true")
@@ -205,6 +211,7 @@ def every(place: Place, kind: str, steps: tuple[Step, ...]) -> None:
                 place.becomes(old)
                 if not set(place.states()) <= {"committed", "rolled-back", "undone", "nothing"}:
                     raise AssertionError(place.states())
+                place.forget()
             except Exception as error:
                 raise AssertionError(f"{place.word}: {kind}, {act} killed at {at} ({where}): {error}") from error
 

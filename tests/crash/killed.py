@@ -2,8 +2,9 @@
 
     python -m tests.crash.killed AT FOLDER WORDS...        WORDS as for fixer; the points passed are listed in FOLDER/points
 
-AT is a number from 0, or how the point's name begins. With BADGATEWAY_AT_POINT, a command for sh, that happens there
-instead, and fixer goes on.
+AT is a number from 0, or how the point's name begins; `nowhere` counts and lists nothing. With BADGATEWAY_AT_POINT, a
+command for sh, that happens there instead, and fixer goes on. BADGATEWAY_UNDER_WAY are the seconds that a command may
+go on without the fixer that began it, where those of a place are known to be quicker than the slowest anywhere.
 
 A point stands behind each record of the journal, before each change of a file, in the middle of each call to a shell on
 the node that changes something (it is sent, its answer never read), and in the middle of each command (it runs, and
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from fixer.apply import rollback
 from fixer.apply.journal import Journal
 from fixer.hosts import files_sh, process
 from fixer.hosts.container import ContainerWriter
@@ -146,9 +148,11 @@ def in_commands(points: Points) -> None:
 
 def main() -> None:
     """Wrap, then be fixer."""
-    points = Points(sys.argv[1], sys.argv[2])
-    for wrap in (behind_records, before_files, in_shells, in_commands):
-        wrap(points)
+    rollback.UNDER_WAY = float(os.environ.pop("BADGATEWAY_UNDER_WAY", rollback.UNDER_WAY))
+    if sys.argv[1] != "nowhere":
+        points = Points(sys.argv[1], sys.argv[2])
+        for wrap in (behind_records, before_files, in_shells, in_commands):
+            wrap(points)
     from fixer.start import main as fixer
 
     sys.argv = ["fixer", *sys.argv[3:]]

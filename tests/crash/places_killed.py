@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from lab.manifest import folder_manifest
 from lab.stack import Lab
 from lab.trial import ROOTS
 from tests.contract.sshbox import Box
+from tests.crash.drawing import ALL
 
 State = Mapping[str, Any]
 
@@ -86,6 +88,10 @@ class Place:
     environment: Mapping[str, str] = field(default_factory=dict)
     inside: str = ""
 
+    def __post_init__(self) -> None:
+        if ALL:      # here no command takes as long as the slowest anywhere may
+            self.environment = {"BADGATEWAY_UNDER_WAY": "5", **self.environment}
+
     def python(self) -> list[str]:
         """What runs a module there."""
         if not self.inside:
@@ -107,6 +113,16 @@ class Place:
         """What a script says there."""
         assert self.lab is not None
         return subprocess.run(["docker", "exec", self.lab.container(), "sh", "-c", script], capture_output=True, text=True, check=True).stdout
+
+    def forget(self, state: Path) -> None:
+        """Runs that were taken back are only read again and again, by each that follows."""
+        far = "rm -rf /var/lib/badgateway/targets/*/runs/*"
+        if self.box is not None:
+            self.box.sh(far)
+        elif self.lab is not None and self.lab.stack == "host":
+            self.told(far)
+        for folder in state.glob("targets/*/runs/*"):
+            shutil.rmtree(folder)
 
     def state(self) -> State:
         """Everything that is compared."""

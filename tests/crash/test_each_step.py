@@ -56,7 +56,7 @@ def test_each_kind_of_step_inside(box: Box, carried: str, kind: str) -> None:
 @pytest.mark.parametrize("kind", each_step.STATES)
 @pytest.mark.parametrize("way", ["docker", "ssh"])
 def test_each_kind_of_step_from_outside(box: Box, way: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollback, "UNDER_WAY", 5.0)
+    monkeypatch.setattr(rollback, "UNDER_WAY", 3.0)
     monkeypatch.setenv("BADGATEWAY_SSH", f"ssh -F {box.folder}/config")
     word = f"docker://{box.name}" if way == "docker" else f"ssh://oncall@{box.address}"
     place = Place(word, box.sh, str(tmp_path), points_of, looking=each_step.STATES[kind])
@@ -67,7 +67,7 @@ def test_each_kind_of_step_from_outside(box: Box, way: str, kind: str, tmp_path:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[test_compose.Project]:
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(rollback, "UNDER_WAY", 5.0)
+    monkeypatch.setattr(rollback, "UNDER_WAY", 3.0)
     made = test_compose.Project(tmp_path, f"each{uuid.uuid4().hex[:8]}")
     docker("network", "create", "--label", "badgateway.test=each", f"{made.name}-more")
     try:

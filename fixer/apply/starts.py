@@ -1,0 +1,105 @@
+"""What a step started, told from what somebody started anew since: an undo stops the one and leaves the other.
+
+A manager gives every start a mark of its own (systemd's InvocationID, Docker's StartedAt), and the journal keeps the
+one that the step gave. Another mark alone proves nothing: managers start things anew by themselves, after a crash, at a
+boot, for a socket or a timer, and later steps of fixer's own do. Somebody else's start it is where none of these can be
+the reason; else the undo stops what the step had started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from fixer.apply.nodes import Runner
+from fixer.errors import Conflict
+from fixer.model.record import dataclass
+
+_UNIT = "ActiveState,InvocationID,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic,NRestarts,TriggeredBy"
+_MACHINE = "init.scope"       # active since systemd itself is: tells one boot from another, in a container too
+_UP = frozenset({"active", "activating", "reloading"})
+_CONTAINER = "{{.Id}} {{.State.Running}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.RestartPolicy.Name}}"
+_MARGIN = 1.0                 # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A step's start, by the journal: its mark, when it was begun at the earliest, and when fixer was last at work here
+    (epoch seconds of the same clock; asked only where it matters)."""
+
+    mark: str
+    begun: float
+    last_work: Callable[[], float]
+
+    def is_later(self, seconds: float) -> bool:
+        """Whether what began so many seconds after this start came after all that fixer did."""
+        return self.begun + seconds > self.last_work() + _MARGIN
+
+
+def unit_mark(runner: Runner, unit: str) -> str:
+    """The start that the unit lives by, the machine's, and its moment; empty where systemd does not tell all three."""
+    seen, machine = _unit(runner, unit)
+    words = (seen.get("InvocationID", ""), machine, seen.get("InactiveExitTimestampMonotonic", "0"))
+    return " ".join(words) if all(word.strip("0") for word in words) else ""
+
+
+def demand_own_unit(unit: str, runner: Runner, started: Started) -> None:
+    """Conflict where somebody else has started the unit since the step did."""
+    words = started.mark.split()
+    if len(words) != 3:
+        return
+    seen, machine = _unit(runner, unit)
+    invocation, moment = seen.get("InvocationID", ""), seen.get("InactiveExitTimestampMonotonic", "")
+    by_itself = machine != words[1] or seen.get("NRestarts") != "0" or seen.get("TriggeredBy", "")
+    if seen.get("ActiveState") not in _UP or invocation in ("", words[0]) or by_itself or not moment.isdecimal():
+        return
+    if started.is_later((int(moment) - int(words[2])) / 1e6):
+        raise Conflict(f"{unit} was started again since, not by fixer; it is left running")
+
+
+def _unit(runner: Runner, unit: str) -> tuple[Mapping[str, str], str]:
+    """What systemd says of the unit, and since when it is there itself."""
+    result = runner.run(["systemctl", "show", "--no-pager", f"--property={_UNIT}", "--", unit, _MACHINE])
+    blocks = result.stdout.decode("utf-8", "replace").strip().split("\n\n")
+    shown = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+    if result.returncode != 0 or len(shown) != 2:
+        return {}, ""
+    return shown[0], shown[1].get("ActiveEnterTimestampMonotonic", "")
+
+
+def container_mark(name: str, engine: Runner) -> str:
+    """When the container that runs was started; empty where that is not known."""
+    words = _container(name, engine)
+    return words[2] if words[1:2] == ["true"] else ""
+
+
+def demand_own_container(ident: str, name: str, engine: Runner, started: Started) -> None:
+    """Conflict where somebody else has started that very container since the step did."""
+    words = _container(ident, engine) if started.mark else []
+    if len(words) < 4 or words[1] != "true" or words[2] == started.mark or words[3] != "0":
+        return
+    before, since = _times((started.mark, words[2]))
+    if not before or not started.is_later(since - before):
+        return
+    policy = words[4] if len(words) > 4 else "no"
+    if policy == "no" or _any_runs_since(before, engine):
+        raise Conflict(f"container {name} was started again since, not by fixer; it is left running")
+
+
+def _container(name: str, engine: Runner) -> list[str]:
+    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _CONTAINER, name])
+    return shown.stdout.decode("utf-8", "replace").split() if shown.returncode == 0 else []
+
+
+def _any_runs_since(moment: float, engine: Runner) -> bool:
+    """Whether a container runs since before: then Docker was not started anew, which starts containers by itself."""
+    names = engine.run(["docker", "ps", "-q", "--no-trunc"]).stdout.decode("ascii", "replace").split()
+    if not names:
+        return False
+    shown = engine.run(["docker", "inspect", "--type", "container", "-f", "{{.State.StartedAt}}", *names])
+    return any(0.0 < one < moment for one in _times(shown.stdout.decode("ascii", "replace").split()))
+
+
+def _times(words: Sequence[str]) -> list[float]:
+    from fixer.observe.containers import parse_time  # few undos need it
+
+    return [parse_time(word) for word in words]

@@ -1,0 +1,184 @@
+"""A start of fixer's told from one of somebody else's, by what the managers say: only what is sure is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from fixer.apply import containers, units
+from fixer.apply.journal import create_run, last_work
+from fixer.apply.records import before_way_back, work_end
+from fixer.apply.starts import Started
+from fixer.errors import Conflict
+from fixer.hosts.base import CommandResult
+from fixer.model.journal import Record
+from fixer.model.plan import ContainerAction, UnitAction
+from tests.apply.places import FolderTarget
+
+BEGUN, OVER = 1000.0, 1030.0        # the step, and the last that fixer did
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What systemd says of a unit, times in seconds since the kernel started."""
+
+    active: str = "active"
+    invocation: str = "a" * 32
+    start: float = 500.0
+    restarts: str = "0"
+    triggered: str = ""
+    boot: float = 2.5
+
+    def shown(self) -> bytes:
+        lines = (f"NRestarts={self.restarts}", f"TriggeredBy={self.triggered}", f"InactiveExitTimestampMonotonic={self.start * 1e6:.0f}",
+                 f"ActiveState={self.active}", f"InvocationID={self.invocation}", "SubState=running")
+        machine = ("TriggeredBy=", f"ActiveEnterTimestampMonotonic={self.boot * 1e6:.0f}", "ActiveState=active", "InvocationID=")
+        return ("\n".join(lines) + "\n\n" + "\n".join(machine) + "\n").encode()
+
+
+@dataclass
+class Systemd:
+    """Answers of one unit."""
+
+    unit: Unit
+    told: list[str]
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        if "show" in argv:
+            return CommandResult(tuple(argv), 0, self.unit.shown(), b"")
+        self.told.append(next(word for word in argv[1:] if not word.startswith("-")))
+        return CommandResult(tuple(argv), 0, b"", b"")
+
+
+STEP = UnitAction("web", "shop.service", "start", "failed", "enabled")
+OURS = Unit()
+THEIRS = replace(OURS, invocation="b" * 32, start=600.0)
+
+
+def unit_taken_back(now: Unit, mark: str | None = None) -> list[str]:
+    """What systemd is told, where the step was done on OURS."""
+    if mark is None:
+        mark = units.apply_unit(STEP, Systemd(OURS, []))
+        assert mark
+    systemd = Systemd(now, [])
+    units.bring_back_state(STEP, systemd, Started(mark, BEGUN, lambda: OVER))
+    return systemd.told
+
+
+def test_a_unit_that_somebody_started_since_is_left_running() -> None:
+    with pytest.raises(Conflict, match=r"shop\.service was started again since, not by fixer; it is left running"):
+        unit_taken_back(THEIRS)
+
+
+@pytest.mark.parametrize("now", [
+    OURS,
+    replace(THEIRS, restarts="1"),                    # systemd's own, after a crash
+    replace(THEIRS, triggered="shop.socket"),         # a visitor's
+    replace(THEIRS, boot=9.5),                        # the machine started since
+    replace(THEIRS, start=525.0),                     # while fixer was still at work: a step that took it along
+    replace(THEIRS, active="failed"), replace(THEIRS, invocation=""),
+], ids=["ours", "crash", "socket", "boot", "along", "down", "unknown"])
+def test_what_another_may_have_started_is_stopped(now: Unit) -> None:
+    assert unit_taken_back(now) == ["stop"]
+
+
+def test_a_start_without_a_mark_is_stopped() -> None:
+    """fixer was killed before it knew, an earlier version wrote the journal, or systemd is too old to tell."""
+    assert unit_taken_back(THEIRS, mark="") == ["stop"]
+    assert units.apply_unit(STEP, Systemd(replace(OURS, invocation=""), [])) == ""
+    assert units.apply_unit(STEP, Systemd(replace(OURS, boot=0.0), [])) == ""
+    assert units.apply_unit(replace(STEP, was_active="active", verb="restart"), Systemd(OURS, [])) == ""
+
+
+@dataclass(frozen=True)
+class Box:
+    """What Docker says of a container; `others` are the starts of those that run beside it."""
+
+    start: str = "2026-11-25T10:00:00.5Z"
+    running: str = "true"
+    restarts: str = "0"
+    policy: str = "no"
+    others: tuple[str, ...] = ()
+
+
+@dataclass
+class Docker:
+    """Answers of one engine."""
+
+    box: Box | None
+    told: list[str]
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        match argv[1]:
+            case "ps":
+                return CommandResult(tuple(argv), 0, "\n".join(f"{n:064x}" for n in range(len(self.box.others) if self.box else 0)).encode(), b"")
+            case "inspect" if self.box is None:
+                return CommandResult(tuple(argv), 1, b"", b"Error: No such container")
+            case "inspect":
+                whole = "RestartCount" in argv[argv.index("-f") + 1]
+                words = ("f" * 64, self.box.running, self.box.start, self.box.restarts, self.box.policy) if whole else self.box.others
+                return CommandResult(tuple(argv), 0, (" " if whole else "\n").join(words).encode(), b"")
+            case verb:
+                self.told.append(verb)
+                return CommandResult(tuple(argv), 0, b"", b"")
+
+
+LAST = ContainerAction("f" * 64, "shop-app-1", "start", "exited")
+MINE = Box()
+OTHER = replace(MINE, start="2026-11-25T10:05:00Z")
+
+
+def box_taken_back(now: Box | None, mark: str | None = None) -> list[str]:
+    """What Docker is told, where the step was done on MINE."""
+    if mark is None:
+        mark = containers.apply_container(LAST, Docker(MINE, []))
+        assert mark == MINE.start
+    engine = Docker(now, [])
+    containers.bring_back_container(LAST, engine, Started(mark, BEGUN, lambda: OVER))
+    return engine.told
+
+
+@pytest.mark.parametrize("now", [
+    OTHER, replace(OTHER, policy=""),
+    replace(OTHER, policy="always", others=("2026-11-25T10:05:00Z", "2026-11-24T09:00:00Z")),     # one runs since yesterday
+])
+def test_a_container_that_somebody_started_since_is_left_running(now: Box) -> None:
+    with pytest.raises(Conflict, match="container shop-app-1 was started again since, not by fixer"):
+        box_taken_back(now)
+
+
+@pytest.mark.parametrize("now", [
+    MINE,
+    replace(OTHER, restarts="2", policy="always"),                                                # Docker's own, after a crash
+    replace(OTHER, policy="always"), replace(OTHER, policy="always", others=(OTHER.start,)),      # Docker itself may have been started
+    replace(OTHER, start="2026-11-25T10:00:20Z"),                                                 # while fixer was still at work
+    replace(OTHER, running="false"), None,                                                        # made anew: found by its name
+], ids=["ours", "crash", "alone", "docker", "along", "down", "new"])
+def test_a_container_that_another_may_have_started_is_stopped(now: Box | None) -> None:
+    assert box_taken_back(now) == ["stop"]
+    assert box_taken_back(OTHER, mark="") == ["stop"]
+
+
+def test_a_way_back_that_is_under_way_is_no_work_that_hides_a_start() -> None:
+    def at(*phases: tuple[str, float]) -> tuple[Record, ...]:
+        return tuple(Record(0, moment, phase) for phase, moment in phases)  # type: ignore[arg-type]
+
+    mine = at(("begin", 1), ("intent", 2), ("done", 3), ("committed", 4), ("undoing", 8), ("restored", 9), ("undoing", 20), ("restored", 21))
+    assert work_end(mine) == 21
+    assert work_end(before_way_back(mine)) == 9          # what the attempt before did, not this one
+    assert before_way_back(mine[:4]) == mine[:4] and work_end(()) == 0.0
+
+
+def test_another_run_of_the_same_place_counts(tmp_path: Path) -> None:
+    target = FolderTarget(tmp_path)
+    writer, folder = target.journal_place()
+    first = create_run(writer.files, folder, "20260101-000000-abcd", Record(0, 0.0, "begin"))
+    first.append(Record(0, 0.0, "committed", 1))
+    assert last_work(first) == first.records[-1].at
+    second = create_run(writer.files, folder, "20260101-000001-abcd", Record(0, 0.0, "begin"))
+    second.append(Record(0, 0.0, "committed", 1))
+    first.note("undoing")
+    assert last_work(first) == second.records[-1].at
