@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case
+from fixer.causes.changed import changed_since, installed_since
 from fixer.causes.codefaults import CodeFault, target_of
 from fixer.causes.commandwords import edit_word
 from fixer.causes.crashing import Crash
 from fixer.causes.editing import NoPlace
-from fixer.causes.optionwords import correct_option, option_place
+from fixer.causes.optionwords import correct_option, option_place, option_word
 from fixer.causes.reading import condition, now_on
 from fixer.causes.sources import applications, is_sound, line_of, older_states, source_of
 from fixer.causes.starting import begin_steps, start_steps, waiting
 from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
-from fixer.model.record import replace
+from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import ArgPlace, FileContent, Service
 
 BACKUP_KEY = "restore-from"
@@ -23,14 +25,45 @@ _TARGET = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 _OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile", "--certfile")}
 
 
-def code_repairs(case: Case, crash: Crash, fault: CodeFault) -> tuple[Repair, ...]:
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What is otherwise since the program ended, in words, and what shows it."""
+
+    words: str
+    evidence: tuple[Evidence, ...]
+
+
+def mended_since(case: Case, crash: Crash, fault: CodeFault) -> Since | None:
+    """Whether the reason of its end has gone, or may have; None where it holds, as far as can be seen."""
+    file, service = source_of(case.snapshot, crash.service, fault.file), crash.service
+    if service.unit is not None and service.unit.need_daemon_reload:
+        return None            # a start would take what systemd has read
+    if file is not None and _is_newer(case, crash, fault, file):
+        said = f"{file.path} was changed after the last try"
+        return Since(said, (Evidence("file", file.path, "changed since, and a whole program"),))
+    if fault.kind == "syntax":
+        return None
+    if fault.kind in ("import", "server"):
+        there = installed_since(case.snapshot, crash)
+        return None if there is None else Since(f"{fault.name} is there now", (there,))
+    changed = changed_since(case.snapshot, crash)
+    word = option_word(service, fault) if fault.kind == "option" else None
+    now = target_of(service.argv) if fault.kind == "target" else word.text if word is not None else ""
+    if changed and now and now not in fault.text:
+        return Since(f"its command says {now} now", changed)
+    if not changed or (file is not None and not is_sound(file) and file.path.endswith(".py")):
+        return None
+    return Since(f"{changed[0].where} was changed after that, and whether it is mended only a start tells", changed)
+
+
+def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None) -> tuple[Repair, ...]:
     """The best first; the last one is always what a person has to do by hand."""
     file = source_of(case.snapshot, crash.service, fault.file)
     offered: list[Repair] = []
-    if file is not None and _is_newer(case, crash, fault, file):
+    if since is not None:
         steps = again_steps(case, crash)
         if steps:
-            said = f"{file.path} was changed after the last try: start {crash.service.name}"
+            said = f"{since.words.partition(', and ')[0]}: start {crash.service.name}"
             offered.append(Repair("start-service", "disruptive" if crash.inside else "safe", said, steps))
     if file is not None:
         backup = _restore(case, crash, fault, file)

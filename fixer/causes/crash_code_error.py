@@ -28,7 +28,8 @@ The repair and its safety
   correct-option (disruptive): the value that an option is to have, from a person; for the port that nginx asks for,
   with something else written beside it (a comment in an EnvironmentFile is part of the value), just the port.
   correct-target (disruptive): the application to serve, where the command names none; what was found is offered.
-  start-service (safe): the file was changed since the last try; only a start is left.
+  start-service (safe): the file was changed since the last try, the module is there by now, the command names another
+  target or value: only a start is left, and whether it is mended only that start tells.
 
 By hand
   journalctl -u UNIT -n 50                      which file, which line?
@@ -89,18 +90,21 @@ def fault_of(crash: Crash) -> CodeFault | None:
 
 
 def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
-    service = crash.service
-    confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" else "likely"
+    from fixer.causes.coderepairs import code_repairs, mended_since  # only where one is found
+
+    service, since = crash.service, mended_since(case, crash, fault)
+    confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"
     detail = ["nothing listens while it does not run"]
     if crash.inside:
         detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
-    from fixer.causes.coderepairs import code_repairs  # only where one is found
-
+    summary, evidence = f"{service.name} ends at once: {say(fault)}", _evidence(case, crash, fault)
+    if since is not None:
+        summary = f"{service.name} ended at once: {say(fault)}; {since.words}, but nobody started it again"
+        evidence = tuple(dict.fromkeys((evidence[0], *since.evidence, *evidence[1:])))
     return Finding(
         cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
-        summary=f"{service.name} ends at once: {say(fault)}", detail=tuple(detail), routes=crash.routes,
-        service=service.name, node=service.node, evidence=_evidence(case, crash, fault),
-        repairs=code_repairs(case, crash, fault),
+        summary=summary, detail=tuple(detail), routes=crash.routes, service=service.name, node=service.node,
+        evidence=evidence, repairs=code_repairs(case, crash, fault, since),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 

@@ -17,8 +17,8 @@ How it is told apart
 
 The repair and its safety
   start-service (safe): reset the failure counter, without which a start is refused, and start; then wait until it
-  accepts. Where its log ends in an error of its own code, a start would end the same way: that is for a person, and
-  the last lines of its log are shown.
+  accepts. Where its log ends in an error of its own, a start would end the same way: that is for a person, and the
+  last lines of its log are shown; unless its code or its settings were changed after that, which is named.
 
 By hand
   systemctl reset-failed UNIT; systemctl start UNIT; journalctl -u UNIT -n 50
@@ -31,6 +31,7 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
+from fixer.causes.changed import changed_since
 from fixer.causes.crash_killed import FAULTS, SIGNALS, killed_by
 from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes
@@ -51,7 +52,7 @@ _UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd'
 _SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 _KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 _CHILD = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
-State: TypeAlias = Literal["holds", "gone", "outside", "unknown"]
+State: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
 
 
 def judge(case: Case) -> Verdict:
@@ -61,9 +62,10 @@ def judge(case: Case) -> Verdict:
     missing = list(all_of.missing)
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
-        if is_endless(crash) or has_given_up(crash):
+        untold = killed_by(crash.service) is None and not _is_told(crash)
+        if is_endless(crash) or has_given_up(crash) or (untold and changed_after(case, crash)):
             findings.append(_found(case, crash))
-        elif killed_by(crash.service) is None and not _is_told(crash):
+        elif untold:
             missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line(crash)}")
         else:
             ruled.append(state_evidence(crash.service))
@@ -124,17 +126,21 @@ def _signal(crash: Crash) -> int | None:
 
 def _found(case: Case, crash: Crash) -> Finding:
     service, state = crash.service, reason_state(crash)
-    manner = "fails again and again"
+    unrun = _never_ran(crash)
+    changed = changed_after(case, crash) if state == "unknown" else ()
+    state = "changed" if changed else state
+    manner = "fails again and again" if is_endless(crash) else "failed"
     if socket_failed(crash):
         manner = "failed whenever somebody connected, until systemd closed its socket"
     elif has_given_up(crash):
         manner = "failed too often and is started no more"
     elif crash.inside:
         manner = "runs, but the workers that it starts end at once"
-    unrun = _never_ran(crash)
+    newer = changed[0].where if changed else ""
     why = f"supervisord says: {unrun}" if unrun else {
         "holds": "the reason still holds", "gone": "the reason is gone", "unknown": "its log ends in an error",
         "outside": "another system refused it then",
+        "changed": f"its log ends in an error; {newer} was changed after that, and only a start tells what it did",
     }[state]
     number = _signal(crash)
     if number in FAULTS and state == "unknown":
@@ -143,19 +149,29 @@ def _found(case: Case, crash: Crash) -> Finding:
         cause=CAUSE.id, variant=_variant(crash), role="root",
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
-        node=service.node, evidence=_evidence(case, crash), repairs=_repairs(case, crash, state),
+        node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
         explains=("backend-down", "slow-start", "crash-killed"),
     )
 
 
-def _variant(crash: Crash) -> str:
+def changed_after(case: Case, crash: Crash) -> tuple[Evidence, ...]:
+    """What was changed since its end and a start would take: not what systemd or supervisord has not read yet."""
+    unit = crash.service.unit
+    if _never_ran(crash) or (unit is not None and unit.need_daemon_reload):
+        return ()
+    return changed_since(case.snapshot, crash)
+
+
+def _variant(crash: Crash) -> str | None:
     if crash.service.container is not None:
         return "container-crash-loop"
     if crash.service.program is not None and has_given_up(crash):
         return "supervisor-fatal"
     if socket_failed(crash):
         return "socket-activation-limit"
-    return "crash-loop-below-limit" if is_endless(crash) else "start-limit-hit"
+    if is_endless(crash):
+        return "crash-loop-below-limit"
+    return "start-limit-hit" if has_given_up(crash) else None
 
 
 def _evidence(case: Case, crash: Crash) -> tuple[Evidence, ...]:
@@ -180,7 +196,7 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
         if again:
             return (Repair("restart-service", "disruptive", f"restart {service.name}", again),)
     steps = start_steps(case.snapshot, service, endpoint)
-    if steps and (state == "gone" or (state == "outside" and has_given_up(crash))):
+    if steps and (state in ("gone", "changed") or (state == "outside" and has_given_up(crash))):
         return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
     unrun, program = _never_ran(crash), service.program
     if unrun and program is not None:

@@ -40,6 +40,7 @@ UNIT_FILES = ReadGlob((
 
 
 PROGRAM_FILES = 200       # the globs with this limit are those of supervisord's files
+CHANGED_FILES = 320       # … and with this one of what may have been changed since a program ended
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -189,7 +190,7 @@ def _files(node: NodeCapture, *, conf: bool = False) -> Iterator[tuple[str, File
 
 
 def _is_of_services(query: Query) -> bool:
-    return query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files == PROGRAM_FILES)
+    return query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files in (PROGRAM_FILES, CHANGED_FILES))
 
 
 def _looked(node: NodeCapture) -> Iterator[tuple[str, FileAnswer]]:

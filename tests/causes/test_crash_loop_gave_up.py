@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tests.causes.building import (
     process,
     roots,
     service,
+    stat,
     unit,
     verdict_of,
 )
@@ -193,3 +195,19 @@ def test_what_ended_an_earlier_run_of_the_loop_is_no_reason_any_more() -> None:
     assert roots(diagnosis) == [CAUSE]
     diagnosis = diagnose(looping("Started backend.service - Office.", *FAULT, *AGAIN, *missing, *AGAIN).snapshot())
     assert roots(diagnosis)[0] == "crash-missing-env"
+
+
+def test_an_error_of_its_own_before_its_settings_were_changed_is_tried_again() -> None:
+    lines = ("Started backend.service.", "Traceback (most recent call last):", "LedgerError: no such year")
+    for scene, variant in ((gave_up(*lines), "start-limit-hit"),
+                           (Scene().with_service(failed(log=log(*lines))).refused(), None)):
+        settings = ("/etc/backend/ledger.ini", stat(mtime=NOW - 5))
+        scene.node_changes["local"] = {"files": (settings,)}
+        first = finding_of(diagnose(scene.snapshot()), CAUSE)
+        assert (first.variant, first.confidence) == (variant, "likely") and settings[0] in first.summary
+        assert (first.repairs[0].id, first.repairs[0].risk) == ("start-service", "safe") and first.repairs[0].steps
+        assert first.evidence[0].where == settings[0]
+        service_ = scene.services[0]
+        assert service_.unit is not None
+        scene.services[0] = replace(service_, unit=replace(service_.unit, need_daemon_reload=True))
+        assert not any(r.steps for f in diagnose(scene.snapshot()).findings for r in f.repairs)

@@ -1,0 +1,105 @@
+"""What was changed after a program ended: the reason of its end may be mended, and only a start tells."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from fixer.causes.crashing import Crash
+from fixer.causes.reading import ENGINE, find_node, now_on, say_age
+from fixer.model.changes import is_code_or_setting, is_of_its_own, wanted_module
+from fixer.model.facts import Evidence
+from fixer.model.query import FileStat
+from fixer.model.regex import regex
+from fixer.model.snapshot import Snapshot
+
+_SLACK = 0.5             # seconds between the clock of a log and that of a file
+_MOST = 2
+_CLOCK = 5.0             # seconds by which a file may seem to be of the future
+_PACKAGES = regex(r"/(?:site|dist)-packages/|/node_modules/")
+
+
+def ended_at(crash: Crash) -> float:
+    """When it said its last words; 0.0 where nothing tells."""
+    said = [line.at for line in crash.lines if line.at is not None]
+    service = crash.service
+    if said:
+        return max(said)
+    if service.unit is not None:
+        return service.unit.inactive_enter
+    if service.program is not None:
+        return service.program.ended_at
+    return service.container.finished_at if service.container is not None else 0.0
+
+
+def changed_since(snapshot: Snapshot, crash: Crash) -> tuple[Evidence, ...]:
+    """Its files that were changed after its end, the newest first."""
+    service, since, now = crash.service, ended_at(crash), now_on(snapshot, crash.service.node)
+    found = {(at, path) for path, at in _stats(snapshot, crash) if since and since + _SLACK < at <= now + _CLOCK}
+    return tuple(
+        Evidence("file", path, f"changed {say_age(max(0.0, now - at))} ago, {say_age(at - since)} after the end of "
+                               f"{service.name}")
+        for at, path in sorted(found, reverse=True)[:_MOST]
+    )
+
+
+def _stats(snapshot: Snapshot, crash: Crash) -> Iterator[tuple[str, float]]:
+    """(path, when it was changed) of all that says how it starts, and of its code and settings."""
+    service = crash.service
+    told = {(service.files_node or service.node, path) for path in _told(crash)}
+    for file in snapshot.files:
+        if (file.node, file.path) in told or (service.container is not None and file.node == ENGINE
+                                              and _is_mounted(crash, file.path)):
+            yield file.path, file.stat.mtime
+    node = find_node(snapshot, service.node)
+    for path, stat in node.files if node is not None and service.container is None else ():
+        end = _end(stat)
+        if end.kind == "file" and is_of_its_own(service, path):
+            yield path, end.mtime
+
+
+def _told(crash: Crash) -> Iterator[str]:
+    service = crash.service
+    if service.unit is not None:
+        yield from (path for path in (service.unit.fragment_path, *service.unit.drop_in_paths) if path)
+        yield from (path.split(" ")[0].removeprefix("-") for path in service.unit.environment_files)
+    if service.program is not None:
+        yield service.program.file
+    yield from service.env_places
+    yield from (word.file for word in service.command if word.file)
+
+
+def _is_mounted(crash: Crash, path: str) -> bool:
+    box = crash.service.container
+    return box is not None and is_code_or_setting(path) and any(
+        path == source or path.startswith(source.rstrip("/") + "/") for source, _, _ in box.mounts)
+
+
+def _end(stat: FileStat) -> FileStat:
+    return stat.target if stat.kind == "link" and stat.target is not None else stat
+
+
+def installed_since(snapshot: Snapshot, crash: Crash) -> Evidence | None:
+    """The module that it lacked, where it lies in one of its folders by now and came there after the end."""
+    module, since = wanted_module(crash.service), ended_at(crash)
+    node = find_node(snapshot, crash.service.node)
+    if not module or not since or node is None or crash.service.container is not None:
+        return None
+    stats = dict(node.files)
+    name = module if crash.service.runtime == "node" else module.split(".")[0]
+    for path, stat in node.files:
+        base = path[path.rfind("/node_modules/") + 14:] if "/node_modules/" in path else posixpath.basename(path)
+        if base != name and not (base.startswith(f"{name}.") and base.endswith((".py", ".so"))):
+            continue
+        above = [stats[p] for p in _above(path) if p in stats]
+        newest = max(_end(one).mtime for one in (stat, *above))
+        if newest > since + _SLACK and (_PACKAGES.search(path) or base != name or _end(stat).kind == "dir"):
+            age = say_age(max(0.0, now_on(snapshot, node.name) - newest))
+            return Evidence("file", path, f"there now, since {age} at most")
+    return None
+
+
+def _above(path: str) -> tuple[str, ...]:
+    """The folders that hold it, up to the one that a whole tree of modules was put back into."""
+    folder = posixpath.dirname(path)
+    return (folder, posixpath.dirname(folder)) if folder.endswith(("-packages", "/node_modules")) else (folder,)
