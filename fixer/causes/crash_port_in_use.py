@@ -18,7 +18,8 @@ How it is told apart
 The repair and its safety
   stop-port-holder (disruptive): the holder is named in full (command, pid, user, age), asked to end, and made to
   end after 5 seconds; then the unit is started. A process that ended cannot be brought back by undo. A holder that is
-  itself a managed service is never stopped: a person must decide which of the two is meant.
+  itself a managed service is never stopped: a person must decide which of the two is meant. What a unit's own earlier
+  run left in its group (KillMode=process, a parent that was killed) is not managed any more, and is stopped.
   clear-socket (disruptive): a drop-in lets the unit, as its own account, remove the left socket before each start.
 
 By hand
@@ -63,6 +64,9 @@ from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, LogLine, Process, Service
 
 ID = "stop-port-holder"
+_LEAVES = ("process", "none")      # KillMode= that ends no more than the main process
+_SLACK = 2.0          # seconds between the kernel's count of ticks and systemd's clock
+_LEFT = ", left of its own earlier run"
 
 
 def judge(case: Case) -> Verdict:
@@ -112,7 +116,8 @@ def _judge_endpoint(
     if held is None or isinstance(held.pids, Unknown):
         why = held.pids.reason if held is not None and isinstance(held.pids, Unknown) else "no socket table"
         return f"who holds {endpoint_text(endpoint)}: {why}"
-    holders = tuple(p for p in processes_of(case.snapshot, held.node, pids_of(held)) if p.pid not in service.pids)
+    ours = _of_this_run(case, service)
+    holders = tuple(p for p in processes_of(case.snapshot, held.node, pids_of(held)) if p.pid not in ours)
     if not holders:
         return listener_evidence(case.snapshot, held, service)
     return _found(case, _Seen(endpoint, trouble, service, held, holders, line))
@@ -124,6 +129,20 @@ def _may_have_failed(case: Case, service: Service) -> bool:
     state = condition(service)
     return state in ("failed", "looping") or (
         state == "running" and (restarts(service) > 0 or not holds_a_socket(case, service)))
+
+
+def _of_this_run(case: Case, service: Service) -> frozenset[int]:
+    """Its main process with all that came of it, or since it was started. What else is in a unit's group is left of an
+    earlier run."""
+    unit = service.unit
+    if unit is None:
+        return frozenset(service.pids)
+    found = {unit.main_pid} - {0}
+    members = processes_of(case.snapshot, service.node, service.pids)
+    for process in sorted(members, key=lambda p: (p.start_ticks, p.pid)) if found else ():
+        if process.ppid in found or process.started_at >= unit.active_enter - _SLACK:
+            found.add(process.pid)
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +164,20 @@ def _found(case: Case, seen: _Seen) -> Finding:
     role: Role = "root" if seen.trouble is not None else "advice"
     nginx = case.snapshot.nginxes[0] if seen.trouble is None else seen.trouble.nginx
     symptom = () if seen.trouble is None else symptom_evidence(case, seen.trouble, _is_bad_answer)
+    is_left = holder.pid in service.pids
+    left = tuple(Evidence("unit", f"{v.file}:{v.line}", f"KillMode={v.value}: an end of {service.name} leaves what it "
+                 "started") for v in service.unit_values if is_left and v.key == "KillMode" and v.value in _LEAVES)
     evidence = (
         log_evidence(seen.line.text, seen.line.where), Evidence("socket", f"socket {where}", said),
         Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
-        state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
+        *left, state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
     )
     manner = "and answers for it" if seen.trouble is None else f"and does not answer ({_manner(seen)})"
     return Finding(
         cause=CAUSE.id, variant="start-port-in-use", role=role, confidence="certain",
-        summary=f"{service.name} cannot start: pid {holder.pid} ({holder.comm}) holds {where} {manner}", detail=(said,),
+        summary=f"{service.name} cannot start: pid {holder.pid} ({holder.comm}{_LEFT if is_left else ''}) holds "
+                f"{where} {manner}",
+        detail=(said,),
         routes=seen.trouble.route_ids if seen.trouble is not None else _routes(case, seen.endpoint),
         service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(_repair(case, seen),) if role == "root" else (),

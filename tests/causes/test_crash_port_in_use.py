@@ -9,7 +9,9 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import SignalProcess, UnitAction, WriteFile
+from fixer.model.snapshot import UnitValue
 from tests.causes.building import (
+    FAILED,
     NOW,
     SLOW,
     TIMED_OUT,
@@ -71,6 +73,39 @@ def test_miss() -> None:
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
+def left_over(main: int = 0, **about: object) -> Scene:
+    """Workers of an earlier run, in the unit's own group, hold its port."""
+    scene = squatted()
+    kill = UnitValue("KillMode", "process", "/etc/systemd/system/backend.service", 7, 90, 97)
+    scene.services[0] = replace(
+        scene.services[0], pids=(300, 301, *((main,) if main else ())), unit_values=(kill,),
+        unit=replace(unit("backend.service", **{**FAILED, "main_pid": main, "active_enter": NOW - 31, **about})))
+    scene.processes.append(process(301, "python3", "-m", "uvicorn", "app.main:app", state="T", ppid=1))
+    scene.listeners[-1] = replace(scene.listeners[-1], pids=Known((300, 301)))
+    return scene.endpoint(holder="local/backend.service")
+
+
+def test_what_its_own_earlier_run_left_in_its_group_is_stopped() -> None:
+    diagnosis = diagnose(left_over().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = diagnosis.findings[0]
+    assert "left of its own earlier run" in first.summary and any("KillMode=process" in e.text for e in first.evidence)
+    steps = first.repairs[0].steps
+    assert [s.pid for s in steps if isinstance(s, SignalProcess)] == [300, 301]
+    assert [s.verb for s in steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+def test_what_came_of_the_present_run_is_no_leftover() -> None:
+    """A worker that left its parent, or came up since the start, is this run's own."""
+    scene = left_over(200, active_state="active", sub_state="running", result="success", n_restarts=3)
+    scene.processes = [replace(p, started_at=NOW - 30) if p.pid in (300, 301) else p for p in scene.processes]
+    scene.processes.append(process(200, "uvicorn"))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    scene = left_over(200, active_state="active", sub_state="running", result="success", n_restarts=3)
+    scene.processes.append(process(200, "uvicorn", started_at=NOW - 31))
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+
+
 def test_unknown_holder_or_log() -> None:
     assert isinstance(verdict_of(diagnose(squatted(pid=None).snapshot()), CAUSE), Undetermined)
     scene = squatted()
@@ -110,7 +145,8 @@ def test_the_manner_of_a_holder_that_closes() -> None:
 
 def test_its_own_process_is_no_stranger() -> None:
     scene = squatted()
-    scene.services[0] = replace(scene.services[0], pids=(300,))
+    mine = service(pid=300, unit_changes={"n_restarts": 2, "active_enter": NOW - 31})
+    scene.services[0] = replace(mine, log=scene.services[0].log)
     assert CAUSE not in roots(diagnose(scene.snapshot()))
     gone = squatted().endpoint(listener=Known(None), tcp=Known(probe()))
     assert isinstance(verdict_of(diagnose(gone.snapshot()), CAUSE), Undetermined)
