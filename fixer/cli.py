@@ -268,7 +268,7 @@ def ignore(
     forget: Annotated[str, typer.Option("--forget", metavar="ID", show_default=False, help="Withdraw this one.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Accept a finding: told with owner and last day, not counted, not repaired."""
+    """Accept a finding until a day: shown, not counted, not repaired."""
     from fixer.app import ignoring
 
     if "://" in cause or cause == "local" or cause.startswith("bundle:"):     # a list is asked for by its target
