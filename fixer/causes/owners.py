@@ -14,7 +14,7 @@ from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
 
 Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare"]
 
-_SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
+SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
 _SCRIPTS = frozenset({"python", "binary"})
 _FASTCGI = frozenset({"php-fpm"})       # what never speaks HTTP
 _ASIDE = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry", "healthcheck"))
@@ -248,7 +248,7 @@ def _plausible(top: list[Service]) -> list[Service]:
     """Without what lies dormant beside something that runs, and without bare scripts beside a real server."""
     if any(s.running for s in top):
         top = [s for s in top if s.running or _is_due(s) or (s.manager != "none" and isinstance(s.bindings, Unknown))]
-    servers = [s for s in top if s.runtime in _SERVERS]
+    servers = [s for s in top if s.runtime in SERVERS]
     scripts = [s for s in top if s.runtime in _SCRIPTS]
     return servers if servers and len(servers) + len(scripts) == len(top) else top
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of
-from fixer.causes.owners import Owner, bindings_of, is_foreign, is_named_for, placed_owner, separated
+from fixer.causes.owners import SERVERS, Owner, bindings_of, is_foreign, is_named_for, placed_owner, separated
 from fixer.causes.pointing import Option, point_at_listener
-from fixer.causes.publishrepairs import publish, republish
+from fixer.causes.publishrepairs import publish, publish_inner, republish
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
@@ -104,21 +104,56 @@ def judge_unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
     such thing."""
     if not is_on_docker_host(case, trouble):
         return None
-    held = {s.id: _outside(case, s) for s in _free(case, trouble)}
-    pool = [s for s in case.snapshot.services if held.get(s.id)]
-    same = [s for s in pool if any(line.port == trouble.endpoint.port for line in held[s.id])]
-    found = separated(case, trouble, same or pool) if pool else ()
+    pool = _free(case, trouble)
+    held = {s.id: _outside(case, s) for s in pool if condition(s) == "running"}
+    same = [s for s in pool if any(line.port == trouble.endpoint.port for line in held.get(s.id, ()))]
+    meant = same or _servers(pool)
+    found = separated(case, trouble, meant) if meant else ()
+    text = endpoint_text(trouble.endpoint)
     if len(found) > 1:
         names = ", ".join(o.service.container.name for o in found if o.service.container is not None)
-        return f"which container belongs behind {endpoint_text(trouble.endpoint)}: {names}"
+        return f"which container belongs behind {text}: {names}"
     if not found:
         return None
     owner = found[0]
-    told = bool(same) or _is_of_one_project(case, trouble, owner.service)
-    named = owner.rule == "related" or is_named_for(trouble, owner.service)
-    proven = named or (told and not is_foreign(trouble, owner.service) and not owner.is_unsure)
-    options = _published(case, trouble, owner, held[owner.service.id])
-    return _found(case, trouble, owner, options, held[owner.service.id], proven=proven)
+    told = bool(same) or _is_of_one_project(case, trouble, owner.service) or is_named_for(trouble, owner.service)
+    # one that does not run, or that nobody can reach, may be the one that is meant
+    alone = bool(same) or len(meant) == 1
+    proven = owner.rule == "related" or (
+        told and alone and not is_foreign(trouble, owner.service) and not owner.is_unsure)
+    lines = held.get(owner.service.id, ())
+    if not lines:
+        return _unreachable(case, trouble, owner, proven=proven)
+    options = _published(case, trouble, owner, lines)
+    return _found(case, trouble, owner, options, lines, proven=proven)
+
+
+def _servers(pool: list[Service]) -> list[Service]:
+    """The application servers where there are any: a script that listens too is hardly the site's application."""
+    return [s for s in pool if s.runtime in SERVERS] or pool
+
+
+def _unreachable(case: Case, trouble: Trouble, owner: Owner, *, proven: bool) -> Finding | str:
+    """The container that is meant has no socket that could be published: it does not run, or listens to itself only."""
+    service, endpoint, box = owner.service, trouble.endpoint, owner.service.container
+    text = endpoint_text(endpoint)
+    held = _own_listeners(case, service) if condition(service) == "running" else ()
+    inner = [line for line in held if _is_inner(line)]
+    if box is None or not proven or len({line.port for line in inner}) != 1:
+        return f"whether {service.name} belongs behind {text}: nothing of it can be reached from outside its container"
+    line = inner[0]
+    return Finding(
+        cause=_CAUSE, variant="docker-port-not-published", role="root", confidence="likely",
+        summary=(f"nginx hands {say_routes(trouble)} to {text}, where nothing listens; {service.name} listens on "
+                 f"{_text(line)} in its container, for itself only, and is not published"),
+        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint), *_mapping(box, 0),
+            listener_evidence(case.snapshot, line, service), state_evidence(service),
+            *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(publish_inner(trouble, service, line.port, _text(line)),), explains=("backend-down",),
+    )
 
 
 def _is_of_one_project(case: Case, trouble: Trouble, service: Service) -> bool:
@@ -156,11 +191,11 @@ def _found(case: Case, trouble: Trouble, owner: Owner, options: tuple[Option, ..
 
 
 def _free(case: Case, trouble: Trouble) -> list[Service]:
-    """Applications that run in containers and that no route relies on."""
+    """Applications of containers that no route relies on, also those that do not run."""
     wanted = {e.service for e in case.snapshot.endpoints if e.inner} | set(case.taken)
     return [
         s for s in case.snapshot.services
-        if _is_boxed(s, trouble) and s.is_app_server and condition(s) == "running" and s.id not in wanted
+        if _is_boxed(s, trouble) and s.is_app_server and s.id not in wanted
     ]
 
 

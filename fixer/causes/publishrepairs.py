@@ -35,6 +35,15 @@ def republish(case: Case, trouble: Trouble, service: Service, port: int) -> Repa
     return _repair(case, trouble, service, (values, _entry(endpoint, port)), None)
 
 
+def publish_inner(trouble: Trouble, service: Service, port: int, where: str) -> Repair:
+    """In words: it must listen to others than itself before publishing its port helps."""
+    box, text = service.container, endpoint_text(trouble.endpoint)
+    assert box is not None
+    manual = (f"let {service.name} listen on every address of its container instead of {where}, and "
+              f"{_by_hand(box, _entry(trouble.endpoint, port), trouble.endpoint)}")
+    return Repair(ID, "manual", f"publish port {port} of {service.name} at {text}", (), (), manual)
+
+
 def _changed(setting: Setting, service: Service, endpoint: Endpoint, port: int) -> str | None:
     """The entry with the container's port replaced, None where it publishes another one or is not plain."""
     outer, inner = str(endpoint.port), str(endpoint.inner)

@@ -11,7 +11,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.model.snapshot import Listener
+from fixer.model.snapshot import Listener, Service
 from tests.causes.building import (
     NOW,
     Scene,
@@ -375,6 +375,36 @@ def test_a_container_that_nothing_binds_to_the_site_is_a_persons_choice() -> Non
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.confidence == "possible" and found.repairs[0].steps == ()
     assert found.repairs[0].needs[0].choices == ("127.0.0.1:8002",)
+
+
+def of_shop(name: str, port: int, pid: int, **changes: Any) -> Service:
+    """A service of the compose project `shop`, none of whose ports is published."""
+    box = changes.pop("box", {})
+    made = boxed(name, port, pid=pid, **changes)
+    assert made.container is not None
+    kept = replace(made.container, project="shop", service=name, name=f"shop-{name}-1", restart_policy="on-failure", **box)
+    return replace(made, name=name, container=kept)
+
+
+def beside(server: Service, *lines: Listener) -> Scene:
+    """The site's application, and a script of the same project that serves something else."""
+    aside = of_shop("aside", 8018, 9, runtime="python", argv=("python3", "/srv/beacond/aside.py"))
+    return (Scene("127.0.0.1:8001").with_service(server, *lines)
+            .with_service(aside, listener(8018, 9, "0.0.0.0", "aside")).refused(service=None))
+
+
+def test_what_listens_to_itself_only_is_still_the_application_not_the_script_beside_it() -> None:
+    """The script was published at the site's address, and what it answered was taken for the page."""
+    found = finding_of(diagnose(beside(of_shop("app", 8000, 7, runtime="uvicorn"), listener(8000, 7, "::1", "app")).snapshot()), CAUSE)
+    assert (found.variant, found.service) == ("docker-port-not-published", "app")
+    assert found.repairs[0].risk == "manual" and "on every address" in found.repairs[0].manual
+    assert "127.0.0.1:8001:8000" in found.repairs[0].manual
+
+
+def test_an_application_that_does_not_run_hands_its_place_to_nobody() -> None:
+    gone = of_shop("app", 8000, 7, runtime="uvicorn", pids=(), box={"status": "exited"})
+    verdict = verdict_of(diagnose(beside(gone).snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "whether app belongs" in str(verdict)
 
 
 def test_a_socket_that_systemd_holds_is_where_its_service_listens() -> None:
