@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from lab.matrix.choosing import draw_word
+from tests.crash.killed import differing
 
 KILLS = os.environ.get("BADGATEWAY_KILLS", "")
 ALL, STEP = bool(KILLS), int(KILLS) if KILLS.isdecimal() else 1
@@ -35,8 +36,14 @@ def ranked(word: str) -> bytes:
     return hashlib.sha256(f"{WORD}/{word}".encode()).digest()
 
 
+def chosen(points: Sequence[str], word: str) -> list[int]:
+    """The points at which it happens, of these."""
+    kept = differing(points)
+    return [kept[number] for number in points_of(len(kept), word)]
+
+
 def points_of(count: int, word: str) -> list[int]:
-    """The points at which it happens, of so many: all, every n-th, or a few that are drawn."""
+    """Of so many: all, every n-th, or a few that are drawn."""
     if ALL:
         return list(range(max(0, min(STEP // 2, count - 1)), count, STEP))
     return sorted(range(count), key=lambda number: ranked(f"{word} {number}"))[:POINTS]

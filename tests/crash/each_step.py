@@ -188,14 +188,15 @@ def every(place: Place, kind: str, steps: tuple[Step, ...]) -> None:
     """Kill at every chosen point of the repair and of its undo; recover by undo or by the next repair, and be killed in
     that once more each time."""
     old = place.state()
-    lengths = {"repair": len(place.killed("never", repair(steps)))}
+    points = {"repair": place.killed("never", repair(steps))[:-1]}
     new = place.state()
     if new == old:
         raise AssertionError(f"{kind} changes nothing")
-    lengths["undo"] = len(place.killed("never", take_back))
+    points["undo"] = place.killed("never", take_back)[:-1]
     place.becomes(old)
-    for act, length in lengths.items():
-        for at in place.choose(length - 1, f"{kind} {act}"):
+    for act, passed in points.items():
+        telling = killed.differing(passed)
+        for at in (telling[number] for number in place.choose(len(telling), f"{kind} {act}")):
             if act == "undo":
                 place.acted(repair(steps))
                 place.becomes(new)
@@ -203,7 +204,7 @@ def every(place: Place, kind: str, steps: tuple[Step, ...]) -> None:
             try:
                 kept = place.states()[-1:] == ["committed"]      # it was killed behind its last record
                 if at % 3 == 1:
-                    place.killed(str(drawn(lengths[act], f"{kind}{at}")), take_back)
+                    place.killed(str(drawn(len(passed) + 1, f"{kind}{at}")), take_back)
                 if at % 3 == 2 and not kept:
                     place.acted(repair(steps))
                     place.becomes(new)

@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fixer.apply import rollback
@@ -64,6 +64,24 @@ def strike() -> None:
     if not TROUBLE:
         os.kill(os.getpid(), signal.SIGKILL)
     subprocess.run(["sh", "-c", TROUBLE], check=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+# Commands that only look. A kill in one leaves what a kill behind the record before it leaves.
+LOOKS = ("stat ", "tail ", "sh -c cat /proc/", "systemctl show ", "docker inspect ", "docker ps ")
+
+
+def differing(points: Sequence[str]) -> list[int]:
+    """The numbers of those points that can leave something else than the one before: between a record and the next
+    change lie looks, and the moment before a change of this machine's files."""
+    def is_look(name: str) -> bool:
+        return name.startswith("command ") and name.removeprefix("command ").startswith(LOOKS)
+
+    kept = []
+    for number, name in enumerate(points):
+        before = points[number - 1] if number else ""
+        if not ((is_look(name) or name.startswith("file ")) and (is_look(before) or before.startswith("record "))):
+            kept.append(number)
+    return kept
 
 
 def behind_records(points: Points) -> None:

@@ -23,7 +23,7 @@ from lab.raising import lab_up
 from lab.removing import lab_down
 from lab.scenario import Stack
 from tests.contract import test_ssh_repair
-from tests.crash.drawing import ALL, points_of
+from tests.crash.drawing import ALL, chosen
 from tests.crash.places_killed import Place, State, carry_fixer_in
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
@@ -153,7 +153,7 @@ def strike(place: Place, folder: Path, name: str) -> None:
     told(name)
     killing, points = began(place, folder)
     for command in ("repair", "undo") if ALL else ("repair",):
-        killing.every(command, points_of(len(points[command]), f"{name} {command}"))
+        killing.every(command, chosen(points[command], f"{name} {command}"))
     assert killing.kills
     told(f"{name}: {killing.kills} kills of {len(points['repair'])} + {len(points['undo'])} points")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract import test_ssh_repair
-from tests.crash.drawing import ALL, points_of
+from tests.crash.drawing import ALL, chosen
 from tests.crash.places_killed import Place, carry_fixer_in
 from tests.crash.proxy import proxy
 from tests.crash.test_killed import REPAIR, Killing, began, raised, told
@@ -64,7 +64,7 @@ MACHINE = (
 def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environment: dict[str, str] | None = None) -> int:
     """The trouble at each point; what fixer said must be so, and the way back must be open. How often that was."""
     killing, struck = ready.killing, 0
-    for at in points_of(len(ready.points), f"{ready.name} {trouble.name}"):
+    for at in chosen(ready.points, f"{ready.name} {trouble.name}"):
         with killing.place.troubled(trouble.begin, environment or {}):
             done = killing.fixer("repair", *REPAIR, *killing.place.words, "--json", module=("tests.crash.killed", str(at), killing.place.inside or str(killing.folder)))
         heal()
