@@ -8,7 +8,7 @@ import hashlib
 import posixpath
 import time
 
-from fixer.apply.records import RunRecords, before_way_back, parse_records, record_line, work_end
+from fixer.apply.records import RunRecords, parse_records, record_line, work_end
 from fixer.hosts.base import Files
 from fixer.model.journal import Phase, Record
 from fixer.model.plan import FileMeta
@@ -144,11 +144,11 @@ def run_ids(files: Files, state_dir: str) -> tuple[str, ...]:
 
 
 def last_work(journal: Journal) -> float:
-    """When this run or another last changed something here. The way back that is under way does not count."""
+    """When this run or another last did something here that could have started something."""
     root = posixpath.dirname(posixpath.dirname(journal.folder))
     others = [i for i in run_ids(journal.files, root) if i != journal.run_id]
     ends = [work_end(read_run(journal.files, root, run_id).records) for run_id in others]
-    return max((work_end(before_way_back(journal.records)), *ends))
+    return max((work_end(journal.records), *ends))
 
 
 def is_run_id(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from fixer.model.journal import FileState, Record, RunSummary
@@ -107,18 +107,13 @@ def is_undoing(records: Iterable[Record]) -> bool:
     return begun
 
 
-_WORK = frozenset({"round", "intent", "done", "committed", "restored"})
+STARTED_ANEW = "started anew"     # what a way back did, where that could have started something
+_WORK = frozenset({"round", "intent", "done", "committed"})
 
 
 def work_end(records: Iterable[Record]) -> float:
-    """When the last of what these records tell was done."""
-    return max((record.at for record in records if record.phase in _WORK), default=0.0)
-
-
-def before_way_back(records: Sequence[Record]) -> Sequence[Record]:
-    """What stands before the last way back was begun."""
-    begun = [number for number, record in enumerate(records) if record.phase in ("undoing", "rolling-back")]
-    return records[: begun[-1]] if begun else records
+    """When the last of what these records tell was done, that could have started something."""
+    return max((r.at for r in records if r.phase in _WORK or r.describe == STARTED_ANEW), default=0.0)
 
 
 def is_unfinished(records: Iterable[Record]) -> bool:

@@ -10,9 +10,9 @@ from functools import partial
 from fixer.apply.journal import Journal, last_work
 from fixer.apply.nginx import NotRunning, Refused
 from fixer.apply.nodes import Nodes
-from fixer.apply.records import Intent, Round, is_undoing, rounds_of, was_taken_back
+from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
-from fixer.apply.starts import Started
+from fixer.apply.starts import LEFT, Started
 from fixer.apply.steps import bring_back_state, bring_into_effect
 from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
 from fixer.hosts.dockercli import is_no_daemon
@@ -28,7 +28,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.record import dataclass, field
+from fixer.model.record import dataclass, field, replace
 from fixer.model.step_json import step_from_json
 
 
@@ -42,7 +42,6 @@ class Restoration:
     irreversible: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lost: bool = False
-    started: float = 0.0      # when something was last started anew on the way back
 
 
 UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
@@ -114,9 +113,8 @@ def _left_conflicts(journal: Journal, round_: Round) -> bool:
 
 def _remark(journal: Journal, like: Record, note: str = "") -> None:
     """A record that helps people and saves work, but that going back does not need: a full disk is no obstacle."""
-    phase: Phase = like.phase
     with contextlib.suppress(OSError):
-        journal.note(phase, like, note)
+        journal.append(replace(like, note=note))
 
 
 def _forgets(step: Step) -> bool:
@@ -150,7 +148,7 @@ class _Rollback:
                 self.result.irreversible.append(item.intent.describe)
             elif not self._is_back(item):
                 mark = item.done.note if item.done else ""
-                started = Started(mark, item.intent.at, self._last_work)
+                started = Started(mark, item.intent.at, partial(last_work, self.journal), self._was_left(item))
                 self._attempt(item, partial(bring_back_state, step, self.nodes, started))
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
@@ -158,7 +156,8 @@ class _Rollback:
         self.journal.drop_images()       # also one that was stored for an intent which was never written
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
-                self._attempt(item, partial(self._effect, step))
+                starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
+                self._attempt(item, partial(self._effect, step), STARTED_ANEW if starts_anew else "")
 
     def _step_of(self, item: Intent) -> Step | None:
         try:
@@ -174,8 +173,10 @@ class _Rollback:
             if note not in self.result.conflicts:
                 self.result.conflicts.append(note)
 
-    def _last_work(self) -> float:
-        return max(last_work(self.journal), self.result.started)
+    def _was_left(self, item: Intent) -> bool:
+        at = (item.intent.round, item.intent.index)
+        said = [r.note for r in self.journal.records if r.phase == "conflict" and (r.round, r.index) == at]
+        return any(note.endswith(LEFT) for note in said)
 
     def _is_back(self, item: Intent) -> bool:
         return was_taken_back(self.journal.records, item.intent.round, item.intent.index)
@@ -194,10 +195,7 @@ class _Rollback:
 
     def _effect(self, step: Step) -> str:
         try:
-            done = bring_into_effect(step, self.nodes)
-            if done:
-                self.result.started = time.time()
-            return done
+            return bring_into_effect(step, self.nodes)
         except Refused as error:
             self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
         except (NotRunning, Unreachable) as error:
@@ -206,7 +204,7 @@ class _Rollback:
             self.result.notes.append(f"not reloaded: {error.message}")
         return ""
 
-    def _attempt(self, item: Intent, work: Callable[[], str]) -> None:
+    def _attempt(self, item: Intent, work: Callable[[], str], how: str = "") -> None:
         """One part of the way back; what fails is a conflict, and the rest goes on. Only a lost journal stops all."""
         try:
             done = work()
@@ -225,7 +223,7 @@ class _Rollback:
         else:
             if done:
                 self.result.restored.append(done)
-                _remark(self.journal, _like(item, "restored"), done)
+                _remark(self.journal, _like(item, "restored", how), done)
 
     def _conflict(self, item: Intent, note: str) -> None:
         if note not in self.result.conflicts:
@@ -238,5 +236,5 @@ def _is_lost(error: FixerError) -> bool:
     return isinstance(error, ConnectionLost) or (isinstance(error, Unreachable) and is_no_daemon(error.message))
 
 
-def _like(item: Intent, phase: Phase) -> Record:
-    return Record(0, 0.0, phase, item.intent.round, item.intent.index)
+def _like(item: Intent, phase: Phase, how: str = "") -> Record:
+    return Record(0, 0.0, phase, item.intent.round, item.intent.index, describe=how)

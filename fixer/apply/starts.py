@@ -19,20 +19,22 @@ _MACHINE = "init.scope"       # active since systemd itself is: tells one boot f
 _UP = frozenset({"active", "activating", "reloading"})
 _CONTAINER = "{{.Id}} {{.State.Running}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.RestartPolicy.Name}}"
 _MARGIN = 1.0                 # seconds
+LEFT = "was started again since, not by fixer; it is left running"
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """A step's start, by the journal: its mark, when it was begun at the earliest, and when fixer was last at work here
-    (epoch seconds of the same clock; asked only where it matters)."""
+    (epoch seconds of the same clock; asked only where it matters). `was_left`: an undo before this one left it."""
 
     mark: str
     begun: float
     last_work: Callable[[], float]
+    was_left: bool = False
 
     def is_later(self, seconds: float) -> bool:
         """Whether what began so many seconds after this start came after all that fixer did."""
-        return self.begun + seconds > self.last_work() + _MARGIN
+        return self.was_left or self.begun + seconds > self.last_work() + _MARGIN
 
 
 def unit_mark(runner: Runner, unit: str) -> str:
@@ -53,7 +55,7 @@ def demand_own_unit(unit: str, runner: Runner, started: Started) -> None:
     if seen.get("ActiveState") not in _UP or invocation in ("", words[0]) or by_itself or not moment.isdecimal():
         return
     if started.is_later((int(moment) - int(words[2])) / 1e6):
-        raise Conflict(f"{unit} was started again since, not by fixer; it is left running")
+        raise Conflict(f"{unit} {LEFT}")
 
 
 def _unit(runner: Runner, unit: str) -> tuple[Mapping[str, str], str]:
@@ -82,7 +84,7 @@ def demand_own_container(ident: str, name: str, engine: Runner, started: Started
         return
     policy = words[4] if len(words) > 4 else "no"
     if policy == "no" or _any_runs_since(before, engine):
-        raise Conflict(f"container {name} was started again since, not by fixer; it is left running")
+        raise Conflict(f"container {name} {LEFT}")
 
 
 def _container(name: str, engine: Runner) -> list[str]:

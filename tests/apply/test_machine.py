@@ -235,7 +235,9 @@ def test_a_unit_that_somebody_started_since_is_left_running(machine: Machine, ta
     assert result.conflicts == ("sleeper.service was started again since, not by fixer; it is left running",)
     assert machine.sh("systemctl show -P MainPID sleeper") == number
     assert machine.sh("systemctl is-enabled sleeper || true") == "disabled"
-    assert history(target)[-1].state == "undone-with-conflicts"
+    last = history(target)[-1]
+    assert last.state == "undone-with-conflicts"
+    assert undo(target, last.id).conflicts == result.conflicts      # asked once more, it is still somebody's
 
 
 def test_a_unit_that_systemd_started_again_by_itself_is_stopped(machine: Machine, target: Target) -> None:

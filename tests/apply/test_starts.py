@@ -10,7 +10,7 @@ import pytest
 
 from fixer.apply import containers, units
 from fixer.apply.journal import create_run, last_work
-from fixer.apply.records import before_way_back, work_end
+from fixer.apply.records import STARTED_ANEW, work_end
 from fixer.apply.starts import Started
 from fixer.errors import Conflict
 from fixer.hosts.base import CommandResult
@@ -162,14 +162,20 @@ def test_a_container_that_another_may_have_started_is_stopped(now: Box | None) -
     assert box_taken_back(OTHER, mark="") == ["stop"]
 
 
-def test_a_way_back_that_is_under_way_is_no_work_that_hides_a_start() -> None:
-    def at(*phases: tuple[str, float]) -> tuple[Record, ...]:
-        return tuple(Record(0, moment, phase) for phase, moment in phases)  # type: ignore[arg-type]
+def test_of_a_way_back_only_what_starts_something_is_work_that_could_be_the_reason() -> None:
+    def at(*phases: tuple[str, float]) -> list[Record]:
+        return [Record(0, moment, phase) for phase, moment in phases]  # type: ignore[arg-type]
 
-    mine = at(("begin", 1), ("intent", 2), ("done", 3), ("committed", 4), ("undoing", 8), ("restored", 9), ("undoing", 20), ("restored", 21))
-    assert work_end(mine) == 21
-    assert work_end(before_way_back(mine)) == 9          # what the attempt before did, not this one
-    assert before_way_back(mine[:4]) == mine[:4] and work_end(()) == 0.0
+    records = at(("begin", 1), ("intent", 2), ("done", 3), ("committed", 4), ("undoing", 8), ("conflict", 9), ("restored", 10), ("undone", 11))
+    assert work_end(records) == 4 and work_end(()) == 0.0
+    assert work_end([*records, Record(0, 12.0, "restored", describe=STARTED_ANEW)]) == 12
+
+
+def test_what_an_undo_left_the_next_one_leaves() -> None:
+    """Though the one before may have restarted something that could have taken it along."""
+    mark, now = units.apply_unit(STEP, Systemd(OURS, [])), Systemd(replace(THEIRS, start=525.0), [])
+    with pytest.raises(Conflict):
+        units.bring_back_state(STEP, now, Started(mark, BEGUN, lambda: OVER, was_left=True))
 
 
 def test_another_run_of_the_same_place_counts(tmp_path: Path) -> None:
