@@ -14,7 +14,8 @@ How it is told apart
   that ran out of memory kills too: there its log says so (crash-oom). A clean stop is backend-down. Where the answer
   had begun, visitors got a 200 that ends early, and only nginx's log tells (`while reading upstream`). A limit on
   threads (TasksMax=, pids_limit) or address space (LimitAS=) that is too tight makes the server abort by itself
-  (ABRT, SEGV) as soon as it wants another thread. A worker that dies while its parent lives is replaced at once.
+  (ABRT, SEGV) as soon as it wants another thread, or end with "can't start new thread". A worker that dies while its
+  parent lives is replaced at once.
 
 The repair and its safety
   start-service (safe): reset the failure, start it, wait until it accepts.
@@ -32,7 +33,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
-from fixer.causes.limits import raise_tight, tight_limit
+from fixer.causes.limits import raise_tight, task_refused, tight_limit
 from fixer.causes.logs import gave_up
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
@@ -56,7 +57,10 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
         number = killed_by(crash.service)
-        if number is None or condition(crash.service) == "looping" or gave_up(crash.service) is not None:
+        tight = tight_limit(crash.service, crash.lines) if number is None and task_refused(crash.lines) else None
+        if tight is not None and tight.key == "TasksMax":
+            findings.append(_found(case, crash, None))
+        elif number is None or condition(crash.service) == "looping" or gave_up(crash.service) is not None:
             ruled.append(state_evidence(crash.service))
         elif missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
             ruled.append(log_evidence(crash.lines[-1].text, crash.lines[-1].where))
@@ -84,12 +88,12 @@ def killed_by(service: Service) -> int | None:
     return None
 
 
-def _found(case: Case, crash: Crash, number: int) -> Finding:
+def _found(case: Case, crash: Crash, number: int | None) -> Finding:
     service, trouble = crash.service, crash.troubles[0]
-    name = SIGNALS.get(number, str(number))
+    ended = "ended" if number is None else f"was killed by signal {number} ({SIGNALS.get(number, str(number))})"
     last = crash.lines[-1:] if service.unit is not None else ()
     lost = _lost(case, crash)
-    tight = tight_limit(service, crash.lines) if number in (6, 11) else None
+    tight = tight_limit(service, crash.lines) if number in (None, 6, 11) else None
     evidence = (
         state_evidence(service), *(tight.evidence if tight is not None else ()),
         *(log_evidence(line.text, line.where) for line in last),
@@ -106,7 +110,7 @@ def _found(case: Case, crash: Crash, number: int) -> Finding:
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if crash.owner.certain and (tight is None or tight.is_said) else "likely",
-        summary=f"{service.name} was killed by signal {number} ({name}) and {words}", detail=(),
+        summary=f"{service.name} {ended} and {words}", detail=(),
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(raise_tight(case, service, trouble.endpoint, tight),) if tight is not None else _repairs(case, crash),
         explains=("crash-loop-gave-up", "backend-down", "nginx-not-reloaded"),

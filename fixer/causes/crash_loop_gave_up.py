@@ -36,6 +36,7 @@ from fixer.causes.crash_killed import FAULTS, SIGNALS, killed_by
 from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
+from fixer.causes.limits import task_refused
 from fixer.causes.logs import gave_up, is_known, is_restarting, message
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
@@ -150,7 +151,7 @@ def _found(case: Case, crash: Crash) -> Finding:
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
-        explains=("backend-down", "slow-start", "crash-killed"),
+        explains=("backend-down", "slow-start", *(() if task_refused(crash.lines) else ("crash-killed",))),
     )
 
 

@@ -20,6 +20,8 @@ The repair and its safety
   memory=800M`), in a drop-in of the unit or in the compose file, then a restart. A program that leaks reaches any
   limit: then the code is the repair. Where the limit is that of a slice or of the machine, a person must see to it.
 
+  start-service (safe): the unit's limit was raised or taken away after the kill: only the start is left.
+
 By hand
   dmesg | grep -i oom; systemctl show -p MemoryMax UNIT; docker inspect -f '{{.HostConfig.Memory}}' CONTAINER
 """
@@ -28,6 +30,7 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
+from fixer.causes.changed import ended_at
 from fixer.causes.crash_killed import killed_by
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import fresh_events
@@ -35,14 +38,17 @@ from fixer.causes.limits import memory_limit, raise_memory
 from fixer.causes.logs import lines_of, message
 from fixer.causes.oom import Killing, kernel_missing, killings
 from fixer.causes.reading import config_evidence, log_evidence, ran_since, state_evidence
+from fixer.causes.startagain import start_again
 from fixer.causes.starting import start_steps
 from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
+from fixer.causes.unitfailure import stat_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 
 EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
+_SLACK = 3.0     # seconds between the kernel's clock, counted from the boot, and that of the files
 _SAID = regex(r"killed by the OOM killer|Failed with result 'oom-kill'")
 
 
@@ -82,19 +88,42 @@ def _ended(case: Case, crash: Crash, kills: tuple[Killing, ...], flagged: Eviden
     variant = "oom-killed-docker" if service.container is not None else "oom-killed-systemd"
     if service.unit is not None and service.unit.result == "oom-kill":
         variant = "oom-kill-result-cgroup-v2"
-    said = _said(service)
+    said, raised = _said(service), _raised(case, crash, kills)
     evidence = (
-        *(kill.evidence for kill in kills[-1:]), *((flagged,) if flagged is not None else ()), state_evidence(service),
+        *raised, *(kill.evidence for kill in kills[-1:]), *((flagged,) if flagged is not None else ()),
+        state_evidence(service),
         *((log_evidence(said.text, said.where),) if said is not None else ()), *_limit_evidence(service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *symptom_evidence(case, trouble, _is_crash_line),
     )
+    summary, repairs = _whose(service, kills), _repairs(case, service, trouble.endpoint, kills)
+    if raised:
+        limit = memory_limit(service)
+        new = f"{limit >> 20} MiB" if limit else "taken away"
+        summary = f"its memory limit was reached, and is {new} since, but nobody started it again"
+        repairs = (*start_again(case, crash), *(repairs if limit else ()))
     return Finding(
-        cause=CAUSE.id, variant=variant, role="root", confidence="certain" if crash.owner.certain else "likely",
-        summary=f"{service.name} was killed by the kernel: {_whose(service, kills)}", detail=(), routes=crash.routes,
-        service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=_repairs(case, service, trouble.endpoint, kills), explains=EXPLAINS,
+        cause=CAUSE.id, variant=variant, role="root",
+        confidence="certain" if crash.owner.certain and not raised else "likely",
+        summary=f"{service.name} was killed by the kernel: {summary}", detail=(), routes=crash.routes,
+        service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
+        explains=EXPLAINS,
     )
+
+
+def _raised(case: Case, crash: Crash, kills: tuple[Killing, ...]) -> tuple[Evidence, ...]:
+    """What shows that the unit's own limit was changed after the kill, or is gone; nothing where systemd has not read
+    it yet."""
+    service = crash.service
+    unit, at = service.unit, kills[-1].kill.at if kills else ended_at(crash)
+    if unit is None or unit.need_daemon_reload or not at or any(kill.whose != "own" for kill in kills[-1:]):
+        return ()
+    if not unit.memory_max:
+        return (Evidence("unit", unit.name, "no memory limit now"),)
+    written = {s.source.where.rpartition(":")[0]: s for s in service.settings if s.key in ("MemoryMax", "MemoryLimit")}
+    stats = {path: stat.mtime for path in written if (stat := stat_of(case.snapshot, service.node, path)) is not None}
+    return tuple(Evidence("file", written[path].source.where, f"{written[path].source.text}, changed after the kill")
+                 for path, changed in stats.items() if changed > at + _SLACK)
 
 
 def _workers(case: Case) -> list[Finding]:

@@ -23,6 +23,14 @@ _NO_THREAD = regex(
     r"can't start new thread|pthread_create|[Rr]esource temporarily unavailable|[Cc]annot allocate memory|MemoryError|"
     r"failed to map segment"
 )
+_NO_TASK = regex(
+    r"can't start new thread|pthread_create.*(?:Resource temporarily unavailable|EAGAIN)|"
+    r"\bfork: (?:retry: )?Resource temporarily unavailable|"
+    r"^BlockingIOError: \[Errno 11\] Resource temporarily unavailable"
+)
+_ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
+_FORKS = regex(r"\bfork\(\)|fork_exec|_start_new_thread|start_joinable_thread")
+_CALL = 6                # lines above an error in which its own call stands
 _FEW_TASKS, _SOME_TASKS = 8, 256
 _LITTLE_SPACE = 1 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -128,6 +136,15 @@ def tight_limit(service: Service, lines: Sequence[LogLine]) -> Tight | None:
     if space is not None and 0 < size_of(space.value) < _LITTLE_SPACE:
         return Tight("LimitAS", "address-space", space.value, "infinity", (space.source, *shown), said is not None)
     return None
+
+
+def task_refused(lines: Sequence[LogLine]) -> bool:
+    """It ended because it was refused another process or thread, as its last error says."""
+    texts = [message(line).rstrip() for line in lines]
+    at = next((i for i in range(len(texts) - 1, -1, -1) if _NO_TASK.search(texts[i])), None)
+    if at is None or any(_ENDS.match(text) for text in texts[at + 1:]):
+        return False
+    return not texts[at].startswith("BlockingIOError") or any(_FORKS.search(t) for t in texts[max(0, at - _CALL):at])
 
 
 def raise_tight(case: Case, service: Service, endpoint: Endpoint, tight: Tight) -> Repair:

@@ -194,3 +194,21 @@ def test_workers_that_die_again_and_again_are_for_a_person() -> None:
 ])
 def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+FORK = ("Traceback (most recent call last):", '  File "/usr/lib/python3/dist-packages/gunicorn/arbiter.py", line 603',
+        "    pid = os.fork()", "BlockingIOError: [Errno 11] Resource temporarily unavailable")
+
+
+@pytest.mark.parametrize(("lines", "tasks", "hit"), [
+    (FORK, 4, True), (("RuntimeError: can't start new thread",), 4, True), (FORK, 0, False), (FORK, 4000, False),
+    ((*FORK[:2], "    s.recv(1)", FORK[3]), 4, False), ((*FORK, "LedgerError: no year"), 4, False),
+])
+def test_a_limit_of_tasks_that_the_program_itself_ends_over(lines: tuple[str, ...], tasks: int, hit: bool) -> None:
+    changes = {"tasks_max": tasks}
+    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines, "backend.service: Start request "
+                                        "repeated too quickly."), settings=(TASKS,), unit_changes=changes)).refused()
+    found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
+    assert (found[0].variant == "tasks-or-address-space-limit") is hit
+    if hit:
+        assert "could not do with TasksMax=" in found[0].summary and found[0].repairs[0].id == "raise-limit"

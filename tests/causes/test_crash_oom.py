@@ -24,6 +24,7 @@ from tests.causes.building import (
     log,
     roots,
     service,
+    stat,
     verdict_of,
 )
 
@@ -206,3 +207,24 @@ def test_a_worker_of_a_service_nobody_asks_is_nobody_s_matter() -> None:
     scene = with_kernel(healthy(), kill("/system.slice/other.service", ago=5.0))
     scene.with_service(service("other.service", 9000, 300, unit_changes={"main_pid": 300}), listener(9000, 300))
     assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)
+
+
+DROP_IN = "/etc/systemd/system/backend.service.d/memory.conf"
+
+
+@pytest.mark.parametrize(("changed", "unit_changes", "first"), [
+    (5.0, {"memory_max": 400 << 20}, "start-service"),
+    (5.0, {"memory_max": 400 << 20, "need_daemon_reload": True}, "raise-memory-limit"),     # systemd has not read it
+    (900.0, {}, "raise-memory-limit"),                                                      # changed before the kill
+    (900.0, {"memory_max": 0}, "start-service"),                                            # taken away since
+])
+def test_a_limit_that_was_raised_after_the_kill_needs_a_start(
+    changed: float, unit_changes: dict[str, Any], first: str,
+) -> None:
+    scene = with_kernel(killed(**unit_changes), kill())
+    said = Evidence("unit", f"{DROP_IN}:2", "MemoryMax=400M")
+    scene.services[0] = replace(scene.services[0], settings=(UnitSetting("MemoryMax", "400M", said),))
+    scene.node_changes["local"] = {"files": ((DROP_IN, stat(mtime=NOW - changed)),)}
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.repairs[0].id == first
+    assert ("nobody started it again" in found.summary) == (first == "start-service") == (found.confidence == "likely")
