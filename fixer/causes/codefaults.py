@@ -12,7 +12,7 @@ from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
 
-Kind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "own"]
+Kind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
 
 _LAST = 120              # lines of a run's end that are read
 _TRACE = 60              # lines before an exception that can be its traceback
@@ -43,6 +43,7 @@ _TRACEBACK = regex(r"Traceback \(most recent call last\)")
 _OF_PYTHON = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|"
                    r"/bin/(?:uvicorn|gunicorn|hypercorn|daphne|flask|fastapi|waitress-serve)$")
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # gunicorn calls what it could not load: a string
+_FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
 _TLS_CALL = regex(r"load_cert_chain|create_ssl_context|load_verify_locations")
 _SERVING = regex(r"Application startup complete")
 _BOOT = regex(r"Worker failed to boot")
@@ -144,6 +145,8 @@ def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequenc
         if uri is not None and not _own_frame(trace)[0]:
             return CodeFault("option", said, uri.said, uri.value)
         return _of_import(said, text, words, trace, argv)
+    if name == "ValueError" and (of := next((m for t in trace[-3:] if (m := _FROM_ENV.search(t))), None)) is not None:
+        return CodeFault("value", said, text, of["name"])
     file, line, code = _own_frame(trace)
     if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):
         wanted = next((argv[i + 1] for i in range(len(argv) - 1) if argv[i] in ("-k", "--worker-class")), "")

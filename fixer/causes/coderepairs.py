@@ -8,6 +8,7 @@ from fixer.causes.codefaults import CodeFault, target_of
 from fixer.causes.commandwords import edit_word
 from fixer.causes.crashing import Crash
 from fixer.causes.editing import NoPlace
+from fixer.causes.envfiles import write_variables
 from fixer.causes.optionwords import correct_option, option_place, option_word
 from fixer.causes.reading import condition, now_on
 from fixer.causes.sources import applications, is_sound, line_of, older_states, source_of
@@ -73,8 +74,8 @@ def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None
         offered.append(_retarget(case, crash, fault))
     elif fault.kind == "tls":
         offered += [r for r in (_other_key(case, crash, kind) for kind in ("key", "cert")) if r is not None]
-    elif fault.kind == "option":
-        corrected = correct_option(case, crash, fault)
+    elif fault.kind in ("option", "value"):
+        corrected = correct_option(case, crash, fault) if fault.kind == "option" else _other_value(case, crash, fault)
         offered += [corrected] if corrected is not None else []
     if not any(r.risk == "manual" for r in offered):
         offered.append(Repair("mend-code", "manual", _short(crash, fault), (), manual=_by_hand(case, crash, fault)))
@@ -154,6 +155,21 @@ def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:
     return Repair("correct-target", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
 
 
+def _other_value(case: Case, crash: Crash, fault: CodeFault) -> Repair | None:
+    """A number for a variable that holds none, over the old value; a person gives it."""
+    service, name = crash.service, fault.name
+    place = next((a.defined_in for a in service.env if a.name == name), "")
+    value = case.inputs.get(name, "")
+    nowhere = NoPlace("no file that was read sets it")
+    written = write_variables(case.snapshot, service, {name: value}, replace=True) if place else nowhere
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        return None
+    need = Need(name, "value", f"{service.name} makes a number of {name} ({place})", pattern=r"-?[0-9]+(?:\.[0-9]+)?")
+    return Repair("set-variable", "disruptive", f"set {name} in {written.where}, then start {service.name}",
+                  (*written.steps, *begin) if value else (), (need,))
+
+
 def _other_key(case: Case, crash: Crash, kind: str) -> Repair | None:
     """The path of the key or certificate in the command, for a person to give the right one."""
     service = crash.service
@@ -185,6 +201,8 @@ def _short(crash: Crash, fault: CodeFault) -> str:
             return f"install what provides {fault.name} for {crash.service.name}"
         case "tls":
             return f"give {crash.service.name} a certificate and the key that belongs to it"
+        case "value":
+            return f"give {fault.name} of {crash.service.name} a number"
         case "option":
             return f"mend the command of {crash.service.name}"
         case _:
@@ -214,6 +232,8 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             words = [w.text for kind in _OPTIONS for w in [_option_value(service, _OPTIONS[kind])] if w is not None]
             named = ", ".join(words) or "see its log"
             return f"key and certificate do not fit, or are not there ({named}): {fault.text[:160]}; {again}"
+        case "value":
+            return f"give {fault.name} a value that {service.name} can make a number of ({fault.text[:120]}); {again}"
         case "option":
             return f"mend the command of {service.name}{option_place(service, fault)} ({fault.text[:160]}); {again}"
         case _:

@@ -27,6 +27,7 @@ The repair and its safety
   again. What a release changed elsewhere (a database's tables) is not undone by that.
   correct-option (disruptive): the value that an option is to have, from a person; for the port that nginx asks for,
   with something else written beside it (a comment in an EnvironmentFile is part of the value), just the port.
+  set-variable (disruptive): the value of a variable that the program makes a number of, and cannot.
   correct-target (disruptive): the application to serve, where the command names none; what was found is offered.
   start-service (safe): the file was changed since the last try, the module is there by now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.
@@ -50,6 +51,7 @@ from fixer.causes.sources import line_of, source_of
 from fixer.causes.symptoms import is_cut_in_body, is_refused, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import EnvAssignment
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -134,6 +136,8 @@ def say(fault: CodeFault) -> str:
             return f"its interpreter has no {fault.name}"
         case "tls":
             return f"its certificate and key cannot be loaded: {fault.text[:120]}"
+        case "value":
+            return f"the value of its variable {fault.name} is not taken: {fault.text[:120]}"
         case "option":
             return f"its command is not taken: {fault.text[:160]}"
         case _:
@@ -150,6 +154,11 @@ def _evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...
     )))
 
 
+def _assignments(crash: Crash, name: str) -> tuple[EnvAssignment, ...]:
+    """Where the variable of that name is set."""
+    return tuple(a for a in crash.service.env if a.name == name and a.defined_in)
+
+
 def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
     """The line of code itself, as it stands on disk; the word of the command that names the target."""
     file = source_of(case.snapshot, crash.service, fault.file)
@@ -160,6 +169,8 @@ def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Eviden
             Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text)
             for word in crash.service.command if word.text == fault.name and word.file
         )
+    if fault.kind == "value":
+        return tuple(Evidence("file", a.defined_in, f"sets {a.name}") for a in _assignments(crash, fault.name))
     if fault.kind == "option":
         word = option_word(crash.service, fault)
         if word is not None and word.file:

@@ -11,7 +11,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace
+from fixer.model.snapshot import ArgPlace, EnvAssignment
 from tests.causes.building import (
     NOW,
     Scene,
@@ -497,3 +497,20 @@ def test_a_command_that_names_another_target_by_now() -> None:
     first = found(scene)
     assert "its command says app.main:app now, but nobody started it again" in first.summary
     assert first.repairs[0].id == "start-service" and first.evidence[1].where == unit
+
+
+def test_a_variable_that_is_no_number_is_named_with_its_place() -> None:
+    lines = (STARTED, "Traceback (most recent call last):", '  File "/usr/lib/python3/dist-packages/gunicorn/config.py", line 660',
+             '    default = int(os.environ.get("WEB_CONCURRENCY", 1))', "              ^^^^^^^^^",
+             "ValueError: invalid literal for int() with base 10: 'auto'")
+    path = "/etc/default/office"
+    env = (EnvAssignment("WEB_CONCURRENCY", f"{path}:1", False),)
+    scene = crashed(*lines, env=env)
+    scene.files.append(file(path, "WEB_CONCURRENCY=auto\n"))
+    first = found(scene)
+    assert "the value of its variable WEB_CONCURRENCY is not taken" in first.summary and first.confidence == "certain"
+    assert first.evidence[1].where == f"{path}:1" and first.repairs[0].needs[0].key == "WEB_CONCURRENCY"
+    step = repair_called(scene, "set-variable", WEB_CONCURRENCY="4").steps[0]
+    assert isinstance(step, WriteFile) and step.after == b"WEB_CONCURRENCY=4\n"
+    scene.services[0] = replace(scene.services[0], env=())
+    assert [r.id for r in found(scene).repairs] == ["mend-code"]
