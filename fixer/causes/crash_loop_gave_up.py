@@ -64,7 +64,8 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
         untold = killed_by(crash.service) is None and not _is_told(crash)
-        if is_endless(crash) or has_given_up(crash) or (untold and changed_after(case, crash)):
+        free = port_in_use(crash.lines) is not None and reason_state(crash) == "gone"
+        if is_endless(crash) or has_given_up(crash) or free or (untold and changed_after(case, crash)):
             findings.append(_found(case, crash))
         elif untold:
             missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line(crash)}")

@@ -211,3 +211,10 @@ def test_an_error_of_its_own_before_its_settings_were_changed_is_tried_again() -
         assert service_.unit is not None
         scene.services[0] = replace(service_, unit=replace(service_.unit, need_daemon_reload=True))
         assert not any(r.steps for f in diagnose(scene.snapshot()).findings for r in f.repairs)
+
+
+def test_a_port_that_is_free_by_now_needs_a_start_also_where_nothing_is_started_again_and_again() -> None:
+    scene = Scene().with_service(failed(log=log("Started backend.service.", "OSError: [Errno 98] address already in use")))
+    first = finding_of(diagnose(scene.refused().snapshot()), CAUSE)
+    assert (first.variant, first.repairs[0].id, first.repairs[0].risk) == (None, "start-service", "safe")
+    assert "failed; the reason is gone" in first.summary
