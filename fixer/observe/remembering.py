@@ -27,6 +27,7 @@ _OF_SHELLS = frozenset((
 ))
 _KEEPERS = (".env", ".env.*", "*.env", "env", "*.sh", "bin/*", "start*", "run*", "conf/*", "config/*.env")
 _PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
+_PYTHON = regex(r"^(?:python|pypy)[\d.]*t?$")
 _SECRET_OPTION = regex(r"^--?[A-Za-z-]*(?:secret|token|password|passwd|api-?key)[A-Za-z-]*(?:=.+)?$")
 
 
@@ -91,7 +92,7 @@ def remembered_service(
         if name not in _OF_SHELLS and not name.startswith(_PREFIXES):
             holder = next((path for path, found in texts.items() if name in found and found[name].text == value), "")
             variables.append((name, "." if value == directory and not is_secret_name(name) else holder))
-    argv = _argv(process)
+    argv = _argv(process, values)
     return LearnedService(
         name=service.name.partition("[")[0], manager=service.manager, runtime=service.runtime,
         argv=argv, directory=directory,
@@ -100,16 +101,30 @@ def remembered_service(
     )
 
 
-def _argv(process: Process) -> tuple[str, ...]:
+def _argv(process: Process, values: Mapping[str, str]) -> tuple[str, ...]:
     """Its command, the program by its whole path; nothing at all where a word of it is a secret."""
     words = list(process.argv)
     if not words or redact_text(" ".join(words)) != " ".join(words) or any(map(_SECRET_OPTION.match, words)):
         return ()
     if not words[0].startswith("/"):
-        if not isinstance(process.exe, Known):
+        program = _of_environment(words[0], process, values)
+        if not program and not isinstance(process.exe, Known):
             return ()
-        words[0] = process.exe.value
+        words[0] = program or (process.exe.value if isinstance(process.exe, Known) else "")
     return tuple(words)
+
+
+def _of_environment(word: str, process: Process, values: Mapping[str, str]) -> str:
+    """The interpreter of a virtual environment by the path that it was called by: its end, which the kernel knows, is
+    the system's own, and finds none of the packages. Empty where that is not sure."""
+    home = values.get("VIRTUAL_ENV", "")
+    if "/" not in word:
+        first = values.get("PATH", "").split(":")[0]
+        return f"{first}/{word}" if _PYTHON.match(word) and home.startswith("/") and first == f"{home}/bin" else ""
+    cwd = process.cwd.value if isinstance(process.cwd, Known) else ""
+    if not cwd or values.get("PWD", cwd) != cwd:
+        return ""
+    return posixpath.normpath(posixpath.join(cwd, word))
 
 
 def _pairs(environ: bytes) -> Iterable[tuple[str, str]]:

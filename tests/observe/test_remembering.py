@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
 from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json
@@ -89,3 +91,20 @@ def test_the_memory_is_read_and_its_files_where_something_is_gone() -> None:
     assert seen.learned[0].services == (made,)
     assert seen.file("local", "/srv/shop/.env") is not None
     assert options_from(OPTIONS.pairs()) == OPTIONS
+
+
+SERVED = ["-m", "uvicorn", "shop:app", "--port", "8000"]
+
+
+@pytest.mark.parametrize(("word", "environ", "program"), [
+    ("./venv/bin/python", b"", "/srv/shop/venv/bin/python"),
+    ("../envs/a/bin/python3", b"PWD=/srv/shop\0", "/srv/envs/a/bin/python3"),
+    ("venv/bin/python", b"PWD=/srv\0", "/usr/bin/python3.13"),           # it went elsewhere since: from where is not sure
+    ("python", b"VIRTUAL_ENV=/srv/v\0PATH=/srv/v/bin:/usr/bin\0", "/srv/v/bin/python"),
+    ("python3", b"VIRTUAL_ENV=/srv/v\0PATH=/usr/bin:/srv/v/bin\0", "/usr/bin/python3.13"),
+    ("python3", b"PATH=/srv/v/bin:/usr/bin\0", "/usr/bin/python3.13"),
+])
+def test_an_environment_of_its_own_is_remembered_by_the_name_it_was_called_by(
+    word: str, environ: bytes, program: str,
+) -> None:
+    assert remembered([word, *SERVED], environ).argv == (program, *SERVED)
