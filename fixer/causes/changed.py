@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from fixer.causes.crashing import Crash
-from fixer.causes.reading import ENGINE, find_node, now_on, say_age
+from fixer.causes.reading import find_node, now_on, say_age
 from fixer.model.changes import is_code_or_setting, is_of_its_own, wanted_module
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
@@ -47,10 +47,10 @@ def _stats(snapshot: Snapshot, crash: Crash) -> Iterator[tuple[str, float]]:
     """(path, when it was changed) of all that says how it starts, and of its code and settings."""
     service = crash.service
     told = {(service.files_node or service.node, path) for path in _told(crash)}
-    for file in snapshot.files:
-        if (file.node, file.path) in told or (service.container is not None and file.node == ENGINE
-                                              and _is_mounted(crash, file.path)):
-            yield file.path, file.stat.mtime
+    yield from ((file.path, file.stat.mtime) for file in snapshot.files if (file.node, file.path) in told)
+    for path, stat in snapshot.engine_files if service.container is not None else ():
+        if _end(stat).kind == "file" and _is_mounted(crash, path):
+            yield path, _end(stat).mtime
     node = find_node(snapshot, service.node)
     for path, stat in node.files if node is not None and service.container is None else ():
         end = _end(stat)

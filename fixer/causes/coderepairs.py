@@ -21,6 +21,7 @@ from fixer.model.snapshot import ArgPlace, FileContent, Service
 
 BACKUP_KEY = "restore-from"
 TARGET_KEY = "target"
+_UNSTARTED = ", but nobody started it again"
 PATIENCE = 45.0          # seconds that a program or a database may take until it listens
 _TARGET = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 _OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile", "--certfile")}
@@ -40,21 +41,21 @@ def mended_since(case: Case, crash: Crash, fault: CodeFault) -> Since | None:
     if service.unit is not None and service.unit.need_daemon_reload:
         return None            # a start would take what systemd has read
     if file is not None and _is_newer(case, crash, fault, file):
-        said = f"{file.path} was changed after the last try"
+        said = f"{file.path} was changed after the last try{_UNSTARTED}"
         return Since(said, (Evidence("file", file.path, "changed since, and a whole program"),))
     if fault.kind == "syntax":
         return None
     if fault.kind in ("import", "server"):
         there = installed_since(case.snapshot, crash)
-        return None if there is None else Since(f"{fault.name} is there now", (there,))
+        return None if there is None else Since(f"{fault.name} is there now{_UNSTARTED}", (there,))
     changed = changed_since(case.snapshot, crash)
     word = option_word(service, fault) if fault.kind == "option" else None
     now = target_of(service.argv) if fault.kind == "target" else word.text if word is not None else ""
     if changed and now and now not in fault.text:
-        return Since(f"its command says {now} now", changed)
+        return Since(f"its command says {now} now{_UNSTARTED}", changed)
     if not changed or (file is not None and not is_sound(file) and file.path.endswith(".py")):
         return None
-    return Since(f"{changed[0].where} was changed after that, and whether it is mended only a start tells", changed)
+    return Since(f"{changed[0].where} was changed after that, and only a start tells whether it is mended", changed)
 
 
 def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None) -> tuple[Repair, ...]:
@@ -64,7 +65,7 @@ def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None
     if since is not None:
         steps = again_steps(case, crash)
         if steps:
-            said = f"{since.words.partition(', and ')[0]}: start {crash.service.name}"
+            said = f"{since.words.partition(', ')[0]}: start {crash.service.name}"
             offered.append(Repair("start-service", "disruptive" if crash.inside else "safe", said, steps))
     if file is not None:
         backup = _restore(case, crash, fault, file)

@@ -101,7 +101,7 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
         detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
     summary, evidence = f"{service.name} ends at once: {say(fault)}", _evidence(case, crash, fault)
     if since is not None:
-        summary = f"{service.name} ended at once: {say(fault)}; {since.words}, but nobody started it again"
+        summary = f"{service.name} ended at once: {say(fault)}; {since.words}"
         evidence = tuple(dict.fromkeys((evidence[0], *since.evidence, *evidence[1:])))
     return Finding(
         cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fixer.causes.accounts import PASS, READ, WRITE, Account, account_of, group_name, may, rows
 from fixer.causes.crashing import Crash
 from fixer.causes.logs import message
-from fixer.causes.reading import ENGINE, find_node
+from fixer.causes.reading import find_node
 from fixer.model.closedpaths import GONE, READ_ONLY, says_writing
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
@@ -174,7 +174,7 @@ def _in_container(snapshot: Snapshot, service: Service, path: str, why: str) -> 
     if mount is None or why not in GONE:
         return PathState("unknown", "what its container holds now could not be seen")
     there = posixpath.normpath(mount[0] + path[len(mount[1].rstrip("/")):])
-    file = snapshot.file(ENGINE, there)
-    if file is None:
-        return PathState("holds", f"{there}, which is mounted there, is not there")
-    return PathState("gone", "it is there now", (_stat_evidence(there, file.stat),))
+    stat = dict(snapshot.engine_files).get(there)
+    if stat is None or (stat.kind == "link" and stat.target is None):
+        return PathState("holds", f"{path} is not there", (Evidence("file", there, "no such file"),))
+    return PathState("gone", "it is there now", (_stat_evidence(there, stat),))

@@ -66,8 +66,8 @@ def module_folders(service: Service) -> tuple[str, ...]:
 
 
 def is_code_or_setting(path: str) -> bool:
-    """By its name."""
-    return _KIND.search(path) is not None
+    """By its name; no copy that somebody kept."""
+    return _KIND.search(path) is not None and not _BESIDE.search(path)
 
 
 def is_of_its_own(service: Service, path: str) -> bool:

@@ -308,6 +308,7 @@ class Snapshot:
     strangers: tuple[Stranger, ...] = ()
     last_words: tuple[LastWords, ...] = ()
     accepted: tuple[Accepted, ...] = ()   # what a bundle says that people had accepted
+    engine_files: tuple[tuple[str, FileStat], ...] = ()     # what was looked at on the Docker host
     quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
 
     def service(self, service_id: str) -> Service | None:

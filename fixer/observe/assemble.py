@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from fixer.model.capture import Capture
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginxconf import UpstreamServer
-from fixer.model.query import ListSockets, Probe
+from fixer.model.query import FileStat, ListSockets, Probe
 from fixer.model.record import replace
 from fixer.model.snapshot import (
     Container,
@@ -73,14 +73,18 @@ def snapshot(capture: Capture) -> Snapshot:
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
-        accepted=capture.accepted, quiet=options.quiet,
+        accepted=capture.accepted, quiet=options.quiet, engine_files=_stats(views[ENGINE]) if ENGINE in views else (),
         strangers=_strangers(sites, options, views, containers) if containers else (),
         last_words=tuple(words for view in views.values() if (words := last_words_of(view)) is not None),
     )
 
 
+def _stats(view: View) -> tuple[tuple[str, FileStat], ...]:
+    return tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
+
+
 def _node(view: View) -> Node:
-    stats = tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
+    stats = _stats(view)
     absent = tuple(path for path, file in view.files.items() if file.status == "absent")
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.table.boot_at, view.addresses,
                 view.table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),

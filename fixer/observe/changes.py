@@ -8,9 +8,12 @@ from fixer.model.changes import folders_of, module_folders, named_paths, setting
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
+from fixer.observe.sources import folders_on_disk, on_disk
 from fixer.observe.view import CHANGED_FILES
 
 _ENDED = ("failed", "activating")
+_BOXES = ("exited", "dead", "restarting")
+_MOST = 4
 _STATES = ("FATAL", "BACKOFF", "EXITED", "STARTING")
 
 
@@ -19,16 +22,29 @@ def change_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
     for service in services:
         if not service.is_app_server or not isinstance(service.log, Known) or not _ended(service):
             continue
+        if service.container is not None:
+            yield from _mounted(service)
+            continue
         patterns = tuple(_patterns(service))
         if patterns:
             yield service.node, ReadGlob(patterns, 0, CHANGED_FILES)
         yield from ((service.node, ReadFile(path, 0)) for path in named_paths(service))
 
 
+def _mounted(service: Service) -> Iterator[tuple[str, Query]]:
+    """A container's files are its image's: what is mounted into it can change."""
+    named = (on_disk(service, folder) for folder in folders_of(service))
+    places = dict.fromkeys((*(place for place in named if place is not None), *folders_on_disk(service)))
+    for node, folder in tuple(places)[:_MOST]:
+        plain = _plain(folder.rstrip("/"))
+        yield node, ReadGlob((f"{plain}/*", f"{plain}/.env*", f"{plain}/*/*.py"), 0, CHANGED_FILES)
+
+
 def _ended(service: Service) -> bool:
-    """A container's files are its image's: only what is mounted can change, and that is read anyway."""
     if service.unit is not None:
         return service.unit.active_state in _ENDED or service.unit.n_restarts > 0
+    if service.container is not None:
+        return service.container.status in _BOXES or service.container.restart_count > 0
     return service.program is not None and service.program.state in _STATES
 
 

@@ -42,10 +42,15 @@ def contents_of(views: Mapping[str, View], sites: Iterable[Site], services: Iter
     for node, path in (*_wanted(views, sites, services, containers), *_remembered(views, learned)):
         view = views.get(node)
         file = view.files.get(path) if view is not None else None
-        if file is not None and is_readable(file) and (node, path) not in found:
+        if file is not None and is_readable(file) and not _is_glance(file) and (node, path) not in found:
             mount = host_path_of(node, file, containers)
             found[node, path] = _content(node, file, single=mount is not None and mount[1])
     return tuple(found.values())
+
+
+def _is_glance(file: FileAnswer) -> bool:
+    """Only its age was asked for: that it holds nothing is not said."""
+    return file.truncated and not file.data
 
 
 def _remembered(views: Mapping[str, View], learned: str) -> Iterator[tuple[str, str]]:

@@ -514,3 +514,15 @@ def test_a_variable_that_is_no_number_is_named_with_its_place() -> None:
     assert isinstance(step, WriteFile) and step.after == b"WEB_CONCURRENCY=4\n"
     scene.services[0] = replace(scene.services[0], env=())
     assert [r.id for r in found(scene).repairs] == ["mend-code"]
+
+
+@pytest.mark.parametrize(("path", "ago", "mended"), [
+    ("/home/lab/app/rate.py", 5.0, True), ("/home/lab/app/rate.py", 500.0, False), ("/home/lab/app/rate.py.bak", 5.0, False),
+    ("/home/lab/other/rate.py", 5.0, False), ("/home/lab/app/app.log", 5.0, False),
+])
+def test_what_is_mounted_into_a_container_and_was_changed_after_its_end(path: str, ago: float, mended: bool) -> None:
+    scene = contained(lines=OWN[1:])
+    scene.extra["engine_files"] = ((path, stat(mtime=NOW - ago)),)
+    first = found(scene)
+    assert (first.repairs[0].id == "start-service") is mended
+    assert ("was changed after that" in first.summary) is mended

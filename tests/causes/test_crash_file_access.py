@@ -171,6 +171,6 @@ def test_what_is_mounted_into_a_container_is_looked_at_on_its_host(there: bool, 
     scene = Scene("app:8000", node="web", back="app").with_service(
         boxed(box=box, log=log(*OPENED, "    open('/srv/shop/words')", GONE_SAID), pids=())).refused()
     if there:
-        scene.files.append(file("/opt/shop/data/words", "", node="engine"))
+        scene.extra["engine_files"] = (("/opt/shop/data/words", stat()),)
     first = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (first.confidence, first.repairs[0].risk) == (confidence, risk)

@@ -6,7 +6,7 @@ from fixer.model.changes import folders_of, is_of_its_own, wanted_module
 from fixer.model.query import ReadFile, ReadGlob
 from fixer.model.service import Service
 from fixer.observe.changes import change_queries
-from tests.causes.building import failed, log, service, stopped, supervised
+from tests.causes.building import boxed, failed, log, service, stopped, supervised
 
 LINES = ('  File "/srv/shop/app/main.py", line 3, in <module>', "    c.read('/etc/shop/shop.ini')",
          "ModuleNotFoundError: No module named 'orjson.fast'")
@@ -30,6 +30,13 @@ def test_ages_only_are_asked_for() -> None:
 def test_nothing_is_asked_of_what_runs_or_was_stopped() -> None:
     assert not asked(service(log=log(*LINES))) and not asked(stopped(log=log(*LINES)))
     assert asked(supervised("FATAL", log=log(*LINES))) and not asked(supervised("RUNNING", log=log(*LINES)))
+
+
+def test_of_a_container_what_is_mounted_is_looked_at_on_its_host() -> None:
+    box = {"status": "exited", "exit_code": 1, "working_dir": "/srv", "mounts": (("/home/lab/app", "/srv/app", False),)}
+    (made,) = asked(boxed(box=box, log=log('  File "/srv/app/main.py", line 3, in <module>', "ValueError: x")))
+    assert isinstance(made, ReadGlob) and (made.patterns[0], made.limit) == ("/home/lab/app/*", 0)
+    assert not asked(boxed(log=log(*LINES)))
 
 
 def test_folders_of_the_system_and_of_libraries_are_nobodys_own() -> None:
