@@ -194,8 +194,8 @@ def _late(case: Case, health: Sequence[RouteHealth], dark: Mapping[str, str]) ->
 
 def _notes(case: Case) -> tuple[str, ...]:
     own = [
-        f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself, "
-        "nginx only passes it on"
+        f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself, or "
+        "by a gateway in front of it: this nginx only passes it on"
         for j in case.judged.values() if j.own
     ]
     unread = [f"the configuration is not known: {n.config.reason}" for n in case.snapshot.nginxes

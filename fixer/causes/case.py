@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fixer.causes.failing import Judged, is_closed, judge_route
 from fixer.causes.members import weigh_members
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
+
+if TYPE_CHECKING:
+    from fixer.causes.owners import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,10 @@ class Case:
     troubles: tuple[Trouble, ...]
     taken: Mapping[str, RouteFacts]
     accepting: tuple[Endpoint, ...]      # the addresses where somebody listens
+    # worked out at the first question by fixer.causes.owners: who is placed at an address, what is wanted where
+    placed: dict[int, tuple[Endpoint, Owner | None]] = field(default_factory=dict)
+    owned: dict[int, tuple[Trouble, tuple[Owner, ...]]] = field(default_factory=dict)
+    wanted: dict[str, set[int]] = field(default_factory=dict)
 
     def failing(self, node: str) -> tuple[Judged, ...]:
         """The routes of one nginx that fail, wholly or partly."""

@@ -73,7 +73,7 @@ def judge_route(
     fresh = doubtful and nginx is not None and bool(fresh_events(nginx, (facts,), snapshot))
     words = [_weigh(probe, facts, reached, fresh, nginx) for probe in probes]
     bad, slow = words.count("bad"), words.count("slow")
-    own = any(w == "good" and (p.status or 0) >= 500 and _NGINX_PAGE not in p.body
+    own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _says_the_same(p, reached))
               and not _is_on_purpose(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
     state, reason = _state(words, bad, slow), _reason(probes, words)
@@ -161,13 +161,18 @@ def _weigh(
 def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> bool:
     """Whether nginx made up this 5xx: it does so where the far side gave nothing, and says so in its log."""
     direct = [e.http.value for e in reached if isinstance(e.http, Known)]
-    if any(answer.status == probe.status for answer in direct):
-        return False                       # the far side says the same when asked without nginx
+    if _says_the_same(probe, reached):
+        return False
     page = _NGINX_PAGE in probe.body
     if probe.status in (502, 504):
         silent = not direct or any(answer.status is None for answer in direct)
         return page or fresh or silent
     return page and fresh
+
+
+def _says_the_same(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:
+    """The far side, asked without nginx, gives the same status: an application, or another nginx with its own page."""
+    return any(isinstance(e.http, Known) and e.http.value.status == probe.status for e in reached)
 
 
 def _is_on_purpose(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from fixer.causes.case import Case, Trouble
@@ -58,10 +59,12 @@ class Owner:
 
 def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """One when it can be told, several when they are equals, none when nothing is known to belong there."""
-    placed = placed_owner(case, trouble.endpoint)
-    if placed is not None:
-        return (placed,)
-    return left_over(case, trouble) or _same_site(case, trouble)
+    known = case.owned.get(id(trouble))
+    if known is None:       # most causes ask
+        placed = placed_owner(case, trouble.endpoint)
+        found = (placed,) if placed is not None else left_over(case, trouble) or _same_site(case, trouble)
+        known = case.owned[id(trouble)] = (trouble, found)
+    return known[1]
 
 
 def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
@@ -78,6 +81,13 @@ def sole_owner(case: Case, trouble: Trouble) -> Owner | None:
 
 def placed_owner(case: Case, endpoint: Endpoint) -> Owner | None:
     """The service that configuration or topology puts at an address. What anybody could start claims nothing."""
+    known = case.placed.get(id(endpoint))
+    if known is None:       # the address is kept with it, so that no other gets its id
+        known = case.placed[id(endpoint)] = (endpoint, _placed(case, endpoint))
+    return known[1]
+
+
+def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
     service = case.service(endpoint.service)
     if service is not None and is_anybodys(case.snapshot, service) and service.id != endpoint.holder:
         service = None
@@ -145,11 +155,8 @@ def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
 def _free(case: Case, trouble: Trouble) -> list[Service]:
     """Application servers of the node that nothing else relies on."""
     node = trouble.endpoint.node
-    wanted_elsewhere = {
-        owner.service.id
-        for other in case.troubles if other.endpoint is not trouble.endpoint
-        for owner in [placed_owner(case, other.endpoint)] if owner is not None
-    } | _accepting(case)
+    mine = id(trouble.endpoint)
+    wanted_elsewhere = {name for name, places in _wanted(case).items() if len(places) > (mine in places)}
     free = [
         s for s in case.snapshot.services
         if s.node == node and s.is_app_server and s.id not in case.taken and s.id not in wanted_elsewhere
@@ -157,6 +164,22 @@ def _free(case: Case, trouble: Trouble) -> list[Service]:
     ]
     managed = [s for s in free if s.manager != "none" and _could_be_meant(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
+
+
+def _wanted(case: Case) -> Mapping[str, set[int]]:
+    """Services that belong behind failing addresses, or hold a socket that some route names already: by id, with the
+    addresses that they are wanted at."""
+    if not case.wanted:
+        for other in case.troubles:
+            owner = placed_owner(case, other.endpoint)
+            if owner is not None:
+                case.wanted.setdefault(owner.service.id, set()).add(id(other.endpoint))
+        for endpoint in case.accepting:
+            for name in (endpoint.service, endpoint.holder):
+                if name is not None:
+                    case.wanted.setdefault(name, set()).add(0)       # of no address in trouble
+        case.wanted.setdefault("", set())       # worked out, though nothing is wanted
+    return case.wanted
 
 
 def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
@@ -177,14 +200,6 @@ def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
     awake = [s for s in case.snapshot.services if s.is_app_server and s.running and s.node == service.node]
     mine = _shared(trouble, service)
     return all(_shared(trouble, s) < mine for s in awake)
-
-
-def _accepting(case: Case) -> set[str]:
-    """Services that hold a socket which some route names already: that address is theirs."""
-    return {
-        name for endpoint in case.accepting
-        for name in (endpoint.service, endpoint.holder) if name is not None
-    }
 
 
 def _is_orphan(snapshot: Snapshot, service: Service) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Known, Unknown
@@ -163,8 +164,13 @@ def line_text(snapshot: Snapshot, node: str, path: str, line: int) -> str:
     file = snapshot.file(node, path)
     if file is None:
         return ""
-    lines = file.data.split(b"\n")
+    lines = _lines(file.data)
     return lines[line - 1].decode("utf-8", "replace").strip() if 0 < line <= len(lines) else ""
+
+
+@lru_cache(maxsize=4)      # of one file many lines are told, one for each address in it
+def _lines(data: bytes) -> list[bytes]:
+    return data.split(b"\n")
 
 
 def is_activated(service: Service) -> bool:

@@ -222,13 +222,13 @@ def _resolved(node: NodeCapture) -> dict[str, tuple[str, ...]]:
 
 
 def parse_hosts(data: bytes) -> dict[str, tuple[str, ...]]:
-    """name -> addresses of an /etc/hosts file, in its order."""
-    found: dict[str, tuple[str, ...]] = {}
+    """name -> addresses of an /etc/hosts file, each once, in its order."""
+    found: dict[str, dict[str, None]] = {}
     for line in data.decode("utf-8", "replace").splitlines():
         words = line.split("#", 1)[0].split()
         for name in words[1:]:
-            found[name.lower()] = (*found.get(name.lower(), ()), words[0])
-    return found
+            found.setdefault(name.lower(), {})[words[0]] = None
+    return {name: tuple(addresses) for name, addresses in found.items()}
 
 
 _LOOPBACK = regex(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")

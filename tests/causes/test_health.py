@@ -44,7 +44,8 @@ def test_what_the_application_says_itself_is_a_note() -> None:
 
 def test_an_inner_gateways_502_is_not_this_nginxs() -> None:
     scene = healthy().endpoint(http=Known(BAD_GATEWAY)).answers(BAD_GATEWAY)
-    assert diagnose(scene.snapshot()).verdict == "healthy"
+    found = diagnose(scene.snapshot())
+    assert found.verdict == "healthy" and any("answers 502" in note and "a gateway in front of it" in note for note in found.notes)
 
 
 def test_nginxs_own_500_needs_its_page_and_its_log() -> None:

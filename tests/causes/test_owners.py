@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from fixer.causes.case import open_case
@@ -15,6 +16,7 @@ from fixer.model.plan import ContainerAction, UnitAction, WaitForListener, Write
 from fixer.model.snapshot import Binding
 from tests.causes.building import (
     BAD_GATEWAY,
+    REFUSED,
     SITE,
     Scene,
     boxed,
@@ -277,3 +279,15 @@ def test_several_applications_of_others_are_no_candidates() -> None:
             f"{name}.service", user="", working_directory=f"/srv/{name}", exec_start=argv)), listener(7000 + number, 300 + number))
     scene.route[0] = {"server_names": ("parking.example",)}
     assert diagnose(scene.snapshot()).findings == ()
+
+
+def test_very_many_dead_addresses_cost_no_more_each_than_a_few() -> None:
+    scene = Scene(*(f"127.0.0.1:{1000 + number}" for number in range(1000))).with_service(stopped("other.service", 1500))
+    for number in range(1000):
+        scene.endpoint(number, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), holder=None)
+        scene.answers(BAD_GATEWAY, route=number)
+    seen = scene.snapshot()
+    began = time.process_time()
+    found = diagnose(seen)
+    assert time.process_time() - began < 3        # each looked at all of the others
+    assert found.verdict == "broken" and [f.service for f in found.findings if f.cause == "backend-down"] == ["other.service"]

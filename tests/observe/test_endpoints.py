@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -13,6 +14,7 @@ from fixer.model.query import Answer, Command, FileAnswer, Probe
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.endpoints import probe_result
+from fixer.observe.view import parse_hosts
 from tests.observe.made import capture, file, node, outcome, process, sockets, tcp_row
 
 SITE = "server {{ listen 80; server_name shop.example; location / {{ proxy_pass {}; }} }}"
@@ -267,3 +269,11 @@ def test_who_may_have_got_an_old_address_is_asked_too(started: str, port: int, a
     found = snapshot(seen).strangers
     assert [(s.node, s.address) for s in found] == ([("feed", "10.9.0.3")] if asked else [])
     assert all(isinstance(s.http, Known) and s.http.value.status == 404 for s in found)
+
+
+def test_a_hosts_file_of_very_many_lines_costs_its_length() -> None:
+    began = time.process_time()
+    same = parse_hosts(b"10.0.0.1 db\n" * 40_000)
+    many = parse_hosts(b"".join(b"10.%d.%d.%d db\n" % (n >> 16, n >> 8 & 255, n & 255) for n in range(40_000)))
+    assert same == {"db": ("10.0.0.1",)} and len(many["db"]) == 40_000
+    assert time.process_time() - began < 2
