@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from fixer.app.course import Course, End, name_of, withheld_text
@@ -30,8 +31,10 @@ from fixer.model.plan import (
 from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.render.repairs import plan_lines
 from fixer.render.reporting import repair_report, report_of
+from fixer.verify import Look
 
 MAX_ROUNDS = 5
+_BACK = "that round was rolled back"
 
 
 def repair(word: str, options: Repairing, person: Person) -> RepairResult:
@@ -271,7 +274,11 @@ class _Rounds:
             course.current = settled.look
             self._person.tell(f"{finding.cause} is gone; {error.message}")
             return None
-        return self._roll_back(run, drawn, finding, error.message)
+        laid = next(self._others_of(settled.look, finding), None)
+        if laid is None:
+            return self._roll_back(run, drawn, finding, error.message)
+        told = f"{error.message}; while it was started it showed why: {laid.summary} ({laid.cause})"
+        return self._roll_back(run, drawn, finding, told, next((r.manual for r in laid.repairs if r.manual), ""))
 
     def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str) -> End | None:
         """The round took itself back. A start in vain may show what keeps the service down; that comes next then."""
@@ -284,14 +291,14 @@ class _Rounds:
             self._course.give_up(before, finding, drawn.summary, why, hint)
         return None
 
-    def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str) -> End | None:
+    def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str = "") -> End | None:
         """Take the round back, and go on without it; where not all of it could go back nothing more is tried."""
         before, conflicts = self._course.current, run.roll_back().conflicts
         self._course.changed = time.monotonic()
         if conflicts:
             return self._over(why, *conflicts)
         self._look_again(why)
-        self._course.give_up(before, finding, drawn.summary, why, "that round was rolled back")
+        self._course.give_up(before, finding, drawn.summary, why, "; ".join(filter(None, (hint, _BACK))))
         return None
 
     def _over(self, *notes: str) -> End:
@@ -312,13 +319,17 @@ class _Rounds:
     def _laid_bare(self, drawn: Plan, finding: Finding, why: str) -> bool:
         """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
         failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
-        faults = self._course.current.diagnosis.findings if only_starts(drawn.steps) else ()
-        same = (f for f in faults if f.role == "root" and (f.node, f.service) == (finding.node, finding.service))
-        first = next(same, None)
-        if first is None or first.cause == finding.cause:
+        first = next(self._others_of(self._course.current, finding), None) if only_starts(drawn.steps) else None
+        if first is None:
             return False
         self._person.tell(f"{why}; taken back, and now it shows why: {first.cause}")
         return True
+
+    def _others_of(self, look: Look, finding: Finding) -> Iterator[Finding]:
+        """What else the look finds at the root of the same service, unless the same fault still comes first."""
+        same = [f for f in look.diagnosis.findings
+                if f.role == "root" and (f.node, f.service) == (finding.node, finding.service)]
+        return iter(same if same and same[0].cause != finding.cause else ())
 
     def _opened(self, cause: str) -> RepairRun:
         if self._run is None:

@@ -38,9 +38,12 @@ def bring_back_rule(step: ChangeRule, runner: Runner) -> str:
     """The chain as it was before; after a reboot, or where others changed it, the rule beside the same neighbour."""
     try:
         now = _texts(_rules(step, runner))
-    except StepFailed:
+    except StepFailed as error:
         if step.action == "add":
             return ""          # the chain is gone, and our rule with it
+        if "No such file or directory" in error.message or "No chain" in error.message:
+            raise Conflict(f"{_title(step)} is gone, as after a restart or a flush; what filters there now was left as "
+                           f"it is, and this rule not put back: {step.rule}") from error
         raise
     if now == list(step.before):
         return ""

@@ -8,7 +8,8 @@ Why nginx says 504 or 502
   nginx still holds the address that the name had when it started: packets to it get no answer (`upstream timed out
   (110) while connecting`), then `connect() failed (113: No route to host)`. A name of a container on another network
   does not resolve: at its next start nginx ends with `host not found in upstream`. nginx itself without a network logs
-  `101: Network is unreachable`.
+  `101: Network is unreachable`. Where nginx asks for a port that Docker publishes on its host, nothing listens there
+  while the container is on no network: `connect() failed (111: Connection refused)`.
 
 How it is told apart
   The backend's container runs, and Docker's own view of both shows no network in common (or icc off on the one they
@@ -57,7 +58,10 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for trouble in (*case.troubles, *_nameless(case)):
         web, box = container_of(case.snapshot, trouble.nginx.node), _backend(case, trouble)
-        if web is None or box is None or web.is_machine or web.id == box.id:
+        off = _unplugged(case, box) if box is not None and trouble.endpoint.inner else None
+        if box is not None and off is not None:
+            _join_finding(findings, box.id, _published_to_nowhere(case, trouble, box, off))
+        elif web is None or box is None or web.is_machine or web.id == box.id:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
         elif box.status != "running" or _shared(web, box) or _borrows(web) or _borrows(box):
             muted = _muted(case, trouble)
@@ -126,6 +130,37 @@ def _shared(web: Container, box: Container) -> bool:
     """A container that does not run comes back on the network that it was made with."""
     mine = {name for name, _, _ in web.networks} | ({web.network_mode} if web.status != "running" else set())
     return bool(mine & {name for name, _, _ in box.networks})
+
+
+def _unplugged(case: Case, box: Container) -> ToldNetwork | None:
+    """The network that a running container belongs on, where it is on none at all."""
+    if box.status != "running" or box.networks or _borrows(box):
+        return None
+    told = told_of(case.snapshot, box)
+    made = next((own for own in told if own.name == box.network_mode), None)
+    if made is None and is_off(box):
+        made = ToldNetwork(box.network_mode, (), _networks_evidence(box))
+    return made or (told[0] if told else None)
+
+
+def _published_to_nowhere(case: Case, trouble: Trouble, box: Container, network: ToldNetwork) -> Finding:
+    """What Docker publishes of a container goes by its network: without one nobody listens at that address either."""
+    connect = NetworkAction(box.id, box.name, network.name, "connect", aliases_of(case.snapshot, box, network.name))
+    text = endpoint_text(trouble.endpoint)
+    evidence = (
+        _networks_evidence(box), network.source, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+    )
+    return Finding(
+        cause=CAUSE.id, variant="docker-network-detached", role="root", confidence="certain",
+        summary=(f"container {box.name} was taken off network {network.name}: {text}, which Docker publishes for it, "
+                 "leads nowhere"),
+        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=box.name,
+        node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(Repair("connect-network", "safe", f"join container {box.name} to network {network.name} again",
+                        (connect,)),),
+        explains=EXPLAINED,
+    )
 
 
 def _borrows(box: Container) -> bool:

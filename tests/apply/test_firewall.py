@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from fixer.apply.firewall import bring_back_rule, change_rule
-from fixer.errors import Conflict, StepFailed
+from fixer.errors import Conflict
 from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.plan import ChangeRule
 from tests.apply.inside import Inside
@@ -97,8 +97,11 @@ def test_after_others_changed_the_chain(inside: Inside) -> None:
 
 def test_a_chain_that_is_gone(inside: Inside) -> None:
     assert bring_back_rule(step("add", "-j DROP", 0, chain="GONE"), inside) == ""
-    with pytest.raises(StepFailed):
+    with pytest.raises(Conflict, match=r"is gone.*this rule not put back: -p tcp"):
         bring_back_rule(step("remove", RULES[1], 1, chain="GONE"), inside)
+    if shutil.which("nft") is not None:
+        with pytest.raises(Conflict, match="is gone"):
+            bring_back_rule(step("remove", NFT[0], 0, NFT, tool="nft", family="inet", table="gone", chain="c"), inside)
 
 
 def test_the_same_with_nft(inside: Inside) -> None:

@@ -42,6 +42,21 @@ def test_hit_taken_off() -> None:
     assert step_from_json(step_to_json(join)) == join
 
 
+def test_hit_what_docker_publishes_leads_nowhere() -> None:
+    """nginx on the Docker host: the port goes with the container's last network, and comes back with it."""
+    made = boxed(box={"networks": (), "network_mode": "p_default", "published": (("127.0.0.1", 8001, 8000),)})
+    scene = Scene("127.0.0.1:8001").with_service(made).refused(service=made.id)
+    scene.endpoint(node="app", inner=8000, listener=Unknown("no address"))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [DETACHED]
+    (repair,) = diagnosis.findings[0].repairs
+    (step,) = repair.steps
+    assert repair.risk == "safe" and isinstance(step, NetworkAction) and step.network == "p_default"
+    kept = replace(made, container=replace(made.container, networks=INSIDE))
+    scene.services[0] = kept
+    assert DETACHED not in roots(diagnose(scene.snapshot()))
+
+
 def test_hit_nginx_itself_was_taken_off() -> None:
     running = diagnose(apart(web=(), app=INSIDE).snapshot()).findings[0]
     assert (running.cause, running.variant) == (DETACHED, "docker-network-detached")

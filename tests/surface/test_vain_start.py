@@ -9,16 +9,18 @@ from pathlib import Path
 import pytest
 
 from fixer.app import course as courses
+from fixer.app import repairing
 from fixer.app.course import Course, End
 from fixer.app.options import Looking, Repairing
 from fixer.app.repairing import _Rounds
+from fixer.app.settling import Settled
 from fixer.apply.engine import Restoration
 from fixer.diagnose import diagnose
-from fixer.errors import StepFailed
+from fixer.errors import NotListening, StepFailed
 from fixer.model.plan import Plan
 from fixer.model.service import Service
 from fixer.terminal import Terminal
-from fixer.verify import Look
+from fixer.verify import Look, Verification
 from tests.apply.places import FolderTarget
 from tests.causes.building import BAD_GATEWAY, Scene, failed, log, stopped
 
@@ -65,6 +67,25 @@ def test_what_another_service_lacks_can_still_be_given(tmp_path: Path, monkeypat
     assert (end.outcome, end.exit_code) == ("needs-input", 4)
     assert "start backend.service (backend-down): backend.service ended again at once" in end.notes[0]
     assert any("SHOP_SALT" in item.flag for item in course.withheld)
+
+
+class DeafRun(VainRun):
+    """Every round starts what it should, and nothing listens then."""
+
+    def round(self, plan: Plan, tell: object = None) -> None:
+        raise NotListening("nothing listens on 127.0.0.1:8000 of local after 60 s", "")
+
+
+def test_what_runs_and_never_listens_says_why_before_it_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parent whose workers end over the code stays: after the way back nothing would tell why."""
+    said = look(failed(log=log("  File \"/srv/shop/main.py\", line 2, in <module>", "    import nothere", "ModuleNotFoundError: No module named 'nothere'")))
+    looks = iter([said])
+    monkeypatch.setattr(repairing, "settle", lambda *words: Settled(next(looks), Verification(False, False, ("still",))))
+    monkeypatch.setitem(globals(), "VainRun", DeafRun)
+    end, _ = ended(look(stopped()), tmp_path, monkeypatch)
+    assert (end.outcome, end.exit_code) == ("rolled-back", 1)
+    assert "it showed why: backend.service" in end.notes[0] and "(crash-code-error)" in end.notes[0]
+    assert any("nothere" in note for note in end.notes[1:])
 
 
 @pytest.fixture(params=["the same", "nothing"])
