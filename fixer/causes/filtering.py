@@ -56,8 +56,12 @@ def symptoms_of(case: Case, trouble: Trouble) -> frozenset[Symptom]:
                 found.add("mute")
             case _:
                 pass
-    for event in fresh_events(trouble.nginx, trouble.routes[:20], case.snapshot):
-        if "connecting" in event.phase:
+    events = fresh_events(trouble.nginx, trouble.routes[:20], case.snapshot)
+    newest = max((e for e in events if "connecting" in e.phase), key=lambda event: event.at, default=None)
+    # what a connect meets now, and nginx's own last one met, outweighs what was logged before a repair
+    over = found == {"refused"} and newest is not None and newest.errno == 111
+    for event in events:
+        if "connecting" in event.phase and not (over and event.errno != 111):
             if event.errno == 110:
                 found.add("kernel-silent" if "connect()" in event.message else "silent")
             elif event.errno == 111:

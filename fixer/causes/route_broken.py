@@ -47,6 +47,7 @@ _TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "th
     "BLACKHOLE": (22, "blackhole", "route-blackhole"), "THROW": (101, "throw", "route-missing"),
 }
 _NO_ROUTE = 101
+_REFUSED = 111
 _ERRNOS = frozenset({13, 22, 101, 113})
 
 
@@ -125,8 +126,8 @@ def _errnos(case: Case, trouble: Trouble) -> frozenset[int]:
     tcp = trouble.endpoint.tcp
     seen = {event.errno for event in events_for(case, trouble, lambda event: "connecting" in event.phase)}
     if isinstance(tcp, Known):
-        if tcp.value.error is None:
-            return frozenset()           # others reach it: it is not the route
+        if tcp.value.error is None or tcp.value.errno == _REFUSED:
+            return frozenset()           # packets come and go: it is not the route, whatever nginx met before
         seen.add(tcp.value.errno)
     return frozenset(errno for errno in seen if errno in _ERRNOS)
 

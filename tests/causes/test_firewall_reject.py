@@ -45,6 +45,14 @@ def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), REJECT), RuledOut)
 
 
+def test_what_was_logged_before_the_last_refusal_is_over() -> None:
+    scene = refusing(saved(REFUSE.format("icmp-admin-prohibited")))
+    scene.logs("connect() failed (113: No route to host)", 113, "connecting to upstream", ago=20.0)
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), REJECT), RuledOut)
+    scene.logs("connect() failed (113: No route to host)", 113, "connecting to upstream", ago=1.0)     # nginx alone still meets it
+    assert roots(diagnose(scene.snapshot())) == [REJECT]
+
+
 def test_miss_where_nothing_listens() -> None:
     scene = moved()
     scene.node_changes["local"] = {"firewall": saved("INPUT -p tcp --dport 8001 -j REJECT")}

@@ -67,6 +67,14 @@ def test_hit(kind: str, errno: int) -> None:
     assert step_from_json(step_to_json(step)) == step
 
 
+def test_what_the_log_holds_of_before_is_over_once_a_connect_is_refused() -> None:
+    """The route was just deleted, nobody asked for the table again, and the next fault shows: the first is gone."""
+    refused = Known(probe(error="refused", errno=111))
+    after = away(Unknown("not asked"), 13, tcp=refused, http=refused)
+    after.logs("connect() to 203.0.113.9:8000 failed (111: Connection refused)", 111, "connecting to upstream")
+    assert isinstance(verdict_of(diagnose(after.snapshot()), BROKEN), RuledOut)
+
+
 def test_a_connect_that_nobody_tried_is_told_by_the_kernels_table_alone() -> None:
     scene = away(table("UNREACHABLE"), tcp=Unknown("asked only once"), http=Unknown("asked only once"))
     scene.events.clear()
