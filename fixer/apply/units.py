@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from fixer.apply import starts
-from fixer.apply.nodes import Runner, demand
+from fixer.apply.nodes import Runner, demand, demand_told
 from fixer.apply.processes import wait_until
 from fixer.apply.starts import Started
+from fixer.apply.unitwords import last_words, refusal
 from fixer.errors import StepFailed
 from fixer.model.plan import UnitAction
 
@@ -40,7 +41,14 @@ def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
         runner.run(["systemctl", "reset-failed", "--", unit])
     if verb == "start" and _properties(runner, unit).get("SubState") == "auto-restart":
         verb = "restart"                 # before systemd 254 a start waits until the pause (RestartSec) is over
-    demand(runner, ["systemctl", "--no-ask-password", *options, verb, "--", unit], f"{verb} {unit}", timeout=_LONG)
+    words, what = ["systemctl", "--no-ask-password", *options, verb, "--", unit], f"{verb} {unit}"
+    if verb not in ("start", "restart") or options:
+        demand(runner, words, what, timeout=_LONG)
+        return
+    result = runner.run(words, timeout=_LONG)
+    demand_told(result, what)
+    if result.returncode != 0:
+        raise StepFailed(f"could not {what}: {refusal(result)}{last_words(runner, unit)}")
 
 
 def _demand_started(runner: Runner, unit: str) -> None:
@@ -53,7 +61,7 @@ def _demand_started(runner: Runner, unit: str) -> None:
     wait_until(is_settled, _SETTLE)
     if seen.get("ActiveState") == "failed" or seen.get("SubState") == "auto-restart":
         why = f"{seen.get('Result', 'unknown')}, status {seen.get('ExecMainStatus', '?')}"
-        raise StepFailed(f"{unit} ended again at once ({why})")
+        raise StepFailed(f"{unit} ended again at once ({why}){last_words(runner, unit)}")
 
 
 def _properties(runner: Runner, unit: str) -> dict[str, str]:

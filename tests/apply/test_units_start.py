@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from fixer.apply.units import apply_unit
+from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import UnitAction
 
@@ -36,3 +37,37 @@ def test_a_pause_between_two_tries_is_not_waited_for(active: str, sub: str, verb
     systemd = Systemd(active, sub)
     apply_unit(UnitAction("web", "shop.service", "start", active, "enabled"), systemd)
     assert systemd.told == ["reset-failed", verb]
+
+
+class Failing(Systemd):
+    """A unit whose start fails, with words of its own in the journal."""
+
+    def __init__(self, said: bytes, *, late: bool) -> None:
+        super().__init__("inactive", "dead")
+        self.said, self.late = said, late
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        if argv[0] == "journalctl":
+            assert "_SYSTEMD_UNIT=shop.service" in argv
+            return CommandResult(tuple(argv), 0, self.said, b"")
+        done = super().run(argv, stdin=stdin, timeout=timeout)
+        if "start" in argv and self.late:
+            self.state = ("failed", "failed")
+        elif "start" in argv:
+            told = b'Job for shop.service failed because of a timeout.\nSee "systemctl status shop.service" for details.\n'
+            return CommandResult(tuple(argv), 1, b"", told)
+        return done
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_start_that_fails_says_why_while_it_can(late: bool) -> None:
+    """Once the round is taken back the unit is stopped, or masked, and nothing tells it any more."""
+    with pytest.raises(StepFailed) as raised:
+        apply_unit(UnitAction("web", "shop.service", "start", "inactive", "enabled"),
+                   Failing(b"DB_PASSWORD=hunter2Q is wrong\x1b[2J\n", late=late))
+    said = raised.value.message
+    assert ("ended again at once" if late else "failed because of a timeout;") in said
+    assert "its last words: DB_PASSWORD=" in said and "hunter2Q" not in said and "\x1b" not in said and "See" not in said
+    with pytest.raises(StepFailed) as quiet:
+        apply_unit(UnitAction("web", "shop.service", "start", "inactive", "enabled"), Failing(b"", late=late))
+    assert "last words" not in quiet.value.message
