@@ -7,7 +7,6 @@ from fixer.hosts.base import CommandResult
 from fixer.model.redact import redact_text
 
 _LENGTH = 200        # characters of a line that are repeated
-_SINCE = "-2min"     # words of an earlier run explain nothing
 
 
 def refusal(result: CommandResult) -> str:
@@ -18,9 +17,13 @@ def refusal(result: CommandResult) -> str:
 
 
 def last_words(runner: Runner, unit: str) -> str:
-    """`; its last words: …`, the last line that a process of the unit wrote just now, secrets masked; else empty."""
-    which = ["--lines=1", f"--since={_SINCE}", f"_SYSTEMD_UNIT={unit}"]
-    said = runner.run(["journalctl", "--no-pager", "--quiet", "--output=cat", *which])
+    """`; its last words: …`, the last line that a process of this very start wrote, secrets masked; else empty."""
+    shown = runner.run(["systemctl", "show", "--no-pager", "--property=InvocationID", "--", unit])
+    start = shown.stdout.decode("ascii", "replace").strip().removeprefix("InvocationID=")
+    if shown.returncode != 0 or not start.isalnum():
+        return ""           # words of an earlier run explain nothing
+    words = ["journalctl", "--no-pager", "--quiet", "--output=cat", "--lines=1", f"_SYSTEMD_INVOCATION_ID={start}"]
+    said = runner.run(words)
     line = said.stdout.decode("utf-8", "replace").strip().rpartition("\n")[2] if said.returncode == 0 else ""
-    shown = redact_text("".join(sign if sign.isprintable() else "?" for sign in line))[:_LENGTH]
-    return f"; its last words: {shown}" if shown else ""
+    told = redact_text("".join(sign if sign.isprintable() else "?" for sign in line))[:_LENGTH]
+    return f"; its last words: {told}" if told else ""

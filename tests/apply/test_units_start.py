@@ -48,8 +48,10 @@ class Failing(Systemd):
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         if argv[0] == "journalctl":
-            assert "_SYSTEMD_UNIT=shop.service" in argv
+            assert "_SYSTEMD_INVOCATION_ID=5f2a" in argv      # the very start, not an earlier run
             return CommandResult(tuple(argv), 0, self.said, b"")
+        if "--property=InvocationID" in argv:
+            return CommandResult(tuple(argv), 0, b"InvocationID=5f2a\n", b"")
         done = super().run(argv, stdin=stdin, timeout=timeout)
         if "start" in argv and self.late:
             self.state = ("failed", "failed")
