@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fixer.causes.crashing import Crash
 from fixer.causes.reading import find_node, now_on, say_age
@@ -32,10 +32,10 @@ def ended_at(crash: Crash) -> float:
     return service.container.finished_at if service.container is not None else 0.0
 
 
-def changed_since(snapshot: Snapshot, crash: Crash) -> tuple[Evidence, ...]:
-    """Its files that were changed after its end, the newest first."""
+def changed_since(snapshot: Snapshot, crash: Crash, also: Sequence[str] = ()) -> tuple[Evidence, ...]:
+    """Its files, and those that it is known to ask besides, that were changed after its end; the newest first."""
     service, since, now = crash.service, ended_at(crash), now_on(snapshot, crash.service.node)
-    found = {(at, path) for path, at in _stats(snapshot, crash) if since and since + _SLACK < at <= now + _CLOCK}
+    found = {(at, path) for path, at in _stats(snapshot, crash, also) if since and since + _SLACK < at <= now + _CLOCK}
     return tuple(
         Evidence("file", path, f"changed {say_age(max(0.0, now - at))} ago, {say_age(at - since)} after the end of "
                                f"{service.name}")
@@ -43,7 +43,7 @@ def changed_since(snapshot: Snapshot, crash: Crash) -> tuple[Evidence, ...]:
     )
 
 
-def _stats(snapshot: Snapshot, crash: Crash) -> Iterator[tuple[str, float]]:
+def _stats(snapshot: Snapshot, crash: Crash, also: Sequence[str]) -> Iterator[tuple[str, float]]:
     """(path, when it was changed) of all that says how it starts, and of its code and settings."""
     service = crash.service
     told = {(service.files_node or service.node, path) for path in _told(crash)}
@@ -54,7 +54,7 @@ def _stats(snapshot: Snapshot, crash: Crash) -> Iterator[tuple[str, float]]:
     node = find_node(snapshot, service.node)
     for path, stat in node.files if node is not None and service.container is None else ():
         end = _end(stat)
-        if end.kind == "file" and is_of_its_own(service, path):
+        if end.kind == "file" and (path in also or is_of_its_own(service, path)):
             yield path, end.mtime
 
 

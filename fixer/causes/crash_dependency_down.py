@@ -20,7 +20,8 @@ The repair and its safety
   backend. A database that failed by itself, one that is masked, and one on another machine are for people.
   set-variable (disruptive): the address, the account or the password is yours to give (`--set NAME=VALUE`), written
   over the old value where the service takes it from.
-  start-service (safe): the database answers by now; only the backend's start is left.
+  start-service (safe): the database answers by now, or the settings that name it were changed since: only the start is
+  left.
   continue-dependency (safe): a database that was stopped by a signal or paused goes on; the backend then starts.
 
 By hand
@@ -33,6 +34,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.blocked import blocked
 from fixer.causes.case import Case
+from fixer.causes.changed import changed_since
 from fixer.causes.complaints import Complaint, complaint
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
@@ -49,11 +51,13 @@ from fixer.causes.reading import (
 )
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.requiring import not_started
+from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 
+_NAMES = ("/etc/hosts", "/etc/resolv.conf")
 _STATES = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",
            "looping": "fails again and again", "starting": "is being started"}
 
@@ -148,7 +152,11 @@ def _found(
     crash, said, needed = about
     service, provider = crash.service, needed.provider
     seen = needed.node is not None or said.kind in ("auth", "name")
-    confidence: Confidence = "certain" if seen and crash.owner.certain else "likely"
+    changed, shown = _changed(case, crash, said), _evidence(case, crash, said, needed)
+    confidence: Confidence = "certain" if seen and crash.owner.certain and not changed else "likely"
+    if changed:
+        text = f"{text}; {changed[0].where} was changed after that, and only a start tells whether it is mended"
+        repairs = (*start_again(case, crash), *repairs)
     named = variant == "start-db-refused" and provider is not None and not needed.up
     return Finding(
         cause=CAUSE_ID, variant=variant, role="root", confidence=confidence,
@@ -156,8 +164,16 @@ def _found(
         detail=(f"{service.name} needs {said.address} to start; nothing listens while it does not run",),
         routes=crash.routes, service=provider.name if named and provider is not None else service.name,
         node=provider.node if named and provider is not None else service.node,
-        evidence=_evidence(case, crash, said, needed), repairs=repairs, explains=EXPLAINS,
+        evidence=(shown[0], *changed, *shown[1:]), repairs=repairs, explains=EXPLAINS,
     )
+
+
+def _changed(case: Case, crash: Crash, said: Complaint) -> tuple[Evidence, ...]:
+    """What was changed since the refusal where nothing else tells how it is now: its settings, or where names are."""
+    unit = crash.service.unit
+    if said.kind not in ("auth", "name") or (unit is not None and unit.need_daemon_reload):
+        return ()
+    return changed_since(case.snapshot, crash, _NAMES if said.kind == "name" else ())
 
 
 def _evidence(case: Case, crash: Crash, said: Complaint, needed: Needed) -> tuple[Evidence, ...]:

@@ -29,6 +29,7 @@ from tests.causes.building import (
     process,
     roots,
     service,
+    stat,
     unit,
     verdict_of,
 )
@@ -412,3 +413,16 @@ def test_miss_a_wanted_unit_or_a_later_start() -> None:
     later = required("Requires", *UNMET, "Started backend.service - Office.", "Stopped backend.service - Office.")
     assert roots(diagnose(later.snapshot())) == ["backend-down"]
     assert roots(diagnose(required("Requires", "Stopped backend.service - Office.").snapshot())) == ["backend-down"]
+
+
+@pytest.mark.parametrize(("lines", "path", "first"), [
+    (NO_ENTRY, "/etc/default/office", "start-service"), (NO_NAME, "/etc/default/office", "start-service"),
+    (NO_NAME, "/etc/hosts", "start-service"), (NO_ENTRY, "/etc/hosts", "mend-dependency"),
+])
+def test_what_was_set_otherwise_after_the_refusal_is_tried_first(lines: tuple[str, ...], path: str, first: str) -> None:
+    scene = crashed(*lines, env_places=("/etc/default/office",))
+    scene.node_changes["local"] = {"files": (("/etc/hosts", stat(mtime=NOW - (5 if path == "/etc/hosts" else 900))),)}
+    scene.files.append(file("/etc/default/office", "A=b\n", stat=stat(mtime=NOW - (900 if path == "/etc/hosts" else 5))))
+    one = found(scene)
+    assert (one.repairs[0].id == "start-service") is (first == "start-service")
+    assert (one.confidence == "likely", f"{path} was changed after that" in one.summary) == (first == "start-service",) * 2
