@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -9,8 +10,9 @@ from typing import Literal
 
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer
+from fixer.model.record import replace
 from fixer.model.regex import regex
-from fixer.model.snapshot import Connection, Listener
+from fixer.model.snapshot import Connection, Listener, Process
 
 LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
 SYSTEMS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
@@ -169,3 +171,22 @@ def _unix_listeners(data: bytes) -> Iterable[tuple[str, int]]:
                 yield fields[7], int(fields[6])
         except ValueError:
             continue
+
+
+def whole_paths(listeners: Fact[tuple[Listener, ...]], by_pid: Mapping[int, Process]) -> Fact[tuple[Listener, ...]]:
+    """The kernel knows a unix socket by the very words it was bound with: `run/app.sock` lies where its holder is."""
+    if isinstance(listeners, Unknown) or not any(map(_is_relative, listeners.value)):
+        return listeners
+    return Known(tuple(_whole(x, by_pid) if _is_relative(x) else x for x in listeners.value), listeners.evidence)
+
+
+def _is_relative(listener: Listener) -> bool:
+    return listener.family == "unix" and bool(listener.address) and listener.address[0] not in "/@"
+
+
+def _whole(listener: Listener, by_pid: Mapping[int, Process]) -> Listener:
+    pids = listener.pids.value if isinstance(listener.pids, Known) else ()
+    places = {p.cwd.value for pid in pids if (p := by_pid.get(pid)) is not None and isinstance(p.cwd, Known)}
+    if len(places) != 1:
+        return listener
+    return replace(listener, address=posixpath.normpath(posixpath.join(places.pop(), listener.address)))

@@ -25,7 +25,7 @@ from fixer.model.snapshot import Container, Listener, Process, Unit
 from fixer.observe.containers import parse_inspect
 from fixer.observe.memo import remembered
 from fixer.observe.processes import ProcessTable, parse_processes
-from fixer.observe.sockets import parse_sockets
+from fixer.observe.sockets import parse_sockets, whole_paths
 from fixer.observe.units import parse_show, with_rivals
 
 ENGINE = "engine"
@@ -107,8 +107,9 @@ def view_of(node: NodeCapture, *, home: bool = False) -> View:
     asked = node.answers.get(ListProcesses())
     table = remembered(partial(parse_processes, asked, node.now), "processes", asked, node.now)
     sockets = node.answers.get(ListSockets())
-    listeners = remembered(partial(parse_sockets, sockets, node.name), "sockets", sockets, node.name)
     by_pid = table.by_pid()
+    parsed = remembered(partial(parse_sockets, sockets, node.name), "sockets", sockets, node.name)
+    listeners = whole_paths(parsed, by_pid)
     units: dict[str, Unit] = {}
     for query, answer in node.answers.items():
         if isinstance(query, Command) and query.name == "systemctl-show":

@@ -7,7 +7,8 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.snapshot import Listener
-from fixer.observe.sockets import compress_ipv6, decode_address, parse_sockets
+from fixer.observe.sockets import compress_ipv6, decode_address, parse_sockets, whole_paths
+from tests.causes.building import listener, process
 from tests.observe.made import sockets, tcp_row
 
 ROW6 = "   0: {}:{:04X} 00000000000000000000000000000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1 0\n"
@@ -84,3 +85,14 @@ def test_addresses(text: str, address: str) -> None:
 ])
 def test_short_forms(words: list[int], text: str) -> None:
     assert compress_ipv6(b"".join(w.to_bytes(2, "big") for w in words)) == text
+
+
+def test_a_socket_that_was_bound_by_a_relative_name_lies_where_its_holder_is() -> None:
+    held = listener(0, 300, "run/app.sock", family="unix")
+    others = (listener(0, 300, "@abstract", family="unix"), listener(0, 300, "/run/x.sock", family="unix"), listener(80, 300))
+    found = whole_paths(Known((held, *others)), {300: process(300, cwd=Known("/srv/shop"))})
+    assert isinstance(found, Known)
+    assert [x.address for x in found.value] == ["/srv/shop/run/app.sock", *(x.address for x in others)]
+    for holders in ({}, {300: process(300, cwd=Unknown("denied"))}):
+        assert whole_paths(Known((held,)), holders) == Known((held,))
+    assert whole_paths(Unknown("denied"), {}) == Unknown("denied")
