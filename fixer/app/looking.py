@@ -162,8 +162,8 @@ class StateNotes:
         if self._target.ref.kind == "bundle":
             self._notes = recorded(self._target).said
             return
-        self._notes = told(self._target)
         try:
+            self._notes = told(self._target)
             writer, folder = self._target.journal_place()
             here = self._target.ref.kind == "local"      # where nothing was ever done, one look at the disk tells
             if (here and not os.path.exists(f"{folder}/runs")) or not writer.files.listdir(f"{folder}/runs"):  # noqa: PTH110

@@ -19,9 +19,15 @@ from fixer.model.target import TargetRef
 
 ENGINE = "engine"
 _LOGIN = 40.0        # seconds until somebody is in: jump hosts, slow name servers, a busy machine
-# Who we are there, whether sudo asks for anything, where state goes; then the connection stays until its input ends.
-_HELLO = r"""u=$(id -u); s=-; e=''
-if [ "$u" != 0 ] && command -v sudo >/dev/null 2>&1; then e=$(LC_ALL=C sudo -n true 2>&1); s=$?; fi
+# Who we are there, whether sudo lets us have the shell that all work is done by, where state goes; then the connection
+# stays until its input ends.
+_HELLO = r"""u=$(id -u); s=-; e=''; t=''
+if [ "$u" != 0 ] && command -v sudo >/dev/null 2>&1; then
+  if command -v timeout >/dev/null 2>&1; then t='timeout 15'; fi
+  e=$({ LC_ALL=C $t sudo -n -- sh -c : 2>&1; echo " exit $?"; } | head -c 4000)
+  s=${e##* exit }; e=${e% exit *}
+  case $s in ''|*[!0-9]*) s=1 ;; 124) e='no answer in 15 s' ;; esac
+fi
 printf '\n%s %s %s %s\n%s\n%s\n' "$1" "$u" "$s" "${XDG_STATE_HOME:-$HOME/.local/state}" "$e" "$1"
 exec cat >/dev/null"""
 _KILL = r"""read -r a b c d g x <"/proc/$1/stat" || exit 0

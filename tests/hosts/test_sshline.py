@@ -8,6 +8,7 @@ import pytest
 
 from fixer.errors import CannotObserve
 from fixer.hosts.base import CommandResult
+from fixer.hosts.ssh import _HELLO
 from fixer.hosts.sshline import control_folder, explain, host_of, through_shell, words_of
 
 WORDS = ["$HOME", "a b", "'\"", "new\nline", "%s\\n", "`id`", ";id", "*", "", "!!", "ü", "-n", "\\0101", "a\tb", "~", "#x"]
@@ -77,3 +78,20 @@ def test_refusals(said: bytes, message: str) -> None:
 def test_one_that_never_answers_and_one_that_is_not_there() -> None:
     assert "in time" in explain("web1", CommandResult(("ssh",), None, b"", b"", timed_out=True)).message
     assert "not installed" in explain("web1", CommandResult(("ssh",), None, b"", b"", missing=True)).message
+
+
+def test_a_sudo_that_never_stops_talking_is_cut_and_one_that_may_not_run_sh_lets_us_not_in(tmp_path: Path) -> None:
+    """What it says is kept nowhere without bound; what is asked is what all work is done by, a shell."""
+    for name, body in (("id", "echo 7"), ("sudo", "yes talk")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/x"}
+    words = ["sh", "-c", _HELLO, "sh", "NONCE"]
+    done = subprocess.run(words, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
+    assert done.stdout.decode().startswith("\nNONCE 7 1 /home/x/.local/state\ntalk\n") and len(done.stdout) < 5000
+    (tmp_path / "sudo").write_text('#!/bin/sh\ncase "$*" in *sh*) echo "not allowed" >&2; exit 1 ;; esac\n')
+    done = subprocess.run(words, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
+    assert done.stdout.decode().startswith("\nNONCE 7 1 /home/x/.local/state\nnot allowed")
+    (tmp_path / "sudo").write_text("#!/bin/sh\n")
+    done = subprocess.run(words, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
+    assert done.stdout.decode().startswith("\nNONCE 7 0 /home/x/.local/state\n\n")
