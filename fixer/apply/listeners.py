@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import sys
 import time
 from collections.abc import Iterator
@@ -75,7 +76,8 @@ def _tables(step: WaitForListener, nodes: Nodes) -> bytes:
 def listens(step: WaitForListener, data: bytes) -> bool:
     """True when a socket listens there, as the kernel's tables say."""
     if step.unix is not None:
-        return any(path == step.unix.encode("utf-8", "surrogateescape") for path in unix_listeners(data))
+        wanted = step.unix.encode("utf-8", "surrogateescape")
+        return any(path == wanted or _may_be(path, wanted) for path in unix_listeners(data))
     return any(port == step.port and _reaches(step.host, address) for address, port in tcp_listeners(data))
 
 
@@ -90,6 +92,11 @@ def tcp_listeners(data: bytes) -> Iterator[tuple[ipaddress.IPv4Address | ipaddre
         if sys.byteorder == "little":     # each 32 bit word stands in the machine's own order
             raw = b"".join(raw[i:i + 4][::-1] for i in range(0, len(raw), 4))
         yield ipaddress.ip_address(raw), int(port, 16)
+
+
+def _may_be(path: bytes, wanted: bytes) -> bool:
+    """Bound by a relative name, which the kernel keeps as it is: whose it is shows the look that comes after."""
+    return path[:1] not in (b"/", b"@", b"") and wanted.endswith(b"/" + posixpath.normpath(path))
 
 
 def unix_listeners(data: bytes) -> Iterator[bytes]:

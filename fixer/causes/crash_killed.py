@@ -33,8 +33,8 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
-from fixer.causes.limits import raise_tight, task_refused, tight_limit
-from fixer.causes.logs import gave_up
+from fixer.causes.limits import Tight, raise_tight, task_refused, tight_limit
+from fixer.causes.logs import gave_up, is_restarting, message
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.starting import is_off_at_boot, start_steps
@@ -42,10 +42,12 @@ from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
 from fixer.causes.workers_died import Deaths, cut_off_near, deaths
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Service
 
 SIGNALS = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
 FAULTS = frozenset({4, 6, 7, 8, 11})
+_KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 _MOMENT = 3.0       # seconds round a death in which nginx loses what was under way
 _AGAIN = 3          # so many deaths are no accident
 
@@ -57,9 +59,8 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
         number = killed_by(crash.service)
-        tight = tight_limit(crash.service, crash.lines) if number is None and task_refused(crash.lines) else None
-        if tight is not None and tight.key == "TasksMax":
-            findings.append(_found(case, crash, None))
+        if tight_of(crash) is not None:
+            findings.append(_found(case, crash, last_signal(crash)))
         elif number is None or condition(crash.service) == "looping" or gave_up(crash.service) is not None:
             ruled.append(state_evidence(crash.service))
         elif missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
@@ -88,12 +89,30 @@ def killed_by(service: Service) -> int | None:
     return None
 
 
+def last_signal(crash: Crash) -> int | None:
+    """The signal that ended its last run: the manager's word, or, while it is started once more, its journal's."""
+    number = killed_by(crash.service)
+    if number is None and crash.service.unit is not None and is_restarting(crash.service):
+        ends = [m for line in crash.lines if (m := _KILLED.search(message(line))) is not None]
+        number = int(ends[-1][1] or 0) or None if ends else None
+    return number
+
+
+def tight_of(crash: Crash) -> Tight | None:
+    """The limit of its manager that made it abort, or that its last words complain of."""
+    number = last_signal(crash)
+    if number is None:
+        tight = tight_limit(crash.service, crash.lines) if task_refused(crash.lines) else None
+        return tight if tight is not None and tight.key == "TasksMax" else None
+    return tight_limit(crash.service, crash.lines) if number in (6, 11) else None
+
+
 def _found(case: Case, crash: Crash, number: int | None) -> Finding:
     service, trouble = crash.service, crash.troubles[0]
     ended = "ended" if number is None else f"was killed by signal {number} ({SIGNALS.get(number, str(number))})"
     last = crash.lines[-1:] if service.unit is not None else ()
     lost = _lost(case, crash)
-    tight = tight_limit(service, crash.lines) if number in (None, 6, 11) else None
+    tight = tight_of(crash)
     evidence = (
         state_evidence(service), *(tight.evidence if tight is not None else ()),
         *(log_evidence(line.text, line.where) for line in last),

@@ -32,11 +32,10 @@ from typing import Literal, TypeAlias
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.changed import changed_since
-from fixer.causes.crash_killed import FAULTS, SIGNALS, killed_by
+from fixer.causes.crash_killed import FAULTS, SIGNALS, killed_by, last_signal, tight_of
 from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
-from fixer.causes.limits import task_refused
 from fixer.causes.logs import gave_up, is_known, is_restarting, message
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
@@ -51,7 +50,6 @@ from fixer.model.regex import regex
 
 _UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
 _SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
-_KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 _CHILD = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
 State: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
 
@@ -111,19 +109,10 @@ def reason_state(crash: Crash) -> State:
     if port_in_use(crash.lines) is not None:
         endpoint = crash.troubles[0].endpoint
         return "gone" if is_closed(endpoint) is True and not is_left_behind(endpoint) else "holds"
-    number = _signal(crash)
+    number = last_signal(crash)
     if number is not None:      # who killed it may have stopped; what a program does to itself it does again
         return "unknown" if number in FAULTS else "gone"
     return "outside" if dependency_error(crash.lines) is not None else "unknown"
-
-
-def _signal(crash: Crash) -> int | None:
-    """The signal that ended its last run: the manager's word, or, while it is started once more, its journal's."""
-    number = killed_by(crash.service)
-    if number is None and crash.service.unit is not None and is_restarting(crash.service):
-        ends = [m for line in crash.lines if (m := _KILLED.search(message(line))) is not None]
-        number = int(ends[-1][1] or 0) or None if ends else None
-    return number
 
 
 def _found(case: Case, crash: Crash) -> Finding:
@@ -144,7 +133,7 @@ def _found(case: Case, crash: Crash) -> Finding:
         "outside": "another system refused it then",
         "changed": f"its log ends in an error; {newer} was changed after that, and only a start tells what it did",
     }[state]
-    number = _signal(crash)
+    number = last_signal(crash)
     if number in FAULTS and state == "unknown":
         why = f"its last run was ended by signal {number} ({SIGNALS[number]}), a fault of its own"
     return Finding(
@@ -152,7 +141,7 @@ def _found(case: Case, crash: Crash) -> Finding:
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
-        explains=("backend-down", "slow-start", *(() if task_refused(crash.lines) else ("crash-killed",))),
+        explains=("backend-down", "slow-start", *(("crash-killed",) if tight_of(crash) is None else ())),
     )
 
 

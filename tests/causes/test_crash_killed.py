@@ -212,3 +212,15 @@ def test_a_limit_of_tasks_that_the_program_itself_ends_over(lines: tuple[str, ..
     assert (found[0].variant == "tasks-or-address-space-limit") is hit
     if hit:
         assert "could not do with TasksMax=" in found[0].summary and found[0].repairs[0].id == "raise-limit"
+
+
+@pytest.mark.parametrize("changes", [
+    {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 3, "main_pid": 0},
+    {"result": "signal", "exec_main_status": 6},
+])
+def test_a_limit_that_it_aborts_under_again_and_again(changes: dict[str, object]) -> None:
+    lines = ("Started backend.service.", "backend.service: Main process exited, code=dumped, status=6/ABRT",
+             "backend.service: Start request repeated too quickly.")
+    scene = Scene().with_service(failed(log=log(*lines), settings=(TASKS,), unit_changes={"tasks_max": 1, **changes}))
+    found = [f for f in diagnose(scene.refused().snapshot()).findings if f.role == "root"]
+    assert [f.variant for f in found] == ["tasks-or-address-space-limit"] and found[0].repairs[0].id == "raise-limit"
