@@ -46,6 +46,7 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.reasons import address_unavailable
+from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -150,16 +151,22 @@ def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
     node = find_node(case.snapshot, service.node)
     has = () if node is None or not node.addresses else (
         Evidence("kernel", f"addresses of {node.name}", ", ".join(node.addresses[:12])),)
+    back = told is not None and node is not None and told.host in node.addresses
+    again = start_again(case, crash) if back else ()
+    summary = f"{service.name} cannot listen on {where}: the machine does not have that address"
+    if back:
+        summary = f"{service.name} ended because the machine did not have the address of {where}; it has it now, but " \
+                  "nobody started it again"
     return Finding(
-        cause=CAUSE.id, variant="start-bind-address-unavailable", role="root", confidence="certain",
-        summary=f"{service.name} cannot listen on {where}: the machine does not have that address",
+        cause=CAUSE.id, variant="start-bind-address-unavailable", role="root",
+        confidence="likely" if back else "certain", summary=summary,
         detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             said, *(() if told is None else (told.source,)), *has, state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
             *symptom_evidence(case, trouble, is_refused),
         ))),
-        repairs=(listen_at(case, service, trouble.endpoint, aim),),
+        repairs=again or (listen_at(case, service, trouble.endpoint, aim),),
         explains=("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port"),
     )
 

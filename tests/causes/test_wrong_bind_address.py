@@ -215,3 +215,11 @@ def test_an_asyncio_server_says_it_in_its_traceback() -> None:
              "    sock.bind(binding)", "OSError: [Errno 99] Cannot assign requested address")
     scene = Scene().with_service(failed(log=log(*lines))).refused()
     assert found(scene).variant == "start-bind-address-unavailable"
+
+
+def test_an_address_that_came_back_needs_a_start_and_no_edit() -> None:
+    scene = told()
+    scene.node_changes["local"] = {"addresses": ("127.0.0.1", "10.9.9.9")}
+    first = found(scene)
+    assert (first.confidence, [r.id for r in first.repairs]) == ("likely", ["start-service"])
+    assert "it has it now, but nobody started it again" in first.summary
