@@ -49,12 +49,12 @@ def all_ids() -> tuple[str, ...]:
     mine = state_label()
     owners = owners_of_labs()
     left = {lab_id for lab_id, state in owners.items() if state == mine or _is_nobodys(lab_id, state)}
-    return tuple(sorted({*left, *(kept.id for kept in records.every())}))
+    return tuple(sorted({*left, *records.ids()}))
 
 
 def rules_of_nobody() -> tuple[str, ...]:
     """Labs of which a rule in the Docker host's packet filter is all that is left."""
-    known = {*owners_of_labs(), *(kept.id for kept in records.every())}
+    known = {*owners_of_labs(), *records.ids()}
     return tuple(sorted(ids_in(rules_now()) - known))
 
 

@@ -62,18 +62,24 @@ def save(record: Record) -> None:
 
 
 def load(lab_id: str) -> Record | None:
-    """The record of a lab; None where none was kept."""
+    """The record of a lab; None where none was kept, or where it is hidden from a solver (an empty file)."""
     try:
-        data: Mapping[str, Any] = json.loads(file_of(lab_id).read_text(encoding="utf-8"))
+        text = file_of(lab_id).read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
-    return Record(**data)
+    data: Mapping[str, Any] | None = json.loads(text) if text else None
+    return None if data is None else Record(**data)
+
+
+def ids() -> Iterator[str]:
+    """All labs of which there is a record, also a hidden one."""
+    yield from sorted(path.stem for path in (state_root() / "records").glob("*.json"))
 
 
 def every() -> Iterator[Record]:
     """All records, by id."""
-    for path in sorted((state_root() / "records").glob("*.json")):
-        record = load(path.stem)
+    for lab_id in ids():
+        record = load(lab_id)
         if record is not None:
             yield record
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -121,10 +122,11 @@ def files_of(lab: Lab) -> Manifest:
 
 @contextmanager
 def hidden(lab: Lab) -> Iterator[None]:
-    """The lab's record is out of everybody's sight: which scenario it is stands nowhere while a solver is at work."""
+    """The lab's record is out of everybody's sight: which scenario it is stands nowhere while a solver is at work. Its
+    file stays, empty: without one the lab would be nobody's, and go with the next `lab down --all` of anybody."""
     path = records.file_of(lab.id)
     data = path.read_bytes()
-    path.unlink()
+    os.truncate(path, 0)
     try:
         yield
     finally:

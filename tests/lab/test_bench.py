@@ -16,6 +16,7 @@ from lab.bench.judging import Score, harm_done, hidden
 from lab.bench.solving import cause_in, solver_of
 from lab.bench.table import line_of, table, to_json
 from lab.errors import UsageError
+from lab.finding import _is_nobodys
 from lab.oracle import Check, Verdict
 from lab.records import Record
 from lab.stack import Lab
@@ -65,6 +66,8 @@ def test_what_a_lab_is_stands_nowhere_while_a_solver_works(tmp_path: Path, monke
     with pytest.raises(RuntimeError), hidden(Lab(record)):
         found = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
         assert not any("wrong-port" in text for text in found)
+        assert records.load("shop-1a2b") is None and list(records.every()) == [] and list(records.ids()) == ["shop-1a2b"]
+        assert not _is_nobodys("shop-1a2b", str(tmp_path)), "anybody's `lab down --all` would take it away meanwhile"
         raise RuntimeError
     assert records.load("shop-1a2b") == record
     assert records.file_of("shop-1a2b").stat().st_mode & 0o777 == 0o600
