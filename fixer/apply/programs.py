@@ -94,5 +94,6 @@ def bring_into_effect(step: ProgramAction, runner: Runner) -> str:
         return f"supervisord read the files of {step.group} again"
     if step.was not in ("RUNNING", "STARTING") or step.verb == "start":
         return ""
-    _ctl(step, runner, "restart", step.program)
+    with contextlib.nullcontext() if step.was == "RUNNING" else contextlib.suppress(StepFailed):     # as above
+        _ctl(step, runner, "restart", step.program)
     return f"restarted {step.program}"

@@ -45,10 +45,15 @@ def ends_by_itself(unit: Unit) -> bool:
     return unit.active_state in ("failed", "activating") and unit.result == "exit-code"
 
 
-def program_action(service: Service, program: Program, verb: Literal["start", "restart", "update"]) -> ProgramAction:
-    """One verb of supervisorctl, with the state that an undo goes back to."""
-    pid = service.pids[0] if service.pids else 0
-    return ProgramAction(service.node, program.name, program.group, verb, program.conf, program.state, pid)
+def program_action(
+    snapshot: Snapshot, service: Service, program: Program, verb: Literal["start", "restart", "update"],
+) -> ProgramAction:
+    """One verb of supervisorctl, with the state that an undo goes back to. Of a program that ends again and again
+    supervisord says RUNNING between two ends: an undo need not wait for it to run."""
+    ours, pid = set(service.pids), service.pids[0] if service.pids else 0
+    listens = any(ours.intersection(pids_of(line)) for line in listeners_on(snapshot, service.node))
+    was = "STARTING" if program.state == "RUNNING" and program.restarts and not listens else program.state
+    return ProgramAction(service.node, program.name, program.group, verb, program.conf, was, pid)
 
 
 def _start_program(snapshot: Snapshot, service: Service, program: Program) -> tuple[Step, ...]:
@@ -67,7 +72,7 @@ def _start_program(snapshot: Snapshot, service: Service, program: Program) -> tu
         if unit.unit_file_state in _NOT_AT_BOOT:
             steps.append(unit_action(service, unit, "enable"))
         return (*steps, unit_action(service, unit, "start"))
-    return (*steps, program_action(service, program, "update" if steps else "start"))
+    return (*steps, program_action(snapshot, service, program, "update" if steps else "start"))
 
 
 def is_socket_off(service: Service) -> bool:
@@ -127,7 +132,7 @@ def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> t
         box = service.container
         action = ContainerAction(box.id, box.name, "restart", box.status, _what_stops(snapshot, service))
     elif service.program is not None:
-        action = program_action(service, service.program, "restart")
+        action = program_action(snapshot, service, service.program, "restart")
     else:
         return ()
     return (action, *waiting(snapshot, service, endpoint))
@@ -183,7 +188,7 @@ def begin_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tup
     if service.program is not None:
         if _is_down(service):
             return start_steps(snapshot, service, endpoint)
-        return (program_action(service, service.program, "update"), *waiting(snapshot, service, endpoint))
+        return (program_action(snapshot, service, service.program, "update"), *waiting(snapshot, service, endpoint))
     if service.container is None:
         return NoPlace(f"nothing is known that could start {service.name} again")
     up = compose_up(snapshot, service.container)

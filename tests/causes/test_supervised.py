@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.causes.envfiles import quote, write_variables
+from fixer.causes.starting import program_action
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
@@ -66,6 +67,15 @@ def test_programs_of_a_supervisord_that_was_put_to_rest_are_nobodys_guess() -> N
     own = replace(unit("supervisor.service"), active_state="inactive", unit_file_state="disabled")
     diagnosis = diagnose(scene(supervised("DOWN", 9999, program={"unit": own})).snapshot())
     assert all(found.service is None for found in diagnosis.findings)
+
+
+@pytest.mark.parametrize(("restarts", "bound", "was"), [(3, False, "STARTING"), (3, True, "RUNNING"), (0, False, "RUNNING")])
+def test_running_between_two_ends_is_no_state_to_go_back_to(restarts: int, bound: bool, was: str) -> None:
+    """An undo that puts the fault back must not demand that the program runs with it."""
+    made = supervised("RUNNING", program={"restarts": restarts})
+    seen = Scene().with_service(made, *((listener(8000, made.pids[0]),) if bound else ()))
+    assert made.program is not None
+    assert program_action(seen.snapshot(), made, made.program, "update").was == was
 
 
 def test_one_that_was_killed() -> None:
