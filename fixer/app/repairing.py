@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 from fixer.app.course import Course, End, name_of, withheld_text
@@ -274,7 +273,7 @@ class _Rounds:
             course.current = settled.look
             self._person.tell(f"{finding.cause} is gone; {error.message}")
             return None
-        laid = next(self._others_of(settled.look, finding), None)
+        laid = _other_of(settled.look, finding)
         if laid is None:
             return self._roll_back(run, drawn, finding, error.message)
         told = f"{error.message}; while it was started it showed why: {laid.summary} ({laid.cause})"
@@ -319,22 +318,23 @@ class _Rounds:
     def _laid_bare(self, drawn: Plan, finding: Finding, why: str) -> bool:
         """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
         failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
-        first = next(self._others_of(self._course.current, finding), None) if only_starts(drawn.steps) else None
+        first = _other_of(self._course.current, finding) if only_starts(drawn.steps) else None
         if first is None:
             return False
         self._person.tell(f"{why}; taken back, and now it shows why: {first.cause}")
         return True
 
-    def _others_of(self, look: Look, finding: Finding) -> Iterator[Finding]:
-        """What else the look finds at the root of the same service, unless the same fault still comes first."""
-        same = [f for f in look.diagnosis.findings
-                if f.role == "root" and (f.node, f.service) == (finding.node, finding.service)]
-        return iter(same if same and same[0].cause != finding.cause else ())
-
     def _opened(self, cause: str) -> RepairRun:
         if self._run is None:
             self._run = self._stack.enter_context(RepairRun.open(self._course.target, cause=cause, now=time.time()))
         return self._run
+
+
+def _other_of(look: Look, finding: Finding) -> Finding | None:
+    """Another fault that comes first now at the root of the same service; None where the same one still does."""
+    first = next((f for f in look.diagnosis.findings
+                  if f.role == "root" and (f.node, f.service) == (finding.node, finding.service)), None)
+    return first if first is not None and first.cause != finding.cause else None
 
 
 def warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:

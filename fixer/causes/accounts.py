@@ -23,7 +23,8 @@ class Account:
 def account_of(snapshot: Snapshot, node: str, who: str | int) -> Account | None:
     """The account of a name or number; None where the machine's files, as far as they were read, do not have it."""
     passwd, groups = (rows(snapshot, node, path) for path in ("/etc/passwd", "/etc/group"))
-    row = next((r for r in passwd if len(r) > 3 and str(who) in (r[0], r[2])), None)
+    column = 2 if isinstance(who, int) or who.isdigit() else 0     # a name of digits alone is no name
+    row = next((r for r in passwd if len(r) > 3 and r[column] == str(who)), None)
     if row is None or not groups or not row[2].isdigit() or not row[3].isdigit():
         return None
     name, gid = row[0], int(row[3])

@@ -9,7 +9,6 @@ from fixer.causes.crashing import Crash
 from fixer.causes.reading import find_node, now_on, say_age
 from fixer.model.changes import is_code_or_setting, is_of_its_own, wanted_module
 from fixer.model.facts import Evidence
-from fixer.model.query import FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Snapshot
 
@@ -49,11 +48,11 @@ def _stats(snapshot: Snapshot, crash: Crash, also: Sequence[str]) -> Iterator[tu
     told = {(service.files_node or service.node, path) for path in _told(crash)}
     yield from ((file.path, file.stat.mtime) for file in snapshot.files if (file.node, file.path) in told)
     for path, stat in snapshot.engine_files if service.container is not None else ():
-        if _end(stat).kind == "file" and _is_mounted(crash, path):
-            yield path, _end(stat).mtime
+        if stat.end.kind == "file" and _is_mounted(crash, path):
+            yield path, stat.end.mtime
     node = find_node(snapshot, service.node)
     for path, stat in node.files if node is not None and service.container is None else ():
-        end = _end(stat)
+        end = stat.end
         if end.kind == "file" and (path in also or is_of_its_own(service, path)):
             yield path, end.mtime
 
@@ -75,10 +74,6 @@ def _is_mounted(crash: Crash, path: str) -> bool:
         path == source or path.startswith(source.rstrip("/") + "/") for source, _, _ in box.mounts)
 
 
-def _end(stat: FileStat) -> FileStat:
-    return stat.target if stat.kind == "link" and stat.target is not None else stat
-
-
 def installed_since(snapshot: Snapshot, crash: Crash) -> Evidence | None:
     """The module that it lacked, where it lies in one of its folders by now and came there after the end."""
     module, since = wanted_module(crash.service), ended_at(crash)
@@ -92,8 +87,8 @@ def installed_since(snapshot: Snapshot, crash: Crash) -> Evidence | None:
         if base != name and not (base.startswith(f"{name}.") and base.endswith((".py", ".so"))):
             continue
         above = [stats[p] for p in _above(path) if p in stats]
-        newest = max(_end(one).mtime for one in (stat, *above))
-        if newest > since + _SLACK and (_PACKAGES.search(path) or base != name or _end(stat).kind == "dir"):
+        newest = max(one.end.mtime for one in (stat, *above))
+        if newest > since + _SLACK and (_PACKAGES.search(path) or base != name or stat.end.kind == "dir"):
             age = say_age(max(0.0, now_on(snapshot, node.name) - newest))
             return Evidence("file", path, f"there now, since {age} at most")
     return None

@@ -51,7 +51,6 @@ from fixer.causes.sources import line_of, source_of
 from fixer.causes.symptoms import is_cut_in_body, is_refused, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import EnvAssignment
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -154,11 +153,6 @@ def _evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...
     )))
 
 
-def _assignments(crash: Crash, name: str) -> tuple[EnvAssignment, ...]:
-    """Where the variable of that name is set."""
-    return tuple(a for a in crash.service.env if a.name == name and a.defined_in)
-
-
 def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
     """The line of code itself, as it stands on disk; the word of the command that names the target."""
     file = source_of(case.snapshot, crash.service, fault.file)
@@ -170,7 +164,8 @@ def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Eviden
             for word in crash.service.command if word.text == fault.name and word.file
         )
     if fault.kind == "value":
-        return tuple(Evidence("file", a.defined_in, f"sets {a.name}") for a in _assignments(crash, fault.name))
+        return tuple(Evidence("file", a.defined_in, f"sets {a.name}") for a in crash.service.env
+                     if a.name == fault.name and a.defined_in)
     if fault.kind == "option":
         word = option_word(crash.service, fault)
         if word is not None and word.file:

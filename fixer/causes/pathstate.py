@@ -75,10 +75,10 @@ def _weigh(stats: dict[str, FileStat], way: Sequence[str], account: Account, end
     """`ends` are the path and the last part of the way that is there: another means that it is to be made in it."""
     path, last = ends
     folders = way if path != last else way[:-1]
-    shut = next((p for p in folders if not may(_end(stats[p]), account, PASS)), None)
+    shut = next((p for p in folders if not may(stats[p].end, account, PASS)), None)
     if shut is not None:
         return PathState("holds", f"{account.name} may not pass {shut}", (_stat_evidence(shut, stats[shut]),))
-    end, shown = _end(stats[last]), (_stat_evidence(last, stats[last]),)
+    end, shown = stats[last].end, (_stat_evidence(last, stats[last]),)
     if path != last:
         if last != posixpath.dirname(path):
             return PathState("holds", f"the folder of {path} is not there", shown)
@@ -96,12 +96,8 @@ def _weigh(stats: dict[str, FileStat], way: Sequence[str], account: Account, end
     return PathState("gone", f"it is there now and {account.name} may use it", shown)
 
 
-def _end(stat: FileStat) -> FileStat:
-    return stat.target if stat.kind == "link" and stat.target is not None else stat
-
-
 def _stat_evidence(path: str, stat: FileStat) -> Evidence:
-    end = _end(stat)
+    end = stat.end
     return Evidence("file", path, f"{end.kind}, mode {end.mode & 0o7777:04o}, owner {end.uid}:{end.gid}")
 
 

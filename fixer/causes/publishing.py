@@ -142,18 +142,10 @@ def _unreachable(case: Case, trouble: Trouble, owner: Owner, *, proven: bool) ->
     if box is None or not proven or len({line.port for line in inner}) != 1:
         return f"whether {service.name} belongs behind {text}: nothing of it can be reached from outside its container"
     line = inner[0]
-    return Finding(
-        cause=_CAUSE, variant="docker-port-not-published", role="root", confidence="likely",
-        summary=(f"nginx hands {say_routes(trouble)} to {text}, where nothing listens; {service.name} listens on "
-                 f"{_text(line)} in its container, for itself only, and is not published"),
-        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
-        evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint), *_mapping(box, 0),
-            listener_evidence(case.snapshot, line, service), state_evidence(service),
-            *symptom_evidence(case, trouble, is_refused),
-        ))),
-        repairs=(publish_inner(trouble, service, line.port, _text(line)),), explains=("backend-down",),
-    )
+    said = (f"where nothing listens; {service.name} listens on {_text(line)} in its container, for itself only, and is "
+            "not published")
+    return _not_published(case, trouble, owner, ("docker-port-not-published", said, line),
+                          publish_inner(trouble, service, line.port, _text(line)), sure=True)
 
 
 def _is_of_one_project(case: Case, trouble: Trouble, service: Service) -> bool:
@@ -176,14 +168,22 @@ def _found(case: Case, trouble: Trouble, owner: Owner, options: tuple[Option, ..
         sure = proven and len({x.port for x in lines}) == 1
         repair = publish(case, trouble, service, line.port, proven=sure)
         said = f"where nothing listens; {service.name} listens on {_text(line)} in its container, not published"
+    variant = "container-wrong-port" if options else "docker-port-not-published"
+    return _not_published(case, trouble, owner, (variant, said, line), repair, sure=sure)
+
+
+def _not_published(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str, Listener], repair: Repair,
+                   *, sure: bool) -> Finding:
+    """`words` are the variant, what is said of the address, and the socket that is meant."""
+    (variant, said, line), service, box = words, owner.service, owner.service.container
+    assert box is not None
     return Finding(
-        cause=_CAUSE, variant="container-wrong-port" if options else "docker-port-not-published", role="root",
-        confidence="likely" if sure else "possible",
-        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {said}", detail=(),
+        cause=_CAUSE, variant=variant, role="root", confidence="likely" if sure else "possible",
+        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(trouble.endpoint)}, {said}", detail=(),
         routes=trouble.route_ids, service=service.name if sure else None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint), *_mapping(box, 0),
-            listener_evidence(case.snapshot, line, service), state_evidence(service),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+            *_mapping(box, 0), listener_evidence(case.snapshot, line, service), state_evidence(service),
             *symptom_evidence(case, trouble, is_refused),
         ))),
         repairs=(repair,), explains=("backend-down",),

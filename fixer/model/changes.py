@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
+from fixer.model.facts import Known
 from fixer.model.regex import regex
 from fixer.model.service import LogLine, Service
 
@@ -80,7 +81,7 @@ def is_of_its_own(service: Service, path: str) -> bool:
 
 
 def _tail(service: Service) -> tuple[LogLine, ...]:
-    return getattr(service.log, "value", ())[-LAST_LINES:]
+    return service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
 
 
 def _own(paths: Iterable[str]) -> tuple[str, ...]:

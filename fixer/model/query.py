@@ -160,6 +160,11 @@ class FileStat:
     real_path: str | None = None
     target: FileStat | None = None    # of a link: the file that it leads to (its mtime, mode, owner)
 
+    @property
+    def end(self) -> FileStat:
+        """What a link leads to; else itself."""
+        return self.target if self.kind == "link" and self.target is not None else self
+
 
 @dataclass(frozen=True, slots=True)
 class FileAnswer:

@@ -122,7 +122,7 @@ def host_path_of(node: str, file: FileAnswer, containers: tuple[Container, ...])
 
 def _content(node: str, file: FileAnswer, *, single: bool) -> FileContent:
     assert file.stat is not None
-    stat: FileStat = file.stat.target if file.stat.kind == "link" and file.stat.target is not None else file.stat
+    stat: FileStat = file.stat.end
     real = file.stat.real_path or posixpath.normpath(file.path)
     return FileContent(node, file.path, real, file.data, stat, single, managed_by(file.data))
 

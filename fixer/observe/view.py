@@ -98,7 +98,7 @@ def is_readable(file: FileAnswer) -> bool:
     """Read, and a regular file or a link to one (a folder or socket gives no bytes either)."""
     if file.status != "ok" or file.stat is None:
         return False
-    end = file.stat.target if file.stat.kind == "link" and file.stat.target is not None else file.stat
+    end = file.stat.end
     return end.kind in ("file", "link")
 
 
