@@ -7,15 +7,15 @@ import re
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.envfiles import masks, quote
-from fixer.causes.reading import find_node, place
+from fixer.causes.reading import find_node, listeners_on, place
 from fixer.causes.starting import reachable_host
 from fixer.model.diagnosis import Need, Repair
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.learned import Learned, LearnedService
 from fixer.model.plan import DaemonReload, FileMeta, Step, UnitAction, WaitForListener, WriteFile
 from fixer.model.record import dataclass
 from fixer.model.redact import is_secret_name
-from fixer.model.snapshot import Endpoint, Snapshot
+from fixer.model.snapshot import Endpoint, Service, Snapshot
 
 ID = "start-as-unit"
 OF_DIRECTORY = "."        # in the place of a file: the value was the working directory itself
@@ -40,7 +40,7 @@ def gone_at(case: Case, endpoint: Endpoint) -> Gone | None:
     for learned in case.snapshot.learned:
         for service in learned.services:
             if learned.node == endpoint.node and service.manager == "none" and _listened(service, endpoint) \
-                    and not _runs(case.snapshot, learned.node, service):
+                    and not _runs(case.snapshot, learned, service):
                 return Gone(learned, service)
     return None
 
@@ -52,11 +52,24 @@ def _listened(service: LearnedService, endpoint: Endpoint) -> bool:
     )
 
 
-def _runs(snapshot: Snapshot, node: str, service: LearnedService) -> bool:
-    """The same command, wherever it listens now."""
+def _runs(snapshot: Snapshot, learned: Learned, service: LearnedService) -> bool:
+    """The same command, wherever it listens now; not what is remembered as an application beside it."""
     wanted = _essence(service.argv)
-    return any(s.node == node and s.running and wanted and _essence(s.argv)[-len(wanted):] == wanted
-               for s in snapshot.services)
+    others = [o for o in learned.services if o is not service and _essence(o.argv)[-len(wanted):] == wanted]
+    return any(s.node == learned.node and s.running and wanted and _essence(s.argv)[-len(wanted):] == wanted
+               and not any(_is_beside(snapshot, s, service, other) for other in others) for s in snapshot.services)
+
+
+def _is_beside(snapshot: Snapshot, running: Service, service: LearnedService, other: LearnedService) -> bool:
+    """It is the other one: by the folder that it runs in where the two have their own, else by where it listens."""
+    node = snapshot.node(running.node)
+    processes = node.processes.value if isinstance(node.processes, Known) else ()
+    folders = {p.cwd.value for p in processes if p.pid in running.pids and isinstance(p.cwd, Known)}
+    if service.directory != other.directory and folders & {service.directory, other.directory}:
+        return other.directory in folders
+    places = {(port, unix) for _, port, unix in other.addresses}
+    return any((x.port, x.address if x.family == "unix" else "") in places for x in listeners_on(snapshot, node.name)
+               if isinstance(x.pids, Known) and not set(running.pids).isdisjoint(x.pids.value))
 
 
 def _essence(argv: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from fixer.causes.remembered import assigned
 from fixer.diagnose import diagnose
 from fixer.model.describe import diff_of
 from fixer.model.diagnosis import Repair
+from fixer.model.facts import Known
 from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json
 from fixer.model.plan import UnitAction, WriteFile
 from fixer.model.snapshot import FileContent, Snapshot
@@ -105,6 +106,23 @@ def test_the_same_command_on_another_port_is_not_gone() -> None:
         listener(8005, 300)).refused()
     snapshot = replace(scene.snapshot(), learned=(Learned("local", 0.0, WHERE, (MADE,)),))
     assert roots(diagnose(snapshot)) == ["wrong-port"]
+
+
+@pytest.mark.parametrize(("port", "folder", "beside", "gone_too"), [
+    (8100, "/srv/desk", True, True),         # another application of that name, in a folder of its own
+    (8100, "/srv/shop", True, True),         # a second of the same folder, remembered at its own address
+    (8100, "/srv/shop", False, False),       # the only one that is remembered, elsewhere now
+    (8005, "/srv/shop", True, False),        # at neither one's address
+])
+def test_a_neighbour_with_the_same_command_is_not_it(port: int, folder: str, beside: bool, gone_too: bool) -> None:
+    argv = ("python3", MADE.argv[1], "shop:app", "--port", str(port), *MADE.argv[5:])
+    scene = Scene().with_service(service("desk.service", port, 300, argv=argv), listener(port, 300),
+                                 cwd=Known(folder)).refused()
+    other = replace(MADE, argv=argv, directory=folder, addresses=(("127.0.0.1", 8100, ""),), manager="systemd")
+    known = (MADE, other) if beside else (MADE,)
+    snapshot = replace(scene.snapshot(), learned=(Learned("local", 0.0, WHERE, known),))
+    told = any(e.source == "learned" for f in diagnose(snapshot).findings for e in f.evidence)
+    assert told == gone_too
 
 
 @pytest.mark.parametrize(("text", "value"), [
