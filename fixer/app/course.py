@@ -90,6 +90,15 @@ class Course:
             return ()
         return tuple(f"--set {key}: nothing asked for it" for key in self.options.inputs if key not in self.asked)
 
+    def unrepaired(self) -> tuple[str, ...]:
+        """A line for each fault of the first look that shows no more though nothing was done about it: it went with
+        another, or only a visitor's next request would tell."""
+        done = {name[:3] for name in self.made} | {
+            (f.cause, f.node, f.service) for f in self.current.diagnosis.findings}
+        return tuple(f"seen at first, not since, and nothing was done about it: {f.summary} ({f.cause})"
+                     for f in self.before.diagnosis.findings
+                     if f.role == "root" and (f.cause, f.node, f.service) not in done)
+
     def left_down(self) -> Plan | None:
         """The start of a service that was a fault's cause when first seen, and is still down now that the page is well:
         a group answers with one of its members, and nginx tells nobody that the others are gone."""

@@ -138,7 +138,8 @@ class _Rounds:
         if course.current.healthy and course.aside and not kept:
             return End("rolled-back", 1, ("it is well now, by nothing that was kept", *self._aside()))
         if course.current.healthy:
-            return End("repaired" if kept else "nothing-to-do", 0, self._aside())
+            return End("repaired", 0, (*self._aside(), *course.unrepaired())) if kept else (
+                End("nothing-to-do", 0, self._aside()))
         if course.current.diagnosis.verdict == "unknown" and not kept and not course.aside:
             return End("failed", 3, (course.unjudged(), *course.missing_facts()))
         return None

@@ -63,9 +63,9 @@ def judge(case: Case) -> Verdict:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
             continue
         now = now_on(case.snapshot, nginx.node)
-        events = [e for e in nginx.errors.value if now - e.at < LATELY and _is_after(case, nginx, e)]
+        events = [e for e in nginx.errors.value if now - e.at < LATELY and _is_of_now(nginx, e)]
         findings += _folders(case, nginx, events)
-        findings += _logs(case, nginx, events)
+        findings += _logs(case, nginx, [e for e in events if _is_after(case, nginx, e)])
         ruled.append(Evidence("nginx-log", nginx.error_log_path, "no folder that nginx could not write to"))
     if any(condition(service) in _ENDED for service in case.snapshot.services) and case.troubles:
         from fixer.causes.fulldisk import full_disks  # only where something ended
@@ -74,12 +74,16 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _is_after(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
-    """Written by a worker that serves now, after its start and after whatever we changed."""
+def _is_of_now(nginx: Nginx, event: ErrorEvent) -> bool:
+    """Written by a worker that serves now, after its start."""
     loaded = nginx.loaded_at.value - 1.0 if isinstance(nginx.loaded_at, Known) else 0.0
+    return event.at >= loaded and is_serving(event, nginx)
+
+
+def _is_after(case: Case, nginx: Nginx, event: ErrorEvent) -> bool:
+    """Written after whatever we changed."""
     quiet = case.snapshot.quiet
-    after = now_on(case.snapshot, nginx.node) - quiet if quiet else 0.0
-    return event.at >= max(loaded, after) and is_serving(event, nginx)
+    return not quiet or event.at >= now_on(case.snapshot, nginx.node) - quiet
 
 
 def _folders(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Iterable[Finding]:
@@ -101,9 +105,10 @@ def _stat(case: Case, nginx: Nginx, path: str) -> FileStat | None:
 
 
 def _is_still(case: Case, nginx: Nginx, folder: str, said: tuple[int, ErrorEvent]) -> bool:
+    """Seen, where it can be looked at: a repair of something else changed nothing here. Else by the log alone."""
     errno, event = said
     stat = _stat(case, nginx, folder)
-    fresh = now_on(case.snapshot, nginx.node) - event.at < _NOW
+    fresh = now_on(case.snapshot, nginx.node) - event.at < _NOW and _is_after(case, nginx, event)
     if stat is None or errno in (28, 30):
         return fresh
     workers = processes_of(case.snapshot, nginx.node, nginx.worker_pids)

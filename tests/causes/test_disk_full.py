@@ -81,6 +81,8 @@ def test_what_was_said_before_a_reload_or_a_repair_is_over() -> None:
     loaded.nginx["loaded_at"] = Known(loaded.snapshot().taken_at - 10)
     assert isinstance(verdict_of(diagnose(loaded.snapshot()), CAUSE), RuledOut)
     assert isinstance(verdict_of(diagnose(replace(says(ago=9).snapshot(), quiet=3.0)), CAUSE), RuledOut)
+    seen = replace(says(ago=9, uid=0, mode=0o40700).snapshot(), quiet=3.0)      # it is still so, whatever was changed
+    assert finding_of(diagnose(seen), CAUSE).variant == "client-body-temp-broken"
     hidden = says()
     hidden.nginx["loaded_at"] = Unknown("not root")
     hidden.processes.pop()

@@ -63,6 +63,20 @@ def test_what_else_was_down_is_started_when_the_page_is_well(tmp_path: Path) -> 
     assert course.left_down() is None      # it is tried once
 
 
+def test_a_fault_that_shows_no_more_and_was_not_repaired_is_said_at_the_end(tmp_path: Path) -> None:
+    dead = group(failed("a.service", 8000, unit_changes=KILLED), stopped("b.service", 8001))
+    well = group(service("a.service", 8000, 200), service("b.service", 8001, 201), status=False)
+    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), dead, dead)
+    finding, repair = course.finding_of(course.plan())
+    course.made.add(name_of(course.current, finding, repair))
+    course.current = well
+    (other,) = [f for f in dead.diagnosis.findings if f.role == "root" and f.service != finding.service]
+    assert course.unrepaired() == (
+        f"seen at first, not since, and nothing was done about it: {other.summary} ({other.cause})",)
+    course.made.add(name_of(dead, other, other.repairs[0]))
+    assert course.unrepaired() == ()
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[str]:
     """A healthy machine with a second site, a group of three units of which none runs any more."""
