@@ -28,6 +28,7 @@ _NAMES = (
     regex(r"(?P<host>[\w.-]+):(?P<port>\d+): \[Errno -[235]\]"),
     regex(r"(?:^|\.)gaierror: \[Errno -[235]\](?P<host>)"),
 )
+_SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: ")
 _AUTH = (
     regex(r"password authentication failed for user \"(?P<what>[^\"]+)\""),
     regex(r"(?:database|role) \"(?P<what>[^\"]+)\" does not exist"),
@@ -122,7 +123,8 @@ def _read(said: LogLine, text: str, before: Sequence[str]) -> Complaint | None:
         for pattern in patterns:
             match = pattern.search(text)
             if match is not None:
-                return _made(kind, said, text, before, match.groupdict())
+                server = _SERVER.search(text) if kind == "auth" else None
+                return _made(kind, said, text, before, {**(server.groupdict() if server else {}), **match.groupdict()})
     return None
 
 

@@ -40,6 +40,7 @@ from fixer.causes.crashing import Crash, crashes
 from fixer.causes.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
 from fixer.causes.dependencyrepairs import back_again, let_through, set_other, start_needed
 from fixer.causes.depending import Needed, listening_elsewhere, locate, unseen_clusters
+from fixer.causes.logs import is_restarting
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -99,7 +100,7 @@ def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str:
     provider = needed.provider
     if said.kind == "auth":
         who = f" {said.what!r}" if said.what and " " not in said.what else ""
-        text = f"{_at(said, needed)} does not let it in{who}"
+        text = f"{_at(said, needed)} {'does' if _asks_now(crash) else 'did'} not let it in{who}"
         return _found(case, (crash, said, needed), "start-db-auth-failed", text, set_other(case, crash, said))
     if said.kind == "name" and provider is None:
         text = f"no address is known for {said.host or 'the name of what it needs'}"
@@ -123,6 +124,11 @@ def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str:
         return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
     return _found(case, (crash, said, needed), "start-db-refused", _nobody(case, said, needed),
                   start_needed(case, crash, said, needed))
+
+
+def _asks_now(crash: Crash) -> bool:
+    """It is started again and again, so what it is told is how things are; what has ended knows nothing newer."""
+    return is_restarting(crash.service) or crash.inside
 
 
 def _serves(provider: Service) -> bool:
@@ -153,7 +159,11 @@ def _found(
     service, provider = crash.service, needed.provider
     seen = needed.node is not None or said.kind in ("auth", "name")
     changed, shown = _changed(case, crash, said), _evidence(case, crash, said, needed)
-    confidence: Confidence = "certain" if seen and crash.owner.certain and not changed else "likely"
+    past = said.kind == "auth" and not _asks_now(crash)
+    confidence: Confidence = "certain" if seen and crash.owner.certain and not changed and not past else "likely"
+    detail = [f"{service.name} needs {said.address} to start; nothing listens while it does not run"]
+    if past and not changed:
+        detail.append(f"nobody has asked since {service.name} ended: if it is let in by now, only its start is left")
     if changed:
         text = f"{text}; {changed[0].where} was changed after that, and only a start tells whether it is mended"
         repairs = (*start_again(case, crash), *repairs)
@@ -161,7 +171,7 @@ def _found(
     return Finding(
         cause=CAUSE_ID, variant=variant, role="root", confidence=confidence,
         summary=f"{service.name} ends at once: {text}",
-        detail=(f"{service.name} needs {said.address} to start; nothing listens while it does not run",),
+        detail=tuple(detail),
         routes=crash.routes, service=provider.name if named and provider is not None else service.name,
         node=provider.node if named and provider is not None else service.node,
         evidence=(shown[0], *changed, *shown[1:]), repairs=repairs, explains=EXPLAINS,

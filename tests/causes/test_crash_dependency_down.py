@@ -274,6 +274,12 @@ def test_one_that_does_not_let_it_in(end: str, what: str) -> None:
     assert one.variant == "start-db-auth-failed" and what in one.summary
     assert [r.needs[0].key for r in one.repairs[:-1]] == ["DB_PASSWORD", "POSTGRES_USER"]
     assert [r.needs[0].kind for r in one.repairs[:-1]] == ["secret", "value"]
+    assert one.confidence == "likely" and "did not let it in" in one.summary and "only its start is left" in one.detail[-1]
+
+
+def test_who_asks_again_and_again_is_turned_away_now() -> None:
+    one = found(crashed(*NO_ENTRY, unit_changes={"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}))
+    assert (one.confidence, len(one.detail)) == ("certain", 1) and "127.0.0.1:5432 does not let it in 'shop'" in one.summary
 
 
 @pytest.mark.parametrize(("text", "kind", "address", "engine"), [
@@ -425,4 +431,4 @@ def test_what_was_set_otherwise_after_the_refusal_is_tried_first(lines: tuple[st
     scene.files.append(file("/etc/default/office", "A=b\n", stat=stat(mtime=NOW - (900 if path == "/etc/hosts" else 5))))
     one = found(scene)
     assert (one.repairs[0].id == "start-service") is (first == "start-service")
-    assert (one.confidence == "likely", f"{path} was changed after that" in one.summary) == (first == "start-service",) * 2
+    assert (f"{path} was changed after that" in one.summary) is (first == "start-service") and one.confidence == "likely"
