@@ -49,6 +49,8 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 
 EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
 _SLACK = 3.0     # seconds between the kernel's clock, counted from the boot, and that of the files
+_MOMENT = 0.5    # seconds between a journal's clock and that of the files
+_DIED = regex(r"Main process exited, code=killed|Failed with result 'oom-kill'")
 _SAID = regex(r"killed by the OOM killer|Failed with result 'oom-kill'")
 
 
@@ -115,15 +117,24 @@ def _raised(case: Case, crash: Crash, kills: tuple[Killing, ...]) -> tuple[Evide
     """What shows that the unit's own limit was changed after the kill, or is gone; nothing where systemd has not read
     it yet."""
     service = crash.service
-    unit, at = service.unit, kills[-1].kill.at if kills else ended_at(crash)
-    if unit is None or unit.need_daemon_reload or not at or any(kill.whose != "own" for kill in kills[-1:]):
+    unit, until = service.unit, _over_at(crash, kills)
+    if unit is None or unit.need_daemon_reload or not until or any(kill.whose != "own" for kill in kills[-1:]):
         return ()
     if not unit.memory_max:
         return (Evidence("unit", unit.name, "no memory limit now"),)
     written = {s.source.where.rpartition(":")[0]: s for s in service.settings if s.key in ("MemoryMax", "MemoryLimit")}
     stats = {path: stat.mtime for path in written if (stat := stat_of(case.snapshot, service.node, path)) is not None}
     return tuple(Evidence("file", written[path].source.where, f"{written[path].source.text}, changed after the kill")
-                 for path, changed in stats.items() if changed > at + _SLACK)
+                 for path, changed in stats.items() if changed > until)
+
+
+def _over_at(crash: Crash, kills: tuple[Killing, ...]) -> float:
+    """When the kill was surely over by the clock of the files: the kernel counts from the boot, and its clock may be
+    seconds off; the manager's journal goes by the same clock. 0.0 where nothing tells."""
+    at = kills[-1].kill.at if kills else ended_at(crash)
+    said = [line.at for line in crash.lines if line.at is not None and _DIED.search(message(line))]
+    close = [one for one in said[-1:] if abs(one - at) < _SLACK]
+    return close[0] + _MOMENT if close else at + _SLACK if at else 0.0
 
 
 def _workers(case: Case) -> list[Finding]:

@@ -11,7 +11,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, KernelLog, OomKill, UnitSetting
+from fixer.model.snapshot import ArgPlace, Compose, KernelLog, LogLine, OomKill, UnitSetting
 from tests.causes.building import (
     NOW,
     Scene,
@@ -228,3 +228,20 @@ def test_a_limit_that_was_raised_after_the_kill_needs_a_start(
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.repairs[0].id == first
     assert ("nobody started it again" in found.summary) == (first == "start-service") == (found.confidence == "likely")
+
+
+@pytest.mark.parametrize(("changed", "died", "raised"), [
+    (60.0, 62.0, True), (60.0, None, False),      # two seconds after: only the manager's clock is as good as that
+    (62.0, 61.8, False), (60.0, 300.0, False),    # changed before its end; of another end
+])
+def test_a_limit_raised_right_after_the_kill_is_told_by_the_managers_clock(
+    changed: float, died: float | None, raised: bool,
+) -> None:
+    text = "backend.service: Main process exited, code=killed, status=9/KILL"
+    lines = () if died is None else (LogLine(NOW - died, text, "journal backend.service"),)
+    scene = with_kernel(killed(memory_max=400 << 20), kill())
+    said = Evidence("unit", f"{DROP_IN}:2", "MemoryMax=400M")
+    scene.services[0] = replace(scene.services[0], settings=(UnitSetting("MemoryMax", "400M", said),), log=Known(lines))
+    scene.node_changes["local"] = {"files": ((DROP_IN, stat(mtime=NOW - changed)),)}
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (found.repairs[0].id == "start-service") is raised
