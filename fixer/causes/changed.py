@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fixer.causes.crashing import Crash
 from fixer.causes.reading import find_node, now_on, say_age
-from fixer.model.changes import is_code_or_setting, is_of_its_own, wanted_module
+from fixer.model.changes import drop_in_folders, is_code_or_setting, is_of_its_own, wanted_module
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
 from fixer.model.snapshot import Snapshot
@@ -51,10 +51,12 @@ def _stats(snapshot: Snapshot, crash: Crash, also: Sequence[str]) -> Iterator[tu
         if stat.end.kind == "file" and _is_mounted(crash, path):
             yield path, stat.end.mtime
     node = find_node(snapshot, service.node)
+    folders = drop_in_folders(service)
     for path, stat in node.files if node is not None and service.container is None else ():
-        end = stat.end
-        if end.kind == "file" and (path in also or is_of_its_own(service, path)):
-            yield path, end.mtime
+        kind = stat.end.kind
+        mine = path in folders if kind == "dir" else kind == "file" and (path in also or is_of_its_own(service, path))
+        if mine:
+            yield path, stat.end.mtime
 
 
 def _told(crash: Crash) -> Iterator[str]:

@@ -20,7 +20,8 @@ How it is told apart
 The repair and its safety
   start-service (safe): reset the failure, start it, wait until it accepts.
   restart-on-failure (disruptive): the same, with a drop-in Restart=on-failure, so that the next kill heals by itself.
-  raise-limit (disruptive): a limit that is too tight, where it is written (`--set tasks=512`); then start it.
+  raise-limit (disruptive): a limit that is too tight, where it is written (`--set tasks=512`); then start it. One that
+  was lifted since leaves only the start.
 
 By hand
   systemctl status UNIT                          code=killed, status=9/KILL
@@ -33,10 +34,11 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
-from fixer.causes.limits import Tight, raise_tight, task_refused, tight_limit
+from fixer.causes.limits import Tight, raise_tight, task_refused, tasks_lifted, tight_limit
 from fixer.causes.logs import gave_up, is_restarting, message
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
-from fixer.causes.reasons import missing_variables, port_in_use
+from fixer.causes.reasons import last_words, missing_variables, port_in_use
+from fixer.causes.startagain import start_again
 from fixer.causes.starting import is_off_at_boot, start_steps
 from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
 from fixer.causes.workers_died import Deaths, cut_off_near, deaths
@@ -49,6 +51,7 @@ SIGNALS = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
 FAULTS = frozenset({4, 6, 7, 8, 11})
 _KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 _MOMENT = 3.0       # seconds round a death in which nginx loses what was under way
+_EXPLAINS = ("crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
 _AGAIN = 3          # so many deaths are no accident
 
 
@@ -61,6 +64,8 @@ def judge(case: Case) -> Verdict:
         number = killed_by(crash.service)
         if tight_of(crash) is not None:
             findings.append(_found(case, crash, last_signal(crash)))
+        elif (lifted := tasks_lifted(crash.service, crash.lines)) is not None and start_again(case, crash):
+            findings.append(_lifted(case, crash, lifted))
         elif number is None or condition(crash.service) == "looping" or gave_up(crash.service) is not None:
             ruled.append(state_evidence(crash.service))
         elif missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
@@ -107,6 +112,11 @@ def tight_of(crash: Crash) -> Tight | None:
     return tight_limit(crash.service, crash.lines) if number in (6, 11) else None
 
 
+def is_of_a_limit(crash: Crash) -> bool:
+    """A limit on tasks or memory tells its end better than that it failed: one in force, or one that was lifted."""
+    return tight_of(crash) is not None or tasks_lifted(crash.service, crash.lines) is not None
+
+
 def _found(case: Case, crash: Crash, number: int | None) -> Finding:
     service, trouble = crash.service, crash.troubles[0]
     ended = "ended" if number is None else f"was killed by signal {number} ({SIGNALS.get(number, str(number))})"
@@ -132,7 +142,24 @@ def _found(case: Case, crash: Crash, number: int | None) -> Finding:
         summary=f"{service.name} {ended} and {words}", detail=(),
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(raise_tight(case, service, trouble.endpoint, tight),) if tight is not None else _repairs(case, crash),
-        explains=("crash-loop-gave-up", "backend-down", "nginx-not-reloaded"),
+        explains=_EXPLAINS,
+    )
+
+
+def _lifted(case: Case, crash: Crash, lifted: Evidence) -> Finding:
+    """It was refused another thread once, and no limit of its own says so any more."""
+    service, trouble = crash.service, crash.troubles[0]
+    evidence = (
+        lifted, *(log_evidence(line.text, line.where) for line in last_words(crash.lines)[-1:]),
+        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+    )
+    return Finding(
+        cause=CAUSE.id, variant="tasks-or-address-space-limit", role="root", confidence="likely",
+        summary=f"{service.name} ended because it was refused another process or thread; its unit sets no limit to "
+                "them now, but nobody started it again",
+        detail=(), routes=crash.routes, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys(evidence)), repairs=start_again(case, crash), explains=_EXPLAINS,
     )
 
 

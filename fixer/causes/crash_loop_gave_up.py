@@ -32,7 +32,7 @@ from typing import Literal, TypeAlias
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.changed import changed_since
-from fixer.causes.crash_killed import FAULTS, SIGNALS, killed_by, last_signal, tight_of
+from fixer.causes.crash_killed import FAULTS, SIGNALS, is_of_a_limit, killed_by, last_signal
 from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
@@ -141,7 +141,7 @@ def _found(case: Case, crash: Crash) -> Finding:
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
-        explains=("backend-down", "slow-start", *(("crash-killed",) if tight_of(crash) is None else ())),
+        explains=("backend-down", "slow-start", *(("crash-killed",) if not is_of_a_limit(crash) else ())),
     )
 
 

@@ -147,6 +147,18 @@ def task_refused(lines: Sequence[LogLine]) -> bool:
     return not texts[at].startswith("BlockingIOError") or any(_FORKS.search(t) for t in texts[max(0, at - _CALL):at])
 
 
+def tasks_lifted(service: Service, lines: Sequence[LogLine]) -> Evidence | None:
+    """It ended because it was refused another process or thread, and its unit has no limit of its own by now: only a
+    start tells. What systemd has not read, and a limit of its account, are none of that."""
+    unit = service.unit
+    if unit is None or unit.need_daemon_reload or not task_refused(lines) or 0 < unit.tasks_max < _SOME_TASKS:
+        return None
+    if any(s.key in ("TasksMax", "LimitNPROC") for s in service.settings):
+        return None
+    now = f"TasksMax={unit.tasks_max}" if unit.tasks_max else "no limit"
+    return Evidence("unit", unit.name, f"{now} now, and none in its own files")
+
+
 def raise_tight(case: Case, service: Service, endpoint: Endpoint, tight: Tight) -> Repair:
     """Another limit where it is written, then a start."""
     need = Need(tight.need, "value", f"{tight.key} of {service.name}, now {tight.value}", default=tight.default,

@@ -48,6 +48,15 @@ def settings_folders(service: Service) -> tuple[str, ...]:
     return (f"/etc/{name}", f"/etc/default/{name}") if _PLAIN.fullmatch(name) and name else ()
 
 
+def drop_in_folders(service: Service) -> tuple[str, ...]:
+    """Where an administrator's drop-ins of its unit lie: one that was taken away leaves no other trace."""
+    unit = service.unit
+    if unit is None or not _PLAIN.fullmatch(unit.name):
+        return ()
+    template = f"{unit.name.partition('@')[0]}@.service" if "@" in unit.name else ""
+    return tuple(f"/etc/systemd/system/{name}.d" for name in (unit.name, template) if name)
+
+
 def wanted_module(service: Service) -> str:
     """The module that its last words lack, empty where they lack none."""
     matches = (m for line in reversed(_tail(service)) if (m := _MODULE.search(line.text)) is not None)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fixer.model.changes import folders_of, module_folders, named_paths, settings_folders, wanted_module
+from fixer.model.changes import (
+    drop_in_folders,
+    folders_of,
+    module_folders,
+    named_paths,
+    settings_folders,
+    wanted_module,
+)
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
@@ -53,6 +60,7 @@ def _patterns(service: Service) -> Iterator[str]:
         yield from (f"{folder}/*", f"{folder}/.env*", f"{folder}/*/*.py")
     for place in map(_plain, settings_folders(service)):
         yield from (place, f"{place}.*", f"{place}/*")
+    yield from map(_plain, drop_in_folders(service))
     module = wanted_module(service)
     if module:
         name = _plain(module.split(".")[0] if service.runtime != "node" else module)

@@ -214,6 +214,23 @@ def test_a_limit_of_tasks_that_the_program_itself_ends_over(lines: tuple[str, ..
         assert "could not do with TasksMax=" in found[0].summary and found[0].repairs[0].id == "raise-limit"
 
 
+@pytest.mark.parametrize(("lines", "changes", "settings", "hit"), [
+    (FORK, {"tasks_max": 4915}, (), True), (FORK, {}, (), True), (FORK, {"need_daemon_reload": True}, (), False),
+    (FORK, {"tasks_max": 600}, (replace(TASKS, value="600"),), False), ((*FORK, "LedgerError: no year"), {}, (), False),
+    (FORK, {}, (replace(TASKS, key="LimitNPROC", value="9"),), False),
+])
+def test_a_limit_of_tasks_that_was_lifted_since_leaves_the_start(
+    lines: tuple[str, ...], changes: dict[str, object], settings: tuple[UnitSetting, ...], hit: bool,
+) -> None:
+    scene = Scene().with_service(failed(log=log("Started backend.service.", *lines, "backend.service: Start request "
+                                        "repeated too quickly."), settings=settings, unit_changes=changes)).refused()
+    found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
+    assert (found[0].variant == "tasks-or-address-space-limit") is hit
+    if hit:
+        assert found[0].confidence == "likely" and "nobody started it again" in found[0].summary
+        assert [r.id for r in found[0].repairs] == ["start-service"]
+
+
 @pytest.mark.parametrize("changes", [
     {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 3, "main_pid": 0},
     {"result": "signal", "exec_main_status": 6},

@@ -213,6 +213,17 @@ def test_an_error_of_its_own_before_its_settings_were_changed_is_tried_again() -
         assert not any(r.steps for f in diagnose(scene.snapshot()).findings for r in f.repairs)
 
 
+@pytest.mark.parametrize(("folder", "tried"), [
+    ("/etc/systemd/system/backend.service.d", True), ("/etc/systemd/system/other.service.d", False),
+])
+def test_a_drop_in_that_was_taken_away_leaves_its_folder_changed(folder: str, tried: bool) -> None:
+    scene = gave_up("Started backend.service.", "Traceback (most recent call last):", "LedgerError: no such year")
+    scene.node_changes["local"] = {"files": ((folder, stat(kind="dir", mtime=NOW - 5)),)}
+    first = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (first.repairs[0].id == "start-service" and bool(first.repairs[0].steps)) is tried
+    assert (folder in first.summary) is tried
+
+
 def test_a_port_that_is_free_by_now_needs_a_start_also_where_nothing_is_started_again_and_again() -> None:
     scene = Scene().with_service(failed(log=log("Started backend.service.", "OSError: [Errno 98] address already in use")))
     first = finding_of(diagnose(scene.refused().snapshot()), CAUSE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.model.changes import folders_of, is_of_its_own, wanted_module
+from fixer.model.changes import drop_in_folders, folders_of, is_of_its_own, wanted_module
 from fixer.model.query import ReadFile, ReadGlob
 from fixer.model.service import Service
 from fixer.observe.changes import change_queries
@@ -22,7 +22,7 @@ def test_ages_only_are_asked_for() -> None:
     globbed = queries[0]
     assert isinstance(globbed, ReadGlob)
     assert {"/srv/shop/*", "/srv/shop/app/*", "/etc/backend/*", "/opt/venv/lib/python3*/site-packages/orjson.py",
-            "/opt/venv/lib/python3*/site-packages"} <= set(globbed.patterns)
+            "/opt/venv/lib/python3*/site-packages", "/etc/systemd/system/backend.service.d"} <= set(globbed.patterns)
     assert {q.path for q in queries[1:] if isinstance(q, ReadFile)} == {"/srv/env", "/etc/shop/shop.ini",
                                                                          "/srv/shop/app/main.py"}
 
@@ -49,3 +49,9 @@ def test_folders_of_the_system_and_of_libraries_are_nobodys_own() -> None:
 def test_a_module_that_is_lacking_is_no_path() -> None:
     assert wanted_module(failed(log=log("Error: Cannot find module '../../etc/passwd'"))) == ""
     assert wanted_module(failed(log=log("Error: Cannot find module '@scope/thing'"))) == "@scope/thing"
+
+
+def test_drop_ins_of_an_instance_may_be_its_templates() -> None:
+    of = drop_in_folders(failed("shop@blue.service"))
+    assert of == ("/etc/systemd/system/shop@blue.service.d", "/etc/systemd/system/shop@.service.d")
+    assert drop_in_folders(failed("a b.service")) == drop_in_folders(supervised()) == ()
