@@ -223,7 +223,7 @@ def state_evidence(service: Service) -> Evidence:
         text = (
             f"{unit.active_state} ({unit.sub_state}), Result={unit.result}, status={unit.exec_main_status}, "
             f"NRestarts={unit.n_restarts}, {unit.unit_file_state or unit.load_state}"
-        ) + (", by its journal, reset since" if unit.recalled else "")
+        ) + (", by its journal, forgotten since" if unit.recalled else "")
         return Evidence("unit", unit.name, text)
     if container is not None:
         text = f"{container.status}, exit code {container.exit_code}, restarted {container.restart_count} times"

@@ -1,6 +1,8 @@
 """What systemd no longer says of a unit, and its journal still does: how its last run ended, how often it was started.
 
 `systemctl reset-failed` clears both, and a unit that is not enabled is unloaded once it has no failure left to show.
+A stop clears the result too where it comes in the middle of a try: a unit that systemd starts again and again is then
+called stopped, and how it fails each time only the run before that try tells.
 Only systemd's own lines count, of this boot: what a program prints is not its manager's word.
 """
 
@@ -19,8 +21,11 @@ _EXITED = regex(r": Main process exited, code=(exited|killed|dumped), status=(\d
 _SCHEDULED = regex(r": Scheduled restart job, restart counter is at (\d+)\.$")
 _TURN = regex(r"^(?:Started|Starting|Stopping|Stopped) |: Deactivated successfully\.$")
 _STARTED = regex(r"^Started ")
+_BEGUN = regex(r"^(?:Started|Starting) ")
+_STOPPED = regex(r"^(?:Stopping|Stopped) ")
 _CODES = {"exited": 1, "killed": 2, "dumped": 3}
 _NEAR = 5.0       # seconds between what the journal calls a start and what systemd does
+_TRY = 20.0       # seconds within which a run that fails ends, where it is one of a loop
 
 
 def recalled(unit: Unit, answer: Answer | None, view: View) -> Unit:
@@ -40,17 +45,43 @@ def _said(data: bytes, since: float) -> list[tuple[float, str]]:
 
 
 def _last_end(unit: Unit, said: list[tuple[float, str]]) -> Unit:
-    """It rests, and the last that was said of it is a failure: nobody has started or stopped it since."""
+    """It rests, and the last that was said of it is a failure: nobody has started or stopped it since, or somebody has
+    stopped the loop in which it failed."""
     for at in range(len(said) - 1, -1, -1):
         text = said[at][1]
         failed = _FAILED.search(text)
         if failed is not None:
-            ended = next((m for _, line in reversed(said[:at]) if (m := _EXITED.search(line))), None)
-            code, status = (_CODES[ended[1]], int(ended[2])) if ended is not None else (0, 0)
-            return replace(unit, result=failed[1], exec_main_code=code, exec_main_status=status, recalled=True)
+            return _ended(unit, said[:at + 1], failed[1])
         if _TURN.search(text):
-            return unit
+            return _stopped_in_a_try(unit, said)
     return unit
+
+
+def _ended(unit: Unit, said: list[tuple[float, str]], result: str) -> Unit:
+    """The unit with the end of the run that the last line calls a failure."""
+    ended = next((m for _, line in reversed(said) if (m := _EXITED.search(line))), None)
+    code, status = (_CODES[ended[1]], int(ended[2])) if ended is not None else (0, 0)
+    return replace(unit, result=result, exec_main_code=code, exec_main_status=status, inactive_enter=said[-1][0],
+                   recalled=True)
+
+
+def _stopped_in_a_try(unit: Unit, said: list[tuple[float, str]]) -> Unit:
+    """A run failed at once, systemd itself began the next, and that one was stopped before it could fail as well."""
+    again = next((at for at in range(len(said) - 1, 0, -1) if _SCHEDULED.search(said[at][1])), 0)
+    earlier, last = said[:again], said[again:]
+    began = next((moment for moment, text in reversed(earlier) if _BEGUN.search(text)), 0.0)
+    end = next((at for at in range(again - 1, -1, -1) if _FAILED.search(said[at][1])), -1)
+    starts = [at for at, (_, text) in enumerate(last) if _BEGUN.search(text)]
+    stops = [moment for moment, text in last[starts[-1]:] if _STOPPED.search(text)] if starts else []
+    by_hand = sum(_STARTED.search(text) is not None for _, text in last) > 1
+    if end < 0 or not stops or by_hand or stops[0] - last[starts[0]][0] > _TRY:
+        return unit
+    if last[starts[0]][0] - last[0][0] > _NEAR or any(_FAILED.search(text) for _, text in last[:starts[0]]):
+        return unit         # systemd gave up; somebody started it later
+    failed = _FAILED.search(said[end][1])
+    if failed is None or not began or not 0 <= said[end][0] - began <= _TRY:
+        return unit         # it had lived: its one failure is no loop
+    return replace(_ended(unit, said[:end + 1], failed[1]), active_enter=began)
 
 
 def _restarts(unit: Unit, said: list[tuple[float, str]]) -> Unit:

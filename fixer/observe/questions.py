@@ -31,6 +31,7 @@ from fixer.observe.errorpaths import closed_path_queries
 from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
+from fixer.observe.forgotten import recalled
 from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.lastwords import last_words_queries
 from fixer.observe.learnedfile import learned_questions
@@ -171,7 +172,7 @@ def _of_units(view: View) -> Iterator[Query]:
         for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):
                 yield ReadFile(path, SERVICE_FILE_LIMIT)
-        yield from unit_queries(unit, told, view)
+        yield from unit_queries(recalled(unit, view.node.answers.get(journal_query(unit.name)), view), told, view)
 
 
 def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Query]:

@@ -116,6 +116,9 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
 def _unit_log(unit: Unit, told: Told, view: View) -> Fact[tuple[LogLine, ...]]:
     """What the journal has of it, and the files that it writes to."""
     journal = parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name)
+    if unit.recalled and unit.active_state == "inactive" and isinstance(journal, Known):
+        lines = (line for line in journal.value if line.at is None or line.at <= unit.inactive_enter)
+        journal = replace(journal, value=tuple(lines))      # a try that was stopped says nothing of the end before it
     files = own_logs(told) if isinstance(journal, Known) else ()       # asked together: never of a host that is well
     return with_own_logs(journal, files, view) if files else journal
 

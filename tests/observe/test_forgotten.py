@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from fixer.model.query import Answer
+from fixer.model.facts import Known
+from fixer.model.query import Answer, ReadFile
+from fixer.observe.assemble import snapshot
 from fixer.observe.forgotten import recalled
+from fixer.observe.options import ObserveOptions
+from fixer.observe.questions import follow_up
+from fixer.observe.services import journal_query
 from fixer.observe.view import View
 from tests.causes.building import STOPPED, unit
-from tests.observe.made import BOOT, view
+from tests.observe.made import BOOT, capture, file, node, view
+from tests.observe.test_endpoints import SHOW
 
 KILLED = ("systemd[1]: solo.service: Main process exited, code=killed, status=11/SEGV",
           "systemd[1]: solo.service: Failed with result 'signal'.")
@@ -28,6 +34,61 @@ def seen() -> View:
 def test_a_failure_that_was_reset_is_recalled() -> None:
     found = recalled(unit("solo.service", **STOPPED), told(("systemd[1]: Started solo.service.", *KILLED)), seen())
     assert (found.result, found.exec_main_code, found.exec_main_status, found.recalled) == ("signal", 2, 11, True)
+
+
+# A unit whose working directory is not there, started again and again, and stopped while it was tried once more.
+TRY = ("systemd[1]: Started solo.service - Solo.", "(uvicorn)[169]: solo.service: Failed at step CHDIR spawning /x: No such file or directory",
+       "systemd[1]: solo.service: Main process exited, code=exited, status=200/CHDIR",
+       "systemd[1]: solo.service: Failed with result 'exit-code'.")
+SCHEDULED = "systemd[1]: solo.service: Scheduled restart job, restart counter is at 2."
+BEGUN = "systemd[1]: Started solo.service - Solo."
+CUT = ("systemd[1]: Stopping solo.service - Solo....", "systemd[1]: solo.service: Deactivated successfully.", "systemd[1]: Stopped solo.service - Solo.")
+STOPPED_BETWEEN = "systemd[1]: Stopped solo.service - Solo."      # systemd before 254 says so of a unit that it starts again
+
+
+def timed(*runs: tuple[float, Sequence[str]]) -> Answer:
+    return Answer("ok", b"".join(told(lines, BOOT + at).data for at, lines in runs))
+
+
+@pytest.mark.parametrize("between", [(), (STOPPED_BETWEEN,)])
+def test_a_loop_that_was_stopped_in_the_middle_of_a_try_has_failed(between: Sequence[str]) -> None:
+    said = timed((100, TRY), (101, (SCHEDULED, *between, *TRY)), (102, (SCHEDULED, *between, BEGUN, *CUT)))
+    found = recalled(unit("solo.service", **STOPPED), said, seen())
+    assert (found.result, found.exec_main_code, found.exec_main_status, found.recalled) == ("exit-code", 1, 200, True)
+    assert BOOT + 101 < found.active_enter < found.inactive_enter < BOOT + 102
+
+
+def test_of_a_try_that_was_stopped_the_log_holds_nothing() -> None:
+    """Its first lines would hide what ended the run before it."""
+    said = timed((100, TRY), (101, (SCHEDULED, STOPPED_BETWEEN, BEGUN, *CUT)))
+    text = SHOW.format("solo.service", "inactive", 0)
+    answers = {journal_query("solo.service"): said}
+    service = next(s for s in snapshot(capture(node(answers, site="", units=[file("/etc/systemd/system/solo.service", "[Service]\nExecStart=uvicorn a\n")], show=text))).services if s.unit)
+    assert isinstance(service.log, Known) and service.unit is not None
+    assert (service.unit.result, service.log.value[-1].text) == ("exit-code", "solo.service: Failed with result 'exit-code'.")
+    assert len(service.log.value) == len(TRY)
+
+
+def test_what_such_a_unit_fails_over_is_looked_at() -> None:
+    """The place that systemd could not enter, though systemd itself calls the unit stopped."""
+    said = timed((100, TRY), (101, (SCHEDULED, BEGUN, *CUT)))
+    files = [file("/etc/systemd/system/solo.service", "[Service]\nWorkingDirectory=/srv/gone\nExecStart=uvicorn a\n")]
+    seen = node({journal_query("solo.service"): said}, site="", units=files, show=SHOW.format("solo.service", "inactive", 0))
+    asked = follow_up(capture(seen), ObserveOptions())["local"]
+    assert any(isinstance(query, ReadFile) and query.path == "/srv/gone" for query in asked)
+
+
+@pytest.mark.parametrize("runs", [
+    ((100, TRY), (101, (SCHEDULED, BEGUN)), (200, CUT)),                         # that one lived
+    ((100, TRY[:1]), (200, TRY[1:]), (201, (SCHEDULED, BEGUN, *CUT))),           # the one before had lived: once is no loop
+    ((100, TRY), (101, (SCHEDULED, BEGUN, *CUT)), (200, (BEGUN, *CUT))),         # somebody started it since
+    ((100, TRY), (101, (SCHEDULED, TRY[3])), (102, (BEGUN, *CUT))),              # after systemd had given up
+    ((100, TRY), (101, (SCHEDULED, BEGUN, CUT[1]))),                             # it ended by itself, with success
+    ((100, TRY[1:]), (101, (SCHEDULED, BEGUN, *CUT))),                           # nobody knows how long the one before was
+], ids=["lived", "once", "by hand", "given up", "clean end", "unknown"])
+def test_a_run_that_may_have_been_well_is_no_try(runs: Sequence[tuple[float, Sequence[str]]]) -> None:
+    was = unit("solo.service", **STOPPED)
+    assert recalled(was, timed(*runs), seen()) == was
 
 
 @pytest.mark.parametrize("lines", [
