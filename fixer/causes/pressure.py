@@ -6,7 +6,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, message
 from fixer.causes.owners import sole_owner
-from fixer.causes.reading import absent_evidence, listener_at, now_on, processes_of, ran_since
+from fixer.causes.reading import absent_evidence, address_text, listener_at, now_on, processes_of, ran_since
 from fixer.causes.symptoms import events_for, is_read_timeout
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import dataclass
@@ -137,4 +137,5 @@ def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:
     if held is None:
         return ()
     text = f"{pressure.queued} connections wait to be accepted, {pressure.established} are open"
-    return (Evidence("socket", f"socket {held.address}:{held.port}", text),)
+    at = address_text(held.address, held.port, held.address if held.family == "unix" else None)
+    return (Evidence("socket", f"socket {at}", text),)

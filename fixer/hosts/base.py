@@ -146,6 +146,6 @@ class DockerHost(Protocol):
         """Whether it is worth a question."""
         ...
 
-    def beside(self, ports: Sequence[int]) -> tuple[Asker, ...]:
+    def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """The containers that may be behind ports of that machine, and `engine`; none where there are none."""
         ...

@@ -1,4 +1,5 @@
-"""Containers of a machine that its own nginx may lead to: by the ports that Docker publishes, or is to publish."""
+"""Containers of a machine that its own nginx may lead to: by the ports that Docker publishes, or is to publish, and by
+the unix sockets in folders that they share with it."""
 
 from __future__ import annotations
 
@@ -15,27 +16,28 @@ MOST = 12             # containers that are looked at where none publishes a por
 _ENGINE = "engine"
 
 
-def askers_beside(ports: Sequence[int], here: Asker | None = None,
+def askers_beside(places: Sequence[str], here: Asker | None = None,
                   docker: Docker = dockercli.docker) -> tuple[Asker, ...]:
-    """A node for each such container, and `engine`, whose files `here` reads (this machine's by default); none where
-    there is no container."""
-    found = containers_at(ports, docker)
+    """A node for each container at a place (a port, or the path of a socket), and `engine`, whose files
+    `here` reads (this machine's by default); none where there is no container."""
+    found = containers_at(places, docker)
     if not found:
         return ()
     from fixer.hosts.engine import EngineAsker  # which builds on the local asker
 
     nodes = [ContainerAsker(dockercli.name_of(item), item, docker) for item in found]
-    return (*nodes, EngineAsker({Command("docker-published", tuple(map(str, ports))): found}, here, docker))
+    return (*nodes, EngineAsker({Command("docker-published", tuple(places)): found}, here, docker))
 
 
-def containers_at(ports: Sequence[int], docker: Docker = dockercli.docker) -> list[Inspected]:
-    """Those that publish one of the ports, running or not; for a port that none publishes also whatever runs and may
-    be meant, those first that know a port of that number."""
+def containers_at(places: Sequence[str], docker: Docker = dockercli.docker) -> list[Inspected]:
+    """Those that publish one of the ports or share the folder of one of the sockets, running or not; for a port that
+    none publishes also whatever runs and may be meant, those first that know a port of that number."""
     found = dockercli.inspect(dockercli.list_ids(docker=docker), docker)
     every = [item for item in found if _counts(item, docker.host)]
     outer = {id(item): _outer(item) for item in every}
-    wanted = set(ports)
-    found = [item for item in every if outer[id(item)] & wanted]
+    wanted = {int(place) for place in places if place.isdigit()}
+    paths = [place for place in places if not place.isdigit()]
+    found = [item for item in every if outer[id(item)] & wanted or any(_shares(item, path) for path in paths)]
     left = wanted - {port for item in found for port in outer[id(item)]}
     if left:
         others = [i for i in every if i not in found and dockercli.status_of(i) in ("running", "restarting")]
@@ -55,6 +57,12 @@ def _counts(item: Inspected, host: str) -> bool:
 def _bindings(item: Inspected) -> Mapping[str, Any]:
     return {**((item.get("HostConfig") or {}).get("PortBindings") or {}),
             **((item.get("NetworkSettings") or {}).get("Ports") or {})}
+
+
+def _shares(item: Inspected, path: str) -> bool:
+    """Whether this path of the machine lies in a folder that the container has too."""
+    sources = [str((mount or {}).get("Source") or "").rstrip("/") for mount in item.get("Mounts") or ()]
+    return any(source and path.startswith(f"{source}/") for source in sources)
 
 
 def _outer(item: Inspected) -> set[int]:

@@ -60,7 +60,7 @@ def answer_docker(query: Command, docker: Docker = dockercli.docker) -> Answer:
         ("docker-container", 1): _container, ("docker-logs", 2): _logs, ("docker-top", 1): _top,
         ("compose-hash", 2): _compose_hash,
     }
-    if query.name == "docker-published" and all(word.isdigit() for word in query.args):
+    if query.name == "docker-published" and all(word.isdigit() or word.startswith("/") for word in query.args):
         return _published(docker, query.args)
     answer = kinds.get((query.name, len(query.args)))
     if answer is None or any(arg.startswith("-") or "\0" in arg for arg in query.args):
@@ -91,10 +91,10 @@ def _container(docker: Docker, name: str) -> Answer:
     return _as_answer(found if dockercli.is_machine(found[0]) else with_peers(found[0], docker))
 
 
-def _published(docker: Docker, ports: Sequence[str]) -> Answer:
+def _published(docker: Docker, places: Sequence[str]) -> Answer:
     from fixer.hosts.beside import containers_at  # which looks for containers with the same tools
 
-    return _as_answer(containers_at([int(port) for port in ports], docker))
+    return _as_answer(containers_at(places, docker))
 
 
 def _logs(docker: Docker, container: str, lines: str) -> Answer:

@@ -188,11 +188,11 @@ class LocalTarget:
         """Whether an engine can be asked at all: two looks at the disk, since most machines have none."""
         return "DOCKER_HOST" in os.environ or any(map(os.path.exists, _DOCKER_SOCKETS))
 
-    def beside(self, ports: Sequence[int]) -> tuple[Asker, ...]:
-        """The containers that may be behind ports of this machine, and the engine; none where there are none."""
+    def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
+        """The containers that may be behind these ports and sockets, and the engine; none where there are none."""
         from fixer.hosts.beside import askers_beside  # only where nginx leads to no program of the machine itself
 
-        return askers_beside(ports)
+        return askers_beside(places)
 
     def writer(self, node: str) -> Writer:
         """This machine, which is the Docker host too."""

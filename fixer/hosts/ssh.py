@@ -156,18 +156,18 @@ class SshTarget:
         return (ShAsker(self._name, "machine", self._shell),)
 
     def has_docker(self) -> bool:
-        """Only looked for where nginx leads to a port that no program of the machine itself holds."""
+        """Only looked for where nginx leads to a port or socket that no program of the machine itself holds."""
         return True
 
-    def beside(self, ports: Sequence[int]) -> tuple[Asker, ...]:
-        """The containers that may be behind ports of that machine, asked by its own docker; none without one."""
+    def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
+        """The containers that may be behind its ports and sockets, asked by its own docker; none without one."""
         if self._connection.run(("docker", "--version"), timeout=10.0).missing:
             return ()
         from fixer.hosts.beside import askers_beside  # most hosts have no containers
         from fixer.hosts.dockercli import Docker
 
         docker = Docker(self._connection.run, self._name)
-        return askers_beside(ports, ShAsker(ENGINE, "machine", self._shell), docker)
+        return askers_beside(places, ShAsker(ENGINE, "machine", self._shell), docker)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
         result = process.run(self._connection.argv(("sh", "-s")), stdin=script, timeout=timeout, max_output=MAX_ROUND)

@@ -24,7 +24,7 @@ CommandName: TypeAlias = Literal[
     "resolve",              # (name, …)                addresses of host names by this node's resolver
     "docker-project",       # (project,)               docker inspect of every container of a project (JSON)
     "docker-container",     # (name,)                  docker inspect of one container and its network peers
-    "docker-published",     # (port, …)                docker inspect of what may be behind ports of this host
+    "docker-published",     # (port or /path, …)       docker inspect of what may be behind ports, sockets of this host
     "docker-logs",          # (container, lines)       docker logs --timestamps --tail
     "docker-top",           # (container,)             docker top
     "kernel-log",           # ()                       dmesg: what the kernel killed for want of memory

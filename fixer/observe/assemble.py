@@ -24,7 +24,16 @@ from fixer.model.snapshot import (
 )
 from fixer.observe.composeproject import compose_of
 from fixer.observe.containerservice import logs_query
-from fixer.observe.endpoints import belongs, container_at, leads_to, listener_at, probe_result, tcp_of, told_container
+from fixer.observe.endpoints import (
+    belongs,
+    container_at,
+    leads_to,
+    listener_at,
+    probe_result,
+    shown,
+    tcp_of,
+    told_container,
+)
 from fixer.observe.filecontents import contents_of
 from fixer.observe.firewall import engine_firewall, firewall_of
 from fixer.observe.kernellog import KERNEL_LOG, kernel_of
@@ -161,11 +170,11 @@ def _endpoint(
     held = listener_at(address.found, server, view, tcp)
     if behind is not None:
         held = _inside(behind, server, view)
-    shared = _shared(server, own, services) if own is not None and not own.is_machine else None
+    shared = _shared(server, own, site.view, (services, views))
     if shared is not None:
         theirs, path = shared
         container, node = theirs.container, theirs.node
-        held = listener_at((), replace(server, unix=path), views.get(node), tcp)
+        held = _seen_here(listener_at((), replace(server, unix=path), views.get(node), tcp), site.view)
     made = Endpoint(
         id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
         addresses=address.resolved, node=node, file=server.span.file, line=server.span.line,
@@ -177,12 +186,24 @@ def _endpoint(
     return belongs(made, services, container)
 
 
-def _shared(server: UpstreamServer, own: Container, services: tuple[Service, ...]) -> tuple[Service, str] | None:
-    if server.unix is None:
+def _shared(server: UpstreamServer, own: Container | None, view: View,
+            around: tuple[tuple[Service, ...], Mapping[str, View]]) -> tuple[Service, str] | None:
+    services, views = around
+    beside = view.home and ENGINE in views if own is None else not own.is_machine
+    if server.unix is None or not beside:
         return None
-    from fixer.observe.sharedsockets import sharer  # only where nginx's container asks for a unix socket
+    from fixer.observe.sharedsockets import sharer  # only where nginx asks for a unix socket, with containers about
 
-    return sharer(server.unix, own, services)
+    return sharer(server.unix, own, view, services)
+
+
+def _seen_here(held: Fact[Listener | None], view: View) -> Fact[Listener | None]:
+    if isinstance(held, Unknown) or held.value is None or held.value.node == view.name:
+        return held
+    from fixer.observe.sharedsockets import with_callers
+
+    found = with_callers(held.value, view)
+    return Known(found, shown(found, found.address))
 
 
 def _published(server: UpstreamServer, addresses: Sequence[str], view: View,

@@ -55,16 +55,16 @@ def _docker_host(target: Target) -> DockerHost | None:
 def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
     """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
     itself. False while its configuration is not read yet."""
-    from fixer.observe.publishing import ports_in_question, published_query  # only where there is an engine
+    from fixer.observe.publishing import places_in_question, published_query  # only where there is an engine
 
     views = views_of(capture)
     sites = sites_of(views, ())
     home = home_of(views)
     if home is None or any(isinstance(site.config, Unknown) for site in sites):
         return False
-    ports = ports_in_question(home, [(a.server, a.found) for site in sites for a in site.addresses])
+    places = places_in_question(home, [(a.server, a.found) for site in sites for a in site.addresses])
     try:
-        more = {asker.name: asker for asker in target.beside(ports)} if ports else {}
+        more = {asker.name: asker for asker in target.beside(places)} if places else {}
     except Unreachable as error:      # its containers stay unknown, which is said
         nodes[ENGINE] = NodeCapture(ENGINE, "machine", 0.0, False, {}, unreachable=error.message)
         return True
@@ -72,7 +72,7 @@ def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, 
         askers.update(more)
         nodes.update({name: _unasked(asker) for name, asker in more.items()})
         first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
-        _ask_all(askers, {**first, ENGINE: [published_query(ports)]}, nodes)
+        _ask_all(askers, {**first, ENGINE: [published_query(places)]}, nodes)
     return True
 
 

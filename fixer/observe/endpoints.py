@@ -109,17 +109,18 @@ def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | N
     listeners = view.listeners.value
     if server.unix is not None:
         found = next((x for x in listeners if x.family == "unix" and x.address == server.unix), None)
-        return Known(found, _shown(found, server.unix))
+        return Known(found, shown(found, server.unix))
     for address in addresses:
         for match in (_exact, _wildcard, _dual):
             found = next((x for x in listeners if x.port == server.port and match(x, address)), None)
             if found is not None and not (match is _dual and refused):
-                return Known(found, _shown(found, address))
+                return Known(found, shown(found, address))
     return Known(None, (Evidence("socket", f"{view.name} /proc/net/tcp", f"nothing listens on port {server.port} "
                                  f"of {', '.join(addresses) or server.host}"),))
 
 
-def _shown(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
+def shown(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
+    """Who listens there and how many wait, or that nobody does."""
     if listener is None:
         return (Evidence("socket", path, "nobody listens on this socket"),)
     place = listener.address if listener.family == "unix" else f"{listener.address}:{listener.port}"

@@ -64,24 +64,27 @@ def _is_of_the_host(listener: Listener, view: View) -> bool:
     return bool(names) and not any(name.startswith(_FORWARDERS) for name in names)
 
 
-def published_query(ports: Sequence[int]) -> Command:
-    """The containers that may be behind these ports."""
-    return Command("docker-published", tuple(map(str, ports)))
+def published_query(places: Sequence[str]) -> Command:
+    """The containers that may be behind these ports and sockets."""
+    return Command("docker-published", tuple(places))
 
 
-def ports_in_question(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, ...]]]) -> tuple[int, ...]:
-    """The ports of this machine that nginx asks for and that a container may be behind: nobody of the host's own
-    programs listens there."""
+def places_in_question(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, ...]]]) -> tuple[str, ...]:
+    """The ports and paths of sockets of this machine that nginx asks for and that a container may be behind: nobody of
+    the host's own programs listens there."""
     return tuple(dict.fromkeys(_in_question(view, wanted)))
 
 
-def _in_question(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, ...]]]) -> Iterator[int]:
+def _in_question(view: View, wanted: Sequence[tuple[UpstreamServer, tuple[str, ...]]]) -> Iterator[str]:
     if not isinstance(view.listeners, Known):
         return
     held: dict[int, list[Listener]] = {}
+    heard = {x.address for x in view.listeners.value if x.family == "unix"}
     for listener in _listeners(view):
         held.setdefault(listener.port, []).append(listener)
     for server, addresses in wanted:
         own = server.unix is None and addresses and all(is_loopback(a) or a in view.addresses for a in addresses)
         if own and not any(_is_of_the_host(x, view) for x in held.get(server.port, ())):
-            yield server.port
+            yield str(server.port)
+        if server.unix is not None and server.unix.startswith("/") and server.unix not in heard:
+            yield server.unix

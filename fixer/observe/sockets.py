@@ -18,6 +18,7 @@ LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
 SYSTEMS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
 MOST = 64
 _ACCEPTS = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
+_WAITS, _TAKEN = "02", "03"     # a unix connection before accept, and after
 _FD = regex(r"^/proc/(\d+)/fd/\d+$")
 _SOCKET = regex(r"^socket:\[(\d+)\]$")
 
@@ -42,10 +43,13 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
                 found.append(Listener(node, family, address, port, inode, owners, queued, count))
     # the kernel prints a path as it is, line breaks too: a row with a TCP socket's number is part of somebody's path
     others = {row[4] for table in rows.values() for row in table}
-    for path, inode in _unix_listeners(tables.get("/proc/net/unix", b"")):
+    unix = tables.get("/proc/net/unix", b"")
+    waiting, taken = callers(unix)
+    for path, inode in _unix_listeners(unix):
         if inode in others:
             continue
-        found.append(Listener(node, "unix", path, 0, inode, _owners(inode, holders, answer.message), 0))
+        owners = _owners(inode, holders, answer.message)
+        found.append(Listener(node, "unix", path, 0, inode, owners, waiting[path], waiting[path] + taken[path]))
     return Known(tuple(found))
 
 
@@ -163,14 +167,34 @@ def _count(established: Counter[tuple[str, int]], address: str, port: int) -> in
     return established[(address.removeprefix("::ffff:"), port)]
 
 
+def callers(unix: bytes) -> tuple[Counter[str], Counter[str]]:
+    """Connections to unix sockets by the path of who listens, as /proc/net/unix counts them where they were *made*:
+    those that wait to be accepted (they are nobody's yet, hence no inode), and those that were."""
+    waiting: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
+    for fields in _unix_rows(unix):
+        if fields[6] == "0" and fields[5] == _WAITS:
+            waiting[fields[7]] += 1
+        elif fields[6] != "0" and fields[5] == _TAKEN:
+            taken[fields[7]] += 1
+    return waiting, taken
+
+
 def _unix_listeners(data: bytes) -> Iterable[tuple[str, int]]:
-    for line in data.decode("utf-8", "surrogateescape").split("\n")[1:]:
-        fields = line.split(None, 7)
+    for fields in _unix_rows(data):
         try:
-            if len(fields) == 8 and int(fields[3], 16) & _ACCEPTS:
+            if int(fields[3], 16) & _ACCEPTS:
                 yield fields[7], int(fields[6])
         except ValueError:
             continue
+
+
+def _unix_rows(data: bytes) -> Iterable[list[str]]:
+    """The eight fields of each row that has a path."""
+    for line in data.decode("utf-8", "surrogateescape").split("\n")[1:]:
+        fields = line.split(None, 7)
+        if len(fields) == 8:
+            yield fields
 
 
 def whole_paths(listeners: Fact[tuple[Listener, ...]], by_pid: Mapping[int, Process]) -> Fact[tuple[Listener, ...]]:

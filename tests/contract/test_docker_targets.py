@@ -266,12 +266,12 @@ def test_containers_behind_ports_of_this_machine(debian: str, sandbox: str) -> N
     create(f"{sandbox}a", "-p", f"127.0.0.1:{port}:8000")
     target = open_word("local")
     assert isinstance(target, LocalTarget) and target.has_docker()
-    found = {asker.name: asker for asker in target.beside([port])}
+    found = {asker.name: asker for asker in target.beside([str(port)])}
     assert list(found) == [f"{sandbox}a", "engine"]
     docker("stop", "-t", "0", f"{sandbox}a")        # its port is still known, and it is not started
     query = Command("docker-published", (str(port),))
     (told,) = [i for i in json.loads(found["engine"].ask([query])[query].data) if dockercli.name_of(i) == f"{sandbox}a"]
-    assert [a.name for a in target.beside([port])] == [f"{sandbox}a", "engine"]
+    assert [a.name for a in target.beside([str(port)])] == [f"{sandbox}a", "engine"]
     assert dockercli.status_of(told) in ("running", "exited")
     with pytest.raises(NeedsPerson):
         target.writer(f"{sandbox}a")

@@ -16,7 +16,7 @@ from fixer.observe.containers import parse_inspect
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.view import containers_of, node_of, views_of
-from tests.observe.made import capture, file, node, process
+from tests.observe.made import capture, file, node, process, sockets
 
 SITE = "server { listen 80; location / { proxy_pass http://api:8000; } }"
 
@@ -249,3 +249,36 @@ def test_a_socket_in_a_shared_volume_belongs_to_who_is_told_to_make_it() -> None
         assert (found.service, found.node) == ("api/api", "api")
     assert sharing("/vol/other").service is None and sharing(told="/run/app/b.sock").service is None
     assert sharing(told="/tmp/a.sock").service is None
+
+
+LISTENS = "00: 00000002 00000000 00010000 0001 01 31 /run/app/a.sock\n"
+WAITS = "00: 00000003 00000000 00000000 0001 02     0 /run/app/a.sock\n"
+TAKEN = "00: 00000003 00000000 00000000 0001 03 {} /run/app/a.sock\n"
+
+
+def queued(asking: str, *, host: bool = False) -> tuple[int, int] | None:
+    """How many wait at, and are connected to, the socket of a container that nginx has in a volume, or the host in a
+    folder: `asking` are the rows of nginx's own table."""
+    api = inspect("api", ["gunicorn", "-b", "unix:/run/app/a.sock", "a:b"], ip="10.9.0.3")
+    web = inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2")
+    api["Mounts"] = [{"Type": "volume", "Source": "/vol/s", "Destination": "/run/app"}]
+    web["Mounts"] = [{"Type": "volume", "Source": "/vol/s", "Destination": "/sock"}]
+    theirs = node(listening=sockets([], {31: [9]}, unix=LISTENS + WAITS), running=[process(9, ["gunicorn"])], kind="container",
+                  name="shop-api-1" if host else "api", nginx=False)
+    site = f"server {{ listen 80; location / {{ proxy_pass http://unix:/{'vol/s' if host else 'sock'}/a.sock; }} }}"
+    mine = node(listening=sockets([], {}, unix=asking), site=site, name="local" if host else "web",
+                kind="machine" if host else "container")
+    asked = Command("docker-published", ("/vol/s/a.sock",)) if host else Command("docker-project", ("shop",))
+    engine = node({asked: Answer("ok", json.dumps([api] if host else [web, api]).encode())}, name="engine", nginx=False)
+    held = snapshot(capture(mine, theirs, engine, kind="local" if host else "compose", address="shop")).endpoints[0].listener
+    return (held.value.queued, held.value.established) if isinstance(held, Known) and held.value is not None else None
+
+
+@pytest.mark.parametrize("host", [False, True])
+def test_who_waits_at_a_shared_socket_shows_where_they_ask(host: bool) -> None:
+    assert queued("", host=host) == (1, 1)
+    assert queued(WAITS * 4 + TAKEN.format(50) + TAKEN.format(51), host=host) == (5, 7)
+
+
+def test_of_two_that_listen_under_one_name_nobody_can_tell_whose_the_queue_is() -> None:
+    assert queued(LISTENS + WAITS * 4) == (1, 1)

@@ -53,6 +53,15 @@ def test_unix_sockets() -> None:
     assert [(x.address, x.port, x.pids) for x in found] == [("/run/app.sock", 0, Known((5,))), ("@abstract", 0, Known(()))]
 
 
+def test_who_waits_at_a_unix_socket() -> None:
+    """A connection that waits to be accepted has no inode yet and bears the listener's name; one that is taken has both."""
+    rows = ("00: 00000002 00000000 00010000 0001 01 31 /run/app.sock\n" + "00: 00000003 00000000 00000000 0001 02     0 /run/app.sock\n" * 3
+            + "00: 00000003 00000000 00000000 0001 03 40 /run/app.sock\n" + "00: 00000003 00000000 00000000 0001 03 41\n"
+            + "00: 00000003 00000000 00000000 0001 02     0 /run/other.sock\n")
+    (found,) = listeners(sockets([], {31: [5]}, unix=rows))
+    assert (found.queued, found.established) == (3, 4)
+
+
 def test_a_path_with_line_breaks_gives_nobody_elses_process_a_socket() -> None:
     """The kernel prints a path as it is: this one holds a row of its own, with the number of the service's TCP socket."""
     rows = ("00: 00000002 00000000 00010000 0001 01 31 /tmp/a\n00: 00000002 00000000 00010000 0001 01 11 /run/app.sock\n"
