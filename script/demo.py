@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -31,10 +32,21 @@ class Act:
     failed: str
 
 
+class Killed(KeyboardInterrupt):
+    """Told to end by another process: unlike Ctrl-C at a terminal, the command that runs did not hear of it."""
+
+
 def show(*words: str, expect: tuple[int, ...]) -> str:
     """Run a command as a person would, its output on the terminal; the problem in words, empty when as expected."""
     print(f"\n\033[1m$ {' '.join(words)}\033[0m" if sys.stdout.isatty() else f"\n$ {' '.join(words)}", flush=True)
-    code = subprocess.run([BIN / words[0], *words[1:]], check=False).returncode
+    with subprocess.Popen([BIN / words[0], *words[1:]]) as command:
+        try:
+            code = command.wait()
+        except KeyboardInterrupt as why:
+            if isinstance(why, Killed):
+                command.terminate()
+            command.wait()      # it takes away what it began
+            raise
     return "" if code in expect else f"`{' '.join(words)}` ended with {code}, expected {expect[0]}"
 
 
@@ -83,7 +95,13 @@ def main() -> int:
     return 1 if any(entry.failed for entry in done) else 0
 
 
+def _end(number: int, frame: object) -> None:
+    """A polite kill ends like Ctrl-C: the lab that is up is taken down."""
+    raise Killed
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

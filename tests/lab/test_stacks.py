@@ -115,6 +115,21 @@ def test_an_interrupted_up_leaves_nothing(stack: Stack, number: signal.Signals, 
     assert not list((state / "labs").iterdir())
 
 
+def test_a_demo_that_is_ended_politely_takes_its_lab_down(state: Path) -> None:
+    script = Path(__file__).parents[2] / "script/demo.py"
+    command = subprocess.Popen([sys.executable, script, "wrong-port", "containers"], env=os.environ, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    until = time.monotonic() + 90
+    while not any(labelled("container", kept.id) for kept in records.every()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    lab_id = next(records.every()).id
+    command.send_signal(signal.SIGTERM)
+    said, _ = command.communicate(timeout=120)
+    assert command.returncode == 130 and "Traceback" not in said, said
+    assert remains(lab_id) == [] and list(records.every()) == []
+
+
 def test_down_finds_a_lab_whose_state_is_gone() -> None:
     lab = lab_up("healthy", "containers", 15, quiet).lab
     records.forget(lab.id)
