@@ -52,7 +52,7 @@ def diagnose(
     counted = tuple(entry for entry in health if entry.route not in excused)
     dark = _dark(case)
     verdict = _verdict(case, settled, counted, dark) if counted or not excused else "healthy"
-    notes = (*notes, *_notes(case), *_late(case, health, dark))
+    notes = (*notes, *_notes(case), *_late(case, health, dark), *_unheard(case, health))
     if any(entry.state in ("failing", "degraded") and entry.route not in blamed for entry in counted):
         from fixer.causes.unexplained import unexplained  # only where no cause is proven
 
@@ -190,6 +190,16 @@ def _late(case: Case, health: Sequence[RouteHealth], dark: Mapping[str, str]) ->
                  + (f"{dark[j.facts.route.id]}, and " if j.facts.route.id in dark else "")
                  + "whether it is only slow was not seen (--wait 60 tells)" for j in late[:_SHOWN])
     return (*said, f"{len(late) - _SHOWN} more routes gave no answer in time") if len(late) > _SHOWN else said
+
+
+def _unheard(case: Case, health: Sequence[RouteHealth]) -> tuple[str, ...]:
+    """Routes that were asked, and of which what came tells nothing."""
+    open_ones = {h.route for h in health if h.state == "unknown"}
+    asked = [j for j in case.judged.values() if j.state == "unknown" and j.facts.route.id in open_ones
+             and isinstance(j.facts.probes, Known) and j.facts.probes.value]
+    said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text} could not be judged: {j.reason}"
+                 for j in asked[:_SHOWN])
+    return (*said, f"{len(asked) - _SHOWN} more routes could not be judged") if len(asked) > _SHOWN else said
 
 
 def _notes(case: Case) -> tuple[str, ...]:

@@ -83,6 +83,8 @@ def judge_route(
         if facts.route.shadowed:
             return Judged(facts, "unknown", f"{reason}, from a file that is looked for first", evidence)
         state, reason = "degraded", f"{reason}, and not from where it hands requests: nothing listens there"
+    elif state == "ok" and _is_turned_away(probes, reached):
+        return Judged(facts, "unknown", f"{reason}, from nginx itself, which takes no such request as ours", evidence)
     return Judged(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
 
 
@@ -118,6 +120,15 @@ def _is_answered_by_another(
     if not meant or not all(is_empty(endpoint) for endpoint in meant) or is_edited(nginx):
         return False
     return all((probe.status or 500) < 500 for probe in probes) and not _never_passes(facts, nginx)
+
+
+def _is_turned_away(probes: tuple[ProbeResult, ...], reached: tuple[Endpoint, ...]) -> bool:
+    """nginx ended every request itself, as it does without the certificate that it asks visitors for or by a name that
+    is none, before it looked at where they go; and nobody heard what is there answer."""
+    if not all(p.status == 400 and _NGINX_PAGE in p.body and not _says_the_same(p, reached) for p in probes):
+        return False
+    heard = [e.http.value.status if isinstance(e.http, Known) else None for e in reached if not e.down]
+    return not heard or any(status is None or status >= 500 for status in heard)
 
 
 def is_edited(nginx: Nginx | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.hosts.probeprogram import BODY_LIMIT, HEAD_LIMIT
+from fixer.hosts.probeprogram import BODY_LIMIT, HEAD_LIMIT, after_interim, is_interim
 from fixer.model.query import Probe
 from fixer.model.regex import regex
 
@@ -26,7 +26,11 @@ def outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object
         "phase": "connect", "errno": None, "error": None, "status": None, "ms": _milliseconds(words[1:]),
         "head": "", "body": "",
     }
+    came, data = len(data), after_interim(data)
     head, whole, body = data.partition(b"\r\n\r\n")
+    if is_interim(head) or (came and not data):     # of answers that are none a tool reads so many, and no more
+        cut = code in _TIMED_OUT or came >= HEAD_LIMIT
+        return found | {"error": "timeout" if cut else "closed", "phase": "head"}
     if code in _TIMED_OUT and not whole and _BEGINNING.match(data):
         return found | {"error": "timeout", "phase": "head", "head": head[:HEAD_LIMIT].decode("latin-1"),
                         "arrived": len(data)}

@@ -15,6 +15,7 @@ import time
 
 HEAD_LIMIT = 2048
 BODY_LIMIT = 1024
+_MANY = 16384        # bytes of interim answers, after which the next are read slowly
 _WORDS = {
     errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
     errno.EADDRNOTAVAIL: "unreachable", errno.ECONNRESET: "reset", errno.EPIPE: "reset", errno.ECONNABORTED: "reset",
@@ -112,8 +113,12 @@ def _talk(sock, spec, deadline, out):
 
 
 def _read_answer(sock, deadline, out):
-    """Bytes up to the end, or until enough is known: a backend that streams forever must not hold us."""
+    """Bytes up to the end, or until enough is known: a backend that streams forever must not hold us.
+
+    An interim answer (100 Continue) is none: only what follows it counts, and where nothing does, none came.
+    """
     data = b""
+    interim = 0
     first = last = 0.0
     while True:
         end = data.find(b"\r\n\r\n")
@@ -142,10 +147,35 @@ def _read_answer(sock, deadline, out):
         last = time.time()
         first = first or last
         data += more
+        kept = after_interim(data)
+        if len(kept) < len(data):
+            interim += len(data) - len(kept)
+            data = kept
+            first = last = last if kept else 0.0
+            if interim > _MANY:
+                time.sleep(min(0.05, _left(deadline)))
     return data
 
 
+def after_interim(data: bytes) -> bytes:
+    """What follows the interim answers, as far as they are whole."""
+    while True:
+        head, found, rest = data.partition(b"\r\n\r\n")
+        if not found or not is_interim(head):
+            return data
+        data = rest
+
+
+def is_interim(head: bytes) -> bool:
+    """101 is none: what follows it is another protocol."""
+    return _number(head) in range(100, 200) and _number(head) != 101
+
+
 def _status(head):
+    return None if is_interim(head) else _number(head)
+
+
+def _number(head):
     words = head.split(b"\r\n", 1)[0].split(None, 2)
     if len(words) >= 2 and words[0].startswith(b"HTTP/") and len(words[1]) == 3 and words[1].isdigit():
         return int(words[1])

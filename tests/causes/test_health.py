@@ -34,6 +34,17 @@ def test_any_answer_below_500_is_an_answer(status: int) -> None:
     assert diagnose(healthy().answers(probe(status)).snapshot()).verdict == "healthy"
 
 
+def test_what_nginx_refuses_to_take_says_nothing_of_what_is_behind_it() -> None:
+    """Without the certificate that it asks visitors for; where what is there was heard to answer, that counts."""
+    refused = probe(400, body="<center>No required SSL certificate was sent</center><hr><center>nginx/1.26</center>")
+    hung = healthy().answers(refused).endpoint(http=Known(SLOW))
+    told = diagnose(hung.snapshot())
+    assert told.verdict == "unknown" and any("could not be judged: answers 400, from nginx itself" in note for note in told.notes)
+    assert diagnose(healthy().answers(refused).snapshot()).verdict == "healthy"
+    own = healthy().answers(probe(400, body="bad words")).endpoint(http=Known(SLOW))
+    assert diagnose(own.snapshot()).verdict == "healthy"
+
+
 def test_what_the_application_says_itself_is_a_note() -> None:
     scene = healthy().endpoint(http=Known(probe(503))).answers(probe(503))
     diagnosis = diagnose(scene.snapshot())

@@ -49,6 +49,34 @@ def _take_request(conn: socket.socket) -> None:
         data += more
 
 
+def continue_once(conn: socket.socket) -> None:
+    """The interim answer first, as to a request that asked for it."""
+    _take_request(conn)
+    conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    conn.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + HTTP)
+
+
+def continue_and_leave(conn: socket.socket) -> None:
+    _take_request(conn)
+    conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def continue_slowly_forever(conn: socket.socket) -> None:
+    _take_request(conn)
+    stop = threading.Event()
+    with contextlib.suppress(OSError):
+        while not stop.wait(0.1):
+            conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def continue_forever(conn: socket.socket) -> None:
+    """Nothing but interim answers, as fast as they are taken."""
+    _take_request(conn)
+    with contextlib.suppress(OSError):
+        while True:
+            conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+
 def trickle(conn: socket.socket) -> None:
     """A byte of a header now and then, never its end."""
     _take_request(conn)

@@ -36,6 +36,10 @@ def probe(port: int, path: str | None = "/", **slots) -> dict:
     (listeners.stall_in_the_head, "timeout", None, "head"),
     (listeners.stream_forever, None, 200, "done"),
     (listeners.drip_forever, None, 200, "done"),
+    (listeners.continue_once, None, 203, "done"),
+    (listeners.continue_and_leave, "closed", None, "head"),
+    (listeners.continue_slowly_forever, "timeout", None, "head"),
+    (listeners.continue_forever, "timeout", None, "head"),
 ])
 def test_each_behaviour_is_told_apart(behave, error, status, phase) -> None:
     with listeners.listening(behave) as port:
@@ -54,11 +58,28 @@ def test_a_header_that_is_not_whole_in_time_says_how_much_came_and_for_how_long(
     assert found["arrived"] >= least and (found["growing"] > 200) is kept_coming
 
 
+@pytest.mark.parametrize(("behave", "error", "status"), [
+    (listeners.continue_once, None, 203), (listeners.continue_and_leave, "closed", None),
+    (listeners.continue_slowly_forever, "timeout", None), (listeners.continue_forever, "timeout", None),
+])
+@pytest.mark.parametrize("how", ["bash", "nc"])
+def test_an_interim_answer_is_none_for_the_plain_tools_either(how, behave, error, status) -> None:
+    found = plainly(how, behave)
+    assert (found["error"], found["status"]) == (error, status)
+
+
 @pytest.mark.parametrize(("behave", "error", "arrived"), [
     (listeners.trickle, "timeout", 19), (listeners.stall_in_the_head, "timeout", 27), (listeners.drip_forever, None, 0),
 ])
 @pytest.mark.parametrize("how", ["bash", "nc"])
 def test_the_plain_tools_of_a_node_say_how_much_of_an_answer_had_begun(how, behave, error, arrived) -> None:
+    found = plainly(how, behave)
+    assert found["error"] == error and found.get("arrived", 0) >= arrived
+    assert found["status"] == (None if error else 200)
+
+
+def plainly(how, behave) -> dict:
+    """A probe as the shell of a node makes it with this tool."""
     if shutil.which(how) is None:
         pytest.skip(f"no {how} here")
     with listeners.listening(behave) as port:
@@ -68,9 +89,7 @@ def test_the_plain_tools_of_a_node_say_how_much_of_an_answer_had_begun(how, beha
         script += f"{shtext.PLAIN_PROBES}\nplain 0 {' '.join(map(shlex.quote, words))}\n"
         said = subprocess.run(["sh", "-c", script], env={**os.environ, "how_wanted": how}, capture_output=True, check=True)
     head, _, data = said.stdout.lstrip(b"\n").partition(b"\n")
-    found = plainprobe.outcome(query, head.decode().split(" ")[4:], data)
-    assert found["error"] == error and found.get("arrived", 0) >= arrived
-    assert found["status"] == (None if error else 200)
+    return plainprobe.outcome(query, head.decode().split(" ")[4:], data)
 
 
 def test_what_an_answer_holds() -> None:
