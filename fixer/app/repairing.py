@@ -12,6 +12,7 @@ from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
 from fixer.app.settling import settle, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
+from fixer.apply.rollback import GOES_ON
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.hosts.base import Target
 from fixer.model.describe import describe_step, is_reversible
@@ -27,7 +28,7 @@ from fixer.model.plan import (
     Withheld,
     only_starts,
 )
-from fixer.model.report import SCHEMA_VERSION, RepairResult
+from fixer.model.report import NOT_ALL_BACK, SCHEMA_VERSION, RepairResult
 from fixer.render.repairs import plan_lines
 from fixer.render.reporting import repair_report, report_of
 from fixer.verify import Look
@@ -83,8 +84,11 @@ def _recover(target: Target, options: Repairing, person: Person) -> tuple[str, .
         raise NeedsPerson(f"{said}, and must be taken back first", "give --yes, or run fixer undo")
     with RepairRun.open(target, cause=cut_off.cause, now=time.time()) as run:
         recovered = run.recovered
-    person.tell(f"{said}: taken back")
     conflicts = recovered.conflicts if recovered is not None else []
+    if recovered is not None and recovered.lost:
+        raise NeedsPerson(f"{said}, and cannot be taken back yet: {'; '.join(conflicts)}",
+                          "mend that; then the next repair, or fixer undo, takes it back")
+    person.tell(f"{said}: taken back")
     return (f"{said}: taken back", *(f"left as it is: {conflict}" for conflict in conflicts))
 
 
@@ -293,10 +297,11 @@ class _Rounds:
 
     def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str = "") -> End | None:
         """Take the round back, and go on without it; where not all of it could go back nothing more is tried."""
-        before, conflicts = self._course.current, run.roll_back().conflicts
+        before, back = self._course.current, run.roll_back()
         self._course.changed = time.monotonic()
-        if conflicts:
-            return self._over(why, *conflicts)
+        if back.conflicts:
+            told = (*back.conflicts, *([GOES_ON] if back.lost else []))
+            return self._over(why, f"{NOT_ALL_BACK}: {'; '.join(told)}")
         self._look_again(why)
         self._course.give_up(before, finding, drawn.summary, why, "; ".join(filter(None, (hint, _BACK))))
         return None

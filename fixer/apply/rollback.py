@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable
 from functools import partial
@@ -34,8 +35,8 @@ from fixer.model.step_json import step_from_json
 
 @dataclass(slots=True)
 class Restoration:
-    """What went back, what did not and why, what cannot, and what there is to remark. `lost`: the connection was; the
-    journal stays open, and the next repair or undo goes on."""
+    """What went back, what did not and why, what cannot, and what there is to remark. `lost`: the connection was, or
+    the disk takes nothing now; the journal stays open, and the next repair or undo goes on."""
 
     restored: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
@@ -44,6 +45,9 @@ class Restoration:
     lost: bool = False
 
 
+# A disk that is full, read-only or broken: nobody else has changed the file, and it goes back once the disk is mended.
+_STUCK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
+GOES_ON = "the next repair or undo goes on from here"
 UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
 
 
@@ -89,7 +93,7 @@ def undo_run(journal: Journal, nodes: Nodes) -> Restoration:
 def _end(journal: Journal, record: Record, result: Restoration) -> None:
     """The last word, after everything; without it the next run looks once more, and does what is left."""
     if result.lost:
-        result.notes.append("not all could be reached; the next repair or undo goes on from here")
+        result.notes.append(GOES_ON)
         return
     try:
         journal.append(record)
@@ -153,7 +157,8 @@ class _Rollback:
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._sweep, item, step))
-        self.journal.drop_images()       # also one that was stored for an intent which was never written
+        if not self.result.lost:         # what was torn on the way back is known by them
+            self.journal.drop_images()   # also one that was stored for an intent which was never written
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
@@ -211,19 +216,24 @@ class _Rollback:
         except Conflict as error:
             self._conflict(item, error.message)
         except FixerError as error:
-            note = f"{item.intent.describe}: not taken back, {error.message}"
-            if _is_lost(error):      # no conflict of the journal, which is open until that is done
-                self.result.lost = True
-                self.result.conflicts.append(note)
-            else:
-                self._conflict(item, note)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._conflict(item, f"{item.intent.describe}: not taken back, {reason}")
+            self._failed(item, error.message, later=_is_lost(error))
+        except OSError as error:
+            self._failed(item, error.strerror or str(error), later=error.errno in _STUCK)
+        except ValueError as error:
+            self._failed(item, str(error), later=False)
         else:
             if done:
                 self.result.restored.append(done)
                 _remark(self.journal, _like(item, "restored", how), done)
+
+    def _failed(self, item: Intent, reason: str, *, later: bool) -> None:
+        """What can be done later is no conflict of the journal, which is open until then."""
+        note = f"{item.intent.describe}: not taken back, {reason}"
+        self.result.lost |= later
+        if not later:
+            self._conflict(item, note)
+        elif note not in self.result.conflicts:
+            self.result.conflicts.append(note)
 
     def _conflict(self, item: Intent, note: str) -> None:
         if note not in self.result.conflicts:

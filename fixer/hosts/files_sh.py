@@ -24,7 +24,8 @@ _ERRORS = (
     ("Permission denied", errno.EACCES), ("not permitted", errno.EPERM), ("Read-only file system", errno.EROFS),
     ("No space left", errno.ENOSPC), ("Not a directory", errno.ENOTDIR), ("not empty", errno.ENOTEMPTY),
     ("Is a directory", errno.EISDIR), ("resource busy", errno.EBUSY), ("not supported", errno.ENOTSUP),
-    ("Not a regular file", errno.EINVAL),
+    ("Not a regular file", errno.EINVAL), ("quota exceeded", errno.EDQUOT), ("I/O error", errno.EIO),
+    ("Input/output error", errno.EIO),
 )
 _COLUMNS = regex(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
 _PLAIN = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
@@ -241,5 +242,5 @@ def _meta_words(meta: FileMeta) -> tuple[str, ...]:
 
 
 def _error(said: str, path: str) -> OSError:
-    number = next((code for words, code in _ERRORS if words in said), errno.EIO)
+    number = next((code for words, code in _ERRORS if words in said), errno.EPROTO)
     return OSError(number, said.strip().splitlines()[-1][-300:] if said.strip() else os.strerror(number), path)

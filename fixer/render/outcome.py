@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from fixer.model.journal import RunSummary
 from fixer.model.report import (
+    NOT_ALL_BACK,
     AcceptedReport,
     CatalogueReport,
     HistoryReport,
@@ -40,7 +41,10 @@ _PARTLY = "the route is only in part well"
 def repair_text(result: RepairResult, style: Style = PLAIN) -> str:
     """How a repair ended: what was kept, what was withheld and why, how to take it back."""
     good = result.exit_code == 0
-    title = f"{style.sign('✔' if good else '✗')} {_OUTCOMES[result.outcome]}"
+    said = _OUTCOMES[result.outcome]
+    if result.outcome == "rolled-back" and any(note.startswith(NOT_ALL_BACK) for note in result.after.notes):
+        said = "Tried, not better, and not everything could be taken back."
+    title = f"{style.sign('✔' if good else '✗')} {said}"
     lines = [style.paint(title, "green" if good else "red")]
     if not good:
         lines += [f"  {line}" for line in headline(result.after, style)]

@@ -27,10 +27,10 @@ from tests.crash.drawing import ALL
 
 State = Mapping[str, Any]
 
-# What a machine runs and lets through, without what counts or ages.
+# What a machine runs and lets through, without what counts or ages. What is enabled for good are links below /etc.
 _RUNNING = r"""
 systemctl list-units --type=service,socket,timer --state=active,activating --plain --no-legend --no-pager | while read -r u x; do echo "up $u"; done
-systemctl list-unit-files --type=service,socket --no-legend --no-pager 2>/dev/null | while read -r u s x; do echo "file $u $s"; done
+find /run/systemd/system /run/systemd/transient -printf 'until the next boot %p %l\n' 2>/dev/null
 { iptables-save; ip6tables-save; nft -s list ruleset; } 2>/dev/null | sed 's/^#.*//; s/\[[0-9:]*\]$//'
 ip route show table all 2>/dev/null | grep -v '^local\|^broadcast\|^multicast' || true
 for p in /proc/[0-9]*/stat; do read -r a b c d <"$p" && [ "$c" = T ] && echo "stopped $b"; done 2>/dev/null
