@@ -43,7 +43,7 @@ def undo(target: Target, run_id: str | None) -> UndoResult:
     if run_id is not None and run_id not in [run.id for run in runs]:
         raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
     if run_id is None and not any(run.state in _TO_UNDO for run in runs):
-        return _nothing(target, None, _NOTHING)
+        return _nothing(target, None, _left_over(target, runs) or _NOTHING)
     with journal_access(folder), hold_lock(writer.files, folder, "an undo"):
         return _undo_locked(target, writer, folder, run_id)
 
@@ -65,6 +65,15 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
         return _nothing(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
     lists = (total.restored, total.conflicts, total.irreversible, total.notes)
     return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
+
+
+def _left_over(target: Target, runs: tuple[RunSummary, ...]) -> str:
+    """What the last repair took back but for something, and how that is tried once more; else empty."""
+    if not runs or runs[-1].state != "rolled-back" or not runs[-1].conflicts:
+        return ""
+    where = "" if target.ref.kind == "local" else f" {target.ref}"
+    return (f"run {runs[-1].id} was rolled back, but not all of it: {'; '.join(runs[-1].conflicts)}; "
+            f"fixer undo{where} --id {runs[-1].id} tries that once more")
 
 
 def _nothing(target: Target, run_id: str | None, note: str) -> UndoResult:

@@ -295,6 +295,19 @@ def test_a_restore_that_fails_is_a_conflict_and_can_be_tried_again(site: Path, t
     assert (site / "sub" / "x").read_bytes() == OLD
 
 
+def test_a_repair_that_was_not_wholly_rolled_back_is_something_to_undo(site: Path, tmp_path: Path) -> None:
+    target, before = FolderTarget(tmp_path / "state"), tree(site)
+    with open_run(target) as run:
+        run.round(plan(write(site / "shop", OLD, NEW)))
+        (site / "shop").write_bytes(b"by hand\n")
+        assert run.roll_back().conflicts
+    assert_left_alone(undo(target, None), f"not all of it: {site}/shop was changed by somebody else; it is left as it is; fixer undo --id {run.id}")
+    (site / "shop").write_bytes(NEW)
+    assert undo(target, run.id).restored == (f"restored {site}/shop",)
+    assert tree(site) == before
+    assert_left_alone(undo(target, None), "nothing to undo")
+
+
 class LostFiles(LocalFiles):
     """This machine's files; the way to some of them is gone, as when a daemon stops or a line is cut."""
 
