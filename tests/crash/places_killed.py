@@ -59,8 +59,9 @@ def project_state(lab: Lab) -> State:
     found: dict[str, Any] = dict(folder_manifest(lab.folder))
     for item in json.loads(subprocess.run(["docker", "inspect", *labelled("container", lab.id)], capture_output=True, check=True).stdout):
         labels, networks = item["Config"]["Labels"], item["NetworkSettings"]["Networks"]
+        status = item["State"]["Status"].replace("restarting", "running")      # in a crash loop it is the one or the other
         found[f"container {item['Name']}"] = (
-            item["State"]["Status"], labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)))
+            status, labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)))
     return found
 
 
