@@ -13,6 +13,7 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
+_DENIED = "(13: Permission denied)"
 _RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
 
 
@@ -141,7 +142,7 @@ def proofs(look: Look) -> tuple[Proof, ...]:
     used = {name for facts in snapshot.routes for name in facts.endpoints}
     health = {entry.route: entry for entry in look.diagnosis.health}
     return (
-        *(_test(nginx) for nginx in snapshot.nginxes),
+        *(_test(nginx, snapshot) for nginx in snapshot.nginxes),
         *(_up(nginx) for nginx in snapshot.nginxes),
         *(_backend(endpoint) for endpoint in snapshot.endpoints if endpoint.id in used and not endpoint.down),
         *(_route(facts, health.get(facts.route.id)) for facts in snapshot.routes),
@@ -155,16 +156,23 @@ def verdict_of(look: Look, found: tuple[Proof, ...]) -> HealthVerdict:
     return "degraded" if verdict == "healthy" and failed else verdict
 
 
-def _test(nginx: Nginx) -> Proof:
+def _test(nginx: Nginx, snapshot: Snapshot) -> Proof:
+    """What nginx may not open for whoever asks says nothing of what it may as itself."""
+    ordinary = any(node.name == nginx.node and not node.root for node in snapshot.nodes)
     match nginx.test:
+        case Known((_, output)) if ordinary and _DENIED in (refusal := _refusal(output)):
+            return Proof("nginx-test", "unknown", nginx.conf_path, f"not root: {refusal}")
         case Known((0, _)):
             return Proof("nginx-test", "passed", nginx.conf_path, "nginx -t passes")
         case Known((_, output)):
-            lines = output.splitlines() or ["nginx -t fails"]
-            refusal = next((line for line in lines if "[emerg]" in line), lines[0])
-            return Proof("nginx-test", "failed", nginx.conf_path, refusal)
+            return Proof("nginx-test", "failed", nginx.conf_path, _refusal(output))
         case unknown:
             return Proof("nginx-test", "unknown", nginx.conf_path, unknown.reason)
+
+
+def _refusal(output: str) -> str:
+    lines = output.splitlines() or ["nginx -t fails"]
+    return next((line for line in lines if "[emerg]" in line), lines[0])
 
 
 def _up(nginx: Nginx) -> Proof:

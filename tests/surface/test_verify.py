@@ -229,3 +229,17 @@ def test_a_route_that_answers_in_part_is_not_called_one_that_does_not_answer() -
     text = verify_text(VerifyResult(report, (partly, failed)))
     assert [line.split("/")[0].split() for line in text.splitlines() if "route" in line] == [
         ["!", "the", "route", "is", "only", "in", "part", "well"], ["FAIL", "the", "route", "answers", "through", "nginx"]]
+
+
+@pytest.mark.parametrize(("root", "said", "state"), [
+    (False, '[emerg] 9#9: open() "/run/nginx.pid" failed (13: Permission denied)', "unknown"),
+    (True, '[emerg] 9#9: open() "/etc/nginx/x" failed (13: Permission denied)', "failed"),
+    (False, '[emerg] 9#9: unknown directive "x" in /etc/nginx/nginx.conf:3', "failed"),
+])
+def test_what_an_ordinary_user_may_not_open_is_no_refusal_of_nginx(root: bool, said: str, state: str) -> None:
+    found = look(healthy())
+    nodes = tuple(replace(node, root=root) for node in found.snapshot.nodes)
+    nginxes = tuple(replace(nginx, test=Known((1, f"[warn] the user directive\n{said}\n"))) for nginx in found.snapshot.nginxes)
+    told = replace(found, snapshot=replace(found.snapshot, nodes=nodes, nginxes=nginxes))
+    assert [proof.state for proof in proofs(told) if proof.check == "nginx-test"] == [state]
+    assert verdict_of(told, proofs(told)) == ("degraded" if state == "failed" else "healthy")
