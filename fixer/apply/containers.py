@@ -9,6 +9,7 @@ from fixer.apply.nodes import Runner, complaint, demand, demand_told
 from fixer.apply.starts import Started
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
+from fixer.hosts.dockercli import DRY_UP, without_a_trace
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
 _LONG = 180.0
@@ -118,8 +119,8 @@ def _demand_none(step: ComposeUp, engine: Runner) -> None:
 
 def _would_replace(step: ComposeUp, engine: Runner) -> bool:
     """Whether an up would make another container: `config --hash` drops env_file and so differs from every label."""
-    words = ("up", "--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never", step.service)
-    result = engine.run(compose_command(step, *words), timeout=_LONG)
+    words = compose_command(step, "up", *DRY_UP, step.service)
+    result = engine.run(without_a_trace(*words), timeout=_LONG)
     return result.returncode != 0 or b"Recreat" in result.stdout + result.stderr
 
 

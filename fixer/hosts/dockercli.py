@@ -18,6 +18,7 @@ from fixer.model.regex import regex
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
 _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
@@ -47,7 +48,13 @@ class Docker:
 
     def __call__(self, *words: str, timeout: float = 15.0) -> CommandResult:
         """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
-        result = self.run(("docker", *words), timeout=timeout)
+        return self._told(self.run(("docker", *words), timeout=timeout))
+
+    def dry_up(self, *words: str, timeout: float = 15.0) -> CommandResult:
+        """An up that is not done; see `without_a_trace`."""
+        return self._told(self.run(without_a_trace("docker", *words), timeout=timeout))
+
+    def _told(self, result: CommandResult) -> CommandResult:
         if result.missing:
             raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command line")
         if result.timed_out:
@@ -63,6 +70,14 @@ class Docker:
 
 docker = Docker()
 """This machine's."""
+
+_WITHOUT_A_TRACE = 'd=$(mktemp -d) || exec "$@"; BUILDX_CONFIG=$d "$@"; r=$?; rm -rf "$d"; exit "$r"'
+
+
+def without_a_trace(*words: str) -> tuple[str, ...]:
+    """The command with a short-lived folder for what compose notes of its builders: an up that is not done notes them
+    too, in the home of whoever looks."""
+    return ("sh", "-c", _WITHOUT_A_TRACE, "sh", *words)
 
 
 def is_no_daemon(said: str) -> bool:

@@ -14,7 +14,6 @@ from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind
 
 _HASH_LABEL = "com.docker.compose.config-hash"
-DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
 _AMONG = 5000        # lines of both streams that are looked through
 _ERRORS = 5          # times as many lines of what goes to stderr, where errors are told, are kept
 _DOCKER = ("docker-project", "docker-container", "docker-published", "docker-logs", "docker-top", "compose-hash")
@@ -153,7 +152,7 @@ def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspect
         ) if label and hashes.get(service, label) != label
     }
     for service, label in labels.items():
-        tried = docker(*words, "up", *DRY_UP, service)
+        tried = docker.dry_up(*words, "up", *dockercli.DRY_UP, service)
         if tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr:
             hashes[service] = label
     return "".join(f"{service} {value}\n" for service, value in hashes.items()).encode()

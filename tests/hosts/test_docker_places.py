@@ -8,6 +8,7 @@ import pytest
 
 from fixer.apply.lock import hold_lock
 from fixer.errors import Locked, Unreachable
+from fixer.hosts import dockercli, process
 from fixer.hosts.base import CommandResult
 from fixer.hosts.compose import ComposeTarget
 from fixer.hosts.docker import DockerTarget
@@ -46,3 +47,10 @@ def test_an_engine_out_of_reach_names_what_to_do(said: str, hint: str) -> None:
     with pytest.raises(Unreachable) as failed:
         there("ps")
     assert hint in failed.value.hint and "running?" not in failed.value.hint
+
+
+def test_an_up_that_is_only_tried_notes_nothing_at_home() -> None:
+    """What compose notes of its builders goes to a folder that is gone afterwards; the command's own end is told."""
+    done = process.run(dockercli.without_a_trace("sh", "-c", 'echo "$BUILDX_CONFIG $1"; : >"$BUILDX_CONFIG/current"; exit 3', "sh", "a 'b"))
+    folder, _, word = done.stdout.decode().strip().partition(" ")
+    assert (done.returncode, word, Path(folder).is_absolute(), Path(folder).exists()) == (3, "a 'b", True, False)
