@@ -30,7 +30,7 @@ from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
 from fixer.observe.collect import collect, recorded
-from fixer.observe.nginxes import FOREIGN
+from fixer.observe.nginxes import ENDLESS, FOREIGN
 from fixer.observe.options import ObserveOptions
 from fixer.render.reporting import report_of
 from fixer.verify import Look, proofs, url_note, verdict_of
@@ -123,7 +123,7 @@ def _tested(target: Target, seen: Snapshot) -> Snapshot:
     tested = []
     for nginx in seen.nginxes:
         asker = askers.get(nginx.node)
-        if isinstance(nginx.test, Known) or asker is None or nginx.test.reason == FOREIGN:
+        if isinstance(nginx.test, Known) or asker is None or nginx.test.reason in (ENDLESS, FOREIGN):
             tested.append(nginx)
             continue
         query = Command("nginx-test", (nginx.binary, nginx.conf_path, nginx.prefix))

@@ -33,7 +33,7 @@ from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.reading import find_node, line_text, place
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.nginxconf import ConfigProblem
+from fixer.model.nginxconf import PIPE, ConfigProblem
 from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.record import replace
@@ -81,12 +81,12 @@ def refused(nginx: Nginx) -> ConfigProblem | None:
         if any(word in p.message for p in said for word in _NOT_THE_FILES):
             return None
         return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:] or _WORDLESS, nginx.conf_path, 0)
-    if nginx.master_pid is not None:
-        return None
     if isinstance(nginx.config, Known):
         seen = next((p for p in nginx.config.value.problems if p.fatal), None)
-        if seen is not None:
+        if seen is not None and (nginx.master_pid is None or seen.kind == PIPE):
             return seen
+    if nginx.master_pid is not None:
+        return None
     return said_when_it_ended(nginx)
 
 

@@ -105,6 +105,9 @@ class StaticLocation:
     conditional: bool = False        # inside an `if`
 
 
+PIPE = "pipe"      # kind of a problem: what is included is no file, and nginx waits there for whoever writes into it
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigProblem:
     """Something nginx would refuse: `kind` such as `unexpected`, `missing-include`, `unterminated`, `duplicate`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from fixer.model.nginxconf import NginxConfig
 from fixer.nginx.address import text_of
@@ -13,24 +13,25 @@ from fixer.nginx.include import Sources
 from fixer.nginx.routes import Routes
 
 
-def read_config(files: Mapping[str, bytes], main: str, *, prefix: str = "/etc/nginx") -> NginxConfig:
+def read_config(
+    files: Mapping[str, bytes], main: str, *, prefix: str = "/etc/nginx", pipes: Collection[str] = (),
+) -> NginxConfig:
     """Read the configuration below `main` from the files that were read; never raises.
 
     `prefix` is nginx's own (`-p`), against which relative log and pid paths count; includes count from the folder
-    of `main`.
+    of `main`. `pipes` are those of the files that are FIFOs.
     """
     # The many small tuples made here form no cycles; collecting among them would take as long as the reading.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _read(files, main, prefix)
+        return _read(Sources(files, main, pipes), main, prefix)
     finally:
         if collecting:
             gc.enable()
 
 
-def _read(files: Mapping[str, bytes], main: str, prefix: str) -> NginxConfig:
-    sources = Sources(files, main)
+def _read(sources: Sources, main: str, prefix: str) -> NginxConfig:
     effective = Effective(sources)
     nodes = effective.read(main)
     routes = Routes(effective)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from fixer.model.nginxconf import ConfigProblem, Span
+from fixer.model.nginxconf import PIPE, ConfigProblem, Span
 from fixer.model.record import replace
 from fixer.nginx.address import text_of
 from fixer.nginx.checks import INNER, MAIN, VALUE_BLOCKS, Complaint, Context, complain
@@ -179,6 +179,10 @@ class Effective:
             self._includes += 1
             self._cut = self._cut or self._includes > MOST_INCLUDES
             if included is None or self._includes > MOST_INCLUDES:
+                continue
+            if self.sources.is_pipe(match):
+                shown = text_of(match.encode("utf-8", "surrogateescape"))
+                self.refuse(directive, PIPE, f'"{shown}" is a pipe (FIFO), where nginx waits for ever')
                 continue
             if match in at.files or len(at.files) > DEEPEST_INCLUDE:
                 self.refuse(directive, "include-loop", f'"{match}" includes itself')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from fixer.model.regex import regex
 from fixer.nginx.tree import MOST_WORDS, Tree, parse
@@ -15,8 +15,9 @@ _WILDCARD = regex(r"[*?\[]")
 class Sources:
     """The files of a configuration, parsed once each."""
 
-    def __init__(self, files: Mapping[str, bytes], main: str) -> None:
+    def __init__(self, files: Mapping[str, bytes], main: str, pipes: Collection[str] = ()) -> None:
         self._files = files
+        self._pipes = pipes
         self._directory = posixpath.dirname(main)
         self._trees: dict[str, Tree] = {}
         self._paths: list[str] | None = None
@@ -43,6 +44,10 @@ class Sources:
             self._trees[path] = parse(data, path, most=self._left)
             self._left = self._trees[path].left
         return self._trees[path]
+
+    def is_pipe(self, path: str) -> bool:
+        """Whether nginx would wait for ever where it opens that path."""
+        return bool(self._pipes) and posixpath.normpath(path) in self._pipes
 
     def full_path(self, value: bytes) -> str:
         """The argument of an include as a path: relative ones start at the folder of the main file."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.nginxconf import NginxConfig
+from fixer.model.nginxconf import PIPE, NginxConfig
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.model.record import dataclass
 from fixer.model.snapshot import ErrorEvent, Process
@@ -24,6 +24,7 @@ DEFAULT_LOG = "/var/log/nginx/error.log"
 LOG_TAIL = 256 << 10
 MOST_EVENTS = 3000
 
+ENDLESS = "nginx -t would wait for ever at a pipe that is included"
 FOREIGN = "nginx runs as another user, whose configuration is not tried with these rights"
 _TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
 
@@ -169,11 +170,18 @@ def parsed_config(place: NginxPlace, view: View) -> NginxConfig | None:
     main = view.conf_files.get(place.conf)
     if main is None or not is_readable(main):
         return None
-    read = [file for file in view.conf_files.values() if is_readable(file)]
+    pipes = [file for file in view.conf_files.values() if _is_pipe(file)]
+    read = [*(file for file in view.conf_files.values() if is_readable(file)), *pipes]
+    waits = frozenset(file.path for file in pipes)
     return remembered(
-        lambda: read_config({f.path: f.data for f in read}, place.conf, prefix=place.root),
+        lambda: read_config({f.path: f.data for f in read}, place.conf, prefix=place.root, pipes=waits),
         "nginx", place.conf, *read,
     )
+
+
+def _is_pipe(file: FileAnswer) -> bool:
+    end = file.stat.target or file.stat if file.stat is not None else None
+    return end is not None and end.kind == "fifo"
 
 
 def config_mtime(config: NginxConfig, view: View) -> Fact[float]:
@@ -205,6 +213,12 @@ def may_test(place: NginxPlace, view: View) -> bool:
     return place.master is None or place.master.uid <= 0 or (view.node.kind != "machine" and not view.node.root)
 
 
+def never_ends(place: NginxPlace, view: View) -> bool:
+    """Whether its `nginx -t` would wait for ever: seen by us, so it need not be tried."""
+    config = parsed_config(place, view)
+    return config is not None and any(problem.kind == PIPE for problem in config.problems)
+
+
 def is_in_doubt(place: NginxPlace, config: Fact[NginxConfig], view: View) -> bool:
     """Whether `nginx -t` could tell something new: not running, edited since it was loaded, or a problem was seen."""
     if isinstance(config, Unknown) or place.master is None or config.value.problems:
@@ -224,6 +238,8 @@ def test_result(place: NginxPlace, view: View) -> Fact[tuple[int, str]]:
     answer = view.node.answers.get(test_query(place))
     if answer is None and not may_test(place, view):
         return Unknown(FOREIGN)
+    if answer is None and never_ends(place, view):
+        return Unknown(ENDLESS)
     if answer is None:
         return Unknown("not in doubt: the running configuration is the one on disk")
     if answer.returncode is None:

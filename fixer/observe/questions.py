@@ -37,7 +37,16 @@ from fixer.observe.lastwords import last_words_queries
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.neighbours import ARP
-from fixer.observe.nginxes import DEFAULT_LOG, error_logs, is_in_doubt, log_query, may_test, parsed_config, test_query
+from fixer.observe.nginxes import (
+    DEFAULT_LOG,
+    error_logs,
+    is_in_doubt,
+    log_query,
+    may_test,
+    never_ends,
+    parsed_config,
+    test_query,
+)
 from fixer.observe.options import ObserveOptions
 from fixer.observe.ownlogs import own_log_query, own_logs
 from fixer.observe.probes import fresh_failures, plan_probes
@@ -136,7 +145,8 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     else:
         yield from (ReadGlob((p,)) for p in site.config.value.missing if not was_listed(p, site.view))
         yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
-    if may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view):
+    asks = may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view)
+    if asks and not never_ends(site.place, site.view):
         yield test_query(site.place)
     yield from (ReadFile(path, 1) for path in temp_folders(site)[:MOST_TEMPS])
     yield from socket_path_queries(site)

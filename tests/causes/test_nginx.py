@@ -9,7 +9,7 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginxconf import ConfigProblem
+from fixer.model.nginxconf import PIPE, ConfigProblem
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
 from tests.causes.building import (
     BAD_GATEWAY,
@@ -143,6 +143,17 @@ def test_invalid_hit_explains_that_nginx_is_down() -> None:
     found = diagnosis.findings[0]
     assert found.evidence[0].where == f"{SITE}:4" and found.repairs[0].risk == "manual"
     assert f"{SITE}:3" in found.repairs[0].manual and found.evidence[1].where == f"{SITE}:3"
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_a_pipe_that_is_included_needs_no_word_of_nginx(down: bool) -> None:
+    """It would give none: it waits there for whoever writes into it."""
+    scene = no_nginx() if down else healthy()
+    scene.nginx["test"] = Unknown("nginx -t would wait for ever")
+    scene.problems = (ConfigProblem(PIPE, '"/etc/nginx/conf.d/x.conf" is a pipe (FIFO), where nginx waits for ever', SITE, 4),)
+    found = diagnose(scene.snapshot()).findings
+    assert [(f.cause, f.role) for f in found] == ([(INVALID, "root"), (DOWN, "consequence")] if down else [(INVALID, "advice")])
+    assert "waits for ever" in found[0].summary and not any(f.repairs for f in found[1:])
 
 
 def test_a_file_that_nginx_cannot_use_is_shown_where_it_is_named() -> None:

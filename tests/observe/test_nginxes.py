@@ -7,10 +7,12 @@ import json
 import pytest
 
 from fixer.model.facts import Known, Unknown
+from fixer.model.nginxconf import PIPE
 from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ReadTree
 from fixer.model.snapshot import Nginx
 from fixer.observe.assemble import snapshot
 from fixer.observe.nginxes import (
+    ENDLESS,
     FOREIGN,
     config_of,
     error_logs,
@@ -131,6 +133,20 @@ def test_when_nginx_is_asked_itself(mtime: float, problem: str, doubt: bool) -> 
     seen = view_of(node({ReadTree("/etc/nginx"): tree}, site=SITE))
     (place,) = find_nginxes(seen)
     assert is_in_doubt(place, config_of(place, seen), seen) is doubt
+
+
+@pytest.mark.parametrize("runs", [True, False])
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_pipe_that_is_included_is_told_at_once_and_nginx_is_not_left_waiting_at_it(runs: bool, linked: bool) -> None:
+    main = file("/etc/nginx/nginx.conf", "events {} http { include conf.d/*.conf; }", mtime=NOW - 10)
+    more = {"kind": "link", "target": stat("fifo"), "real": "/srv/p"} if linked else {"kind": "fifo"}
+    tree = Answer("ok", files=(file("/etc/nginx/conf.d/later.conf", b"", **more), main))
+    seen = capture(node({ReadTree("/etc/nginx"): tree}, nginx=runs))
+    (found,) = snapshot(seen).nginxes
+    assert isinstance(found.config, Known) and found.test == Unknown(ENDLESS)
+    assert [(p.kind, p.file, p.line, p.fatal) for p in found.config.value.problems] == [(PIPE, "/etc/nginx/nginx.conf", 1, True)]
+    asked = follow_up(seen, ObserveOptions()).get("local", ())
+    assert not [query for query in asked if isinstance(query, Command) and query.name == "nginx-test"]
 
 
 @pytest.mark.parametrize("exe", ["/usr/bin/perl", "/usr/bin/bash", "/tmp/sleep", "/usr/bin/python3.13 (deleted)"])
