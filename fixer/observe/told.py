@@ -51,6 +51,9 @@ class Told:
         return tuple(word.text for word in self.command)
 
 
+_FOLDERS = tuple(f"{folder}/systemd/system" for folder in ("/etc", "/run", "/usr/local/lib"))     # the first wins
+
+
 @dataclass(slots=True)
 class Follow:
     """A command on its way from the unit or compose file through wrappers to the server."""
@@ -72,8 +75,9 @@ class Follow:
 def told_by_unit(unit: Unit, view: View) -> Told:
     """What systemd would run for a unit, read from its files where they were read, else from `systemctl show`."""
     contents = view.contents()
-    fragment = _hidden(unit.name, contents) if unit.load_state == "masked" else unit.fragment_path
-    paths = tuple(p for p in (fragment, *unit.drop_in_paths) if p)
+    is_masked = unit.load_state == "masked"
+    fragment = _hidden(unit.name, contents) if is_masked else unit.fragment_path
+    paths = tuple(p for p in (fragment, *(_drop_ins(unit.name, contents) if is_masked else unit.drop_in_paths)) if p)
     lines = tuple(line for path in paths for line in unit_lines(path, contents.get(path, b"")))
     follow = Follow(contents, _directory(unit, lines), reads=list(paths))
     env = _unit_environment(unit, lines, follow)
@@ -96,6 +100,17 @@ def _hidden(name: str, contents: Mapping[str, bytes]) -> str:
     """The unit file that a mask hides: the administrator's own folder goes before the packages'."""
     own = f"/usr/local/lib/systemd/system/{name}"
     return own if contents.get(own) else packaged(name)
+
+
+def _drop_ins(name: str, contents: Mapping[str, bytes]) -> list[str]:
+    """The drop-ins of a unit that systemd tells none of while it is masked, in the order in which they count: of the
+    same name in two folders only the first folder's."""
+    found: dict[str, str] = {}
+    for folder in _FOLDERS:
+        for path in contents:
+            if path.startswith(f"{folder}/{name}.d/") and path.endswith(".conf"):
+                found.setdefault(path.rpartition("/")[2], path)
+    return [found[base] for base in sorted(found)]
 
 
 def _output(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:

@@ -476,3 +476,15 @@ def test_a_mask_also_hides_what_the_administrator_installed() -> None:
     show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
     own = _template("ExecStart=/usr/bin/uvicorn a:b --port 8000", "/usr/local/lib/systemd/system/shop.service")
     assert snapshot(capture(node(site=SITE, show=show, units=[own]))).endpoints[0].service == "local/shop.service"
+
+
+def test_drop_ins_of_a_masked_unit_count_though_systemd_tells_none_of_them() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    own = _template("ExecStart=/usr/bin/uvicorn a:b --port 7000", "/usr/local/lib/systemd/system/shop.service")
+    folder = "systemd/system/shop.service.d"
+    drops = [_template(f"ExecStart=\nExecStart=/usr/bin/uvicorn a:b --port {port}", f"{where}/{folder}/{name}.conf")
+             for where, name, port in (("/run", "50-port", 7001), ("/etc", "50-port", 8000), ("/etc", "10-port", 7002))]
+    seen = snapshot(capture(node(site=SITE, show=show, units=[own, *drops])))
+    assert seen.endpoints[0].service == "local/shop.service"
+    bindings = seen.services[0].bindings
+    assert isinstance(bindings, Known) and [b.port for b in bindings.value] == [8000]
