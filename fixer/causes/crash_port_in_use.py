@@ -36,7 +36,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.crashing import holds_a_socket
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run
-from fixer.causes.owners import Owner, placed_owner, sole_owner
+from fixer.causes.owners import Owner, bindings_of, is_told, placed_owner, sole_owner
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -113,6 +113,8 @@ def _judge_endpoint(
     if line is None:
         return state_evidence(service)
     held = listener_at(endpoint)
+    if held is None and bindings_of(service) and not is_told(service, endpoint):
+        return state_evidence(service)      # whatever is there, it is not what this one wants to bind
     if held is None or isinstance(held.pids, Unknown):
         why = held.pids.reason if held is not None and isinstance(held.pids, Unknown) else "no socket table"
         return f"who holds {endpoint_text(endpoint)}: {why}"

@@ -8,7 +8,7 @@ from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.codefaults import code_fault
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run, was_asked_to_stop
-from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.owners import Owner, is_told, sole_owner
 from fixer.causes.reading import (
     condition,
     endpoint_text,
@@ -74,6 +74,7 @@ def crashes(case: Case) -> Crashes:
     for owner, troubles in by_service.values():
         if isinstance(owner.service.log, Unknown):
             missing.append(f"log of {owner.service.name}: {owner.service.log.reason}")
+        troubles.sort(key=lambda trouble: not is_told(owner.service, trouble.endpoint))    # its own address goes first
         inside = not has_failed(case, owner.service, troubles[0])
         found.append(Crash(owner, tuple(troubles), last_run(case.snapshot, owner.service), inside))
     return Crashes(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))

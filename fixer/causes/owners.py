@@ -91,10 +91,10 @@ def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
     service = case.service(endpoint.service)
     if service is not None and is_anybodys(case.snapshot, service) and service.id != endpoint.holder:
         service = None
-    if service is not None and (service.is_app_server or service.id != endpoint.holder or _is_told(service, endpoint)):
+    if service is not None and (service.is_app_server or service.id != endpoint.holder or is_told(service, endpoint)):
         return Owner(service, "placed", endpoint.service_why or (state_evidence(service),))
     told = [s for s in case.snapshot.services
-            if s.node == endpoint.node and _is_told(s, endpoint) and not is_anybodys(case.snapshot, s)]
+            if s.node == endpoint.node and is_told(s, endpoint) and not is_anybodys(case.snapshot, s)]
     if told:
         best = _preferred(told)
         return Owner(best, "placed", _binding_evidence(best, endpoint) or (state_evidence(best),))
@@ -113,7 +113,7 @@ def is_anybodys(snapshot: Snapshot, service: Service) -> bool:
     return any(process.uid != 0 for process in node.processes.value if process.pid in ours)
 
 
-def _is_told(service: Service, endpoint: Endpoint) -> bool:
+def is_told(service: Service, endpoint: Endpoint) -> bool:
     """Told to listen at this port (or socket path)."""
     return bool(_binding_evidence(service, endpoint)) or _publishes(service, endpoint)
 

@@ -9,10 +9,11 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, UnitAction
-from fixer.model.snapshot import EnvAssignment
+from fixer.model.snapshot import Binding, EnvAssignment
 from tests.causes.building import (
+    BAD_GATEWAY,
     NOW,
     Scene,
     boxed,
@@ -229,3 +230,18 @@ def test_a_port_that_is_free_by_now_needs_a_start_also_where_nothing_is_started_
     first = finding_of(diagnose(scene.refused().snapshot()), CAUSE)
     assert (first.variant, first.repairs[0].id, first.repairs[0].risk) == (None, "start-service", "safe")
     assert "failed; the reason is gone" in first.summary
+
+
+def test_its_own_address_tells_whether_its_port_is_free_not_another_that_leads_to_it() -> None:
+    made = boxed("app", box={"status": "exited", "exit_code": 1, "restart_policy": "on-failure", "restart_count": 3},
+                 log=log("ERROR:    [Errno 98] Address already in use"), pid=None,
+                 bindings=Known((Binding("", 0, "/run/shop/shop.sock", Evidence("compose", "c.yaml:3", "--uds")),)))
+    scene = Scene("app:7000", "unix:/run/shop/shop.sock", back="app").with_service(made).answers(BAD_GATEWAY).answers(
+        BAD_GATEWAY, route=1)
+    scene.endpoint(0, host="app", tcp=Unknown("not asked"), listener=Known(None), service=made.id)
+    scene.endpoint(1, unix="/run/shop/shop.sock", host="", port=0, tcp=Known(probe(error="no-socket")),
+                   listener=Known(None), service=made.id)
+    diagnosis = diagnose(scene.snapshot())
+    assert isinstance(verdict_of(diagnosis, "crash-port-in-use"), RuledOut)
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.confidence, first.repairs[0].id) == ("certain", "start-service") and "reason is gone" in first.summary
