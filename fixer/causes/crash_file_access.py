@@ -9,10 +9,10 @@ Why nginx says 502
 
 How it is told apart
   Its manager says failed, and the last exception of its own log since the last start names a path: PermissionError,
-  FileNotFoundError, "isn't writable" of gunicorn, EACCES or ENOENT of node. crash-code-error is an error of code;
-  unit-misconfigured is a path that systemd itself needed, before the program ran; a full disk is disk-full. What the
-  program says in an answer after it came up is none of these. Where `ProtectSystem=` of its unit makes the path
-  read-only, that line is named.
+  FileNotFoundError, "isn't writable" of gunicorn, EACCES or ENOENT of node; or it is SQLite's "unable to open database
+  file", and the call above it names one. crash-code-error is an error of code; unit-misconfigured is a path that
+  systemd itself needed, before the program ran; a full disk is disk-full. What the program says in an answer after it
+  came up is none of these. Where `ProtectSystem=` of its unit makes the path read-only, that line is named.
 
 The repair and its safety
   open-path (manual): who may use a path, and what belongs into a missing folder, only a person knows; the message names
@@ -47,7 +47,7 @@ from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.unitedits import Doing, by_hand, with_start
 from fixer.causes.unitfailure import setting_evidence
-from fixer.model.closedpaths import GONE, READ_ONLY, closed_path
+from fixer.model.closedpaths import GONE, READ_ONLY, closed_path_at
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
@@ -95,15 +95,17 @@ def _denied(crash: Crash) -> _Denied | None:
         return None
     if code_fault(crash.lines, crash.service.argv, ran_since(crash.service)) is not None:
         return None
-    for line in reversed(crash.lines[-_LAST:]):
-        text = message(line).rstrip()
+    lines = crash.lines[-_LAST:]
+    texts = [message(line).rstrip() for line in lines]
+    for index in range(len(texts) - 1, -1, -1):
+        text = texts[index]
         if _REQUEST.search(text):
             continue           # a request line: a visitor's words
         if _SERVING.search(text):
             return None
-        named = closed_path(text)
+        named = closed_path_at(texts, index)
         if named is not None:
-            return _Denied(*named, line)
+            return _Denied(*named, lines[index])
         if _ENDS.match(text):
             return None
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.model.regex import regex
 
 _SAYS = (
@@ -9,8 +11,14 @@ _SAYS = (
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
-_WRITES = regex(r"isn't writable|, (?:mkdir|unlink|rename|symlink|chmod|chown) '")
-GONE = frozenset({"2", "20", "FileNotFoundError", "ENOENT"})
+_SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqlite3\.OperationalError\) )?"
+                r"(?P<said>unable to open database file|attempt to write a readonly database)$")
+_CONNECTS = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
+_CALL = 8                # lines above an error in which its own call stands
+_WRITES = regex(r"isn't writable|unable to open database file|readonly database|"
+                r", (?:mkdir|unlink|rename|symlink|chmod|chown) '")
+_OPENED = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
+GONE = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
 READ_ONLY = frozenset({"30", "EROFS"})
 
 
@@ -22,6 +30,17 @@ def closed_path(text: str) -> tuple[str, str] | None:
             named = match.groupdict()
             return match["path"], named.get("errno") or named.get("name") or ""
     return None
+
+
+def closed_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | None:
+    """The same of a line among others: SQLite names no path, and the call in the lines above does."""
+    named = closed_path(texts[index])
+    said = _SQLITE.match(texts[index]) if named is None else None
+    for text in reversed(texts[max(0, index - _CALL):index]) if said is not None else ():
+        call = _CONNECTS.search(text)
+        if call is not None and said is not None:
+            return call["path"], _OPENED[said["said"]]
+    return named
 
 
 def says_writing(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.model.closedpaths import READ_ONLY, closed_path
+from fixer.model.closedpaths import READ_ONLY, closed_path_at
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
 from fixer.model.service import Service
@@ -36,8 +36,9 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
 
 def _last_named(service: Service) -> tuple[str, str]:
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.is_app_server else ()
-    for line in reversed(lines):
-        named = closed_path(line.text.strip())
+    texts = [line.text.strip() for line in lines]
+    for index in range(len(texts) - 1, -1, -1):
+        named = closed_path_at(texts, index)
         if named is not None:
             return posixpath.normpath(named[0]), named[1]
     return "", ""

@@ -30,6 +30,8 @@ STARTED = "Started backend.service - Office."
 HEAD = ("Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 3, in <module>',
         "    open('/var/log/shop/app.log', 'a')")
 DENIED = "PermissionError: [Errno 13] Permission denied: '/var/log/shop/app.log'"
+SQLITE = "sqlite3.OperationalError: unable to open database file"
+READONLY = "sqlite3.OperationalError: attempt to write a readonly database"
 END = "backend.service: Failed with result 'exit-code'."
 
 
@@ -45,6 +47,10 @@ def crashed(*lines: str, **changes: object) -> Scene:
     (("Error: Error: '/var/log/shop/e.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]",),
      "start-file-missing", "/var/log/shop/e.log is not there"),
     (("Error: EACCES: permission denied, open '/srv/shop/data.json'",), "start-file-denied", "/srv/shop/data.json"),
+    ((*HEAD[:2], '    DB = sqlite3.connect("/srv/shop/a.db")', "         ~~~~~^^^^", SQLITE), "start-file-missing",
+     "/srv/shop/a.db is not there"),
+    ((*HEAD[:2], "    DB = connect('file:/srv/shop/a.db?mode=rw', uri=True)", READONLY), "start-file-denied",
+     "shop may not use /srv/shop/a.db"),
 ])
 def test_hit(lines: tuple[str, ...], variant: str, words: str) -> None:
     diagnosis = diagnose(crashed(*lines).snapshot())
@@ -60,7 +66,8 @@ def test_miss_what_is_well_down_or_says_something_else_last() -> None:
     served = crashed("INFO:     Application startup complete.", "ValueError: x")
     visitor = crashed('10.0.0.9 - "GET /?PermissionError: [Errno 13] Permission denied: \'/etc/x\' HTTP/1.1" 200')
     code = crashed(*HEAD, "ModuleNotFoundError: No module named 'orjson'")
-    for scene in (healthy(), moved(), Scene().with_service(stopped()).refused(), later, served, visitor, code):
+    nameless = crashed(*HEAD[:2], "    DB = sqlite3.connect(PATH)", SQLITE)
+    for scene in (healthy(), nameless, moved(), Scene().with_service(stopped()).refused(), later, served, visitor, code):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
