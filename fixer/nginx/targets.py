@@ -140,16 +140,22 @@ class Targets:
             return Target(scheme, (_unknown(node, authority, unknown, default),), "")
         span = part_span(node, 1, authority.start, authority.end)
         servers: list[UpstreamServer] = []
+        upstream = ""
         for combination in islice(product(*choices), _MOST_COMBINATIONS):
             replaced = iter(combination)
             made = parse_authority(VARIABLE.sub(lambda _, it=replaced: next(it).text, text), 0)  # type: ignore[misc]
+            block = self._upstreams.find(made.host) if made.unix is None and made.port is None else None
+            if block is not None:      # the name of a group, put together
+                servers.extend(block.servers)
+                upstream = upstream or block.name
+                continue
             servers.append(
                 UpstreamServer(
                     text_of(text), host_text(made), port_or(made, default), unix_text(made), span,
                     port_span=_port_place(node, authority, text, combination),
                 )
             )
-        return Target(scheme, tuple(servers), "")
+        return Target(scheme, tuple(servers), upstream)
 
 
 _PORTLESS = frozenset((b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))

@@ -61,7 +61,7 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
           count: int) -> Site:
     routes = config.value.routes if isinstance(config, Known) else ()
     resolved: dict[tuple[str, str], Fact[tuple[str, ...]]] = {}
-    by_key: dict[tuple[str, str, int, str, str], Address] = {}
+    by_key: dict[tuple[object, ...], Address] = {}
     by_route: dict[str, tuple[str, ...]] = {}
     for route in routes:
         ids: list[str] = []
@@ -69,7 +69,9 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
             name = (server.host, server.unix or server.variable)
             if name not in resolved:
                 resolved[name] = resolve(server, view, containers)
-            key = (route.scheme, server.span.file, server.span.start, server.written, route.kind)
+            # one place can stand for several addresses: a port in a variable
+            key = (route.scheme, server.span.file, server.span.start, server.written, route.kind, server.host,
+                   server.port, server.unix)
             if key not in by_key:
                 by_key[key] = Address(f"e{count + len(by_key) + 1}", route, server, resolved[name])
             ids.append(by_key[key].id)

@@ -488,3 +488,11 @@ def test_drop_ins_of_a_masked_unit_count_though_systemd_tells_none_of_them() -> 
     assert seen.endpoints[0].service == "local/shop.service"
     bindings = seen.services[0].bindings
     assert isinstance(bindings, Known) and [b.port for b in bindings.value] == [8000]
+
+
+def test_each_port_that_a_variable_can_stand_for_is_an_address_of_its_own() -> None:
+    site = ("map $host $port { default 8000; next.example 8001; }\n"
+            "server { listen 80; location / { proxy_pass http://127.0.0.1:$port; } }\n")
+    seen = snapshot(capture(node(site=site)))
+    assert [(e.host, e.port) for e in seen.endpoints] == [("127.0.0.1", 8000), ("127.0.0.1", 8001)]
+    assert seen.routes[0].endpoints == tuple(e.id for e in seen.endpoints)
