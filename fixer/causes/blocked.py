@@ -13,7 +13,9 @@ from fixer.causes.reading import (
     condition,
     describe_process,
     find_node,
+    listeners_on,
     now_on,
+    pids_of,
     processes_of,
     ran_since,
     say_age,
@@ -24,6 +26,7 @@ from fixer.model.record import dataclass
 from fixer.model.snapshot import Connection, LogLine, Service
 
 _PATIENCE = 1.5          # seconds in which any other machine answers a connect
+_READING = 3.0           # seconds after which what was sent at a start has been read by whoever is well
 _AT_ONCE = 0.2           # seconds in which this one does, however busy
 
 
@@ -62,13 +65,15 @@ def _blocked(case: Case, trouble: Trouble, owner: Owner) -> Blocked | None:
         return None
     if fails_inside(case, service, trouble):
         return None
-    young = now_on(case.snapshot, service.node) - ran_since(service) < _PATIENCE
+    age = now_on(case.snapshot, service.node) - ran_since(service)
+    young = age < _PATIENCE
     node = find_node(case.snapshot, service.node)
     for line in node.connections if node is not None else ():
         if not _is_its(case, service, line):
             continue
         needed, said = _other_side(case, service, line)
         unanswered = line.state == "dialing" and (not young or (needed.node is not None and line.waited >= _AT_ONCE))
+        unanswered |= line.state == "unread" and age >= _READING
         if unanswered or (needed.provider is not None and stands_still(case, needed.provider)):
             return Blocked(owner, trouble, line, needed, said)
     return None
@@ -95,7 +100,14 @@ def _other_side(case: Case, service: Service, line: Connection) -> tuple[Needed,
         node is not None and line.address in node.addresses)
     if not here:
         return Needed(None, None, (), ()), said
-    return Needed(service.node, None, providers_on(case.snapshot, service.node, said), ()), said
+    providers = providers_on(case.snapshot, service.node, said) or _listens_at(case, service, line)
+    return Needed(service.node, None, providers, ()), said
+
+
+def _listens_at(case: Case, service: Service, line: Connection) -> tuple[Service, ...]:
+    """Whoever holds that port, where nothing tells what kind of system it is."""
+    held = {pid for one in listeners_on(case.snapshot, service.node) if one.port == line.port for pid in pids_of(one)}
+    return tuple(s for s in case.snapshot.services if s.node == service.node and held & set(s.pids))[:1]
 
 
 def stands_still(case: Case, provider: Service) -> bool:
@@ -110,7 +122,8 @@ def blocked_evidence(case: Case, one: Blocked) -> tuple[Evidence, ...]:
     """The connection that waits, who holds it, and the state of the other side."""
     service, line = one.service, one.line
     holders = processes_of(case.snapshot, service.node, line.pids[:1] or service.pids[:1])
-    said = "SYN sent, no answer" if line.state == "dialing" else "connected, no word came back"
+    said = {"dialing": "SYN sent, no answer", "open": "connected, no word came back",
+            "unread": "connected, and what was sent is not taken"}[line.state]
     who = f"; {describe_process(case.snapshot, service.node, holders[0])}" if holders else ""
     where = f"connection to {address_text(line.address, line.port)}"
     still = [

@@ -12,7 +12,8 @@ How it is told apart
   failed: Connection refused", "could not translate host name", "password authentication failed". What it says is
   compared with the machine: which unit or container provides that address, whether it runs, whether anything listens
   there now. Where it answers by now, only the backend's start is left. A program that runs, listens nowhere and waits
-  for such an address is blocked on it. A unit that systemd did not start because a unit that it requires failed says
+  for such an address is blocked on it; on any port where the kernel shows that the other side has not read what it was
+  sent (then likely: it may only be busy). A unit that systemd did not start because a unit that it requires failed says
   "Dependency failed". A variable that is not set is crash-missing-env.
 
 The repair and its safety

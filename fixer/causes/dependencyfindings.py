@@ -35,10 +35,12 @@ def blocked_finding(case: Case, one: Blocked) -> Finding:
     provider = one.needed.provider
     still = provider is not None and stands_still(case, provider)
     whom = f"{provider.name} ({where})" if provider is not None else where
-    how = "stands still and gives no answer" if still else "gives no answer"
+    unread = line.state == "unread" and not still
+    how = "stands still and gives no answer" if still else (
+        "has taken the connection, and not what it was sent" if unread else "gives no answer")
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root",
-        confidence="certain" if line.pids and one.owner.certain else "likely",
+        confidence="certain" if line.pids and one.owner.certain and not unread else "likely",
         summary=f"{service.name} has been starting for {waits_since(case, one)} and waits: {whom} {how}",
         detail=(f"it listens nowhere until {where} answers",), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
@@ -56,6 +58,12 @@ def _unblock(case: Case, one: Blocked, still: Service | None) -> tuple[Repair, .
         steps = (*_go_on(case, still), *wait)
         said = f"let {still.name} go on; {service.name} then starts by itself"
         return (Repair("continue-dependency", "safe", said, steps),)
+    if one.line.state == "unread":
+        where = address_text(one.line.address, one.line.port)
+        who = one.needed.provider.name if one.needed.provider is not None else f"what listens at {where}"
+        manual = (f"{who} takes the connection and no word of {service.name}: find out what holds it up (its log, and "
+                  f"what it waits for itself; ss -tnp 'port = :{one.line.port}'), then restart {service.name}")
+        return (Repair("mend-dependency", "manual", f"make {where} answer", (), manual=manual),)
     return (swallowed(service.name, one.said, one.needed),)
 
 

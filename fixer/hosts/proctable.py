@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fixer.hosts import borrowed
 from fixer.hosts.readfiles import read_bytes, status_of
 from fixer.model.query import Answer, FileAnswer, FileStat
+from fixer.model.unread import unread_lines
 
 PROC_LIMIT = 1 << 15         # of one process file
 TABLE_LIMIT = 64 << 20       # of one socket table
@@ -97,7 +98,8 @@ def _with_borrowed(files: list[FileAnswer], links: dict[str, str]) -> Iterator[F
 
 
 def listening_inodes(tables: dict[str, bytes]) -> frozenset[bytes]:
-    """The inodes of sockets in /proc/net/tcp, tcp6 and unix that listen, or that dial and were not answered yet."""
+    """The inodes of sockets in /proc/net/tcp, tcp6 and unix that listen, or whose other side is silent: they dial and
+    were not answered yet, or what they sent is let lie."""
     found: set[bytes] = set()
     for path, data in tables.items():
         if path.endswith("unix"):
@@ -106,7 +108,8 @@ def listening_inodes(tables: dict[str, bytes]) -> frozenset[bytes]:
         else:
             rows = (line.split(None, 10) for line in data.splitlines() if b" 0A " in line or b" 02 " in line)
             found.update(row[9] for row in rows if len(row) > 9 and row[3] in (b"0A", b"02"))
-    return frozenset(found)
+    silent = unread_lines(data for path, data in tables.items() if not path.endswith("unix"))
+    return frozenset(found).union(line.split(None, 10)[9].encode() for line in silent)
 
 
 def list_sockets() -> Answer:

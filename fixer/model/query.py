@@ -101,9 +101,9 @@ class ListProcesses:
 @dataclass(frozen=True, slots=True)
 class ListSockets:
     """Answer.files: /proc/net/tcp, tcp6, unix (as seen from the node) and one `link` entry per descriptor of a
-    *listening* socket (tcp state 0A, unix flag 00010000) or of one that dials (tcp state 02), path
-    /proc/PID/fd/N, target `socket:[INODE]`. `message`
-    says why owners are incomplete, if they are: a listening inode without an entry then has an unknown owner."""
+    *listening* socket (tcp state 0A, unix flag 00010000), of one that dials (tcp state 02), or of one whose other side
+    lets lie what it was sent; path /proc/PID/fd/N, target `socket:[INODE]`. `message` says why owners are incomplete,
+    if they are: a listening inode without an entry then has an unknown owner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,13 +78,13 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection that a node makes: one that nobody has answered yet (`dialing`), or one to a system of a well-known
-    port (`open`). `pids` are those that hold it, where they were looked for; `uid` is whose it is. `waited` are the
-    seconds, at least, since it first asked."""
+    """A connection that a node makes: one that nobody has answered yet (`dialing`), one to a system of a well-known
+    port (`open`), or one of any port whose other side lets lie what it was sent (`unread`). `pids` are those that hold
+    it, where they were looked for; `uid` is whose it is. `waited` are the seconds, at least, since it first asked."""
 
     address: str
     port: int
-    state: Literal["dialing", "open"]
+    state: Literal["dialing", "open", "unread"]
     uid: int
     pids: tuple[int, ...] = ()
     waited: float = 0.0

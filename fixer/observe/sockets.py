@@ -6,17 +6,19 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer
 from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Connection, Listener, Process
+from fixer.model.unread import unread_lines
 
 LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
 SYSTEMS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
 MOST = 64
+Kind: TypeAlias = Literal["dialing", "open", "unread"]
 _ACCEPTS = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
 _WAITS, _TAKEN = "02", "03"     # a unix connection before accept, and after
 _FD = regex(r"^/proc/(\d+)/fd/\d+$")
@@ -54,12 +56,14 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
 
 
 def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
-    """Connections that wait for an answer, and those to systems of a well-known port; a few of them."""
+    """Connections that wait for an answer, and those to systems of a well-known port; a few of them. What the other
+    side lets lie counts on any port, where it is known who waits."""
     if answer is None or answer.status != "ok":
         return ()
     tables = [f.data for f in answer.files if f.path in ("/proc/net/tcp", "/proc/net/tcp6")]
+    unread = unread_lines(tables)
     holders: dict[int, tuple[int, ...]] | None = None
-    found: list[Connection] = []
+    found: dict[Connection, None] = {}
     for data in tables:
         for line in data.decode("ascii", "replace").splitlines()[1:]:
             if " 02 " not in line and " 01 " not in line:
@@ -68,12 +72,14 @@ def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
             try:
                 state, (host, port) = fields[3], fields[2].split(":")
                 number, uid, inode = int(port, 16), int(fields[7]), int(fields[9])
-                if state == DIALING or (state == ESTABLISHED and number in SYSTEMS):
+                let_lie = line in unread
+                if state == DIALING or (state == ESTABLISHED and (number in SYSTEMS or let_lie)):
                     holders = socket_holders(answer) if holders is None else holders
                     address = decode_address(host).removeprefix("::ffff:")
-                    dials = state == DIALING
-                    found.append(Connection(address, number, "dialing" if dials else "open", uid,
-                                            holders.get(inode, ()), _waited(fields) if dials else 0.0))
+                    kind: Kind = "dialing" if state == DIALING else "unread" if let_lie and inode in holders else "open"
+                    if kind != "open" or number in SYSTEMS:
+                        found[Connection(address, number, kind, uid, holders.get(inode, ()),
+                                         _waited(fields) if kind == "dialing" else 0.0)] = None
             except (IndexError, ValueError):
                 continue
             if len(found) == MOST:

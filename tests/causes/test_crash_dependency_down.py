@@ -341,7 +341,22 @@ def test_hit_one_that_waits_for_an_answer() -> None:
     assert "another machine" in remote.repairs[0].manual
 
 
+def test_hit_one_that_takes_the_connection_and_does_not_read() -> None:
+    scene = dialing(Connection("127.0.0.1", 5999, "unread", 998, (200,))).with_service(
+        database("dbproxy.service", pid=400), listener(5999, 400))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    one = diagnosis.findings[0]
+    assert (one.variant, one.confidence) == ("startup-blocked-on-dependency", "likely")
+    assert "dbproxy.service (127.0.0.1:5999) has taken the connection, and not what it was sent" in one.summary
+    assert "what was sent is not taken" in one.evidence[0].text and "swallows" not in one.repairs[0].manual
+    nameless = found(dialing(Connection("10.1.2.3", 5999, "unread", 998, (200,))))
+    assert "what listens at 10.1.2.3:5999" in nameless.repairs[0].manual
+
+
 @pytest.mark.parametrize(("line", "since"), [
+    (Connection("127.0.0.1", 5999, "unread", 998, (200,)), NOW - 2),         # it may be about to read
+    (Connection("127.0.0.1", 5999, "unread", 998, (300,)), NOW - 20),
     (Connection("127.0.0.1", 5432, "dialing", 998, (300,)), NOW - 20),       # somebody else's
     (Connection("127.0.0.1", 5432, "dialing", 0), NOW - 20),                 # nobody knows whose
     (Connection("127.0.0.1", 5432, "open", 998, (200,)), NOW - 20),          # it talks to it

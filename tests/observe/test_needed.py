@@ -137,9 +137,42 @@ def test_connections_that_wait_and_those_to_a_system() -> None:
     first = HEAD + ROWS.replace("01:00000064 00000002", "01:0000000A 00000000")
     assert parse_connections(Answer("ok", files=(file("/proc/net/tcp", first),)))[0].waited == 0.9
     assert parse_connections(None) == () == parse_connections(Answer("denied"))
-    many = file("/proc/net/tcp", HEAD + ROWS.splitlines(keepends=True)[0] * 100)
+    many = file("/proc/net/tcp", HEAD + "".join(ROWS.splitlines(keepends=True)[0].replace("1538", f"{n:04X}")
+                                                for n in range(5000, 5100)))
     assert len(parse_connections(Answer("ok", files=(many,)))) == 64
     assert listening_inodes({"/proc/net/tcp": (HEAD + ROWS).encode()}) == {b"77", b"80"}
+
+
+OURS, OTHER = "0100007F:A002", "0100007F:176F"      # 5999, a port that nothing tells of
+
+
+def ends(ours: str, other: str = "") -> tuple[Connection, ...]:
+    """Both ends of one connection as (tx:rx, retransmits, inode), and who holds ours."""
+    rows = ""
+    for place, said in ((f"{OURS} {OTHER}", ours), (f"{OTHER} {OURS}", other)):
+        queues, repeats, inode = said.split() if said else ("", "", "")
+        rows += f"   0: {place} 01 {queues} 01:00000064 {repeats}   998        0 {inode} 1 x\n" if said else ""
+    held = listening_inodes({"/proc/net/tcp": (HEAD + rows).encode()})      # whose holders are looked for
+    files = (file("/proc/net/tcp", HEAD + rows), *(link("/proc/9/fd/3", "socket:[77]") for inode in held if inode == b"77"))
+    return parse_connections(Answer("ok", files=files))
+
+
+NONE, EIGHT, SENT = "00000000:00000000", "00000000:00000008", "00000008:00000000"
+
+
+@pytest.mark.parametrize(("ours", "other", "waits"), [
+    (f"{NONE} 00000000 77", f"{EIGHT} 00000000 78", True),        # its program does not read
+    (f"{NONE} 00000000 77", f"{EIGHT} 00000000 0", True),         # nor has it accepted
+    (f"{NONE} 00000000 77", f"{NONE} 00000000 0", True),
+    (f"{SENT} 00000003 77", "", True),                            # another machine does not say that it came
+    (f"{SENT} 00000001 77", "", False), (f"{NONE} 00000000 77", "", False),
+    (f"{NONE} 00000000 77", f"{NONE} 00000000 78", False),        # all is read: who waits for whom is not seen
+    (f"{EIGHT} 00000000 77", f"{NONE} 00000000 78", False),       # it is ours that does not read
+    (f"{NONE} 00000000 76", f"{EIGHT} 00000000 78", False),       # nobody knows who holds it
+    (f"{NONE} zz 77", f"{EIGHT} 00000000 78", False),
+])
+def test_what_the_other_side_lets_lie_is_seen_on_any_port(ours: str, other: str, waits: bool) -> None:
+    assert ends(ours, other) == ((Connection("127.0.0.1", 5999, "unread", 998, (9,)),) if waits else ())
 
 
 def test_releases_beside_the_one_that_runs_are_looked_for_where_a_link_says_which() -> None:
