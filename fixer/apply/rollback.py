@@ -30,6 +30,7 @@ from fixer.model.plan import (
     WriteFile,
 )
 from fixer.model.record import dataclass, field, replace
+from fixer.model.report import NOT_BACK
 from fixer.model.step_json import step_from_json
 
 
@@ -228,7 +229,7 @@ class _Rollback:
 
     def _failed(self, item: Intent, reason: str, *, later: bool) -> None:
         """What can be done later is no conflict of the journal, which is open until then."""
-        note = f"{item.intent.describe}: not taken back, {reason}"
+        note = f"{item.intent.describe}{NOT_BACK}{reason}"
         self.result.lost |= later
         if not later:
             self._conflict(item, note)

@@ -16,6 +16,7 @@ SCHEMA_VERSION = 1
 PEOPLE_ONLY = {"json": False}   # metadata of fields that are shown to people and are no part of the JSON contract
 
 NOT_ALL_BACK = "not everything could be taken back"     # how the note begins that tells it
+NOT_BACK = ": not taken back, "      # between a step and why it could not be, where that is nobody's hand edit
 OutcomeKind: TypeAlias = Literal["nothing-to-do", "repaired", "rolled-back", "needs-input", "failed"]
 
 

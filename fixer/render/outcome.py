@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fixer.model.journal import RunSummary
 from fixer.model.report import (
     NOT_ALL_BACK,
+    NOT_BACK,
     AcceptedReport,
     CatalogueReport,
     HistoryReport,
@@ -88,7 +89,9 @@ def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
     title = f"Run {clean(result.id)} taken back" if good else f"Run {clean(result.id)} taken back in part"
     lines = [style.paint(f"{style.sign('✔' if good else '✗')} {title}", "green" if good else "red")]
     lines += _block("Put back", result.restored)
-    lines += _block("Left as it is, somebody changed it since", result.conflicts)
+    failed = tuple(conflict for conflict in result.conflicts if NOT_BACK in conflict)
+    lines += _block("Not taken back", tuple(conflict.replace(NOT_BACK, ": ") for conflict in failed))
+    lines += _block("Left as it is, somebody changed it since", tuple(c for c in result.conflicts if c not in failed))
     lines += _block("Cannot come back, as said before it was done", result.irreversible)
     for note in result.notes:
         lines += _item(f"note: {clean(note)}")

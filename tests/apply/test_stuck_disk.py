@@ -17,7 +17,7 @@ from fixer.hosts.files_local import LocalFiles
 from fixer.hosts.files_sh import _error
 from fixer.model.plan import FileMeta
 from fixer.model.record import replace
-from fixer.render.outcome import repair_text
+from fixer.render.outcome import repair_text, undo_text
 from fixer.terminal import Terminal
 from tests.apply.places import NOW, FolderTarget, plan, tree, write
 from tests.render.samples import REPAIRED
@@ -125,6 +125,12 @@ def test_nobody_is_told_that_nothing_was_kept() -> None:
     note = "not everything could be taken back: edit /etc/x: not taken back, Read-only file system"
     said = repair_text(replace(REPAIRED, outcome="rolled-back", exit_code=1, after=replace(REPAIRED.after, notes=(note,))))
     assert "Tried, not better, and not everything could be taken back." in said and "nothing was kept" not in said
+
+
+def test_nobody_is_blamed_for_what_a_disk_refuses(site: Path, tmp_path: Path) -> None:
+    said = undo_text(undo(left_over(site, tmp_path / "state", errno.EROFS), None))
+    assert "Not taken back" in said and "Read-only file system" in said and "goes on from here" in said
+    assert "somebody" not in said
 
 
 @pytest.mark.parametrize(("said", "code"), [
