@@ -96,14 +96,16 @@ def _heals_itself(look: Look) -> bool:
 
 
 def _is_held_off(look: Look) -> bool:
-    """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now."""
+    """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now. A
+    name of several addresses (localhost) is such a group too."""
     health = {health.route: health.state for health in look.diagnosis.health}
     blamed = {route for f in look.diagnosis.findings if f.role in ("root", "contributing") for route in f.routes}
+    members = {e.id: len(e.addresses.value) if isinstance(e.addresses, Known) else 1 for e in look.snapshot.endpoints}
     answering = {
         e.id for e in look.snapshot.endpoints if isinstance(e.http, Known) and e.http.value.status is not None
     }
     return any(
-        len(facts.endpoints) > 1 and answering.intersection(facts.endpoints)
+        sum(members.get(name, 1) for name in facts.endpoints) > 1 and answering.intersection(facts.endpoints)
         and health.get(facts.route.id) in ("failing", "degraded") and facts.route.id not in blamed
         for facts in look.snapshot.routes
     )

@@ -11,6 +11,7 @@ from fixer.app import settling
 from fixer.app.settling import settle, wait_until_well
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, Repair
+from fixer.model.facts import Known
 from fixer.verify import Look
 from tests.causes.building import BAD_GATEWAY, Scene, healthy, listener, moved, service
 
@@ -75,8 +76,21 @@ def held_off() -> Look:
     return Look(replace(seen, routes=(route,)), diagnose(seen, causes=()))
 
 
-def test_a_group_that_nginx_counts_out_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    counted_out = [held_off()] * 20
+def held_off_name(*addresses: str) -> Look:
+    """A name of these addresses, of which one answers."""
+    scene = Scene().with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
+    seen = scene.endpoint(addresses=Known(addresses)).snapshot()
+    return Look(seen, diagnose(seen, causes=()))
+
+
+def test_a_name_of_one_address_is_no_group() -> None:
+    alone = [held_off_name("127.0.0.1")] * 20
+    assert settle(showing(*alone, WELL), BROKEN, FAULT, limit=2.0).look is alone[0]
+
+
+@pytest.mark.parametrize("look", [held_off(), held_off_name("127.0.0.1", "::1")])
+def test_a_group_that_nginx_counts_out_is_waited_for(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted_out = [look] * 20
     assert settle(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).look is WELL
     monkeypatch.setattr(settling, "HELD_OFF", 0.05)
     assert settle(showing(*counted_out, WELL), BROKEN, FAULT, limit=2.0).look is counted_out[0]
