@@ -17,13 +17,25 @@ from fixer.observe.words import Piece, Word
 FILE_LIMIT = 1 << 16
 
 
-def socket_name(unit: Unit) -> str | None:
+def socket_name(unit: Unit, view: View) -> str | None:
     """The socket unit that hands a service its socket: as systemd knows it, else the one of the same name where the
-    command takes a descriptor."""
+    command takes a descriptor. systemd tells nothing of one that is stopped as its service is: then its file counts."""
     named = next((name for name in unit.triggered_by if name.endswith(".socket")), None)
     if named is None and any(word == "--fd" or word.startswith(("--fd=", "fd://")) for word in unit.exec_start):
-        named = unit.name.removesuffix(".service") + ".socket"
+        named = _beside(unit)
+    if named is None and _may_be_handed(unit) and view.data(socket_path(unit, _beside(unit))):
+        named = _beside(unit)
     return named
+
+
+def _beside(unit: Unit) -> str:
+    return unit.name.removesuffix(".service") + ".socket"
+
+
+def _may_be_handed(unit: Unit) -> bool:
+    """A server that takes what systemd hands it without a word of its command, and does not run."""
+    return unit.active_state != "active" and any(
+        posixpath.basename(word) == "gunicorn" for word in " ".join(unit.exec_start).split()[:4])
 
 
 def socket_path(unit: Unit, name: str) -> str:
@@ -34,16 +46,18 @@ def socket_path(unit: Unit, name: str) -> str:
 def questions(view: View) -> Iterator[Query]:
     """The files and states of sockets that start somebody's application."""
     for unit in dict.fromkeys(view.units.values()):
-        name = socket_name(unit)
-        if name is not None and unit.fragment_path.startswith(("/etc/", "/run/systemd/system/", "/usr/local/")):
-            yield ReadFile(socket_path(unit, name), FILE_LIMIT)
-            if name not in view.units:
+        if not unit.fragment_path.startswith(("/etc/", "/run/systemd/system/", "/usr/local/")):
+            continue
+        name = socket_name(unit, view)
+        if name is not None or _may_be_handed(unit):
+            yield ReadFile(socket_path(unit, name or _beside(unit)), FILE_LIMIT)
+            if name is not None and name not in view.units:
                 yield Command("systemctl-show", (name,))
 
 
 def socket_of(unit: Unit, view: View) -> tuple[Unit | None, tuple[Binding, ...]]:
     """The socket unit as systemd has it, and where its file says that it listens."""
-    name = socket_name(unit)
+    name = socket_name(unit, view)
     if name is None:
         return None, ()
     path = socket_path(unit, name)

@@ -59,3 +59,17 @@ def test_the_socket_is_asked_for() -> None:
     units = [file(UNIT, "[Service]\nExecStart=/usr/bin/uvicorn shop:app --fd 3\n")]
     asked = follow_up(capture(node({}, site=SITE, show=show(), units=units)), ObserveOptions(probe=False))["local"]
     assert {ReadFile(SOCKET, 1 << 16), Command("systemctl-show", ("shop.socket",))} <= set(asked)
+
+
+@pytest.mark.parametrize(("command", "handed"), [
+    ("/usr/bin/gunicorn --workers 1 shop:app", True), ("/usr/bin/python3 /srv/venv/bin/gunicorn shop:app", True),
+    ("/usr/bin/uvicorn shop:app", False),
+])
+def test_the_socket_that_was_stopped_with_its_service_is_found_by_its_file(command: str, handed: bool) -> None:
+    found = shop("[Socket]\nListenStream=/run/shop.sock\n", show(command=command))
+    assert (found.socket is not None) is handed
+    if handed:
+        assert isinstance(found.bindings, Known) and [b.unix for b in found.bindings.value] == ["/run/shop.sock"]
+    units = [file(UNIT, f"[Service]\nExecStart={command}\n")]
+    asked = follow_up(capture(node({}, site=SITE, show=show(command=command), units=units)), ObserveOptions(probe=False))
+    assert (ReadFile(SOCKET, 1 << 16) in asked["local"]) is handed
