@@ -19,7 +19,9 @@ How it is told apart
   its requests are done: systemd says `State 'stop-sigterm' timed out. Killing.` as many seconds after `Stopping` as
   TimeoutStopSec= allows, and nginx loses requests at that moment (`upstream prematurely closed connection`), more than
   once within a quarter of an hour. One such stop is over. A kill by others (crash-killed) comes without that line.
-  NeedDaemonReload=yes with a process on another port than the file says: the edit was never read.
+  NeedDaemonReload=yes with a process on another port than the file says: the edit was never read. The same where the
+  file that says so (a unit, its EnvironmentFile, a program of supervisord) was edited after the start: nginx asks there
+  already, and to point nginx at the old port would last until the next restart.
 
 The repair and its safety
   Where the disk shows what was meant (the program of that name in the unit's own environment, the one folder that holds

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.crashing import Crash, holds_a_socket, says_why
+from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run, lines_of, message
 from fixer.causes.owners import Owner, bindings_of, sole_owner
@@ -16,15 +17,18 @@ from fixer.causes.reading import (
     log_evidence,
     now_on,
     pids_of,
+    ran_since,
+    say_age,
     state_evidence,
 )
+from fixer.causes.starting import begin_steps
 from fixer.causes.unitedits import Doing, by_hand, edit_and_start, reload_and_start, whole
 from fixer.causes.unitfailure import Told, setting_evidence, setting_of, where
-from fixer.model.diagnosis import Need
+from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine, Service, UnitValue
+from fixer.model.snapshot import Binding, LogLine, Service, UnitValue
 
 # Servers that tell systemd neither that they are ready nor that they are alive.
 SILENT = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
@@ -35,6 +39,8 @@ _SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")
 _USUAL_START = 90  # seconds: systemd's own default
 _SPAN = 900.0      # seconds: an end that old says nothing of the present
 _KEY = "runtime-limit"
+_UNREAD = "unit-edited-no-daemon-reload"
+_CLOCKS = 2.0      # seconds between the clock of a manager and that of files
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +57,47 @@ class Ended:
 
 
 def unread_edit(case: Case, trouble: Trouble) -> tuple[Owner, Told] | None:
-    """The unit's file puts the service where nginx asks, systemd has not read it, and the process is elsewhere."""
+    """Its files put the service where nginx asks, it has not been started with them since, and listens elsewhere."""
     endpoint, owner = trouble.endpoint, sole_owner(case, trouble)
-    unit = None if owner is None else owner.service.unit
-    if owner is None or unit is None or not unit.need_daemon_reload or is_closed(endpoint) is not True:
+    if owner is None or is_closed(endpoint) is not True:
         return None
     service = owner.service
+    if service.unit is None and service.program is None:
+        return None
     told = next((b for b in bindings_of(service) if b.unix is None), None)
     held = [x for x in listeners_on(case.snapshot, service.node) if set(pids_of(x)) & set(service.pids) and x.port]
     if told is None or told.port != endpoint.port or not held or any(x.port == told.port for x in held):
         return None
+    elsewhere = listener_evidence(case.snapshot, held[0], service)
+    runs_on = f"{service.name} still runs on {address_text(held[0].address, held[0].port)}"
     crash = Crash(owner, (trouble,), ())
-    where_ = address_text(held[0].address, held[0].port)
+    if service.unit is not None and service.unit.need_daemon_reload:
+        return owner, Told(
+            _UNREAD,
+            f"{runs_on}: its unit says port {told.port}, and systemd has not read the unit since it was edited",
+            (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"), elsewhere),
+            (reload_and_start(case, crash),),
+        )
+    changed = _changed_since_start(case, service, told)
+    begin = begin_steps(case.snapshot, service, endpoint) if changed is not None else None
+    if changed is None or begin is None or isinstance(begin, NoPlace):
+        return None
+    summary = f"start {service.name} anew, with what its files say"
     return owner, Told(
-        "unit-edited-no-daemon-reload",
-        f"{service.name} still runs on {where_}: its unit says port {told.port}, and systemd has not read the unit "
-        "since it was edited",
-        (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"),
-         listener_evidence(case.snapshot, held[0], service)),
-        (reload_and_start(case, crash),),
+        _UNREAD,
+        f"{runs_on}: {changed.where} says port {told.port} since it was edited, and nobody has restarted it since",
+        (told.source, changed, elsewhere), (Repair("restart-service", "disruptive", summary, begin),),
+        confidence="likely", detail=("nginx asks where those files say: another port in nginx would not last",),
     )
+
+
+def _changed_since_start(case: Case, service: Service, told: Binding) -> Evidence | None:
+    """The file that says where it listens, where it was changed after the start of what runs."""
+    path, since = told.file or told.source.where.rpartition(":")[0], ran_since(service)
+    file = case.snapshot.file(service.files_node or service.node, path)
+    if file is None or not since or file.stat.mtime <= since + _CLOCKS:
+        return None
+    return Evidence("file", path, f"changed {say_age(file.stat.mtime - since)} after {service.name} was started")
 
 
 def ended_by_systemd(case: Case, service: Service, pattern: str) -> Ended | None:

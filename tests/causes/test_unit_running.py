@@ -9,7 +9,7 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import DaemonReload, UnitAction, WriteFile
+from fixer.model.plan import DaemonReload, ProgramAction, UnitAction, WriteFile
 from fixer.model.snapshot import PreCommand, UnitValue
 from tests.causes.building import (
     NOW,
@@ -23,6 +23,8 @@ from tests.causes.building import (
     log,
     roots,
     service,
+    stat,
+    supervised,
     verdict_of,
 )
 
@@ -147,6 +149,36 @@ def test_an_edit_that_systemd_never_read() -> None:
     read = service(bindings=Known((told, running)))
     other = Scene("127.0.0.1:8001").with_service(read, listener(8000, 200)).refused()
     assert CAUSE not in roots(diagnose(other.snapshot()))
+
+
+@pytest.mark.parametrize(("path", "ago", "stale"), [
+    ("/etc/default/shop", 60.0, True), (UNIT, 60.0, True),
+    ("/etc/default/shop", 7200.0, False),       # it was started with that: why it listens elsewhere is not told
+    ("/etc/default/other", 60.0, False),
+])
+def test_a_file_that_was_edited_after_the_start_wants_a_restart(path: str, ago: float, stale: bool) -> None:
+    told = replace(binding(8001), source=Evidence("unit", f"{'/etc/default/shop' if 'default' in path else UNIT}:2", "PORT=8001"))
+    running = replace(binding(8000), source=Evidence("process", "pid 200", "uvicorn --port 8000"))
+    scene = Scene("127.0.0.1:8001").with_service(service(bindings=Known((told, running))), listener(8000, 200)).refused()
+    scene.files.append(file(path, "PORT=8001\n", stat=stat(mtime=NOW - ago)))
+    diagnosis = diagnose(scene.snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is stale
+    if stale:
+        first = diagnosis.findings[0]
+        assert first.confidence == "likely" and f"{path} says port 8001 since it was edited" in first.summary
+        restart = next(s for s in first.repairs[0].steps if isinstance(s, UnitAction))
+        assert (first.repairs[0].risk, restart.verb) == ("disruptive", "restart")
+
+
+def test_a_program_of_supervisord_that_was_edited_after_its_start_is_updated() -> None:
+    conf = "/etc/supervisor/conf.d/shop.conf"
+    told = replace(binding(8001), source=Evidence("file", f"{conf}:2", "--port 8001"), file=conf)
+    running = replace(binding(8000), source=Evidence("process", "pid 300", "uvicorn --port 8000"))
+    made = supervised(bindings=Known((told, running)), program={"started_at": NOW - 3600})
+    scene = Scene("127.0.0.1:8001").with_service(made, listener(8000, 300)).refused()
+    scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - 60)))
+    (repair,) = found(scene).repairs
+    assert [s.verb for s in repair.steps if isinstance(s, ProgramAction)] == ["update"]
 
 
 def test_what_answers_and_was_never_restarted_is_left_alone() -> None:
