@@ -120,9 +120,9 @@ def repair(
         boundary.emit(render(result))
     else:
         from fixer.render.outcome import repair_text
-        from fixer.terminal import style_of
+        from fixer.terminal import is_root, style_of
 
-        boundary.emit(repair_text(result, style_of(sys.stdout)))
+        boundary.emit(repair_text(result, style_of(sys.stdout), root=is_root()))
     raise typer.Exit(result.exit_code)
 
 

@@ -18,6 +18,11 @@ def style_of(stream: TextIO) -> Style:
     return Style(colour=coloured, symbols=(stream.encoding or "").lower().replace("-", "") == "utf8")
 
 
+def is_root() -> bool:
+    """Whether what is done here is root's, as its journal is."""
+    return os.geteuid() == 0
+
+
 class Terminal:
     """A person, if stdin and stderr are a terminal; otherwise somebody who only reads."""
 

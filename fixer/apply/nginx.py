@@ -21,6 +21,7 @@ _TITLES = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"
 _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
+_OURSELVES = "/proc/self/."     # without what follows it is a link, and root's
 
 
 class Refused(StepFailed):
@@ -43,7 +44,7 @@ def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) ->
 def _require_own(step: ReloadNginx, runner: Runner) -> None:
     """Root's `nginx -t` loads modules, and makes and gives away folders, as the configuration says: so on a machine
     only that of root's own nginx is tried."""
-    asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", "/proc/self", "/proc/1"])
+    asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", _OURSELVES, "/proc/1"])
     owners = asked.stdout.split()
     if len(owners) == 3 and owners[0] != owners[1] == b"0" == owners[2]:
         uid = _uid_of_todays_master(step, runner, owners[0])

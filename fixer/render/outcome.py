@@ -39,7 +39,7 @@ _PROOFS = {
 _PARTLY = "the route is only in part well"
 
 
-def repair_text(result: RepairResult, style: Style = PLAIN) -> str:
+def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True) -> str:
     """How a repair ended: what was kept, what was withheld and why, how to take it back."""
     good = result.exit_code == 0
     said = _OUTCOMES[result.outcome]
@@ -55,7 +55,7 @@ def repair_text(result: RepairResult, style: Style = PLAIN) -> str:
         lines += _item(f"note: {clean(note)}")
     if result.journal is not None:
         where = "" if result.target == "local" else f" {clean(result.target)}"
-        sudo = "sudo " if result.target == "local" else ""
+        sudo = "sudo " if result.target == "local" and root else ""    # the journal is of whoever repaired
         lines.append(f"  Take it back: {sudo}fixer undo{where} --id {clean(result.journal)}")
     return "\n".join(lines) + "\n"
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
-from fixer.apply.nginx import check_config
+from fixer.apply.nginx import Refused, check_config
 from fixer.errors import StepFailed
+from fixer.hosts import process
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import ReloadNginx
 
@@ -23,7 +28,7 @@ class Machine:
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         out = ""
         if argv[0] == "stat":
-            asked = [0 if path == "/proc/self" else int(path.rpartition("/")[2]) for path in argv[3:]]
+            asked = [0 if path == "/proc/self/." else int(path.rpartition("/")[2]) for path in argv[3:]]
             out = "".join(f"{self.owners[pid]}\n" for pid in asked if pid in self.owners)
         elif argv[0] == "sh":
             out = "".join(f"{pid} (nginx) S 1{' 0' * 17} 99\n" for pid in self.masters)
@@ -52,3 +57,22 @@ def test_anothers_is_refused_by_the_owner_it_has_now(masters: Sequence[int], own
     with pytest.raises(StepFailed, match=said):
         check_config(STEP, machine)
     assert not machine.tested
+
+
+class Ordinary:
+    """Commands as a user without any right run them."""
+
+    WORDS = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all")
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        return process.run((*self.WORDS, *argv), stdin=stdin, timeout=timeout)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root may become another user")
+def test_a_user_may_reload_an_nginx_of_their_own() -> None:
+    with subprocess.Popen([*Ordinary.WORDS, "sleep", "60"]) as master:
+        try:
+            with pytest.raises(Refused):       # asked, by its own words: `sleep` knows no -t
+                check_config(replace(STEP, master_pid=master.pid, binary="/bin/sleep"), Ordinary())
+        finally:
+            master.kill()

@@ -47,6 +47,12 @@ PAGES = {
 }
 
 
+def test_whoever_repaired_can_take_it_back() -> None:
+    """The journal of an ordinary user is no root's to find."""
+    assert "Take it back: sudo fixer undo --id" in repair_text(s.REPAIRED)
+    assert "Take it back: fixer undo --id" in repair_text(s.REPAIRED, root=False)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_the_golden_page(name: str) -> None:
     golden = GOLDEN / f"{name}.txt"
