@@ -50,6 +50,10 @@ class Docker:
         """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
         return self._told(self.run(("docker", *words), timeout=timeout))
 
+    def bounded(self, *words: str, timeout: float = 15.0) -> CommandResult:
+        """A call that reads files of whoever, with so much memory and no more."""
+        return self._told(self.run(bounded("docker", *words), timeout=timeout))
+
     def dry_up(self, *words: str, timeout: float = 15.0) -> CommandResult:
         """An up that is not done; see `without_a_trace`."""
         return self._told(self.run(without_a_trace("docker", *words), timeout=timeout))
@@ -71,7 +75,15 @@ class Docker:
 docker = Docker()
 """This machine's."""
 
-_WITHOUT_A_TRACE = 'd=$(mktemp -d) || exec "$@"; BUILDX_CONFIG=$d "$@"; r=$?; rm -rf "$d"; exit "$r"'
+# `ulimit -d` bounds what it takes of its own: compose reads all that its files name, be it a device without end
+_MOST_KB = 524288
+_BOUNDED = f'ulimit -d {_MOST_KB} 2>/dev/null; '
+_WITHOUT_A_TRACE = _BOUNDED + 'd=$(mktemp -d) || exec "$@"; BUILDX_CONFIG=$d "$@"; r=$?; rm -rf "$d"; exit "$r"'
+
+
+def bounded(*words: str) -> tuple[str, ...]:
+    """The command with so much memory and no more."""
+    return ("sh", "-c", _BOUNDED + 'exec "$@"', "sh", *words)
 
 
 def without_a_trace(*words: str) -> tuple[str, ...]:

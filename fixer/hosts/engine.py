@@ -129,7 +129,7 @@ def _compose_hash(docker: Docker, project: str, service: str) -> Answer:
     if not mine:
         return Answer("absent", message=f"no container of service {service}")
     words = dockercli.compose_words(dockercli.labels_of(mine[0]))
-    result = docker(*words, "config", "--hash", service)
+    result = docker.bounded(*words, "config", "--hash", service)
     if result.returncode != 0:
         said = result.stderr.decode(errors="replace").strip().splitlines()
         message = said[-1][:200] if said else "docker compose config failed"

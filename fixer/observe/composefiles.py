@@ -10,6 +10,7 @@ from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Container
 from fixer.observe.composelabels import LABEL, compose_paths, environment_paths
 from fixer.observe.envfiles import read_env_file
+from fixer.observe.lines import line_of
 from fixer.observe.memo import remembered
 from fixer.observe.view import View
 from fixer.observe.words import Env, Piece, Word, expand, literal
@@ -31,7 +32,7 @@ class ComposeFile:
 
     def line(self, at: int) -> int:
         """The line of an offset."""
-        return self.data.count(b"\n", 0, at) + 1
+        return line_of(self.data, at)
 
     def owns(self, node: Node) -> bool:
         """False for what an alias or a merge brought in from elsewhere: an edit there would reach others too."""

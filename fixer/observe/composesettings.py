@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.snapshot import EnvSlot, Setting
+from fixer.observe.lines import line_of
 from fixer.observe.view import ENGINE
 from fixer.observe.yamlspans import Map, Node, Scalar, Seq
 
@@ -24,10 +25,10 @@ def settings_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
         if isinstance(node, Scalar):
             own = node.exact and service.start <= node.start and node.end <= service.end
             place = (node.start, node.end) if own else (None, None)
-            yield Setting(key, node.text, path, data.count(b"\n", 0, node.start) + 1, *place)
+            yield Setting(key, node.text, path, line_of(data, node.start), *place)
         elif isinstance(node, Seq):
             words = " ".join(item.text for item in node.items if isinstance(item, Scalar))
-            yield Setting(key, words, path, data.count(b"\n", 0, node.start) + 1)
+            yield Setting(key, words, path, line_of(data, node.start))
 
 
 def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
@@ -36,7 +37,7 @@ def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
     listed = service.get("ports")
     if not isinstance(listed, Seq):
         return
-    yield Setting("ports", str(len(listed.items)), path, data.count(b"\n", 0, listed.start) + 1)
+    yield Setting("ports", str(len(listed.items)), path, line_of(data, listed.start))
     for index, item in enumerate(listed.items):
         parts = {f"ports.{index}": item}
         if isinstance(item, Map):
@@ -45,7 +46,7 @@ def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
             if isinstance(node, Scalar):
                 own = node.exact and service.start <= node.start and node.end <= service.end and "$" not in node.text
                 place = (node.start, node.end) if own else (None, None)
-                yield Setting(key, node.text, path, data.count(b"\n", 0, node.start) + 1, *place)
+                yield Setting(key, node.text, path, line_of(data, node.start), *place)
 
 
 def setting_slot(service: Map, path: str, data: bytes) -> EnvSlot | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,3 +56,10 @@ def test_an_up_that_is_only_tried_notes_nothing_at_home() -> None:
     done = process.run(dockercli.without_a_trace("sh", "-c", 'echo "$BUILDX_CONFIG $1"; : >"$BUILDX_CONFIG/current"; exit 3', "sh", "a 'b"))
     folder, _, word = done.stdout.decode().strip().partition(" ")
     assert (done.returncode, word, Path(folder).is_absolute(), Path(folder).exists()) == (3, "a 'b", True, False)
+
+
+@pytest.mark.parametrize("words", [dockercli.bounded, dockercli.without_a_trace])
+def test_what_reads_the_files_of_a_project_takes_so_much_memory_and_no_more(words: Callable[..., tuple[str, ...]]) -> None:
+    """An env_file may be a link to /dev/zero, and compose reads it to its end."""
+    runs = [process.run(words(sys.executable, "-c", f"len(bytearray({size} << 20))"), timeout=30).returncode for size in (50, 700)]
+    assert runs == [0, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.composelabels import compose_paths, environment_paths
 from fixer.observe.containers import parse_inspect
+from fixer.observe.lines import line_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.view import containers_of, node_of, views_of
@@ -282,3 +284,11 @@ def test_who_waits_at_a_shared_socket_shows_where_they_ask(host: bool) -> None:
 
 def test_of_two_that_listen_under_one_name_nobody_can_tell_whose_the_queue_is() -> None:
     assert queued(LISTENS + WAITS * 4) == (1, 1)
+
+
+def test_very_many_variables_cost_their_length() -> None:
+    """Each has its line: counted from the top for every one of them it cost minutes."""
+    data = b"x: y\n" * 400_000
+    began = time.monotonic()
+    assert [line_of(data, at) for at in range(0, len(data), 5)] == list(range(1, 400_001))
+    assert time.monotonic() - began < 10
