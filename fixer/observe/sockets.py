@@ -45,7 +45,7 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
                 found.append(Listener(node, family, address, port, inode, owners, queued, count))
     # the kernel prints a path as it is, line breaks too: a row with a TCP socket's number is part of somebody's path
     others = {row[4] for table in rows.values() for row in table}
-    unix = tables.get("/proc/net/unix", b"")
+    unix = unix_rows(tables.get("/proc/net/unix", b""))
     waiting, taken = callers(unix)
     for path, inode in _unix_listeners(unix):
         if inode in others:
@@ -173,12 +173,12 @@ def _count(established: Counter[tuple[str, int]], address: str, port: int) -> in
     return established[(address.removeprefix("::ffff:"), port)]
 
 
-def callers(unix: bytes) -> tuple[Counter[str], Counter[str]]:
+def callers(rows: Iterable[list[str]]) -> tuple[Counter[str], Counter[str]]:
     """Connections to unix sockets by the path of who listens, as /proc/net/unix counts them where they were *made*:
     those that wait to be accepted (they are nobody's yet, hence no inode), and those that were."""
     waiting: Counter[str] = Counter()
     taken: Counter[str] = Counter()
-    for fields in _unix_rows(unix):
+    for fields in rows:
         if fields[6] == "0" and fields[5] == _WAITS:
             waiting[fields[7]] += 1
         elif fields[6] != "0" and fields[5] == _TAKEN:
@@ -186,8 +186,8 @@ def callers(unix: bytes) -> tuple[Counter[str], Counter[str]]:
     return waiting, taken
 
 
-def _unix_listeners(data: bytes) -> Iterable[tuple[str, int]]:
-    for fields in _unix_rows(data):
+def _unix_listeners(rows: Iterable[list[str]]) -> Iterable[tuple[str, int]]:
+    for fields in rows:
         try:
             if int(fields[3], 16) & _ACCEPTS:
                 yield fields[7], int(fields[6])
@@ -195,12 +195,10 @@ def _unix_listeners(data: bytes) -> Iterable[tuple[str, int]]:
             continue
 
 
-def _unix_rows(data: bytes) -> Iterable[list[str]]:
-    """The eight fields of each row that has a path."""
-    for line in data.decode("utf-8", "surrogateescape").split("\n")[1:]:
-        fields = line.split(None, 7)
-        if len(fields) == 8:
-            yield fields
+def unix_rows(data: bytes) -> list[list[str]]:
+    """The eight fields of each row of /proc/net/unix that has a path."""
+    rows = (line.split(None, 7) for line in data.decode("utf-8", "surrogateescape").split("\n")[1:])
+    return [fields for fields in rows if len(fields) == 8]
 
 
 def whole_paths(listeners: Fact[tuple[Listener, ...]], by_pid: Mapping[int, Process]) -> Fact[tuple[Listener, ...]]:
