@@ -10,7 +10,7 @@ from fixer.app.looking import look_at, opened
 from fixer.app.options import Repairing
 from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
-from fixer.app.settling import settle, wait_until_well
+from fixer.app.settling import is_held_off, settle, wait_until_asked, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
 from fixer.apply.rollback import GOES_ON
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
@@ -128,7 +128,7 @@ class _Rounds:
         if drawn.waits:
             return self._wait(drawn)
         if not drawn.steps:
-            return self._nothing_allowed()
+            return None if self._asked_again() else self._nothing_allowed()
         finding, chosen = course.finding_of(drawn)
         name = name_of(course.current, finding, chosen)
         if name in course.made:
@@ -172,6 +172,15 @@ class _Rounds:
         self._course.current = wait_until_well(self._course.look, self._course.current)
         again = self._course.plan()
         return self._stopped(f"{drawn.summary}: not well after 60 s") if again.waits else None
+
+    def _asked_again(self) -> bool:
+        """No cause, and what nginx could ask answers: it has counted that out after a failure, for some seconds."""
+        course = self._course
+        if course.options.dry_run or course.has_fault() or not is_held_off(course.current):
+            return False
+        self._person.show(["what nginx leaves out after a failure answers: it is asked again soon (at most 12 s)"])
+        course.current = wait_until_asked(course.look, course.current)
+        return not is_held_off(course.current)
 
     def _aside(self) -> tuple[str, ...]:
         """What was set aside in this run, a line each, and the hints to it."""

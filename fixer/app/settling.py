@@ -39,7 +39,7 @@ def settle(look_again: LookAgain, before: Look, addressed: Finding, *, limit: fl
         verification = compare(before, look, addressed)
         now = time.monotonic()
         streak.add(_state(look) if verification.better else None, now)
-        if streak.holds(now) and not _heals_itself(look) and (now >= held_off or not _is_held_off(look)):
+        if streak.holds(now) and not _heals_itself(look) and (now >= held_off or not is_held_off(look)):
             return Settled(look, verification)
         if now >= deadline:
             # a single good look among bad ones is luck
@@ -60,6 +60,16 @@ def wait_until_well(look_again: LookAgain, first: Look, *, limit: float = HEAL_L
         streak.add(_state(look), now)
         if streak.holds(now) and not _heals_itself(look):
             return look
+    return look
+
+
+def wait_until_asked(look_again: LookAgain, first: Look) -> Look:
+    """Wait while nginx leaves out servers that answer: it asks them again once that time is over."""
+    deadline = time.monotonic() + HELD_OFF
+    look = first
+    while is_held_off(look) and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        look = look_again()
     return look
 
 
@@ -95,7 +105,7 @@ def _heals_itself(look: Look) -> bool:
     return bool(faults) and any(repair.waits for fault in faults[:1] for repair in fault.repairs)
 
 
-def _is_held_off(look: Look) -> bool:
+def is_held_off(look: Look) -> bool:
     """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now. A
     name of several addresses (localhost) is such a group too."""
     health = {health.route: health.state for health in look.diagnosis.health}

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from fixer.app import course as courses
 from fixer.app import settling
+from fixer.app.course import Course
+from fixer.app.options import Looking, Repairing
+from fixer.app.repairing import _Rounds
 from fixer.app.settling import settle, wait_until_well
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, Repair
 from fixer.model.facts import Known
+from fixer.terminal import Terminal
 from fixer.verify import Look
+from tests.apply.places import FolderTarget
 from tests.causes.building import BAD_GATEWAY, Scene, healthy, listener, moved, service
 
 
@@ -81,6 +89,21 @@ def held_off_name(*addresses: str) -> Look:
     scene = Scene().with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
     seen = scene.endpoint(addresses=Known(addresses)).snapshot()
     return Look(seen, diagnose(seen, causes=()))
+
+
+def test_what_nginx_leaves_out_is_asked_again_before_a_repair_gives_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = held_off()
+    looks = iter([first, first, WELL])
+    monkeypatch.setattr(courses, "look_at", lambda *words, **more: next(looks))
+    for dry_run, outcome in ((True, "needs-input"), (False, "nothing-to-do")):
+        options = Repairing(Looking(), dry_run, True, None, None, {})
+        with ExitStack() as stack:
+            end = _Rounds(Course(FolderTarget(tmp_path), options, Terminal(), first, first), stack).run()
+        assert end.outcome == outcome
+    monkeypatch.setattr(settling, "HELD_OFF", 0.0)
+    assert settling.wait_until_asked(showing(first, WELL), first) is first
 
 
 def test_a_name_of_one_address_is_no_group() -> None:
