@@ -205,6 +205,8 @@ def _not_running(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
         return None
     if endpoint.inner or any(line.port == endpoint.port for line in listeners_on(case.snapshot, service.node)):
         return None
+    if service.unit is not None and service.unit.result == "resources":
+        return None       # what its EnvironmentFile= would have said is not there to be read
     binding = told[0]
     where = address_text(binding.host, binding.port)
     return Finding(

@@ -148,6 +148,11 @@ def test_down_and_told_another_port_are_two_faults_the_start_first() -> None:
     assert [e.where for e in finding_of(diagnosis, CAUSE).evidence][1] == "/etc/systemd/system/backend.service:6"
 
 
+def test_where_a_unit_listens_whose_files_are_not_there_is_not_known() -> None:
+    made = failed(port=8000, unit_changes={"result": "resources"})
+    assert CAUSE not in roots(diagnose(Scene("127.0.0.1:8001").with_service(made).refused().snapshot()))
+
+
 def test_a_stopped_relative_is_not_passed_over_for_a_running_stranger() -> None:
     scene = Scene("127.0.0.1:8001").refused()
     scene.with_service(failed("shop.service", bindings=Unknown("no command")))
