@@ -264,10 +264,7 @@ class _Rounds:
         course.changed = time.monotonic()
         settled = settle(course.look, before, finding)
         if settled.verification.better:
-            run.commit()
-            course.current = settled.look
-            self._person.tell(f"{finding.cause} is gone")
-            return None
+            return self._keep(run, drawn, finding, settled.look, f"{finding.cause} is gone")
         reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
         return self._roll_back(run, drawn, finding, f"not better: {'; '.join(reasons)}")
 
@@ -283,15 +280,22 @@ class _Rounds:
             for found in settled.look.diagnosis.findings
         )
         if settled.verification.better and follows:
-            run.commit()
-            course.current = settled.look
-            self._person.tell(f"{finding.cause} is gone; {error.message}")
-            return None
+            return self._keep(run, drawn, finding, settled.look, f"{finding.cause} is gone; {error.message}")
         laid = _other_of(settled.look, finding)
         if laid is None:
             return self._roll_back(run, drawn, finding, error.message)
         told = f"{error.message}; while it was started it showed why: {laid.summary} ({laid.cause})"
         return self._roll_back(run, drawn, finding, told, next((r.manual for r in laid.repairs if r.manual), ""))
+
+    def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, seen: Look, told: str) -> End | None:
+        """What is better stays, once the journal says so."""
+        try:
+            run.commit()
+        except StepFailed as error:
+            return self._failed(run, drawn, finding, error.message, error.hint)
+        self._course.current = seen
+        self._person.tell(told)
+        return None
 
     def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str) -> End | None:
         """The round took itself back. A start in vain may show what keeps the service down; that comes next then."""

@@ -113,10 +113,15 @@ class RepairRun:
                 raise self._after_roll_back(error) from error
 
     def commit(self) -> None:
-        """Keep the open round: it proved better."""
+        """Keep the open round: it proved better. Where the journal cannot say so it is taken back, as the next repair
+        would do that finds it open."""
         if self._journal is not None and self._open:
             with self._interrupts.busy():
-                self._journal.append(Record(0, 0.0, "committed", self._open))
+                try:
+                    self._journal.append(Record(0, 0.0, "committed", self._open))
+                except OSError as error:
+                    why = f"the journal cannot be written: {error.strerror or error}"
+                    raise self._after_roll_back(StepFailed(why)) from error
                 self._open = 0
 
     def roll_back(self) -> Restoration:

@@ -159,11 +159,18 @@ class _Rollback:
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._sweep, item, step))
         if not self.result.lost:         # what was torn on the way back is known by them
-            self.journal.drop_images()   # also one that was stored for an intent which was never written
+            self._drop_images()
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
                 self._attempt(item, partial(self._effect, step), STARTED_ANEW if starts_anew else "")
+
+    def _drop_images(self) -> None:
+        """Also one that was stored for an intent which was never written."""
+        try:
+            self.journal.drop_images()
+        except OSError:                  # they may hold what only the file itself should: later, then
+            self.result.lost = True
 
     def _step_of(self, item: Intent) -> Step | None:
         try:

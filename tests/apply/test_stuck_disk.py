@@ -121,6 +121,48 @@ def test_what_was_torn_on_the_way_back_is_still_known(site: Path, tmp_path: Path
     assert tree(site) == before
 
 
+class ClosedJournal(LocalFiles):
+    """This machine's files; from the word on the journal's disk takes nothing."""
+
+    def __init__(self, word: bytes) -> None:
+        self.word, self.stuck = word, False
+
+    def _take(self, path: str) -> None:
+        if self.stuck and "/state/" in path:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    def append(self, path: str, data: bytes) -> None:
+        self.stuck |= self.word in data
+        self._take(path)
+        super().append(path, data)
+
+    def unlink(self, path: str) -> None:
+        self._take(path)
+        super().unlink(path)
+
+
+def test_what_the_journal_cannot_keep_is_taken_back(site: Path, tmp_path: Path) -> None:
+    before, target = tree(site), FolderTarget(tmp_path / "state", ClosedJournal(b'"committed"'))
+    with open_run(target) as run:
+        run.round(plan(write(site / "shop", OLD, NEW)))
+        with pytest.raises(StepFailed, match="the journal cannot be written: Read-only"):
+            run.commit()
+        assert run.taken_back is not None and not run.kept
+    assert tree(site) == before and history(target)[0].state == "unfinished"
+    by_repair(FolderTarget(tmp_path / "state"))
+    assert tree(site) == before and history(target)[0].state == "rolled-back"
+
+
+def test_an_image_that_cannot_be_removed_is_removed_later(site: Path, tmp_path: Path) -> None:
+    """It was stored for a write whose intent the journal did not take any more."""
+    before, state = tree(site), tmp_path / "state"
+    with open_run(FolderTarget(state, ClosedJournal(b'"intent"'))) as run, pytest.raises(StepFailed, match="Read-only"):
+        run.round(plan(write(site / "shop", OLD, NEW, in_place=True)))
+    assert tree(site) == before and list(state.rglob("*.image"))
+    by_undo(FolderTarget(state))
+    assert tree(site) == before and not list(state.rglob("*.image"))
+
+
 def test_nobody_is_told_that_nothing_was_kept() -> None:
     note = "not everything could be taken back: edit /etc/x: not taken back, Read-only file system"
     said = repair_text(replace(REPAIRED, outcome="rolled-back", exit_code=1, after=replace(REPAIRED.after, notes=(note,))))
