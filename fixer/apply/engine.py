@@ -15,6 +15,7 @@ from fixer.apply.journal import Journal, create_run, open_run, read_run, run_ids
 from fixer.apply.lock import hold_lock, journal_access
 from fixer.apply.nodes import Nodes
 from fixer.apply.past import forget, history, undo, unfinished
+from fixer.apply.programs import demand_heard
 from fixer.apply.records import is_unfinished, rounds_of
 from fixer.apply.rollback import GOES_ON, Restoration, let_end, recover, roll_back_round
 from fixer.apply.steps import perform_step
@@ -23,7 +24,7 @@ from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StepFa
 from fixer.hosts.base import Target, Writer
 from fixer.model.describe import describe_step, step_to_json
 from fixer.model.journal import Record
-from fixer.model.plan import ComposeUp, Plan, Step, WriteFile
+from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WriteFile
 from fixer.model.report import NOT_ALL_BACK
 
 __all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished"]
@@ -173,6 +174,8 @@ class RepairRun:
         for step in plan.steps:
             if isinstance(step, ComposeUp):
                 demand_same_service(step, nodes.engine())
+            elif isinstance(step, ProgramAction):
+                demand_heard(step, nodes.runner(step.node))
         with journal_access(folder):
             if self._journal is None:
                 begin = Record(0, 0.0, "begin", describe=self._cause, note=str(self._target.ref), home=writer.name)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 from fixer.apply.nodes import Runner, complaint, demand
 from fixer.apply.processes import wait_until
-from fixer.errors import StepFailed
+from fixer.errors import NeedsPerson, StepFailed
 from fixer.model.plan import ProgramAction
 from fixer.model.regex import regex
 
 _LONG = 90.0          # a program may take its stopwaitsecs and its startsecs
 _SETTLE = 20.0
 _STATUS = regex(rb"^(\S+)\s+([A-Z]+)\b(?:\s+pid (\d+))?")
+_DENIED = regex(r"^error:.*Permission denied", re.MULTILINE)
 _ENDED = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN", ""})
 
 
@@ -23,6 +25,15 @@ def apply_program(step: ProgramAction, runner: Runner) -> None:
     else:
         _ctl(step, runner, step.verb, step.program)
     _demand_started(step, runner)
+
+
+def demand_heard(step: ProgramAction, runner: Runner) -> None:
+    """NeedsPerson where supervisord does not listen to us: nothing is begun that could not be done nor taken back."""
+    result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_LONG)
+    said = (result.stdout + result.stderr).decode("utf-8", "replace")
+    if _DENIED.search(said):
+        raise NeedsPerson(f"supervisord does not let us act on {step.program}: Permission denied",
+                          "run fixer as root, or as a user who may write to supervisord's socket")
 
 
 def _ctl(step: ProgramAction, runner: Runner, *words: str) -> None:

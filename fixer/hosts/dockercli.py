@@ -66,8 +66,8 @@ class Docker:
         said = result.stderr.decode(errors="replace").strip()
         if result.returncode != 0 and _NO_DAEMON.search(said):
             denied = "permission denied" in said
-            hint = "run it as a user that may use Docker" if denied else "start it (systemctl start docker), or " \
-                "set DOCKER_HOST to where it listens"
+            hint = "run it as a user that may use Docker: root, or one of the group docker" if denied else \
+                "start it (systemctl start docker), or set DOCKER_HOST to where it listens"
             raise Unreachable(f"the Docker daemon cannot be reached: {said.splitlines()[-1][:200]}", hint)
         return result
 

@@ -45,7 +45,7 @@ def _apply_meta(fd: int, meta: FileMeta) -> None:
     """Owner first: chown clears set-id bits. Mode before ACL: chmod rewrites the ACL's mask."""
     info = os.fstat(fd)
     if (info.st_uid, info.st_gid) != (meta.uid, meta.gid):
-        os.fchown(fd, meta.uid, meta.gid)
+        _give(fd, meta)
     os.fchmod(fd, meta.mode)
     if meta.acl:
         os.setxattr(fd, _ACL, meta.acl)
@@ -54,6 +54,14 @@ def _apply_meta(fd: int, meta: FileMeta) -> None:
         os.fchmod(fd, meta.mode)
     if meta.label and _attribute_of(fd, _LABEL).rstrip(b"\0") != meta.label.encode():
         os.setxattr(fd, _LABEL, meta.label.encode() + b"\0")
+
+
+def _give(fd: int, meta: FileMeta) -> None:
+    try:
+        os.fchown(fd, meta.uid, meta.gid)
+    except PermissionError as error:
+        needed = f"it belongs to {meta.uid}:{meta.gid}, which only root, or that user in that group, can keep"
+        raise PermissionError(error.errno, needed) from error
 
 
 def _attribute_of(fd: int, name: str) -> bytes:
