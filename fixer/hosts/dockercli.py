@@ -208,12 +208,26 @@ def runs_here(pid: int, container_id: str) -> bool:
 
 
 def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
-    """`docker compose` with the project's own files, as its labels name them."""
+    """`docker compose` with the project's own files, as its labels name them; nothing where one of them is no such
+    file. Whoever made an image may have written its labels, and what compose cannot use it repeats."""
+    configs = labels.get("com.docker.compose.project.config_files", "").split(",")
+    settings = labels.get("com.docker.compose.project.environment_file", "").split(",")
+    if not all(map(_is_compose_file, filter(None, configs))) or not all(map(_is_env_file, filter(None, settings))):
+        return ()
     words = ["compose", "--project-name", labels.get(PROJECT_LABEL, "")]
     if folder := labels.get("com.docker.compose.project.working_dir"):
         words += ["--project-directory", folder]
-    for file in filter(None, labels.get("com.docker.compose.project.config_files", "").split(",")):
+    for file in filter(None, configs):
         words += ["--file", file]
-    for file in filter(None, labels.get("com.docker.compose.project.environment_file", "").split(",")):
+    for file in filter(None, settings):
         words += ["--env-file", file]
     return words
+
+
+def _is_compose_file(path: str) -> bool:
+    """On this machine, and called as such files are."""
+    return path.startswith("/") and path.lower().endswith((".yml", ".yaml", ".json"))
+
+
+def _is_env_file(path: str) -> bool:
+    return path.startswith("/") and "env" in _base(path).lower()

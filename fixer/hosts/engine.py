@@ -129,6 +129,8 @@ def _compose_hash(docker: Docker, project: str, service: str) -> Answer:
     if not mine:
         return Answer("absent", message=f"no container of service {service}")
     words = dockercli.compose_words(dockercli.labels_of(mine[0]))
+    if not words:
+        return Answer("failed", message="what the labels of its containers name are no compose files")
     result = docker.bounded(*words, "config", "--hash", service)
     if result.returncode != 0:
         said = result.stderr.decode(errors="replace").strip().splitlines()

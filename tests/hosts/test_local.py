@@ -190,6 +190,15 @@ def test_inspect_fields() -> None:
     assert not dockercli.runs_here(0, "0" * 64)
 
 
+@pytest.mark.parametrize(("label", "named"), [
+    ("config_files", "/etc/shadow"), ("config_files", "/srv/a.yaml,https://evil.example/x.yaml"), ("config_files", "oci://evil.example/x"),
+    ("config_files", "a.yaml"), ("environment_file", "/etc/shadow"),
+])
+def test_no_label_has_compose_read_another_file(label: str, named: str) -> None:
+    """An image brings labels along; what compose cannot use, a line of /etc/shadow, it repeats in its complaint."""
+    assert dockercli.compose_words({f"com.docker.compose.project.{label}": named}) == ()
+
+
 def test_a_bundle_answers_what_was_asked_and_nothing_else(tmp_path: Path) -> None:
     query = ReadFile("/etc/x")
     capture = Capture(LOCAL, (
