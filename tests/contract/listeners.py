@@ -104,6 +104,15 @@ def stream_forever(conn: socket.socket) -> None:
             conn.sendall(b"x" * 65536)
 
 
+def head_forever(conn: socket.socket) -> None:
+    """A head of a line after the other, as fast as they are taken."""
+    _take_request(conn)
+    conn.sendall(b"HTTP/1.1 200 OK\r\n")
+    with contextlib.suppress(OSError):
+        while True:
+            conn.sendall(b"X-Word: y\r\n" * 5000)
+
+
 def drip_forever(conn: socket.socket) -> None:
     """A byte of body now and then, without end."""
     conn.recv(4096)

@@ -246,13 +246,15 @@ def test_own_addresses_and_names(place: Place) -> None:
 
 def test_commands_run_only_as_they_are_known(place: Place) -> None:
     path = f"{place.root}/nginx"
-    place.sh(r"""printf '#!/bin/sh\necho "out $*"; echo err >&2; exit 3\n' >"$1"; chmod 755 "$1" """, path)
-    ours, evil = Command("nginx-test", (path, "/etc/x y.conf", "")), Command("nginx-test", (f"{path};id", "", ""))
+    place.sh(r"""printf '#!/bin/sh\nprintf "<%%s>" "$@"; echo err >&2; exit 3\n' >"$1"; chmod 755 "$1" """, path)
+    conf = f"/etc/x y' $(touch {place.root}/owned) `id` ;*.conf"
+    ours, evil = Command("nginx-test", (path, conf, "")), Command("nginx-test", (f"{path};id", "", ""))
     hostile = [Command("systemctl-show", ("-H evil",)), Command("journal", ("a;id", "5")), Command("resolve", ("-x",)),
                Command("nginx-test", ("nginx", "", "")), Command("docker-logs", ("x", "5"))]
     answers = place.asker.ask([ours, evil, *hostile])
     answer = answers[ours]
-    assert (answer.returncode, answer.data, answer.stderr.strip()) == (3, b"out -t -c /etc/x y.conf\n", b"err")
+    assert (answer.returncode, answer.data, answer.stderr.strip()) == (3, f"<-t><-c><{conf}>".encode(), b"err")
+    assert one(place, ReadFile(f"{place.root}/owned")).status == "absent"
     assert answers[evil].status == "no-tool"
     assert {answers[q].status for q in hostile} == {"failed"}
     assert all("refused" in answers[q].message for q in hostile)

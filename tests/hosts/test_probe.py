@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
+import tracemalloc
 
 import pytest
 
@@ -47,6 +48,18 @@ def test_each_behaviour_is_told_apart(behave, error, status, phase) -> None:
         found = probe(port, timeout=0.8)
         assert time.monotonic() - started < 2.5
     assert (found["error"], found["status"], found["phase"]) == (error, status, phase)
+
+
+@pytest.mark.parametrize("behave", [listeners.stream_forever, listeners.head_forever, listeners.continue_forever])
+def test_an_answer_without_end_is_not_kept(behave) -> None:
+    with listeners.listening(behave) as port:
+        probe(port, timeout=0.5)      # whatever is imported for it is there now
+        tracemalloc.start()
+        try:
+            probe(port, timeout=1.5)
+            assert tracemalloc.get_traced_memory()[1] < 2 << 20
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("behave", "least", "kept_coming"), [
