@@ -9,7 +9,8 @@ Why visitors see an error
   restart: then nginx does not start at all (nginx-down is the consequence).
 
 How it is told apart
-  `nginx -t` fails. While every page answers, this is advice: nothing is broken yet, and nothing is touched.
+  `nginx -t` fails. While every page answers, this is advice: nothing is broken yet, and nothing is touched. Of a pipe
+  (FIFO) that is included nginx says nothing, it waits there for ever: that is seen, and `nginx -t` not run.
 
 The repair and its safety
   remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,
