@@ -23,10 +23,11 @@ _LOGIN = 40.0        # seconds until somebody is in: jump hosts, slow name serve
 # stays until its input ends.
 _HELLO = r"""u=$(id -u); s=-; e=''; t=''
 if [ "$u" != 0 ] && command -v sudo >/dev/null 2>&1; then
-  if command -v timeout >/dev/null 2>&1; then t='timeout 15'; fi
+  if timeout 1 true 2>/dev/null; then t='timeout 15'; fi
+  if timeout -k 1 1 true 2>/dev/null; then t='timeout -k 2 15'; fi
   e=$({ LC_ALL=C $t sudo -n -- sh -c : 2>&1; echo " exit $?"; } | head -c 4000)
   s=${e##* exit }; e=${e% exit *}
-  case $s in ''|*[!0-9]*) s=1 ;; 124) e='no answer in 15 s' ;; esac
+  case $s in ''|*[!0-9]*) s=1 ;; 124|137) e='no answer in 15 s' ;; esac
 fi
 printf '\n%s %s %s %s\n%s\n%s\n' "$1" "$u" "$s" "${XDG_STATE_HOME:-$HOME/.local/state}" "$e" "$1"
 exec cat >/dev/null"""

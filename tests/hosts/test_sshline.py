@@ -92,6 +92,10 @@ def test_a_sudo_that_never_stops_talking_is_cut_and_one_that_may_not_run_sh_lets
     (tmp_path / "sudo").write_text('#!/bin/sh\ncase "$*" in *sh*) echo "not allowed" >&2; exit 1 ;; esac\n')
     done = subprocess.run(words, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
     assert done.stdout.decode().startswith("\nNONCE 7 1 /home/x/.local/state\nnot allowed")
+    (tmp_path / "sudo").write_text("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.2; done\n")
+    hasty = ["sh", "-c", _HELLO.replace("15'", "0.2'").replace("-k 2", "-k 0.2"), "sh", "NONCE"]
+    done = subprocess.run(hasty, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
+    assert b"\nno answer in 15 s\n" in done.stdout
     (tmp_path / "sudo").write_text("#!/bin/sh\n")
     done = subprocess.run(words, env=env, capture_output=True, stdin=subprocess.DEVNULL, timeout=30, check=True)
     assert done.stdout.decode().startswith("\nNONCE 7 0 /home/x/.local/state\n\n")
