@@ -34,9 +34,9 @@ By hand
   supervisorctl status; supervisorctl start PROGRAM        systemctl enable --now NAME.socket
 
 Where the page answers all the same
-  A page that comes from somewhere else (an error page sent as 200, a cache, a login that nginx asks for) hides that the
-  backend is gone: the route counts as degraded. A member of a group that nginx passes over, or one of several
-  addresses that a variable can stand for, is told as advice.
+  A page that comes from somewhere else (an error page sent as 200, a cache, a login that nginx asks for, a container
+  that got the old address since) hides that the backend is gone: the route counts as degraded. A member of a group that
+  nginx passes over, or one of several addresses that a variable can stand for, is told as advice.
 """
 
 from __future__ import annotations

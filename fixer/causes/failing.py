@@ -79,10 +79,10 @@ def judge_route(
     state, reason = _state(words, bad, slow), _reason(probes, words)
     if bad and facts.route.upgrades and _hangs_up_on_plain(reached, snapshot):
         return Judged(facts, "unknown", f"{reason}, though what is there may take WebSocket only", evidence)
-    if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes):
+    if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes, snapshot):
         if facts.route.shadowed:
             return Judged(facts, "unknown", f"{reason}, from a file that is looked for first", evidence)
-        state, reason = "degraded", f"{reason}, and not from where it hands requests: nothing listens there"
+        state, reason = "degraded", f"{reason}, and not from where it hands requests: nobody is there"
     elif state == "ok" and _is_turned_away(probes, reached):
         return Judged(facts, "unknown", f"{reason}, from nginx itself, which takes no such request as ours", evidence)
     return Judged(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
@@ -113,13 +113,22 @@ def is_empty(endpoint: Endpoint) -> bool:
 
 def _is_answered_by_another(
     facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx | None, probes: tuple[ProbeResult, ...],
+    snapshot: Snapshot,
 ) -> bool:
-    """None of its addresses can have answered: what came is an error page with another status, a cached page, or a
-    login that nginx asks for first. Whoever gets past that gets nothing."""
+    """None of its addresses can have answered: what came is an error page with another status, a cached page, a login
+    that nginx asks for first, or of a container that got the address since. Whoever gets past that gets nothing."""
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    if not meant or not all(is_empty(endpoint) for endpoint in meant) or is_edited(nginx):
+    if not meant or not all(is_empty(e) or _is_ended(e, snapshot) for e in meant) or is_edited(nginx):
         return False
     return all((probe.status or 500) < 500 for probe in probes) and not _never_passes(facts, nginx)
+
+
+def _is_ended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    """Its name is that of a container which does not run, and leads nowhere now."""
+    service = snapshot.service(endpoint.service) if endpoint.service is not None else None
+    if service is None or service.container is None or service.running or service.container.status == "paused":
+        return False
+    return isinstance(endpoint.addresses, Known) and not endpoint.addresses.value and endpoint.unix is None
 
 
 def _is_turned_away(probes: tuple[ProbeResult, ...], reached: tuple[Endpoint, ...]) -> bool:

@@ -36,6 +36,7 @@ from tests.causes.building import (
     listener,
     log,
     moved,
+    probe,
     roots,
     service,
     stat,
@@ -219,6 +220,16 @@ def test_a_stopped_container_is_started_by_name(code: int) -> None:
     scene = boxes(exit_code=code)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (found.variant, found.confidence) == ("container-stopped", "certain") and verbs(scene) == ["start"]
+
+
+def test_an_answer_by_the_old_name_of_a_stopped_container_is_somebody_elses() -> None:
+    """nginx keeps the address it looked up, which another container has by now."""
+    gone = boxes().endpoint(service="app/p-app-1").answers(probe(404, body="not here"))
+    diagnosis = diagnose(gone.snapshot())
+    assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "degraded")
+    runs = boxes(status="running", pid=7)
+    runs.services[0] = boxed()
+    assert diagnose(runs.endpoint(service="app/p-app-1").answers(probe(404)).snapshot()).findings == ()
 
 
 def test_a_container_that_was_slow_to_go_was_stopped_not_killed() -> None:
