@@ -50,10 +50,12 @@ class Case:
     troubles: tuple[Trouble, ...]
     taken: Mapping[str, RouteFacts]
     accepting: tuple[Endpoint, ...]      # the addresses where somebody listens
-    # worked out at the first question by fixer.causes.owners: who is placed at an address, what is wanted where
+    # worked out at the first question by fixer.causes.owners: who is placed at an address, what is wanted where,
+    # which routes of a server somebody listens behind
     placed: dict[int, tuple[Endpoint, Owner | None]] = field(default_factory=dict)
     owned: dict[int, tuple[Trouble, tuple[Owner, ...]]] = field(default_factory=dict)
     wanted: dict[str, set[int]] = field(default_factory=dict)
+    serving: dict[tuple[str, int], list[tuple[Judged, list[Endpoint]]]] = field(default_factory=dict)
 
     def failing(self, node: str) -> tuple[Judged, ...]:
         """The routes of one nginx that fail, wholly or partly."""

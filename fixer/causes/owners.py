@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.failing import is_closed
+from fixer.causes.failing import Judged, is_closed
 from fixer.causes.reading import find_node, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
@@ -278,20 +278,31 @@ def _is_due(service: Service) -> bool:
 
 def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Nothing is left over: what serves other locations of the same server may be meant. A person must say so."""
+    if not case.accepting:
+        return ()
     servers = {(facts.node, facts.route.server_index) for facts in trouble.routes}
     ours = {facts.route.id for facts in trouble.routes}
     found: dict[str, Owner] = {}
-    accepting = {e.id: e for e in case.accepting}
-    for judged in case.judged.values():
-        facts = judged.facts
-        if (facts.node, facts.route.server_index) not in servers or facts.route.id in ours:
+    for judged, held in (entry for server in servers for entry in _serving(case).get(server, ())):
+        if judged.facts.route.id in ours:
             continue
-        held = [accepting[name] for name in facts.endpoints if name in accepting]
         for name in dict.fromkeys(name for e in held for name in (e.service, e.holder)):
             service = case.service(name)
             if service is not None and service.is_app_server and service.node == trouble.endpoint.node:
                 found.setdefault(service.id, Owner(service, "same-site", judged.evidence or (state_evidence(service),)))
     return tuple(found.values())
+
+
+def _serving(case: Case) -> Mapping[tuple[str, int], list[tuple[Judged, list[Endpoint]]]]:
+    """By server: the routes behind which somebody listens, with where."""
+    if not case.serving:
+        accepting = {e.id: e for e in case.accepting}
+        for judged in case.judged.values():
+            held = [accepting[name] for name in judged.facts.endpoints if name in accepting]
+            if held:
+                server = judged.facts.node, judged.facts.route.server_index
+                case.serving.setdefault(server, []).append((judged, held))
+    return case.serving
 
 
 def _preferred(told: list[Service]) -> Service:

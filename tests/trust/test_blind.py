@@ -34,6 +34,7 @@ def proven() -> list[tuple[str, Stack]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_no_sample_is_repaired_by_a_blind_or_wrong_diagnosis(tmp_path: Path) -> None:
     """The samples of all causes once more, under the plugin; the figures are counted, so it cannot pass by doing nothing."""
     told = tmp_path / "told"
