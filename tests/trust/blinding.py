@@ -113,6 +113,7 @@ def blinded_too(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Course, "look", lambda self: SEEN[0])
     monkeypatch.setattr(repairing, "settle", lambda look, before, finding: Settled(then := look(), compare(before, then, finding)))
     monkeypatch.setattr(repairing, "wait_until_well", lambda look, first: look())
+    monkeypatch.setattr(repairing, "wait_until_asked", lambda look, first: look())
 
     def told(snapshot: Snapshot, *words: Any, **more: Any) -> Diagnosis:
         found = diagnose(snapshot, *words, **more)
