@@ -25,10 +25,13 @@ _ERROR = regex(r"^[ |]*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Timeout))(?::.
 def broken_off(case: Case) -> Iterable[Finding | str]:
     """Routes of which several answers ended early lately, while their service ran on and logged an error each time."""
     for nginx in case.snapshot.nginxes:
-        for judged, events in fresh_by_route(case, nginx, is_cut_in_body).values():
+        for judged, fresh in fresh_by_route(case, nginx, is_cut_in_body).values():
             ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
             service = case.service(ends[0].holder or ends[0].service) if len(ends) == 1 else None
-            if len(events) < SEVERAL or service is None or not service.running:
+            if service is None or not service.running:
+                continue
+            events = _of_this_run(service, fresh)
+            if len(events) < SEVERAL:
                 continue
             if isinstance(service.log, Unknown):
                 yield f"log of {service.name}: {service.log.reason}"
@@ -38,11 +41,16 @@ def broken_off(case: Case) -> Iterable[Finding | str]:
                 yield _found(case, nginx, judged, events, (ends[0], service, raised))
 
 
+def _of_this_run(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[ErrorEvent, ...]:
+    """Without those that its restart, or a run before it, broke off; nginx's clock cuts the second that has begun."""
+    return tuple(event for event in events if event.at > ran_since(service) - 1.0)
+
+
 def _raised(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, ...]:
     """Errors of this run that stand beside such a line; none where a worker died instead."""
     since = max(ran_since(service), events[0].at - _NEAR)
     lines = [line for line in lines_of(service) if line.at is not None and line.at >= since]
-    if events[0].at < ran_since(service) or any(DIED.search(message(line)) for line in lines):
+    if any(DIED.search(message(line)) for line in lines):
         return ()
     at = [event.at for event in events]
     return tuple(

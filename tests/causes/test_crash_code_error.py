@@ -377,6 +377,12 @@ def test_hit_answers_that_the_code_breaks_off() -> None:
     assert one.repairs[0].risk == "manual"
 
 
+def test_hit_the_first_of_them_in_the_second_in_which_it_was_started() -> None:
+    """nginx's log has whole seconds: an error half a second after a start seems to be older than it."""
+    young = cut(3, log=log(*RAISED, ago=4.4), unit_changes={"active_enter": NOW - 4.5})
+    assert roots(diagnose(young.snapshot())) == [CAUSE]
+
+
 @pytest.mark.parametrize("scene", [
     cut(2, *RAISED),                                                        # one visitor's bad luck
     cut(3, "INFO:     10.0.0.9 - GET /list 200 OK"),                        # nothing was raised
