@@ -12,9 +12,10 @@ from pathlib import Path
 
 BIN = Path(sys.executable).parent
 WAYS = ("down", "wrong-port", "crash", "overload")
-# What the seed draws elsewhere is as real; these two are the plain case of their way.
+# What the seed draws elsewhere is as real; these are the plain case of their way.
 PLAIN = {
     ("wrong-port", "containers"): "wrong-port/container-wrong-port", ("wrong-port", "host"): "wrong-port/wrong-port",
+    ("crash", "host"): "crash-missing-env/start-env-var-missing",
     ("overload", "containers"): "overload-saturated/single-worker-overload",
     ("overload", "host"): "overload-saturated/single-worker-overload",
 }
