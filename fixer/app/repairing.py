@@ -12,7 +12,6 @@ from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
 from fixer.app.settling import is_held_off, settle, wait_until_asked, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
-from fixer.apply.rollback import GOES_ON
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.hosts.base import Target
 from fixer.model.describe import describe_step, is_reversible
@@ -28,7 +27,7 @@ from fixer.model.plan import (
     Withheld,
     only_starts,
 )
-from fixer.model.report import NOT_ALL_BACK, SCHEMA_VERSION, RepairResult
+from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.render.repairs import plan_lines
 from fixer.render.reporting import repair_report, report_of
 from fixer.verify import Look
@@ -310,11 +309,10 @@ class _Rounds:
 
     def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str = "") -> End | None:
         """Take the round back, and go on without it; where not all of it could go back nothing more is tried."""
-        before, back = self._course.current, run.roll_back()
+        before, left = self._course.current, run.roll_back().not_all()
         self._course.changed = time.monotonic()
-        if back.conflicts:
-            told = (*back.conflicts, *([GOES_ON] if back.lost else []))
-            return self._over(why, f"{NOT_ALL_BACK}: {'; '.join(told)}")
+        if left:
+            return self._over(why, left)
         self._look_again(why)
         self._course.give_up(before, finding, drawn.summary, why, "; ".join(filter(None, (hint, _BACK))))
         return None

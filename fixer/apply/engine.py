@@ -17,7 +17,7 @@ from fixer.apply.nodes import Nodes
 from fixer.apply.past import forget, history, undo, unfinished
 from fixer.apply.programs import demand_heard
 from fixer.apply.records import is_unfinished, rounds_of
-from fixer.apply.rollback import GOES_ON, Restoration, let_end, recover, roll_back_round
+from fixer.apply.rollback import Restoration, let_end, recover, roll_back_round
 from fixer.apply.steps import perform_step
 from fixer.apply.write_file import keep_before, perform, prepare
 from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StepFailed, Unreachable
@@ -25,7 +25,6 @@ from fixer.hosts.base import Target, Writer
 from fixer.model.describe import describe_step, step_to_json
 from fixer.model.journal import Record
 from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WriteFile
-from fixer.model.report import NOT_ALL_BACK
 
 __all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished"]
 
@@ -217,11 +216,8 @@ class RepairRun:
     def _after_roll_back(self, error: FixerError) -> FixerError:
         if isinstance(error, Unreachable) and self._journal is not None:
             let_end(self._journal)
-        back = self.roll_back()
-        if back.conflicts:
-            told = (*back.conflicts, *([GOES_ON] if back.lost else []))
-            return type(error)(error.message, f"{NOT_ALL_BACK}: {'; '.join(told)}")
-        return type(error)(error.message, error.hint or "the round was taken back; nothing of it is left")
+        left = self.roll_back().not_all()
+        return type(error)(error.message, left or error.hint or "the round was taken back; nothing of it is left")
 
 
 _LATER = "the next `fixer repair` or `fixer undo` takes back what was under way"

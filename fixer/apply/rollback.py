@@ -30,7 +30,7 @@ from fixer.model.plan import (
     WriteFile,
 )
 from fixer.model.record import dataclass, field, replace
-from fixer.model.report import NOT_BACK
+from fixer.model.report import NOT_ALL_BACK, NOT_BACK
 from fixer.model.step_json import step_from_json
 
 
@@ -44,6 +44,11 @@ class Restoration:
     irreversible: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lost: bool = False
+
+    def not_all(self) -> str:
+        """One line about what did not go back; empty where all did."""
+        told = (*self.conflicts, *([GOES_ON] if self.lost else []))
+        return f"{NOT_ALL_BACK}: {'; '.join(told)}" if self.conflicts else ""
 
 
 # A disk that is full, read-only or broken: nobody else has changed the file, and it goes back once the disk is mended.

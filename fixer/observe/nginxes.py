@@ -180,8 +180,7 @@ def parsed_config(place: NginxPlace, view: View) -> NginxConfig | None:
 
 
 def _is_pipe(file: FileAnswer) -> bool:
-    end = file.stat.target or file.stat if file.stat is not None else None
-    return end is not None and end.kind == "fifo"
+    return file.stat is not None and file.stat.end.kind == "fifo"
 
 
 def config_mtime(config: NginxConfig, view: View) -> Fact[float]:

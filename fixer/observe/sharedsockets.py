@@ -8,6 +8,7 @@ from fixer.model.facts import Known
 from fixer.model.query import ListSockets
 from fixer.model.record import replace
 from fixer.model.snapshot import Container, Listener, Service
+from fixer.observe.memo import remembered
 from fixer.observe.sockets import callers, unix_rows
 from fixer.observe.view import View
 
@@ -42,7 +43,8 @@ def with_callers(held: Listener, view: View) -> Listener:
         return held      # whose the callers are cannot be told
     answer = view.node.answers.get(ListSockets())
     tables = answer.files if answer is not None and answer.status == "ok" else ()
-    waiting, taken = callers(unix_rows(next((f.data for f in tables if f.path == "/proc/net/unix"), b"")))
+    table = next((f.data for f in tables if f.path == "/proc/net/unix"), b"")
+    waiting, taken = remembered(lambda: callers(unix_rows(table)), "callers", table)     # many sockets share one table
     queued, more = waiting[held.address], taken[held.address]
     return replace(held, queued=held.queued + queued, established=held.established + queued + more)
 
