@@ -123,8 +123,9 @@ def is_unfinished(records: Iterable[Record]) -> bool:
 
 
 def was_taken_back(records: Iterable[Record], round_number: int, index: int) -> bool:
-    """True when the journal says that this step was taken back already."""
-    return any(r.phase == "restored" and (r.round, r.index) == (round_number, index) for r in records)
+    """True when the journal says that this step was taken back already, and not that a part of it was not."""
+    told = {r.phase for r in records if (r.round, r.index) == (round_number, index)}
+    return "restored" in told and "conflict" not in told
 
 
 def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
@@ -163,11 +164,16 @@ def _state_of(
 
 
 def _conflicts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
-    """The conflicts of the last attempt to take something back, ended or not."""
-    conflicts: dict[str, None] = {}
+    """The conflicts of the last attempt to take something back, ended or not: of the whole run, or of each round."""
+    conflicts: list[Record] = []
     for record in records:
-        if record.phase == "undoing":
-            conflicts.clear()
-        elif record.phase == "conflict":
-            conflicts[record.note] = None
-    return tuple(conflicts)
+        match record.phase:
+            case "undoing":
+                conflicts.clear()
+            case "rolling-back":
+                conflicts = [told for told in conflicts if told.round != record.round]
+            case "conflict":
+                conflicts.append(record)
+            case _:
+                pass
+    return tuple(dict.fromkeys(told.note for told in conflicts))
