@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from fixer.apply.nodes import Runner, complaint
 from fixer.apply.processes import Entry, end_process, process_table, send_signal, wait_until
-from fixer.errors import StepFailed
+from fixer.apply.starts import LEFT, Started
+from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
 from fixer.model.record import dataclass
@@ -192,9 +193,17 @@ def start(step: StartNginx, runner: Runner) -> str:
     return f"{found[0].pid} {found[0].start_ticks}"
 
 
-def quit_started(step: StartNginx, runner: Runner, note: str) -> bool:
+def quit_started(step: StartNginx, runner: Runner, started: Started) -> bool:
     """End the master that a start gave; False when it is gone. Without its number nginx finds it by its pid file."""
-    words = note.split()
+    words = started.mark.split()
     if len(words) == 2:
         return end_process(runner, int(words[0]), int(words[1]), "QUIT", 10.0)
+    from fixer.observe.processes import TICKS  # few undos need it
+
+    name = posixpath.basename(step.binary)[:_COMM_LENGTH]
+    table = process_table(runner)
+    now = max((e.start_ticks for e in table.values()), default=0)     # what printed the table
+    masters = [e for e in table.values() if e.comm == name and _is_master(e, table)]
+    if masters and all(started.is_anothers((now - e.start_ticks) / TICKS) for e in masters):
+        raise Conflict(f"nginx {LEFT}")
     return runner.run([*_command(step), "-s", "quit"]).returncode == 0

@@ -158,7 +158,8 @@ class _Rollback:
                 self.result.irreversible.append(item.intent.describe)
             elif not self._is_back(item):
                 mark = item.done.note if item.done else ""
-                started = Started(mark, item.intent.at, partial(last_work, self.journal), self._was_left(item))
+                last = partial(last_work, self.journal)
+                started = Started(mark, item.intent.at, last, self._was_left(item), cut_off=item.done is None)
                 self._attempt(item, partial(bring_back_state, step, self.nodes, started))
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):

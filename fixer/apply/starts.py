@@ -4,10 +4,15 @@ A manager gives every start a mark of its own (systemd's InvocationID, Docker's 
 one that the step gave. Another mark alone proves nothing: managers start things anew by themselves, after a crash, at a
 boot, for a socket or a timer, and later steps of fixer's own do. Somebody else's start it is where none of these can be
 the reason; else the undo stops what the step had started.
+
+A step that was cut off left no mark. What runs then is somebody else's start where it came long after all that fixer
+did: people help themselves when a repair dies, and the next one must not stop what they started.
 """
 
 from __future__ import annotations
 
+import calendar
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from fixer.apply.nodes import Runner
@@ -19,22 +24,31 @@ _MACHINE = "init.scope"       # active since systemd itself is: tells one boot f
 _UP = frozenset({"active", "activating", "reloading"})
 _CONTAINER = "{{.Id}} {{.State.Running}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.RestartPolicy.Name}}"
 _MARGIN = 1.0                 # seconds
+_AT_WORK = 240.0              # seconds from a record to the start that it announced, though fixer is dead: first a stop
+_AGES = ('date +%s; export TZ=UTC LC_ALL=C; exec systemctl show --no-pager '
+         '--property=ActiveState,NRestarts,TriggeredBy,InactiveExitTimestamp,ActiveEnterTimestamp -- "$1" "$2"')
 LEFT = "was started again since, not by fixer; it is left running"
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """A step's start, by the journal: its mark, when it was begun at the earliest, and when fixer was last at work here
-    (epoch seconds of the same clock; asked only where it matters). `was_left`: an undo before this one left it."""
+    (epoch seconds of the same clock; asked only where it matters). `was_left`: an undo before this one left it.
+    `cut_off`: nothing says that the step was done."""
 
     mark: str
     begun: float
     last_work: Callable[[], float]
     was_left: bool = False
+    cut_off: bool = False
 
     def is_later(self, seconds: float) -> bool:
         """Whether what began so many seconds after this start came after all that fixer did."""
         return self.was_left or self.begun + seconds > self.last_work() + _MARGIN
+
+    def is_anothers(self, age: float) -> bool:
+        """Whether what began so many seconds ago is no start of the step, which was cut off."""
+        return self.cut_off and (self.was_left or 0.0 <= age < time.time() - self.last_work() - _AT_WORK)
 
 
 def unit_mark(runner: Runner, unit: str) -> str:
@@ -46,6 +60,9 @@ def unit_mark(runner: Runner, unit: str) -> str:
 
 def demand_own_unit(unit: str, runner: Runner, started: Started) -> None:
     """Conflict where somebody else has started the unit since the step did."""
+    if started.cut_off:
+        _demand_cut_off_unit(unit, runner, started)
+        return
     words = started.mark.split()
     if len(words) != 3:
         return
@@ -58,11 +75,39 @@ def demand_own_unit(unit: str, runner: Runner, started: Started) -> None:
         raise Conflict(f"{unit} {LEFT}")
 
 
+def _demand_cut_off_unit(unit: str, runner: Runner, started: Started) -> None:
+    """By the machine's own clock: another one wrote the journal."""
+    result = runner.run(["sh", "-c", _AGES, "sh", unit, _MACHINE])
+    clock, _, said = result.stdout.decode("utf-8", "replace").partition("\n")
+    shown = _blocks(said)
+    if result.returncode != 0 or len(shown) != 2 or not clock.isdecimal():
+        return
+    seen, machine = shown
+    start, boot = _moment(seen.get("InactiveExitTimestamp", "")), _moment(machine.get("ActiveEnterTimestamp", ""))
+    by_itself = seen.get("NRestarts") != "0" or seen.get("TriggeredBy", "") or not start or not boot
+    if seen.get("ActiveState") not in _UP or by_itself or int(clock) - boot < time.time() - started.last_work():
+        return
+    if started.is_anothers(int(clock) - start):
+        raise Conflict(f"{unit} {LEFT}")
+
+
+def _moment(text: str) -> int:
+    """`Thu 2026-11-26 05:13:21 UTC`; 0 where that is not what is there."""
+    try:
+        return calendar.timegm(time.strptime(text.partition(" ")[2], "%Y-%m-%d %H:%M:%S UTC"))
+    except ValueError:
+        return 0
+
+
+def _blocks(text: str) -> list[dict[str, str]]:
+    blocks = text.strip().split("\n\n")
+    return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+
+
 def _unit(runner: Runner, unit: str) -> tuple[Mapping[str, str], str]:
     """What systemd says of the unit, and since when it is there itself."""
     result = runner.run(["systemctl", "show", "--no-pager", f"--property={_UNIT}", "--", unit, _MACHINE])
-    blocks = result.stdout.decode("utf-8", "replace").strip().split("\n\n")
-    shown = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+    shown = _blocks(result.stdout.decode("utf-8", "replace"))
     if result.returncode != 0 or len(shown) != 2:
         return {}, ""
     return shown[0], shown[1].get("ActiveEnterTimestampMonotonic", "")
@@ -76,12 +121,19 @@ def container_mark(name: str, engine: Runner) -> str:
 
 def demand_own_container(ident: str, name: str, engine: Runner, started: Started) -> None:
     """Conflict where somebody else has started that very container since the step did."""
-    words = _container(ident, engine) if started.mark else []
+    words = _container(ident, engine) if started.mark or started.cut_off else []
     if len(words) < 4 or words[1] != "true" or words[2] == started.mark or words[3] != "0":
         return
-    before, since = _times((started.mark, words[2]))
-    if not before or not started.is_later(since - before):
-        return
+    if started.cut_off:
+        clock = engine.run(["date", "+%s"]).stdout.strip()
+        [since] = _times(words[2:3])
+        if not clock.isdigit() or not since or not started.is_anothers(int(clock) - since):
+            return
+        before = int(clock) - (time.time() - started.last_work())
+    else:
+        before, since = _times((started.mark, words[2]))
+        if not before or not started.is_later(since - before):
+            return
     policy = words[4] if len(words) > 4 else "no"
     if policy == "no" or _any_runs_since(before, engine):
         raise Conflict(f"container {name} {LEFT}")

@@ -102,7 +102,7 @@ def bring_back_state(step: Step, nodes: Nodes, started: Started) -> str:
         case ChangeRule():
             return firewall.bring_back_rule(step, nodes.runner(step.node))
         case StartNginx():
-            return "nginx ended" if nginx.quit_started(step, nodes.runner(step.node), started.mark) else ""
+            return "nginx ended" if nginx.quit_started(step, nodes.runner(step.node), started) else ""
         case _:
             return ""
 

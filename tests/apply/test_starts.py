@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from fixer.apply import containers, units
+from fixer.apply import containers, nginx, units
 from fixer.apply.journal import create_run, last_work
 from fixer.apply.records import STARTED_ANEW, work_end
 from fixer.apply.starts import Started
 from fixer.errors import Conflict
 from fixer.hosts.base import CommandResult
 from fixer.model.journal import Record
-from fixer.model.plan import ContainerAction, UnitAction
-from tests.apply.places import FolderTarget
+from fixer.model.plan import ContainerAction, StartNginx, UnitAction
+from tests.apply.places import NOW, FolderTarget
 
 BEGUN, OVER = 1000.0, 1030.0        # the step, and the last that fixer did
 
@@ -188,3 +189,78 @@ def test_another_run_of_the_same_place_counts(tmp_path: Path) -> None:
     second.append(Record(0, 0.0, "committed", 1))
     first.note("undoing")
     assert last_work(first) == second.records[-1].at
+
+
+def shown_at(moment: float) -> str:
+    return time.strftime("%a %Y-%m-%d %H:%M:%S UTC", time.gmtime(moment)) if moment else ""
+
+
+@dataclass
+class CutOff:
+    """A machine that is asked long after a step was cut off: its clock, and when what runs began, in seconds after that."""
+
+    start: float = 5000.0
+    boot: float = -90000.0
+    active: str = "active"
+    restarts: str = "0"
+    triggered: str = ""
+    ahead: float = 0.0          # the machine's clock before ours
+    told: list[str] = field(default_factory=list)
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        now = NOW + self.ahead
+        began, boot = (now - 9000.0 + moment for moment in (self.start, self.boot))
+        said = ""
+        if argv[0] == "sh" and "systemctl" in argv[2]:
+            said = (f"{now:.0f}\nNRestarts={self.restarts}\nTriggeredBy={self.triggered}\nActiveState={self.active}\nInactiveExitTimestamp={shown_at(began)}\n"
+                    f"ActiveEnterTimestamp={shown_at(began)}\n\nActiveState=active\nActiveEnterTimestamp={shown_at(boot)}\n")
+        elif argv[0] == "sh":
+            said = "".join(f"{pid} ({name}) S {parent}{' 0' * 17} {ticks:.0f} 0\n" for pid, name, parent, ticks in (
+                (7, "nginx", 1, (began - boot) * 100), (8, "nginx", 7, (began - boot) * 100), (9, "cat", 1, (now - boot) * 100)))
+        elif argv[0] == "date":
+            said = f"{now:.0f}\n"
+        elif argv[1] == "inspect":
+            said = " ".join(("f" * 64, "true", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(began)), self.restarts, "no"))
+        else:
+            self.told.append(" ".join(argv[1:]))
+        return CommandResult(tuple(argv), 0, said.encode(), b"")
+
+
+STARTS = {
+    "unit": lambda machine, started: units.bring_back_state(STEP, machine, started),
+    "container": lambda machine, started: containers.bring_back_container(LAST, machine, started),
+    "nginx": lambda machine, started: nginx.quit_started(StartNginx("web", "/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/etc/nginx"), machine, started),
+}
+
+
+def cut_off_taken_back(kind: str, machine: CutOff, *, was_left: bool = False, cut_off: bool = True) -> list[str]:
+    """What the machine is told; fixer's last record was 9000 s ago."""
+    STARTS[kind](machine, Started("", NOW - 9000.0, lambda: NOW - 9000.0, was_left, cut_off))
+    return machine.told
+
+
+@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("ahead", [0.0, 7200.0, -7200.0])
+def test_what_somebody_started_long_after_a_repair_died_is_left_running(monkeypatch: pytest.MonkeyPatch, kind: str, ahead: float) -> None:
+    """Also where the machine's clock is not ours."""
+    monkeypatch.setattr("time.time", lambda: NOW)
+    machine = CutOff(ahead=ahead)
+    with pytest.raises(Conflict, match="was started again since, not by fixer; it is left running"):
+        cut_off_taken_back(kind, machine)
+    assert machine.told == []
+    with pytest.raises(Conflict):
+        cut_off_taken_back(kind, CutOff(start=1.0), was_left=True)
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_what_the_step_itself_may_have_started_is_stopped(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr("time.time", lambda: NOW)
+    assert len(cut_off_taken_back(kind, CutOff(start=1.0))) >= 1
+    assert len(cut_off_taken_back(kind, CutOff(start=200.0))) >= 1           # systemd stops for so long before it starts
+    assert len(cut_off_taken_back(kind, CutOff(), cut_off=False)) >= 1
+
+
+@pytest.mark.parametrize("machine", [CutOff(restarts="1"), CutOff(triggered="shop.socket"), CutOff(boot=4000.0), CutOff(active="failed")])
+def test_what_systemd_may_have_started_by_itself_is_stopped(monkeypatch: pytest.MonkeyPatch, machine: CutOff) -> None:
+    monkeypatch.setattr("time.time", lambda: NOW)
+    assert any("stop" in told for told in cut_off_taken_back("unit", machine))
