@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.dockerhost import is_docker_host
 from fixer.causes.editing import container_of
 from fixer.causes.nameedits import other_address, other_resolver
 from fixer.causes.network_detached import aliases_of
@@ -35,7 +36,7 @@ from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
-from fixer.causes.unreached import GATEWAYS, is_uncreated, name_missing, troubles_of_down
+from fixer.causes.unreached import is_uncreated, name_missing, troubles_of_down
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step
@@ -87,7 +88,7 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
     owner = placed_owner(case, trouble.endpoint)
     box = owner.service.container if owner is not None else None
     web = container_of(case.snapshot, nginx.node)
-    if name.lower() in GATEWAYS and web is not None and not web.is_machine:
+    if is_docker_host(trouble.endpoint) and web is not None and not web.is_machine:
         return shown           # that name is told to a container, or unknown: wrong-host
     if box is not None and box.status != "running":
         return shown           # the backend is down: that is the root

@@ -7,6 +7,7 @@ from fixer.causes.composeedit import set_compose
 from fixer.causes.editing import NoPlace, container_of
 from fixer.causes.failing import is_closed
 from fixer.causes.nginx_down import listens_of, routes_of
+from fixer.causes.owners import placed_owner
 from fixer.causes.reading import absent_evidence, config_evidence, endpoint_text
 from fixer.causes.starting import reachable_host
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
@@ -26,8 +27,8 @@ def gateway(case: Case, trouble: Trouble) -> Finding | None:
     if box is None or box.is_machine or box.network_mode == "host":
         return None
     shown = _unknown(trouble, box)
-    if not shown and is_closed(endpoint) is not True:
-        return None
+    if not shown and (is_closed(endpoint) is not True or placed_owner(case, endpoint) is not None):
+        return None       # known, and whose that port is too: what is wrong there is for others to tell
     if shown:
         said = f"{endpoint.host}, a name that its container does not know"
         repair = _tell_name(case, nginx, box, endpoint.host)

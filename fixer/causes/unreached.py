@@ -12,9 +12,6 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts
 _NO_HOST = regex(r"host not found in upstream \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
 
 
-GATEWAYS = frozenset({"host.docker.internal", "gateway.docker.internal"})      # the Docker host, for its containers
-
-
 def troubles_of_down(case: Case, nginx: Nginx) -> tuple[Trouble, ...]:
     """One for each place of an address, where nginx has no master; none while it runs."""
     if nginx.master_pid is not None:

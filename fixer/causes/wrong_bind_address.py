@@ -30,6 +30,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.crashing import Crash, crashes
+from fixer.causes.dockerhost import shares_host_network
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, sole_owner
 from fixer.causes.readdressing import point_at
@@ -115,9 +116,10 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
     manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
     same = endpoint.node == trouble.nginx.node and service.node == trouble.nginx.node
     aim = address_text(_reached(held.address), held.port)
+    everywhere = addresses[0] if addresses and shares_host_network(service) else EVERYWHERE     # of its own network
     repair = (
         point_at(case, trouble, "point-route-at-socket", aim) if same
-        else listen_at(case, service, endpoint, EVERYWHERE)
+        else listen_at(case, service, endpoint, everywhere)
     )
     return Finding(
         cause=CAUSE.id, variant="bound-ipv6-only" if only_six else "bound-other-interface", role="root",
@@ -175,7 +177,7 @@ def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> st
     """The address that nginx asks for where it is one of the same machine, else every address of the container."""
     from fixer.causes.rebinding import EVERYWHERE  # only where it is found
 
-    if service.container is not None:
+    if service.container is not None and not shares_host_network(service):
         return EVERYWHERE
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     node = find_node(snapshot, service.node)

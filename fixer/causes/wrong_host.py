@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.dockerhost import is_docker_host
 from fixer.causes.editing import container_of
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import placed_owner
@@ -46,7 +47,7 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.symptoms import events_for, is_refused, say_routes, symptom_evidence
-from fixer.causes.unreached import GATEWAYS, troubles_of_down
+from fixer.causes.unreached import troubles_of_down
 from fixer.model.diagnosis import Finding, Need, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
@@ -72,7 +73,7 @@ def judge(case: Case) -> Verdict:
     findings, missing, ruled = by_trouble(case, _judge_trouble)
     for nginx in case.snapshot.nginxes:
         if nginx.master_pid is None:
-            down = [t for t in troubles_of_down(case, nginx) if t.endpoint.host in GATEWAYS]
+            down = [t for t in troubles_of_down(case, nginx) if is_docker_host(t.endpoint)]
             findings += [found for t in down[:1] if (found := _gateway(case, t)) is not None]
     return conclude(findings, missing, ruled)
 
@@ -90,7 +91,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return said
     box = container_of(case.snapshot, trouble.nginx.node)
     inside = box is not None and not box.is_machine
-    if endpoint.host in GATEWAYS and inside:
+    if is_docker_host(endpoint) and inside:
         return _gateway(case, trouble) or said
     if placed_owner(case, endpoint) is not None:
         return said

@@ -134,6 +134,7 @@ class Container:
     nofile_limit: int = 0                 # open files of a process, 0 where the engine's default holds
     health_exit: int | None = None        # how its health check ended last, None where it has none
     extra_hosts: tuple[str, ...] = ()     # names that it was given besides those of its networks
+    gateways: tuple[str, ...] = ()        # addresses of the Docker host on its networks
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""

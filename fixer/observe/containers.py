@@ -80,7 +80,8 @@ def _container(item: Mapping[str, Json]) -> Container:
         started_at=parse_time(text(item, "State", "StartedAt")),
         finished_at=parse_time(text(item, "State", "FinishedAt")), argv=argv, user=text(item, "Config", "User"),
         env_names=tuple(e.split("=", 1)[0] for e in strings(get(item, "Config", "Env"))),
-        networks=tuple(_networks(item)), published=tuple(_published(item)), mounts=tuple(_mounts(item)),
+        networks=tuple(_networks(item)), gateways=tuple(_gateways(item)),
+        published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         shares=tuple(_shares(item)),
         labels=tuple(sorted(labels.items())),
         is_machine=argv[0].rsplit("/", 1)[-1] in INITS, network_mode=text(item, "HostConfig", "NetworkMode"),
@@ -121,6 +122,11 @@ def _networks(item: Json) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
         names = [*strings(get(network, "Aliases")), *strings(get(network, "DNSNames"))]
         yield name, text(network, "IPAddress"), tuple(dict.fromkeys(names))
+
+
+def _gateways(item: Json) -> Iterable[str]:
+    for network in _mapping(get(item, "NetworkSettings", "Networks")).values():
+        yield from filter(None, (text(network, "Gateway"), text(network, "IPv6Gateway")))
 
 
 def _bridges(item: Json) -> Iterable[tuple[str, str]]:

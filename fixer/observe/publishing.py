@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.model.dockerhost import is_docker_host
 from fixer.model.facts import Known
 from fixer.model.nginxconf import UpstreamServer
 from fixer.model.query import Command
@@ -37,11 +38,14 @@ def published_at(server: UpstreamServer, addresses: Sequence[str], view: View, v
 
     A program of the host that holds the port itself is not passed over.
     """
-    if server.unix is not None or not addresses or not on_docker_host(view, views, containers):
+    if server.unix is not None or not addresses:
         return None
-    if not all(is_loopback(a) or a in view.addresses for a in addresses):
+    here = on_docker_host(view, views, containers)
+    if here and not all(is_loopback(a) or a in view.addresses for a in addresses):
         return None
-    held = [x for x in _listeners(view) if x.port == server.port]
+    if not here and not _asks_docker_host(server, addresses, view, containers):
+        return None
+    held = [x for x in _listeners(view) if here and x.port == server.port]
     if any(_is_of_the_host(x, view) for x in held):
         return None
     for container in sorted(containers, key=lambda c: c.status != "running"):
@@ -51,6 +55,14 @@ def published_at(server: UpstreamServer, addresses: Sequence[str], view: View, v
             if outer == server.port and (host in _EVERYWHERE or host in addresses):
                 return Published(container, inner)
     return None
+
+
+def _asks_docker_host(server: UpstreamServer, addresses: Sequence[str], view: View,
+                      containers: tuple[Container, ...]) -> bool:
+    """From inside a container with a network of its own; its loopback and its addresses are not the host's."""
+    own = container_of(view.name, containers)
+    inside = own is not None and not own.is_machine and own.network_mode != "host"
+    return inside and is_docker_host(server.host, addresses, containers)
 
 
 def _listeners(view: View) -> tuple[Listener, ...]:

@@ -8,11 +8,12 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import WriteFile
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import Listener, Service
 from tests.causes.building import (
     BAD_GATEWAY,
     REFUSED,
     Scene,
+    binding,
     boxed,
     container,
     finding_of,
@@ -149,6 +150,42 @@ def test_the_docker_host_by_name() -> None:
     assert "on the Docker host" in found(refused).repairs[0].manual
     well = apart("host.docker.internal:8000").endpoint(addresses=Known(("172.17.0.1",)), node=None, tcp=Known(probe()))
     assert isinstance(verdict_of(diagnose(well.snapshot()), CAUSE), RuledOut)
+
+
+def of_the_host(service: Service, *lines: Listener) -> Scene:
+    """nginx asks the Docker host, whose network the application's container has."""
+    scene = apart("host.docker.internal:8000", service).endpoint(addresses=Known(("172.17.0.1",)), node=None)
+    scene.listeners = [line for line in scene.listeners if line.port != 8000] + list(lines)
+    return scene
+
+
+def test_who_shares_the_docker_hosts_network_and_is_told_that_port_is_meant() -> None:
+    stopped = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
+                    box={"network_mode": "host", "networks": (), "status": "exited"})
+    assert roots(diagnose(of_the_host(stopped).snapshot())) == ["backend-down"]
+    assert stopped.container is not None
+    other = replace(stopped, container=replace(stopped.container, network_mode="bridge"))
+    assert roots(diagnose(of_the_host(other).snapshot())) == [CAUSE]       # what listens in a network of its own does not
+    elsewhere = replace(stopped, bindings=Known((binding(8001, "compose.yaml:9"),)))
+    assert roots(diagnose(of_the_host(elsewhere).snapshot())) == [CAUSE]
+
+
+def test_by_an_address_too_where_a_network_has_it_as_its_gateway() -> None:
+    stopped = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
+                    box={"network_mode": "host", "networks": (), "status": "exited"})
+    scene = apart("172.18.0.1:8000", stopped).endpoint(node=None)
+    scene.listeners = scene.listeners[:1]
+    assert roots(diagnose(scene.snapshot())) == []
+    told = scene.services[0]
+    assert told.container is not None
+    scene.services[0] = replace(told, container=replace(told.container, gateways=("172.18.0.1",)))
+    assert roots(diagnose(scene.snapshot())) == ["backend-down"]
+
+
+def test_in_the_hosts_network_only_its_own_loopback_is_told_to_come_out_to_the_containers_not_to_the_world() -> None:
+    alone = boxed(bindings=Known((binding(8000, "compose.yaml:9"),)), box={"network_mode": "host", "networks": ()})
+    finding = finding_of(diagnose(of_the_host(alone, listener(8000, 7, node="app")).snapshot()), "wrong-bind-address")
+    assert "172.17.0.1" in finding.repairs[0].summary and "0.0.0.0" not in finding.repairs[0].summary
 
 
 def test_the_docker_host_by_name_where_nginx_did_not_start() -> None:

@@ -193,6 +193,26 @@ def test_a_name_on_a_docker_network() -> None:
     assert isinstance(found.http, Known) and found.http.value.status == 200
 
 
+@pytest.mark.parametrize(("at", "gateway", "meant"), [
+    ("", "10.9.0.1", True), ("10.9.0.1", "10.9.0.1", True), ("127.0.0.1", "10.9.0.1", False), ("", "", False),
+])
+def test_what_is_published_where_containers_reach_their_host(at: str, gateway: str, meant: bool) -> None:
+    """nginx in a container asks for the Docker host by its address; the application's container does not run."""
+    def item(name: str, address: str, state: str) -> dict[str, object]:
+        return {"Id": name * 16, "Name": f"/{name}", "Path": "uvicorn" if name == "api" else "nginx", "State": {"Status": state},
+                "HostConfig": {"PortBindings": {"9000/tcp": [{"HostIp": at, "HostPort": "8001"}]} if name == "api" else {}},
+                "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "Gateway": gateway if address else ""}}}}
+
+    items = [item("web1", "10.9.0.2", "running"), item("api", "", "exited")]
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    asked = Probe("10.9.0.1", 8001, "/", host_header="shop.example")
+    web = node({asked: outcome(error="refused", phase="connect")}, site=SITE.format("http://10.9.0.1:8001"), name="web1", kind="container")
+    (found,) = snapshot(capture(web, engine, kind="docker", address="web1")).endpoints
+    assert ((found.service, found.inner) == ("api/api", 9000)) is meant
+    if not meant:
+        assert (found.service, found.inner) == (None, 0)
+
+
 def test_a_container_that_is_gone_is_still_the_one_meant() -> None:
     seen = containers(status="exited", ip="")
     (found,) = seen.endpoints

@@ -1,0 +1,32 @@
+"""The Docker host as its containers see it: who of the containers has its network, and listens where it does."""
+
+from __future__ import annotations
+
+from fixer.model import dockerhost
+from fixer.model.facts import Known
+from fixer.model.snapshot import Endpoint, Service, Snapshot
+
+
+def is_docker_host(endpoint: Endpoint) -> bool:
+    """Whether nginx asks for the Docker host by one of the names that Docker has for it."""
+    return endpoint.unix is None and endpoint.host.lower() in dockerhost.NAMES
+
+
+def shares_host_network(service: Service) -> bool:
+    """A container with the Docker host's own network: where it listens, the host does."""
+    box = service.container
+    return box is not None and not box.is_machine and box.network_mode == "host"
+
+
+def told_on_host(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
+    """The containers of the Docker host's own network that are told to listen where nginx asks that host."""
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    boxes = (service.container for service in snapshot.services if service.container is not None)
+    if endpoint.unix is not None or not dockerhost.is_docker_host(endpoint.host, addresses, boxes):
+        return []
+    return [s for s in snapshot.services if shares_host_network(s) and _is_bound(s, endpoint.port)]
+
+
+def _is_bound(service: Service, port: int) -> bool:
+    told = service.bindings.value if isinstance(service.bindings, Known) else ()
+    return any(b.unix is None and b.port == port for b in told)
