@@ -14,7 +14,7 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
 
-Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare"]
+Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare", "elsewhere"]
 
 SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
 _SCRIPTS = frozenset({"python", "binary"})
@@ -63,7 +63,8 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     known = case.owned.get(id(trouble))
     if known is None:       # most causes ask
         placed = placed_owner(case, trouble.endpoint)
-        found = (placed,) if placed is not None else left_over(case, trouble) or _same_site(case, trouble)
+        found = (placed,) if placed is not None else (
+            left_over(case, trouble) or _displaced(case, trouble) or _same_site(case, trouble))
         known = case.owned[id(trouble)] = (trouble, found)
     return known[1]
 
@@ -72,6 +73,14 @@ def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Application servers of the node that nothing else relies on; several only where they are equals."""
     pool = _free(case, trouble)
     return separated(case, trouble, pool) if pool else ()
+
+
+def _displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
+    if all(service.container is None for service in case.snapshot.services):
+        return ()
+    from fixer.causes.elsewhere import displaced  # only where there are containers
+
+    return displaced(case, trouble)
 
 
 def sole_owner(case: Case, trouble: Trouble) -> Owner | None:
@@ -157,15 +166,20 @@ def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
 def _free(case: Case, trouble: Trouble) -> list[Service]:
     """Application servers of the node that nothing else relies on."""
     node = trouble.endpoint.node
-    mine = id(trouble.endpoint)
-    wanted_elsewhere = {name for name, places in _wanted(case).items() if len(places) > (mine in places)}
+    away = wanted_elsewhere(case, trouble)
     free = [
         s for s in case.snapshot.services
-        if s.node == node and s.is_app_server and s.id not in case.taken and s.id not in wanted_elsewhere
+        if s.node == node and s.is_app_server and s.id not in case.taken and s.id not in away
         and not (s.unit is not None and s.unit.load_state == "not-found")
     ]
     managed = [s for s in free if s.manager != "none" and _could_be_meant(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
+
+
+def wanted_elsewhere(case: Case, trouble: Trouble) -> set[str]:
+    """The ids of services that belong behind another address than this one."""
+    mine = id(trouble.endpoint)
+    return {name for name, places in _wanted(case).items() if len(places) > (mine in places)}
 
 
 def _wanted(case: Case) -> Mapping[str, set[int]]:

@@ -60,7 +60,7 @@ def judge(case: Case) -> Verdict:
         owner = sole_owner(case, trouble)
         if closed is None:
             missing.append(f"whether anything listens at {endpoint_text(trouble.endpoint)}")
-        elif owner is None or not closed:
+        elif owner is None or not closed or owner.rule == "elsewhere":
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
         elif _is_starting(case, trouble, owner):
             findings.setdefault(owner.service.id, _found(case, trouble, owner))

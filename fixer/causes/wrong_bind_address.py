@@ -75,7 +75,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if closed is None:
         return f"whether anything listens at {text}"
     owner = sole_owner(case, trouble)
-    if not closed or owner is None or not owner.service.running:
+    if not closed or owner is None or owner.rule == "elsewhere" or not owner.service.running:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = tuple(x for x in listeners_on(case.snapshot, owner.service.node) if _is_its_own(x, owner.service, endpoint))
     if not held:

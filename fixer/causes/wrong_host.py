@@ -32,8 +32,9 @@ from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import is_docker_host
 from fixer.causes.editing import container_of
+from fixer.causes.elsewhere import displaced, is_nobody, is_own_loopback, reached_as, silence
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import placed_owner
+from fixer.causes.owners import Owner, bindings_of, placed_owner
 from fixer.causes.readdressing import KEY, point_at
 from fixer.causes.reading import (
     absent_evidence,
@@ -46,26 +47,25 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
-from fixer.causes.symptoms import events_for, is_refused, say_routes, symptom_evidence
+from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.causes.unreached import troubles_of_down
-from fixer.model.diagnosis import Finding, Need, Verdict
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.record import dataclass
-from fixer.model.regex import regex
-from fixer.model.snapshot import Container, Endpoint, Listener, Service
+from fixer.model.snapshot import Container, Listener, Service
 
 _ID = "point-route-at-service"
-_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
 _ANY = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read
 
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """A service that could be meant, its socket, and its address as nginx would name it."""
+    """A service that could be meant, its port, its address as nginx would name it, and what shows that."""
 
     service: Service
-    listener: Listener
+    port: int
     text: str
+    shown: Evidence
 
 
 def judge(case: Case) -> Verdict:
@@ -97,99 +97,87 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return said
     if inside and box is not None and box.network_mode == "host":
         return said       # its loopback is the Docker host's: wrong-port looks at what is published there
-    if inside and _is_own_loopback(endpoint, trouble):
-        return _loopback(case, trouble, box)
-    if endpoint.node is None and _IP.match(endpoint.host) and _is_nobody(case, trouble):
-        return _unassigned(case, trouble, box if inside else None)
+    if inside and box is not None and is_own_loopback(trouble):
+        words = f"{endpoint_text(endpoint)}, its own container, where nothing listens"
+        return _boxed(case, trouble, box, ("nginx-container-uses-loopback", words))
+    if is_nobody(case, trouble):
+        words = f"{endpoint_text(endpoint)}, an address that nobody has"
+        variant = "wrong-ip-unassigned"
+        return _boxed(case, trouble, box, (variant, words)) if inside and box is not None else _local(
+            case, trouble, (variant, words))
     return said
 
 
-def _is_own_loopback(endpoint: Endpoint, trouble: Trouble) -> bool:
-    """Closed, and of nginx's own container."""
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
-    loopback = bool(addresses) and all(a.startswith("127.") or a == "::1" for a in addresses)
-    return loopback and endpoint.node == trouble.nginx.node and is_closed(endpoint) is True
+def _boxed(case: Case, trouble: Trouble, box: Container, words: tuple[str, str]) -> Finding | str:
+    """Of the containers on a network of nginx's the one that is meant, with the socket that can be reached there."""
+    found, said = displaced(case, trouble), words[1]
+    options = tuple(option for owner in found for option in _options(case, trouble, owner.service, box))
+    names = ", ".join(owner.service.name for owner in found)
+    sure = len(found) == 1 and not found[0].is_unsure
+    if options:
+        return _found(case, trouble, words, options, proven=sure)
+    if sure and not found[0].service.running:
+        return _after_start(case, trouble, found[0], words) or f"where {names} would listen"
+    return f"which container belongs behind {said}{f': {names}?' if names else ''}"
 
 
-def _is_nobody(case: Case, trouble: Trouble) -> bool:
-    """Nothing answered there: not even a refusal, which only a machine that is there can send."""
-    tcp = trouble.endpoint.tcp
-    if isinstance(tcp, Known) and (tcp.value.error is None or tcp.value.error in ("refused", "reset", "closed")):
-        return False
-    unreachable = isinstance(tcp, Known) and tcp.value.error == "unreachable"
-    if unreachable or _silence(case, trouble):
-        return True
-    return bool(events_for(case, trouble, lambda event: event.errno == 113))
+def _options(case: Case, trouble: Trouble, service: Service, box: Container) -> tuple[_Option, ...]:
+    """The sockets of a container that nginx's can reach; the same port comes first."""
+    reached = reached_as(service, box)
+    if reached is None or not service.running:
+        return ()
+    ip, name = reached
+    found = [
+        _Option(service, line.port, address_text(name, line.port), listener_evidence(case.snapshot, line, service))
+        for line in listeners_on(case.snapshot, service.node)
+        if line.family != "unix" and _is_its_own(line, service) and line.address in (*_ANY, ip)
+    ]
+    return tuple(option for option in found if option.port == trouble.endpoint.port) or tuple(found)
 
 
-def _silence(case: Case, trouble: Trouble) -> tuple[Evidence, ...]:
-    """nginx's own kernel has asked its network for the address, and nobody said to have it."""
-    node = find_node(case.snapshot, trouble.nginx.node)
-    host = trouble.endpoint.host
-    asked = node is not None and host in node.silent
-    return (Evidence("kernel", f"{trouble.nginx.node} /proc/net/arp", f"nobody answers for {host}"),) if asked else ()
+def _after_start(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str]) -> Finding | None:
+    """It does not run: both faults are there, and the address comes after the start, when a socket proves it."""
+    service, (variant, said), told = owner.service, words, [b for b in bindings_of(owner.service) if b.port]
+    if not told:
+        return None
+    where = address_text(service.name, told[0].port)
+    manual = f"start {service.name} first: once it listens on {where}, fixer points {say_routes(trouble)} there"
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root", confidence="likely",
+        summary=f"nginx hands {say_routes(trouble)} to {said}; {service.name} is told to listen on {where}", detail=(),
+        routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), told[0].source, state_evidence(service),
+            *silence(case, trouble), *absent_evidence(trouble.endpoint),
+        ))),
+        repairs=(Repair(_ID, "manual", f"point {say_routes(trouble)} at {where}", (), manual=manual),),
+    )
 
 
-def _loopback(case: Case, trouble: Trouble, box: Container | None) -> Finding | str:
-    options = _boxed(case, trouble, box)
-    text = endpoint_text(trouble.endpoint)
-    if not options:
-        return f"which container belongs behind {text}: inside nginx's own container nothing listens there"
-    said = f"{text}, its own container, where nothing listens"
-    return _found(case, trouble, ("nginx-container-uses-loopback", said), options, proven=True)
-
-
-def _unassigned(case: Case, trouble: Trouble, box: Container | None) -> Finding | str:
-    text = endpoint_text(trouble.endpoint)
-    options = _boxed(case, trouble, box) if box is not None else _local(case, trouble)
-    if not options:
-        return f"what belongs behind {text}: nobody answers at that address"
-    said = f"{text}, an address that nobody has"
-    return _found(case, trouble, ("wrong-ip-unassigned", said), options,
-                  proven=box is not None and _is_near(trouble.endpoint.host, box))
-
-
-def _is_near(host: str, box: Container) -> bool:
-    """In a network of nginx's own container, as Docker's usual sizes go: there only containers live."""
-    return any(ip and host.split(".")[:2] == ip.split(".")[:2] for _, ip, _ in box.networks)
+def _local(case: Case, trouble: Trouble, words: tuple[str, str]) -> Finding | str:
+    """Applications of nginx's own machine that listen on that very port, or would if they ran; who really has the
+    address, none can tell."""
+    node, port = trouble.nginx.node, trouble.endpoint.port
+    free = [service for service in case.snapshot.services if service.node == node and _free(case, service)]
+    options = [
+        _Option(service, port, address_text(_reached(x.address), port), listener_evidence(case.snapshot, x, service))
+        for service in free for x in listeners_on(case.snapshot, node)
+        if x.family != "unix" and x.port == port and _is_its_own(x, service)
+    ]
+    options += [
+        _Option(service, port, address_text(_reached(b.host), port), b.source)
+        for service in free if not service.running
+        for b in bindings_of(service) if b.unix is None and b.port == port
+    ]
+    if options:
+        return _found(case, trouble, words, tuple(options), proven=False)
+    return f"what belongs behind {endpoint_text(trouble.endpoint)}: nobody answers at that address"
 
 
 def _free(case: Case, service: Service) -> bool:
-    """An application that runs and that no route relies on already."""
+    """An application that no route relies on already."""
     held = {name for e in case.snapshot.endpoints if is_closed(e) is False for name in (e.service, e.holder)}
-    return service.is_app_server and service.running and service.id not in case.taken and service.id not in held
-
-
-def _boxed(case: Case, trouble: Trouble, box: Container | None) -> tuple[_Option, ...]:
-    """Containers on a network of nginx's, with the socket that can be reached there; the same port comes first."""
-    mine = {name for name, _, _ in box.networks} if box is not None else set()
-    found: list[_Option] = []
-    for service in case.snapshot.services:
-        other = service.container
-        if other is None or other.is_machine or service.node == trouble.nginx.node or not _free(case, service):
-            continue
-        shared = [(ip, names) for name, ip, names in other.networks if name in mine]
-        if not shared:
-            continue
-        ip, names = shared[0]
-        name = next((n for n in (other.service, other.name) if n and n in names), None)
-        if name is None:
-            continue
-        for line in listeners_on(case.snapshot, service.node):
-            if line.family != "unix" and _is_its_own(line, service) and line.address in (*_ANY, ip):
-                found.append(_Option(service, line, address_text(name, line.port)))
-    return _best(found, trouble.endpoint.port)
-
-
-def _local(case: Case, trouble: Trouble) -> tuple[_Option, ...]:
-    """Applications of nginx's own machine that listen on that very port."""
-    node = trouble.nginx.node
-    return tuple(
-        _Option(service, line, address_text(_reached(line.address), line.port))
-        for service in case.snapshot.services if service.node == node and _free(case, service)
-        for line in listeners_on(case.snapshot, node)
-        if line.family != "unix" and line.port == trouble.endpoint.port and _is_its_own(line, service)
-    )
+    return service.is_app_server and service.id not in case.taken and service.id not in held
 
 
 def _is_its_own(line: Listener, service: Service) -> bool:
@@ -199,12 +187,7 @@ def _is_its_own(line: Listener, service: Service) -> bool:
 
 
 def _reached(address: str) -> str:
-    return {"::": "::1", "0.0.0.0": "127.0.0.1"}.get(address, address)  # noqa: S104
-
-
-def _best(found: list[_Option], port: int) -> tuple[_Option, ...]:
-    same = tuple(option for option in found if option.listener.port == port)
-    return same or tuple(found)
+    return {"::": "::1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1", "*": "127.0.0.1"}.get(address, address)  # noqa: S104
 
 
 def _found(
@@ -220,15 +203,16 @@ def _found(
         text = case.inputs.get(KEY) if case.inputs.get(KEY) in choices else None
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
-        confidence="possible" if need is not None else "certain" if first.listener.port == endpoint.port else "likely",
+        confidence="possible" if need is not None else "certain" if first.port == endpoint.port else "likely",
         summary=f"nginx hands {say_routes(trouble)} to {said}; "
-                f"{' or '.join(dict.fromkeys(o.service.name for o in options))} listens on {' or '.join(choices)}",
+                f"{' or '.join(dict.fromkeys(o.service.name for o in options))} "
+                f"{'listens' if first.service.running else 'is told to listen'} on {' or '.join(choices)}",
         detail=(), routes=trouble.route_ids, service=first.service.name if len(options) == 1 else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *(listener_evidence(case.snapshot, o.listener, o.service) for o in options),
-            *(state_evidence(o.service) for o in options), *_addresses(case, trouble), *_silence(case, trouble),
+            *(o.shown for o in options),
+            *(state_evidence(o.service) for o in options), *_addresses(case, trouble), *silence(case, trouble),
             *absent_evidence(endpoint),
             *symptom_evidence(case, trouble, is_refused),
         ))),

@@ -88,6 +88,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return Evidence("socket", f"socket {text}", "something accepts there") if held is None else listener_evidence(
             case.snapshot, held, case.service(endpoint.holder))
     found = left_over(case, trouble) if stranger else owners(case, trouble)
+    if any(owner.rule == "elsewhere" for owner in found):
+        return state_evidence(found[0].service)       # the host is wrong, whatever the port: wrong-host
     if not found:
         return _unpublished(case, trouble) or f"which service belongs behind {text}"
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))

@@ -16,6 +16,7 @@ from tests.causes.building import (
     binding,
     boxed,
     container,
+    failed,
     finding_of,
     healthy,
     listener,
@@ -78,6 +79,25 @@ def test_several_applications_are_a_choice() -> None:
     assert b"http://other:8000;" in text_of(found(apart("127.0.0.1:8000", *two), upstream="other:8000"))
 
 
+def test_who_is_told_that_port_is_meant_also_while_it_does_not_run_and_another_does() -> None:
+    told = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)), box={"status": "exited"})
+    running = boxed("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
+    for address in ("127.0.0.1:8000", "172.18.0.77:8000"):
+        scene = apart(address, running, port=9000).with_service(told)
+        diagnosis = diagnose((scene if address.startswith("127") else nobody(scene)).snapshot())
+        assert roots(diagnosis) == ["backend-down", CAUSE]
+        assert (later := finding_of(diagnosis, CAUSE)).service == told.name and later.repairs[0].risk == "manual"
+        assert finding_of(diagnosis, "backend-down").service == told.name
+
+
+def test_where_nobody_is_told_that_port_one_that_does_not_run_may_be_meant() -> None:
+    resting = boxed(pid=None, bindings=Known((binding(7000, "compose.yaml:9"),)),
+                    box={"status": "exited", "restart_policy": "always"})
+    running = boxed("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
+    (repair,) = found(apart("127.0.0.1:8000", running, port=9000).with_service(resting)).repairs
+    assert repair.needs[0].choices == ("other:9000",) and not repair.steps
+
+
 def test_miss_what_is_well_or_has_an_owner_or_answers() -> None:
     elsewhere = apart("127.0.0.1:8000", boxed(box={"networks": (("other", "172.19.0.2", ("app",)),)}))
     for scene in (healthy(), Scene().with_service(service(pid=None)).refused()):
@@ -125,6 +145,14 @@ def test_on_a_machine_a_person_says_that_the_local_one_is_meant() -> None:
     (repair,) = found(scene).repairs
     assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
     assert b"http://127.0.0.1:8000;" in text_of(found(scene, upstream="127.0.0.1:8000"))
+
+
+def test_on_a_machine_also_one_that_would_listen_there_if_it_ran() -> None:
+    scene = Scene("10.7.7.7:8000").with_service(failed()).answers(BAD_GATEWAY)
+    nobody(scene).endpoint(service=None, holder=None)
+    (repair,) = found(scene).repairs
+    assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
+    assert "is told to listen" in found(scene).summary
 
 
 def test_the_log_tells_that_nobody_has_it_where_no_probe_could() -> None:
