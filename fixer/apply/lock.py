@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from fixer.apply.journal import make_folders
+from fixer.apply.processes import parse_table
 from fixer.errors import Locked, NeedsPerson
 from fixer.hosts.base import Files
 
@@ -27,31 +29,77 @@ def journal_access(folder: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hold_lock(files: Files, state_dir: str, what: str) -> Iterator[None]:
-    """Hold the target's lock until the block ends; `Locked` says who holds it. It goes with its holder, never stale."""
+    """Hold the target's lock until the block ends; `Locked` says who holds it. It goes with its holder; where that died
+    and a node did not see it, its connection being lost, whoever comes next from the same place sees to it."""
     make_folders(files, state_dir)
     path = f"{state_dir}/lock"
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(files.lock(path))
+            holder = stack.enter_context(files.lock(path))
         except Locked as error:
-            hint = "wait until it has ended; nothing was changed"
-            raise Locked(_holder(files, path) or error.message, hint) from None
-        files.overwrite(path, _who(what))
+            fields = _written(files, path)
+            if not _is_gone(fields):
+                raise _locked(fields, error) from None
+            try:
+                with contextlib.suppress(OSError):
+                    files.let_go(str(fields.get("holder", "")))
+                holder = stack.enter_context(files.lock(path))
+            except Locked:
+                raise _locked(fields, error) from None
+        files.overwrite(path, _who(what, holder))
         yield
 
 
-def _who(what: str) -> bytes:
+def _who(what: str, holder: str) -> bytes:
     user = os.environ.get("SUDO_USER") or f"uid {os.geteuid()}"
     fields = {"pid": os.getpid(), "host": os.uname().nodename, "user": user, "at": int(time.time()), "what": what}
-    return json.dumps(fields).encode() + b"\n"
+    here = {"kernel": _kernel(), "start": _start(os.getpid()), "holder": holder} if holder else {}
+    return json.dumps({**fields, **here}).encode() + b"\n"
 
 
-def _holder(files: Files, path: str) -> str:
-    """Who wrote the lock file last, in words; empty where that cannot be read."""
+def _kernel() -> str:
+    """This boot of this kernel and its table of processes, where a number and a start name one; else empty."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except (OSError, ValueError):
+        return ""
+
+
+def _start(pid: int) -> int:
+    """When that process began, in ticks; 0 where there is none that lives."""
+    try:
+        entry = parse_table(Path(f"/proc/{pid}/stat").read_bytes()).get(pid)
+    except OSError:
+        return 0
+    return entry.start_ticks if entry is not None and entry.state not in "ZX" else 0
+
+
+def _is_gone(fields: Mapping[str, object]) -> bool:
+    """Whether the fixer that wrote this ran here, through a shell elsewhere, and does not run any more."""
+    kernel, pid, start = fields.get("kernel"), fields.get("pid"), fields.get("start")
+    if not kernel or kernel != _kernel() or not isinstance(pid, int) or not isinstance(start, int) or not start:
+        return False
+    return _start(pid) != start
+
+
+def _written(files: Files, path: str) -> Mapping[str, object]:
+    """What the last holder wrote; empty where that cannot be read."""
     try:
         fields = json.loads(files.read(path))
-        at = time.strftime("%H:%M:%S", time.gmtime(float(fields["at"])))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _locked(fields: Mapping[str, object], error: Locked) -> Locked:
+    """Who wrote the lock file last, in words."""
+    hint, there = "wait until it has ended; nothing was changed", str(fields.get("holder", "")).partition(" ")[0]
+    if there.isdecimal():
+        hint += f"; where its connection is lost for good, the end of process {there} on the node lets go of the lock"
+    try:
+        at = time.strftime("%H:%M:%S", time.gmtime(float(str(fields["at"]))))
         who = f"pid {fields['pid']} of {fields['user']} on {fields['host']}, since {at} UTC"
-        return f"{fields['what']} is at work on this target ({who})"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return ""
+        return Locked(f"{fields['what']} is at work on this target ({who})", hint)
+    except (ValueError, KeyError, OverflowError):
+        return Locked(error.message, hint)

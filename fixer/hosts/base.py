@@ -96,8 +96,13 @@ class Files(Protocol):
         """Sorted names; empty when the directory does not exist."""
         ...
 
-    def lock(self, path: str) -> AbstractContextManager[None]:
-        """Hold an exclusive flock on the file until the block ends, or its holder dies; `Locked` if held."""
+    def lock(self, path: str) -> AbstractContextManager[str]:
+        """Hold an exclusive flock on the file until the block ends, or its holder dies; `Locked` if held. A word for
+        `let_go`, empty where the holder is this process itself."""
+        ...
+
+    def let_go(self, holder: str) -> None:
+        """End the holder of a lock that the machine did not see die: its connection was lost."""
         ...
 
 

@@ -186,7 +186,7 @@ class LocalFiles:
             return ()
 
     @contextlib.contextmanager
-    def lock(self, path: str) -> Iterator[None]:
+    def lock(self, path: str) -> Iterator[str]:
         """Hold flock(2) on the file, the same lock that util-linux flock takes; its folder must be there."""
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -194,6 +194,9 @@ class LocalFiles:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Locked("another repair or undo is at work on this target", "wait until it has ended") from None
-            yield
+            yield ""
         finally:
             os.close(fd)
+
+    def let_go(self, holder: str) -> None:
+        """A process of this machine lets go when it ends, whatever ends it."""

@@ -87,10 +87,19 @@ remove() {
 }
 folder() { fresh "$1" && mkdir "$1" && chmod "$2" "$1" && settle_folder "$1"; }
 unfolder() { known "$1" && rmdir "$1" && settle_folder "$1"; }
+letgo() {
+  x=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+  set -f; y=$2; set -- "$1" ${x##*) }
+  [ "${21}" = "$y" ] || return 0
+  kill "$1" && sleep 1
+}
 names() {
   for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do if there "$f"; then printf '%s\0' "${f##*/}"; fi; done
 }
 """
+# Says that it holds the lock, who it is, and stays as long as its input does.
+_HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
+set -f; set -- ${x##*) }; echo " $$ ${20}"; exec cat"""
 
 
 def quoted_bytes(data: bytes) -> str:
@@ -217,11 +226,12 @@ class ShFiles:
         return tuple(sorted(os.fsdecode(name) for name in self._call("names", path).split(b"\0")[:-1]))
 
     @contextlib.contextmanager
-    def lock(self, path: str) -> Iterator[None]:
-        """A live `flock` on the node holds it: it ends with its input, so also when we are killed."""
+    def lock(self, path: str) -> Iterator[str]:
+        """A live `flock` on the node holds it: it ends with its input, so also when we are killed. Where the connection
+        was lost meanwhile the node may not see that for hours; its process there is known by `pid start_ticks`."""
         begun, held = os.urandom(16).hex(), os.urandom(16).hex()
-        script = 'umask 077; echo "$3"; flock -n "$1" sh -c \'echo "$1"; exec cat\' sh "$2" 2>&1 || echo "busy $2"'
-        holder = Conversation(self._enter(("sh", "-c", script, "sh", path, held, begun)))
+        script = 'umask 077; echo "$3"; flock -n "$1" sh -c "$4" sh "$2" 2>&1 || echo "busy $2"'
+        holder = Conversation(self._enter(("sh", "-c", script, "sh", path, held, begun, _HOLDER)))
         try:
             holder.exchange(b"", f"{begun}\n".encode(), _TIMEOUT)
             before = holder.exchange(b"", held.encode(), _TIMEOUT)
@@ -231,9 +241,16 @@ class ShFiles:
                 if complaint := before.removesuffix(b"busy ").decode(errors="replace"):
                     raise _error(complaint, path)
                 raise Locked("another repair or undo is at work on this target", "wait until it has ended")
-            yield
+            who = holder.exchange(b"", b"\n", _TIMEOUT)
+            yield (who or b"").decode("ascii", "replace").strip()
         finally:
             holder.close()
+
+    def let_go(self, holder: str) -> None:
+        """End that very process; nothing where it is gone."""
+        words = holder.split()
+        if len(words) == 2 and all(word.isdecimal() for word in words):
+            self._call("letgo", *words)
 
 
 def _meta_words(meta: FileMeta) -> tuple[str, ...]:

@@ -230,3 +230,19 @@ def test_a_service_that_does_not_start(word: str, tmp_path: Path) -> None:
 def test_ssh_lost_in_the_middle(far: Ready) -> None:
     begin = "for p in $(ps -o pid=,comm= --ppid $PPID | sed -n 's/ ssh$//p'); do kill -9 $p; done"
     assert tried(far, Trouble("ssh lost", begin), lambda: None)
+
+
+def test_network_lost_in_the_middle(far: Ready) -> None:
+    """The machine does not see it, and holds what we had there: its sessions, and in one the lock."""
+    assert far.killing.place.box is not None
+    name = far.killing.place.box.name
+    ports = "$(ss -Htn state established sport = :22 | while read -r a b c d; do echo ${d##*:}; done)"
+    begin = inside(name, f"for p in {ports}; do iptables -A INPUT -p tcp --sport $p -j DROP; iptables -A OUTPUT -p tcp --dport $p -j DROP; done")
+
+    def heal() -> None:
+        """For those that come; what was lost stays so."""
+
+    try:
+        assert tried(far, Trouble("network lost", begin), heal)
+    finally:
+        subprocess.run(shlex.split(inside(name, "iptables -F")), check=True, capture_output=True)
