@@ -70,8 +70,8 @@ def new_id(taken: Sequence[Accepted]) -> str:
 
 @contextlib.contextmanager
 def _held(ref: TargetRef) -> Iterator[None]:
-    folder = target_folder(private_root(), ref)
     files = LocalFiles()
+    folder = files.real(target_folder(private_root(), ref))
     try:
         make_folders(files, folder)
         with files.lock(f"{folder}/accepted.lock"):
@@ -82,9 +82,10 @@ def _held(ref: TargetRef) -> Iterator[None]:
 
 def _save(ref: TargetRef, entries: tuple[Accepted, ...]) -> tuple[Accepted, ...]:
     listed = [{name: getattr(entry, name) for name in _FIELDS} for entry in entries]
-    path = accepted_path(ref)
-    beside = f"{path}.{os.getpid()}"
     files = LocalFiles()
+    folder, _, name = accepted_path(ref).rpartition("/")
+    path = f"{files.real(folder)}/{name}"
+    beside = f"{path}.{os.getpid()}"
     data = (json.dumps({"accepted": listed}, indent=1) + "\n").encode()
     files.create(beside, data, FileMeta(0o600, os.geteuid(), os.getegid()))
     files.rename(beside, path)

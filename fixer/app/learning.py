@@ -7,7 +7,7 @@ import posixpath
 from fixer.app.looking import look_at, opened
 from fixer.app.options import Looking
 from fixer.apply.journal import make_folders
-from fixer.apply.lock import journal_access
+from fixer.apply.lock import journal_access, journal_place
 from fixer.errors import NotHealthy
 from fixer.hosts.base import Asker, Files, Target
 from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_to_json
@@ -69,7 +69,7 @@ def _ask(asker: Asker, candidate: Candidate) -> LearnedService:
 
 
 def _save(target: Target, learned: Learned) -> str:
-    writer, folder = target.journal_place()
+    writer, folder = journal_place(target)
     path = f"{folder}/{LEARNED_FILE}"
     with journal_access(folder):
         make_folders(writer.files, folder)

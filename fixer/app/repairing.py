@@ -12,6 +12,7 @@ from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
 from fixer.app.settling import is_held_off, settle, wait_until_asked, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
+from fixer.apply.realplaces import at_real_places, led_elsewhere
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.hosts.base import Target
 from fixer.model.describe import describe_step, is_reversible
@@ -134,7 +135,9 @@ class _Rounds:
             course.give_up(course.current, finding, drawn.summary, "it was made already and is asked for again")
             return None
         course.made.add(name)
-        return self._declined(drawn, finding, chosen) or self._make(drawn, finding)
+        meant = at_real_places(drawn, course.target)
+        elsewhere = led_elsewhere(drawn, meant)
+        return self._declined(meant, finding, chosen, elsewhere) or self._make(meant, finding)
 
     def _well(self) -> End | None:
         course, kept = self._course, self._kept()
@@ -221,10 +224,12 @@ class _Rounds:
             course.give(need.key, value)
         return bool(needs)
 
-    def _declined(self, drawn: Plan, finding: Finding, chosen: Repair) -> End | None:
+    def _declined(
+        self, drawn: Plan, finding: Finding, chosen: Repair, elsewhere: tuple[str, ...] = ()
+    ) -> End | None:
         """Show the plan and ask; an end where nobody says yes."""
-        options = self._course.options
-        self._person.show(plan_lines(finding.cause, repair_report(chosen), self._person.style, warnings(drawn.steps)))
+        options, first = self._course.options, (*elsewhere, *warnings(drawn.steps))
+        self._person.show(plan_lines(finding.cause, repair_report(chosen), self._person.style, first))
         if options.dry_run:
             return self._stopped("dry run: nothing was changed", *self._flags_for(drawn))
         if options.yes:

@@ -12,7 +12,7 @@ from typing import Self
 from fixer.apply.containers import demand_same_service
 from fixer.apply.interrupts import Interrupts
 from fixer.apply.journal import Journal, create_run, open_run, read_run, run_ids
-from fixer.apply.lock import hold_lock, journal_access
+from fixer.apply.lock import hold_lock, journal_access, journal_place
 from fixer.apply.nodes import Nodes
 from fixer.apply.past import forget, history, undo, unfinished
 from fixer.apply.programs import demand_heard
@@ -136,7 +136,7 @@ class RepairRun:
 
     def _where(self) -> tuple[Writer, str]:
         if self._place is None:
-            self._place = self._target.journal_place()
+            self._place = journal_place(self._target)
         return self._place
 
     def _nodes(self) -> Nodes:

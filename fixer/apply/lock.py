@@ -12,9 +12,15 @@ from pathlib import Path
 from fixer.apply.journal import make_folders
 from fixer.apply.processes import parse_table
 from fixer.errors import Locked, NeedsPerson
-from fixer.hosts.base import Files
+from fixer.hosts.base import Files, Target, Writer
 
 STATE_HINT = "run fixer as root, or name a writable folder in BADGATEWAY_STATE"
+
+
+def journal_place(target: Target) -> tuple[Writer, str]:
+    """The machine that holds lock and journal, and the folder there by its real path."""
+    writer, folder = target.journal_place()
+    return writer, writer.files.real(folder)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.apply.journal import Journal, is_run_id, open_run, read_run, run_ids
-from fixer.apply.lock import hold_lock, journal_access
+from fixer.apply.lock import hold_lock, journal_access, journal_place
 from fixer.apply.nodes import Nodes
 from fixer.apply.records import is_unfinished, summary_of
 from fixer.apply.rollback import Restoration, recover, undo_run
@@ -19,7 +19,7 @@ _TO_UNDO = ("committed", "unfinished")
 
 def history(target: Target) -> tuple[RunSummary, ...]:
     """Every run on the target, the oldest first."""
-    writer, folder = target.journal_place()
+    writer, folder = journal_place(target)
     with journal_access(folder):
         return tuple(_summary(writer, folder, run_id) for run_id in run_ids(writer.files, folder))
 
@@ -38,7 +38,7 @@ def undo(target: Target, run_id: str | None) -> UndoResult:
 
     Where nothing is left to undo, nothing is done and the result says so: everything is back already.
     """
-    writer, folder = target.journal_place()
+    writer, folder = journal_place(target)
     runs = history(target)
     if run_id is not None and run_id not in [run.id for run in runs]:
         raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
@@ -103,7 +103,7 @@ def _summary(writer: Writer, folder: str, run_id: str) -> RunSummary:
 
 def forget(target: Target, run_id: str) -> None:
     """Remove a run's journal and before-images; afterwards it cannot be undone."""
-    writer, folder = target.journal_place()
+    writer, folder = journal_place(target)
     files = writer.files
     if not is_run_id(run_id) or run_id not in run_ids(files, folder):
         raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)

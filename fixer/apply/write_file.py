@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import posixpath
 
 from fixer.apply.filestate import meta_of, outcome, refusal, same_meta
@@ -28,7 +29,7 @@ class FileChange:
 def prepare(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileChange:
     """Check the present state against the step; `draft` is the intent without what only the machine knows."""
     _refuse_nonsense(step)
-    present = files.state(step.path)
+    present = _present(step, files)
     if reason := refusal(step, present):
         raise Conflict(f"{step.path} {reason}", "nothing was written to it; diagnose again")
     post = outcome(step, present, _new_file_meta(step, files))
@@ -37,6 +38,15 @@ def prepare(step: WriteFile, draft: Record, files: Files, run_id: str) -> FileCh
     dirs = tuple(d for d in step.create_dirs if files.state(d).kind == "absent")
     intent = dataclasses.replace(draft, pre=present, post=post, temp=temp, blob=blob, dirs=dirs)
     return FileChange(step, intent, step.before if blob else None)
+
+
+def _present(step: WriteFile, files: Files) -> FileState:
+    try:
+        return files.state(step.path)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise Conflict(f"{step.path}: {error.strerror}", "nothing was written to it; diagnose again") from error
 
 
 def _refuse_nonsense(step: WriteFile) -> None:

@@ -56,9 +56,28 @@ class CommandResult:
     truncated: bool = False  # output over the limit was dropped
 
 
+LEADS_ELSEWHERE = "its folder leads elsewhere now"
+
+
+def in_one_folder(source: str, destination: str) -> str:
+    """The name of the source, which lies where the destination does."""
+    folder, _, name = source.rpartition("/")
+    if folder != destination.rpartition("/")[0]:
+        raise ValueError(f"{source} is not beside {destination}")
+    return name
+
+
 class Files(Protocol):
     """File operations on one machine. Each call is one IO step: it is done durably, or it raised and did nothing
-    (except `overwrite`, which may leave a prefix). OSError for what the machine refuses."""
+    (except `overwrite`, which may leave a prefix). OSError for what the machine refuses.
+
+    A path is a real one: a link that it leads through is not followed but refused (ELOOP), so that nobody who may
+    rename the folders above a file can have another one written. `real` and `listdir` follow links.
+    """
+
+    def real(self, path: str) -> str:
+        """The path with all links resolved, as far as it is there."""
+        ...
 
     def state(self, path: str) -> FileState:
         """What the path is now: lstat and, for a file, its digest and metadata."""
@@ -75,7 +94,7 @@ class Files(Protocol):
         ...
 
     def rename(self, source: str, destination: str) -> None:
-        """Atomic rename over the destination, directory fsynced."""
+        """Atomic rename over the destination, which lies in the same folder; directory fsynced."""
         ...
 
     def overwrite(self, path: str, data: bytes) -> None:

@@ -1,4 +1,8 @@
-"""Files of a node that is reached through sh: one shell stays open, each call is one small script with one outcome."""
+"""Files of a node that is reached through sh: one shell stays open, each call is one small script with one outcome.
+
+It goes into the folder first, sees by the kernel's word that no link led it elsewhere, and then uses bare names only;
+what is written is held open by number 5. So whoever renames folders or names meanwhile has no other file written.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import stat as st
 from collections.abc import Callable, Iterator, Sequence
 
 from fixer.errors import Locked, Unreachable
+from fixer.hosts.base import LEADS_ELSEWHERE, in_one_folder
 from fixer.hosts.frames import mode_of
 from fixer.hosts.process import Conversation
 from fixer.model.journal import FileState
@@ -25,7 +30,7 @@ _ERRORS = (
     ("No space left", errno.ENOSPC), ("Not a directory", errno.ENOTDIR), ("not empty", errno.ENOTEMPTY),
     ("Is a directory", errno.EISDIR), ("resource busy", errno.EBUSY), ("not supported", errno.ENOTSUP),
     ("Not a regular file", errno.EINVAL), ("quota exceeded", errno.EDQUOT), ("I/O error", errno.EIO),
-    ("Input/output error", errno.EIO),
+    ("Input/output error", errno.EIO), (LEADS_ELSEWHERE, errno.ELOOP),
 )
 _COLUMNS = regex(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
 _PLAIN = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
@@ -40,7 +45,29 @@ fresh() { if there "$1"; then fail "$1" "File exists"; fi; }
 plain() { known "$1" && { [ -f "$1" ] || fail "$1" "Not a regular file"; }; }
 own() { plain "$1" && if [ -h "$1" ]; then fail "$1" "Not a regular file"; fi; }
 settle() { sync "$1" 2>/dev/null || sync; }
-settle_folder() { d=${1%/*}; settle "${d:-/}"; }
+settle_folder() { settle .; }
+real() {
+  r='' d=$1
+  while [ "$d" ] && ! cd -P "$d" 2>/dev/null; do r=/${d##*/}$r; d=${d%/*}; done
+  [ "$d" ] || cd / || return 1
+  w=$(here; echo .); w=${w%??}; printf '%s' "${w%/}$r"
+}
+here() { readlink /proc/self/cwd 2>/dev/null || pwd -P; }
+at() {
+  if ! cd -P "$1" 2>/dev/null; then
+    if [ "$2" = state ] && ! [ -d "$1" ]; then echo absent; return 0; fi
+    known "$1" && if [ -d "$1" ]; then fail "$1" "Permission denied"; else fail "$1" "Not a directory"; fi
+    return
+  fi
+  w=$(here; echo .)
+  [ "${w%??}" = "$1" ] || fail "$1" "ELSEWHERE" || return
+  shift; "$@"
+}
+same() {
+  if have stat; then l=$(stat -c %d:%i "$1") h=$(stat -L -c %d:%i /proc/self/fd/5)
+  else l=$(ls -id "$1") h=$(ls -idL /proc/self/fd/5); l=${l%% *} h=${h%% *}; fi
+  { [ "$h" ] && [ "$l" = "$h" ] && [ -f /proc/self/fd/5 ]; } || fail "$1" "Not a regular file"
+}
 state() {
   there "$1" || { echo absent; return 0; }
   a=''
@@ -53,40 +80,43 @@ state() {
   if [ -h "$1" ]; then ! have readlink || { echo target; readlink "$1"; }
   elif [ -f "$1" ]; then cat "$1"; fi
 }
-contents() { plain "$1" && cat "$1"; }
+contents() { own "$1" && cat "$1"; }
 meta() {
-  own "$1" && chown "$3:$4" "$1" && chmod "$2" "$1" || return 1
+  f=/proc/self/fd/5
+  chown "$3:$4" "$f" && chmod "$2" "$f" || return 1
   if [ "$6" ]; then
     have setfattr || fail "$1" "its ACL cannot be set without setfattr: Operation not supported" || return 1
-    setfattr -n system.posix_acl_access -v "$6" "$1" || return 1
+    setfattr -n system.posix_acl_access -v "$6" "$f" || return 1
   fi
-  if [ "$5" ]; then chcon "$5" "$1" || return 1; fi
-  settle "$1"
+  if [ "$5" ]; then chcon "$5" "$f" || return 1; fi
+  settle "$f"
 }
+remeta() { own "$1" && { same "$1" && meta "$@"; } 5<"$1"; }
 create() {
   fresh "$1" || return 1
-  (set -C; : >"$1") || return 1
-  { bytes >"$1" && meta "$@" && settle_folder "$1"; } || { rm -f "$1"; return 1; }
+  set -C
+  { { bytes >&5 && meta "$@" && settle_folder; } || { rm -f "$1"; return 1; }; } 5>"$1"
 }
 add() {
   if [ -h "$1" ]; then fail "$1" "Not a regular file"; return; fi
   new=1; [ -e "$1" ] && new=''
-  bytes >>"$1" && settle "$1" && if [ "$new" ]; then settle_folder "$1"; fi
+  bytes >>"$1" && settle "$1" && if [ "$new" ]; then settle_folder; fi
 }
 move() {
   known "$1" || return 1
-  if [ -d "$2" ]; then fail "$2" "Is a directory"; return; fi
-  mv -f "$1" "$2" && settle_folder "$2"
+  if [ -d "$2" ] && [ ! -h "$2" ]; then fail "$2" "Is a directory"; return; fi
+  case $(command mv --help 2>&1) in *-T*) t=T ;; *) t='' ;; esac
+  mv "-f$t" "$1" "$2" && settle_folder
 }
-overwrite() { plain "$1" && bytes >"$1" && settle "$1"; }
-link() { fresh "$2" && ln -s "$1" "$2" && settle_folder "$2"; }
+overwrite() { own "$1" && { same "$1" && bytes >/proc/self/fd/5 && settle /proc/self/fd/5; } 5<"$1"; }
+link() { fresh "$1" && ln -sn "$2" "$1" && settle_folder; }
 remove() {
   known "$1" || return 1
   if [ -d "$1" ] && [ ! -h "$1" ]; then fail "$1" "Is a directory"; return; fi
-  rm -f "$1" && settle_folder "$1"
+  rm -f "$1" && settle_folder
 }
-folder() { fresh "$1" && mkdir "$1" && chmod "$2" "$1" && settle_folder "$1"; }
-unfolder() { known "$1" && rmdir "$1" && settle_folder "$1"; }
+folder() { fresh "$1" && (umask "$2"; mkdir "$1") && settle_folder; }
+unfolder() { known "$1" && rmdir "$1" && settle_folder; }
 letgo() {
   x=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
   set -f; y=$2; set -- "$1" ${x##*) }
@@ -96,7 +126,7 @@ letgo() {
 names() {
   for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do if there "$f"; then printf '%s\0' "${f##*/}"; fi; done
 }
-"""
+""".replace("ELSEWHERE", LEADS_ELSEWHERE)
 # Says that it holds the lock, who it is, and stays as long as its input does.
 _HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
 set -f; set -- ${x##*) }; echo " $$ ${20}"; exec cat"""
@@ -142,6 +172,18 @@ class ShFiles:
             raise _error(said, words[0])
         return body
 
+    def _at(self, path: str, function: str, *words: str, data: bytes | None = None) -> bytes:
+        """What the function printed that was called in the path's folder, with its name there and the other words."""
+        folder, _, name = path.rpartition("/")
+        try:
+            return self._call("at", folder or "/", function, f"./{name}", *words, data=data)
+        except OSError as error:
+            raise OSError(error.errno, (error.strerror or "").replace(f"./{name}", path), path) from None
+
+    def real(self, path: str) -> str:
+        """The path with all links resolved, as far as it is there."""
+        return os.fsdecode(self._call("real", path)) or "/"
+
     def _exchange(self, text: bytes, mark: bytes) -> bytes:
         if self._talk is None or not self._talk.alive:
             self.close()
@@ -158,12 +200,12 @@ class ShFiles:
 
     def state(self, path: str) -> FileState:
         """What the path is now."""
-        head, _, rest = self._call("state", path).partition(b"\n")
+        head, _, rest = self._at(path, "state").partition(b"\n")
         if head == b"absent":
             return FileState("absent")
         acl = head.partition(b" ")[2].decode().removeprefix("0x")
         label, _, rest = rest.partition(b"\n")
-        where = os.fsencode(path)
+        where = os.fsencode("./" + path.rpartition("/")[2])
         columns, _, data = rest.partition(where)
         match = _COLUMNS.match(columns)
         if match is None:
@@ -183,43 +225,43 @@ class ShFiles:
 
     def read(self, path: str) -> bytes:
         """The bytes of a regular file."""
-        return self._call("contents", path)
+        return self._at(path, "contents")
 
     def create(self, path: str, data: bytes, meta: FileMeta) -> None:
         """A new file; FileExistsError where something is there."""
-        self._call("create", path, *_meta_words(meta), data=data)
+        self._at(path, "create", *_meta_words(meta), data=data)
 
     def append(self, path: str, data: bytes) -> None:
         """Append to the file, made 0600 where it is not there."""
-        self._call("add", path, data=data)
+        self._at(path, "add", data=data)
 
     def rename(self, source: str, destination: str) -> None:
-        """Atomic rename over the destination."""
-        self._call("move", source, destination)
+        """Atomic rename over the destination, in one folder."""
+        self._at(source, "move", f"./{in_one_folder(destination, source)}")
 
     def overwrite(self, path: str, data: bytes) -> None:
         """Write over the same inode."""
-        self._call("overwrite", path, data=data)
+        self._at(path, "overwrite", data=data)
 
     def set_meta(self, path: str, meta: FileMeta) -> None:
         """Owner, mode, ACL and label of a regular file."""
-        self._call("meta", path, *_meta_words(meta))
+        self._at(path, "remeta", *_meta_words(meta))
 
     def symlink(self, target: str, path: str) -> None:
         """A new link; FileExistsError where something is there."""
-        self._call("link", target, path)
+        self._at(path, "link", target)
 
     def unlink(self, path: str) -> None:
         """Remove a file or link."""
-        self._call("remove", path)
+        self._at(path, "remove")
 
     def mkdir(self, path: str, mode: int) -> None:
         """A new folder of exactly that mode."""
-        self._call("folder", path, f"{mode:o}")
+        self._at(path, "folder", f"{~mode & 0o777:o}")
 
     def rmdir(self, path: str) -> None:
         """Remove an empty folder."""
-        self._call("unfolder", path)
+        self._at(path, "unfolder")
 
     def listdir(self, path: str) -> tuple[str, ...]:
         """Sorted names; empty where there is no such folder."""

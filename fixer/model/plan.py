@@ -27,7 +27,8 @@ class FileMeta:
 @dataclass(frozen=True, slots=True)
 class WriteFile:
     """Replace the bytes of `path` (the file itself, links resolved), or create it (`before` None), or delete it
-    (`after` None). `before` are the exact bytes expected now. `mask` are byte strings never to be shown (secrets).
+    (`after` None). No link that `path` leads through is followed: where one is there by then, it stops. `before` are
+    the exact bytes expected now. `mask` are byte strings never to be shown (secrets).
 
     `link_target` set: the thing is a symlink; `after` None removes the link itself. `in_place` for a single-file
     bind mount. `create_dirs` are parent folders to make (and take back on undo when empty). A link is created where

@@ -1,12 +1,18 @@
 """Running commands in a container: their own codes, told apart from docker's, and nothing left behind."""
 
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from fixer.errors import NeedsPerson, Unreachable
-from fixer.hosts.container import ContainerWriter
+from fixer.apply.engine import RepairRun, undo
+from fixer.errors import FixerError, NeedsPerson, Unreachable
+from fixer.hosts.container import ContainerWriter, exec_words
+from fixer.hosts.files_sh import ShFiles
 from fixer.hosts.local import LocalWriter
+from tests.apply.places import NOW, FolderTarget, plan, write
+from tests.contract.places import script_runner
 
 pytestmark = pytest.mark.docker
 
@@ -56,6 +62,47 @@ def test_a_container_that_is_gone_is_unreachable_not_a_failed_command(writer: Co
         lost.run(["true"])
     with pytest.raises(Unreachable):
         lost.files.read("/etc/passwd")
+
+
+_SWAPS_FOLDERS = """cd /dev/shm/u
+while :; do sleep 0.0$((n = (n + 1) % 9)); mv site aside; ln -s /dev/shm/etc site; sleep 0.03; rm site; mv aside site; done
+"""
+_SWAPS_NAMES = """cd /dev/shm/u/site
+while :; do for f in .badgateway-*; do [ ! -e "$f" ] || ln -sf /dev/shm/etc/a.conf "$f"; done; done 2>/dev/null
+"""
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("script", [_SWAPS_FOLDERS, _SWAPS_NAMES], ids=["folders", "names"])
+def test_a_user_who_swaps_folders_and_names_all_the_time_has_no_file_of_roots_written(
+    debian: str, script: str, in_place: bool,
+) -> None:
+    """As root through a shell, in the home of somebody who does all they can meanwhile; in memory, to be often there."""
+    sh, old, new = script_runner(exec_words(debian)), b"listen 80;\n", b"listen 8080;\n"
+    sh("""rm -rf /dev/shm/u /dev/shm/etc /dev/shm/state; mkdir -p /dev/shm/u/site /dev/shm/etc /dev/shm/state; chmod 700 /dev/shm/state
+          for d in /dev/shm/u/site /dev/shm/etc; do echo 'listen 80;' >$d/a.conf; done
+          chown -R 1000:1000 /dev/shm/u; chmod 640 /dev/shm/etc/a.conf""")
+    seen = "cd /dev/shm/etc; ls -lan --time-style=+%s; cat *"
+    before = sh(seen).stdout
+    hostile = subprocess.Popen(("docker", "exec", "-u", "1000:1000", debian, "timeout", "60", "sh", "-c", script))
+    files = ShFiles(lambda words: (*exec_words(debian), *words))
+    try:
+        target = FolderTarget(Path("/dev/shm/state"), files)
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            try:
+                with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
+                    run.round(plan(write("/dev/shm/u/site/a.conf", old, new, in_place=in_place)))
+                    run.commit()
+                undo(target, None)
+            except FixerError:
+                pass
+    finally:
+        files.close()
+        sh("set +e; for p in /proc/[0-9]*; do read -r n <$p/comm; [ x$n != xtimeout ] || kill ${p#/proc/}; done; true")
+        hostile.wait(20)
+    assert sh(seen).stdout == before
 
 
 def test_files_of_a_container_that_is_no_machine_are_no_place(writer: ContainerWriter) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,9 +36,9 @@ def _torn(data: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _pointed(point: str) -> Iterator[ShFiles]:
-    """Files through the sh of this machine, with that `point`."""
-    wrapped = "".join(f'{name}() {{ point; command {name} "$@"; }}\n' for name in CHANGING)
+def _pointed(point: str, commands: Sequence[str] = CHANGING) -> Iterator[ShFiles]:
+    """Files through the sh of this machine, with that `point` before these commands."""
+    wrapped = "".join(f'{name}() {{ point; command {name} "$@"; }}\n' for name in commands)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files_sh, "_PRELUDE", point + wrapped + files_sh._PRELUDE)
         patch.setattr(files_sh, "quoted_bytes", _torn)
@@ -50,7 +50,7 @@ def _pointed(point: str) -> Iterator[ShFiles]:
 
 
 @contextlib.contextmanager
-def watched(folder: Path, see: Callable[[], None]) -> Iterator[ShFiles]:
+def watched(folder: Path, see: Callable[[], None], commands: Sequence[str] = CHANGING) -> Iterator[ShFiles]:
     """`see` is called at every point, while the shell stands still: what is on the disk then is what a kill leaves."""
     here, on = folder / "here", folder / "on"
     for path in (here, on):
@@ -65,7 +65,7 @@ def watched(folder: Path, see: Callable[[], None]) -> Iterator[ShFiles]:
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     try:
-        with _pointed(_WATCHED.format(here=here, on=on)) as files:
+        with _pointed(_WATCHED.format(here=here, on=on), commands) as files:
             yield files
     finally:
         here.write_text("end\n")
