@@ -190,7 +190,8 @@ class ShFiles:
             self._talk = Conversation(self._enter(self._shell))
             # what a login shell says before it comes to us belongs to no answer
             hello = os.urandom(16).hex()
-            self._talk.exchange(f"{_PRELUDE}echo {hello}\n".encode(), f"{hello}\n".encode(), _TIMEOUT)
+            if self._talk.exchange(f"{_PRELUDE}echo {hello}\n".encode(), f"{hello}\n".encode(), _TIMEOUT) is not None:
+                self._talk.complaint()       # nor is it why the shell ends later
         output = self._talk.exchange(text, mark, _TIMEOUT)
         if output is None:
             said = self._talk.complaint()
