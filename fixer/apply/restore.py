@@ -27,6 +27,11 @@ class FileRestore:
         """What was announced."""
         return self.item.intent
 
+    def is_in_force(self) -> bool:
+        """Whether the file is as the step left it."""
+        present = self.files.state(self.step.path)
+        return any(matches(present, post) for post in self._expected_posts())
+
     def run(self) -> bool:
         """Put the file back; False when it was as before already. Conflict when somebody else changed it."""
         pre, present = self._pre, self.files.state(self.step.path)

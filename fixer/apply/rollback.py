@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from fixer.apply.journal import Journal, last_work
-from fixer.apply.nginx import NotRunning, Refused
+from fixer.apply.nginx import NotRunning, Refused, check_config
 from fixer.apply.nodes import Nodes
 from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
@@ -143,10 +143,13 @@ class _Rollback:
     nodes: Nodes
     result: Restoration
     files_moved: bool = False
+    refused: frozenset[int] = frozenset()       # reloads that nginx refused before any file went back
 
     def run(self) -> None:
         steps = [(item, step) for item in self.round.intents if (step := self._step_of(item)) is not None]
         self._check_gaps()
+        self.refused = frozenset(item.intent.index for item, step in steps if isinstance(step, ReloadNginx)
+                                 and item.done is not None and self._is_refused(item, step, steps))
         if not any(isinstance(step, WriteFile) for _, step in steps):
             # No file of ours went in: what was held in memory stands in no file that a reload or restart could bring
             # back.
@@ -169,7 +172,7 @@ class _Rollback:
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
-                self._attempt(item, partial(self._effect, step), STARTED_ANEW if starts_anew else "")
+                self._attempt(item, partial(self._effect, item, step), STARTED_ANEW if starts_anew else "")
 
     def _drop_images(self) -> None:
         """Also one that was stored for an intent which was never written."""
@@ -212,10 +215,31 @@ class _Rollback:
         FileRestore(step, item, self.nodes.writer(step.node).files, self.journal).sweep()
         return ""
 
-    def _effect(self, step: Step) -> str:
+    def _is_refused(self, item: Intent, step: ReloadNginx, steps: Sequence[tuple[Intent, Step]]) -> bool:
+        """Whether nginx, which runs with what the repair gave it, refuses it by now: then not because of what goes
+        back, and until that is mended the reload that was done cannot be taken back."""
+        at = (item.intent.round, item.intent.index)
+        if any(r.phase == "conflict" and (r.round, r.index) == at for r in self.journal.records):
+            return True
+        try:
+            for other, write in steps:
+                if isinstance(write, WriteFile):
+                    files = self.nodes.writer(write.node).files
+                    if not FileRestore(write, other, files, self.journal).is_in_force():
+                        return False
+            check_config(step, self.nodes.runner(step.node))
+        except Refused:
+            return True
+        except (FixerError, OSError, ValueError):      # what the way back itself will tell
+            return False
+        return False
+
+    def _effect(self, item: Intent, step: Step) -> str:
         try:
             return bring_into_effect(step, self.nodes)
         except Refused as error:
+            if item.intent.index in self.refused:
+                raise
             self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
         except (NotRunning, Unreachable) as error:
             if not isinstance(step, ReloadNginx) or _is_lost(error):

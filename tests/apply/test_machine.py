@@ -188,6 +188,21 @@ def test_an_undo_to_a_configuration_that_was_invalid_says_so(machine: Machine, t
     assert machine.sh(f"cat {SITE}") == "nonsense;" and machine.answer() == "new"
 
 
+def test_an_undo_that_somebody_elses_file_keeps_from_a_reload_is_not_called_whole(machine: Machine, target: Target) -> None:
+    """nginx runs on as repaired over files that are as before, until that file is mended and the undo tried again."""
+    other = "/etc/nginx/modules-enabled/99-other.conf"
+    run = kept(target, machine.write(SITE, site("old"), site("new")), machine.check(), machine.reload())
+    machine.put(other, "no_such_thing on;\n")
+    try:
+        for result in (undo(target, None), undo(target, run.id)):
+            assert len(result.conflicts) == 1 and "no_such_thing" in result.conflicts[0] and result.notes == ()
+            assert history(target)[-1].state == "undone-with-conflicts" and machine.answer() == "new"
+    finally:
+        machine.sh(f"rm {other}")
+    assert machine.sh(f"cat {SITE}") == site("old").strip()
+    assert undo(target, run.id).conflicts == () and machine.answer() == "old"
+
+
 def test_an_undo_where_nginx_has_stopped_or_restarted_since(machine: Machine, target: Target) -> None:
     kept(target, machine.write(SITE, site("old"), site("new")), machine.reload())
     machine.sh("systemctl restart nginx")
