@@ -110,7 +110,8 @@ def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
     try:
         found = json.loads(result.stdout or b"[]")
     except (ValueError, RecursionError):
-        raise Unreachable("docker inspect gave no JSON", result.stderr.decode(errors="replace").strip()[:200]) from None
+        what = "more than is read: what their labels or variables hold is too big" if result.truncated else "no JSON"
+        raise Unreachable(f"docker inspect gave {what}", result.stderr.decode(errors="replace").strip()[:200]) from None
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
@@ -207,15 +208,19 @@ def runs_here(pid: int, container_id: str) -> bool:
         return False
 
 
+FILES_LABELS = tuple(f"{PROJECT_LABEL}.{name}" for name in ("config_files", "working_dir", "environment_file"))
+"""What a container says of the files that it was made from."""
+
+
 def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
     """`docker compose` with the project's own files, as its labels name them; nothing where one of them is no such
     file. Whoever made an image may have written its labels, and what compose cannot use it repeats."""
-    configs = labels.get("com.docker.compose.project.config_files", "").split(",")
-    settings = labels.get("com.docker.compose.project.environment_file", "").split(",")
+    named, folder, given = (labels.get(name, "") for name in FILES_LABELS)
+    configs, settings = named.split(","), given.split(",")
     if not all(map(_is_compose_file, filter(None, configs))) or not all(map(_is_env_file, filter(None, settings))):
         return ()
     words = ["compose", "--project-name", labels.get(PROJECT_LABEL, "")]
-    if folder := labels.get("com.docker.compose.project.working_dir"):
+    if folder:
         words += ["--project-directory", folder]
     for file in filter(None, configs):
         words += ["--file", file]

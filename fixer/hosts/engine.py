@@ -128,7 +128,11 @@ def _compose_hash(docker: Docker, project: str, service: str) -> Answer:
     mine = [i for i in found if service in ("*", dockercli.labels_of(i).get(dockercli.SERVICE_LABEL))]
     if not mine:
         return Answer("absent", message=f"no container of service {service}")
-    words = dockercli.compose_words(dockercli.labels_of(mine[0]))
+    told = {tuple(dockercli.labels_of(i).get(name, "") for name in dockercli.FILES_LABELS) for i in found}
+    if len({files for files in told if files[0]}) > 1:      # a label may be forged, or of an older deployment
+        return Answer("failed", message="its containers name different compose files")
+    known = next((i for i in found if dockercli.labels_of(i).get(dockercli.FILES_LABELS[0])), mine[0])
+    words = dockercli.compose_words(dockercli.labels_of(known))
     if not words:
         return Answer("failed", message="what the labels of its containers name are no compose files")
     result = docker.bounded(*words, "config", "--hash", service)

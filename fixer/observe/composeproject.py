@@ -14,6 +14,8 @@ from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, View, container_of, is_readable
 from fixer.observe.yamlspans import Scalar
 
+_FILES = ("config_files", "working_dir", "environment_file")
+
 
 def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
     """The project of the containers that hold nginx."""
@@ -33,20 +35,37 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     members = [c for c in containers if project and c.project == project]
     if not project or not members:
         return None
-    first = members[0]
+    # one that was run by hand of an image that compose has built bears the project's name, and no files
+    first = next((c for c in members if c.label(LABEL + "project.config_files")), members[0])
     directory = first.label(LABEL + "project.working_dir") or ""
     files = tuple(label_paths(first, "project.config_files", directory))
     engine = views.get(ENGINE)
+    editable = _editable(files, engine)
+    if others := _told_otherwise(first, members):
+        editable = Unknown(others)
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
-                   tuple(_matches(project, members, engine)), _editable(files, engine),
-                   tuple(_uncreated(project, members, engine)))
+                   tuple(_matches(project, members, engine)), editable,
+                   tuple(_uncreated(project, first, members, engine)))
 
 
-def _uncreated(project: str, members: list[Container], engine: View | None) -> Iterator[Uncreated]:
+def _told_otherwise(first: Container, members: list[Container]) -> str:
+    """Which containers name other files than the first does: a label may be forged, or of an older deployment, and
+    whose files the project's are then nobody can tell. Empty where all agree."""
+    def told(member: Container) -> tuple[str | None, ...]:
+        return tuple(member.label(f"{LABEL}project.{name}") for name in _FILES)
+
+    other = next((m for m in members if told(m)[0] and told(m) != told(first)), None)
+    if other is None:
+        return ""
+    what = " and ".join(f"{m.name} is of {', '.join(filter(None, told(m)[:2]))}" for m in (first, other))
+    return f"its containers name different compose files: {what}"
+
+
+def _uncreated(project: str, first: Container, members: list[Container], engine: View | None) -> Iterator[Uncreated]:
     """Services of the files without a container, where all of the project's containers are known."""
     if engine is None or Command("docker-project", (project,)) not in engine.node.answers:
         return
-    first, outer = members[0], outer_env(members[0], engine)
+    outer = outer_env(first, engine)
     roots = roots_of(first, engine, outer)
     made = {member.service for member in members}
     for name in defined_services(first, engine, outer):

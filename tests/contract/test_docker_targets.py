@@ -179,6 +179,15 @@ def test_a_compose_project_by_service(sandbox: str, tmp_path: Path) -> None:
         assert target.writer("web").run(["true"]).returncode == 0
         with pytest.raises(NeedsPerson):
             _ = target.writer("web").files
+        forged = [f"com.docker.compose.{name}" for name in (
+            f"project={sandbox}", "service=web", "project.config_files=/dev/shm/other.yaml", "project.working_dir=/dev/shm")]
+        labels = [word for label in (*forged, "badgateway.test=contract") for word in ("--label", label)]
+        docker("run", "-d", "--name", f"a{sandbox}", *labels, IMAGE, "sleep", "600")      # the first by its name
+        try:
+            said = found["engine"].ask([every])[every]
+            assert (said.status, said.message) == ("failed", "its containers name different compose files")
+        finally:
+            docker("rm", "-f", f"a{sandbox}")
     finally:
         docker(*words, "down", "-t", "0")
 

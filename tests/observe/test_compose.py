@@ -37,8 +37,9 @@ def inspect(name: str, argv: list[str], *, ip: str, labels: dict[str, str] | Non
 
 
 def seen_of(body: str, *, argv: list[str], more: str = "", files: dict[str, str] | None = None, env: list[str] | None = None,
-         running: list[list[str]] | None = None, hashes: str = "", image: str = "img") -> Snapshot:
-    items = [inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2"),
+         running: list[list[str]] | None = None, hashes: str = "", image: str = "img",
+         others: list[dict[str, object]] | None = None) -> Snapshot:
+    items = [*(others or ()), inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2"),
              inspect("api", argv, ip="10.9.0.3", env=env, image=image)]
     texts = {"/srv/shop/compose.yaml": f"services:\n  api:\n{body}", **(files or {})}
     if more:
@@ -169,6 +170,27 @@ def test_a_label_chooses_no_other_file_of_the_host(label: str) -> None:
     made = parse_inspect(Answer("ok", json.dumps([{"Id": "a" * 64, "Name": "/a", "State": {}, "Config": {"Labels": {
         f"com.docker.compose.{label}": "/etc/shadow,/root/.ssh/id_ed25519,/dev/zero,/proc/1/status", "com.docker.compose.project.working_dir": "/srv"}}}]).encode()))[0]
     assert {*compose_paths(made), *environment_paths(made)} <= {"/srv/.env"}
+
+
+@pytest.mark.parametrize("name", ["config_files", "working_dir"])
+def test_whose_files_are_the_projects_nobody_knows_where_its_containers_name_different_ones(name: str) -> None:
+    """A label may be forged by whoever made the image, or be left of an older deployment: no `up` is run of either."""
+    other = inspect("aaa", ["sleep"], ip="", labels={f"com.docker.compose.project.{name}": "/home/eve/compose.yaml"})
+    body = "    command: uvicorn a:b --port 8000\n"
+    seen = seen_of(body, argv=UVICORN, others=[other], hashes="api hash-api\n", more="services: {}\n")
+    assert seen.compose is not None and isinstance(seen.compose.editable, Unknown)
+    assert "shop-aaa-1 is of" in seen.compose.editable.reason and "/home/eve/compose.yaml" in seen.compose.editable.reason
+    agreed = seen_of(body, argv=UVICORN, hashes="api hash-api\n", more="services: {}\n").compose
+    assert agreed is not None and isinstance(agreed.editable, Known)
+
+
+def test_a_container_that_was_run_by_hand_of_the_projects_image_hides_no_files() -> None:
+    """Compose gives the images that it builds the project's name: what is run of them bears it, and no files."""
+    labels = {f"com.docker.compose.{name}": "" for name in ("project.config_files", "project.working_dir", "config-hash")}
+    other = inspect("aaa", ["sleep"], ip="", labels=labels)
+    found = seen_of("    command: uvicorn a:b --port 8000\n", argv=UVICORN, others=[other], hashes="api hash-api\n", more="services: {}\n").compose
+    assert found is not None and isinstance(found.editable, Known)
+    assert found.config_files == ("/srv/shop/compose.yaml", "/srv/shop/more.yaml")
 
 
 def test_an_included_file_is_read_and_is_a_place_to_write() -> None:
