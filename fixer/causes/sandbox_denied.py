@@ -2,8 +2,9 @@
 
 What it is
   A hardening setting of the unit forbids what its program needs: `PrivateNetwork=yes` gives it a network of its own,
-  `RestrictAddressFamilies=` without AF_INET lets it open no TCP socket, `SystemCallFilter=` kills it at a forbidden
-  call (signal 31, SYS), `IPAddressDeny=` swallows its packets; or nginx's own unit forbids its upstream's family.
+  `NetworkNamespacePath=` puts it into another, `RestrictAddressFamilies=` without AF_INET lets it open no TCP socket,
+  `SystemCallFilter=` kills it at a forbidden call (signal 31, SYS), `IPAddressDeny=` swallows its packets; or nginx's
+  own unit forbids its upstream's family.
 
 Why nginx says 502, 504 or 500
   Nothing listens where nginx can see it: `connect() failed (111: Connection refused)`. With IPAddressDeny nothing
@@ -19,6 +20,7 @@ The repair and its safety
   loosen-sandbox (disruptive): a drop-in beside the unit allows exactly what is needed (the address family, this
   machine's own addresses) or takes the one setting back (private network, system call filter), then the unit is
   restarted. Undo removes it. It loosens a protection that somebody chose: the setting and its file are shown first.
+  Out of a namespace that has a name (a VPN's, say) fixer takes nothing: what it is to be reached by is a person's word.
 
 By hand
   systemctl cat UNIT; systemctl edit UNIT; readlink /proc/PID/ns/net
@@ -37,6 +39,7 @@ from fixer.causes.reading import (
     condition,
     config_evidence,
     endpoint_text,
+    find_node,
     listener_at,
     listeners_on,
     pids_of,
@@ -156,7 +159,19 @@ def _no_listener(case: Case, trouble: Trouble, service: Service) -> Denial | Non
     if private is not None and trouble.endpoint.unix is None and condition(service) == "running":
         words = f"{service.name} runs in a network of its own (PrivateNetwork), where nginx cannot reach it"
         return Denial("private-network-namespace", service, private, words, "PrivateNetwork=no\n")
+    named = next((s for s in _settings(service, "NetworkNamespacePath") if s.value), None)
+    if named is not None and _is_of_node(case, trouble.endpoint) and condition(service) == "running":
+        words = f"{service.name} runs in the network {named.value} (NetworkNamespacePath), where nginx cannot reach it"
+        return Denial("private-network-namespace", service, named, words, "")
     return None
+
+
+def _is_of_node(case: Case, endpoint: Endpoint) -> bool:
+    """An address of nginx's own machine: one that leads into another network may be served from there."""
+    node = find_node(case.snapshot, endpoint.node)
+    asked = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    held = node.addresses if node is not None else ()
+    return bool(asked) and all(ip in held or ip.startswith("127.") or ip == "::1" for ip in asked)
 
 
 def _no_packets(case: Case, trouble: Trouble, service: Service) -> Denial | None:
@@ -195,6 +210,12 @@ def _repair(case: Case, trouble: Trouble, denial: Denial) -> Repair:
     from fixer.causes.envfiles import drop_in  # only where it is found
 
     service = denial.service
+    if not denial.lines:
+        summary = f"let nginx reach {service.name}"
+        manual = (f"give {denial.setting.value.rpartition('/')[2]} an address that nginx reaches (a veth pair) and "
+                  f"point nginx there, let {service.name} listen on a unix socket, or take {denial.setting.key} out of "
+                  f"{denial.setting.source.where}; then systemctl daemon-reload, and restart {service.name}")
+        return Repair("let-nginx-reach-namespace", "manual", summary, (), manual=manual)
     what = denial.lines.strip()
     summary = f"let {service.name} do what {denial.setting.key} forbids ({what}), and restart it"
     manual = f"allow it in {denial.setting.source.where}: {what}; systemctl daemon-reload, and restart {service.name}"

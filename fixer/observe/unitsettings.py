@@ -17,7 +17,7 @@ _PATHS = frozenset({
     "ConditionPathIsSymbolicLink", "ConditionFileIsExecutable", "ConditionPathIsReadWrite", "ConditionPathIsMountPoint",
 })
 _KEPT = frozenset({
-    "PrivateNetwork", "PrivateTmp", "RuntimeDirectory", "RuntimeDirectoryMode",
+    "NetworkNamespacePath", "PrivateNetwork", "PrivateTmp", "RuntimeDirectory", "RuntimeDirectoryMode",
     "MemoryMax", "MemoryLimit", "TasksMax", "LimitAS", "LimitNPROC", "LimitDATA", "Restart", "RestartSec",
 })
 _LISTED = frozenset({"RestrictAddressFamilies", "SystemCallFilter", "IPAddressDeny", "IPAddressAllow"})

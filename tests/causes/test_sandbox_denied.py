@@ -136,3 +136,12 @@ def test_unknown_sockets_are_no_absence() -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DENIED), RuledOut)
     box = Scene("app:8000", node="web", back="app").with_service(boxed()).refused()
     assert isinstance(verdict_of(diagnose(box.snapshot()), DENIED), RuledOut)
+
+
+def test_a_network_with_a_name_is_told_and_left_to_a_person() -> None:
+    shown = found(mute(NetworkNamespacePath="/run/netns/vpn"))
+    assert shown.variant == "private-network-namespace" and "/run/netns/vpn" in shown.summary
+    assert [(repair.risk, repair.steps) for repair in shown.repairs] == [("manual", ())]
+    elsewhere = mute(NetworkNamespacePath="/run/netns/vpn").endpoint(addresses=Known(("10.200.1.2",)))
+    assert DENIED not in roots(diagnose(elsewhere.snapshot()))
+    assert DENIED not in roots(diagnose(mute(NetworkNamespacePath="").snapshot()))
