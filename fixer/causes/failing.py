@@ -12,6 +12,9 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, Route
 State: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 
+# Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
+# than this cannot be put in order, and an edit right before its own reload is what everybody does.
+GRAIN = 0.5
 FRESH = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
 _AHEAD = 5.0         # clocks of two views of one machine may differ by this much
 _NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
@@ -71,6 +74,8 @@ def judge_route(
         return Judged(facts, "unknown", "not asked", ())
     doubtful = nginx is not None and any((probe.status or 0) >= 500 for probe in probes)
     fresh = doubtful and nginx is not None and bool(fresh_events(nginx, (facts,), snapshot))
+    loops = tuple(endpoint for endpoint in reached if _leads_back(endpoint, facts, nginx))
+    reached = tuple(endpoint for endpoint in reached if endpoint not in loops) if loops else reached
     words = [_weigh(probe, facts, reached, fresh, nginx) for probe in probes]
     bad, slow = words.count("bad"), words.count("slow")
     own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _says_the_same(p, reached))
@@ -86,6 +91,15 @@ def judge_route(
     elif state == "ok" and _is_turned_away(probes, reached):
         return Judged(facts, "unknown", f"{reason}, from nginx itself, which takes no such request as ours", evidence)
     return Judged(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
+
+
+def _leads_back(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> bool:
+    """It is the very port at which this nginx takes the route's requests: what comes from there is its own word."""
+    held = endpoint.listener.value if isinstance(endpoint.listener, Known) else None
+    if nginx is None or held is None or held.family == "unix" or isinstance(held.pids, Unknown):
+        return False
+    ours = {nginx.master_pid, *nginx.worker_pids}
+    return held.port in {listen.port for listen in facts.route.listens} and not ours.isdisjoint(held.pids.value)
 
 
 def _hangs_up_on_plain(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
@@ -144,7 +158,7 @@ def is_edited(nginx: Nginx | None) -> bool:
     """What is written on disk may not be what nginx goes by."""
     if nginx is None or not isinstance(nginx.loaded_at, Known) or not isinstance(nginx.config_mtime, Known):
         return True
-    return nginx.config_mtime.value > nginx.loaded_at.value
+    return nginx.config_mtime.value > nginx.loaded_at.value + GRAIN
 
 
 def _never_passes(facts: RouteFacts, nginx: Nginx | None) -> bool:

@@ -29,7 +29,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of, nginx_steps
-from fixer.causes.failing import is_closed
+from fixer.causes.failing import is_closed, is_edited
 from fixer.causes.freeing import free_port
 from fixer.causes.nginx_down import listens_of
 from fixer.causes.reading import (
@@ -92,7 +92,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | N
         return f"whether {endpoint_text(endpoint)} answers when asked directly"
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return f"when nginx on {nginx.node} read its configuration"
-    if nginx.config_mtime.value <= nginx.loaded_at.value or _is_refused(nginx):
+    if not is_edited(nginx) or _is_refused(nginx):
         return _age(case, nginx)
     return _bind_failed(case, trouble) or _found(case, trouble)
 
@@ -194,7 +194,7 @@ def _advice(case: Case, nginx: Nginx) -> Finding | None:
     """Pages answer, but the files on disk name an address where nothing listens: the next reload would break them."""
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown) or nginx.master_pid is None:
         return None
-    if nginx.config_mtime.value <= nginx.loaded_at.value:
+    if not is_edited(nginx):
         return None
     empty: list[tuple[str, Endpoint]] = []
     for judged in case.judged.values():

@@ -15,6 +15,7 @@ from fixer.model.snapshot import ProbeResult
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
+    NGINX_PID,
     NOW,
     REFUSED,
     SITE,
@@ -241,3 +242,11 @@ def test_a_page_behind_a_name_that_leads_nowhere_is_not_just_slow() -> None:
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "degraded"
     assert [h.state for h in diagnosis.health] == ["ok", "failing"]
+
+
+def test_what_comes_back_from_nginx_itself_is_no_applications_answer() -> None:
+    scene = Scene("127.0.0.1:80").answers(BAD_GATEWAY).endpoint(http=Known(BAD_GATEWAY))
+    scene.listeners = [listener(80, NGINX_PID, "0.0.0.0")]
+    assert diagnose(scene.snapshot()).verdict == "broken"
+    scene.listeners = [listener(80, 77, "0.0.0.0")]      # another program's, on another address
+    assert diagnose(scene.snapshot()).verdict == "healthy"

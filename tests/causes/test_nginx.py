@@ -408,3 +408,10 @@ def test_an_unhealthy_container_that_answers_is_advice_and_no_fault() -> None:
         well = Scene("app:8000", node="web", back="app").with_service(
             boxed(box={"health": health}), listener(8000, 7, "0.0.0.0", "app"))
         assert isinstance(verdict_of(diagnose(well.snapshot()), SLOW_START), RuledOut)
+
+
+def test_an_edit_and_its_own_reload_closer_than_clocks_tell_are_no_missing_reload() -> None:
+    for late, expected in ((0.2, []), (30.0, ["nginx-not-reloaded"])):
+        scene = healthy().answers(BAD_GATEWAY).logs("bind(10.0.0.9) failed (99)", 99, "connecting to upstream")
+        scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 40 + late))
+        assert roots(diagnose(scene.snapshot())) == expected
