@@ -22,6 +22,7 @@ _FASTCGI = frozenset({"php-fpm"})       # what never speaks HTTP
 _ASIDE = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry", "healthcheck"))
 _EVERYWHERE = frozenset((
     "etc", "usr", "bin", "lib", "opt", "srv", "var", "home", "www", "root", "local", "localhost", "nginx", "conf",
+    "angie", "openresty", "tengine",
     "default", "sites", "enabled", "available", "http", "https", "com", "net", "org", "example", "main", "py", "python",
     "python3", "uvicorn", "gunicorn", "service", "default_server", "run", "exec", "host", "port", "workers",
 ))
@@ -246,9 +247,20 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
 
 def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
     if is_anybodys(case.snapshot, sole) or _is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
-            or _is_of_another(trouble, sole):
+            or _is_of_another(trouble, sole) or _may_lead_elsewhere(case, trouble):
         return "contested"
     return "alone" if sole.manager != "none" else "bare"
+
+
+def _may_lead_elsewhere(case: Case, trouble: Trouble) -> bool:
+    """A gateway of the node does not run though it is meant to, and where it would listen could not be read: nginx may
+    stand before that one, and whatever application runs behind it."""
+    return any(
+        s.node == trouble.endpoint.node and s.unit is not None and not s.is_app_server and not s.running
+        and isinstance(s.bindings, Unknown)
+        and (_is_due(s) or bool(s.unit.inactive_enter) or s.unit.fragment_path.startswith("/etc/"))
+        for s in case.snapshot.services
+    )
 
 
 def _is_of_another(trouble: Trouble, service: Service) -> bool:

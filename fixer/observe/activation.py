@@ -55,9 +55,9 @@ def questions(view: View) -> Iterator[Query]:
                 yield Command("systemctl-show", (name,))
 
 
-def socket_of(unit: Unit, view: View) -> tuple[Unit | None, tuple[Binding, ...]]:
-    """The socket unit as systemd has it, and where its file says that it listens."""
-    name = socket_name(unit, view)
+def socket_of(unit: Unit, view: View, name: str | None = None) -> tuple[Unit | None, tuple[Binding, ...]]:
+    """The socket unit as systemd has it (that of this name, where one is given), and where its file has it listen."""
+    name = name or socket_name(unit, view)
     if name is None:
         return None, ()
     path = socket_path(unit, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import PIPE, NginxConfig
@@ -15,6 +15,7 @@ from fixer.nginx.config import read_config
 from fixer.nginx.errorlog import parse_error_log
 from fixer.observe.memo import remembered
 from fixer.observe.processes import ancestors
+from fixer.observe.runtimes import is_nginx
 from fixer.observe.view import View, is_readable, is_the_nodes
 from fixer.observe.wholeconf import still_cut
 
@@ -69,12 +70,7 @@ def _is_the_nodes(master: Process | None, view: View) -> bool:
     if master is None or is_the_nodes(master, view):
         return True
     unit = view.units.get(master.unit or "")
-    return unit is not None and bool(unit.exec_start) and _is_nginx(unit.exec_start[0])
-
-
-def _is_nginx(program: str) -> bool:
-    name = posixpath.basename(program.removesuffix(" (deleted)")).lower()
-    return "nginx" in name or name in ("openresty", "angie", "tengine")
+    return unit is not None and bool(unit.exec_start) and is_nginx(unit.exec_start[0])
 
 
 def inner_nginxes(view: View) -> tuple[str, ...]:
@@ -92,7 +88,7 @@ def is_master(process: Process) -> bool:
 
 
 def _may_be_nginx(process: Process) -> bool:
-    return not isinstance(process.exe, Known) or _is_nginx(process.exe.value)
+    return not isinstance(process.exe, Known) or is_nginx(process.exe.value)
 
 
 def _running(view: View) -> Iterator[NginxPlace]:
@@ -124,6 +120,11 @@ def _command_of(process: Process) -> list[str]:
     return words
 
 
+def place_of(command: Sequence[str]) -> NginxPlace:
+    """What the command of an nginx that does not run would read."""
+    return _place(list(command), None, ())
+
+
 def _place(words: list[str], master: Process | None, workers: tuple[Process, ...]) -> NginxPlace:
     binary = words[0] if words and words[0].startswith("/") else DEFAULT_BINARY
     options = dict(_options(words))
@@ -147,8 +148,8 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
 def _stopped(view: View) -> Iterator[NginxPlace]:
     """Where a stopped nginx would start from: its unit's command, else the default, where that is there."""
     for unit in dict.fromkeys(view.units.values()):
-        if unit.exec_start and posixpath.basename(unit.exec_start[0]) in ("nginx", "openresty"):
-            yield _place(list(unit.exec_start), None, ())
+        if unit.exec_start and is_nginx(unit.exec_start[0]):
+            yield place_of(unit.exec_start)
             return
     if DEFAULT_CONF in view.conf_files and view.conf_files[DEFAULT_CONF].status != "absent":
         yield _place([DEFAULT_BINARY], None, ())
@@ -174,7 +175,7 @@ def parsed_config(place: NginxPlace, view: View) -> NginxConfig | None:
     read = [*(file for file in view.conf_files.values() if is_readable(file)), *pipes]
     waits = frozenset(file.path for file in pipes)
     return remembered(
-        lambda: read_config({f.path: f.data for f in read}, place.conf, prefix=place.root, pipes=waits),
+        lambda: read_config({f.path: f.data for f in read}, place.conf, prefix=place.prefix, pipes=waits),
         "nginx", place.conf, *read,
     )
 

@@ -32,6 +32,7 @@ from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.forgotten import recalled
+from fixer.observe.gateways import gateway_queries
 from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.lastwords import last_words_queries
 from fixer.observe.learnedfile import learned_questions
@@ -198,20 +199,21 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
     empty = [a.server.port for a in site.addresses if a.found and not _has_listener(site, a.found, a.server.port)]
     if not empty:
         return
+    yield from gateway_queries(view)
     if any(path.endswith("@.service") for path in view.files):
         from fixer.observe.instances import instance_queries  # only where there are templates and nobody listens
 
         yield from instance_queries(view, empty)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
-    for name in [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]:
-        yield ReadFile(packaged(name), SERVICE_FILE_LIMIT)
+    names = [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]
+    yield from (ReadFile(packaged(name), SERVICE_FILE_LIMIT) for name in names)
     if any(s.is_app_server and s.node == view.name for s in services):
         return
     listing = Command("systemctl-units")
     yield listing
     yield from last_words_queries(view)
-    names = startable(view.node.answers.get(listing))
-    unknown = tuple(n for n in names if n not in view.units and not n.startswith("systemd-"))
+    listed = startable(view.node.answers.get(listing))
+    unknown = tuple(n for n in listed if n not in view.units and not n.startswith("systemd-"))
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_UNLOADED])
 
@@ -277,7 +279,7 @@ def _log_of(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, 
 
 
 def _sockets_of(service: Service) -> Iterator[tuple[str, Query]]:
-    """The socket units that start it: the list of all units that was asked for holds services only."""
+    """The socket units that start it: the list of all units holds services only."""
     if service.unit is not None and service.socket is None and socket_units(service.unit):
         yield service.node, Command("systemctl-show", socket_units(service.unit))
 

@@ -44,6 +44,12 @@ DAEMONS = frozenset({
 })
 
 
+def is_nginx(program: str) -> bool:
+    """Whether a program is called as nginx, or one of those that were made from it, is."""
+    name = posixpath.basename(program.removesuffix(" (deleted)")).lower()
+    return "nginx" in name or name in ("openresty", "angie", "tengine")
+
+
 def peel(argv: Sequence[str]) -> int:
     """How many leading words only launch the rest (`exec env A=1 sudo -u app …`)."""
     i = 0
@@ -141,7 +147,7 @@ def runtime_of(argv: Sequence[str]) -> str:
         return runtime
     i = peel(argv)
     command = argv[i].lstrip("@-:+!") if i < len(argv) else ""
-    if runtime == "shell" or posixpath.basename(command) in DAEMONS:
+    if runtime == "shell" or posixpath.basename(command) in DAEMONS or is_nginx(command):
         return ""
     return "binary" if command.startswith(_LOCAL) else ""
 

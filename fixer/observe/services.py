@@ -12,6 +12,7 @@ from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
 from fixer.observe.forgotten import recalled
+from fixer.observe.gateways import gateway_bindings
 from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
@@ -96,7 +97,8 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         pids = (unit.main_pid, *pids)
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
-    bindings = _unit_bindings(told, main, view) if is_app else _plain_bindings(told, view)
+    passing = None if is_app else gateway_bindings(unit, told, view)
+    bindings = _unit_bindings(told, main, view) if is_app else passing or _plain_bindings(told, view)
     socket, handed = socket_of(unit, view) if is_app else (None, ())
     if handed or (socket is not None and socket.listen):
         bindings = Known(all_handed(handed, socket), (handed[0].source if handed else told.said,))

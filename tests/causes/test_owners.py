@@ -302,3 +302,19 @@ def test_very_many_dead_addresses_cost_no_more_each_than_a_few() -> None:
     assert min(cost(many) for _ in range(3)) < 25 * min(cost(few) for _ in range(3))
     found = diagnose(many)
     assert found.verdict == "broken" and [f.service for f in found.findings if f.cause == "backend-down"] == ["other.service"]
+
+
+def test_a_stopped_gateway_that_could_not_be_read_makes_the_only_application_a_question() -> None:
+    where = Unknown("where haproxy.service would listen")
+    gateway = stopped("haproxy.service", 0, bindings=where, is_app_server=False, runtime="")
+    assert named(moved().with_service(gateway)) == [("backend.service", "contested")]
+    packaged = {"fragment_path": "/usr/lib/systemd/system/squid.service", "unit_file_state": "disabled", "inactive_enter": 0.0}
+    asleep = stopped("squid.service", 0, bindings=where, is_app_server=False, runtime="", unit_changes=packaged)
+    assert named(moved().with_service(asleep)) == [("backend.service", "alone")]
+
+
+def test_a_stopped_gateway_that_is_told_to_listen_there_is_what_is_missed() -> None:
+    told = Known((Binding("127.0.0.1", 8001, None, Evidence("file", "/etc/haproxy/haproxy.cfg:9", "bind 127.0.0.1:8001")),))
+    scene = moved().with_service(stopped("haproxy.service", 8001, bindings=told, is_app_server=False, runtime=""))
+    diagnosis = diagnose(scene.snapshot())
+    assert named(scene) == [("haproxy.service", "placed")] and roots(diagnosis) == ["backend-down"]

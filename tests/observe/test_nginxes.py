@@ -243,3 +243,13 @@ def test_the_log_option_of_the_command_line() -> None:
     seen = view_of(node({ListProcesses(): own}, site=SITE))
     (place,) = find_nginxes(seen)
     assert error_logs(place, Unknown("x")) == ("/var/log/n.log",)
+
+
+def test_relative_logs_count_from_the_prefix_and_includes_from_the_folder_of_the_main_file() -> None:
+    conf = "error_log logs/error.log;\nevents {}\nhttp { include sites/*.conf; }\n"
+    tree = Answer("ok", files=(file("/srv/conf/n.conf", conf), file("/srv/conf/sites/a.conf", SITE)))
+    own = processes(process(40, ["nginx: master process nginx -p /srv -c conf/n.conf"], comm="nginx", exe="/usr/sbin/nginx"))
+    seen = view_of(node({ListProcesses(): own, ReadTree("/srv/conf"): tree}, site=SITE))
+    (place,) = find_nginxes(seen)
+    config = config_of(place, seen)
+    assert error_logs(place, config) == ("/srv/logs/error.log",) and isinstance(config, Known) and config.value.routes
