@@ -14,7 +14,7 @@ from itertools import pairwise
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.regex import regex
-from fixer.model.snapshot import Binding, Unit
+from fixer.model.snapshot import Binding, Service, Unit
 from fixer.nginx.config import read_config
 from fixer.observe.activation import socket_name, socket_of, socket_path
 from fixer.observe.bindings import parse_address
@@ -53,6 +53,11 @@ def gateway_of(argv: Sequence[str]) -> str:
     return name if name in _NAMES else ""
 
 
+def is_silent(service: Service) -> bool:
+    """A gateway of a unit that does not run."""
+    return service.unit is not None and not service.running and bool(gateway_of(service.unit.exec_start))
+
+
 def gateway_queries(view: View) -> Iterator[Query]:
     """The files that say where a gateway of a unit would listen which does not run."""
     unknown = tuple(name for name in PACKAGED if name not in view.units)
@@ -67,7 +72,7 @@ def gateway_queries(view: View) -> Iterator[Query]:
             if not place.conf.startswith("/etc/nginx/"):
                 yield ReadTree(place.root) if place.root.count("/") > 1 else ReadGlob((place.conf,))
         elif name == _SOCKETS:
-            socket = _socket(unit, view)
+            socket = handing_socket(unit, view)
             yield ReadFile(socket_path(unit, socket), _LIMIT)
             if socket not in view.units:
                 yield Command("systemctl-show", (socket,))
@@ -83,7 +88,7 @@ def gateway_bindings(unit: Unit, told: Told, view: View) -> Fact[tuple[Binding, 
     if name == "nginx":
         return _of_nginx(unit, view)
     if name == _SOCKETS:
-        _, found = socket_of(unit, view, _socket(unit, view))
+        _, found = socket_of(unit, view, handing_socket(unit, view))
     elif name == "socat":
         found = tuple(b for word in told.command if (b := _of_socat(word.text, told.said)) is not None)
     elif name == "varnishd":
@@ -97,7 +102,10 @@ def gateway_bindings(unit: Unit, told: Told, view: View) -> Fact[tuple[Binding, 
     return Known(found, (found[0].source,)) if found else Unknown(f"where {unit.name} would listen")
 
 
-def _socket(unit: Unit, view: View) -> str:
+def handing_socket(unit: Unit, view: View) -> str:
+    """The socket unit that systemd's own proxy cannot do without, empty for any other program."""
+    if gateway_of(unit.exec_start) != _SOCKETS:
+        return ""
     return socket_name(unit, view) or unit.name.removesuffix(".service") + ".socket"
 
 

@@ -32,7 +32,7 @@ from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.forgotten import recalled
-from fixer.observe.gateways import gateway_queries
+from fixer.observe.gateways import gateway_queries, is_silent
 from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.lastwords import last_words_queries
 from fixer.observe.learnedfile import learned_questions
@@ -234,8 +234,8 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     troubled = any(_is_troubled(site, options, views, containers) for site in sites)
     journals = 0
     for service in sorted(services, key=lambda s: (s.running, s.id)):
-        at_fault = service.is_app_server and (
-            troubled or not service.running or _restarts(service) or _may_turn_away(service))
+        at_fault = (troubled and is_silent(service)) or (service.is_app_server and (
+            troubled or not service.running or _restarts(service) or _may_turn_away(service)))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
             yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))

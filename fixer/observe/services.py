@@ -12,7 +12,7 @@ from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
 from fixer.observe.forgotten import recalled
-from fixer.observe.gateways import gateway_bindings
+from fixer.observe.gateways import gateway_bindings, handing_socket
 from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
@@ -99,7 +99,8 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
     passing = None if is_app else gateway_bindings(unit, told, view)
     bindings = _unit_bindings(told, main, view) if is_app else passing or _plain_bindings(told, view)
-    socket, handed = socket_of(unit, view) if is_app else (None, ())
+    front = handing_socket(unit, view)
+    socket, handed = socket_of(unit, view, front) if is_app or front else (None, ())
     if handed or (socket is not None and socket.listen):
         bindings = Known(all_handed(handed, socket), (handed[0].source if handed else told.said,))
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)

@@ -12,6 +12,7 @@ from fixer.observe.assemble import snapshot
 from fixer.observe.gateways import PACKAGED, gateway_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
+from fixer.observe.services import journal_query
 from tests.observe.made import capture, file, node, sockets, tcp_row
 
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:9000; } }"
@@ -96,6 +97,18 @@ def test_a_socket_of_systemds_proxy() -> None:
     written = {ReadFile(path, LIMIT): Answer("ok", files=(file(path, "[Socket]\nListenStream=127.0.0.1:9000\n"),))}
     seen = unit_of("front.service", "/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:8000", written)
     assert told(seen) == [("127.0.0.1", 9000, None)]
+    socket = "Id=front.socket\nLoadState=loaded\nActiveState=inactive\nListen=127.0.0.1:9000 (Stream)\n"
+    written[Command("systemctl-show", ("front.socket",))] = Answer("ok", socket.encode())
+    seen = unit_of("front.service", "/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:8000", written)
+    assert seen.socket is not None and seen.socket.name == "front.socket"
+
+
+def test_the_log_of_one_that_failed_is_asked_for() -> None:
+    told_off = show("relay.service", "/usr/bin/socat TCP-LISTEN:9000 TCP:127.0.0.1:8000", ActiveState="failed", Result="exit-code")
+    refused = "2027/01/15 07:59:50 [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, " \
+        'client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:9000/", host: "x"\n'
+    seen = capture(node(site=SITE, show=told_off, log=refused))
+    assert journal_query("relay.service") in follow_up(seen, ObserveOptions(probe=False))["local"]
 
 
 def test_one_whose_files_are_not_understood_is_unknown_and_a_running_one_is_as_ever() -> None:

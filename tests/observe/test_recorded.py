@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import Query, ReadFile, ReadGlob
+from fixer.model.query import Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.bundle import load, save
+from fixer.observe.gateways import PACKAGED
 from fixer.observe.memo import _kept
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.questions import follow_up
@@ -50,8 +51,8 @@ def test_a_complete_capture_asks_nothing_more(name: str) -> None:
 
 
 def _is_glance(query: Query) -> bool:
-    """The age of code and settings: nobody asked for it when these were recorded."""
-    return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else False
+    """The age of code and settings, and packaged gateways: nobody asked for them when these were recorded."""
+    return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else query == Command("systemctl-show", PACKAGED)
 
 
 @BOTH
