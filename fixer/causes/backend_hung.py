@@ -92,7 +92,7 @@ def _silences(case: Case) -> dict[str, Finding]:
     found: dict[str, Finding] = {}
     for nginx in case.snapshot.nginxes:
         for judged in case.judged.values():
-            if judged.state != "ok" or judged.facts.node != nginx.node:
+            if judged.state != "ok" or not nginx.serves(judged.facts):
                 continue
             endpoints = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and e.service]
             service = case.service(endpoints[0].service) if len(endpoints) == 1 else None

@@ -42,7 +42,7 @@ def fresh_by_route(
     events = fresh_lines(case, nginx, want)
     if not events:
         return {}
-    routes = [j for j in case.judged.values() if j.facts.node == nginx.node]
+    routes = [j for j in case.judged.values() if nginx.serves(j.facts)]
     by_prefix = _by_prefix(routes)
     found: dict[str, list[ErrorEvent]] = {}
     for event in events:

@@ -55,11 +55,11 @@ class Case:
     placed: dict[int, tuple[Endpoint, Owner | None]] = field(default_factory=dict)
     owned: dict[int, tuple[Trouble, tuple[Owner, ...]]] = field(default_factory=dict)
     wanted: dict[str, set[int]] = field(default_factory=dict)
-    serving: dict[tuple[str, int], list[tuple[Judged, list[Endpoint]]]] = field(default_factory=dict)
+    serving: dict[tuple[str, str, int], list[tuple[Judged, list[Endpoint]]]] = field(default_factory=dict)
 
-    def failing(self, node: str) -> tuple[Judged, ...]:
+    def failing(self, nginx: Nginx) -> tuple[Judged, ...]:
         """The routes of one nginx that fail, wholly or partly."""
-        return tuple(j for j in self.judged.values() if j.facts.node == node and j.is_bad)
+        return tuple(j for j in self.judged.values() if nginx.serves(j.facts) and j.is_bad)
 
     def service(self, service_id: str | None) -> Service | None:
         """The service with that id, None where there is none."""
@@ -74,7 +74,7 @@ def route_key(facts: RouteFacts) -> str:
 def routes_to(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     """The ids of the routes by which that nginx asks that name or address."""
     return tuple(
-        facts.route.id for facts in case.snapshot.routes if facts.node == nginx.node
+        facts.route.id for facts in case.snapshot.routes if nginx.serves(facts)
         and any(case.snapshot.endpoint(name).host == host for name in facts.endpoints)
     )
 
@@ -82,12 +82,11 @@ def routes_to(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
 def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     """Judge every route once and gather the addresses behind those that do not answer."""
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
-    nginxes = {nginx.node: nginx for nginx in snapshot.nginxes}
     judged: dict[str, Judged] = {}
     gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
     taken: dict[str, RouteFacts] = {}
     for facts in snapshot.routes:
-        nginx = nginxes.get(facts.node)
+        nginx = snapshot.nginx_of(facts)
         reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
         verdict = weigh_members(judge_route(facts, reached, nginx, snapshot), reached, nginx, snapshot)
         judged[route_key(facts)] = verdict
@@ -102,19 +101,19 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
                 routes.setdefault(facts.route.id, facts)
     troubles = tuple(
         Trouble(
-            nginxes[next(iter(routes.values())).node],
+            nginx,
             tuple(places.values()),
             tuple(routes.values()),
             tuple(judged[route_key(facts)] for facts in routes.values()),
         )
-        for places, routes in gathered.values()
+        for places, routes in gathered.values() if (nginx := snapshot.nginx_of(next(iter(routes.values())))) is not None
     )
     accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
     return Case(snapshot, inputs, judged, troubles, taken, accepting)
 
 
 def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
-    return facts.node, endpoint.node, endpoint.host, endpoint.port, endpoint.unix
+    return facts.node, facts.conf, endpoint.node, endpoint.host, endpoint.port, endpoint.unix
 
 
 def _take(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoint, ...]) -> None:

@@ -14,10 +14,9 @@ from fixer.model.snapshot import Container, Endpoint, Nginx, Service
 
 def collisions(case: Case) -> Iterator[Finding]:
     """One finding for each name that leads to containers of different programs."""
-    nginxes = {nginx.node: nginx for nginx in case.snapshot.nginxes}
     done: set[tuple[str, str]] = set()
     for facts in case.snapshot.routes:
-        nginx = nginxes.get(facts.node)
+        nginx = case.snapshot.nginx_of(facts)
         for name in facts.endpoints if nginx is not None else ():
             endpoint = case.snapshot.endpoint(name)
             if nginx is not None and (facts.node, endpoint.host) not in done:

@@ -152,7 +152,7 @@ def _workers(case: Case) -> list[Finding]:
 
 def _worker(case: Case, service: Service, endpoint: Endpoint, kills: tuple[Killing, ...]) -> Finding:
     asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
-    nginx = next(n for n in case.snapshot.nginxes if n.node == asked[0].facts.node) if asked else None
+    nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     events = cut_off_events(case, service, endpoint)
     hurts = bool(events) or any(j.is_bad for j in asked)
     evidence = (

@@ -158,7 +158,7 @@ def _worker(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding:
         summary=f"nginx's workers have as many files open as they may ({len(lines)} times within a minute)", detail=(),
         routes=routes_of(case, nginx), service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw[:300]}"),
-                  *(e for j in case.failing(nginx.node)[:2] for e in j.evidence[:1])),
+                  *(e for j in case.failing(nginx)[:2] for e in j.evidence[:1])),
         repairs=(_raise_worker(case, nginx),),
         explains=("backend-hung", "overload-saturated", "nginx-not-reloaded", "worker-connections-exhausted"),
     )

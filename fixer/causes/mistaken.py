@@ -45,7 +45,7 @@ def _passed_on(facts: RouteFacts, endpoint: Endpoint) -> tuple[ProbeResult, ...]
 
 
 def _finding(case: Case, facts: RouteFacts, endpoint: Endpoint, stranger: Stranger) -> Finding | None:
-    nginx = next((n for n in case.snapshot.nginxes if n.node == facts.node), None)
+    nginx = case.snapshot.nginx_of(facts)
     now = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     if nginx is None or stranger.address in now:
         return None

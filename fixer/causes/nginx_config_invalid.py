@@ -125,7 +125,7 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     role: Role = "advice"
     if nginx.master_pid is None:
         role = "root"
-    elif case.failing(nginx.node):
+    elif case.failing(nginx):
         role = "contributing"
     links = _dangling(case, nginx, problem)
     asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"

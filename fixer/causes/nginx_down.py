@@ -140,7 +140,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
 
 def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
     """Every route of an nginx."""
-    return tuple(facts.route.id for facts in case.snapshot.routes if facts.node == nginx.node)
+    return tuple(facts.route.id for facts in case.snapshot.routes if nginx.serves(facts))
 
 
 def listens_of(nginx: Nginx) -> tuple[Listen, ...]:
@@ -180,7 +180,7 @@ def _first(case: Case, nginx: Nginx) -> str:
 
 def _gone(case: Case, nginx: Nginx) -> str:
     """A container that a route of this nginx names and that does not run."""
-    named = {name for facts in case.snapshot.routes if facts.node == nginx.node for name in facts.endpoints}
+    named = {name for facts in case.snapshot.routes if nginx.serves(facts) for name in facts.endpoints}
     for endpoint in case.snapshot.endpoints:
         service = case.service(endpoint.service) if endpoint.id in named else None
         by_name = endpoint.unix is None and not _ADDRESS.fullmatch(endpoint.host)

@@ -134,7 +134,7 @@ def _failing_routes(case: Case, trouble: Trouble) -> tuple[str, ...]:
     """All failing routes of that nginx whose address answers: one reload is for all of them."""
     return tuple(dict.fromkeys(
         route for other in case.troubles
-        if other.nginx.node == trouble.nginx.node and is_closed(other.endpoint) is False for route in other.route_ids
+        if other.nginx is trouble.nginx and is_closed(other.endpoint) is False for route in other.route_ids
     ))
 
 
@@ -198,7 +198,7 @@ def _advice(case: Case, nginx: Nginx) -> Finding | None:
         return None
     empty: list[tuple[str, Endpoint]] = []
     for judged in case.judged.values():
-        if judged.state != "ok" or judged.facts.node != nginx.node or len(judged.facts.endpoints) != 1:
+        if judged.state != "ok" or not nginx.serves(judged.facts) or len(judged.facts.endpoints) != 1:
             continue
         endpoint = next((e for e in case.snapshot.endpoints if e.id == judged.facts.endpoints[0]), None)
         if endpoint is not None and not endpoint.down and is_closed(endpoint) is True:

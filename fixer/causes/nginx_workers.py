@@ -25,7 +25,7 @@ def stopped_workers(case: Case, nginx: Nginx) -> Finding | None:
     workers = [p for p in stopped if p.pid in nginx.worker_pids]
     if not workers:
         return None
-    routes = tuple(j for j in case.judged.values() if j.facts.node == nginx.node)
+    routes = tuple(j for j in case.judged.values() if nginx.serves(j.facts))
     suffers = len(workers) == len(nginx.worker_pids) or any(j.is_bad or j.state == "slow" for j in routes)
     role: Role = "root" if suffers else "advice"
     pids = ", ".join(str(p.pid) for p in workers)
@@ -65,14 +65,14 @@ def ended_workers(case: Case, nginx: Nginx) -> Finding | None:
     events = [e for e in _events(nginx) if e.level == "alert" and _ENDED.match(e.message) and now - e.at < LATELY]
     if not events:
         return None
-    cut = tuple(j for j in case.judged.values() if j.facts.node == nginx.node and _is_cut(j.facts.probes))
+    cut = tuple(j for j in case.judged.values() if nginx.serves(j.facts) and _is_cut(j.facts.probes))
     fresh = [e for e in events if now - e.at < _AT_ONCE]
     hurts = bool(cut and fresh)
     last = events[-1]
     times = f"{len(events)} times: " if len(events) > 1 else ""
     summary = f"{last.message}, {len(events)} of them within 10 minutes; nginx started others"
     repairs = (_look_why(last.message),) if hurts else ()
-    routes = cut or tuple(j for j in case.judged.values() if j.facts.node == nginx.node)
+    routes = cut or tuple(j for j in case.judged.values() if nginx.serves(j.facts))
     return Finding(
         cause=CAUSE_ID, variant="worker-crash", role="root" if hurts else "advice",
         confidence="likely" if hurts else "certain", summary=summary, detail=(),
@@ -116,7 +116,7 @@ def unmanaged_master(case: Case, nginx: Nginx) -> Finding | None:
         cause=CAUSE_ID, variant="nginx-unmanaged-master", role="advice", confidence="certain",
         summary=f"nginx (pid {master.pid}) runs outside {unit.name}, which is {state}: systemctl does not reach it",
         detail=(f"to hand it over, with a moment's pause: {said}",),
-        routes=tuple(j.facts.route.id for j in case.judged.values() if j.facts.node == nginx.node),
+        routes=tuple(j.facts.route.id for j in case.judged.values() if nginx.serves(j.facts)),
         service=unit.name, node=nginx.node,
         evidence=(
             Evidence("nginx-process", f"pid {master.pid}",

@@ -308,7 +308,7 @@ def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Nothing is left over: what serves other locations of the same server may be meant. A person must say so."""
     if not case.accepting:
         return ()
-    servers = {(facts.node, facts.route.server_index) for facts in trouble.routes}
+    servers = {(facts.node, facts.conf, facts.route.server_index) for facts in trouble.routes}
     ours = {facts.route.id for facts in trouble.routes}
     found: dict[str, Owner] = {}
     for judged, held in (entry for server in servers for entry in _serving(case).get(server, ())):
@@ -321,14 +321,14 @@ def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     return tuple(found.values())
 
 
-def _serving(case: Case) -> Mapping[tuple[str, int], list[tuple[Judged, list[Endpoint]]]]:
+def _serving(case: Case) -> Mapping[tuple[str, str, int], list[tuple[Judged, list[Endpoint]]]]:
     """By server: the routes behind which somebody listens, with where."""
     if not case.serving:
         accepting = {e.id: e for e in case.accepting}
         for judged in case.judged.values():
             held = [accepting[name] for name in judged.facts.endpoints if name in accepting]
             if held:
-                server = judged.facts.node, judged.facts.route.server_index
+                server = judged.facts.node, judged.facts.conf, judged.facts.route.server_index
                 case.serving.setdefault(server, []).append((judged, held))
     return case.serving
 

@@ -20,9 +20,9 @@ def passed_over(case: Case) -> Iterator[Finding]:
     seen: set[tuple[object, ...]] = {
         (e.node, e.host, e.port, e.unix) for trouble in case.troubles for e in trouble.endpoints
     }
-    edited = {nginx.node for nginx in case.snapshot.nginxes if is_edited(nginx)}
+    edited = [nginx for nginx in case.snapshot.nginxes if is_edited(nginx)]
     for judged in case.judged.values():
-        if (judged.state != "ok" and not judged.gone) or judged.facts.node in edited:
+        if (judged.state != "ok" and not judged.gone) or any(nginx.serves(judged.facts) for nginx in edited):
             continue
         for name in judged.facts.endpoints:
             endpoint = endpoints.get(name)

@@ -67,7 +67,7 @@ def _stopped_at(service: Service) -> float:
 def _refusals(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEvent, ...]:
     found: dict[str, ErrorEvent] = {}
     for nginx in case.snapshot.nginxes:
-        mine = [facts for facts in routes if facts.node == nginx.node]
+        mine = [facts for facts in routes if nginx.serves(facts)]
         for event in fresh_events(nginx, mine, case.snapshot):
             if is_refused(event) or "connecting" in event.phase:
                 found.setdefault(event.where + event.raw, event)

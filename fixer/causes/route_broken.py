@@ -93,7 +93,7 @@ def _cut_short(case: Case, nginxes: list[Nginx]) -> Iterator[Trouble]:
     for nginx in nginxes:
         for key, judged in case.judged.items():
             facts = judged.facts
-            if facts.node != nginx.node or judged.state != "ok" or key != route_key(facts):
+            if not nginx.serves(facts) or judged.state != "ok" or key != route_key(facts):
                 continue
             if any(map(_is_late, fresh_events(nginx, (facts,), case.snapshot))):
                 for name in facts.endpoints:

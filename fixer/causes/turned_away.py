@@ -122,7 +122,7 @@ def _used_up(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent,
     route, last = judged.facts.route, events[-1]
     limits = [s.max_conns for s in route.servers if not s.down]
     routes = tuple(j.facts.route.id for j in case.judged.values()
-                   if j.facts.node == nginx.node and j.facts.route.upstream == route.upstream)
+                   if nginx.serves(j.facts) and j.facts.route.upstream == route.upstream)
     return Finding(
         cause=CAUSE_ID, variant="max-conns-reached", role="root", confidence="certain",
         summary=(

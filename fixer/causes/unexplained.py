@@ -60,7 +60,7 @@ def _seen(endpoint: Endpoint) -> str:
 
 
 def _said(case: Case, judged: Judged) -> str:
-    nginx = next((n for n in case.snapshot.nginxes if n.node == judged.facts.node), None)
+    nginx = case.snapshot.nginx_of(judged.facts)
     events = fresh_events(nginx, (judged.facts,), case.snapshot) if nginx is not None else ()
     if not events:
         return ""

@@ -269,7 +269,7 @@ def running_units(case: Case) -> Iterator[Crash]:
             continue
         ends = {e.id: e for e in case.snapshot.endpoints}
         near = [e for name in facts.endpoints if (e := ends.get(name)) is not None and key in (e.service, e.holder)]
-        nginx = next((n for n in case.snapshot.nginxes if n.node == facts.node), None)
+        nginx = case.snapshot.nginx_of(facts)
         judged = next((j for j in case.judged.values() if j.facts is facts), None)
         if near and nginx is not None and judged is not None:
             trouble = Trouble(nginx, (near[0],), (facts,), (judged,))

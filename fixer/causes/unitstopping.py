@@ -56,7 +56,7 @@ def killed_while_stopping(case: Case) -> Iterator[tuple[Crash, Told] | str]:
         setting = next((s for key in _KEYS if (s := setting_of(service, key)) is not None), None)
         kills = _kills(case, service, endpoint, USUAL if setting is None else _seconds(setting))
         asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
-        nginx = next((n for n in case.snapshot.nginxes if asked and n.node == asked[0].facts.node), None)
+        nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
         if nginx is not None and kills and (len(kills) >= _OFTEN or _lost_before(case, service, endpoint, kills[0])):
             trouble = Trouble(nginx, (endpoint,), tuple(j.facts for j in asked), tuple(asked))
             crash = Crash(Owner(service, "placed", endpoint.service_why), (trouble,), ())

@@ -19,7 +19,7 @@ def troubles_of_down(case: Case, nginx: Nginx) -> tuple[Trouble, ...]:
     found: dict[str, tuple[Endpoint, list[RouteFacts]]] = {}
     endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     for facts in case.snapshot.routes:
-        for name in facts.endpoints if facts.node == nginx.node else ():
+        for name in facts.endpoints if nginx.serves(facts) else ():
             if name in endpoints:
                 found.setdefault(name, (endpoints[name], []))[1].append(facts)
     return tuple(

@@ -135,7 +135,7 @@ def _finding(
 ) -> Finding:
     """`words` are the variant and what is said of the service."""
     asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
-    nginx = next((n for n in case.snapshot.nginxes if asked and n.node == asked[0].facts.node), None)
+    nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     evidence = (
         log_evidence(line.text, line.where), state_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),

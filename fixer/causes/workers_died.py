@@ -55,6 +55,6 @@ def cut_off_near(case: Case, endpoint: Endpoint, since: float, until: float = fl
     found: list[ErrorEvent] = []
     for nginx in case.snapshot.nginxes:
         routes = [j.facts for j in case.judged.values()
-                  if j.facts.node == nginx.node and endpoint.id in j.facts.endpoints][:_SAMPLE]
+                  if nginx.serves(j.facts) and endpoint.id in j.facts.endpoints][:_SAMPLE]
         found += [event for event in events_since(nginx, routes, since, until) if is_cut_off(event)]
     return tuple(found)

@@ -104,7 +104,7 @@ def _addresses(block: ServerBlock) -> set[tuple[str, int]]:
 def _answering(case: Case, nginx: Nginx, index: int) -> Endpoint | None:
     """An address behind a block that answers when it is asked directly."""
     wanted = {name for facts in case.snapshot.routes
-              if facts.node == nginx.node and facts.route.server_index == index for name in facts.endpoints}
+              if nginx.serves(facts) and facts.route.server_index == index for name in facts.endpoints}
     return next((e for e in case.snapshot.endpoints if e.id in wanted and is_answering(e)), None)
 
 
@@ -139,7 +139,7 @@ def _shadowed(case: Case, trouble: Trouble, index: int, hidden: tuple[int, Endpo
 
 def _routes_of(case: Case, nginx: Nginx, index: int) -> tuple[str, ...]:
     return tuple(j.facts.route.id for j in case.judged.values()
-                 if j.facts.node == nginx.node and j.facts.route.server_index == index and j.state != "ok")
+                 if nginx.serves(j.facts) and j.facts.route.server_index == index and j.state != "ok")
 
 
 def _where(case: Case, nginx: Nginx, block: ServerBlock) -> str:
@@ -197,7 +197,7 @@ def _is_default(config: NginxConfig, index: int) -> bool:
 
 
 def _is_well(case: Case, nginx: Nginx, index: int) -> bool:
-    routes = [j for j in case.judged.values() if j.facts.node == nginx.node and j.facts.route.server_index == index]
+    routes = [j for j in case.judged.values() if nginx.serves(j.facts) and j.facts.route.server_index == index]
     return bool(routes) and all(j.state == "ok" for j in routes)
 
 

@@ -134,6 +134,10 @@ class Nginx:
     error_log_path: str
     explicit: bool = False                # the running master was started with -c or -p: tests and reloads need them
 
+    def serves(self, facts: RouteFacts) -> bool:
+        """Whether a route is of this nginx: a node may run several, each with its own files."""
+        return facts.node == self.node and facts.conf in ("", self.conf_path)
+
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
@@ -199,6 +203,7 @@ class RouteFacts:
     node: str
     endpoints: tuple[str, ...]
     probes: Fact[tuple[ProbeResult, ...]]
+    conf: str = ""      # the main file of its nginx: of two on one node the one that serves it; empty for the only one
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +319,10 @@ class Snapshot:
     def service(self, service_id: str) -> Service | None:
         """The service with that id."""
         return next((s for s in self.services if s.id == service_id), None)
+
+    def nginx_of(self, facts: RouteFacts) -> Nginx | None:
+        """The nginx that a route is of."""
+        return next((nginx for nginx in self.nginxes if nginx.serves(facts)), None)
 
     def endpoint(self, endpoint_id: str) -> Endpoint:
         """The endpoint with that id; KeyError where there is none."""

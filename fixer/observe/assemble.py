@@ -239,7 +239,7 @@ def _routes(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterator[Ro
         results = [probe_result(site.view.node.answers.get(p)) for p in plan.by_route.get(route.id, ())]
         known = tuple(r.value for r in results if isinstance(r, Known))
         probes = Known(known) if known else Unknown(_why_not(site, options, results))
-        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes)
+        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes, site.place.conf)
 
 
 def _why_not(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:

@@ -6,9 +6,11 @@ from dataclasses import replace
 from itertools import product
 
 from fixer.causes.failing import events_since
+from fixer.diagnose import diagnose
 from fixer.model.facts import Known
+from fixer.model.plan import ReloadNginx
 from fixer.model.snapshot import ErrorEvent, RouteFacts
-from tests.causes.building import NOW, Scene
+from tests.causes.building import NGINX_PID, NOW, Scene, moved, roots
 
 LOCATIONS = ["/", "/api", "/api/v1/", "= /exact", "^~ /img", "~ \\.php$", "@app", "/a b"]
 NAMES: list[tuple[str, ...]] = [("_",), (), ("",), ("a.example",), ("a.example", "b.example"), ("_", "a.example")]
@@ -42,3 +44,17 @@ def test_looked_up_as_compared_one_by_one() -> None:
     nginx = replace(nginx, errors=Known(events))
     for some in (routes[:0], *([route] for route in routes), routes[2::7], routes[40:60], routes):
         assert events_since(nginx, some, 0) == tuple(e for e in events if any(compared(e, route) for route in some))
+
+
+def test_of_two_nginxes_on_one_node_the_one_that_serves_the_route_is_reloaded() -> None:
+    """Its own log and its own age count too."""
+    snapshot = moved().snapshot()
+    (ours,), (facts,) = snapshot.nginxes, snapshot.routes
+    other = replace(ours, binary="/opt/o/sbin/openresty", conf_path="/opt/o/conf/nginx.conf", master_pid=900,
+                    worker_pids=(901,), loaded_at=Known(NOW - 9000), errors=Known(()))
+    facts = replace(facts, conf=ours.conf_path)
+    for nginxes in ((ours, other), (other, ours)):
+        diagnosis = diagnose(replace(snapshot, nginxes=nginxes, routes=(facts,)))
+        assert roots(diagnosis) == ["wrong-port"]
+        assert [s.master_pid for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, ReloadNginx)] == [NGINX_PID]
+        assert any(e.source == "nginx-log" for e in diagnosis.findings[0].evidence)
