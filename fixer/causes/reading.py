@@ -36,11 +36,17 @@ def _unit_condition(unit: Unit) -> Condition:
     if unit.active_state == "activating":
         return "looping" if unit.sub_state == "auto-restart" or unit.n_restarts else "starting"
     if unit.active_state == "failed":
-        return "failed"
+        return "stopped" if _ended_when_told(unit) else "failed"
     if unit.active_state == "inactive" and unit.load_state == "loaded":
         # Stopped in the pause of a crash loop it is inactive, and its result is still that of its last run.
         return "stopped" if unit.result in _NO_CRASH else "failed"
     return "unknown"
+
+
+def _ended_when_told(unit: Unit) -> bool:
+    """It took the signal of its stop and said so by its status, as Java and socat do: systemd calls that a failure."""
+    return unit.result == "exit-code" and unit.exec_main_code == 1 and not unit.n_restarts and \
+        unit.exec_main_status in _CLEAN_EXITS
 
 
 def _container_condition(container: Container) -> Condition:

@@ -366,3 +366,10 @@ def test_unknown_in_nginxs_own_container_no_application_is_expected() -> None:
     scene.with_service(boxed(pid=None, box={"status": "exited"}))
     scene.node_changes = {"web": {"kind": "container"}}
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def test_a_program_that_tells_its_stop_by_its_status_was_stopped() -> None:
+    """128 and the signal: systemd calls that a failure, and nothing failed."""
+    for status, expected in ((143, ["backend-down"]), (1, [])):
+        scene = Scene().with_service(failed(unit_changes={"exec_main_status": status})).refused()
+        assert roots(diagnose(scene.snapshot())) == expected
