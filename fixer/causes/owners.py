@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import told_on_host
 from fixer.causes.failing import Judged, is_closed
-from fixer.causes.reading import find_node, state_evidence
+from fixer.causes.reading import find_node, pids_of, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
@@ -37,6 +37,7 @@ _GENERIC = _EVERYWHERE | frozenset((
     "js", "mjs", "cjs", "ts", "sh", "jar", "worker", "uvicornworker", "gthread", "gevent", "asyncio", "info", "unix",
     "sock", "socket", "false", "true", "lib64", "sbin",
 ))
+_FRONT = (80, 443)      # what listens here stands before nginx
 _TELLING = 4     # letters from which on one name inside another is no accident
 
 
@@ -253,14 +254,30 @@ def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
 
 
 def _may_lead_elsewhere(case: Case, trouble: Trouble) -> bool:
-    """A gateway of the node does not run though it is meant to, and where it would listen could not be read: nginx may
-    stand before that one, and whatever application runs behind it."""
+    """nginx may stand before another gateway of the node, and whatever application runs behind that: one that does not
+    run though it is meant to, and where it would listen could not be read, or one that runs and that no route names."""
     return any(
-        s.node == trouble.endpoint.node and s.unit is not None and not s.is_app_server and not s.running
-        and isinstance(s.bindings, Unknown)
-        and (_is_due(s) or bool(s.unit.inactive_enter) or s.unit.fragment_path.startswith("/etc/"))
-        for s in case.snapshot.services
+        _is_unused(case, s) if s.running else isinstance(s.bindings, Unknown) and _is_awaited(s)
+        for s in case.snapshot.services if s.gateway and s.node == trouble.endpoint.node
     )
+
+
+def _is_awaited(service: Service) -> bool:
+    """Enabled, failed, in use since the boot, or of this machine's own making."""
+    unit = service.unit
+    return _is_due(service) or (unit is not None and (
+        bool(unit.inactive_enter) or unit.fragment_path.startswith("/etc/")))
+
+
+def _is_unused(case: Case, gateway: Service) -> bool:
+    """It listens, at no address that a route names, and is none that visitors come in by."""
+    node, ours = find_node(case.snapshot, gateway.node), set(gateway.pids)
+    if node is None or isinstance(node.listeners, Unknown) or any(
+            n.service is not None and n.service.id == gateway.id for n in case.snapshot.nginxes):
+        return False
+    held = [line for line in node.listeners.value if line.family != "unix" and ours.intersection(pids_of(line))]
+    named = {endpoint.port_there for endpoint in case.snapshot.endpoints if endpoint.node == gateway.node}
+    return bool(held) and not {line.port for line in held} & {*named, *_FRONT}
 
 
 def _is_of_another(trouble: Trouble, service: Service) -> bool:

@@ -305,6 +305,7 @@ class Service:
     throttled: Fact[tuple[int, int]] = Unknown("not asked")   # (periods held back by its CPU quota, all periods)
     refaults: Fact[int] = Unknown("not asked")   # pages that it needed again after the kernel had taken them
     told_networks: tuple[ToldNetwork, ...] = ()   # of a compose service
+    gateway: str = ""                     # its name, where the program only hands connections on (`haproxy`, `nginx` …)
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
 
     @property

@@ -12,7 +12,7 @@ from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
 from fixer.observe.forgotten import recalled
-from fixer.observe.gateways import gateway_bindings, handing_socket
+from fixer.observe.gateways import gateway_bindings, gateway_of, handing_socket
 from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
@@ -109,7 +109,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         pids=pids, argv=argv, bindings=quoted_bindings(bindings, view),
         env=assignments(told.env, unit.name), env_places=_places(told, view),
         workers=quoted_count(workers, view),
-        log=_unit_log(unit, told, view), is_app_server=is_app,
+        log=_unit_log(unit, told, view), is_app_server=is_app, gateway="" if is_app else gateway_of(unit.exec_start),
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
         unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,

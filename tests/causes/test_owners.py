@@ -306,15 +306,22 @@ def test_very_many_dead_addresses_cost_no_more_each_than_a_few() -> None:
 
 def test_a_stopped_gateway_that_could_not_be_read_makes_the_only_application_a_question() -> None:
     where = Unknown("where haproxy.service would listen")
-    gateway = stopped("haproxy.service", 0, bindings=where, is_app_server=False, runtime="")
+    gateway = stopped("haproxy.service", 0, bindings=where, is_app_server=False, runtime="", gateway="haproxy")
     assert named(moved().with_service(gateway)) == [("backend.service", "contested")]
     packaged = {"fragment_path": "/usr/lib/systemd/system/squid.service", "unit_file_state": "disabled", "inactive_enter": 0.0}
-    asleep = stopped("squid.service", 0, bindings=where, is_app_server=False, runtime="", unit_changes=packaged)
+    asleep = stopped("squid.service", 0, bindings=where, is_app_server=False, runtime="", gateway="squid", unit_changes=packaged)
     assert named(moved().with_service(asleep)) == [("backend.service", "alone")]
 
 
 def test_a_stopped_gateway_that_is_told_to_listen_there_is_what_is_missed() -> None:
     told = Known((Binding("127.0.0.1", 8001, None, Evidence("file", "/etc/haproxy/haproxy.cfg:9", "bind 127.0.0.1:8001")),))
-    scene = moved().with_service(stopped("haproxy.service", 8001, bindings=told, is_app_server=False, runtime=""))
+    scene = moved().with_service(stopped("haproxy.service", 8001, bindings=told, is_app_server=False, runtime="", gateway="haproxy"))
     diagnosis = diagnose(scene.snapshot())
     assert named(scene) == [("haproxy.service", "placed")] and roots(diagnosis) == ["backend-down"]
+
+
+def test_a_running_gateway_that_no_route_names_makes_it_a_question_too() -> None:
+    other = service("apache2.service", 8081, 300, bindings=Known(()), is_app_server=False, runtime="", gateway="apache2")
+    assert named(moved().with_service(other, listener(8081, 300))) == [("backend.service", "contested")]
+    assert named(moved().with_service(other, listener(443, 300), listener(8404, 300))) == [("backend.service", "alone")]
+    assert named(moved().with_service(other)) == [("backend.service", "alone")]
