@@ -54,7 +54,7 @@ from fixer.observe.probes import fresh_failures, plan_probes
 from fixer.observe.refaults import refault_paths
 from fixer.observe.releases import release_queries
 from fixer.observe.routes import FIB
-from fixer.observe.services import journal_query, services_of, socket_units, stdout_query, working_directory
+from fixer.observe.services import journal_query, services_of, socket_queries, stdout_query, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.socketpaths import socket_path_queries
@@ -242,7 +242,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
         stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
         if not at_fault and not stopped_nginx:
             continue
-        yield from _sockets_of(service)
+        yield from socket_queries(service)
         if service.program is None and service.unit is not None:
             journals += 1
             if journals > MOST_JOURNALS:
@@ -276,12 +276,6 @@ def _log_of(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, 
             yield ENGINE, logs_query(service.container)
     elif service.pids:
         yield service.node, stdout_query(service.pids[0])
-
-
-def _sockets_of(service: Service) -> Iterator[tuple[str, Query]]:
-    """The socket units that start it: the list of all units holds services only."""
-    if service.unit is not None and service.socket is None and socket_units(service.unit):
-        yield service.node, Command("systemctl-show", socket_units(service.unit))
 
 
 def _kernel_logs(services: tuple[Service, ...], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.query import Command, ReadFile
+from fixer.model.query import Command, Query, ReadFile
 from fixer.model.record import replace
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.observe.activation import all_handed, socket_of
@@ -129,6 +129,12 @@ def _unit_log(unit: Unit, told: Told, view: View) -> Fact[tuple[LogLine, ...]]:
 def socket_units(unit: Unit) -> tuple[str, ...]:
     """The socket units that start it."""
     return tuple(name for name in unit.triggered_by if name.endswith(".socket"))
+
+
+def socket_queries(service: Service) -> Iterator[tuple[str, Query]]:
+    """Of the socket units that start it: the list of all units that was asked for holds services only."""
+    if service.unit is not None and service.socket is None and socket_units(service.unit):
+        yield service.node, Command("systemctl-show", socket_units(service.unit))
 
 
 def _places(told: Told, view: View) -> tuple[str, ...]:
