@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from fixer.causes.between import is_due, may_lead_elsewhere
 from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import told_on_host
 from fixer.causes.failing import Judged, is_closed
-from fixer.causes.reading import find_node, pids_of, state_evidence
+from fixer.causes.reading import find_node, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
@@ -37,7 +38,6 @@ _GENERIC = _EVERYWHERE | frozenset((
     "js", "mjs", "cjs", "ts", "sh", "jar", "worker", "uvicornworker", "gthread", "gevent", "asyncio", "info", "unix",
     "sock", "socket", "false", "true", "lib64", "sbin",
 ))
-_FRONT = (80, 443)      # what listens here stands before nginx
 _TELLING = 4     # letters from which on one name inside another is no accident
 
 
@@ -248,36 +248,9 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
 
 def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
     if is_anybodys(case.snapshot, sole) or _is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
-            or _is_of_another(trouble, sole) or _may_lead_elsewhere(case, trouble):
+            or _is_of_another(trouble, sole) or may_lead_elsewhere(case, trouble):
         return "contested"
     return "alone" if sole.manager != "none" else "bare"
-
-
-def _may_lead_elsewhere(case: Case, trouble: Trouble) -> bool:
-    """nginx may stand before another gateway of the node, and whatever application runs behind that: one that does not
-    run though it is meant to, and where it would listen could not be read, or one that runs and that no route names."""
-    return any(
-        _is_unused(case, s) if s.running else isinstance(s.bindings, Unknown) and _is_awaited(s)
-        for s in case.snapshot.services if s.gateway and s.node == trouble.endpoint.node
-    )
-
-
-def _is_awaited(service: Service) -> bool:
-    """Enabled, failed, in use since the boot, or of this machine's own making."""
-    unit = service.unit
-    return _is_due(service) or (unit is not None and (
-        bool(unit.inactive_enter) or unit.fragment_path.startswith("/etc/")))
-
-
-def _is_unused(case: Case, gateway: Service) -> bool:
-    """It listens, at no address that a route names, and is none that visitors come in by."""
-    node, ours = find_node(case.snapshot, gateway.node), set(gateway.pids)
-    if node is None or isinstance(node.listeners, Unknown) or any(
-            n.service is not None and n.service.id == gateway.id for n in case.snapshot.nginxes):
-        return False
-    held = [line for line in node.listeners.value if line.family != "unix" and ours.intersection(pids_of(line))]
-    named = {endpoint.port_there for endpoint in case.snapshot.endpoints if endpoint.node == gateway.node}
-    return bool(held) and not {line.port for line in held} & {*named, *_FRONT}
 
 
 def _is_of_another(trouble: Trouble, service: Service) -> bool:
@@ -307,18 +280,10 @@ def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
 def _plausible(top: list[Service]) -> list[Service]:
     """Without what lies dormant beside something that runs, and without bare scripts beside a real server."""
     if any(s.running for s in top):
-        top = [s for s in top if s.running or _is_due(s) or (s.manager != "none" and isinstance(s.bindings, Unknown))]
+        top = [s for s in top if s.running or is_due(s) or (s.manager != "none" and isinstance(s.bindings, Unknown))]
     servers = [s for s in top if s.runtime in SERVERS]
     scripts = [s for s in top if s.runtime in _SCRIPTS]
     return servers if servers and len(servers) + len(scripts) == len(top) else top
-
-
-def _is_due(service: Service) -> bool:
-    """Meant to run, though it does not: started at boot, or ended by a failure."""
-    unit, box = service.unit, service.container
-    if unit is not None:
-        return unit.unit_file_state.startswith("enabled") or unit.active_state == "failed"
-    return box is not None and box.restart_policy in ("always", "unless-stopped")
 
 
 def _same_site(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
