@@ -25,6 +25,9 @@ The repair and its safety
   names this address, then `nginx -t`, then a reload. Nothing that runs is stopped. A file that a tool manages
   (Ansible, Puppet, certbot) makes it disruptive: that tool will write the old port again until it is told.
 
+  Where the files of a Compose project, or a container's failing health check, name the port that nginx asks for, what
+  is wrong is the container: another port in nginx would not last, and fixer says the words for a person.
+
   publish-port (disruptive): the `ports:` entry of the Compose service is written or corrected, and the container is
   created anew; only where the project's files still describe what runs, else fixer says the words for a person. Where
   the right port is published already, nginx is pointed at it instead, if that container is provably meant.
@@ -40,6 +43,7 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.contradicted import contradicted
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, is_foreign, left_over, owners, sole_owner
 from fixer.causes.pointing import Option, after_start, point_at_listener, reachable_listeners
@@ -161,6 +165,9 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
     there = "where nothing listens" if not stranger else "where something else than the backend listens"
     names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
     elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"meant may be {names}"
+    other = None if several else contradicted(case.snapshot, endpoint, first)
+    if other is not None:
+        elsewhere = f"{elsewhere}, {other[0]}"
     evidence = (
         *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:SHOWN]),
         *(listener_evidence(case.snapshot, o.listener, o.owner.service) for o in options),
@@ -181,7 +188,7 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
         service=first.owner.service.name if not several else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(point_at_listener(case, trouble, options, ask=several),),
+        repairs=(point_at_listener(case, trouble, options, ask=several) if other is None else other[1],),
     )
 
 

@@ -124,6 +124,7 @@ class Container:
     is_machine: bool = False
     shares: tuple[tuple[str, str], ...] = ()   # (path on the engine's machine, destination) of binds and volumes
     network_mode: str = ""                # the network that it was made with
+    health_port: int = 0                  # the port of this machine that its health check asks, 0 where it names none
     bridges: tuple[tuple[str, str], ...] = ()     # (network, the bridge that Docker makes for it)
     security: tuple[str, ...] = ()        # HostConfig.SecurityOpt; a profile's text only as `seccomp=…`
     working_dir: str = ""

@@ -14,6 +14,7 @@ from fixer.model.snapshot import Container
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 
 _TIME = regex(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
+_ASKED = regex(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{1,5})\b")
 _HOST_OF = regex(r"[:=]")     # `name:address`, or with an equals sign
 INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init"})
 
@@ -89,7 +90,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
         working_dir=text(item, "Config", "WorkingDir"),
         read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
-        health_exit=_health_exit(item),
+        health_exit=_health_exit(item), health_port=_health_port(item),
         extra_hosts=tuple(_HOST_OF.split(w)[0] for w in strings(get(item, "HostConfig", "ExtraHosts"))),
     )
 
@@ -106,6 +107,11 @@ def _nofile(item: Json) -> int:
     limits = get(item, "HostConfig", "Ulimits")
     named = [u for u in limits if text(u, "Name") == "nofile"] if isinstance(limits, list) else []
     return number(named[0], "Soft") if named else 0
+
+
+def _health_port(item: Json) -> int:
+    asked = _ASKED.search(" ".join(strings(get(item, "Config", "Healthcheck", "Test"))))
+    return int(asked[1]) if asked is not None else 0
 
 
 def _health_exit(item: Json) -> int | None:
