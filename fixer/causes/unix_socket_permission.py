@@ -129,7 +129,13 @@ def _repair(case: Case, trouble: Trouble, service: Service | None, account: Acco
         f"{told}: put the socket into a folder of /run that nginx may pass (RuntimeDirectory=), or open these; give "
         f"the service nginx's group ({account.group or account.name}) where the mode lets the group in. chmod on the "
         "socket itself lasts until its next start only"))
-    if service is None or service.unit is None or service.socket is not None:
+    if service is not None and service.socket is not None:
+        unit = service.socket.name       # systemd makes the socket: the application has no say
+        return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
+            f"{told}: systemctl edit {unit}, and under [Socket] SocketMode=0660 and "
+            f"SocketGroup={account.group or account.name} (DirectoryMode=0755 for a folder that it makes); then "
+            f"systemctl stop {service.name}; systemctl restart {unit}"))
+    if service is None or service.unit is None:
         return by_hand
     own = _runtime_folders(service)
     if all(s.path in own for s in shut) and len(shut) == 1:

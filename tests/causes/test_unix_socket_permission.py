@@ -27,6 +27,7 @@ from tests.causes.building import (
     roots,
     service,
     stat,
+    unit,
     verdict_of,
 )
 
@@ -74,6 +75,14 @@ def drop_in_of(finding: Finding) -> bytes:
     assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload) and isinstance(restart, UnitAction)
     assert isinstance(wait, WaitForListener) and wait.unix == PATH and finding.repairs[0].risk == "disruptive"
     return write.after or b""
+
+
+def test_what_systemd_itself_opens_is_said_of_its_socket_unit() -> None:
+    scene = denied(socket(0o600, 0))
+    scene.services[0] = replace(scene.services[0], socket=unit("backend.socket"))
+    (repair,) = found(scene).repairs
+    assert repair.risk == "manual" and "systemctl edit backend.socket" in repair.manual
+    assert "SocketMode=0660 and SocketGroup=www-data" in repair.manual and "systemctl restart backend.socket" in repair.manual
 
 
 def test_hit_open_to_a_group_that_nginx_is_not_in() -> None:
