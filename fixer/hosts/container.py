@@ -20,7 +20,15 @@ from fixer.model.query import Answer, Probe, Query
 from fixer.model.regex import regex
 from fixer.model.target import NodeKind
 
-_NO_SHELL = regex(r"executable file not found|no such file or directory", re.IGNORECASE)
+# runc and crun, of the program that is not there; a container that just ended has no `/proc/…/ns` any more either
+_NO_SHELL = regex(
+    r"executable file\b.*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
+    r"exec /\S+: no such file or directory", re.IGNORECASE)
+
+
+def is_no_shell(said: str) -> bool:
+    """Whether Docker's words say that the container has no such program, and not that it ended meanwhile."""
+    return bool(_NO_SHELL.search(said))
 
 
 def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
@@ -113,7 +121,7 @@ class ContainerAsker:
             try:
                 return self._sh.ask(queries)
             except Unreachable as error:
-                if not _NO_SHELL.search(error.message):
+                if not is_no_shell(error.message):
                     raise
                 self._shellless = True
         return shellless.answers(self._box, self._pid_here(), queries)
@@ -180,7 +188,7 @@ class ContainerWriter:
             try:
                 return own_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
             except Unreachable as error:
-                if not _NO_SHELL.search(error.message):
+                if not is_no_shell(error.message):
                     raise
                 self._shellless = True
         return self._run_without_shell(argv, stdin, timeout)
@@ -197,7 +205,7 @@ class ContainerWriter:
             return process.run((*entered_words(pid), *argv), stdin=stdin, timeout=timeout)
         result = process.run((*exec_words(self._container), *argv), stdin=stdin, timeout=timeout)
         said = (result.stderr + result.stdout).decode(errors="replace")     # docker says it on either
-        if result.returncode in (126, 127) and _NO_SHELL.search(said):
+        if result.returncode in (126, 127) and is_no_shell(said):
             return CommandResult(tuple(argv), None, b"", said.encode(), missing=True)
         return result
 

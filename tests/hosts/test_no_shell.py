@@ -1,0 +1,24 @@
+"""A container without a shell, told apart from one that ends while it is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.hosts.container import is_no_shell
+
+BEGIN = "OCI runtime exec failed: exec failed: unable to start container process: "
+
+
+@pytest.mark.parametrize(("said", "none"), [
+    (BEGIN + 'exec: "sh": executable file not found in $PATH: unknown', True),
+    (BEGIN + 'exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown', True),
+    ("exec /bin/sh: no such file or directory", True),
+    ("crun: executable file `sh` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a "
+     "command that was not found", True),
+    (BEGIN + "error executing setns process: exit status 1: unknown", False),
+    (BEGIN + "open /proc/8120/ns/ipc: no such file or directory: unknown", False),
+    ("failed to open stdout fifo: error creating fifo /run/io/f7/e3/stdout: no such file or directory", False),
+    ("Error response from daemon: container 6a16 is not running", False),
+])
+def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
+    assert is_no_shell(said) is none
