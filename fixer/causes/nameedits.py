@@ -9,11 +9,12 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, container_of, edit_spans, nginx_steps, writable_place
 from fixer.causes.nginx_down import begin_nginx
 from fixer.causes.reading import place as place_text
+from fixer.causes.starting import start_steps
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import Step
 from fixer.model.regex import regex
-from fixer.model.snapshot import Nginx
+from fixer.model.snapshot import Nginx, Service
 from fixer.nginx.edit import EditRefused
 from fixer.nginx.lexer import tokenize
 
@@ -50,7 +51,24 @@ def other_address(case: Case, troubles: list[Trouble]) -> Repair:
             steps += [edit_spans(file, wanted, f"{host} becomes {new}")] if new else []
         except EditRefused as refused:
             return Repair("name-address", "manual", summary, (), manual=f"{manual}; {refused}")
+    asleep = _asleep(case, nginx, new)
+    if asleep is not None:
+        summary = f"start {asleep.name}, which {new} stands for and without which it does not resolve; {summary}"
+        steps = [*start_steps(case.snapshot, asleep, None), *steps]
     return Repair("name-address", "safe", summary, (*steps, *_read_again(case, nginx)) if new else (), (need,))
+
+
+def _asleep(case: Case, nginx: Nginx, new: str) -> Service | None:
+    """The container beside nginx's that the given name stands for, where it is stopped: its name is unknown then."""
+    box = container_of(case.snapshot, nginx.node)
+    if not new or box is None or box.is_machine:
+        return None
+    mine = {network for network, _, _ in box.networks} | {box.network_mode}
+    return next((
+        s for s in case.snapshot.services if s.container is not None and s.container.status in ("exited", "created")
+        and any(network in mine and new in (*names, s.container.service, s.container.name)
+                for network, _, names in s.container.networks)
+    ), None)
 
 
 def _read_again(case: Case, nginx: Nginx) -> tuple[Step, ...]:

@@ -72,6 +72,17 @@ def found(scene: Scene, **inputs: str) -> Finding:
     return diagnosis.findings[0]
 
 
+def test_the_given_name_of_a_stopped_container_resolves_once_that_is_started() -> None:
+    other = boxed("api", 9000, pid=None, box={"status": "exited", "networks": (("p_default", "", ("api",)),)})
+    scene = boxes("shop", mounts=(("/srv/conf", "/etc/nginx", True),)).with_service(other)
+    scene.services = [s for s in scene.services if s.node != "app"]
+    scene.services.append(scene.nginx["service"])
+    start, edit, *_ = found(scene, address="api").repairs[0].steps
+    assert isinstance(start, ContainerAction) and (start.verb, start.name) == ("start", "p-api-1")
+    assert isinstance(edit, WriteFile) and b"http://api:8000;" in (edit.after or b"")
+    assert isinstance(found(scene, address="db").repairs[0].steps[0], WriteFile)
+
+
 def test_hit_at_start_asks_for_the_address() -> None:
     shown = found(down())
     repair = shown.repairs[0]
