@@ -12,14 +12,17 @@ Why nginx says 502
 How it is told apart
   container-stopped: there the name or address belongs to a container that does not run. wrong-port: there the service
   listens on another port of the same place. firewall-drop: there the host is there and swallows packets. Here no node
-  that could be seen has the address, and an application listens on that very port elsewhere, used by no other route.
+  that could be seen has the address, and an application listens on that very port elsewhere, used by no other route. Of
+  the containers beside nginx's the one that is told that port is meant, whether it runs or not: where it does not, its
+  start comes first (backend-down, or why it ends), then the address. Another one is not meant for running only.
 
 The repair and its safety
   point-route-at-service (safe): the address is replaced by the name of the container (names survive a re-creation,
   addresses do not), then `nginx -t` and a reload. Where the address may belong to another machine that is switched off,
   no look from here tells; then a person must say that the local service is meant (`--set upstream=…`).
   reach-docker-host (disruptive): the container is given the name host.docker.internal (`extra_hosts:`) in its compose
-  file and created anew; where nothing listens on the Docker host for containers, a person must change that.
+  file and created anew; where nothing listens on the Docker host for containers, a person must change that. A
+  container that has the host's network, or publishes that port, is what belongs there: then its own fault is told.
 
 By hand
   ip neigh; ip -brief address; docker compose ps      who has which address?
