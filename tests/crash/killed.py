@@ -32,7 +32,7 @@ from fixer.hosts.ssh import SshWriter
 from fixer.model.journal import Record
 
 FILES = ("create", "append", "overwrite", "set_meta", "rename", "symlink", "unlink", "mkdir", "rmdir")
-SHELL = ("create", "add", "move", "overwrite", "link", "remove", "folder", "unfolder", "meta")
+SHELL = ("create", "add", "move", "overwrite", "link", "remove", "folder", "unfolder", "remeta")
 UNDER_WAY = 0.05      # seconds that a command has had when we end
 
 
@@ -116,7 +116,7 @@ def in_shells(points: Points) -> None:
     sending: list[str] = []
 
     def named(self: files_sh.ShFiles, function: str, *words: str, data: bytes | None = None) -> bytes:
-        sending.append(function)
+        sending.append(words[1] if function == "at" else function)      # in a folder, there by that function
         try:
             return call(self, function, *words, data=data)
         finally:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.crash import drawing
+from fixer.hosts.files_sh import ShFiles
+from fixer.model.plan import FileMeta
+from tests.crash import drawing, killed
 from tests.crash.killed import differing
 
 
@@ -60,6 +63,24 @@ def test_of_points_that_leave_the_same_the_first_is_tried() -> None:
     assert [points[number] for number in differing(points)] == [
         "file create", "record begin", "record intent", changes, look, "record done", "shell add", "record"]
     # behind a change a look is told apart: then the change is over, and no record says so yet
+
+
+def test_each_change_of_a_file_through_a_shell_is_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ShFiles sends them: a kill that strikes nowhere proves nothing."""
+    for name in ("_call", "_exchange"):
+        monkeypatch.setattr(ShFiles, name, getattr(ShFiles, name))
+    points, files, me = killed.Points("never", str(tmp_path)), ShFiles(tuple), FileMeta(0o600, os.getuid(), os.getgid())
+    killed.in_shells(points)
+    root = str(tmp_path)
+    files.state(root)      # the first call starts the shell
+    for change in (
+        lambda: files.create(f"{root}/a", b"x", me), lambda: files.append(f"{root}/b", b"y"), lambda: files.rename(f"{root}/a", f"{root}/c"),
+        lambda: files.overwrite(f"{root}/b", b"z"), lambda: files.symlink("b", f"{root}/l"), lambda: files.unlink(f"{root}/l"),
+        lambda: files.mkdir(f"{root}/d", 0o700), lambda: files.rmdir(f"{root}/d"), lambda: files.set_meta(f"{root}/b", me),
+    ):
+        change()
+        files.read(f"{root}/b") if (tmp_path / "b").exists() else None
+    assert (tmp_path / "points").read_text().split() == [word for name in killed.SHELL for word in ("shell", name)]
 
 
 def test_each_test_on_a_real_place_says_what_it_costs() -> None:
