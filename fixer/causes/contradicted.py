@@ -18,9 +18,9 @@ def contradicted(snapshot: Snapshot, endpoint: Endpoint, option: Option) -> tupl
     wanted, name = endpoint.port_there, box.service
     if _made_otherwise(snapshot, service, wanted):
         words = f"though its project's files say {wanted}: it was made with other settings than they hold"
-        text = (f"see why it was made otherwise (`docker compose config {name}`; a variable of somebody's shell?), then"
-                f" docker compose up -d --no-deps {name} makes it as the files say; another port in nginx would be wrong "
-                "from the next `up` on")
+        text = (f"see why it was made otherwise (docker compose config {name}; a variable of somebody's shell?), then "
+                f"docker compose up -d --no-deps {name} makes it as the files say; another port in nginx would be "
+                "wrong from the next `up` on")
         return words, Repair(ID, "manual", f"create {name} anew as its files say", (), manual=text)
     if box.health == "unhealthy" and box.health_port == wanted:
         words = f"while its own health check asks {wanted} too, and fails"

@@ -23,11 +23,16 @@ _OF_SHELLS = frozenset((
     "SYSTEMD_EXEC_PID", "NOTIFY_SOCKET", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "DEBIAN_FRONTEND",
     "CREDENTIALS_DIRECTORY",
     "LANG", "LANGUAGE", "container", "DBUS_SESSION_BUS_ADDRESS", "SUPERVISOR_ENABLED", "SUPERVISOR_PROCESS_NAME",
-    "SUPERVISOR_GROUP_NAME", "SUPERVISOR_SERVER_URL", "LISTEN_FDS", "LISTEN_PID", "MAINPID",
+    "SUPERVISOR_GROUP_NAME", "SUPERVISOR_SERVER_URL", "LISTEN_FDS", "LISTEN_PID", "MAINPID", "MANAGERPID",
+    "MANAGERPIDFDID", "TMUX", "TMUX_PANE", "STY", "WINDOW", "TERM_PROGRAM", "TERM_PROGRAM_VERSION",
 ))
 _KEEPERS = (".env", ".env.*", "*.env", "env", "*.sh", "bin/*", "start*", "run*", "conf/*", "config/*.env")
+# Programs that run another as another user and wait for its end, somewhere else and with other rights than it has.
+_WAITING = frozenset(("runuser", "sudo", "su", "doas"))
 _PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
 _PYTHON = regex(r"^(?:python|pypy)[\d.]*t?$")
+# A unit of a user's own systemd, which starts it again: no unit of the machine is to be made of it.
+_OF_A_USER = regex(r"/user@\d+\.service/(?:.*/)?[^/]+\.service$")
 _SECRET_OPTION = regex(r"^--?[A-Za-z-]*(?:secret|token|password|passwd|api-?key)[A-Za-z-]*(?:=.+)?$")
 
 
@@ -50,7 +55,7 @@ def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
     made = []
     for service, endpoints in found.values():
         process = _main_process(snapshot, service)
-        if process is not None:
+        if process is not None and not _OF_A_USER.search(process.cgroup):
             addresses = tuple(dict.fromkeys((e.host, e.port, e.unix or "") for e in endpoints))
             made.append(Candidate(service, process, addresses))
     return tuple(made)
@@ -60,7 +65,13 @@ def _main_process(snapshot: Snapshot, service: Service) -> Process | None:
     processes = snapshot.node(service.node).processes
     mine = [p for p in processes.value if p.pid in service.pids] if isinstance(processes, Known) else []
     pids = {p.pid for p in mine}
-    return next((p for p in mine if p.ppid not in pids), None)
+    main = next((p for p in mine if p.ppid not in pids), None)
+    while main is not None and main.argv and posixpath.basename(main.argv[0]) in _WAITING:
+        below = [p for p in mine if p.ppid == main.pid]
+        if len(below) != 1:
+            break
+        main = below[0]
+    return main
 
 
 def environ_query(candidate: Candidate) -> ReadFile:
@@ -93,8 +104,12 @@ def remembered_service(
             holder = next((path for path, found in texts.items() if name in found and found[name].text == value), "")
             variables.append((name, "." if value == directory and not is_secret_name(name) else holder))
     argv = _argv(process, values)
+    name = service.name.partition("[")[0]
+    # What systemd-run made is gone with its end: as little a unit that somebody could start as what a shell began.
+    fleeting = service.unit is not None and service.unit.fragment_path.startswith("/run/systemd/transient/")
     return LearnedService(
-        name=service.name.partition("[")[0], manager=service.manager, runtime=service.runtime,
+        name=name.removesuffix(".service") if fleeting else name,
+        manager="none" if fleeting else service.manager, runtime=service.runtime,
         argv=argv, directory=directory,
         user=users.get(process.uid, str(process.uid)), addresses=candidate.addresses,
         variables=tuple(sorted(variables)), complete=bool(argv), readable=environ is not None,

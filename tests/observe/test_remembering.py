@@ -108,3 +108,36 @@ def test_an_environment_of_its_own_is_remembered_by_the_name_it_was_called_by(
     word: str, environ: bytes, program: str,
 ) -> None:
     assert remembered([word, *SERVED], environ).argv == (program, *SERVED)
+
+
+def test_who_only_waits_for_another_users_program_is_not_what_is_started() -> None:
+    words = ["runuser", "-u", "www", "--", *ARGV[1:]]
+    running = [process(70, words, comm="runuser", exe="/usr/sbin/runuser", cwd="/"),
+               process(71, ARGV, ppid=70, comm="uvicorn", exe="/usr/bin/python3.13", cwd="/srv/shop", uid=33)]
+    made = node(site=SITE, running=running, listening=sockets([tcp_row("127.0.0.1", 8000, 9)], {9: [71]}))
+    (found,) = candidates(snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))
+    kept = remembered_service(found, b"", {}, {33: "www"})
+    assert (kept.argv, kept.user, kept.directory) == (tuple(ARGV), "www", "/srv/shop")
+
+
+@pytest.mark.parametrize(("cgroup", "count"), [
+    ("/user.slice/user-1000.slice/user@1000.service/app.slice/shop.service", 0),
+    ("/user.slice/user-1000.slice/user@1000.service/tmux-spawn-1.scope", 1),
+    ("/user.slice/user-1000.slice/session-3.scope", 1),
+])
+def test_a_unit_of_a_users_own_systemd_is_not_started_by_hand(cgroup: str, count: int) -> None:
+    own = process(71, ARGV, comm="uvicorn", exe="/usr/bin/python3.13", cwd="/srv/shop", uid=1000, cgroup=cgroup)
+    made = node(site=SITE, running=[own], listening=sockets([tcp_row("127.0.0.1", 8000, 9)], {9: [71]}))
+    assert len(candidates(snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))) == count
+
+
+def test_what_systemd_run_made_is_remembered_as_started_by_hand() -> None:
+    show = ("Id=shop.service\nLoadState=loaded\nActiveState=active\nMainPID=71\nFragmentPath={}/shop.service\n"
+            "ExecStart={{ path=/usr/bin/uvicorn ; argv[]=/usr/bin/uvicorn shop:app --port 8000 ; ignore_errors=no }}\n")
+    for folder, kept in (("/run/systemd/transient", ("shop", "none")), ("/etc/systemd/system", ("shop.service", "systemd"))):
+        own = process(71, ARGV, comm="uvicorn", exe="/usr/bin/python3.13", cwd="/srv/shop", cgroup="/system.slice/shop.service")
+        made = node(site=SITE, running=[own], listening=sockets([tcp_row("127.0.0.1", 8000, 9)], {9: [71]}),
+                    show=show.format(folder))
+        (found,) = candidates(snapshot(Capture(TargetRef("local", ""), (made,), (), OPTIONS.pairs())))
+        service = remembered_service(found, b"", {}, {})
+        assert (service.name, service.manager) == kept
