@@ -1,4 +1,4 @@
-"""Gateways that may stand between nginx and the only application there is: whether one of them could be meant."""
+"""What may stand behind an empty address beside the only application there is: a gateway, or what others keep."""
 
 from __future__ import annotations
 
@@ -7,15 +7,28 @@ from fixer.causes.reading import find_node, pids_of
 from fixer.model.facts import Unknown
 from fixer.model.snapshot import Service
 
+_KEEPERS = frozenset(("runsvdir", "s6-svscan", "svscan", "circusd", "perpd", "immortaldir"))
 _FRONT = (80, 443)      # what listens here stands before nginx
 
 
-def may_lead_elsewhere(case: Case, trouble: Trouble) -> bool:
+def may_lead_elsewhere(case: Case, trouble: Trouble, sole: Service) -> bool:
     """nginx may stand before another gateway of the node, and whatever application runs behind that: one that does not
-    run though it is meant to, and where it would listen could not be read, or one that runs and that no route names."""
-    return any(
+    run though it is meant to, and where it would listen could not be read, or one that runs and that no route names.
+    Or what is missed is a program of a supervisor that nobody asked what it keeps."""
+    return (sole.unit is not None and _keeps_others(case, sole.node)) or any(
         _is_unused(case, s) if s.running else isinstance(s.bindings, Unknown) and _is_awaited(s)
         for s in case.snapshot.services if s.gateway and s.node == trouble.endpoint.node
+    )
+
+
+def _keeps_others(case: Case, name: str) -> bool:
+    """A supervisor that is no systemd, supervisord or Docker runs there: its stopped programs leave no trace."""
+    node = find_node(case.snapshot, name)
+    if node is None or isinstance(node.processes, Unknown):
+        return False
+    return any(
+        p.argv and (p.argv[0].split(" ")[0].rpartition("/")[2] in _KEEPERS or p.argv[0].startswith("PM2 v"))
+        for p in node.processes.value
     )
 
 

@@ -248,7 +248,7 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
 
 def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
     if is_anybodys(case.snapshot, sole) or _is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
-            or _is_of_another(trouble, sole) or may_lead_elsewhere(case, trouble):
+            or _is_of_another(trouble, sole) or may_lead_elsewhere(case, trouble, sole):
         return "contested"
     return "alone" if sole.manager != "none" else "bare"
 

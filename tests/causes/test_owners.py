@@ -26,6 +26,7 @@ from tests.causes.building import (
     healthy,
     listener,
     moved,
+    process,
     roots,
     service,
     stopped,
@@ -325,3 +326,13 @@ def test_a_running_gateway_that_no_route_names_makes_it_a_question_too() -> None
     assert named(moved().with_service(other, listener(8081, 300))) == [("backend.service", "contested")]
     assert named(moved().with_service(other, listener(443, 300), listener(8404, 300))) == [("backend.service", "alone")]
     assert named(moved().with_service(other)) == [("backend.service", "alone")]
+
+
+def test_a_supervisor_that_nobody_asked_makes_it_a_question_too() -> None:
+    for argv in (("runsvdir", "-P", "/etc/service"), ("/usr/bin/s6-svscan", "/etc/s6"), ("PM2 v5.3.0: God Daemon (/root/.pm2)",)):
+        scene = moved()
+        scene.processes.append(process(77, *argv))
+        assert named(scene) == [("backend.service", "contested")]
+    scene = moved()
+    scene.processes.append(process(77, "/usr/sbin/cron"))
+    assert named(scene) == [("backend.service", "alone")]
