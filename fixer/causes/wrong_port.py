@@ -63,6 +63,7 @@ from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
+_SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
 _STRANGE = frozenset({"not-http", "closed", "reset"})
 
 
@@ -75,7 +76,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     """A finding, the fact that is missing, or what rules it out."""
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or trouble.routes[0].route.kind != "proxy_pass":
+    if endpoint.unix is not None or not _is_spoken(case, trouble):
         return _other_path(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
     if is_stale(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
@@ -107,6 +108,15 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"whether {found[0].service.name} belongs behind {text}"
     return _not_running(case, trouble, found[0]) or _out_of_reach(case, found[0], text) or state_evidence(
         found[0].service)
+
+
+def _is_spoken(case: Case, trouble: Trouble) -> bool:
+    """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
+    kind = trouble.routes[0].route.kind
+    if kind == "proxy_pass":
+        return True
+    server, found = _SPEAKERS.get(kind), owners(case, trouble)
+    return bool(found) and all(owner.service.runtime == server for owner in found)
 
 
 def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:

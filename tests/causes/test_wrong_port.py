@@ -423,3 +423,12 @@ def test_a_socket_that_systemd_holds_is_where_its_service_listens() -> None:
     assert b":8001;" in (next(s for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, WriteFile)).after or b"")
     scene.services[0] = replace(scene.services[0], socket=replace(socket, active_state="inactive"))
     assert roots(diagnose(scene.snapshot()))[0] == "backend-down"
+
+
+def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
+    for runtime, kind, expected in (("uwsgi", "uwsgi_pass", ["wrong-port"]), ("uvicorn", "uwsgi_pass", []),
+                                    ("uwsgi", "grpc_pass", []), ("php-fpm", "fastcgi_pass", ["wrong-port"])):
+        scene = moved()
+        scene.services = [replace(scene.services[0], runtime=runtime)]
+        scene.route[0] = {"kind": kind}
+        assert roots(diagnose(scene.snapshot())) == expected, (runtime, kind)
