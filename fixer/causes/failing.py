@@ -74,11 +74,13 @@ def judge_route(
         return Judged(facts, "unknown", "not asked", ())
     doubtful = nginx is not None and any((probe.status or 0) >= 500 for probe in probes)
     fresh = doubtful and nginx is not None and bool(fresh_events(nginx, (facts,), snapshot))
-    loops = tuple(endpoint for endpoint in reached if _leads_back(endpoint, facts, nginx))
-    reached = tuple(endpoint for endpoint in reached if endpoint not in loops) if loops else reached
-    words = [_weigh(probe, facts, reached, fresh, nginx) for probe in probes]
+    speaking = tuple(e for e in reached if not (doubtful and _leads_back(e, facts, nginx)))
+    others = {status for e in reached if doubtful and (status := _word_of_a_gateway(e, snapshot)) is not None}
+    words: list[_Word] = [
+        "bad" if p.status in others else _weigh(p, facts, speaking, fresh, nginx) for p in probes
+    ]
     bad, slow = words.count("bad"), words.count("slow")
-    own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _says_the_same(p, reached))
+    own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _says_the_same(p, speaking))
               and not _is_on_purpose(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
     state, reason = _state(words, bad, slow), _reason(probes, words)
@@ -100,6 +102,15 @@ def _leads_back(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> b
         return False
     ours = {nginx.master_pid, *nginx.worker_pids}
     return held.port in {listen.port for listen in facts.route.listens} and not ours.isdisjoint(held.pids.value)
+
+
+def _word_of_a_gateway(endpoint: Endpoint, snapshot: Snapshot) -> int | None:
+    """Another gateway sits there and says by this status that nobody is behind it: as little an application's answer
+    as nginx's own. A further nginx is looked at itself."""
+    service = snapshot.service(endpoint.holder) if endpoint.holder is not None else None
+    heard = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
+    told = service is not None and service.gateway not in ("", "nginx")
+    return heard if told and heard in (502, 503, 504) else None
 
 
 def _hangs_up_on_plain(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:

@@ -250,3 +250,13 @@ def test_what_comes_back_from_nginx_itself_is_no_applications_answer() -> None:
     assert diagnose(scene.snapshot()).verdict == "broken"
     scene.listeners = [listener(80, 77, "0.0.0.0")]      # another program's, on another address
     assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+def test_what_another_gateway_says_in_place_of_an_application_is_no_health() -> None:
+    busy = probe(503, body="<h1>503 Service Unavailable</h1> No server is available to handle this request.")
+    for gateway, status, verdict in (("haproxy", 503, "broken"), ("", 503, "healthy"), ("nginx", 503, "healthy"),
+                                     ("haproxy", 500, "healthy")):
+        told = replace(busy, status=status)
+        scene = healthy().answers(told).endpoint(http=Known(told))
+        scene.services = [replace(scene.services[0], is_app_server=not gateway, gateway=gateway)]
+        assert diagnose(scene.snapshot()).verdict == verdict, (gateway, status)
