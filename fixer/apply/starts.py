@@ -77,18 +77,30 @@ def demand_own_unit(unit: str, runner: Runner, started: Started) -> None:
 
 def _demand_cut_off_unit(unit: str, runner: Runner, started: Started) -> None:
     """By the machine's own clock: another one wrote the journal."""
+    seen, start, boot = _ages(runner, unit)
+    if start is None or boot is None or seen.get("ActiveState") not in _UP:
+        return
+    by_itself = seen.get("NRestarts") != "0" or seen.get("TriggeredBy", "")
+    if not by_itself and boot >= time.time() - started.last_work() and started.is_anothers(start):
+        raise Conflict(f"{unit} {LEFT}")
+
+
+def is_up_by_boot(unit: str, runner: Runner, started: Started) -> bool:
+    """Whether the unit runs on a machine that was started after all that fixer did there."""
+    seen, _, boot = _ages(runner, unit)
+    return seen.get("ActiveState") in _UP and boot is not None and boot < time.time() - started.last_work()
+
+
+def _ages(runner: Runner, unit: str) -> tuple[Mapping[str, str], float | None, float | None]:
+    """What systemd says of the unit, and for how many seconds it and the machine have been up."""
     result = runner.run(["sh", "-c", _AGES, "sh", unit, _MACHINE])
     clock, _, said = result.stdout.decode("utf-8", "replace").partition("\n")
     shown = _blocks(said)
     if result.returncode != 0 or len(shown) != 2 or not clock.isdecimal():
-        return
+        return {}, None, None
     seen, machine = shown
     start, boot = _moment(seen.get("InactiveExitTimestamp", "")), _moment(machine.get("ActiveEnterTimestamp", ""))
-    by_itself = seen.get("NRestarts") != "0" or seen.get("TriggeredBy", "") or not start or not boot
-    if seen.get("ActiveState") not in _UP or by_itself or int(clock) - boot < time.time() - started.last_work():
-        return
-    if started.is_anothers(int(clock) - start):
-        raise Conflict(f"{unit} {LEFT}")
+    return seen, int(clock) - start if start else None, int(clock) - boot if boot else None
 
 
 def _moment(text: str) -> int:

@@ -80,18 +80,21 @@ def bring_back_state(step: UnitAction, runner: Runner, started: Started) -> str:
             was = "; it had failed before, and is shown as inactive now" if step.was_active == "failed" else ""
             return f"stopped {step.unit}{was}"
         case "enable" | "disable":
-            return _bring_back_enabled(step, runner)
+            return _bring_back_enabled(step, runner, started)
         case _:
             return ""
 
 
-def _bring_back_enabled(step: UnitAction, runner: Runner) -> str:
+def _bring_back_enabled(step: UnitAction, runner: Runner, started: Started) -> str:
     if step.verb == "disable" and step.was_enabled.startswith("enabled"):
         options = ("--runtime",) if step.was_enabled == "enabled-runtime" else ()
         _systemctl(runner, "enable", step.unit, *options)
         return f"enabled {step.unit}"
     if step.verb == "enable" and not step.was_enabled.startswith("enabled"):
         _systemctl(runner, "disable", step.unit)
+        if step.was_active in _DOWN and starts.is_up_by_boot(step.unit, runner, started):
+            _systemctl(runner, "stop", step.unit)      # it is up because it was enabled
+            return f"disabled and stopped {step.unit}"
         return f"disabled {step.unit}"
     return ""
 

@@ -264,3 +264,16 @@ def test_what_the_step_itself_may_have_started_is_stopped(monkeypatch: pytest.Mo
 def test_what_systemd_may_have_started_by_itself_is_stopped(monkeypatch: pytest.MonkeyPatch, machine: CutOff) -> None:
     monkeypatch.setattr("time.time", lambda: NOW)
     assert any("stop" in told for told in cut_off_taken_back("unit", machine))
+
+
+@pytest.mark.parametrize(("machine", "was", "stopped"), [
+    (CutOff(boot=4000.0), "inactive", True), (CutOff(boot=4000.0, ahead=7200.0), "failed", True),
+    (CutOff(boot=4000.0, active="inactive"), "inactive", False), (CutOff(boot=4000.0), "active", False), (CutOff(), "inactive", False),
+])
+def test_what_a_boot_started_because_it_was_enabled_is_stopped(monkeypatch: pytest.MonkeyPatch, machine: CutOff, was: str, stopped: bool) -> None:
+    """A repair enables, and the machine goes down before it starts."""
+    monkeypatch.setattr("time.time", lambda: NOW)
+    step = UnitAction("web", "shop.service", "enable", was, "disabled")  # type: ignore[arg-type]
+    units.bring_back_state(step, machine, Started("", NOW - 9000.0, lambda: NOW - 9000.0))
+    assert any("disable" in told for told in machine.told)
+    assert any(" stop " in told for told in machine.told) is stopped
