@@ -27,6 +27,19 @@ def told_on_host(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
     return [s for s in snapshot.services if shares_host_network(s) and _is_bound(s, endpoint.port)]
 
 
+def told_beside(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
+    """The containers that were put into the network of the one in which nginx asks itself (`network_mode: service:…`),
+    and that are told to listen there."""
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    if endpoint.unix is not None or not addresses or not all(ip.startswith("127.") or ip == "::1" for ip in addresses):
+        return []
+    boxes = [s.container for s in (*snapshot.services, *(n.service for n in snapshot.nginxes if n.service is not None))
+             if s.node == endpoint.node and s.container is not None]
+    lent = {f"container:{name}" for box in boxes for name in (box.id, box.name)}
+    return [s for s in snapshot.services if s.container is not None and s.container.network_mode in lent
+            and _is_bound(s, endpoint.port)]
+
+
 def _is_bound(service: Service, port: int) -> bool:
     told = service.bindings.value if isinstance(service.bindings, Known) else ()
     return any(b.unix is None and b.port == port for b in told)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.between import is_due, may_lead_elsewhere
 from fixer.causes.case import Case, Trouble
-from fixer.causes.dockerhost import told_on_host
+from fixer.causes.dockerhost import told_beside, told_on_host
 from fixer.causes.failing import Judged, is_closed
 from fixer.causes.reading import find_node, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
@@ -107,7 +107,7 @@ def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
         return Owner(service, "placed", endpoint.service_why or (state_evidence(service),))
     told = [s for s in case.snapshot.services
             if s.node == endpoint.node and is_told(s, endpoint) and not is_anybodys(case.snapshot, s)]
-    told = told or told_on_host(case.snapshot, endpoint)
+    told = told or told_on_host(case.snapshot, endpoint) or told_beside(case.snapshot, endpoint)
     if told:
         best = _preferred(told)
         return Owner(best, "placed", _binding_evidence(best, endpoint) or (state_evidence(best),))
