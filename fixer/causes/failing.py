@@ -12,9 +12,6 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, Route
 State: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 
-# Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
-# than this cannot be put in order, and an edit right before its own reload is what everybody does.
-GRAIN = 0.5
 FRESH = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
 _AHEAD = 5.0         # clocks of two views of one machine may differ by this much
 _NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
@@ -169,7 +166,7 @@ def is_edited(nginx: Nginx | None) -> bool:
     """What is written on disk may not be what nginx goes by."""
     if nginx is None or not isinstance(nginx.loaded_at, Known) or not isinstance(nginx.config_mtime, Known):
         return True
-    return nginx.config_mtime.value > nginx.loaded_at.value + GRAIN
+    return nginx.config_mtime.value > nginx.loaded_at.value
 
 
 def _never_passes(facts: RouteFacts, nginx: Nginx | None) -> bool:

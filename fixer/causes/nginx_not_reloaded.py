@@ -44,13 +44,16 @@ from fixer.causes.reading import (
     place,
     say_age,
 )
-from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.causes.symptoms import events_for, is_refused, say_routes, symptom_evidence
 from fixer.causes.wrong_port import is_stale
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 
+# Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
+# than this, in seconds, cannot be put in order, and an edit right before its own reload is what everybody does.
+_GRAIN = 0.5
 ID = "reload-nginx"
 RELOAD = "check the configuration and reload nginx (what it holds in memory now cannot be brought back)"
 
@@ -94,6 +97,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | N
         return f"when nginx on {nginx.node} read its configuration"
     if not is_edited(nginx) or _is_refused(nginx):
         return _age(case, nginx)
+    if nginx.config_mtime.value - nginx.loaded_at.value < _GRAIN and not events_for(case, trouble, is_refused):
+        return _age(case, nginx)      # that it asks elsewhere in vain than its file says, its log would show
     return _bind_failed(case, trouble) or _found(case, trouble)
 
 
