@@ -135,10 +135,16 @@ def _image() -> str:
 def _places(lab: Lab) -> tuple[str, str, str]:
     """The addresses of nginx's and the backend's containers on their network, and its bridge."""
     shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{.NetworkID}}{{end}}"
-    (source, network), (target, _) = (
-        docker("inspect", "-f", shape, lab.container(role)).text.split() for role in ("web", "backend")
-    )
-    return source, target, _bridge(network)
+    web, backend = (docker("inspect", "-f", shape, lab.container(role)).text for role in ("web", "backend"))
+    return both_on_one(web, backend, lab.id)
+
+
+def both_on_one(web: str, backend: str, lab_id: str) -> tuple[str, str, str]:
+    """The same from `ADDRESS NETWORK` of each; NotBroken where one has no network of its own (the host's)."""
+    found = [text.split() for text in (web, backend)]
+    if any(len(words) != 2 for words in found):
+        raise NotBroken(f"{lab_id}: such a rule needs a network of the lab, and nginx and backend are not both on one")
+    return found[0][0], found[1][0], _bridge(found[0][1])
 
 
 def _bridge(network: str) -> str:

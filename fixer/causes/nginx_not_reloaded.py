@@ -48,6 +48,7 @@ from fixer.causes.symptoms import events_for, is_refused, say_routes, symptom_ev
 from fixer.causes.wrong_port import is_stale
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.numbers import is_number
 from fixer.model.plan import ContainerAction
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 
@@ -95,11 +96,37 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | N
         return f"whether {endpoint_text(endpoint)} answers when asked directly"
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return f"when nginx on {nginx.node} read its configuration"
-    if not is_edited(nginx) or _is_refused(nginx):
+    if _is_refused(nginx):
         return _age(case, nginx)
-    if nginx.config_mtime.value - nginx.loaded_at.value < _GRAIN and not events_for(case, trouble, is_refused):
-        return _age(case, nginx)      # that it asks elsewhere in vain than its file says, its log would show
+    if _in_one_moment(nginx):
+        return _found(case, trouble, sure=False) if _asks_elsewhere(case, trouble) else _age(case, nginx)
+    if not is_edited(nginx):
+        return _age(case, nginx)
     return _bind_failed(case, trouble) or _found(case, trouble)
+
+
+def _in_one_moment(nginx: Nginx) -> bool:
+    """The newest file and the workers are so close that which came first cannot be told."""
+    if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
+        return False
+    return abs(nginx.config_mtime.value - nginx.loaded_at.value) <= _GRAIN
+
+
+def _asks_elsewhere(case: Case, trouble: Trouble) -> bool:
+    """All that nginx was refused just now was at ports that its files do not name for these routes. A visitor may have
+    written that line; all that follows from it is that the files are read once more."""
+    ours = [e for e in case.snapshot.endpoints if any(e.id in facts.endpoints for facts in trouble.routes)]
+    asked = {_asked(event.upstream) for event in events_for(case, trouble, is_refused)}
+    return bool(asked) and "" not in asked and not asked.intersection(e.unix or str(e.port) for e in ours)
+
+
+def _asked(upstream: str) -> str:
+    """The port of `http://HOST:PORT/PATH`, or the socket of `http://unix:SOCKET:/PATH`; empty where it is neither."""
+    place = upstream.partition("://")[2]
+    if place.startswith("unix:"):
+        return place.removeprefix("unix:").partition(":")[0]
+    port = place.partition("/")[0].rpartition(":")[2]
+    return port if is_number(port) else ""
 
 
 def _is_refused(nginx: Nginx) -> bool:
@@ -116,15 +143,16 @@ def _age(case: Case, nginx: Nginx) -> Evidence:
     return Evidence("nginx-process", where, f"newest file changed {files} ago, loaded {workers} ago")
 
 
-def _found(case: Case, trouble: Trouble) -> Finding:
+def _found(case: Case, trouble: Trouble, *, sure: bool = True) -> Finding:
     nginx, endpoint = trouble.nginx, trouble.endpoint
     direct = endpoint.http.value if isinstance(endpoint.http, Known) else None
     answer = "" if direct is None else f"answers {direct.status} when asked directly"
     return Finding(
-        cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="certain",
+        cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="certain" if sure else "likely",
         summary=(
             f"nginx still runs with an older configuration: the file hands {say_routes(trouble)} to "
             f"{endpoint_text(endpoint)}, which answers"
+            f"{'' if sure else '; it was changed in the moment of the last reload, and nginx asks elsewhere'}"
         ),
         detail=(), routes=_failing_routes(case, trouble), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((

@@ -411,9 +411,21 @@ def test_an_unhealthy_container_that_answers_is_advice_and_no_fault() -> None:
 
 
 def test_an_edit_and_its_own_reload_closer_than_clocks_tell_are_no_missing_reload() -> None:
-    """Where nginx asks in vain while what the file names answers, it goes by another file all the same."""
-    bind, refused = ("bind(10.0.0.9) failed (99)", 99), ("connect() failed (111: Connection refused)", 111)
-    for late, said, expected in ((0.2, bind, []), (30.0, bind, [OLD]), (0.2, refused, [OLD])):
-        scene = healthy().answers(BAD_GATEWAY).logs(*said, "connecting to upstream")
+    for late, expected in ((0.2, []), (30.0, [OLD])):
+        scene = healthy().answers(BAD_GATEWAY).logs("bind(10.0.0.9) failed (99)", 99, "connecting to upstream")
         scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 40 + late))
         assert roots(diagnose(scene.snapshot())) == expected
+
+
+@pytest.mark.parametrize(("asked", "late", "found"), [
+    ("http://127.0.0.1:8022/login", 0.2, True), ("http://127.0.0.1:8022/login", -0.3, True), ("http://127.0.0.1:8000/", 0.2, False),
+    ("http://127.0.0.1:8022/login", -5.0, False), ("", 0.2, False), ("http://unix:/run/old.sock:/login", 0.2, True),
+])
+def test_an_edit_right_after_a_reload_is_told_by_where_nginx_asks(asked: str, late: float, found: bool) -> None:
+    scene = healthy().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
+    scene.events[0] = replace(scene.events[0], upstream=asked)
+    scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 40 + late))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == (["nginx-not-reloaded"] if found else [])
+    if found:
+        assert diagnosis.findings[0].confidence == "likely" and diagnosis.findings[0].repairs[0].risk == "safe"

@@ -14,12 +14,21 @@ from pathlib import Path
 import pytest
 
 from lab.engine import docker
-from lab.enginerules import CHAIN, Own, ids_in, mark_of, own_rules, rules_now
+from lab.enginerules import CHAIN, Own, both_on_one, ids_in, mark_of, own_rules, rules_now
+from lab.errors import NotBroken
 from lab.images import tags
 
 LAB = str(Path(sys.executable).with_name("lab"))
 OWN = Own("badgateway.lab=desk-1a2b", (ipaddress.IPv4Network("172.30.0.0/16"),), ("br-0123456789ab",))
 MINE = '-p tcp -m tcp --dport 8000 -m comment --comment "badgateway.lab=desk-1a2b" -j DROP'
+
+
+def test_a_rule_between_two_containers_needs_a_network_of_both() -> None:
+    network = "0123456789ab" * 5
+    assert both_on_one(f"172.30.0.3 {network}\n", f"172.30.0.2 {network}\n", "desk-1a2b") == (
+        "172.30.0.3", "172.30.0.2", "br-0123456789ab")
+    with pytest.raises(NotBroken, match="not both on one"):      # the application has the host's network
+        both_on_one(f"172.30.0.3 {network}\n", f" {network}\n", "desk-1a2b")
 
 
 @pytest.mark.parametrize("rule", [
