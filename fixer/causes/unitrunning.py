@@ -128,11 +128,17 @@ def _reasons(case: Case, crash: Crash) -> Iterator[Told]:
             yield _starts_too_long(case, crash, ended, limit)
     limit = setting_of(service, "WatchdogSec")
     ended = ended_by_systemd(case, service, "watchdog")
-    if ended is not None and limit is not None and service.runtime in SILENT:
+    if ended is not None and limit is not None and not _is_lifted(limit) and service.runtime in SILENT:
         yield _no_pings(case, crash, ended)
     ended = ended_by_systemd(case, service, "runtime")
-    if ended is not None and setting_of(service, "RuntimeMaxSec") is not None:
+    limit = setting_of(service, "RuntimeMaxSec")
+    if ended is not None and limit is not None and not _is_lifted(limit):
         yield _time_is_up(case, crash, ended)
+
+
+def _is_lifted(limit: UnitValue) -> bool:
+    """No limit any more: what systemd did before is no fault of the unit as it is now."""
+    return limit.value == "infinity" or not limit.value.rstrip("ums").strip("0")
 
 
 def _times(ended: Ended) -> str:

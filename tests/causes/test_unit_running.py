@@ -102,6 +102,14 @@ def test_a_start_with_time_enough_or_an_error_of_its_own_is_none_of_it(scene: Sc
     assert all(f.variant != "start-timeout-too-short" for f in diagnose(scene.snapshot()).findings)
 
 
+@pytest.mark.parametrize(("text", "line"), [
+    ("WatchdogSec=0", WATCHDOG), ("WatchdogSec=0s", WATCHDOG), ("RuntimeMaxSec=infinity", TIME_UP),
+])
+def test_a_limit_that_is_lifted_by_now_is_no_fault_whatever_the_log_says(text: str, line: str) -> None:
+    scene = unit_with(text, line, unit_changes={"result": "timeout"})
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
 def test_a_limit_that_may_be_meant_is_lifted_by_a_person() -> None:
     scene = unit_with("RuntimeMaxSec=3", TIME_UP, unit_changes={"result": "timeout"})
     (repair,) = found(scene).repairs
