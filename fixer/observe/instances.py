@@ -18,9 +18,9 @@ _NAMED = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\b")
 _WORD = regex(r"^[A-Za-z0-9:_.\\-]+$")
 
 
-def instance_queries(view: View, ports: Iterable[int]) -> Iterator[Query]:
-    """What to ask of systemd for addresses where nobody listens: instances whose files name these ports."""
-    wanted = tuple(dict.fromkeys(ports))
+def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = ()) -> Iterator[Query]:
+    """What to ask of systemd for addresses where nobody listens: instances whose files name these ports or sockets."""
+    wanted, paths = tuple(dict.fromkeys(ports)), tuple(sockets)
     names: list[str] = []
     for path, file in view.files.items():
         if not path.endswith("@.service") or "/systemd/system/" not in path or not is_readable(file):
@@ -29,7 +29,7 @@ def instance_queries(view: View, ports: Iterable[int]) -> Iterator[Query]:
         lines = [line for line in unit_lines(path, file.data) if line.section == "Service"]
         for pattern in _variables(lines):
             yield ReadGlob((pattern,), LOOK, MOST_FILES)
-        for instance in (*_by_word(lines, wanted), *_by_file(lines, wanted, view)):
+        for instance in (*_by_word(lines, wanted), *_by_path(lines, paths), *_by_file(lines, wanted, view)):
             names.append(f"{stem}{instance}.service")
     unknown = tuple(n for n in dict.fromkeys(names) if n not in view.units)
     if unknown:
@@ -42,6 +42,20 @@ def _by_word(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> Iterator[str]
         if line.key in ("ExecStart", "Environment"):
             for match in _PLACE.finditer(line.value):
                 yield from (str(p)[len(match[1]):] for p in ports if _ends_so(str(p), match[1]))
+
+
+def _by_path(lines: Iterable[UnitLine], sockets: tuple[str, ...]) -> Iterator[str]:
+    """`--uds /run/shop/%i.sock`, `--bind unix:%t/shop-%i/app.sock`: the instance is what stands there in the path."""
+    told = [line.value for line in lines if line.key in ("ExecStart", "Environment")]
+    for word in (word.strip("\"'") for value in told for word in value.split()):
+        at = min((i for i in (word.find("/"), word.find("%t/")) if i >= 0), default=-1)
+        before, *after = re.split(r"%[iI]", word[at:].replace("%t/", "/run/", 1)) if at >= 0 else [""]
+        if not after or "%" in "".join((before, *after)):
+            continue
+        rest = "(?P=name)".join(map(re.escape, after))
+        pattern = re.compile(f"{re.escape(before)}(?P<name>[^/]+){rest}")
+        found = [match["name"] for match in map(pattern.fullmatch, sockets) if match is not None]
+        yield from (name for name in found if _WORD.match(name))
 
 
 def _ends_so(port: str, start: str) -> bool:

@@ -26,6 +26,7 @@ from fixer.observe.composelabels import environment_paths
 from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.dependencies import dependency_queries
+from fixer.observe.emptyplaces import empty_ports, empty_sockets
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.errorpaths import closed_path_queries
 from fixer.observe.failedunits import unit_queries
@@ -196,14 +197,14 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
         return
     if "nginx.service" not in view.units and site.place.master is None:
         yield Command("systemctl-show", ("nginx.service",))
-    empty = [a.server.port for a in site.addresses if a.found and not _has_listener(site, a.found, a.server.port)]
-    if not empty:
+    empty, unheard = empty_ports(site), empty_sockets(site)
+    if not empty and not unheard:
         return
     yield from gateway_queries(view)
     if any(path.endswith("@.service") for path in view.files):
         from fixer.observe.instances import instance_queries  # only where there are templates and nobody listens
 
-        yield from instance_queries(view, empty)
+        yield from instance_queries(view, empty, unheard)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]
     yield from (ReadFile(packaged(name), SERVICE_FILE_LIMIT) for name in names)
@@ -311,7 +312,7 @@ def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
     logs = engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None
     if fresh_failures(site, logs):
         return True
-    if not all(_has_listener(site, a.found, a.server.port) for a in site.addresses if a.found):
+    if empty_ports(site):
         return True
     if any(c.status != "running" for c in containers if c.project and c.service):
         return True
@@ -345,14 +346,6 @@ def _is_listened_at(address: Address, site: Site, views: Mapping[str, View], con
 
 def _well(status: int | None) -> bool:
     return status is None or status < 500
-
-
-def _has_listener(site: Site, addresses: tuple[str, ...], port: int) -> bool:
-    """Whether somebody listens on that port, for addresses of this very node; others are left to their probes."""
-    view = site.view
-    if isinstance(view.listeners, Unknown) or not any(a.startswith("127.") or a in view.addresses for a in addresses):
-        return True
-    return any(x.port == port for x in view.listeners.value)
 
 
 def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],

@@ -459,6 +459,35 @@ def test_a_stopped_instance_of_a_template_is_asked_for_where_its_port_is_empty(t
     assert not [q for q in asked(node(site=SITE, units=[_template(text)], listening=LISTENS)) if "api@" in str(q)]
 
 
+SOCKET_SITE = "server { listen 80; server_name a.example; location / { proxy_pass http://unix:/run/shop/blue.sock:/; } }"
+HEARD = sockets([], {}, unix="00: 00000002 00000000 00010000 0001 01 31 /run/shop/blue.sock\n")
+
+
+@pytest.mark.parametrize(("text", "instance"), [
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/shop/%i.sock", "api@blue.service"),
+    ("ExecStart=/usr/bin/gunicorn --bind=unix:%t/shop/%i.sock a:b", "api@blue.service"),
+    ("Environment=\"SOCKET=/run/shop/%I.sock\"\nExecStart=/srv/run", "api@blue.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/%i/blue.sock --root-path /%i", "api@shop.service"),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/%i/%i.sock", None),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/shop/%n-%i.sock", None),
+    ("ExecStart=/usr/bin/uvicorn a:b --uds /run/other/%i.sock", None),
+])
+def test_a_stopped_instance_of_a_template_is_asked_for_by_its_socket(text: str, instance: str | None) -> None:
+    shown = [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)])) if isinstance(q, Command) and "api@" in str(q.args)]
+    assert shown == ([Command("systemctl-show", (instance,))] if instance else [])
+    assert not [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)], listening=HEARD)) if "api@" in str(q)]
+
+
+def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_listens_on_a_socket() -> None:
+    listing = Command("systemctl-units")
+    assert listing in asked(node(site=SOCKET_SITE)) and listing not in asked(node(site=SOCKET_SITE, listening=HEARD))
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --uds /run/shop/blue.sock\n")
+    seen = snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SOCKET_SITE, show=show)))
+    assert hidden in asked(node(site=SOCKET_SITE, show=show)) and seen.endpoints[0].service == "local/shop.service"
+
+
 def test_the_instance_whose_file_of_variables_names_the_empty_port() -> None:
     unit = _template("EnvironmentFile=/etc/api/%i.env\nExecStart=/usr/bin/uvicorn a:b --port ${PORT}")
     listing = ReadGlob(("/etc/api/*.env",), 512, 60)
