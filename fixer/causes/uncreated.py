@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed
@@ -46,14 +48,21 @@ def _finding(case: Case, compose: Compose, trouble: Trouble, service: Uncreated)
         summary=f"service {name} of project {compose.project} has no container, so nothing is at "
                 f"{endpoint_text(trouble.endpoint)}",
         detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=name, node=trouble.nginx.node,
-        evidence=tuple(dict.fromkeys(evidence)), repairs=(_create(case, compose, name),),
+        evidence=tuple(dict.fromkeys(evidence)), repairs=(_create(case, compose, service),),
         explains=("dns-unresolved", "dns-stale", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
     )
 
 
-def _create(case: Case, compose: Compose, name: str) -> Repair:
-    """Disruptive: nobody has seen this service run as the files say it now."""
+def _create(case: Case, compose: Compose, service: Uncreated) -> Repair:
+    """Disruptive: nobody has seen this service run as the files say it now. Whether a profile is to be on, a person
+    says."""
+    name = service.service
     summary = f"create service {name} from the files of project {compose.project} and start it"
+    if service.profiles:
+        said = f"{name} is made only with the profile {' or '.join(service.profiles)}, which is not on"
+        return Repair(CREATE, "manual", summary, (), manual=(
+            f"{said}: docker compose --profile {shlex.quote(service.profiles[0])} up -d --no-deps {shlex.quote(name)} "
+            "(COMPOSE_PROFILES in the project's .env keeps it on); or nginx is not to ask for it"))
     step = create_service(case.snapshot, name)
     if isinstance(step, NoPlace):
         return Repair(CREATE, "manual", summary, (), manual=f"docker compose up -d --no-deps {name}; {step.why}")

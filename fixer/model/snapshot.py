@@ -345,11 +345,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Uncreated:
-    """A service that its project's files define and that has no container; `names` are what others call it by."""
+    """A service that its project's files define and that has no container; `names` are what others call it by. One with
+    `profiles` is made only while one of these is turned on."""
 
     service: str
     names: tuple[str, ...]
     source: Evidence
+    profiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

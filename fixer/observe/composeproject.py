@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command
 from fixer.model.snapshot import Compose, Container, Uncreated
-from fixer.observe.composefiles import defined_services, files_of, outer_env, roots_of
+from fixer.observe.composefiles import ComposeFile, defined_services, files_of, outer_env, roots_of
 from fixer.observe.composelabels import LABEL, label_paths
 from fixer.observe.composenetworks import told_networks
 from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, View, container_of, is_readable
-from fixer.observe.yamlspans import Scalar
+from fixer.observe.words import Env
+from fixer.observe.yamlspans import Scalar, Seq
 
 _FILES = ("config_files", "working_dir", "environment_file")
 
@@ -75,7 +76,15 @@ def _uncreated(project: str, first: Container, members: list[Container], engine:
             called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
             aliases = [alias for network in told_networks(files, roots, project, outer) for alias in network.aliases]
             said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
-            yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said)
+            yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said, _profiles_off(files, outer))
+
+
+def _profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
+    """The profiles that a service belongs to where none of them is turned on by the project's own variables."""
+    wanted = [v.text for file in files if isinstance(listed := file.service.get("profiles"), Seq)
+              for v in listed.items if isinstance(v, Scalar)]
+    turned_on = outer["COMPOSE_PROFILES"].text.split(",") if "COMPOSE_PROFILES" in outer else []
+    return () if {"*", *wanted}.intersection(turned_on) else tuple(dict.fromkeys(wanted))
 
 
 def hash_query(project: str) -> Command:

@@ -341,6 +341,12 @@ def without_a_container(host: str = "app", **changes: Any) -> Scene:
     return scene
 
 
+def test_what_a_profile_leaves_out_is_for_a_person_to_turn_on() -> None:
+    scene = without_a_container(uncreated=(replace(GONE, profiles=("night",)),))
+    (repair,) = finding_of(diagnose(scene.snapshot()), CAUSE).repairs
+    assert repair.risk == "manual" and "docker compose --profile night up -d --no-deps app" in repair.manual
+
+
 @pytest.mark.parametrize("host", ["app", "runner"])
 def test_hit_a_service_of_the_project_that_has_no_container(host: str) -> None:
     diagnosis = diagnose(without_a_container(host).snapshot())

@@ -247,6 +247,14 @@ def test_a_service_without_a_container_is_told_with_its_names() -> None:
     assert [(u.service, u.names) for u in seen.compose.uncreated] == [("jobs", ("jobs", "runner", "j"))]
 
 
+def test_the_profiles_that_a_service_without_a_container_belongs_to() -> None:
+    text = "services:\n  api: {image: x}\n  jobs:\n    image: y\n    profiles: [night, \"debug\"]\n"
+    seen = seen_of("", argv=UVICORN, files={"/srv/shop/compose.yaml": text})
+    assert seen.compose is not None and [u.profiles for u in seen.compose.uncreated] == [("night", "debug")]
+    seen = seen_of("", argv=UVICORN, files={"/srv/shop/compose.yaml": text, "/srv/shop/.env": "COMPOSE_PROFILES=x,night\n"})
+    assert seen.compose is not None and [u.profiles for u in seen.compose.uncreated] == [()]
+
+
 def test_stopped_copies_of_a_service_go_by_their_own_names() -> None:
     items = [inspect(f"api{n}", UVICORN, ip="", status="exited", labels={"com.docker.compose.service": "api"}) for n in (1, 2)]
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
