@@ -12,7 +12,7 @@ from fixer.nginx.listen import Listens, server_names
 from fixer.nginx.request_path import Locations, Place
 from fixer.nginx.targets import Scheme, Targets
 from fixer.nginx.upstreams import Upstreams
-from fixer.nginx.variables import Value, Variables, read_map
+from fixer.nginx.variables import MAPS, Value, Variables, read_map
 
 _PASSES = frozenset((b"proxy_pass", b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
 _FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
@@ -130,7 +130,7 @@ class Routes:
         for node in block:
             if node.name == b"upstream":
                 self._upstreams.add(node)
-            elif node.name == b"map":
+            elif node.name in MAPS:
                 made = read_map(node)
                 if made is not None:
                     maps[made[0]] = made[1]

@@ -66,12 +66,18 @@ def variable_name(match: re.Match[bytes]) -> bytes:
     return match[1] or match[2]
 
 
+MAPS = frozenset((b"map", b"split_clients", b"geo"))
+_NO_VALUES = frozenset((b"hostnames", b"volatile", b"include", b"ranges", b"delete", b"proxy", b"proxy_recursive"))
+
+
 def read_map(node: Node) -> tuple[bytes, tuple[Value, ...]] | None:
-    """The variable that a `map` sets and the values it can give; None where it is not a whole map."""
-    if len(node.args) != 2 or not node.args[1].startswith(b"$"):
+    """The variable that a `map`, a `split_clients` or a `geo` sets and the values it can give; None where it is no
+    whole one. A `geo` may leave out what it looks at."""
+    fewest = 1 if node.name == b"geo" else 2
+    if not fewest <= len(node.args) <= 2 or not node.args[-1].startswith(b"$"):
         return None
     values: list[Value] = []
     for child in node.block or ():
-        if len(child.args) == 1 and child.name not in (b"hostnames", b"volatile", b"include"):
+        if len(child.args) == 1 and child.name not in _NO_VALUES:
             values.append(Value(child.args[0], child, 1))
-    return node.args[1][1:], tuple(values)
+    return node.args[-1][1:], tuple(values)

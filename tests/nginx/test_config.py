@@ -254,3 +254,14 @@ def test_what_hands_on_a_change_of_protocol(outer, inner, upgrades):
 def test_what_keeps_nginx_from_asking_another_server(outer, inner, said):
     config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
     assert config.routes[0].one_try.partition(",")[0] == said
+
+
+@pytest.mark.parametrize("block", [
+    b'split_clients "${remote_addr}x" $back { 20% 127.0.0.1:8001; * 127.0.0.1:8000; }',
+    b"geo $back { ranges; default 127.0.0.1:8001; 10.0.0.0-10.0.0.9 127.0.0.1:8000; proxy 192.0.2.1; }",
+    b"geo $http_x $back { default 127.0.0.1:8001; 10.0.0.0/8 127.0.0.1:8000; }",
+])
+def test_what_visitors_are_shared_out_to_is_read_like_a_map(block: bytes):
+    config = read(block + b" server { location / { proxy_pass http://$back; } }")
+    assert config.problems == ()
+    assert [(server.host, server.port) for server in config.routes[0].servers] == [("127.0.0.1", 8001), ("127.0.0.1", 8000)]
