@@ -1,0 +1,97 @@
+"""An undo whose reload is refused: for what goes back, or for a file of somebody else's. A shell script stands for the
+master: it takes HUP as nginx does, and refuses a configuration that holds `bad`. (With a real nginx: test_machine.)
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fixer.apply.engine import RepairRun, history, undo
+from fixer.model.plan import ReloadNginx
+from tests.apply.places import NOW, FolderTarget, plan, write
+
+MASTER = """#!/bin/bash
+cd "${0%/*}"
+if [ "$1" = -t ]; then grep -qs bad site other && { echo 'x [emerg] 1#1: unknown directive "bad"' >&2; exit 1; }; exit 0; fi
+begin() { sleep 300 & worker=$!; }
+trap 'kill $worker; begin' HUP
+trap 'kill $worker; exit' TERM
+begin; echo ready
+while :; do wait; done
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The folder of a site, and the reload of its master."""
+
+    folder: Path
+    reload: ReloadNginx
+    target: FolderTarget
+
+    def kept(self, before: bytes) -> str:
+        """A repair that was kept."""
+        with RepairRun.open(self.target, cause="wrong-port", now=NOW) as run:
+            run.round(plan(write(self.folder / "site", before, b"new\n"), self.reload))
+            run.commit()
+            assert run.id is not None
+            return run.id
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    binary, log = tmp_path / f"master{time.monotonic_ns() % 10**6}", tmp_path / "error.log"
+    binary.write_text(MASTER)
+    binary.chmod(0o755)
+    log.touch()
+    with subprocess.Popen([binary], stdout=subprocess.PIPE) as master:
+        try:
+            assert master.stdout is not None and master.stdout.readline() == b"ready\n"
+            reload = ReloadNginx("local", master.pid, str(binary), "/c", "/", str(log))
+            yield Place(tmp_path, reload, FolderTarget(tmp_path / "state"))
+        finally:
+            master.terminate()
+
+
+def test_what_goes_back_was_refused_itself(place: Place) -> None:
+    (place.folder / "site").write_bytes(b"bad\n")
+    place.kept(b"bad\n")
+    result = undo(place.target, None)
+    assert result.conflicts == () and "the earlier configuration is itself refused" in result.notes[0]
+    assert (place.folder / "site").read_bytes() == b"bad\n" and history(place.target)[0].state == "undone"
+
+
+def test_somebody_elses_file_is_no_part_of_what_goes_back(place: Place) -> None:
+    """What was put back is told; the reload is a conflict until that file is mended and the undo tried again."""
+    (place.folder / "site").write_bytes(b"old\n")
+    run = place.kept(b"old\n")
+    (place.folder / "other").write_bytes(b"bad\n")
+    for _ in range(2):
+        result = undo(place.target, run)
+        assert len(result.conflicts) == 1 and 'unknown directive "bad"' in result.conflicts[0] and result.notes == ()
+        assert history(place.target)[0].state == "undone-with-conflicts"
+    (place.folder / "other").unlink()
+    assert undo(place.target, run).conflicts == () and history(place.target)[0].state == "undone"
+    assert (place.folder / "site").read_bytes() == b"old\n"
+
+
+def test_where_the_files_are_somebody_elses_by_now_nginx_is_not_asked_first(place: Place) -> None:
+    (place.folder / "site").write_bytes(b"old\n")
+    place.kept(b"old\n")
+    (place.folder / "site").write_bytes(b"by hand\n")
+    result = undo(place.target, None)
+    assert len(result.conflicts) == 1 and "site" in result.conflicts[0] and (place.folder / "site").read_bytes() == b"by hand\n"
+
+
+def test_a_master_that_cannot_be_asked_is_told_by_the_way_back(place: Place) -> None:
+    (place.folder / "site").write_bytes(b"old\n")
+    place.kept(b"old\n")
+    Path(place.reload.binary).unlink()
+    result = undo(place.target, None)
+    assert (place.folder / "site").read_bytes() == b"old\n" and (result.conflicts or result.notes)
