@@ -1,10 +1,11 @@
-"""An undo whose reload is refused: for what goes back, or for a file of somebody else's. A shell script stands for the
+"""An undo whose reload is refused: for what goes back, or for a file of somebody else's. A script stands for the
 master: it takes HUP as nginx does, and refuses a configuration that holds `bad`. (With a real nginx: test_machine.)
 """
 
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,14 +17,28 @@ from fixer.apply.engine import RepairRun, history, undo
 from fixer.model.plan import ReloadNginx
 from tests.apply.places import NOW, FolderTarget, plan, write
 
-MASTER = """#!/bin/bash
-cd "${0%/*}"
-if [ "$1" = -t ]; then grep -qs bad site other && { echo 'x [emerg] 1#1: unknown directive "bad"' >&2; exit 1; }; exit 0; fi
-begin() { sleep 300 & worker=$!; }
-trap 'kill $worker; begin' HUP
-trap 'kill $worker; exit' TERM
-begin; echo ready
-while :; do wait; done
+MASTER = """#!{python} -S
+import os, signal, subprocess, sys
+os.chdir(os.path.dirname(os.path.abspath(__file__)))
+if sys.argv[1:] == ["-t"]:
+    if any(os.path.exists(name) and b"bad" in open(name, "rb").read() for name in ("site", "other")):
+        sys.exit('x [emerg] 1#1: unknown directive "bad"')
+    sys.exit(0)
+def begin(*_):
+    global worker
+    old, worker = worker, subprocess.Popen(["sleep", "300"])
+    if old is not None:
+        old.kill(), old.wait()
+def end(*_):
+    worker.kill()
+    sys.exit(0)
+worker = None
+begin()
+signal.signal(signal.SIGHUP, begin)        # also where the tests themselves were started to ignore it
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+while True:
+    signal.pause()
 """
 
 
@@ -47,7 +62,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     binary, log = tmp_path / f"master{time.monotonic_ns() % 10**6}", tmp_path / "error.log"
-    binary.write_text(MASTER)
+    binary.write_text(MASTER.format(python=sys.executable))
     binary.chmod(0o755)
     log.touch()
     with subprocess.Popen([binary], stdout=subprocess.PIPE) as master:
