@@ -98,11 +98,13 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | N
         return f"when nginx on {nginx.node} read its configuration"
     if _is_refused(nginx):
         return _age(case, nginx)
-    if _in_one_moment(nginx):
-        return _found(case, trouble, sure=False) if _asks_elsewhere(case, trouble) else _age(case, nginx)
-    if not is_edited(nginx):
+    near = _in_one_moment(nginx)
+    if not near and not is_edited(nginx):
         return _age(case, nginx)
-    return _bind_failed(case, trouble) or _found(case, trouble)
+    failed = _bind_failed(case, trouble)
+    if failed is not None or not near:
+        return failed or _found(case, trouble)
+    return _found(case, trouble, sure=False) if _asks_elsewhere(case, trouble) else _age(case, nginx)
 
 
 def _in_one_moment(nginx: Nginx) -> bool:

@@ -281,8 +281,10 @@ def test_old_and_answering_is_no_fault() -> None:
     assert diagnose(empty.snapshot()).findings == ()
 
 
-def test_a_reload_that_could_not_bind() -> None:
-    scene = edited()
+@pytest.mark.parametrize("loaded", [3000.0, 60.2, 59.8])
+def test_a_reload_that_could_not_bind(loaded: float) -> None:
+    """Also where file and workers are so close that which came first cannot be told."""
+    scene = edited(loaded_at=Known(NOW - loaded))
     scene.listeners.append(listener(80, 700, "10.0.0.1"))
     scene.processes.append(process(700, "apache2"))
     scene.logs("bind() to 0.0.0.0:80 failed (98: Address already in use)", 98, "", ago=30)
