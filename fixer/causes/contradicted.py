@@ -39,4 +39,3 @@ def _made_otherwise(snapshot: Snapshot, service: Service, port: int) -> bool:
         return False
     made = dict(compose.hash_matches).get(box.service)
     return made is False and told[0].port == port and told[0].source.source not in _OF_WHAT_RUNS
-

@@ -27,11 +27,16 @@ def told_on_host(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
     return [s for s in snapshot.services if shares_host_network(s) and _is_bound(s, endpoint.port)]
 
 
+def asks_loopback(endpoint: Endpoint) -> bool:
+    """Whether the address is nothing but the asker's own, which in a container is that container."""
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    return endpoint.unix is None and bool(addresses) and all(ip.startswith("127.") or ip == "::1" for ip in addresses)
+
+
 def told_beside(snapshot: Snapshot, endpoint: Endpoint) -> list[Service]:
     """The containers that were put into the network of the one in which nginx asks itself (`network_mode: service:…`),
     and that are told to listen there."""
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
-    if endpoint.unix is not None or not addresses or not all(ip.startswith("127.") or ip == "::1" for ip in addresses):
+    if not asks_loopback(endpoint):
         return []
     boxes = [s.container for s in (*snapshot.services, *(n.service for n in snapshot.nginxes if n.service is not None))
              if s.node == endpoint.node and s.container is not None]

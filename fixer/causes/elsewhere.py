@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.dockerhost import is_docker_host
+from fixer.causes.dockerhost import asks_loopback, is_docker_host
 from fixer.causes.editing import container_of
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, placed_owner, separated, wanted_elsewhere
@@ -21,7 +21,7 @@ def displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """The application that belongs behind such an address, by the rule `elsewhere`; several where they are equals, or
     none. Whoever is told that very port comes before all others: also one that does not run, since another that does
     is not meant for that reason. What only its being left over speaks for is a person's choice."""
-    box = beside(case, trouble)
+    box = _beside(case, trouble)
     if box is None or not (is_own_loopback(trouble) or is_nobody(case, trouble)):
         return ()
     pool = _pool(case, trouble, box)
@@ -34,7 +34,7 @@ def displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     return (replace(found[0], rule="elsewhere" if near and (same or not found[0].is_unsure) else "contested"),)
 
 
-def beside(case: Case, trouble: Trouble) -> Container | None:
+def _beside(case: Case, trouble: Trouble) -> Container | None:
     """nginx's own container, where it has a network of its own and asks by HTTP for what no name tells."""
     endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or box.network_mode == "host" or endpoint.unix is not None:
@@ -47,9 +47,7 @@ def beside(case: Case, trouble: Trouble) -> Container | None:
 def is_own_loopback(trouble: Trouble) -> bool:
     """Closed, and of nginx's own container."""
     endpoint = trouble.endpoint
-    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
-    loopback = bool(addresses) and all(a.startswith("127.") or a == "::1" for a in addresses)
-    return loopback and endpoint.node == trouble.nginx.node and is_closed(endpoint) is True
+    return asks_loopback(endpoint) and endpoint.node == trouble.nginx.node and is_closed(endpoint) is True
 
 
 def is_nobody(case: Case, trouble: Trouble) -> bool:

@@ -170,7 +170,7 @@ def _manual(trouble: Trouble, target: Option, why: str, needs: tuple[Need, ...])
     return Repair(ID, "manual", f"point {say_routes(trouble)} at {target.text}", (), needs, manual=text)
 
 
-def after_start(trouble: Trouble, name: str, where: str) -> Repair:
+def after_start(trouble: Trouble, name: str, where: str, repair_id: str = ID) -> Repair:
     """What comes next while the service does not run: no socket of its own proves yet where it listens."""
     manual = f"start {name} first: once it listens on {where}, fixer points {say_routes(trouble)} there"
-    return Repair(ID, "manual", f"point {say_routes(trouble)} at {where}", (), manual=manual)
+    return Repair(repair_id, "manual", f"point {say_routes(trouble)} at {where}", (), manual=manual)

@@ -38,6 +38,7 @@ from fixer.causes.editing import container_of
 from fixer.causes.elsewhere import displaced, is_nobody, is_own_loopback, reached_as, silence
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, placed_owner
+from fixer.causes.pointing import after_start
 from fixer.causes.readdressing import KEY, point_at
 from fixer.causes.reading import (
     absent_evidence,
@@ -52,7 +53,7 @@ from fixer.causes.reading import (
 )
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.causes.unreached import troubles_of_down
-from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.diagnosis import Finding, Need, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, Listener, Service
@@ -144,7 +145,6 @@ def _after_start(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, s
     if not told:
         return None
     where = address_text(service.name, told[0].port)
-    manual = f"start {service.name} first: once it listens on {where}, fixer points {say_routes(trouble)} there"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="likely",
         summary=f"nginx hands {say_routes(trouble)} to {said}; {service.name} is told to listen on {where}", detail=(),
@@ -153,7 +153,7 @@ def _after_start(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, s
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), told[0].source, state_evidence(service),
             *silence(case, trouble), *absent_evidence(trouble.endpoint),
         ))),
-        repairs=(Repair(_ID, "manual", f"point {say_routes(trouble)} at {where}", (), manual=manual),),
+        repairs=(after_start(trouble, service.name, where, _ID),),
     )
 
 

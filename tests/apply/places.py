@@ -14,6 +14,7 @@ from fixer.model.plan import Plan, Step, WriteFile
 from fixer.model.target import TargetRef
 
 NOW = 1_795_000_000.0
+OLD, NEW = b"proxy_pass http://127.0.0.1:8001;\n", b"proxy_pass http://127.0.0.1:8000;\n"
 Answers = Callable[[Sequence[str]], CommandResult | None]
 
 

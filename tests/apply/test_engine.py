@@ -17,9 +17,7 @@ from fixer.hosts.files_local import LocalFiles
 from fixer.model.journal import FileState
 from fixer.model.plan import CheckNginx, FileMeta, SignalProcess
 from fixer.model.report import UndoResult
-from tests.apply.places import NOW, FolderTarget, plan, tree, write
-
-OLD, NEW = b"proxy_pass http://127.0.0.1:8001;\n", b"proxy_pass http://127.0.0.1:8000;\n"
+from tests.apply.places import NEW, NOW, OLD, FolderTarget, plan, tree, write
 
 
 @pytest.fixture

@@ -19,10 +19,8 @@ from fixer.model.plan import FileMeta
 from fixer.model.record import replace
 from fixer.render.outcome import repair_text, undo_text
 from fixer.terminal import Terminal
-from tests.apply.places import NOW, FolderTarget, plan, tree, write
+from tests.apply.places import NEW, NOW, OLD, FolderTarget, plan, tree, write
 from tests.render.samples import REPAIRED
-
-OLD, NEW = b"proxy_pass http://127.0.0.1:8001;\n", b"proxy_pass http://127.0.0.1:8000;\n"
 
 
 class StuckFiles(LocalFiles):
@@ -57,14 +55,6 @@ class FullFiles(LocalFiles):
             super().overwrite(path, data[:7])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
         super().overwrite(path, data)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    root = tmp_path / "etc"
-    root.mkdir()
-    (root / "shop").write_bytes(OLD)
-    return root
 
 
 def open_run(target: FolderTarget) -> RepairRun:

@@ -14,9 +14,8 @@ from fixer.apply.engine import RepairRun, history, undo
 from fixer.hosts.base import CommandResult
 from fixer.hosts.files_local import LocalFiles
 from fixer.model.plan import FileMeta, ProgramAction, Step, UnitAction
-from tests.apply.places import NOW, FolderTarget, plan, tree, write
+from tests.apply.places import NEW, NOW, OLD, FolderTarget, plan, tree, write
 
-OLD, NEW = b"proxy_pass http://127.0.0.1:8001;\n", b"proxy_pass http://127.0.0.1:8000;\n"
 RESTART = UnitAction("local", "shop.service", "restart", "active", "enabled")
 UPDATE = ProgramAction("local", "shop", "shop", "update", "/etc/supervisord.conf", "STOPPED")
 
@@ -52,14 +51,6 @@ def repaired(target: FolderTarget, *steps: Step) -> Iterator[RepairRun]:
     with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
         run.round(plan(*steps))
         yield run
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
-    root = tmp_path / "etc"
-    root.mkdir()
-    (root / "shop").write_bytes(OLD)
-    return root
 
 
 def by_undo(target: FolderTarget) -> None:
