@@ -14,6 +14,7 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 
 LATELY = 180.0       # seconds: deaths that old are still worth a word
 _SAMPLE = 20         # routes to one address whose lines are looked for: thousands would say the same
+_SECOND = 1.0        # seconds: nginx's clock cuts the one that has begun
 _NEAR = 8.0          # seconds between a death and the line that tells of it: a parent looks every so often
 DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+")
 RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT")
@@ -42,7 +43,7 @@ def deaths(case: Case) -> tuple[Deaths, ...]:
         if not died or any(RECYCLED.search(message(line)) for line in recent) or killings(case, service):
             continue
         lost = tuple(
-            event for event in cut_off_near(case, endpoint, since)
+            event for event in cut_off_near(case, endpoint, since - _SECOND)
             if any(abs(event.at - (line.at or 0.0)) <= _NEAR for line in died)
         )
         if lost:

@@ -181,6 +181,15 @@ def test_a_worker_that_died_behind_its_parent_is_told_and_left_alone(said: str) 
     assert diagnosis.verdict == "healthy" and {"service-log", "unit", "nginx-log"} == {e.source for e in found.evidence}
 
 
+def test_a_worker_that_died_in_the_second_of_its_start_is_told() -> None:
+    """nginx writes whole seconds: what was lost after the start may stand a moment before it."""
+    scene = healthy()
+    begun = replace(scene.services[0].unit, active_enter=NOW - 20.3)   # type: ignore[type-var]
+    scene.services[0] = replace(scene.services[0], log=log("INFO:     Child process [812] died", ago=19.6), unit=begun)
+    young = lost("reading response header from upstream", scene, ago=21.0)
+    assert finding_of(diagnose(young.snapshot()), CAUSE).variant == "uvicorn-worker-died"
+
+
 def test_workers_that_die_again_and_again_are_for_a_person() -> None:
     diagnosis = diagnose(worker(*["INFO:     Child process [812] died"] * 3).snapshot())
     found = finding_of(diagnosis, CAUSE)
