@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from fixer.apply.nodes import Runner, complaint
 from fixer.apply.processes import Entry, end_process, process_table, send_signal, wait_until
@@ -22,6 +22,7 @@ _TITLES = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"
 _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
+_NAMED = regex(r" in (/.*):\d+$")
 _OURSELVES = "/proc/self/."     # without what follows it is a link, and root's
 
 
@@ -68,6 +69,15 @@ def _uid_of_todays_master(step: ReloadNginx, runner: Runner, planned: bytes) -> 
 
 def _command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:
     return [step.binary, *(("-c", step.conf_path, "-p", step.prefix) if step.explicit else ())]
+
+
+def age_of_refused(error: Refused, runner: Runner, ours: Container[str]) -> float | None:
+    """Seconds since the last change of the file that nginx names, None where it names none, or one of these."""
+    named = _NAMED.search(error.message)
+    if named is None or named[1] in ours:
+        return None
+    words = runner.run(["sh", "-c", 'stat -L -c %Z "$1"; date +%s', "sh", named[1]]).stdout.split()
+    return float(words[1]) - float(words[0]) if len(words) == 2 else None
 
 
 def _emergency(result: CommandResult) -> str:

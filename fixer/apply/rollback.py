@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from fixer.apply.journal import Journal, last_work
-from fixer.apply.nginx import NotRunning, Refused, check_config
+from fixer.apply.nginx import NotRunning, Refused, age_of_refused, check_config
 from fixer.apply.nodes import Nodes
 from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
@@ -54,6 +54,7 @@ class Restoration:
 # A disk that is full, read-only or broken: nobody else has changed the file, and it goes back once the disk is mended.
 _STUCK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 GOES_ON = "the next repair or undo goes on from here"
+_SECOND = 1.0         # a change is known to the second
 UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
 
 
@@ -144,6 +145,7 @@ class _Rollback:
     result: Restoration
     files_moved: bool = False
     refused: frozenset[int] = frozenset()       # reloads that nginx refused before any file went back
+    began: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         steps = [(item, step) for item in self.round.intents if (step := self._step_of(item)) is not None]
@@ -238,7 +240,7 @@ class _Rollback:
         try:
             return bring_into_effect(step, self.nodes)
         except Refused as error:
-            if item.intent.index in self.refused:
+            if item.intent.index in self.refused or self._is_anothers(step, error):
                 raise
             self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
         except (NotRunning, Unreachable) as error:
@@ -246,6 +248,15 @@ class _Rollback:
                 raise
             self.result.notes.append(f"not reloaded: {error.message}")
         return ""
+
+    def _is_anothers(self, step: Step, error: Refused) -> bool:
+        """Whether nginx complains of a file that was changed since this way back began, and not by it."""
+        if not isinstance(step, ReloadNginx):
+            return False
+        written = [step_from_json(item.intent.step) for item in self.round.intents]
+        ours = {path for w in written if isinstance(w, WriteFile) for path in (w.path, w.display_path)}
+        age = age_of_refused(error, self.nodes.runner(step.node), ours)
+        return age is not None and age <= time.monotonic() - self.began + _SECOND
 
     def _attempt(self, item: Intent, work: Callable[[], str], how: str = "") -> None:
         """One part of the way back; what fails is a conflict, and the rest goes on. Only a lost journal stops all."""

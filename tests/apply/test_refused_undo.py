@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from fixer.apply.engine import RepairRun, history, undo
+from fixer.apply.restore import FileRestore
 from fixer.model.plan import ReloadNginx
 from tests.apply.places import NOW, FolderTarget, plan, write
 
@@ -22,7 +23,7 @@ import os, signal, subprocess, sys
 os.chdir(os.path.dirname(os.path.abspath(__file__)))
 if sys.argv[1:] == ["-t"]:
     if any(os.path.exists(name) and b"bad" in open(name, "rb").read() for name in ("site", "other")):
-        sys.exit('x [emerg] 1#1: unknown directive "bad"')
+        sys.exit('x [emerg] 1#1: unknown directive "bad" in %s/other:1' % os.getcwd())
     sys.exit(0)
 def begin(*_):
     global worker
@@ -94,6 +95,32 @@ def test_somebody_elses_file_is_no_part_of_what_goes_back(place: Place) -> None:
     (place.folder / "other").unlink()
     assert undo(place.target, run).conflicts == () and history(place.target)[0].state == "undone"
     assert (place.folder / "site").read_bytes() == b"old\n"
+
+
+def test_a_file_that_somebody_breaks_while_ours_go_back_is_no_part_of_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place.folder / "site").write_bytes(b"old\n")
+    run, restore = place.kept(b"old\n"), FileRestore.run
+
+    def broken_meanwhile(self: FileRestore) -> bool:
+        (place.folder / "other").write_bytes(b"bad\n")
+        return restore(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileRestore, "run", broken_meanwhile)
+        result = undo(place.target, run)
+    assert len(result.conflicts) == 1 and 'unknown directive "bad"' in result.conflicts[0] and result.notes == ()
+    (place.folder / "other").unlink()
+    assert undo(place.target, run).conflicts == () and history(place.target)[0].state == "undone"
+
+
+def test_a_file_that_was_refused_long_before_is_what_goes_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes back brings a file in that nobody could load."""
+    (place.folder / "site").write_bytes(b"bad\n")
+    (place.folder / "other").write_bytes(b"\n")
+    place.kept(b"bad\n")
+    monkeypatch.setattr("fixer.apply.rollback.age_of_refused", lambda *_: 3600.0)
+    result = undo(place.target, None)
+    assert result.conflicts == () and "the earlier configuration is itself refused" in result.notes[0]
 
 
 def test_where_the_files_are_somebody_elses_by_now_nginx_is_not_asked_first(place: Place) -> None:
