@@ -9,10 +9,11 @@ from fixer.apply.nodes import Runner, complaint, demand, demand_told
 from fixer.apply.starts import Started
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
-from fixer.hosts.dockercli import DRY_UP, without_a_trace
+from fixer.hosts.dockercli import DRY_UP, PROJECT_LABEL, SERVICE_LABEL, without_a_trace
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
 _LONG = 180.0
+_USUAL = 10.0      # seconds that Docker waits before it kills
 _DOWN = frozenset({"exited", "created", "dead", "removing", ""})
 _PAST = {"stop": "stopped", "start": "started", "restart": "restarted", "pause": "paused"}
 
@@ -39,6 +40,20 @@ def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
             break
     demand_told(result, f"{verb} container {step.name}")
     raise StepFailed(f"could not {verb} container {step.name}: {complaint(result)}")
+
+
+def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
+    """Seconds over Docker's usual ten that its containers are given to stop: `stop_grace_period`, `--stop-timeout`."""
+    names = [step.container_id, step.name] if isinstance(step, ContainerAction) else _of_service(step, engine)
+    shown = engine.run(["docker", "inspect", "-f", "{{.Config.StopTimeout}}", *names]).stdout.split() if names else []
+    return max(0.0, min(_LONG, max((float(word) for word in shown if word.isdigit()), default=0.0)) - _USUAL)
+
+
+def _of_service(step: ComposeUp, engine: Runner) -> list[str]:
+    """Ids: the old one and the new, while one replaces the other."""
+    wanted = [f"{PROJECT_LABEL}={step.project}", f"{SERVICE_LABEL}={step.service}"]
+    filters = [word for label in wanted for word in ("--filter", f"label={label}")]
+    return engine.run(["docker", "ps", "-a", "-q", *filters]).stdout.decode("ascii", "replace").split()
 
 
 def bring_back_container(step: ContainerAction, engine: Runner, started: Started) -> str:

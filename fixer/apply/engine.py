@@ -215,7 +215,7 @@ class RepairRun:
 
     def _after_roll_back(self, error: FixerError) -> FixerError:
         if isinstance(error, Unreachable) and self._journal is not None:
-            let_end(self._journal)
+            let_end(self._journal, self._nodes())
         left = self.roll_back().not_all()
         return type(error)(error.message, left or error.hint or "the round was taken back; nothing of it is left")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from fixer.apply.containers import stop_grace
 from fixer.apply.journal import Journal, last_work
 from fixer.apply.nginx import NotRunning, Refused, age_of_refused, check_config
 from fixer.apply.nodes import Nodes
@@ -21,6 +22,7 @@ from fixer.model.describe import is_reversible
 from fixer.model.journal import Phase, Record
 from fixer.model.plan import (
     CheckNginx,
+    ComposeUp,
     ContainerAction,
     DaemonReload,
     ReloadNginx,
@@ -60,7 +62,7 @@ UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that 
 
 def recover(journal: Journal, nodes: Nodes) -> Restoration:
     """End what was interrupted: an open round is taken back; an undo that was begun goes on to its end."""
-    let_end(journal)
+    let_end(journal, nodes)
     if is_undoing(journal.records):
         return undo_run(journal, nodes)
     result = Restoration()
@@ -69,21 +71,33 @@ def recover(journal: Journal, nodes: Nodes) -> Restoration:
     return result
 
 
-def let_end(journal: Journal) -> None:
+def let_end(journal: Journal, nodes: Nodes) -> None:
     """A command that was begun, and of which nobody saw the end, may still be at work: taken back before it is done, it
     would be done all the same. Its time runs from the last record on."""
     undoing = is_undoing(journal.records)
     open_ = [item for r in rounds_of(journal.records) if undoing or r.state == "open" for item in r.intents]
-    if any(_is_command(item) for item in open_ if undoing or item.done is None):
+    commands = [step for item in open_ if undoing or item.done is None for step in _command(item)]
+    if commands:
         age = max(0.0, time.time() - journal.records[-1].at)
-        time.sleep(max(0.0, UNDER_WAY - age))
+        time.sleep(max(0.0, UNDER_WAY + max(_grace(step, nodes) for step in commands) - age))
 
 
-def _is_command(item: Intent) -> bool:
+def _command(item: Intent) -> tuple[Step, ...]:
     try:
-        return not isinstance(step_from_json(item.intent.step), WriteFile | CheckNginx | WaitForListener)
+        step = step_from_json(item.intent.step)
     except ValueError:
-        return False
+        return ()
+    return () if isinstance(step, WriteFile | CheckNginx | WaitForListener) else (step,)
+
+
+def _grace(step: Step, nodes: Nodes) -> float:
+    """What a container that stops slowly by its own settings may take besides."""
+    if not isinstance(step, ContainerAction | ComposeUp):
+        return 0.0
+    try:
+        return stop_grace(step, nodes.engine())
+    except (FixerError, OSError):        # what the way back itself will tell
+        return 0.0
 
 
 def undo_run(journal: Journal, nodes: Nodes) -> Restoration:

@@ -56,10 +56,10 @@ def docker(*words: str) -> str:
 class Project:
     """A running compose project."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, text: str = OLD) -> None:
         self.file, self.name = folder / "compose.yaml", name
         self.worker = f"{name}-worker-1"
-        self.file.write_text(OLD)
+        self.file.write_text(text)
         self.compose("up", "-d", "--quiet-pull")
 
     def compose(self, *words: str) -> str:
@@ -69,7 +69,7 @@ class Project:
         return docker("inspect", "-f", field, f"{self.name}-{container}-1")
 
     def edit(self) -> WriteFile:
-        return WriteFile("engine", str(self.file), OLD.encode(), NEW.encode(), "change it")
+        return WriteFile("engine", str(self.file), self.file.read_bytes(), NEW.encode(), "change it")
 
     def up(self, was: str = "running", service: str = "worker") -> ComposeUp:
         label = '{{index .Config.Labels "com.docker.compose.config-hash"}}'
