@@ -40,7 +40,10 @@ _SAYS_ONLY_THAT = regex(      # a line of nothing else, as `sys.exit("NAME is re
 _SHELL = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
 _UNSET = regex(r"Referenced but unset environment variable evaluates to an empty string: (?P<names>\w+(?:, \w+)*)$")
 _USAGE = regex(
-    r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-|Option '-.* requires an? |argument -.*: (?:expected|invalid) )"
+    r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-|Option '-.* requires an? |"
+    r"argument (?:-.*|\w+): (?:expected|invalid) )|"
+    r"^\w*Error: (?:'' is not a valid port number|\"[^\"\s]*:\" is not a valid port number or address:port pair|"
+    r"invalid literal for int\(\) with base 10: ''$)"
 )
 _SETTINGS = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
 _FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")

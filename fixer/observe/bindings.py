@@ -58,6 +58,7 @@ _OTHER = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p
                  ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
 _ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
 _UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
+_NO_PORT = regex(r"^(?:(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?$")     # what is left where a variable has no value
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 
 
@@ -71,14 +72,17 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence) -> tuple[Bind
     unix = option(words, dialect.unix)
     if unix is not None:
         return (_binding("", 0, unix, said, unix=True),)
-    bound = [b for word in options(words, dialect.bind) if (b := parse_address(word, said))]
-    if bound:
+    given = tuple(options(words, dialect.bind))
+    bound = [b for word in given if (b := parse_address(word, said))]
+    if bound or any(_NO_PORT.match(word.text) or word.text.startswith("unix:") for word in given):
         return tuple(bound)
     host, port = option(words, dialect.host), option(words, dialect.port)
     host = host if host is not None else env.get(dialect.variables[0])
     if port is None and dialect.positional:
         host_word, port = _positional(words)
         host = host if host is not None else host_word
+        if port is None and dialect.default is not None:
+            port = next((w for w in words if _NO_PORT.match(w.text)), None)
     port = port if port is not None else env.get(dialect.variables[1])
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
         host, port = literal(ANY), env["PORT"]

@@ -67,6 +67,10 @@ UNSET = "backend.service: Referenced but unset environment variable evaluates to
     ((UNSET + "PORT", "Usage: python -m uvicorn [OPTIONS] APP", "Error: Invalid value for '--port': '' is not a valid integer."),
      ["PORT"]),
     ((UNSET + "PORT, HOST", "serve.py: error: argument --port: expected one argument"), ["PORT", "HOST"]),
+    ((UNSET + "PORT", "CommandError: \"127.0.0.1:\" is not a valid port number or address:port pair."), ["PORT"]),
+    ((UNSET + "PORT", "", "Error: '' is not a valid port number."), ["PORT"]),
+    ((UNSET + "PORT", "server.py: error: argument port: invalid int value: ''"), ["PORT"]),
+    ((UNSET + "N", "Traceback (most recent call last):", "ValueError: invalid literal for int() with base 10: ''"), ["N"]),
     ((UNSET + "OPTIONS", "NameError: name 'x' is not defined"), []),              # unset, and no matter
     (("Error: Invalid value for '--port': '' is not a valid integer.",), []),
 ])

@@ -6,7 +6,7 @@ import pytest
 
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.observe.bindings import bindings_in_python, bindings_of, workers_of
-from fixer.observe.words import literal, systemd_words
+from fixer.observe.words import expand_words, literal, systemd_words
 
 SAID = Evidence("unit", "u:1", "x")
 
@@ -46,6 +46,14 @@ def test_options(command: str, expected: list[tuple[str, int, str | None]]) -> N
 ])
 def test_variables(command: str, env: dict[str, str], expected: tuple[str, int, str | None]) -> None:
     assert bound(command, **env) == [expected]
+
+
+@pytest.mark.parametrize("command", [
+    "python3 manage.py runserver 127.0.0.1:${PORT}", "python3 -m http.server \"\"", "gunicorn -b 127.0.0.1:$NONE a", "gunicorn -b :${PORT} a",
+    "hypercorn --bind unix:app.sock a", "uvicorn --port=${PORT} a",
+])
+def test_a_place_that_nobody_can_read_is_not_the_default(command: str) -> None:
+    assert bindings_of(expand_words(systemd_words(command), {}), {}, SAID) == ()
 
 
 @pytest.mark.parametrize(("command", "digits"), [
