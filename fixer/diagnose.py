@@ -137,7 +137,7 @@ def _gives_at_once(endpoint: Endpoint, route: Route) -> bool:
 
 
 def _address(endpoint: Endpoint) -> tuple[object, ...]:
-    return endpoint.node, endpoint.host, endpoint.port, endpoint.unix
+    return endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at
 
 
 def _is_silent(endpoint: Endpoint) -> bool:

@@ -113,7 +113,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
 
 
 def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
-    return facts.node, facts.conf, endpoint.node, endpoint.host, endpoint.port, endpoint.unix
+    return facts.node, facts.conf, endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at
 
 
 def _take(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoint, ...]) -> None:
@@ -143,6 +143,9 @@ def _blamed(verdict: Judged, reached: tuple[Endpoint, ...], snapshot: Snapshot) 
     if verdict.state == "unknown" and not (meant and all(_is_dead(endpoint, snapshot) for endpoint in meant)):
         return ()
     answering = tuple(endpoint for endpoint in meant if is_answering(endpoint))
+    if not answering and any(endpoint.at for endpoint in meant):
+        # copies that all fail do it for one reason: said once
+        meant = tuple({(e.file, e.start) if e.at else e.id: e for e in reversed(meant)}.values())[::-1]
     return meant if len(answering) == len(meant) else tuple(e for e in meant if e not in answering)
 
 

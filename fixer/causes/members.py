@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fixer.causes.failing import Judged, is_closed, is_edited, is_empty
+from fixer.causes.failing import Judged, fresh_events, is_closed, is_edited, is_empty
+from fixer.model.facts import Known, Unknown
 from fixer.model.record import replace
-from fixer.model.snapshot import Endpoint, Nginx, Service, Snapshot
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
 
+_UNHEARD = frozenset({"slow", "unreachable"})      # what a connect meets where nobody even refuses it
 _GIVEN_UP = frozenset({"FATAL", "BACKOFF", "EXITED", "STARTING"})
 _STOPPED_IN_ORDER = (0, 137, 143)
 
@@ -15,21 +17,80 @@ def weigh_members(verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx |
 
     One that was stopped and taken out of the boot, one that nobody is known to own, and a spare stay what they are: a
     person may have put them to rest. Where nginx may ask no other server, whoever meets a dead one gets 502.
+
+    One that lets wait is missed whoever owns it: it costs visitors the whole time limit, each time nginx tries it.
     """
     route = verdict.facts.route
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    if verdict.state not in ("ok", "degraded") or not route.upstream or len(meant) < 2 or is_edited(nginx):
+    if verdict.state not in ("ok", "degraded", "slow") or len(meant) < 2 or is_edited(nginx):
         return verdict
+    if nginx is None or not (route.upstream or any(endpoint.at for endpoint in meant)):
+        return verdict      # values of a variable are no group
     dead = [e for e in meant if not e.backup and is_dead(e, snapshot)]
-    gone = dead if route.one_try else [e for e in dead if _is_missed(e, snapshot)]
-    if not gone or all(is_dead(e, snapshot) for e in meant):
+    mute = _mute(verdict.facts, meant, nginx, snapshot)
+    gone = [*(dead if route.one_try else [e for e in dead if _is_missed(e, snapshot)]), *mute]
+    if not gone or all(e in mute or is_dead(e, snapshot) for e in meant) or (verdict.state == "slow" and not mute):
         return verdict
     why = f"; nginx asks no other ({route.one_try})" if route.one_try else ""
     if verdict.state == "degraded":
-        return replace(verdict, reason=f"{verdict.reason}{why}")
-    down = f"{len(gone)} of {len(meant)} servers of upstream {route.upstream} {'is' if len(gone) == 1 else 'are'} down"
-    reason = f"{verdict.reason}, but {down}{why}"
+        if not mute:
+            return replace(verdict, reason=f"{verdict.reason}{why}")
+        gone = [endpoint for endpoint in meant if endpoint in gone or endpoint in dead]
+    reason = f"{verdict.reason}, but {_say_gone(route.upstream, gone, mute, len(meant))}{why}"
     return replace(verdict, state="degraded", reason=reason, gone=tuple(endpoint.id for endpoint in gone))
+
+
+def _say_gone(upstream: str, gone: list[Endpoint], mute: list[Endpoint], all_of_them: int) -> str:
+    one = len(gone) == 1
+    what = f"servers of upstream {upstream}" if upstream else f"copies behind the name {gone[0].host}"
+    how = ("is down" if one else "are down") if not mute else "does not answer" if one else "do not answer"
+    which = f" ({', '.join(f'{e.at or e.host}:{e.port}' if e.unix is None else e.unix for e in mute)})" if mute else ""
+    return f"{len(gone)} of {all_of_them} {what} {how}{which}"
+
+
+def _mute(facts: RouteFacts, meant: list[Endpoint], nginx: Nginx, snapshot: Snapshot) -> list[Endpoint]:
+    """Members that let wait whoever comes to them while another one answers the same request."""
+    if not any(isinstance(e.http, Known) and e.http.value.status is not None for e in meant):
+        return []
+    silent = [e for e in meant if not e.backup and _is_unheard(e)]
+    waiting = [e for e in meant if not e.backup and e not in silent and _lets_wait(e)]
+    late = {e.id for e in waiting if _is_frozen(e, snapshot)}
+    if len(late) < len(waiting):
+        timed_out = {event.upstream for event in fresh_events(nginx, (facts,), snapshot) if event.errno == 110}
+        late |= {e.id for e in waiting if any(_is_about(text, e) for text in timed_out)}
+    return [*silent, *(e for e in waiting if e.id in late)]
+
+
+def _is_unheard(endpoint: Endpoint) -> bool:
+    """Packets to it get no answer, or none of its own: no connect comes to an end there."""
+    return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error in _UNHEARD and is_closed(endpoint) is not True
+
+
+def _lets_wait(endpoint: Endpoint) -> bool:
+    """It takes the connection and gives no answer in time: alone that may be a slow page."""
+    http = endpoint.http
+    return isinstance(http, Known) and http.value.error == "slow" and http.value.arrived == 0
+
+
+def _is_frozen(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    """Its processes were stopped by a signal, or its container is paused: it will not answer by itself."""
+    service = snapshot.service(endpoint.holder or endpoint.service or "")
+    if service is None:
+        return False
+    if service.container is not None and service.container.status == "paused":
+        return True
+    node = next((node for node in snapshot.nodes if node.name == service.node), None)
+    known = () if node is None or isinstance(node.processes, Unknown) else node.processes.value
+    return any(process.state == "T" for process in known if process.pid in service.pids)
+
+
+def _is_about(upstream: str, endpoint: Endpoint) -> bool:
+    """A line about this address. A visitor could write one: it weighs only where we were let wait there ourselves."""
+    if endpoint.unix is not None:
+        return f"unix:{endpoint.unix}:" in upstream
+    hosts = {endpoint.at} if endpoint.at else {endpoint.host, *(
+        endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ())}
+    return any(f"//{host}:{endpoint.port}/" in f"{upstream}/" for host in hosts)
 
 
 def is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:

@@ -18,7 +18,7 @@ def passed_over(case: Case) -> Iterator[Finding]:
     sleep."""
     endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     seen: set[tuple[object, ...]] = {
-        (e.node, e.host, e.port, e.unix) for trouble in case.troubles for e in trouble.endpoints
+        (e.node, e.host, e.port, e.unix, e.at) for trouble in case.troubles for e in trouble.endpoints
     }
     edited = [nginx for nginx in case.snapshot.nginxes if is_edited(nginx)]
     for judged in case.judged.values():
@@ -28,7 +28,7 @@ def passed_over(case: Case) -> Iterator[Finding]:
             endpoint = endpoints.get(name)
             if endpoint is None or endpoint.down or endpoint.backup or not is_empty(endpoint):
                 continue
-            key = (endpoint.node, endpoint.host, endpoint.port, endpoint.unix)
+            key = (endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at)
             if key not in seen:
                 seen.add(key)
                 yield _advice(case, judged.facts, endpoint)

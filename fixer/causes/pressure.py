@@ -89,6 +89,9 @@ def _waits(case: Case, trouble: Trouble) -> bool:
     if any(p.error == "slow" or p.status == 504 for j in trouble.judged if isinstance(j.facts.probes, Known)
            for p in j.facts.probes.value):
         return True
+    http, ids = trouble.endpoint.http, {endpoint.id for endpoint in trouble.endpoints}
+    if isinstance(http, Known) and http.value.error == "slow" and any(ids.intersection(j.gone) for j in trouble.judged):
+        return True
     return bool(events_for(case, trouble, is_read_timeout))
 
 
@@ -112,7 +115,7 @@ def _works(
         said = Evidence("probe", trouble.endpoint.written, f"answers {http.value.status} when asked directly")
         return True, http.evidence or (said,)
     for judged in trouble.judged:
-        if judged.some_answered:
+        if judged.some_answered and trouble.endpoint.id not in judged.gone:     # else another member answered
             return True, judged.evidence[:1]
     finished = [line for line in lines_of(service) if _ANSWERED.search(message(line))]
     last = finished[-1] if finished else None

@@ -145,8 +145,9 @@ def address_text(host: str, port: int, unix: str | None = None) -> str:
 
 
 def endpoint_text(endpoint: Endpoint) -> str:
-    """The address of an endpoint, for people."""
-    return address_text(endpoint.host, endpoint.port, endpoint.unix)
+    """The address of an endpoint, for people; of several copies behind one name, the one that is meant."""
+    text = address_text(endpoint.host, endpoint.port, endpoint.unix)
+    return f"{text} ({endpoint.at})" if endpoint.at else text
 
 
 def place(snapshot: Snapshot, node: str, path: str, line: int = 0) -> str:

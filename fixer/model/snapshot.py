@@ -188,6 +188,7 @@ class Endpoint:
     holder: str | None = None
     path: str = "/"                       # what `http` asked for
     inner: int = 0                        # the container's own port where Docker publishes this one; `node` is it
+    at: str = ""                          # the one address this stands for, where the name leads to several copies
 
     @property
     def port_there(self) -> int:

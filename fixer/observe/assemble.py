@@ -143,7 +143,8 @@ def _endpoints(site: Site, plan: ProbePlan, services: tuple[Service, ...], views
     same: dict[tuple[object, ...], Endpoint] = {}
     for address in site.addresses:
         server, probe = address.server, plan.by_address.get(address.id)
-        key = (server.written, server.host, server.port, server.unix, server.variable, id(address.resolved), id(probe))
+        key = (server.written, server.host, server.port, server.unix, server.variable, id(address.resolved), id(probe),
+               address.at)
         if key not in same:
             same[key] = _endpoint(address, probe, site, (services, views, containers))
         yield replace(
@@ -177,7 +178,7 @@ def _endpoint(
         held = _seen_here(listener_at((), replace(server, unix=path), views.get(node), tcp), site.view)
     made = Endpoint(
         id=address.id, written=server.written, host=server.host, port=server.port, unix=server.unix,
-        addresses=address.resolved, node=node, file=server.span.file, line=server.span.line,
+        addresses=address.resolved, at=address.at, node=node, file=server.span.file, line=server.span.line,
         start=server.span.start, end=server.span.end,
         listener=held, tcp=tcp, inner=behind.port if behind is not None else 0,
         http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),

@@ -20,6 +20,7 @@ ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
 _WORDS = {"timeout": "slow"}
 _NOT_ASKED = Unknown("not asked")
+MOST_COPIES = 8       # addresses of one name that are each asked
 _REACHED = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}   # how a wildcard is reached from here
 
 
@@ -41,6 +42,23 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
     if named:
         return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
     return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
+
+
+def copies_of(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+              containers: tuple[Container, ...]) -> tuple[str, ...]:
+    """The addresses that nginx takes turns with, each of another copy of the same; one empty text where the name leads
+    to one place, or to this machine, or to different programs.
+
+    Of a family other than the first's is none: what has both is one program with two addresses.
+    """
+    found = resolved.value if isinstance(resolved, Known) else ()
+    if len(found) < 2 or server.variable or any(is_loopback(a) or a in view.addresses for a in found):
+        return ("",)
+    alike = tuple(a for a in dict.fromkeys(found) if (":" in a) is (":" in found[0]))[:MOST_COPIES]
+    held = [c for a in alike for c in containers if any(ip == a for _, ip, _ in c.networks)]
+    if len(alike) < 2 or len({(c.project, c.service) if c.service else c.id for c in held}) > 1:
+        return ("",)
+    return alike if not held or len({c.id for c in held}) == len(alike) else ("",)
 
 
 def needs_resolving(server: UpstreamServer, view: View) -> str | None:

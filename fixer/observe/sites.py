@@ -8,7 +8,7 @@ from fixer.model.facts import Fact, Known
 from fixer.model.nginxconf import NginxConfig, Route, UpstreamServer
 from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Container
-from fixer.observe.endpoints import resolve
+from fixer.observe.endpoints import copies_of, resolve
 from fixer.observe.nginxes import NginxPlace, config_of, find_nginxes
 from fixer.observe.view import View, is_beside
 
@@ -21,10 +21,13 @@ class Address:
     route: Route
     server: UpstreamServer
     resolved: Fact[tuple[str, ...]]
+    at: str = ""        # the one of them that this stands for, where the name leads to several copies
 
     @property
     def found(self) -> tuple[str, ...]:
         """The addresses, none where they are unknown."""
+        if self.at:
+            return (self.at,)
         return self.resolved.value if isinstance(self.resolved, Known) else ()
 
 
@@ -61,6 +64,7 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
           count: int) -> Site:
     routes = config.value.routes if isinstance(config, Known) else ()
     resolved: dict[tuple[str, str], Fact[tuple[str, ...]]] = {}
+    copies: dict[tuple[str, str], tuple[str, ...]] = {}
     by_key: dict[tuple[object, ...], Address] = {}
     by_route: dict[str, tuple[str, ...]] = {}
     for route in routes:
@@ -69,11 +73,14 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
             name = (server.host, server.unix or server.variable)
             if name not in resolved:
                 resolved[name] = resolve(server, view, containers)
+                copies[name] = copies_of(server, resolved[name], view, containers)
             # one place can stand for several addresses: a port in a variable
             key = (route.scheme, server.span.file, server.span.start, server.written, route.kind, server.host,
                    server.port, server.unix)
-            if key not in by_key:
-                by_key[key] = Address(f"e{count + len(by_key) + 1}", route, server, resolved[name])
-            ids.append(by_key[key].id)
+            for at in copies[name]:
+                each = (*key, at)
+                if each not in by_key:
+                    by_key[each] = Address(f"e{count + len(by_key) + 1}", route, server, resolved[name], at)
+                ids.append(by_key[each].id)
         by_route[route.id] = tuple(dict.fromkeys(ids))
     return Site(view, place, config, routes, tuple(by_key.values()), by_route)

@@ -40,7 +40,7 @@ def _route(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: RouteHe
     return RouteReport(
         route.id, route.listen_text, route.server_names, route.location,
         SourceRef(route.source.file, route.source.line),
-        endpoints=tuple(_address(endpoints[name]) for name in facts.endpoints if name in endpoints),
+        endpoints=tuple(dict.fromkeys(_address(endpoints[name]) for name in facts.endpoints if name in endpoints)),
         probe=_worst(facts.probes.value) if isinstance(facts.probes, Known) else None,
         state=health.state if health else "unknown",
         reason=health.reason if health else "",

@@ -297,3 +297,14 @@ def test_a_hosts_file_of_very_many_lines_costs_its_length() -> None:
     many = parse_hosts(b"".join(b"10.%d.%d.%d db\n" % (n >> 16, n >> 8 & 255, n & 255) for n in range(40_000)))
     assert same == {"db": ("10.0.0.1",)} and len(many["db"]) == 40_000
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(("said", "at"), [
+    (b"api 10.0.9.5\napi 10.0.9.6\n", ("10.0.9.5", "10.0.9.6")), (b"api 10.0.9.5\n", ("",)),
+    (b"api 10.0.9.5\napi fe80::9\n", ("",)), (b"api 127.0.0.1\napi 10.0.9.6\n", ("",)),
+    (b"api 10.0.9.5\napi fe80::9\napi 10.0.9.6\n", ("10.0.9.5", "10.0.9.6")),
+])
+def test_each_copy_behind_one_name_is_asked(said: bytes, at: tuple[str, ...]) -> None:
+    found = look("http://api:8000", answers={Command("resolve", ("api",)): Answer("ok", said)})
+    assert tuple(e.at for e in found.endpoints) == at and found.routes[0].endpoints == tuple(e.id for e in found.endpoints)
+    assert len({(e.file, e.start) for e in found.endpoints}) == 1
