@@ -18,10 +18,16 @@ How it is told apart
   asked, and nginx's answer is, word for word, the other one's. A name that containers of different programs have on one
   network (an alias written twice) leads to all of them: Docker's DNS gives every address, and nginx asks them in turn.
 
+  One of several copies behind a name is gone, and nginx still has its address: the copy ran when nginx looked the name
+  up and does not now, or nginx's log says that it fails to connect to an address beside those of the name. The others
+  answer; who meets the dead one waits.
+
 The repair and its safety
   remove-alias (manual): which of the containers is to have the name, only a person knows; the place is told.
   reload-nginx (safe): nginx -t, then a reload, which looks the name up anew. It helps until the address changes again:
   for good, give nginx a resolver (in Docker `resolver 127.0.0.11 valid=5s;`) and the name in a variable.
+  start-service (safe): where a copy is gone that its restart policy brings back, start it; else that is the other
+  choice, since whoever stopped it may have meant to.
 
 By hand
   getent hosts NAME, compared with `upstream:` in error.log; nginx -s reload
@@ -32,16 +38,13 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.editing import nginx_steps
+from fixer.causes.leftbehind import is_address, left_behind, of_log
 from fixer.causes.reading import config_evidence, endpoint_text, now_on, ran_since, say_age
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import replace
-from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent
-
-_UPSTREAM = regex(r"^(?:\w+://)?(?:\[([0-9a-fA-F:]+)\]|(\d{1,3}(?:\.\d{1,3}){3}))(?::\d+)?(?:/|$)")
-_ADDRESS = regex(r"^[\d.]+$|^\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]*\]?$")
 
 
 def judge(case: Case) -> Verdict:
@@ -61,7 +64,8 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
-    return conclude([*findings.values(), *_between_containers(case)], missing, ruled)
+    told = [*findings.values(), *_between_containers(case)]
+    return conclude([*told, *left_behind(case, {f"{f.node}/{r}" for f in told for r in f.routes})], missing, ruled)
 
 
 def _between_containers(case: Case) -> list[Finding]:
@@ -80,7 +84,7 @@ def _between_containers(case: Case) -> list[Finding]:
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint, nginx = trouble.endpoint, trouble.nginx
-    if endpoint.unix is not None or _ADDRESS.match(endpoint.host) or not endpoint.host or nginx.master_pid is None:
+    if endpoint.unix is not None or is_address(endpoint.host) or not endpoint.host or nginx.master_pid is None:
         return config_evidence(case.snapshot, nginx, endpoint)
     if isinstance(endpoint.addresses, Unknown):
         return f"which addresses {endpoint.host} has now: {endpoint.addresses.reason}"
@@ -99,8 +103,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
 
 def _asked(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:
     """The addresses that nginx failed to connect to, as its log says: a visitor could write some, so they only show."""
-    found = [match[1] or match[2] for event in events if (match := _UPSTREAM.match(event.upstream)) is not None]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found for event in events if (found := of_log(event))))
 
 
 def _finding(case: Case, trouble: Trouble, old: str, now: tuple[str, ...]) -> Finding:

@@ -58,6 +58,7 @@ class UpstreamServer:
     port_span: Span | None = None    # only the digits of the port, where written literally (may lie in a `set`)
     weight: int = 1
     fail_timeout: float = 10.0
+    resolves: bool = False           # `resolve`: looked up again and again while nginx runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Upstreams:
         return UpstreamServer(
             written=text_of(node.args[0][authority.start : authority.end]),
             host=host_text(authority), port=port_or(authority, 80), unix=unix_text(authority), span=span,
-            down=b"down" in flags, backup=b"backup" in flags,
+            down=b"down" in flags, backup=b"backup" in flags, resolves=b"resolve" in flags,
             max_fails=_number(flags, b"max_fails=", 1), max_conns=_number(flags, b"max_conns=", 0),
             port_span=port_span(span, authority), weight=_number(flags, b"weight=", 1),
             fail_timeout=_seconds(flags, b"fail_timeout=", 10.0),

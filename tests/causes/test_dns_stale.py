@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -127,3 +128,65 @@ def test_unknown_where_nobody_asked_the_name_directly() -> None:
     scene = renamed("http://172.18.0.9:8000/").endpoint(tcp=Unknown("asked only once"), http=Unknown("asked only once"))
     verdict = verdict_of(diagnose(scene.snapshot()), STALE)
     assert isinstance(verdict, Undetermined) and "asked only once" in verdict.missing[0]
+
+
+def scaled(*upstreams: str, **second: Any) -> Scene:
+    """Two copies of one service; the second one ended after nginx had looked their name up, and the first answers."""
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed("app"), listener(8000, 7, "0.0.0.0", "app"))
+    box = {"status": "exited", "pid": 0, "started_at": NOW - 5000,
+           "finished_at": NOW - 300, "networks": ((NETWORK, "", ("app",)),), **second}
+    gone = boxed("app", pid=None, pids=())
+    assert gone.container is not None
+    ended = replace(gone.container, id="second", name="p-app-2", **box)
+    scene.with_service(replace(gone, id="engine/p-app-2", node="p-app-2", container=ended))
+    scene.with_service(boxed("web", 80, pid=None, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+                             box={"networks": ((NETWORK, "172.18.0.5", ("web",)),)}))
+    scene.events += [event(text, 113) for text in upstreams]
+    return scene.endpoint(addresses=Known(("172.18.0.2",)), service="app/p-app-1")
+
+
+def test_a_copy_that_ended_and_is_still_asked() -> None:
+    diagnosis = diagnose(scaled().snapshot())
+    found = finding_of(diagnosis, STALE)
+    assert (diagnosis.verdict, roots(diagnosis), found.confidence) == ("degraded", [STALE], "certain")
+    assert [r.id for r in found.repairs] == ["reload-nginx", "start-service"] and "p-app-2" in found.summary
+    assert all(r.risk == "safe" for r in found.repairs)
+
+
+def test_a_copy_that_the_next_boot_starts_is_started() -> None:
+    found = finding_of(diagnose(scaled(restart_policy="always").snapshot()), STALE)
+    assert [r.id for r in found.repairs] == ["start-service", "reload-nginx"]
+
+
+def test_a_copy_that_was_taken_away_is_told_by_the_log_alone() -> None:
+    """Two lines of an address that the name has no more: once could be the moment in which it was taken away."""
+    scene = scaled("http://172.18.0.3:8000/", "http://172.18.0.3:8000/login")
+    del scene.services[1]
+    diagnosis = diagnose(scene.snapshot())
+    found = finding_of(diagnosis, STALE)
+    assert (diagnosis.verdict, found.confidence) == ("degraded", "likely") and "172.18.0.3" in found.summary
+    assert [r.id for r in found.repairs] == ["reload-nginx"]
+
+
+@pytest.mark.parametrize("scene", [
+    scaled(finished_at=NOW - 4000), scaled(started_at=NOW - 2000), scaled(service="other"), scaled(status="created"),
+    scaled(networks=(("elsewhere", "", ("app",)),)),
+])
+def test_a_copy_that_nginx_never_heard_of_is_no_matter(scene: Scene) -> None:
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy" and isinstance(verdict_of(diagnosis, STALE), RuledOut)
+
+
+def test_a_name_that_is_looked_up_for_each_request_holds_no_dead_address() -> None:
+    scene = scaled()
+    scene.route[0] = {"pass_text": "http://$backend:8000"}
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
+@pytest.mark.parametrize("lines", [
+    ("http://172.18.0.3:8000/",), ("http://172.18.0.2:8000/", "http://172.18.0.2:8000/"), ("odd", "odd"),
+])
+def test_lines_that_prove_no_copy(lines: tuple[str, ...]) -> None:
+    scene = scaled(*lines)
+    del scene.services[1]
+    assert diagnose(scene.snapshot()).verdict == "healthy"
