@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from fixer.causes.accounts import rows
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace, writable_place
 from fixer.causes.filtering import Block
@@ -161,13 +162,18 @@ def _files(snapshot: Snapshot, block: Block) -> list[tuple[str, bytes]]:
 def _persisted(snapshot: Snapshot, block: Block, rule: Rule, before: str = "") -> WriteFile | str | None:
     """The edit of the file that loads the rule at boot: its line goes, or another comes before it.
 
-    None where no such file names the rule; words where it cannot be told which line it is.
+    None where no such file names the rule; words where it cannot be told which line it is, or whether it is this one.
     """
     chain = block.hit.chain
     for path, data in _files(snapshot, block):
         lines = data.split(b"\n")
-        hits = [n for n, line in enumerate(lines) if _same(line.decode("utf-8", "replace"), rule.text, chain)]
+        texts = [_in_numbers(snapshot, block, line.decode("utf-8", "replace")) for line in lines]
+        hits = [n for n, text in enumerate(texts) if _same(text, rule.text, chain)]
         if not hits:
+            like = next((n for n, text in enumerate(texts) if _may_be(text, rule, block)), None)
+            if like is not None:
+                said = " ".join(lines[like].decode("utf-8", "replace").split())
+                return f"{path}:{like + 1} may be what loads the rule at boot: mend it there too ({said})"
             continue
         if len(hits) > 1:
             numbers = ", ".join(str(n + 1) for n in hits)
@@ -191,6 +197,34 @@ def _same(line: str, text: str, chain: Chain) -> bool:
     return bool(line.strip()) and _plain(line) == _plain(text)
 
 
+_OWNER = re.compile(r"(\bskuid\s+(?:!=\s*)?)(\"?[A-Za-z_][\w.-]*\"?|\{[^}]*\})")
+_NAME = re.compile(r"\"?\b([A-Za-z_][\w.-]*)\b\"?")
+
+
+def _in_numbers(snapshot: Snapshot, block: Block, line: str) -> str:
+    """The line of a file as the kernel lists it: accounts by their numbers."""
+    if block.hit.chain.tool != "nft" or "skuid" not in line:
+        return line
+
+    ids = {row[0]: row[2] for row in rows(snapshot, block.node, "/etc/passwd") if len(row) > 2}
+    return _OWNER.sub(lambda m: m[1] + _NAME.sub(lambda name: ids.get(name[1], name[0]), m[2]), line)
+
+
+def _may_be(line: str, rule: Rule, block: Block) -> bool:
+    """A rule of a file that does the same to the same port or account, in other words than nft lists it."""
+    text = line.strip()
+    if block.hit.chain.tool != "nft" or text.startswith("#") or not re.search(rf"\b{rule.verdict}\b", text):
+        return False
+    keys = {m.key for m in rule.matches}
+    if keys & {"dport", "sport"}:
+        port = block.trouble.endpoint.port
+        named = [(int(m[1]), int(m[2] or m[1])) for m in _PORTS.finditer(text)]
+        return bool(re.search(r"\b[ds]port\b", text)) and (
+            any(low <= port <= high for low, high in named) or "$" in text or "@" in text)
+    return "skuid" in keys and "skuid" in text
+
+
+_PORTS = re.compile(r"(?<![\w.:/])(\d{1,5})(?:-(\d{1,5}))?(?![\w.:/])")
 _NOISE = re.compile(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|(?<=[{}, ])\s+|\s+(?=[{},])|(?<!\S)#.*$")
 
 
@@ -198,4 +232,6 @@ def _plain(text: str) -> str:
     """Words with single spaces, and none around braces and commas."""
     text = _NOISE.sub("", text.strip())
     text = re.sub(r"(?:iif|oif)name\b", lambda m: m[0][:3], text)
+    text = re.sub(r"\bmeta (?=skuid\b)", "", text)
+    text = re.sub(r"(?<=\{)[^{}]+(?=\})", lambda m: ",".join(sorted(w.strip() for w in m[0].split(","))), text)
     return re.sub(r"\s*([{},])\s*", r"\1", " ".join(text.split())).strip()

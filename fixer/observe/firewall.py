@@ -12,6 +12,7 @@ from fixer.model.numbers import is_number
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.model.record import replace
 from fixer.model.regex import regex
+from fixer.model.startfiles import ACCOUNTS
 from fixer.observe.view import View
 
 NFT, TEXT = Command("nft-rules"), Command("nft-text")
@@ -30,7 +31,7 @@ _PORT_REJECTS = frozenset({"", "port-unreachable", "icmp-port-unreachable", "icm
 
 def firewall_queries() -> tuple[Query, ...]:
     """What is asked where a packet filter may be at fault; a node without the tools answers at once."""
-    return (NFT, TEXT, *SAVED.values(), *(ReadFile(path, 1 << 18) for path in RULE_FILES))
+    return (NFT, TEXT, *SAVED.values(), *(ReadFile(path, 1 << 18) for path in (*RULE_FILES, ACCOUNTS[0])))
 
 
 def firewall_of(view: View) -> Fact[Firewall]:
@@ -51,18 +52,36 @@ def firewall_of(view: View) -> Fact[Firewall]:
     nft = answers[NFT]
     if nft.status == "ok":
         tools += 1
-        theirs = {("ip" if c.tool == "iptables" else "ip6", c.table, c.name) for c in chains}
         text = answers.get(TEXT)
         texts = parse_texts(text.data.decode("utf-8", "replace") if text is not None else "")
         read = parse_nft(nft.data, texts)
         if read is None:
             failed.append("what nft listed cannot be read")
+        own = _made_by_nft(read or (), chains)
+        chains = [c for c in chains if (c.family, c.table) not in own]
+        theirs = {(c.family, c.table, c.name) for c in chains}
         chains += [c for c in read or () if (c.family, c.table, c.name) not in theirs]
     elif nft.status != "no-tool":
         failed.append(_why(nft))
     if failed:
         return Unknown(failed[0])
     return Known(Firewall(tuple(chains))) if tools else Unknown("no nft or iptables there")
+
+
+def _made_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str, str]]:
+    """Tables that nft itself filled under a name of iptables': a rule without a counter, or one of which iptables-save
+    shows only a part (it knows no sets, and then prints a rule that fits far more)."""
+    shown = {(c.family, c.table, c.name): c for c in saved}
+    found: set[tuple[str, str]] = set()
+    for chain in read:
+        like = shown.get((chain.family, chain.table, chain.name))
+        if like is None or any(m.key == "other" for rule in chain.rules for m in rule.matches):
+            continue
+        parts = {rule.index: {m.key for m in rule.matches} for rule in like.rules}
+        if any(rule.packets is None or not {m.key for m in rule.matches} - {"family"} <= parts.get(rule.index, set())
+               for rule in chain.rules):
+            found.add((chain.family, chain.table))
+    return found
 
 
 def _why(answer: Answer) -> str:

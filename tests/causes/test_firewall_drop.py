@@ -91,6 +91,35 @@ def test_the_file_that_loads_the_rule_is_mended_too() -> None:
     assert found(twice).repairs[0].risk == "manual" and "lines 4, 5" in found(twice).repairs[0].manual
 
 
+@pytest.mark.parametrize(("listed", "matches", "line"), [
+    ("meta skuid 33 tcp dport 8000 drop", (Match("skuid", ("33",)), port()), "meta skuid www-data tcp dport 8000 drop"),
+    ("tcp dport 8000 skuid != { 0, 2001 } drop", (port(), Match("skuid", ("0", "2001"), True)),
+     "tcp dport 8000 meta skuid != { \"app\", root } drop"),
+    ("tcp dport { 80, 8000 } drop", (Match("dport", ("80", "8000")),), "tcp dport {8000, 80} drop"),
+])
+def test_a_line_in_other_words_is_the_same_rule(listed: str, matches: tuple[Match, ...], line: str) -> None:
+    scene = silent(chain(rule("drop", *matches, text=listed), hook="output", name="out"))
+    scene.processes.append(process(101, "nginx: worker process", uid=33))
+    scene.files += [file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n"
+                         "app:x:2001:2001::/:/bin/false\n"),
+                    file("/etc/nftables.conf", f"table inet filter {{\n\tchain out {{\n\t\t{line}\n\t}}\n}}\n")]
+    for repair in found(scene).repairs:
+        edit = repair.steps[0]
+        assert isinstance(edit, WriteFile) and edit.path == "/etc/nftables.conf", repair.manual
+
+
+@pytest.mark.parametrize(("line", "risk"), [
+    ("tcp dport $closed drop", "manual"), ("tcp dport 7000-9000 counter log drop", "manual"),
+    ("tcp dport { 22, 8000 } drop", "manual"), ("tcp dport 23 drop", "disruptive"), ("ct state invalid drop", "disruptive"),
+    ("# tcp dport 8000 drop", "disruptive"), ("tcp dport 8000 accept", "disruptive"),
+])
+def test_a_line_that_may_bring_the_rule_back_is_for_a_person(line: str, risk: str) -> None:
+    scene = silent(chain(rule("drop", port(), text="tcp dport 8000 drop")))
+    scene.files.append(file("/etc/nftables.conf", f"table inet filter {{\n\tchain input {{\n\t\t{line}\n\t}}\n}}\n"))
+    repair = found(scene).repairs[0]
+    assert repair.risk == risk and (risk != "manual" or "/etc/nftables.conf:3 may be what loads the rule at boot" in repair.manual)
+
+
 def test_a_saved_rule_gets_its_exception_before_it() -> None:
     scene = silent(saved("INPUT -p tcp -m tcp --dport 8000 -j DROP"), address="0.0.0.0")
     text = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 8000 -j DROP\nCOMMIT\n"

@@ -122,12 +122,31 @@ def test_what_could_not_be_read_is_unknown(answers: dict[str, Answer], reason: s
     assert isinstance(found, Unknown) and reason in found.reason
 
 
-def test_a_chain_of_iptables_is_not_read_twice() -> None:
-    both = firewall_of(view(nft=Answer("ok", RULES.replace(b'"name": "input"', b'"name": "INPUT"').replace(b'"inet"', b'"ip"')),
-                            iptables=Answer("ok", SAVED_TEXT)))
+PORT_25 = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 25}}
+SET_25 = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": {"set": [25, 80]}}}
+OWNER = {"match": {"op": "!=", "left": {"meta": {"key": "skuid"}}, "right": 0}}
+COUNTER = {"counter": {"packets": 3, "bytes": 9}}
+
+
+def under_a_name_of_iptables(*expressions: object) -> bytes:
+    made = {"family": "ip", "table": "filter"}
+    rule = {**made, "chain": "INPUT", "handle": 4, "expr": [*expressions, {"drop": None}]}
+    chains = [{"chain": {**made, "name": name, "handle": 1, **base}} for name, base in (
+        ("INPUT", {"type": "filter", "hook": "input", "prio": 0, "policy": "accept"}), ("MINE", {}))]
+    return json.dumps({"nftables": [*chains, {"rule": rule}]}).encode()
+
+
+@pytest.mark.parametrize(("expressions", "saved", "tool"), [
+    ((PORT_25, COUNTER), "-p tcp -m tcp --dport 25 -j DROP", "iptables"),
+    ((PORT_25, {"xt": {"type": "match", "name": "owner"}}, COUNTER), "-p tcp -m tcp --dport 25 -m owner --uid-owner 3 -j DROP", "iptables"),
+    ((PORT_25,), "-p tcp -m tcp --dport 25 -j DROP", "nft"),                                  # iptables counts all of its own
+    ((SET_25, OWNER, COUNTER), "-p tcp -j DROP", "nft"),                                      # it shows a part of the rule
+])
+def test_a_chain_of_iptables_is_not_read_twice(expressions: tuple[object, ...], saved: str, tool: str) -> None:
+    text = f"*filter\n:INPUT ACCEPT [0:0]\n:MINE - [0:0]\n[3:9] -A INPUT {saved}\nCOMMIT\n"
+    both = firewall_of(view(nft=Answer("ok", under_a_name_of_iptables(*expressions)), iptables=Answer("ok", text.encode())))
     assert isinstance(both, Known)
-    assert [c.tool for c in both.value.chains if c.name == "INPUT"] == ["iptables"]
-    assert both.value.chain(both.value.chains[0], "MINE") is not None
+    assert [(c.tool, c.name) for c in both.value.chains] == [(tool, "INPUT"), (tool, "MINE")]
 
 
 def test_a_docker_host_that_filters_no_bridges() -> None:
