@@ -80,6 +80,9 @@ def judge_route(
     own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _says_the_same(p, speaking))
               and not _is_on_purpose(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst(probes, words)),)
+    if all(_is_left_unanswered(p, facts, nginx) for p in probes):
+        said = "its configuration ends such requests so (`return 444`)"
+        return Judged(facts, "unknown", f"{say_probe(probes[0])}; {said}", evidence)
     state, reason = _state(words, bad, slow), _reason(probes, words)
     if bad and facts.route.upgrades and _hangs_up_on_plain(reached, snapshot):
         return Judged(facts, "unknown", f"{reason}, though what is there may take WebSocket only", evidence)
@@ -226,6 +229,15 @@ def _is_on_purpose(status: int, facts: RouteFacts, nginx: Nginx | None) -> bool:
         and static.location in ("", "/", "server", facts.route.location)
         for static in nginx.config.value.statics
     )
+
+
+def _is_left_unanswered(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -> bool:
+    """nginx took the connection and ended it without a word, as it is told to do with some visitors; a worker that died
+    with the request looks the same and is in its log."""
+    if nginx is None or probe.status is not None or probe.error != "closed" or not _is_on_purpose(444, facts, nginx):
+        return False
+    events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    return not any("exited on signal" in event.message for event in events)
 
 
 def fresh_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot) -> tuple[ErrorEvent, ...]:

@@ -46,6 +46,19 @@ def test_what_nginx_refuses_to_take_says_nothing_of_what_is_behind_it() -> None:
     assert diagnose(own.snapshot()).verdict == "healthy"
 
 
+def test_a_visitor_whom_nginx_is_told_to_leave_without_an_answer() -> None:
+    """Geo blocks, robots: what the configuration ends so for some says nothing of what is behind it."""
+    scene = healthy().answers(probe(None, error="closed"))
+    scene.statics = (StaticLocation(0, "server", 444, Span(SITE, 3, 0, 0), conditional=True),)
+    told = diagnose(scene.snapshot())
+    assert told.verdict == "unknown" and any("return 444" in note for note in told.notes)
+    scene.logs("worker process 101 exited on signal 11", 0, "")
+    assert diagnose(scene.snapshot()).verdict == "broken"
+    elsewhere = healthy().answers(probe(None, error="closed"))
+    elsewhere.statics = (StaticLocation(1, "server", 444, Span(SITE, 3, 0, 0)),)
+    assert diagnose(elsewhere.snapshot()).verdict == "broken"
+
+
 def test_what_the_application_says_itself_is_a_note() -> None:
     scene = healthy().endpoint(http=Known(probe(503))).answers(probe(503))
     diagnosis = diagnose(scene.snapshot())
