@@ -39,7 +39,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.editing import is_explicit
 from fixer.causes.freeing import free_port
-from fixer.causes.logs import lines_of, message
+from fixer.causes.logs import is_restarting, lines_of, message
 from fixer.causes.nginx_workers import NO_MEMORY, ended_workers, stopped_workers, unmanaged_master
 from fixer.causes.reading import (
     address_text,
@@ -206,7 +206,9 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
             condition(nginx.service) in ("running", "looping")):
         last = lines_of(nginx.service)[-1:]
         words = message(last[0]).strip()[:200] if last else "nothing"
-        manual = f"{nginx.service.name} is started again and again and ends at once; its log ends with: {words}"
+        again = is_restarting(nginx.service)
+        how = "is started again and again and ends at once" if again else "runs, without an nginx"
+        manual = f"{nginx.service.name} {how}; its log ends with: {words}"
         return Repair(ID, "manual", "start nginx", (), manual=manual)
     steps = begin_nginx(case, nginx)
     if not steps:

@@ -55,10 +55,12 @@ def _inside(container: str, words: Sequence[str]) -> tuple[str, ...]:
 
 class ContainerAsker:
     """A container to be observed. One that does not run is never started: it is `Unreachable`, with its status, except
-    that the files of a stopped nginx are read, for they say why and where it should run."""
+    that the files of a stopped nginx are read, for they say why and where it should run; so are those of the container
+    that was `meant` by the target."""
 
-    def __init__(self, name: str, item: Inspected, docker: Docker = dockercli.docker) -> None:
+    def __init__(self, name: str, item: Inspected, docker: Docker = dockercli.docker, *, meant: bool = False) -> None:
         self.name = name
+        self._meant = meant or dockercli.may_run_nginx(item)
         self._docker = docker
         self.kind: NodeKind = "machine" if dockercli.is_machine(item) else "container"
         self._container = dockercli.name_of(item)
@@ -84,7 +86,7 @@ class ContainerAsker:
                 if dockercli.status_of(self._item) != "running":
                     raise
                 if not again:
-                    if dockercli.runs_nginx(self._item):
+                    if self._meant:
                         break
                     raise
                 found = dockercli.inspect([self._id], self._docker)
@@ -97,7 +99,7 @@ class ContainerAsker:
     def _ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
         status = dockercli.status_of(self._item)
         if status != "running":
-            if status == "paused" or not dockercli.runs_nginx(self._item):
+            if status == "paused" or not self._meant:
                 raise Unreachable(f"container {self._container} is {status}")
             self._shellless = True
             return shellless.stopped_answers(self._box, status, queries)

@@ -36,7 +36,8 @@ class DockerTarget:
         """The container, its running and stopped peers (read only), and `engine`."""
         item, self._opened = self._opened or dockercli.inspect_one(self._name), None
         found = [item] if self._machine else engine.with_peers(item)
-        nodes = [ContainerAsker(dockercli.name_of(one), one) for one in found]
+        names = [(dockercli.name_of(one), one) for one in found]
+        nodes = [ContainerAsker(name, one, meant=name == self._name and not self._machine) for name, one in names]
         return (*nodes, engine.EngineAsker(known(self.ref.address, self._name, found)))
 
     def writer(self, node: str) -> Writer:

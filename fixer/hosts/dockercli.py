@@ -23,6 +23,7 @@ _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
 _WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
+_WEB = frozenset({"80/tcp", "443/tcp"})
 _INTERPRETER = regex(r"python[0-9.]*\Z")
 
 
@@ -155,6 +156,18 @@ def runs_nginx(item: Inspected) -> bool:
     image = str((item.get("Config") or {}).get("Image", ""))
     words = [item.get("Path"), *(item.get("Args") or []), image.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]]
     return any(isinstance(word, str) and word.rsplit("/", 1)[-1] in ("nginx", "openresty") for word in words)
+
+
+def may_run_nginx(item: Inspected) -> bool:
+    """Whether nginx's files may be in it: a script of its own may start nginx, and only its image, its mounts or its
+    ports tell."""
+    config = item.get("Config") or {}
+    mounts = [str(mount.get("Destination", "")) for mount in item.get("Mounts") or [] if isinstance(mount, dict)]
+    return (
+        runs_nginx(item) or any(str(word).startswith("NGINX_VERSION=") for word in config.get("Env") or [])
+        or any(place.startswith("/etc/nginx") for place in mounts)
+        or not _WEB.isdisjoint((item.get("HostConfig") or {}).get("PortBindings") or {})
+    )
 
 
 def status_of(item: Inspected) -> str:

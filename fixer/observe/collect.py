@@ -10,6 +10,7 @@ from fixer.hosts.base import Asker, DockerHost, Target
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.query import Command, ListProcesses, Query
+from fixer.model.snapshot import Container
 from fixer.observe.containers import parse_inspect
 from fixer.observe.nginxes import inner_nginxes
 from fixer.observe.options import ObserveOptions
@@ -137,7 +138,7 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
         if view.name != ENGINE and told is not None and told.status in ("timeout", "failed"):
             message = f"what runs on {view.name} could not be read: {told.message or told.status}"
             raise CannotObserve(message, "try again when it is less busy")
-    raise NoNginx(f"no nginx on {capture.target}", _hint(views))
+    raise NoNginx(f"no nginx on {capture.target}", _hint(containers, views))
 
 
 def _right_target(asker: Asker, container_id: str) -> str:
@@ -151,7 +152,10 @@ def _right_target(asker: Asker, container_id: str) -> str:
     return f"docker://{container_id[:12]}"
 
 
-def _hint(views: Mapping[str, View]) -> str:
+def _hint(containers: Sequence[Container], views: Mapping[str, View]) -> str:
+    stopped = next((box for box in containers if box.status not in ("running", "restarting")), None)
+    if stopped is not None:
+        return f"container {stopped.name} is {stopped.status}; where nginx is in it, start it, or read its log"
     denied = [view.name for view in views.values() if not view.node.root and view.name != ENGINE]
     if denied:
         return f"not root on {', '.join(denied)}: its configuration may only be unreadable (sudo fixer …)"

@@ -10,7 +10,8 @@ from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Container
 from fixer.observe.endpoints import copies_of, resolve
 from fixer.observe.nginxes import NginxPlace, config_of, find_nginxes
-from fixer.observe.view import View, is_beside
+from fixer.observe.runtimes import runtime_of
+from fixer.observe.view import ENGINE, View, is_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,29 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
     """Every nginx of every node, in order of nodes."""
     found: list[Site] = []
     routes = addresses = 0
-    for view in views.values():
-        for place in find_nginxes(view) if not is_beside(view, views) else ():
-            config = config_of(place, view)
-            if isinstance(config, Known) and routes:
-                renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))
-                config = Known(replace(config.value, routes=renamed), config.evidence)
-            site = _site(view, place, config, containers, addresses)
-            routes += len(site.routes)
-            addresses += len(site.addresses)
-            found.append(site)
+    for view, place in _meant(views):
+        config = config_of(place, view)
+        if isinstance(config, Known) and routes:
+            renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))
+            config = Known(replace(config.value, routes=renamed), config.evidence)
+        site = _site(view, place, config, containers, addresses)
+        routes += len(site.routes)
+        addresses += len(site.addresses)
+        found.append(site)
     return tuple(found)
+
+
+def _meant(views: Mapping[str, View]) -> list[tuple[View, NginxPlace]]:
+    """Every nginx that is meant to run: one that only lies in the image of an application's container is not, unless
+    the target is that container."""
+    every = [(view, place) for view in views.values() if not is_beside(view, views) for place in find_nginxes(view)]
+    meant = [(view, place) for view, place in every if place.master is not None or not _runs_application(view)]
+    return meant if sum(view.name != ENGINE for view in views.values()) > 1 else every
+
+
+def _runs_application(view: View) -> bool:
+    main = view.by_pid.get(1)
+    return view.node.kind == "container" and main is not None and bool(runtime_of(main.argv))
 
 
 def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: tuple[Container, ...],

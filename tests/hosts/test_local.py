@@ -174,6 +174,16 @@ def test_containers_that_are_no_machines(argv: list[str]) -> None:
     assert not dockercli.is_machine(inspected(*argv))
 
 
+@pytest.mark.parametrize(("more", "may"), [
+    ({}, False), ({"Config": {"Env": ["PATH=/bin", "NGINX_VERSION=1.27.3"]}}, True),
+    ({"Mounts": [{"Destination": "/etc/nginx/conf.d"}]}, True), ({"Mounts": [{"Destination": "/srv"}], "Config": {}}, False),
+    ({"HostConfig": {"PortBindings": {"443/tcp": [{"HostPort": "8443"}]}}}, True),
+    ({"HostConfig": {"PortBindings": {"8000/tcp": [{"HostPort": "80"}]}}}, False), ({"Args": ["nginx"]}, True),
+])
+def test_a_stopped_container_whose_own_script_may_start_nginx(more: dict[str, object], may: bool) -> None:
+    assert dockercli.may_run_nginx({**inspected("/bin/sh", "/start.sh"), **more}) is may
+
+
 def test_inspect_fields() -> None:
     item = json.loads("""{"Name": "/shop-web-1", "Id": "ab", "State": {"Status": "running", "Pid": 77},
         "Config": {"Labels": {"com.docker.compose.project": "shop", "com.docker.compose.project.working_dir": "/srv/shop",

@@ -26,7 +26,8 @@ from fixer.observe.nginxes import (
 )
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.view import view_of
+from fixer.observe.sites import sites_of
+from fixer.observe.view import view_of, views_of
 from tests.observe.made import (
     BOOT,
     MASTER,
@@ -111,6 +112,16 @@ def test_an_nginx_in_a_container_is_not_this_machines() -> None:
                     process(41, WORKER, comm="nginx", ppid=40, cgroup=f"/docker/{inner}"))
     seen = view_of(node({ListProcesses(): own}))
     assert find_nginxes(seen) == () and inner_nginxes(seen) == (inner,)
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_an_nginx_that_only_lies_in_an_applications_image_is_not_meant_to_run(runs: bool) -> None:
+    """Two containers of one image: the one serves by nginx, or would, the other is the application."""
+    app = node(site=SITE, name="app", kind="container", nginx=False, running=[process(1, ["python3", "-m", "uvicorn", "a:b"], ppid=0)])
+    web = node(site=SITE, name="web", kind="container", nginx=runs)
+    sites = sites_of(views_of(capture(app, web, kind="compose", address="shop")), ())
+    assert [site.view.name for site in sites] == ["web"]
+    assert [site.view.name for site in sites_of(views_of(capture(app, kind="docker", address="app")), ())] == ["app"]
 
 
 def test_a_configuration_that_cannot_be_read() -> None:

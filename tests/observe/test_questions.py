@@ -328,6 +328,14 @@ def test_no_nginx_anywhere() -> None:
     assert "not root" in raised.value.hint
 
 
+def test_a_stopped_container_is_named_where_no_nginx_was_found() -> None:
+    item = [{"Id": "c" * 64, "Name": "/front", "State": {"Status": "exited"}}]
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(item).encode())}, name="engine", nginx=False)
+    with pytest.raises(NoNginx) as raised:
+        collect(Scene(capture(node(nginx=False, name="app", kind="container"), engine, kind="compose", address="shop")), ObserveOptions())
+    assert "container front is exited" in raised.value.hint
+
+
 def test_a_node_that_did_not_finish_answering_is_not_without_nginx() -> None:
     with pytest.raises(CannotObserve) as raised:
         collect(Scene(capture(node({ListProcesses(): Answer("timeout", message="the node did not finish answering")}, nginx=False))), ObserveOptions())
