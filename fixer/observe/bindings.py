@@ -72,7 +72,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence) -> tuple[Bind
     unix = option(words, dialect.unix)
     if unix is not None:
         return (_binding("", 0, unix, said, unix=True),)
-    given = tuple(options(words, dialect.bind))
+    given = tuple(options(words, dialect.bind)) or tuple(options(arguments_of_variable(runtime, env), dialect.bind))
     bound = [b for word in given if (b := parse_address(word, said))]
     if bound or any(_NO_PORT.match(word.text) or word.text.startswith("unix:") for word in given):
         return tuple(bound)
@@ -87,6 +87,12 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence) -> tuple[Bind
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
         host, port = literal(ANY), env["PORT"]
     return _composed(host, port, dialect, said)
+
+
+def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
+    """The arguments that gunicorn reads from its variable; one on the command line goes before."""
+    value = env.get("GUNICORN_CMD_ARGS") if runtime == "gunicorn" else None
+    return [] if value is None else [value.slice(m.start(), m.end()) for m in re.finditer(r"\S+", value.text)]
 
 
 def _composed(host: Word | None, port: Word | None, dialect: Dialect, said: Evidence) -> tuple[Binding, ...]:
@@ -164,7 +170,7 @@ def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
     if not runtime:
         return Unknown("no known server in the command")
     dialect = DIALECTS.get(runtime, _OTHER)
-    word = option(command[at:], dialect.workers)
+    word = option([*arguments_of_variable(runtime, env), *command[at:]], dialect.workers)
     name = next((n for n in dialect.worker_variables if n in env and env[n].text), None)
     if word is None and name is not None:
         word = env[name]

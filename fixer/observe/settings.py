@@ -8,13 +8,16 @@ import re
 from fixer.model.facts import Evidence, Known
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
-from fixer.observe.bindings import option, parse_address
+from fixer.observe.bindings import arguments_of_variable, option, parse_address
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.told import Told
 from fixer.observe.view import View
 from fixer.observe.words import Piece, Word
 
-_BIND = regex(rb"^\s*bind\s*=\s*\[?\s*[\"']([^\"'\n]+)[\"']", re.MULTILINE)
+_BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]*\]|\([^()]*\)|[^\n]*)", re.MULTILINE)
+_PLAIN = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
+_COMMENT = regex(rb"#[^\n\"']*(?=\n|\Z)")
+_WORD = regex(rb"[\"']([^\"'\n]+)[\"']")
 _WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
 
 
@@ -22,23 +25,29 @@ def settings_path(told: Told) -> str | None:
     """The configuration file that the command reads, None for a server that has none."""
     if runtime_of(told.argv) != "gunicorn":
         return None
-    named = option(told.command, ("-c", "--config"))
+    named = option(_arguments(told), ("-c", "--config"))
     name = named.text.removeprefix("file:") if named is not None else "gunicorn.conf.py"
     return posixpath.normpath(posixpath.join(told.directory or "/", name))
 
 
-def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...]:
-    """`bind = "…"` of gunicorn's file, where the command line does not say it (that wins)."""
+def _arguments(told: Told) -> list[Word]:
+    return [*arguments_of_variable("gunicorn", told.env), *told.command]
+
+
+def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
+    """`bind = "…"` or a list of them in gunicorn's file; None where nothing there says it, or the command line does,
+    which wins. Empty where it is told by more than plain words: not the server's default, and not known."""
     path = settings_path(told)
     data = view.data(path) if path else None
-    if path is None or data is None or option(told.command, ("-b", "--bind")) is not None:
-        return ()
-    match = _BIND.search(data)
+    if path is None or data is None or option(_arguments(told), ("-b", "--bind")) is not None:
+        return None
+    match = next(reversed(list(_BIND.finditer(data))), None)
     if match is None:
+        return None
+    if not _PLAIN.fullmatch(_COMMENT.sub(b"", match[1])):
         return ()
-    word, said = _setting(path, data, match)
-    binding = parse_address(word, said)
-    return (binding,) if binding is not None else ()
+    words = [_setting(path, data, one) for one in _WORD.finditer(data, match.start(1), match.end(1))]
+    return tuple(b for word, said in words if (b := parse_address(word, said)))
 
 
 def workers_in_settings(told: Told, view: View) -> Known[int] | None:
@@ -46,7 +55,7 @@ def workers_in_settings(told: Told, view: View) -> Known[int] | None:
     path = settings_path(told)
     data = view.data(path) if path else None
     match = _WORKERS.search(data) if data is not None else None
-    if path is None or data is None or match is None or option(told.command, ("-w", "--workers")) is not None:
+    if path is None or data is None or match is None or option(_arguments(told), ("-w", "--workers")) is not None:
         return None
     word, said = _setting(path, data, match)
     return Known(max(int(word.text), 1), (said,))
@@ -55,4 +64,6 @@ def workers_in_settings(told: Told, view: View) -> Known[int] | None:
 def _setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Word, Evidence]:
     line = data.count(b"\n", 0, match.start(1)) + 1
     word = Word((Piece(match[1].decode("latin-1"), path, line, match.start(1)),))
-    return word, Evidence("file", f"{path}:{line}", match[0].decode("utf-8", "replace").strip())
+    start, end = data.rfind(b"\n", 0, match.start(1)) + 1, data.find(b"\n", match.end(1))
+    text = data[start:end if end >= 0 else len(data)].decode("utf-8", "replace").strip()
+    return word, Evidence("file", f"{path}:{line}", text)

@@ -15,7 +15,7 @@ from fixer.observe.view import View
 def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:
     """Where a command listens: its options and variables, its configuration file, the script it runs."""
     settings = bindings_in_settings(told, view)
-    if settings:
+    if settings is not None:
         return settings
     script = script_of(told.argv)
     if runtime_of(told.argv) == "python" and script:

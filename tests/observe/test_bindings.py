@@ -48,6 +48,22 @@ def test_variables(command: str, env: dict[str, str], expected: tuple[str, int, 
     assert bound(command, **env) == [expected]
 
 
+@pytest.mark.parametrize(("command", "arguments", "expected"), [
+    ("gunicorn a", "--workers=2 --bind=127.0.0.1:81 -b unix:/run/g.sock", [("127.0.0.1", 81, None), ("0.0.0.0", 0, "/run/g.sock")]),
+    ("gunicorn -b :82 a", "--bind=127.0.0.1:81", [("0.0.0.0", 82, None)]), ("gunicorn a", "--preload", [("127.0.0.1", 8000, None)]),
+    ("uvicorn a", "--bind=127.0.0.1:81", [("127.0.0.1", 8000, None)]),
+])
+def test_the_arguments_that_gunicorn_reads_from_a_variable(
+    command: str, arguments: str, expected: list[tuple[str, int, str | None]],
+) -> None:
+    assert bound(command, GUNICORN_CMD_ARGS=arguments) == expected
+    told = workers_of(systemd_words("gunicorn -w 3 a"), {"GUNICORN_CMD_ARGS": literal("-w 5")}, SAID)
+    assert isinstance(told, Known) and told.value == 3
+    (edited, *_) = systemd_words("GUNICORN_CMD_ARGS=--bind=:9000", "/e", 1, 0)
+    (binding,) = bindings_of(systemd_words("gunicorn a"), {"GUNICORN_CMD_ARGS": edited.slice(18, 30)}, SAID)
+    assert (binding.file, binding.start, binding.end) == ("/e", 26, 30)
+
+
 @pytest.mark.parametrize("command", [
     "python3 manage.py runserver 127.0.0.1:${PORT}", "python3 -m http.server \"\"", "gunicorn -b 127.0.0.1:$NONE a", "gunicorn -b :${PORT} a",
     "hypercorn --bind unix:app.sock a", "uvicorn --port=${PORT} a",

@@ -42,13 +42,25 @@ def port(service: Service) -> int:
     ("WorkingDirectory=/srv\nExecStart=gunicorn a", {"/srv/gunicorn.conf.py": "workers = 3\nbind = ['127.0.0.1:86']\n"}, 86),
     ("ExecStart=gunicorn -c /etc/g.py a", {"/etc/g.py": 'bind = "unix:/run/g.sock"\n'}, 0),
     ("ExecStart=gunicorn -b :87 -c /etc/g.py a", {"/etc/g.py": 'bind = ":1"\n'}, 87),
-    ("ExecStart=gunicorn a", {"/gunicorn.conf.py": "bind = address\n"}, 8000),
+    ("Environment=GUNICORN_CMD_ARGS=--config=/etc/g.py\nExecStart=gunicorn a", {"/etc/g.py": 'bind = ":88"\n'}, 88),
+    ("Environment=GUNICORN_CMD_ARGS=--bind=:89\nExecStart=gunicorn a", {"/gunicorn.conf.py": 'bind = ":1"\n'}, 89),
     ("WorkingDirectory=/srv\nExecStart=python3 main.py", {"/srv/main.py": "import uvicorn\nuvicorn.run(a, port=88)\n"}, 88),
     ("ExecStart=uvicorn a --port 1\nExecStart=\nExecStart=uvicorn a --port 89", {}, 89),
     ("ExecStart=/bin/sh -c 'cd /x && exec uvicorn a --port 90'", {}, 90),
 ])
 def test_where_a_unit_says_its_port(text: str, files: dict[str, str], expected: int) -> None:
     assert port(back(text, files=files)) == expected
+
+
+@pytest.mark.parametrize(("said", "told"), [
+    ("bind = address\n", []), ("bind = f\"127.0.0.1:{os.environ['PORT']}\"\n", []),
+    ("bind = os.environ.get('BIND', '127.0.0.1:81')\n", []), ("bind = [\n    '127.0.0.1:81',   # here\n    \":82\",\n]\n", [81, 82]),
+    ("bind = ':81'\nbind = ':82'  # since May\n", [82]), ("# bind = ':81'\nbinding = ':82'\n", [8000]),
+])
+def test_where_the_settings_of_gunicorn_bind(said: str, told: list[int]) -> None:
+    """What is told in more than plain words is not known: the server's default it is not."""
+    found = back("ExecStart=gunicorn a", files={"/gunicorn.conf.py": said}).bindings
+    assert isinstance(found, Known) and [b.port for b in found.value] == told
 
 
 def test_workers_of_gunicorns_own_file() -> None:
