@@ -36,7 +36,7 @@ from fixer.causes.crash_killed import FAULTS, SIGNALS, is_of_a_limit, killed_by,
 from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import gave_up, is_known, is_restarting, message
+from fixer.causes.logs import gave_up, is_known, is_restarting, message, own_lines
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
 from fixer.causes.restarted import restart_windows
@@ -220,7 +220,7 @@ def _try_it(crash: Crash) -> str:
 
 
 def _last_line(crash: Crash) -> str:
-    last = last_words(crash.lines)[-1:]
+    last = last_words(own_lines(crash.lines))[-1:] or last_words(crash.lines)[-1:]
     if last:
         return last[0].text.strip()[:200]
     return "nothing" if is_known(crash.service) else "unknown, it could not be read"

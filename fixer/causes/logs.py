@@ -12,6 +12,10 @@ from fixer.model.snapshot import LogLine, Service, Snapshot
 
 # `1764000000.123456 host uvicorn[812]: text` (journal, short-unix), `2026-01-02T03:04:05.6Z text` (docker)
 _PREFIX = regex(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
+_MANAGER = regex(
+    r"^\S+\.service: |^(?:Started|Starting|Stopped|Stopping|Failed to start|Scheduled restart) ?"
+    r"|^\d{9,}\.\d+ \S+ (?:systemd(?:\[\d+\])?|\(\S+\)\[\d+\]): "
+)
 _STARTED = regex(r"^(?:Started|Starting) \S")
 _SCHEDULED = regex(r"^\S+\.service: Scheduled restart job")
 _GAVE_UP = regex(r"[Ss]tart request repeated too quickly|^gave up: \S+ entered FATAL state")
@@ -32,6 +36,12 @@ LOOPING_SPAN = 180.0     # seconds of log that matter while a service is started
 def message(line: LogLine) -> str:
     """The text a program wrote, without what journald or Docker put before it."""
     return _PREFIX.sub("", line.text, count=1)
+
+
+def own_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    """What the program itself wrote: without empty lines, and without what its manager says of it."""
+    return tuple(line for line in lines if (said := message(line)).strip() and not _MANAGER.search(said)
+                 and not _MANAGER.search(line.text))
 
 
 def is_known(service: Service) -> bool:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator
 
 from fixer.causes.case import Case
 from fixer.causes.crashing import crashes
 from fixer.causes.failing import Judged, fresh_events
-from fixer.causes.logs import message
+from fixer.causes.logs import own_lines
 from fixer.causes.reading import endpoint_text
 from fixer.causes.reasons import last_words
 from fixer.model.facts import Known
-from fixer.model.regex import regex
-from fixer.model.snapshot import Endpoint, LogLine
+from fixer.model.snapshot import Endpoint
 
 SHOWN = 5
-_MANAGERS = regex(r"^\S+\.service: |^(?:Started|Starting|Stopped|Stopping|Failed to start|Scheduled restart) ?")
 _WORDS = 200    # letters of a message that may hold what a backend sent
 
 
@@ -28,14 +26,9 @@ def unexplained(case: Case, blamed: Container[str]) -> Iterator[str]:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
     unblamed = {judged.facts.route.id for judged in left}
     for crash in crashes(case).found if left else ():
-        words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(_own(crash.lines)))
+        words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(own_lines(crash.lines)))
         if words and unblamed.intersection(crash.routes):
             yield f"{crash.service.name} failed; its log ends with: {words}"
-
-
-def _own(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    """Without what its manager says of it."""
-    return tuple(line for line in lines if not _MANAGERS.search(message(line)))
 
 
 def _told(case: Case, judged: Judged) -> str:

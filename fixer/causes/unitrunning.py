@@ -8,7 +8,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.crashing import Crash, holds_a_socket, says_why
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import last_run, lines_of, message
+from fixer.causes.logs import last_run, lines_of, message, own_lines
 from fixer.causes.owners import Owner, bindings_of, sole_owner
 from fixer.causes.reading import (
     address_text,
@@ -237,7 +237,7 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
                     and _same_words(s.value, failed.argv)), None)
     if setting is None:
         setting = next((s for s in service.unit_values if s.key == "ExecStartPre"), None)
-    words = tuple(x for x in lines_of(service) if _is_of_program(x))[-3:]
+    words = own_lines(lines_of(service))[-3:]
     last = f": {message(words[-1]).strip()[:160]}" if words else ""
     how = f"status {failed.status}" if failed.code == "exited" else f"{failed.code} {failed.status}"
     manual = (
@@ -257,13 +257,6 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
 def _same_words(written: str, argv: str) -> bool:
     strip = str.maketrans("", "", "\"'\\")
     return "".join(written.lstrip("-@:+!").translate(strip).split()) == "".join(argv.translate(strip).split())
-
-
-_SYSTEMD = regex(r" (?:systemd(?:\[\d+\])?|\(\S+\)\[\d+\]): ")
-
-
-def _is_of_program(line: LogLine) -> bool:
-    return bool(message(line).strip()) and _SYSTEMD.search(line.text) is None
 
 
 def running_units(case: Case) -> Iterator[Crash]:

@@ -135,14 +135,15 @@ def test_miss_no_proof_that_its_unit_is_at_fault(changes: dict[str, object]) -> 
 ])
 def test_a_command_before_the_program_failed(argv: str, written: str) -> None:
     setting, _ = value(f"ExecStartPre={written}")
-    lines = ("backend.service: Control process exited, code=exited, status=3/NOTIMPLEMENTED",)
+    lines = ("the licence has expired", "backend.service: Control process exited, code=exited, status=3/NOTIMPLEMENTED",
+             "backend.service: Failed with result 'exit-code'.", "Failed to start backend.service - Office.")
     scene = Scene().with_service(failed(
         unit_values=(setting,), log=log(*lines), unit_changes={"exec_main_status": 0, "exec_main_code": 0, "pre": (
             PreCommand("/bin/true", "exited", 0), PreCommand(argv, "exited", 3))},
     )).refused()
     finding = found(scene)
     assert finding.variant == "start-execstartpre-failed" and finding.repairs[0].risk == "manual"
-    assert f"{UNIT}:2" in finding.repairs[0].manual and "status 3" in finding.repairs[0].manual
+    assert f"{UNIT}:2" in finding.repairs[0].manual and "status 3: the licence has expired;" in finding.repairs[0].manual
 
 
 def test_an_edit_that_systemd_never_read() -> None:
