@@ -103,16 +103,36 @@ def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
     service = case.service(endpoint.service)
     if service is not None and is_anybodys(case.snapshot, service) and service.id != endpoint.holder:
         service = None
+    if service is not None and is_made_up(case.snapshot, service):
+        service = None
     if service is not None and (service.is_app_server or service.id != endpoint.holder or is_told(service, endpoint)):
         return Owner(service, "placed", endpoint.service_why or (state_evidence(service),))
     told = [s for s in case.snapshot.services
-            if s.node == endpoint.node and is_told(s, endpoint) and not is_anybodys(case.snapshot, s)]
+            if s.node == endpoint.node and is_told(s, endpoint) and not is_anybodys(case.snapshot, s)
+            and not is_made_up(case.snapshot, s)]
     told = told or told_on_host(case.snapshot, endpoint) or told_beside(case.snapshot, endpoint)
     if told:
         best = _preferred(told)
         return Owner(best, "placed", _binding_evidence(best, endpoint) or (state_evidence(best),))
     named = _container_named(case.snapshot, endpoint)
     return None if named is None else Owner(named, "placed", (state_evidence(named),))
+
+
+def is_made_up(snapshot: Snapshot, service: Service) -> bool:
+    """An instance that its template would make of the port, and that nobody ever asked for: it is not enabled and its
+    journal holds nothing, while another instance of the template runs whose port no route names. The number that nginx
+    has is then more likely wrong than that instance missing."""
+    unit = service.unit
+    template, at, _ = (unit.name if unit is not None else "").partition("@")
+    if unit is None or not at or service.running or unit.unit_file_state != "disabled" or unit.active_enter or \
+            unit.active_state != "inactive" or isinstance(service.log, Unknown) or service.log.value:
+        return False
+    return any(
+        other.unit is not None and other.unit.name.startswith(f"{template}@") and other.running
+        and other.node == service.node and other.is_app_server and bindings_of(other)
+        and not any(is_told(other, endpoint) for endpoint in snapshot.endpoints)
+        for other in snapshot.services
+    )
 
 
 def is_anybodys(snapshot: Snapshot, service: Service) -> bool:
@@ -172,7 +192,7 @@ def _free(case: Case, trouble: Trouble) -> list[Service]:
     free = [
         s for s in case.snapshot.services
         if s.node == node and s.is_app_server and s.id not in case.taken and s.id not in away
-        and not (s.unit is not None and s.unit.load_state == "not-found")
+        and not (s.unit is not None and s.unit.load_state == "not-found") and not is_made_up(case.snapshot, s)
     ]
     managed = [s for s in free if s.manager != "none" and _could_be_meant(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]

@@ -13,7 +13,7 @@ from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginxconf import Span, UpstreamServer
 from fixer.model.plan import ContainerAction, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import Binding, Snapshot
+from fixer.model.snapshot import Binding, LogLine, Snapshot
 from tests.causes.building import (
     BAD_GATEWAY,
     REFUSED,
@@ -43,6 +43,21 @@ def named(scene: Scene) -> list[tuple[str, str]]:
 def test_told_to_listen_there() -> None:
     scene = Scene().with_service(stopped()).refused(service=None)
     assert named(scene) == [("backend.service", "placed")]
+
+
+def test_an_instance_that_nobody_ever_asked_for_belongs_nowhere() -> None:
+    """Its template would make it of any port; another instance runs, and no route names the port of that."""
+    made = stopped("web@8000.service", unit_changes={"unit_file_state": "disabled", "active_enter": 0.0, "inactive_enter": 0.0})
+    runs = service("web@8080.service", 8080)
+    scene = Scene().with_service(made, listener(8080, 200)).refused(service=made.id)
+    assert named(scene) == [("web@8000.service", "placed")]
+    scene.services.append(runs)
+    assert named(scene) == [("web@8080.service", "alone")]
+    assert [f.cause for f in diagnose(scene.snapshot()).findings] == ["wrong-port"]
+    ran = replace(made, log=Known((LogLine(None, "Stopped web@8000.service.", "journal"),)))
+    for known in (ran, replace(made, unit=replace(unit("web@8000.service"), active_state="inactive", unit_file_state="enabled"))):
+        scene.services[0] = known
+        assert named(scene) == [("web@8000.service", "placed")]
 
 
 def test_what_speaks_fastcgi_is_no_proxied_application() -> None:
