@@ -34,7 +34,7 @@ from fixer.causes.case import Case
 from fixer.causes.changed import changed_since
 from fixer.causes.crash_killed import FAULTS, SIGNALS, is_of_a_limit, killed_by, last_signal
 from fixer.causes.crash_missing_env import is_set
-from fixer.causes.crashing import Crash, crashes
+from fixer.causes.crashing import Crash, crashes, told_port_taken
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import gave_up, is_known, is_restarting, message, own_lines
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
@@ -62,7 +62,7 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
         untold = killed_by(crash.service) is None and not _is_told(crash)
-        free = port_in_use(crash.lines) is not None and reason_state(crash) == "gone"
+        free = port_in_use(crash.lines) is not None and reason_state(case, crash) == "gone"
         if is_endless(crash) or has_given_up(crash) or free or (untold and changed_after(case, crash)):
             findings.append(_found(case, crash))
         elif untold:
@@ -101,14 +101,15 @@ def _is_told(crash: Crash) -> bool:
         address_unavailable(crash.lines) is not None)
 
 
-def reason_state(crash: Crash) -> State:
+def reason_state(case: Case, crash: Crash) -> State:
     """Whether the reason of the last failure still holds, is gone, lies in another system, or is not known."""
     said = missing_variables(crash.lines)
     if said:
         return "gone" if all(is_set(crash.service, s.name) for s in said) else "holds"
     if port_in_use(crash.lines) is not None:
         endpoint = crash.troubles[0].endpoint
-        return "gone" if is_closed(endpoint) is True and not is_left_behind(endpoint) else "holds"
+        is_free = is_closed(endpoint) is True and not is_left_behind(endpoint)
+        return "gone" if is_free and told_port_taken(case, crash.service) is None else "holds"
     number = last_signal(crash)
     if number is not None:      # who killed it may have stopped; what a program does to itself it does again
         return "unknown" if number in FAULTS else "gone"
@@ -116,7 +117,7 @@ def reason_state(crash: Crash) -> State:
 
 
 def _found(case: Case, crash: Crash) -> Finding:
-    service, state = crash.service, reason_state(crash)
+    service, state = crash.service, reason_state(case, crash)
     unrun = _never_ran(crash)
     changed = changed_after(case, crash) if state == "unknown" else ()
     state = "changed" if changed else state

@@ -33,7 +33,7 @@ from collections.abc import Sequence
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.crashing import holds_a_socket
+from fixer.causes.crashing import Crash, crashes, holds_a_socket, told_port_taken
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run
 from fixer.causes.owners import Owner, bindings_of, is_told, placed_owner, sole_owner
@@ -56,7 +56,7 @@ from fixer.causes.reading import (
 from fixer.causes.reasons import port_in_use
 from fixer.causes.stalesocket import is_left_behind, left_behind
 from fixer.causes.starting import start_steps
-from fixer.causes.symptoms import is_cut_off, is_read_timeout, symptom_evidence
+from fixer.causes.symptoms import is_cut_off, is_read_timeout, is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.plan import SignalProcess
@@ -89,7 +89,42 @@ def judge(case: Case) -> Verdict:
                 missing.append(outcome)
             case Evidence():
                 ruled.append(outcome)
+    for crash in crashes(case).found:
+        if f"{crash.service.node}/{crash.service.name}" not in findings:
+            found = _on_another_port(case, crash)
+            findings.update({f"{found.node}/{found.service}": found} if found is not None else {})
     return conclude(findings.values(), missing, ruled)
+
+
+def _on_another_port(case: Case, crash: Crash) -> Finding | None:
+    """nginx asks for it where nobody is; it is told another address, and that is somebody else's."""
+    service, trouble = crash.service, crash.troubles[0]
+    line, taken = port_in_use(crash.lines), told_port_taken(case, service)
+    if line is None or taken is None or is_closed(trouble.endpoint) is not True or is_told(service, trouble.endpoint):
+        return None
+    binding, held = taken
+    holders = processes_of(case.snapshot, held.node, pids_of(held))
+    if not holders:
+        return None
+    seen = _Seen(trouble.endpoint, trouble, service, held, holders, line)
+    where, said = address_text(held.address, held.port), describe_process(case.snapshot, held.node, holders[0])
+    managed = _managed(case, seen)
+    who = managed.name if managed is not None else f"pid {holders[0].pid} ({holders[0].comm})"
+    manual = (f"{who} holds {where}, where {service.name} is told to listen ({binding.source.where}): name another "
+              f"port there, such as that of nginx ({endpoint_text(trouble.endpoint)}), then start {service.name} anew")
+    by_hand = Repair(ID, "manual", f"give {service.name} a port of its own", (), manual=manual)
+    return Finding(
+        cause=CAUSE.id, variant="start-port-in-use", role="root",
+        confidence="certain" if crash.owner.certain else "likely",
+        summary=f"{service.name} cannot start: {who} holds {where}, where it is told to listen", detail=(said,),
+        routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys((
+            log_evidence(line.text, line.where), binding.source, Evidence("socket", f"socket {where}", said),
+            state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(by_hand if managed is not None else _repair(case, seen),),
+        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "wrong-port"),
+    )
 
 
 def _judge_endpoint(
@@ -204,10 +239,15 @@ def _manner(seen: _Seen) -> str:
     return "not asked" if isinstance(http, Unknown) else http.value.error or f"status {http.value.status}"
 
 
+def _managed(case: Case, seen: _Seen) -> Service | None:
+    """The other service whose processes hold the socket."""
+    return next((s for s in case.snapshot.services if s.id != seen.service.id and s.manager != "none"
+                 and s.node == seen.held.node and {p.pid for p in seen.holders} & set(s.pids)), None)
+
+
 def _repair(case: Case, seen: _Seen) -> Repair:
     snapshot, service = case.snapshot, seen.service
-    managed = next((s for s in snapshot.services if s.id != service.id and s.manager != "none"
-                    and s.node == seen.held.node and {p.pid for p in seen.holders} & set(s.pids)), None)
+    managed = _managed(case, seen)
     names = "; ".join(describe_process(snapshot, seen.held.node, p) for p in seen.holders)
     if managed is not None or any(p.pid == 1 for p in seen.holders):
         by = managed.name if managed is not None else "process 1"

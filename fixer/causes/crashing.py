@@ -8,7 +8,7 @@ from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.codefaults import code_fault
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import last_run, was_asked_to_stop
-from fixer.causes.owners import Owner, is_told, sole_owner
+from fixer.causes.owners import Owner, bindings_of, is_told, sole_owner
 from fixer.causes.reading import (
     condition,
     endpoint_text,
@@ -22,7 +22,7 @@ from fixer.causes.reading import (
 from fixer.causes.reasons import ends_repeatedly, missing_variables
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.record import dataclass
-from fixer.model.snapshot import LogLine, Service
+from fixer.model.snapshot import Binding, Listener, LogLine, Service
 
 _JUST_STARTED = 20.0     # seconds: a service that is started again and again is "running" most of the time
 
@@ -118,3 +118,18 @@ def holds_a_socket(case: Case, service: Service) -> bool:
     """It listens somewhere, be it where nobody asks for it."""
     ours = set(service.pids)
     return any(ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
+
+
+_ANYWHERE = frozenset({"", "0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
+
+
+def told_port_taken(case: Case, service: Service) -> tuple[Binding, Listener] | None:
+    """Where it is told to listen, and the socket of somebody else that is there already."""
+    for binding in bindings_of(service):
+        for line in listeners_on(case.snapshot, service.node) if binding.port else ():
+            same = line.address == binding.host or bool({line.address, binding.host} & _ANYWHERE)
+            held = pids_of(line)
+            if line.family != "unix" and line.port == binding.port and same and held and \
+                    not set(service.pids).intersection(held):
+                return binding, line
+    return None

@@ -68,6 +68,32 @@ def test_hit_while_its_first_run_still_tries() -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
+def taken_elsewhere(*, managed: bool) -> Scene:
+    """nginx asks for 6002; the unit is told 6001, which another program holds: one that serves a site, or a stray."""
+    scene = Scene("127.0.0.1:6002", *(("127.0.0.1:6001",) if managed else ()))
+    scene.with_service(failed(port=6001, log=log("Started backend.service.", IN_USE)))
+    scene.listeners.append(listener(6001, 300))
+    scene.processes.append(process(300, "python3", "-m", "uvicorn", "app.main:app"))
+    if managed:
+        scene.services.append(service("other.service", 6001, 300))
+        scene.endpoint(1, service="local/other.service", holder="local/other.service").answers(probe(200), route=1)
+    return scene.refused()
+
+
+def test_hit_on_a_port_for_which_nginx_does_not_ask() -> None:
+    """Nobody is where nginx asks, so its reason seems gone; it is told another port, and that is somebody's."""
+    diagnosis = diagnose(taken_elsewhere(managed=True).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = diagnosis.findings[0]
+    assert "other.service holds 127.0.0.1:6001, where it is told to listen" in first.summary
+    assert first.repairs[0].risk == "manual" and "127.0.0.1:6002" in first.repairs[0].manual
+    stray = finding_of(diagnose(taken_elsewhere(managed=False).snapshot()), CAUSE)
+    assert [s.verb for s in stray.repairs[0].steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+    free = taken_elsewhere(managed=False)
+    free.listeners.clear()
+    assert CAUSE not in roots(diagnose(free.snapshot()))
+
+
 def test_miss() -> None:
     for scene in (healthy(), squatted(lines=("ImportError: x",))):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
