@@ -14,8 +14,8 @@ How it is told apart
   that ran out of memory kills too: there its log says so (crash-oom). A clean stop is backend-down. Where the answer
   had begun, visitors got a 200 that ends early, and only nginx's log tells (`while reading upstream`). A limit on
   threads (TasksMax=, pids_limit) or address space (LimitAS=) that is too tight makes the server abort by itself
-  (ABRT, SEGV) as soon as it wants another thread, or end with "can't start new thread". A worker that dies while its
-  parent lives is replaced at once.
+  (ABRT, SEGV) as soon as it wants another thread, or end with "can't start new thread" or MemoryError; so does
+  LimitNPROC=, which counts all processes of the account. A worker that dies while its parent lives is replaced at once.
 
 The repair and its safety
   start-service (safe): reset the failure, start it, wait until it accepts.
@@ -34,7 +34,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
-from fixer.causes.limits import Tight, raise_tight, task_refused, tasks_lifted, tight_limit
+from fixer.causes.limits import Tight, raise_tight, space_refused, task_refused, tasks_lifted, tight_limit
 from fixer.causes.logs import gave_up, is_restarting, message
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import last_words, missing_variables, port_in_use
@@ -107,8 +107,8 @@ def tight_of(crash: Crash) -> Tight | None:
     """The limit of its manager that made it abort, or that its last words complain of."""
     number = last_signal(crash)
     if number is None:
-        tight = tight_limit(crash.service, crash.lines) if task_refused(crash.lines) else None
-        return tight if tight is not None and tight.key == "TasksMax" else None
+        refused = task_refused(crash.lines) or space_refused(crash.lines)
+        return tight_limit(crash.service, crash.lines) if refused else None
     return tight_limit(crash.service, crash.lines) if number in (6, 11) else None
 
 

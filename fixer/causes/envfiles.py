@@ -176,7 +176,10 @@ def _drop_in(
 ) -> Written | NoPlace:
     assert service.unit is not None
     folder = f"/etc/systemd/system/{service.unit.name}.d"
-    path = f"{folder}/{_after_all(service.unit.drop_in_paths, name)}"
+    last = _after_all(service.unit.drop_in_paths, name)
+    if last is None:
+        return NoPlace(f"a file of {folder} is read after any that could be added; it would win")
+    path = f"{folder}/{last}"
     old = snapshot.file(service.node, path)
     if old is not None:
         between = b"" if old.data.endswith(b"\n") or not old.data else b"\n"
@@ -194,14 +197,11 @@ def _drop_in(
     return Written((step, DaemonReload(service.node)), path)
 
 
-def _after_all(paths: Sequence[str], name: str) -> str:
-    """A name that systemd reads after all drop-ins that are there: what comes last wins."""
-    ours = name
-    while any(posixpath.basename(path) > ours for path in paths if not path.endswith(f"-{name}")):
-        ours = f"zz-{ours}"
-        if len(ours) > len(name) + _MOST_ZZ:
-            return name
-    return ours
+def _after_all(paths: Sequence[str], name: str) -> str | None:
+    """A name that systemd reads after all drop-ins that are there: what comes last wins. None where none does."""
+    others = [posixpath.basename(path) for path in paths if not path.endswith(f"-{name}")]
+    names = (name, *(f"{'z' * count}-{name}" for count in range(2, _MOST_ZZ)))      # `zz.conf` comes after `zz-…`
+    return next((ours for ours in names if all(other <= ours for other in others)), None)
 
 
 def masks(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:

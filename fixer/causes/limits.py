@@ -28,9 +28,14 @@ _NO_TASK = regex(
     r"\bfork: (?:retry: )?Resource temporarily unavailable|"
     r"^BlockingIOError: \[Errno 11\] Resource temporarily unavailable"
 )
+_NO_SPACE = regex(
+    r"^MemoryError\b|\[Errno 12\] Cannot allocate memory|[Cc]annot allocate memory$|failed to map segment from shared "
+    r"object|can't start new thread"
+)
+_FRAME = regex(r'^\s*File "[^"]*", line \d+')
 _ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
 _FORKS = regex(r"\bfork\(\)|fork_exec|_start_new_thread|start_joinable_thread")
-_CALL = 6                # lines above an error in which its own call stands
+_CALL, _MOST_CALL = 6, 24        # lines above an error in which its own call stands; a call written over many
 _FEW_TASKS, _SOME_TASKS = 8, 256
 _LITTLE_SPACE = 1 << 30
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -123,18 +128,23 @@ class Tight:
 def tight_limit(service: Service, lines: Sequence[LogLine]) -> Tight | None:
     """The limit that made it abort: one that no server can do with, or any that its own log complains of."""
     said = next((line for line in reversed(lines) if _NO_THREAD.search(message(line))), None)
+    memory = said is not None and space_refused(lines) and not task_refused(lines)
     shown = () if said is None else (log_evidence(said.text, said.where),)
     tasks = service.unit.tasks_max if service.unit is not None else 0
     if service.container is not None:
         tasks = service.container.pids_max
     written = {s.key: s for s in service.settings}
-    if 0 < tasks < (_FEW_TASKS if said is None else _SOME_TASKS):
+    if 0 < tasks < (_FEW_TASKS if said is None else _SOME_TASKS) and not memory:
         place = written.get("TasksMax")
         of = Evidence("container" if service.container is not None else "unit", service.name, f"at most {tasks} tasks")
         return Tight("TasksMax", "tasks", str(tasks), "512", (place.source if place else of, *shown), said is not None)
     space = written.get("LimitAS")
     if space is not None and 0 < size_of(space.value) < _LITTLE_SPACE:
         return Tight("LimitAS", "address-space", space.value, "infinity", (space.source, *shown), said is not None)
+    own = written.get("LimitNPROC")       # of all processes of the account; it does not hold for root
+    if own is not None and own.value.isdigit() and int(own.value) < _SOME_TASKS and said is not None and not memory \
+            and service.unit is not None and service.unit.user not in ("", "root", "0"):
+        return Tight("LimitNPROC", "processes", own.value, "infinity", (own.source, *shown), is_said=True)
     return None
 
 
@@ -144,7 +154,20 @@ def task_refused(lines: Sequence[LogLine]) -> bool:
     at = next((i for i in range(len(texts) - 1, -1, -1) if _NO_TASK.search(texts[i])), None)
     if at is None or any(_ENDS.match(text) for text in texts[at + 1:]):
         return False
-    return not texts[at].startswith("BlockingIOError") or any(_FORKS.search(t) for t in texts[max(0, at - _CALL):at])
+    return not texts[at].startswith("BlockingIOError") or any(_FORKS.search(t) for t in texts[_call_of(texts, at):at])
+
+
+def _call_of(texts: Sequence[str], at: int) -> int:
+    """Where the call that an error came from begins: its last frame, which newer Pythons show line by line."""
+    frames = (i for i in range(at - 1, max(0, at - _MOST_CALL) - 1, -1) if _FRAME.match(texts[i]))
+    return next(frames, max(0, at - _CALL))
+
+
+def space_refused(lines: Sequence[LogLine]) -> bool:
+    """It ended because it was refused memory or the room of another thread, as its last error says."""
+    texts = [message(line).rstrip() for line in lines]
+    at = next((i for i in range(len(texts) - 1, -1, -1) if _NO_SPACE.search(texts[i])), None)
+    return at is not None and not any(_ENDS.match(text) for text in texts[at + 1:])
 
 
 def tasks_lifted(service: Service, lines: Sequence[LogLine]) -> Evidence | None:
@@ -153,7 +176,7 @@ def tasks_lifted(service: Service, lines: Sequence[LogLine]) -> Evidence | None:
     unit = service.unit
     if unit is None or unit.need_daemon_reload or not task_refused(lines) or 0 < unit.tasks_max < _SOME_TASKS:
         return None
-    if any(s.key in ("TasksMax", "LimitNPROC") for s in service.settings):
+    if any(s.key in ("TasksMax", "LimitNPROC") for s in service.settings) or tight_limit(service, lines) is not None:
         return None
     now = f"TasksMax={unit.tasks_max}" if unit.tasks_max else "no limit"
     return Evidence("unit", unit.name, f"{now} now, and none in its own files")

@@ -226,7 +226,7 @@ def test_a_limit_of_tasks_that_the_program_itself_ends_over(lines: tuple[str, ..
 @pytest.mark.parametrize(("lines", "changes", "settings", "hit"), [
     (FORK, {"tasks_max": 4915}, (), True), (FORK, {}, (), True), (FORK, {"need_daemon_reload": True}, (), False),
     (FORK, {"tasks_max": 600}, (replace(TASKS, value="600"),), False), ((*FORK, "LedgerError: no year"), {}, (), False),
-    (FORK, {}, (replace(TASKS, key="LimitNPROC", value="9"),), False),
+    (FORK, {"user": "root"}, (replace(TASKS, key="LimitNPROC", value="9"),), False),
 ])
 def test_a_limit_of_tasks_that_was_lifted_since_leaves_the_start(
     lines: tuple[str, ...], changes: dict[str, object], settings: tuple[UnitSetting, ...], hit: bool,
@@ -250,3 +250,55 @@ def test_a_limit_that_it_aborts_under_again_and_again(changes: dict[str, object]
     scene = Scene().with_service(failed(log=log(*lines), settings=(TASKS,), unit_changes={"tasks_max": 1, **changes}))
     found = [f for f in diagnose(scene.refused().snapshot()).findings if f.role == "root"]
     assert [f.variant for f in found] == ["tasks-or-address-space-limit"] and found[0].repairs[0].id == "raise-limit"
+
+
+SPAWN = (
+    "Traceback (most recent call last):", '  File "/usr/lib/python3.13/multiprocessing/util.py", line 445, in spawnv_passfds',
+    "    return _posixsubprocess.fork_exec(", "           ~~~~~~~~~~~~~~~~~~~~~~~~~~^", "        args, [path], True, passfds,",
+    "        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^", "        -1, -1, -1, errpipe_read,", "        ^^^^^^^^^^^^^^^^^^^^^^^^^",
+    "        False, False, -1, None,", "        ^^^^^^^^^^^^^^^^^^^^^^^", "        subprocess._USE_VFORK)",
+    "        ^^^^^^^^^^^^^^^^^^^^^^", "BlockingIOError: [Errno 11] Resource temporarily unavailable",
+)
+AROUND = ('  File "/srv/app/feed.py", line 9, in pull', "    os.fork()", '  File "/srv/app/feed.py", line 12, in read')
+
+
+@pytest.mark.parametrize(("lines", "settings", "changes", "said"), [
+    (SPAWN, (TASKS,), {"tasks_max": 1}, "TasksMax=1"), (("MemoryError",), (SPACE,), {}, "LimitAS=60M"),
+    (("RuntimeError: can't start new thread",), (SPACE,), {}, "LimitAS=60M"),
+    (("x.so: failed to map segment from shared object",), (SPACE,), {}, "LimitAS=60M"),
+    (SPAWN, (replace(TASKS, key="LimitNPROC", value="9"),), {}, "LimitNPROC=9"),
+    (("MemoryError",), (TASKS, SPACE), {"tasks_max": 200}, "LimitAS=60M"),
+    (("MemoryError",), (replace(SPACE, value="2G"),), {}, ""), (("MemoryError", "LedgerError: no year"), (SPACE,), {}, ""),
+    ((*SPAWN[:1], *AROUND, "    s.recv(", "        1)", SPAWN[-1]), (TASKS,), {"tasks_max": 1}, ""),
+    (("MemoryError",), (TASKS,), {"tasks_max": 1}, ""),
+])
+def test_the_limit_that_a_crash_loop_ends_over_is_its_root(
+    lines: tuple[str, ...], settings: tuple[UnitSetting, ...], changes: dict[str, object], said: str,
+) -> None:
+    """Restart=always tries until systemd gives up, each time with the same last words."""
+    again = ("Started backend.service.", *lines, "backend.service: Scheduled restart job, restart counter is at 5.",
+             "backend.service: Start request repeated too quickly.")
+    scene = Scene().with_service(failed(log=log(*again), settings=settings, unit_changes={
+        "user": "svc", "restart": "always", "n_restarts": 5, **changes})).refused()
+    diagnosis = diagnose(scene.snapshot())
+    if not said:
+        assert all(f.variant != "tasks-or-address-space-limit" for f in diagnosis.findings)
+        return
+    assert roots(diagnosis) == [CAUSE] and f"could not do with {said}" in finding_of(diagnosis, CAUSE).summary
+    assert finding_of(diagnosis, CAUSE).repairs[0].id == "raise-limit"
+
+
+@pytest.mark.parametrize(("there", "name"), [
+    ("10-a.conf", "50-badgateway-limits.conf"), ("override.conf", "zz-50-badgateway-limits.conf"),
+    ("zz.conf", "zzz-50-badgateway-limits.conf"), ("zzz.conf", "zzzz-50-badgateway-limits.conf"), ("~last.conf", ""),
+])
+def test_a_limit_is_written_where_it_is_read_last(there: str, name: str) -> None:
+    """A drop-in that is read before the one which sets the limit changes nothing."""
+    folder = "/etc/systemd/system/backend.service.d"
+    made = failed(log=log("Started backend.service.", "MemoryError"), settings=(SPACE,),
+                  unit_changes={"drop_in_paths": (f"{folder}/{there}",)})
+    (repair,) = finding_of(diagnose(Scene().with_service(made).refused().snapshot()), CAUSE).repairs
+    if not name:
+        assert repair.risk == "manual" and "is read after any" in repair.manual
+        return
+    assert isinstance(repair.steps[0], WriteFile) and repair.steps[0].path == f"{folder}/{name}"
