@@ -1,4 +1,4 @@
-"""What a program says of a system that it needs: refused, no such name, not let in, no answer; and of whom."""
+"""What a program says of a system that it needs: refused, no such name, not let in, full, no answer; and of whom."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
 
-Kind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow"]
+Kind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
 
 _LAST = 120
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
@@ -38,6 +38,12 @@ _AUTH = (
     regex(r"Unknown database '(?P<what>[^']+)'"),
     regex(r"(?:WRONGPASS|NOAUTH|invalid username-password pair)(?P<what>)"),
     regex(r"(?:AuthenticationError|Authentication failed)(?P<what>)"),
+)
+_FULL = (
+    regex(r"sorry, too many clients already"), regex(r"remaining connection slots are reserved"),
+    regex(r"too many connections for (?:role|database) \""), regex(r"\(1040, ['\"]Too many connections"),
+    regex(r"\(12(?:03|26), ['\"]User .* (?:max_user_connections|has exceeded)"), regex(r"no more connections allowed"),
+    regex(r"max number of clients reached"),
 )
 _REFUSED = (
     regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: "
@@ -118,12 +124,12 @@ def complaint(lines: Sequence[LogLine], since: float) -> Complaint | None:
 def _read(said: LogLine, text: str, before: Sequence[str]) -> Complaint | None:
     if _STARTING.search(text):
         return _made("starting", said, text, before, {})
-    kinds: tuple[Kind, ...] = ("name", "auth", "slow", "refused")
-    for kind, patterns in zip(kinds, (_NAMES, _AUTH, _SLOW, _REFUSED), strict=True):
+    kinds: tuple[Kind, ...] = ("name", "full", "auth", "slow", "refused")
+    for kind, patterns in zip(kinds, (_NAMES, _FULL, _AUTH, _SLOW, _REFUSED), strict=True):
         for pattern in patterns:
             match = pattern.search(text)
             if match is not None:
-                server = _SERVER.search(text) if kind == "auth" else None
+                server = _SERVER.search(text) if kind in ("auth", "full") else None
                 return _made(kind, said, text, before, {**(server.groupdict() if server else {}), **match.groupdict()})
     return None
 

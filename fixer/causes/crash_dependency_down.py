@@ -39,7 +39,7 @@ from fixer.causes.changed import changed_since
 from fixer.causes.complaints import Complaint, complaint
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
-from fixer.causes.dependencyrepairs import back_again, let_through, set_other, start_needed
+from fixer.causes.dependencyrepairs import back_again, let_through, make_room, set_other, start_needed
 from fixer.causes.depending import Needed, listening_elsewhere, locate, unseen_clusters
 from fixer.causes.logs import is_restarting
 from fixer.causes.reading import (
@@ -103,6 +103,9 @@ def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str:
         who = f" {said.what!r}" if said.what and " " not in said.what else ""
         text = f"{_at(said, needed)} {'does' if _asks_now(crash) else 'did'} not let it in{who}"
         return _found(case, (crash, said, needed), "start-db-auth-failed", text, set_other(case, crash, said))
+    if said.kind == "full" and _asks_now(crash):
+        text = f"{_at(said, needed)} takes no more connections"
+        return _found(case, (crash, said, needed), "start-db-refused", text, make_room(crash, said, needed))
     if said.kind == "name" and provider is None:
         text = f"no address is known for {said.host or 'the name of what it needs'}"
         return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
@@ -158,7 +161,7 @@ def _found(
 ) -> Finding:
     crash, said, needed = about
     service, provider = crash.service, needed.provider
-    seen = needed.node is not None or said.kind in ("auth", "name")
+    seen = needed.node is not None or said.kind in ("auth", "name", "full")
     changed, shown = _changed(case, crash, said), _evidence(case, crash, said, needed)
     past = said.kind == "auth" and not _asks_now(crash)
     confidence: Confidence = "certain" if seen and crash.owner.certain and not changed and not past else "likely"

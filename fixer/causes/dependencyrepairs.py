@@ -58,6 +58,16 @@ def start_needed(case: Case, crash: Crash, said: Complaint, needed: Needed) -> t
     return (Repair("start-dependency", "safe", f"{verb} {provider.name}{also}, then start {name}", steps),)
 
 
+def make_room(crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
+    """All of its connections are taken: who holds them is for a person to find; the service itself asks again."""
+    who = f"{needed.provider.name} ({said.address})" if needed.provider is not None else said.address
+    look = {"postgresql": "select pid, usename, state, query from pg_stat_activity", "mysql": "show full processlist",
+            "redis": "redis-cli client list"}.get(said.engine, "what is connected there")
+    name = crash.service.name
+    return (_manual(f"{who} has no connection left for {name}: see who holds them ({look}), end those that nobody "
+                    f"needs, or allow more (max_connections, maxclients); then start {name}"),)
+
+
 def let_through(crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
     """Nothing was refused and nothing answered: what swallows the packets is for a person to find."""
     return (swallowed(crash.service.name, said, needed),)

@@ -282,7 +282,25 @@ def test_who_asks_again_and_again_is_turned_away_now() -> None:
     assert (one.confidence, len(one.detail)) == ("certain", 1) and "127.0.0.1:5432 does not let it in 'shop'" in one.summary
 
 
+FULL = (*TRACE, 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: FATAL:  remaining connection '
+        "slots are reserved for roles with the SUPERUSER attribute")
+
+
+def test_one_that_has_no_connection_left() -> None:
+    again = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}
+    scene = crashed(*FULL, unit_changes=again).with_service(database(pid=400), listener(5432, 400))
+    one = found(scene)
+    assert (one.variant, one.confidence, one.role) == ("start-db-refused", "certain", "root")
+    assert one.summary == "backend.service ends at once: postgresql@17-main.service at 127.0.0.1:5432 takes no more connections"
+    assert one.repairs[0].risk == "manual" and "pg_stat_activity" in one.repairs[0].manual
+    ended = crashed(*FULL).with_service(database(pid=400), listener(5432, 400))      # nobody asks now: it may be over
+    assert verbs(ended) == [("reset-failed", "backend.service"), ("start", "backend.service")]
+
+
 @pytest.mark.parametrize(("text", "kind", "address", "engine"), [
+    ("asyncpg.exceptions.TooManyConnectionsError: sorry, too many clients already", "full", "its address", "postgresql"),
+    ("pymysql.err.OperationalError: (1040, 'Too many connections')", "full", "its address", "mysql"),
+    ("redis.exceptions.ConnectionError: max number of clients reached", "full", "its address", "redis"),
     ("ConnectionRefusedError: [Errno 111] Connect call failed ('127.0.0.1', 5432)", "refused", "127.0.0.1:5432", "postgresql"),
     ("Error: connect ECONNREFUSED 127.0.0.1:6379", "refused", "127.0.0.1:6379", "redis"),
     ("Error: getaddrinfo ENOTFOUND pg", "name", "pg", ""),
