@@ -125,6 +125,8 @@ def _accept_text(block: Block) -> str:
         named = {m.key for m in block.hit.rule.matches} if block.hit.rule is not None else set()
         address = address if ("saddr" if sport else "daddr") in named else ""
         other = other if ("daddr" if sport else "saddr") in named else ""
+    by_owner = block.hit.rule is not None and any(m.key == "skuid" for m in block.hit.rule.matches)
+    owner = fields.get("skuid", "") if by_owner else ""       # the rule goes by accounts: only nginx's own may pass
     keys: tuple[Key, ...] = ("iif", "oif")
     device = [(key, fields[key]) for key in keys if key in fields]
     if chain.tool == "nft":
@@ -134,13 +136,15 @@ def _accept_text(block: Block) -> str:
             parts.append(f"{ip} {'saddr' if sport else 'daddr'} {address}")
         if other and not device:
             parts.append(f"{ip} {'daddr' if sport else 'saddr'} {other}")
-        return " ".join([*parts, f"tcp {'sport' if sport else 'dport'} {port} accept"])
+        parts.append(f"tcp {'sport' if sport else 'dport'} {port}")
+        return " ".join([*parts, *([f"meta skuid {owner}"] if owner else []), "accept"])
     bits = 128 if ":" in address + other else 32
     source, target = (address, other) if sport else (other, address)
     parts = [f"-s {source}/{bits}"] if source else []
     parts += [f"-d {target}/{bits}"] if target else []
     parts += [f"-{key[0]} {name}" for key, name in device]
-    return " ".join([*parts, f"-p tcp -m tcp --{'sport' if sport else 'dport'} {port} -j ACCEPT"])
+    parts.append(f"-p tcp -m tcp --{'sport' if sport else 'dport'} {port}")
+    return " ".join([*parts, *([f"-m owner --uid-owner {owner}"] if owner else []), "-j ACCEPT"])
 
 
 _BOOT = {

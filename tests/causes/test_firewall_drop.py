@@ -91,6 +91,19 @@ def test_the_file_that_loads_the_rule_is_mended_too() -> None:
     assert found(twice).repairs[0].risk == "manual" and "lines 4, 5" in found(twice).repairs[0].manual
 
 
+@pytest.mark.parametrize(("filters", "text"), [
+    (chain(rule("drop", Match("dport", ("7000-9000",)), Match("skuid", ("0",), True)), hook="output"),
+     'oifname "lo" ip daddr 127.0.0.1 tcp dport 8000 meta skuid 33 accept'),
+    (saved("OUTPUT -p tcp -m multiport --dports 8000,8001 -m owner ! --uid-owner 0 -j DROP"),
+     "-s 127.0.0.1/32 -d 127.0.0.1/32 -o lo -p tcp -m tcp --dport 8000 -m owner --uid-owner 33 -j ACCEPT"),
+])
+def test_where_a_rule_goes_by_accounts_only_that_of_nginx_may_pass(filters: Known[Firewall], text: str) -> None:
+    scene = silent(filters, address="0.0.0.0")
+    scene.processes.append(process(101, "nginx: worker process", uid=33))
+    (step,) = found(scene).repairs[0].steps
+    assert isinstance(step, ChangeRule) and (step.action, step.rule) == ("add", text)
+
+
 @pytest.mark.parametrize(("listed", "matches", "line"), [
     ("meta skuid 33 tcp dport 8000 drop", (Match("skuid", ("33",)), port()), "meta skuid www-data tcp dport 8000 drop"),
     ("tcp dport 8000 skuid != { 0, 2001 } drop", (port(), Match("skuid", ("0", "2001"), True)),
