@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fixer.causes.failing import Judged, is_closed, judge_route
+from fixer.causes.masked import weigh_masked
 from fixer.causes.members import weigh_members
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known
@@ -88,7 +89,8 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     for facts in snapshot.routes:
         nginx = snapshot.nginx_of(facts)
         reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
-        verdict = weigh_members(judge_route(facts, reached, nginx, snapshot), reached, nginx, snapshot)
+        verdict = weigh_masked(judge_route(facts, reached, nginx, snapshot), reached, nginx, snapshot)
+        verdict = weigh_members(verdict, reached, nginx, snapshot)
         judged[route_key(facts)] = verdict
         if nginx is None:
             continue

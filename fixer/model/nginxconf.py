@@ -88,6 +88,7 @@ class Route:
     shadowed: bool = False      # a file that is looked for first, whatever is asked, may answer for all
     upgrades: bool = False      # hands on what asks for another protocol (WebSocket)
     one_try: str = ""           # what keeps nginx from asking another server where a connection fails, and its place
+    masked_by: str = ""         # the error_page that gives a 502 or 504 another status, and its place
 
     @property
     def listen_text(self) -> str:

@@ -47,6 +47,7 @@ class _Level(NamedTuple):
     internal: bool = False
     upgrades: bool = False
     retries: Mapping[bytes, Node] = {}
+    pages: tuple[Node, ...] = ()
 
 
 class _Draft(NamedTuple):
@@ -95,6 +96,26 @@ def _retries(block: list[Node], above: Mapping[bytes, Node]) -> Mapping[bytes, N
     return {**above, **own} if own else above
 
 
+def _pages(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The error pages in force in a block: those from above only where it names none itself."""
+    own = tuple(node for node in block if node.name == b"error_page" and len(node.args) > 1)
+    return own or above
+
+
+def _masked_by(pages: tuple[Node, ...]) -> str:
+    """The error page that turns a 502 or 504 into another status, as it is written; empty where there is none."""
+    for node in pages:
+        codes, page = node.args[:-1], node.args[-1]
+        if not {b"502", b"504"}.intersection(codes):
+            continue
+        given = next((code[1:] for code in codes if code.startswith(b"=")), None)
+        away = given is None and page.startswith((b"http://", b"https://"))      # sent there with 302
+        if away or (given is not None and not (given.isdigit() and int(given) >= 500)):
+            words = " ".join(text_of(word) for word in (node.name, *node.args))
+            return f"{words}, {node.tree.file}:{node.tree.line(node.start)}"
+    return ""
+
+
 def _one_try(retries: Mapping[bytes, Node], family: bytes) -> str:
     """What keeps nginx from asking another server where a connection fails, as it is written; empty where nothing."""
     when, tries = retries.get(family + b"_next_upstream"), retries.get(family + b"_next_upstream_tries")
@@ -135,7 +156,7 @@ class Routes:
                 if made is not None:
                     maps[made[0]] = made[1]
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
-                     retries=_retries(block, {}))
+                     retries=_retries(block, {}), pages=_pages(block, ()))
         for node in block:
             if node.name == b"server" and node.block is not None:
                 self._places += 1
@@ -158,7 +179,7 @@ class Routes:
         level = top._replace(
             timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
-            retries=_retries(block, top.retries),
+            retries=_retries(block, top.retries), pages=_pages(block, top.pages),
         )
         self._note_return(block, server, level)
         _note_fallback(block, server, server.locations.root)
@@ -183,6 +204,7 @@ class Routes:
             label = level.label if node.name == b"if" else f"{level.label} limit_except".strip()
             inner = level._replace(
                 label=label, timeouts=timeouts, conditional=True, variables=level.variables.within(block),
+                pages=_pages(block, level.pages),
             )
             self._note_return(block, server, inner)
             self._read_block(block, server, inner, depth + 1)
@@ -193,7 +215,7 @@ class Routes:
             self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
         inner = _Level(
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
-            _upgrades(block, above=level.upgrades), _retries(block, level.retries),
+            _upgrades(block, above=level.upgrades), _retries(block, level.retries), _pages(block, level.pages),
         )
         _note_fallback(block, server, place)
         if b"return" in names:
@@ -256,6 +278,7 @@ class Routes:
             shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,
             upgrades=level.upgrades,
             one_try=_one_try(level.retries, family),
+            masked_by=_masked_by(level.pages),
         )
 
     def _path(self, draft: _Draft) -> str | None:

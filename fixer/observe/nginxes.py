@@ -261,6 +261,11 @@ def log_query(path: str) -> ReadFile:
     return ReadFile(path, LOG_TAIL, tail=True)
 
 
+def later_log_query(path: str) -> ReadFile:
+    """The end of a log once more, after our own requests: another question than the first one's."""
+    return ReadFile(path, LOG_TAIL - 1, tail=True)
+
+
 def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_logs: Answer | None,
               container: str = "") -> Fact[tuple[ErrorEvent, ...]]:
     """What the error logs hold, oldest first; the last few thousand. `docker_logs` are the words of `container`."""
@@ -268,7 +273,7 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
     reasons: list[str] = []
     seen = False
     for path in error_logs(place, config):
-        answer = view.node.answers.get(log_query(path))
+        answer = view.node.answers.get(later_log_query(path)) or view.node.answers.get(log_query(path))
         file = answer.files[0] if answer is not None and answer.files else None
         if file is not None and is_readable(file) and file.stat is not None and _is_file(file):
             seen = True

@@ -36,6 +36,7 @@ from fixer.observe.forgotten import recalled
 from fixer.observe.gateways import gateway_queries, is_silent
 from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.lastwords import last_words_queries
+from fixer.observe.laterlogs import later_logs
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.neighbours import ARP
@@ -160,6 +161,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     yield from plan.by_address.values()
     for probes in plan.by_route.values():
         yield from probes
+    yield from later_logs(site, plan)
 
 
 def _of_units(view: View) -> Iterator[Query]:

@@ -26,6 +26,7 @@ from fixer.model.query import (
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
 from fixer.observe.collect import MOST_ROUNDS, collect
+from fixer.observe.nginxes import later_log_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import route_of_url
 from fixer.observe.questions import follow_up, survey
@@ -533,3 +534,14 @@ def test_each_port_that_a_variable_can_stand_for_is_an_address_of_its_own() -> N
     seen = snapshot(capture(node(site=site)))
     assert [(e.host, e.port) for e in seen.endpoints] == [("127.0.0.1", 8000), ("127.0.0.1", 8001)]
     assert seen.routes[0].endpoints == tuple(e.id for e in seen.endpoints)
+
+
+def test_where_an_error_page_hides_failures_the_log_is_read_once_more() -> None:
+    """The first reading was before our own request: what that met stands in no other place."""
+    masked = SITE.replace("location /", "error_page 502 =200 /sorry.html; location /")
+    later = later_log_query("/var/log/nginx/error.log")
+    assert asked(node(WELL, site=masked, listening=LISTENS)) == [later]
+    assert asked(node({**WELL, ROUTE: outcome(502)}, site=masked, listening=LISTENS, log=failure(30))) != [later]
+    again = Answer("ok", files=(file("/var/log/nginx/error.log", failure(0)),))
+    seen = snapshot(capture(node({**WELL, later: again}, site=masked, listening=LISTENS)))
+    assert isinstance(seen.nginxes[0].errors, Known) and [e.errno for e in seen.nginxes[0].errors.value] == [110]
