@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from bisect import bisect_left
 
-from fixer.causes.reading import ENGINE
+from fixer.causes.reading import ENGINE, find_node
 from fixer.model.facts import Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
 from fixer.model.record import dataclass
@@ -13,6 +13,7 @@ from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.edit import EditRefused, replace_span
 from fixer.nginx.lexer import tokenize
 
+_TEMPLATES = (".template", ".tmpl", ".tpl")
 _FEW = 8      # so many edits of one file are proven one by one
 
 
@@ -43,7 +44,20 @@ def writable_place(snapshot: Snapshot, node: str, path: str) -> Place | NoPlace:
     box = container_of(snapshot, node)
     if box is None or box.is_machine:
         return Place(node, file.real_path, file.data, file.single_file_mount, file.managed_by, file.real_path)
+    template = _template_of(snapshot, file)
+    if template is not None:
+        return NoPlace(
+            f"container {box.name} writes {file.real_path} anew at each start, from {template} and its variables: "
+            "change that, or the variable where the container is given it, and create it anew"
+        )
     return _behind_mount(snapshot, box, file)
+
+
+def _template_of(snapshot: Snapshot, file: FileContent) -> str | None:
+    """What the image's entry point makes the file of, as nginx's own does of /etc/nginx/templates."""
+    node = find_node(snapshot, file.node)
+    names = {posixpath.basename(file.real_path) + ending for ending in _TEMPLATES}
+    return next((path for path, _ in node.files if posixpath.basename(path) in names), None) if node else None
 
 
 def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Place | NoPlace:

@@ -199,6 +199,15 @@ def test_a_file_in_the_layer_is_for_a_person() -> None:
     assert repair.risk == "manual" and "layer" in repair.manual and "8000" in repair.manual
 
 
+def test_a_file_that_the_container_makes_at_each_start_is_for_a_person() -> None:
+    """Edited behind its mount it would serve until the next start."""
+    scene = containers()
+    made = scene.files[0].real_path.rpartition("/")[2]
+    scene.node_changes["web"] = {"files": ((f"/etc/nginx/templates/{made}.template", stat()),)}
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and f"from /etc/nginx/templates/{made}.template and its variables" in repair.manual
+
+
 def test_a_stale_mount_is_not_a_wrong_port() -> None:
     scene = moved()
     scene.files[0] = replace(scene.files[0], stat=stat(nlink=0))
