@@ -146,7 +146,7 @@ def redact_file(path: str, data: bytes) -> bytes:
         return redact_yaml(data)
     if "/systemd/" in path and path.endswith((".service", ".conf")):
         return redact_unit(data)
-    if b"[supervisord]" in data or b"[program:" in data:
+    if b"[supervisord]" in data or b"[program:" in data or b"[fcgi-program:" in data:
         return redact_program(data)
     if path.endswith((".py", ".rb", ".js", ".cjs", ".mjs", ".ts", ".json")):
         return redact_bytes(redact_code(data))

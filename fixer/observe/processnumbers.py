@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fixer.model.facts import Evidence
 from fixer.model.numbers import is_number
 from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
+from fixer.observe.bindings import parse_address
 from fixer.observe.inifile import IniSection
 from fixer.observe.told import Told
 from fixer.observe.toldbindings import told_bindings
@@ -14,10 +16,18 @@ from fixer.observe.words import Piece, Word
 
 _NUMBER = regex(r"%\(process_num\)(0?\d?)d")
 _MOST = 64
+SHARING = "fcgi-program:"      # supervisord itself listens for its processes, and hands them the socket
 
 
 def numbered_bindings(section: IniSection, told: Told, view: View) -> tuple[Binding, ...]:
-    """Where its processes listen, each for itself where the number of the process stands in the command."""
+    """Where its processes listen, each for itself where the number of the process stands in the command; on a socket
+    that supervisord opens for them, all in the same place."""
+    shared = section.get("socket") if section.name.startswith(SHARING) else None
+    if shared is not None:
+        word = Word((Piece(shared.value.strip(), shared.file, shared.line, shared.start),))
+        said = Evidence("file", f"{shared.file}:{shared.line}", f"socket={shared.value.strip()}")
+        binding = parse_address(word, said)
+        return (binding,) if binding is not None else ()
     if not any(_NUMBER.search(word.text) for word in told.command):
         return told_bindings(told, view)
     found: list[Binding] = []

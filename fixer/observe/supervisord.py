@@ -17,7 +17,7 @@ from fixer.observe.inifile import IniSection, IniValue, ini_sections
 from fixer.observe.memo import remembered
 from fixer.observe.places import assignments, env_file_slot
 from fixer.observe.processes import descendants
-from fixer.observe.processnumbers import numbered_bindings, process_numbers
+from fixer.observe.processnumbers import SHARING, numbered_bindings, process_numbers
 from fixer.observe.runtimes import is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_log_file
 from fixer.observe.settings import settings_path, workers_in_settings
@@ -140,14 +140,14 @@ def _log_query(main: Mapping[str, IniSection], folder: str) -> ReadFile:
 
 
 def _programs(place: Place, view: View) -> list[IniSection]:
-    """Every [program:x], in the order of the files."""
+    """Every [program:x] and [fcgi-program:x], in the order of the files."""
     patterns = [_glob(p) for p in _includes(_main(place, view), posixpath.dirname(place.conf))]
     paths = [place.conf]
     for query in patterns:
         answer = view.node.answers.get(query)
         paths += [file.path for file in (answer.files if answer is not None else ())]
     found = [s for path in dict.fromkeys(paths) for s in _sections(path, view)]
-    return [s for s in found if s.name.startswith("program:") and s.text("command")]
+    return [s for s in found if s.name.startswith(("program:", SHARING)) and s.text("command")]
 
 
 def _groups(place: Place, view: View) -> dict[str, str]:

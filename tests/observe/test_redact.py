@@ -135,17 +135,18 @@ def test_but_what_stands_beside_it_may(line: str) -> None:
     assert "hunter2" not in redact_text(line)
 
 
-def test_supervisords_files_lose_their_values_and_nothing_else() -> None:
-    text = b"""[program:shop]
+@pytest.mark.parametrize("kind", [b"program", b"fcgi-program"])
+def test_supervisords_files_lose_their_values_and_nothing_else(kind: bytes) -> None:
+    text = b"""[KIND:shop]
 command=/usr/bin/uvicorn shop:app --port 8000
 environment=SHOP_KEY="very, secret",
     OTHER='also secret',PORT="8000",BARE=naked
 user=svc
-"""
+""".replace(b"KIND", kind)
     masked = redact_file("/etc/supervisor/conf.d/shop.conf", text)
     for gone in (b"very", b"also", b"naked"):
         assert gone not in masked
-    for kept in (b"--port 8000", b'PORT="8000"', b"user=svc", b"SHOP_KEY=", b"[program:shop]"):
+    for kept in (b"--port 8000", b'PORT="8000"', b"user=svc", b"SHOP_KEY=", b"[%s:shop]" % kind):
         assert kept in masked
 
 

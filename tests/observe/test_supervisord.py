@@ -71,6 +71,21 @@ def shop(*running: list, show: str = "", **more: str | None) -> Service:
     return next(s for s in snapshot(capture(made)).services if s.manager == "supervisord")
 
 
+@pytest.mark.parametrize(("socket", "told"), [
+    ("tcp://localhost:7600", ("localhost", 7600, None)), ("unix:///run/chat.sock", ("0.0.0.0", 0, "/run/chat.sock")),
+    ("tcp://%(ENV_HOST)s:7600", None),
+])
+def test_a_program_for_which_supervisord_listens_itself(socket: str, told: tuple[str, int, str | None] | None) -> None:
+    text = f"[fcgi-program:chat]\nsocket={socket} ; shared\ncommand=/usr/bin/daphne --fd 0 chat.asgi:app\nnumprocs=2\n" \
+           "process_name=asgi%(process_num)d\n"
+    made = shop(DAEMON, program=text)
+    assert (made.name, made.is_app_server, made.program is not None and made.program.name) == ("chat", True, "chat:*")
+    assert isinstance(made.bindings, Known)
+    assert [(b.host, b.port, b.unix) for b in made.bindings.value] == ([told] if told else [])
+    for binding in made.bindings.value:
+        assert text[binding.start : binding.end] in ("7600", "/run/chat.sock") and binding.source.where == f"{SHOP}:2"
+
+
 def test_sections_keep_their_places() -> None:
     section = ini_sections(SHOP, PROGRAM.encode())[0]
     assert (section.name, PROGRAM[: section.end].endswith("office")) == ("program:shop", True)
