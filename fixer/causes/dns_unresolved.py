@@ -36,10 +36,11 @@ from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
-from fixer.causes.unreached import is_uncreated, name_missing, troubles_of_down
+from fixer.causes.unreached import is_uncreated, name_in, name_missing, troubles_of_down
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step
+from fixer.model.record import replace
 from fixer.model.snapshot import Container, Endpoint, Nginx
 
 
@@ -56,6 +57,8 @@ def judge(case: Case) -> Verdict:
             ruled += [found] if isinstance(found, Evidence) else []
         elif nginx.master_pid is None and nginx.service is None and isinstance(nginx.test, Unknown):
             missing.append(f"why nginx on {nginx.node} ended")
+        elif nginx.master_pid is not None:
+            findings += _at_reload(case, nginx)
     for trouble in case.troubles:
         new = _at_request(case, trouble)
         if new is not None:
@@ -70,9 +73,7 @@ def judge(case: Case) -> Verdict:
 
 def _waits(trouble: Trouble) -> bool:
     """nginx asks for the name at each request, and has said nothing yet: it waits 30 s for its resolver."""
-    host = trouble.endpoint.host
-    asks = any(s.variable and s.host == host for facts in trouble.routes for s in facts.route.servers)
-    return asks and any(judged.state == "slow" for judged in trouble.judged)
+    return _is_asked_later(trouble) and any(judged.state == "slow" for judged in trouble.judged)
 
 
 def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding | Evidence | None:
@@ -100,6 +101,40 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
         return _finding(case, trouble, ("docker-alias-lost", "certain"), repair, (shown, _names(box, network)))
     repair = other_address(case, troubles)
     return _finding(case, trouble, ("dns-name-missing-at-start", "certain"), repair, (shown,))
+
+
+def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
+    """The present files name what nobody knows: nginx refuses them, and what runs is older. `systemctl reload` leaves
+    its refusal in the log, `nginx -s reload` tells only whoever typed it."""
+    changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else float("inf")
+    if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value:
+        return []
+    events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    said = {name_in(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
+    unknown = [t for t in case.troubles if t.nginx is nginx and t.endpoint.host and not _is_asked_later(t)
+               and not is_uncreated(case, t.endpoint.host) and not _is_known(t)
+               and (t.endpoint.host.lower() in said or isinstance(t.endpoint.addresses, Known))]
+    if not unknown:
+        return []
+    name = unknown[0].endpoint.host
+    event = said.get(name.lower())
+    shown = Evidence("probe", name, "no address is known for it here") if event is None else Evidence(
+        "nginx-log", event.where, event.raw[:300])
+    troubles = [t for t in unknown if t.endpoint.host.lower() == name.lower()]
+    made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address(case, troubles), (shown,))
+    text = f"the name {name} does not resolve: nginx refuses its files over it, and what runs is older"
+    return [replace(made, summary=text)]
+
+
+def _is_known(trouble: Trouble) -> bool:
+    addresses = trouble.endpoint.addresses
+    return isinstance(addresses, Known) and bool(addresses.value)
+
+
+def _is_asked_later(trouble: Trouble) -> bool:
+    """nginx asks its own resolver for the name, at each request."""
+    host = trouble.endpoint.host
+    return any(s.variable and s.host == host for facts in trouble.routes for s in facts.route.servers)
 
 
 def _nameless(case: Case, web: Container, box: Container, name: str) -> str | None:

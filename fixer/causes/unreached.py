@@ -42,6 +42,12 @@ def name_missing(nginx: Nginx) -> tuple[str, Evidence] | None:
     return None
 
 
+def name_in(said: str) -> str:
+    """The name of which nginx says that it did not find it, empty where it says something else."""
+    match = _NO_HOST.search(said)
+    return _host(match["name"]) if match is not None else ""
+
+
 def is_uncreated(case: Case, name: str) -> bool:
     """Whether a service of the compose project is called so and has no container."""
     compose = case.snapshot.compose

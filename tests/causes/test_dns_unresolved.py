@@ -124,6 +124,29 @@ def test_hit_a_container_without_the_name_that_its_files_give_it() -> None:
     assert on.aliases == ("app", "p-app-1", "api.internal")
 
 
+def refused(ago: float = 5.0, name: str = "app", **changes: Any) -> Scene:
+    """A running nginx that refused to read its present files."""
+    scene = Scene("app:8000").answers(BAD_GATEWAY)
+    scene.endpoint(**{**NOWHERE, **changes})
+    scene.nginx |= {"loaded_at": Known(NOW - 600.0), "config_mtime": Known(NOW - 10.0)}
+    text = f'host not found in upstream "{name}" in /etc/nginx/sites-enabled/shop:3'
+    scene.events.append(ErrorEvent(NOW - ago, "emerg", text, None, "", "", "", "", "", "log:1", f"[emerg] {text}"))
+    return scene
+
+
+def test_hit_at_a_reload_that_was_refused() -> None:
+    first = found(refused())
+    assert (first.variant, first.confidence) == ("dns-name-missing-at-start", "likely")
+    assert first.summary == "the name app does not resolve: nginx refuses its files over it, and what runs is older"
+    assert first.repairs[0].needs[0].key == "address" and first.evidence[0].text.startswith("[emerg] host not found")
+    silent = found(refused(ago=90.0))                # `nginx -s reload` logs nothing: what was said before is history
+    assert silent.confidence == "likely" and silent.evidence[0].source == "probe"
+    read = refused()
+    read.nginx["config_mtime"] = Known(NOW - 700.0)
+    for scene in (read, refused(addresses=Known(("10.0.0.7",))), refused(ago=90.0, addresses=Unknown("not asked"))):
+        assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
+
+
 def test_hit_at_a_request() -> None:
     text = "app could not be resolved (3: Host not found)"
     shown = found(asked(text))
