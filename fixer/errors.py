@@ -82,6 +82,10 @@ class StepFailed(FixerError):
     kind = "step-failed"
 
 
+class StartFailed(StepFailed):
+    """A manager was told to start something, and says that the start failed."""
+
+
 class NotListening(StepFailed):
     """All was done, and what should listen in the end does not: perhaps the next fault shows only now."""
 

@@ -14,6 +14,7 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
 _DENIED = "(13: Permission denied)"
+_STEPWISE = frozenset({"unit-misconfigured"})      # causes of which a start shows one fault after the other
 _RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
 
 
@@ -66,7 +67,10 @@ def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
 
 
 def _asks_for_another(addressed: Finding, now: Finding) -> bool:
-    """What was given is no longer asked for and something else is: a program tells one missing variable at a time."""
+    """What was given is no longer asked for and something else is: a program tells one missing variable at a time, and
+    systemd one fault of a unit."""
+    if addressed.cause in _STEPWISE and addressed.service == now.service and addressed.variant != now.variant:
+        return None not in (addressed.variant, now.variant)
     then, keys = ({need.key for repair in f.repairs for need in repair.needs} for f in (addressed, now))
     return bool(then and keys) and not then & keys
 

@@ -20,11 +20,11 @@ from fixer.apply.records import is_unfinished, rounds_of
 from fixer.apply.rollback import Restoration, let_end, recover, roll_back_round
 from fixer.apply.steps import perform_step
 from fixer.apply.write_file import keep_before, perform, prepare
-from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StepFailed, Unreachable
+from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StartFailed, StepFailed, Unreachable
 from fixer.hosts.base import Target, Writer
 from fixer.model.describe import describe_step, step_to_json
 from fixer.model.journal import Record
-from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WriteFile
+from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, only_starts
 
 __all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished"]
 
@@ -204,6 +204,11 @@ class RepairRun:
                 if step is not steps[-1]:
                     raise StepFailed(error.message, error.hint) from error
                 raise
+            except StartFailed as error:
+                # what was edited may be right all the same: the start may fail over the next fault
+                if only_starts(steps) or any(not isinstance(later, WaitForListener) for later in steps[index + 1:]):
+                    raise
+                raise NotListening(error.message, error.hint) from error
             except OSError as error:
                 raise StepFailed(f"could not {draft.describe}: {error.strerror or error}") from error
             if tell is not None:

@@ -7,7 +7,7 @@ from fixer.apply.nodes import Runner, demand, demand_told
 from fixer.apply.processes import wait_until
 from fixer.apply.starts import Started
 from fixer.apply.unitwords import last_words, refusal
-from fixer.errors import StepFailed
+from fixer.errors import StartFailed
 from fixer.model.plan import UnitAction
 
 _LONG = 180.0                 # a unit may take its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
@@ -48,7 +48,7 @@ def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
     result = runner.run(words, timeout=_LONG)
     demand_told(result, what)
     if result.returncode != 0:
-        raise StepFailed(f"could not {what}: {refusal(result)}{last_words(runner, unit)}")
+        raise StartFailed(f"could not {what}: {refusal(result)}{last_words(runner, unit)}")
 
 
 def _demand_started(runner: Runner, unit: str) -> None:
@@ -61,7 +61,7 @@ def _demand_started(runner: Runner, unit: str) -> None:
     wait_until(is_settled, _SETTLE)
     if seen.get("ActiveState") == "failed" or seen.get("SubState") == "auto-restart":
         why = f"{seen.get('Result', 'unknown')}, status {seen.get('ExecMainStatus', '?')}"
-        raise StepFailed(f"{unit} ended again at once ({why}){last_words(runner, unit)}")
+        raise StartFailed(f"{unit} ended again at once ({why}){last_words(runner, unit)}")
 
 
 def _properties(runner: Runner, unit: str) -> dict[str, str]:

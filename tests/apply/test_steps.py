@@ -14,16 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fixer.apply import engine
 from fixer.apply.engine import RepairRun, history, undo
 from fixer.apply.filestate import is_torn
 from fixer.apply.journal import is_run_id
 from fixer.apply.listeners import listens, tcp_listeners, unix_listeners
 from fixer.apply.processes import end_process, is_alive, parse_table, process_table
 from fixer.apply.records import is_unfinished, parse_records, record_line, summary_of
-from fixer.errors import Conflict, NeedsPerson, NotListening, StepFailed
+from fixer.errors import Conflict, NeedsPerson, NotListening, StartFailed, StepFailed
 from fixer.hosts.local import LocalWriter
 from fixer.model.journal import FileState, Record
-from fixer.model.plan import ContainerAction, ReloadNginx, SignalProcess, WaitForListener
+from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, WaitForListener
 from tests.apply.places import NOW, FolderTarget, plan, write
 
 HERE = LocalWriter()
@@ -226,3 +227,27 @@ def test_what_no_write_of_ours_leaves() -> None:
 def test_names_of_runs() -> None:
     assert is_run_id("20261124-151403-7f3a")
     assert not any(map(is_run_id, ("lost+found", "", "2026-1-1", "20261124-151403-7f3", "../../etc/x")))
+
+
+def test_a_start_that_fails_after_an_edit_leaves_the_round_to_be_judged(
+    tmp_path: Path, target: FolderTarget, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The edit may be right, and the start fail over the next fault."""
+    file, nobody = tmp_path / "x", WaitForListener("local", "127.0.0.1", 1, None, 0.1)
+    start = CheckNginx("local", "nginx", "/etc/nginx/nginx.conf", "/etc/nginx")      # any step: the word is what counts
+    monkeypatch.setattr(engine, "perform_step", refuse)
+    file.write_bytes(b"old")
+    change = write(file, b"old", b"new")
+    with RepairRun.open(target, cause="c", now=NOW) as run:
+        with pytest.raises(StartFailed):
+            run.round(plan(change, start, replace(change, before=b"new", after=b"newer")))
+        assert file.read_bytes() == b"old"
+        with pytest.raises(NotListening, match="could not start"):
+            run.round(plan(change, start, nobody))
+        assert file.read_bytes() == b"new"
+        run.roll_back()
+    assert file.read_bytes() == b"old"
+
+
+def refuse(step: object, nodes: object) -> str:
+    raise StartFailed("could not start shop.service: Job for shop.service failed because a timeout was exceeded")

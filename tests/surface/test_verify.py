@@ -243,3 +243,15 @@ def test_what_an_ordinary_user_may_not_open_is_no_refusal_of_nginx(root: bool, s
     told = replace(found, snapshot=replace(found.snapshot, nodes=nodes, nginxes=nginxes))
     assert [proof.state for proof in proofs(told) if proof.check == "nginx-test"] == [state]
     assert verdict_of(told, proofs(told)) == ("degraded" if state == "failed" else "healthy")
+
+
+@pytest.mark.parametrize(("now", "better"), [
+    ({"variant": "start-type-notify-timeout"}, True), ({}, False), ({"variant": None}, False),
+    ({"variant": "start-type-notify-timeout", "cause": "unit-misconfigured", "service": "other.service"}, False),
+])
+def test_systemd_tells_one_fault_of_a_unit_after_the_other(now: dict[str, object], better: bool) -> None:
+    """The folder is right now, and its type is wrong still: that is the next round's."""
+    before = look(moved())
+    mine = replace(fault(before), cause="unit-misconfigured", variant="start-200-chdir", service="backend.service")
+    after = with_health(before, "failing", findings=(replace(mine, **now),))     # type: ignore[arg-type]
+    assert compare(before, after, mine).better is better
