@@ -15,7 +15,7 @@ from fixer.model.plan import Step, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
 from fixer.model.snapshot import FileContent
-from fixer.model.startfiles import within_release
+from fixer.model.startfiles import start_words, within_release
 
 KEY = "release"
 ID = "previous-release"
@@ -56,9 +56,7 @@ def releases_of(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -
 
 def _starts_behind(crash: Crash, link: str) -> bool:
     """The service is told to start in it, or to run what lies in it."""
-    unit = crash.service.unit
-    words = [unit.working_directory] if unit is not None else []
-    words += [word.partition("=")[2] or word for word in crash.service.argv]
+    words = start_words(crash.service)
     return any(word == link or word.startswith(link + "/") for word in words)
 
 

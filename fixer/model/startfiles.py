@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fixer.model.query import FileStat
 from fixer.model.regex import regex
+from fixer.model.service import Service
 
 STANDARD = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
 VENVS = ("venv", ".venv", "env", ".env", "virtualenv")
@@ -61,3 +62,11 @@ def within_release(link: str, stat: FileStat, source: str) -> tuple[str, str] | 
         if source.startswith(root + "/"):
             return stat.real_path, source[len(root) + 1:]
     return None
+
+
+def start_words(service: Service) -> tuple[str, ...]:
+    """The folder that it starts in, and the words of what its manager starts and of what serves in the end: a script
+    that the manager starts may lie where nothing else of it is named."""
+    unit = service.unit
+    own = () if unit is None else (unit.working_directory, *unit.exec_start)
+    return tuple(dict.fromkeys(word.partition("=")[2] or word for word in (*own, *service.argv)))

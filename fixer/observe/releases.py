@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
-from fixer.model.startfiles import within_release
+from fixer.model.startfiles import start_words, within_release
 from fixer.observe.sources import LIMIT, named_sources
 from fixer.observe.view import View
 
@@ -48,8 +48,7 @@ def _beside(view: View, service: Service, source: str) -> ReadGlob | None:
 
 def _folders(service: Service) -> tuple[str, ...]:
     """The folders that lead to where it starts, and to the programs and folders that its command names."""
-    words = [service.unit.working_directory] if service.unit is not None else []
-    words += [word.partition("=")[2] or word for word in service.argv]
+    words = start_words(service)
     found: dict[str, None] = {}
     for word in words:
         parts = posixpath.normpath(word).strip("/").split("/") if word.startswith("/") else []

@@ -426,6 +426,16 @@ def test_an_older_release_is_offered_and_never_taken_unasked() -> None:
     assert repair_called(scene, "previous-release", release="/etc").steps == ()
 
 
+def test_a_release_whose_own_script_is_started() -> None:
+    """Nothing else of the unit names the link: the script goes to its folder itself."""
+    scene = released("20261005")
+    unit_of = scene.services[0].unit
+    assert unit_of is not None
+    scene.services[0] = replace(scene.services[0], unit=replace(
+        unit_of, working_directory="/", exec_start=("/srv/shop/current/bin/serve",)))
+    assert repair_called(scene, "previous-release").needs[0].choices == (f"{RELEASES}/20261005",)
+
+
 def test_a_release_is_written_as_the_link_was() -> None:
     scene = released("20261005", link=f"{RELEASES}/20261102")
     _, new, *_ = repair_called(scene, "previous-release", release=f"{RELEASES}/20261005").steps

@@ -175,12 +175,16 @@ def test_what_the_other_side_lets_lie_is_seen_on_any_port(ours: str, other: str,
     assert ends(ours, other) == ((Connection("127.0.0.1", 5999, "unread", 998, (9,)),) if waits else ())
 
 
-def test_releases_beside_the_one_that_runs_are_looked_for_where_a_link_says_which() -> None:
-    """First what the folders that it starts in are; then the same file of the others."""
+@pytest.mark.parametrize("told", [
+    b"=/srv/shop/current\n",
+    b"=/\nExecStart={ path=/srv/shop/current/bin/serve ; argv[]=/srv/shop/current/bin/serve ; ignore_errors=no }\n",
+])
+def test_releases_beside_the_one_that_runs_are_looked_for_where_a_link_says_which(told: bytes) -> None:
+    """First what the folders that it starts in are, or its script lies in; then the same file of the others."""
     text = IMPORT.replace("/srv/shop", "/srv/shop/releases/2")
     seen = logged(text)
     seen = replace(seen, answers={
-        query: replace(answer, data=answer.data.replace(b"=/srv/shop\n", b"=/srv/shop/current\n"))
+        query: replace(answer, data=answer.data.replace(b"=/srv/shop\n", told))
         for query, answer in seen.answers.items()})
     beside = ReadGlob(("/srv/shop/releases/*/app/main.py",), LIMIT, 40)
     first = ReadFile("/srv/shop/current", 1)
