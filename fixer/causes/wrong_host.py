@@ -16,7 +16,10 @@ How it is told apart
   the containers beside nginx's the one that is told that port is meant, whether it runs or not: where it does not, its
   start comes first (backend-down, or why it ends), then the address. Another one is not meant for running only.
 
+  A name that a line of /etc/hosts leads to such an address: the line is wrong, not nginx's file, and is named.
+
 The repair and its safety
+  correct-hosts-line (manual): which address is right stands nowhere that can be trusted; the line is told.
   point-route-at-service (safe): the address is replaced by the name of the container (names survive a re-creation,
   addresses do not), then `nginx -t` and a reload. Where the address may belong to another machine that is switched off,
   no look from here tells; then a person must say that the local service is meant (`--set upstream=…`).
@@ -54,7 +57,7 @@ from fixer.causes.reading import (
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.causes.unreached import troubles_of_down
 from fixer.model.diagnosis import Finding, Need, Verdict
-from fixer.model.facts import Evidence, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Container, Listener, Service
 
@@ -97,6 +100,11 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     inside = box is not None and not box.is_machine
     if is_docker_host(endpoint) and inside:
         return _gateway(case, trouble) or said
+    if isinstance(endpoint.addresses, Known) and endpoint.addresses.evidence and endpoint.host:
+        from fixer.causes.hostsline import hosts_line  # only where a name was looked up
+
+        if (wrong := hosts_line(case, trouble)) is not None:
+            return wrong
     if placed_owner(case, endpoint) is not None:
         return said
     if inside and box is not None and box.network_mode == "host":

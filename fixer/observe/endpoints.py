@@ -37,11 +37,19 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
         return Known(view.resolved[host], (Evidence("file", "resolver", f"{host}: {' '.join(view.resolved[host])}"),))
     if host.lower() in view.hosts:
         found = view.hosts[host.lower()]
-        return Known(found, (Evidence("file", "/etc/hosts", f"{' '.join(found)} {host}"),))
+        line = hosts_line_of(view.data("/etc/hosts") or b"", host)
+        return Known(found, (Evidence("file", f"/etc/hosts:{line}", f"{' '.join(found)} {host}"),))
     named = tuple(_aliases(host, view, containers))
     if named:
         return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
     return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
+
+
+def hosts_line_of(data: bytes, host: str) -> int:
+    """The first line of an /etc/hosts file that names the host."""
+    wanted = host.lower().encode("utf-8", "surrogateescape")
+    lines = enumerate(data.split(b"\n"), 1)
+    return next((number for number, line in lines if wanted in line.partition(b"#")[0].lower().split()[1:]), 0)
 
 
 def copies_of(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,

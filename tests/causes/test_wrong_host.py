@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Listener, Service
 from tests.causes.building import (
@@ -231,3 +233,37 @@ def test_the_docker_host_by_name_where_nginx_did_not_start() -> None:
 
 
 __all__ = ["container", "stat"]
+
+
+def led(scene: Scene, **changes: object) -> Scene:
+    """A line of /etc/hosts leads the upstream's name to an address that gives no answer."""
+    line = Evidence("file", "/etc/hosts:7", "172.18.0.77 app")
+    told: dict[str, object] = {"addresses": Known(("172.18.0.77",), (line,)), "node": None, "tcp": UNREACHABLE,
+                               "http": UNREACHABLE, "listener": Unknown("elsewhere"), "service": None, "holder": None}
+    return scene.answers(BAD_GATEWAY).endpoint(**{**told, **changes})
+
+
+def test_a_wrong_line_of_the_hosts_file_is_named_and_nginxs_file_left_alone() -> None:
+    scene = led(Scene("backend.internal:8000").with_service(service(), listener(8000, 200)))
+    finding = found(scene)
+    assert (finding.variant, finding.confidence, finding.evidence[0].where) == ("wrong-ip-unassigned", "likely", "/etc/hosts:7")
+    (repair,) = finding.repairs
+    assert (repair.id, repair.risk, repair.steps) == ("correct-hosts-line", "manual", ())
+    assert "/etc/hosts:7" in repair.manual and "nginx -s reload" in repair.manual
+
+
+def test_a_line_that_hides_a_container_of_that_name_is_certain() -> None:
+    finding = found(led(apart("app:8000")))
+    assert finding.confidence == "certain" and "container p-app-1 has 172.18.0.2" in finding.summary
+    assert "extra_hosts:" in finding.repairs[0].manual
+
+
+@pytest.mark.parametrize("changes", [
+    {"tcp": Known(REFUSED), "http": Known(REFUSED)},                # somebody is there
+    {"addresses": Known(("172.18.0.77",))},                         # not told by that file
+    {"addresses": Known(("172.18.0.77", "172.18.0.78"), (Evidence("file", "/etc/hosts:7", "x"),))},
+    {"node": "web"},
+])
+def test_a_line_that_may_be_right_is_not_blamed(changes: dict[str, object]) -> None:
+    scene = led(Scene("backend.internal:8000").with_service(service(), listener(8000, 200)), **changes)
+    assert all(f.repairs[0].id != "correct-hosts-line" for f in diagnose(scene.snapshot()).findings if f.repairs)

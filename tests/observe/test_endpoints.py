@@ -13,7 +13,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, FileAnswer, Probe
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.assemble import snapshot
-from fixer.observe.endpoints import probe_result
+from fixer.observe.endpoints import hosts_line_of, probe_result
 from fixer.observe.view import parse_hosts
 from tests.observe.made import capture, file, node, outcome, process, sockets, tcp_row
 
@@ -308,3 +308,9 @@ def test_each_copy_behind_one_name_is_asked(said: bytes, at: tuple[str, ...]) ->
     found = look("http://api:8000", answers={Command("resolve", ("api",)): Answer("ok", said)})
     assert tuple(e.at for e in found.endpoints) == at and found.routes[0].endpoints == tuple(e.id for e in found.endpoints)
     assert len({(e.file, e.start) for e in found.endpoints}) == 1
+
+
+def test_the_line_of_the_hosts_file_is_told() -> None:
+    found = endpoint("http://db:8000").addresses
+    assert isinstance(found, Known) and [(e.where, e.text) for e in found.evidence] == [("/etc/hosts:2", "10.0.0.7 db")]
+    assert hosts_line_of(b"# db\n1.2.3.4 other # db\n10.0.0.7 a DB\n", "db") == 3 and hosts_line_of(b"", "db") == 0
