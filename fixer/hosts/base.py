@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
-from fixer.model.query import Answer, Query
+from fixer.model.query import Answer, Command, Query
 from fixer.model.record import dataclass
 from fixer.model.target import NodeKind, TargetRef
 
@@ -160,6 +160,16 @@ class Target(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Project(Protocol):
+    """A target of containers, whose nginx may lead to containers of other projects."""
+
+    def called(self, query: Command) -> tuple[Asker, ...]:
+        """The containers of a `docker-called` that are no nodes of the target, and `engine`; none where there is none.
+        """
+        ...
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from fixer.errors import NeedsPerson, NoSuchTarget
 from fixer.hosts import dockercli, engine, state
 from fixer.hosts.base import Asker, Writer
+from fixer.hosts.called import askers_called
 from fixer.hosts.container import ContainerAsker, ContainerWriter
 from fixer.hosts.dockercli import PROJECT_LABEL, SERVICE_LABEL, Inspected
 from fixer.hosts.local import LocalWriter
@@ -56,6 +57,11 @@ class ComposeTarget:
         self._nodes = name_nodes(found)
         nodes = [ContainerAsker(name, item) for name, item in sorted(self._nodes.items())]
         return (*nodes, engine.EngineAsker({Command("docker-project", (self.ref.address,)): found}))
+
+    def called(self, query: Command) -> tuple[Asker, ...]:
+        """Containers of other projects that nginx asks for."""
+        names = {dockercli.name_of(item) for item in self._nodes.values()}
+        return askers_called(query, names | set(self._nodes))
 
     def writer(self, node: str) -> Writer:
         """`engine` is this machine; a container runs commands, its files are no place for a repair."""

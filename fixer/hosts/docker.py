@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fixer.errors import NeedsPerson
 from fixer.hosts import dockercli, engine, state
 from fixer.hosts.base import Asker, Writer
+from fixer.hosts.called import askers_called
 from fixer.hosts.container import ContainerAsker, ContainerWriter
 from fixer.hosts.dockercli import Inspected
 from fixer.hosts.local import LocalWriter
@@ -30,6 +31,7 @@ class DockerTarget:
         self._machine = dockercli.is_machine(item)
         self._project = dockercli.labels_of(item).get(dockercli.PROJECT_LABEL, "")
         self._opened: Inspected | None = item
+        self._known: set[str] = set()
         self._writers: dict[str, ContainerWriter] = {}
 
     def askers(self) -> tuple[Asker, ...]:
@@ -37,8 +39,13 @@ class DockerTarget:
         item, self._opened = self._opened or dockercli.inspect_one(self._name), None
         found = [item] if self._machine else engine.with_peers(item)
         names = [(dockercli.name_of(one), one) for one in found]
+        self._known = {name for name, _ in names}
         nodes = [ContainerAsker(name, one, meant=name == self._name and not self._machine) for name, one in names]
         return (*nodes, engine.EngineAsker(known(self.ref.address, self._name, found)))
+
+    def called(self, query: Command) -> tuple[Asker, ...]:
+        """Containers that nginx asks for and that are on no network with this one now."""
+        return askers_called(query, self._known)
 
     def writer(self, node: str) -> Writer:
         """`engine` is this machine; the container itself; a peer belongs to another target."""

@@ -16,7 +16,8 @@ from fixer.model.target import NodeKind
 _HASH_LABEL = "com.docker.compose.config-hash"
 _AMONG = 5000        # lines of both streams that are looked through
 _ERRORS = 5          # times as many lines of what goes to stderr, where errors are told, are kept
-_DOCKER = ("docker-project", "docker-container", "docker-published", "docker-logs", "docker-top", "compose-hash")
+_DOCKER = ("docker-project", "docker-container", "docker-published", "docker-called", "docker-logs", "docker-top",
+           "compose-hash")
 
 
 class EngineAsker:
@@ -61,6 +62,8 @@ def answer_docker(query: Command, docker: Docker = dockercli.docker) -> Answer:
     }
     if query.name == "docker-published" and all(word.isdigit() or word.startswith("/") for word in query.args):
         return _published(docker, query.args)
+    if query.name == "docker-called" and len(query.args) > 1:
+        return _called(docker, query.args)
     answer = kinds.get((query.name, len(query.args)))
     if answer is None or any(arg.startswith("-") or "\0" in arg for arg in query.args):
         return commands.refused(query)
@@ -94,6 +97,12 @@ def _published(docker: Docker, places: Sequence[str]) -> Answer:
     from fixer.hosts.beside import containers_at  # which looks for containers with the same tools
 
     return _as_answer(containers_at(places, docker))
+
+
+def _called(docker: Docker, words: Sequence[str]) -> Answer:
+    from fixer.hosts.called import containers_called  # which builds on this
+
+    return _as_answer(containers_called(*words, docker=docker))
 
 
 def _logs(docker: Docker, container: str, lines: str) -> Answer:

@@ -25,6 +25,7 @@ CommandName: TypeAlias = Literal[
     "docker-project",       # (project,)               docker inspect of every container of a project (JSON)
     "docker-container",     # (name,)                  docker inspect of one container and its network peers
     "docker-published",     # (port or /path, …)       docker inspect of what may be behind ports, sockets of this host
+    "docker-called",        # (networks, name, …)      docker inspect of what goes by these names on those networks
     "docker-logs",          # (container, lines)       docker logs --timestamps --tail
     "docker-top",           # (container,)             docker top
     "kernel-log",           # ()                       dmesg: what the kernel killed for want of memory

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from fixer.errors import CannotObserve, NoNginx, Unreachable
-from fixer.hosts.base import Asker, DockerHost, Target
+from fixer.hosts.base import Asker, DockerHost, Project, Target
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.query import Command, ListProcesses, Query
@@ -38,7 +38,10 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
         raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
     _require_nginx(_capture(target, nodes, options), askers)
     here = _docker_host(target)
+    project = target if isinstance(target, Project) else None
     for _ in range(MOST_ROUNDS - 1):
+        if project is not None and _call(project, nodes, askers, _capture(target, nodes, options)):
+            project = None
         if here is not None and _widen(here, nodes, askers, _capture(target, nodes, options)):
             here = None
         questions = follow_up(_capture(target, nodes, options), options)
@@ -74,6 +77,28 @@ def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, 
         nodes.update({name: _unasked(asker) for name, asker in more.items()})
         first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
         _ask_all(askers, {**first, ENGINE: [published_query(places)]}, nodes)
+    return True
+
+
+def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
+    """Containers of other projects that nginx asks for become nodes. False while its configuration is not read yet."""
+    from fixer.observe.calling import called_query  # only where there are containers
+
+    views = views_of(capture)
+    containers = containers_of(views)
+    sites = sites_of(views, containers)
+    if any(isinstance(site.config, Unknown) for site in sites):
+        return False
+    query = called_query(sites, containers, views)
+    try:
+        more = {asker.name: asker for asker in target.called(query)} if query is not None else {}
+    except Unreachable:               # Docker went away: what it has told already counts
+        return True
+    if more and query is not None:
+        askers.update(more)
+        nodes.update({name: _unasked(asker) for name, asker in more.items() if name != ENGINE})
+        first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
+        _ask_all(askers, {**first, ENGINE: [query]}, nodes)
     return True
 
 

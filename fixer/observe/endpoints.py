@@ -100,17 +100,24 @@ def leads_to(addresses: Sequence[str], view: View, views: Mapping[str, View],
 
 def container_at(server: UpstreamServer, addresses: Sequence[str], containers: tuple[Container, ...],
                  own: Container | None) -> Container | None:
-    """The container that an upstream names or reaches, also one that does not run and has no address now."""
+    """The container that an upstream names or reaches, also one that does not run and has no address now; None where
+    several services go by that name and none is of nginx's own project."""
     for container in containers:
         if any(ip and ip in addresses for _, ip, _ in container.networks):
             return container
     mine = {name for name, _, _ in own.networks} if own is not None else set()
+    named: list[Container] = []
     for container in containers:
         names = {container.name, container.service or ""}
         shared = {name for name, _, _ in container.networks} & mine
         if server.host in names or any(server.host in aliases for n, _, aliases in container.networks if n in shared):
-            return container
-    return None
+            named.append(container)
+    ours = [c for c in named if own is not None and own.project and c.project == own.project]
+    return _one_service(ours or named)
+
+
+def _one_service(named: Sequence[Container]) -> Container | None:
+    return named[0] if len({(c.project, c.service) if c.service else (None, c.id) for c in named}) == 1 else None
 
 
 def told_container(server: UpstreamServer, services: Sequence[Service], own: Container | None) -> Container | None:

@@ -40,7 +40,7 @@ def _only_kills(data: bytes) -> bytes:
 _BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
     "kernel-log": _only_kills,
     "systemctl-show": redact_unit, "docker-project": redact_inspect, "docker-container": redact_inspect,
-    "docker-published": redact_inspect,
+    "docker-published": redact_inspect, "docker-called": redact_inspect,
 }
 
 

@@ -31,7 +31,8 @@ from fixer.observe.units import parse_show, with_rivals
 ENGINE = "engine"
 _MACHINES = ("local", "ssh")        # kinds of targets that are a machine of their own
 LOOK = 512            # bytes that a glob reads of each file where only the place and the first line matter
-INSPECTING: frozenset[CommandName] = frozenset({"docker-project", "docker-container", "docker-published"})
+INSPECTING: frozenset[CommandName] = frozenset({
+    "docker-project", "docker-container", "docker-published", "docker-called"})
 UNIT_FILES = ReadGlob((
     "/etc/systemd/system/*.service", "/etc/systemd/system/*.service.d/*.conf",
     "/run/systemd/system/*.service", "/run/systemd/system/*.service.d/*.conf",
@@ -58,6 +59,7 @@ class View:
     hosts: Mapping[str, tuple[str, ...]]
     resolved: Mapping[str, tuple[str, ...]]
     init: str
+    beside: bool = False    # a container of another project, looked at since a name of nginx's leads to it
     home: bool = False      # the machine that the target is; beside it are the containers that its nginx may lead to
 
     @property
@@ -102,7 +104,7 @@ def is_readable(file: FileAnswer) -> bool:
     return end.kind in ("file", "link")
 
 
-def view_of(node: NodeCapture, *, home: bool = False) -> View:
+def view_of(node: NodeCapture, *, home: bool = False, beside: bool = False) -> View:
     """Parse what a node has answered so far."""
     asked = node.answers.get(ListProcesses())
     table = remembered(partial(parse_processes, asked, node.now), "processes", asked, node.now)
@@ -121,14 +123,23 @@ def view_of(node: NodeCapture, *, home: bool = False) -> View:
         conf_files=dict(_files(node, conf=True)),
         addresses=_addresses(node.answers.get(Command("ip-addresses"))),
         hosts=parse_hosts(files["/etc/hosts"].data if "/etc/hosts" in files else b""),
-        resolved=_resolved(node), init=by_pid[1].comm if 1 in by_pid else "", home=home,
+        resolved=_resolved(node), init=by_pid[1].comm if 1 in by_pid else "", home=home, beside=beside,
     )
 
 
 def views_of(capture: Capture) -> dict[str, View]:
     """All nodes that answered, the engine too, by name."""
     first = capture.nodes[0].name if capture.nodes and capture.target.kind in _MACHINES else ""
-    return {node.name: view_of(node, home=node.name == first) for node in capture.nodes if not node.unreachable}
+    engine = next((node for node in capture.nodes if node.name == ENGINE), None)
+    called = {container.name for container in _called(engine)} if engine is not None else set()
+    return {node.name: view_of(node, home=node.name == first, beside=node.name in called)
+            for node in capture.nodes if not node.unreachable}
+
+
+def _called(engine: NodeCapture) -> list[Container]:
+    """The containers of other projects that nginx asks for."""
+    answers = [a for q, a in engine.answers.items() if isinstance(q, Command) and q.name == "docker-called"]
+    return [c for answer in answers for c in remembered(partial(parse_inspect, answer), "inspect", answer)]
 
 
 def home_of(views: Mapping[str, View]) -> View | None:
@@ -137,9 +148,9 @@ def home_of(views: Mapping[str, View]) -> View | None:
 
 
 def is_beside(view: View, views: Mapping[str, View]) -> bool:
-    """The engine, and containers that were only looked at since this machine's nginx may lead to them: an nginx in
+    """The engine, and containers that were only looked at since the target's nginx may lead to them: an nginx in
     one of those is another target's."""
-    return view.name == ENGINE or (not view.home and home_of(views) is not None)
+    return view.name == ENGINE or view.beside or (not view.home and home_of(views) is not None)
 
 
 def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
@@ -153,10 +164,16 @@ def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
     return tuple(found.values())
 
 
+def _others(views: Mapping[str, View]) -> frozenset[str]:
+    """Ids of the containers of other projects."""
+    engine = views.get(ENGINE)
+    return frozenset(c.id for c in _called(engine.node)) if engine is not None else frozenset()
+
+
 def node_of(container: Container, views: Mapping[str, View]) -> str:
     """The name of the node that a container is (or would be, if it ran): beside a machine always its own, since several
     projects may call a service alike."""
-    if home_of(views) is not None:
+    if home_of(views) is not None or container.id in _others(views):
         return container.name
     for name in (container.name, container.service):
         if name and name in views:

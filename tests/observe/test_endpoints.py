@@ -193,6 +193,23 @@ def test_a_name_on_a_docker_network() -> None:
     assert isinstance(found.http, Known) and found.http.value.status == 200
 
 
+@pytest.mark.parametrize(("projects", "meant"), [
+    (("shop", "shop"), True), (("shop", "till"), True), (("till", "till"), True), (("till", "desk"), False),
+])
+def test_several_stopped_services_of_one_name(projects: tuple[str, str], meant: bool) -> None:
+    """On a network that projects share each may have an `api`: nginx's own project comes first, else nobody knows."""
+    def item(name: str, project: str, service: str, address: str) -> dict[str, object]:
+        labels = {"com.docker.compose.project": project, "com.docker.compose.service": service}
+        return {"Id": name * 32, "Name": f"/{name}", "Path": "x", "State": {"Status": "running" if address else "exited"},
+                "Config": {"Labels": labels}, "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "Aliases": [service]}}}}
+
+    items = [item("w1", "shop", "web", "10.9.0.2"), *(item(f"a{n}", project, "api", "") for n, project in enumerate(projects, 1))]
+    engine = node({Command("docker-container", ("w1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    web = node(site=SITE.format("http://api:8000"), name="w1", kind="container")
+    (found,) = snapshot(capture(web, engine, kind="docker", address="w1")).endpoints
+    assert (found.service is not None) is meant
+
+
 @pytest.mark.parametrize(("at", "gateway", "meant"), [
     ("", "10.9.0.1", True), ("10.9.0.1", "10.9.0.1", True), ("127.0.0.1", "10.9.0.1", False), ("", "", False),
 ])

@@ -1,0 +1,54 @@
+"""Containers of other projects that nginx asks for by name or address on networks that it shares with them: what
+several projects have in common is a network, and a proxy of its own project in front."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+from fixer.hosts import dockercli
+from fixer.hosts.base import Asker
+from fixer.hosts.container import ContainerAsker
+from fixer.hosts.dockercli import SERVICE_LABEL, Docker, Inspected
+from fixer.hosts.engine import EngineAsker
+from fixer.model.query import Command
+
+_ROW = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Label "{SERVICE_LABEL}"}}}}\t{{{{.Networks}}}}'
+
+
+def askers_called(query: Command, known: Container[str]) -> tuple[Asker, ...]:
+    """A node for each container that answers to the query, and `engine`; none where there is none but those that are
+    nodes already (`known`, by node's and container's name)."""
+    found = [item for item in containers_called(*query.args) if dockercli.name_of(item) not in known]
+    if not found:
+        return ()
+    return (*(ContainerAsker(dockercli.name_of(item), item) for item in found), EngineAsker({query: found}))
+
+
+def containers_called(networks: str, *names: str, docker: Docker = dockercli.docker) -> list[Inspected]:
+    """Those that go by one of the names, or have one of the addresses, on one of the networks (joined by commas), or
+    were made with it and taken off since."""
+    wanted, asked = set(networks.split(",")), set(names)
+    rows = docker("ps", "-a", "--no-trunc", "--format", _ROW).stdout.decode(errors="replace").splitlines()
+    ids = [cells[0] for row in rows if len(cells := row.split("\t")) == 4
+           and (wanted & set(cells[3].split(",")) or asked & {cells[1], cells[2]})]
+    found = [item for item in dockercli.inspect(ids, docker) if _goes_by(item, wanted, asked)]
+    return sorted(found, key=dockercli.name_of)
+
+
+def _goes_by(item: Inspected, networks: set[str], names: set[str]) -> bool:
+    joined = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    ends = [end or {} for name, end in joined.items() if name in networks]
+    if not ends and (item.get("HostConfig") or {}).get("NetworkMode") not in networks:
+        return False
+    called: set[object] = {dockercli.name_of(item), dockercli.labels_of(item).get(SERVICE_LABEL)}
+    for end in ends:
+        called |= {end.get("IPAddress"), *_names(end)}
+    return bool(called & names)
+
+
+def _names(end: dict[str, object]) -> Sequence[object]:
+    return [name for key in ("Aliases", "DNSNames") for name in _listed(end.get(key))]
+
+
+def _listed(value: object) -> Sequence[object]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
