@@ -273,8 +273,7 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
     reasons: list[str] = []
     seen = False
     for path in error_logs(place, config):
-        answer = view.node.answers.get(later_log_query(path)) or view.node.answers.get(log_query(path))
-        file = answer.files[0] if answer is not None and answer.files else None
+        file = _later(path, view) or _read(log_query(path), view)
         if file is not None and is_readable(file) and file.stat is not None and _is_file(file):
             seen = True
             events += _events(file.data, path, view.node.utc_offset, file.truncated)
@@ -286,6 +285,17 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
     if not seen:
         return Unknown("; ".join(reasons))
     return Known(tuple(sorted(events, key=lambda event: event.at)[-MOST_EVENTS:]))
+
+
+def _read(query: ReadFile, view: View) -> FileAnswer | None:
+    answer = view.node.answers.get(query)
+    return answer.files[0] if answer is not None and answer.files else None
+
+
+def _later(path: str, view: View) -> FileAnswer | None:
+    """The later reading, where there was one: what is asked only once holds none."""
+    file = _read(later_log_query(path), view)
+    return file if file is not None and is_readable(file) else None
 
 
 def _is_file(file: FileAnswer) -> bool:

@@ -545,3 +545,12 @@ def test_where_an_error_page_hides_failures_the_log_is_read_once_more() -> None:
     again = Answer("ok", files=(file("/var/log/nginx/error.log", failure(0)),))
     seen = snapshot(capture(node({**WELL, later: again}, site=masked, listening=LISTENS)))
     assert isinstance(seen.nginxes[0].errors, Known) and [e.errno for e in seen.nginxes[0].errors.value] == [110]
+
+
+def test_a_later_reading_that_could_not_be_made_hides_no_log() -> None:
+    """A collect script asks only once."""
+    masked = SITE.replace("location /", "error_page 502 =200 /sorry.html; location /")
+    later = later_log_query("/var/log/nginx/error.log")
+    for none in (Answer("failed"), Answer("ok", files=(FileAnswer("/var/log/nginx/error.log", "absent"),))):
+        seen = snapshot(capture(node({**WELL, later: none}, site=masked, listening=LISTENS, log=failure(30))))
+        assert isinstance(seen.nginxes[0].errors, Known) and [e.errno for e in seen.nginxes[0].errors.value] == [110]
