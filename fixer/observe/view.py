@@ -246,6 +246,9 @@ def parse_hosts(data: bytes) -> dict[str, tuple[str, ...]]:
         words = line.split("#", 1)[0].split()
         for name in words[1:]:
             found.setdefault(name.lower(), {})[words[0]] = None
+    for addresses in found.values():
+        if "::1" in addresses and not any(address.startswith("127.") for address in addresses):
+            addresses["127.0.0.1"] = None      # what the C library answers of ::1 to whoever asks for IPv4
     return {name: tuple(addresses) for name, addresses in found.items()}
 
 
