@@ -189,11 +189,32 @@ def endpoint_probe(route: Route, server: UpstreamServer, addresses: Sequence[str
 
 
 def host_header(route: Route) -> str:
-    """A name that the route's server answers to: its first plain name, else localhost."""
+    """A name that the route's server answers to: its first plain name, else one that fits, else localhost."""
     for name in route.server_names:
         if name and name != "_" and not name.startswith("~") and "*" not in name:
             return name.lstrip(".")
-    return "localhost"
+    return next((made for name in route.server_names if (made := _fitting(name))), "localhost")
+
+
+_GROUP = regex(r"\((?:\?(?:P?<\w+>|:))?([^()|]*)(?:\|[^()]*)?\)\??")
+_ONE_OF = regex(r"\[([^\]]+)\](?:[+*]|\{\d+(?:,\d*)?\})?|(?<!\\)\.[+*]\??|\\[wd][+*]?")
+_HOST = regex(r"^(?=.{1,80}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")
+_DEPTH = 4      # groups within groups
+
+
+def _fitting(name: str) -> str:
+    """A host that a wildcard or a plain enough pattern takes (`*.shop.test`, `~^(?<who>.+)[.]test$`), else empty:
+    a request by another name would be answered by another server."""
+    if not name.startswith("~"):
+        made = name.replace("*", "a", 1) if "*" in name else ""
+    else:
+        made = name[1:].removeprefix("^").removesuffix("$")
+        for _ in range(_DEPTH):
+            made = _GROUP.sub(lambda m: m[1], made)
+        made = _ONE_OF.sub(lambda m: "0" if m[0].startswith("\\d") or (m[1] and not m[1][0].isalpha()) else "a", made)
+        made = made.replace("\\.", ".").replace("\\-", "-").lower()
+        made = f"a{made}" if made.startswith(".") and not name.startswith("~^") else made
+    return made if _HOST.match(made) else ""
 
 
 def route_probe(route: Route, timeout: float) -> Probe | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +14,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, FileAnswer, Probe
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.assemble import snapshot
-from fixer.observe.endpoints import hosts_line_of, probe_result
+from fixer.observe.endpoints import host_header, hosts_line_of, probe_result
 from fixer.observe.view import parse_hosts
 from tests.observe.made import capture, file, node, outcome, process, sockets, tcp_row
 
@@ -306,6 +307,23 @@ def test_who_may_have_got_an_old_address_is_asked_too(started: str, port: int, a
     found = snapshot(seen).strangers
     assert [(s.node, s.address) for s in found] == ([("feed", "10.9.0.3")] if asked else [])
     assert all(isinstance(s.http, Known) and s.http.value.status == 404 for s in found)
+
+
+def test_who_asks_for_ipv4_gets_it_of_a_loopback_that_only_ipv6_has() -> None:
+    """As the C library answers: nginx reaches what listens on 127.0.0.1, though no line says so."""
+    assert parse_hosts(b"::1 localhost\n") == {"localhost": ("::1", "127.0.0.1")}
+    assert parse_hosts(b"127.0.0.1 localhost\n::1 localhost six\n")["localhost"] == ("127.0.0.1", "::1")
+    assert parse_hosts(b"fe80::1 db\n") == {"db": ("fe80::1",)}
+
+
+@pytest.mark.parametrize(("names", "asked"), [
+    (("", "_", ".shop.test"), "shop.test"), (("*.shop.test",), "a.shop.test"), (("www.shop.*",), "www.shop.a"),
+    ((r"~^(?<who>.+)\.shop\.test$", "shop.test"), "shop.test"), ((r"~^(?<who>.+)\.shop\.test$",), "a.shop.test"),
+    ((r"~^(www|api)\.(?:[a-z0-9-]+)\.com$",), "www.a.com"), ((r"~^web\d+\.shop\.test$",), "web0.shop.test"),
+    ((r"~\.shop\.test$",), "a.shop.test"), ((r"~^(?!old).+$",), "localhost"), (("_",), "localhost"), ((), "localhost"),
+])
+def test_the_name_by_which_a_server_is_asked(names: tuple[str, ...], asked: str) -> None:
+    assert host_header(SimpleNamespace(server_names=names)) == asked     # type: ignore[arg-type]
 
 
 def test_a_hosts_file_of_very_many_lines_costs_its_length() -> None:
