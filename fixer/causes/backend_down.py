@@ -313,14 +313,15 @@ def _nobody(case: Case, trouble: Trouble) -> Finding | None:
         f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
         "it was started before, and give it to a manager so that it comes back after a reboot"
     )
-    from fixer.causes.lastwords import last_words  # only where nothing runs
+    from fixer.causes.lastwords import is_an_end_like_any, last_words  # only where nothing runs
 
     said, heard = last_words(case, node.name)
+    mend = "" if is_an_end_like_any(said) else "; mend that before it is started again"
     text = f"{len(node.processes.value)} processes, none of them an application server"
     return Finding(
         cause=CAUSE.id, variant="backend-not-running", role="root", confidence="likely",
         summary=f"no application server runs; nothing listens at {endpoint_text(endpoint)}",
-        detail=(f"the newest log of one ends with: {said}; mend that before it is started again",) if said else (),
+        detail=(f"the newest log of one ends with: {said}{mend}",) if said else (),
         routes=trouble.route_ids, service=None, node=node.name,
         evidence=(
             config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),

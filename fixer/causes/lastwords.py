@@ -16,6 +16,14 @@ _ENDS = regex(
 )
 
 
+_WENT_WELL = regex(r"Shutting down|Finished server process")
+
+
+def is_an_end_like_any(said: str) -> bool:
+    """It was asked to end, as at a reboot, and did: nothing there is to be mended."""
+    return _WENT_WELL.search(said) is not None
+
+
 def last_words(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
     """The line that tells how it ended, and the evidence; nothing where no log of an application server lies there,
     or it was written before this boot."""

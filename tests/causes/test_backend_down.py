@@ -20,7 +20,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.snapshot import ArgPlace, Compose, Uncreated, UnitSetting
+from fixer.model.snapshot import ArgPlace, Compose, LastWords, LogLine, Uncreated, UnitSetting
 from fixer.model.target import TargetRef
 from tests.causes import building
 from tests.causes.building import (
@@ -379,3 +379,14 @@ def test_a_program_that_tells_its_stop_by_its_status_was_stopped() -> None:
     for status, expected in ((143, ["backend-down"]), (1, [])):
         scene = Scene().with_service(failed(unit_changes={"exec_main_status": status})).refused()
         assert roots(diagnose(scene.snapshot())) == expected
+
+
+@pytest.mark.parametrize(("end", "asks"), [
+    ("ModuleNotFoundError: No module named 'orjson'", True), ("[2026-01-01 03:00:00 +0000] [88] [INFO] Shutting down: Master", False),
+])
+def test_what_ended_because_it_was_asked_to_is_nothing_to_mend(end: str, asks: bool) -> None:
+    scene = Scene().refused(service=None)
+    lines = (LogLine(NOW - 90, "[88] [INFO] Starting gunicorn 23.0.0", "/tmp/a.log"), LogLine(NOW - 60, end, "/tmp/a.log"))
+    scene.extra["last_words"] = (LastWords("local", "/tmp/a.log", NOW - 60, lines),)
+    (detail,) = finding_of(diagnose(scene.snapshot()), "backend-down").detail
+    assert end in detail and ("mend that before it is started again" in detail) is asks
