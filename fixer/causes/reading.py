@@ -75,9 +75,9 @@ def _program_condition(program: Program) -> Condition:
             return "looping"
         case "FATAL":
             return "failed"
-        case "EXITED":
+        case "EXITED" | "STOPPED":      # stopped in the pause of a crash loop it is down for what ended it
             return "stopped" if program.expected else "failed"
-        case "STOPPED" | "DOWN":
+        case "DOWN":
             return "stopped"
         case _:
             return "unknown"
