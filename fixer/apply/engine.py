@@ -16,6 +16,7 @@ from fixer.apply.lock import hold_lock, journal_access, journal_place
 from fixer.apply.nodes import Nodes
 from fixer.apply.past import forget, history, undo, unfinished
 from fixer.apply.programs import demand_heard
+from fixer.apply.rebooted import planned_json
 from fixer.apply.records import is_unfinished, rounds_of
 from fixer.apply.rollback import Restoration, let_end, recover, roll_back_round
 from fixer.apply.steps import perform_step
@@ -180,7 +181,8 @@ class RepairRun:
                 begin = Record(0, 0.0, "begin", describe=self._cause, note=str(self._target.ref), home=writer.name)
                 self._journal = create_run(writer.files, folder, self._new_id(), begin)
             number = len(rounds_of(self._journal.records)) + 1
-            self._journal.append(Record(0, 0.0, "round", number, describe=plan.summary, note=plan.cause or ""))
+            self._journal.append(Record(
+                0, 0.0, "round", number, step=planned_json(plan.steps), describe=plan.summary, note=plan.cause or ""))
         self._open = number
         return self._journal, nodes
 

@@ -76,8 +76,11 @@ def age_of_refused(error: Refused, runner: Runner, ours: Container[str]) -> floa
     named = _NAMED.search(error.message)
     if named is None or named[1] in ours:
         return None
-    words = runner.run(["sh", "-c", 'stat -L -c %Z "$1"; date +%s', "sh", named[1]]).stdout.split()
-    return float(words[1]) - float(words[0]) if len(words) == 2 else None
+    told = runner.run(["sh", "-c", 'stat -L -c %Z "$1" && date +%s && readlink -f "$1"', "sh", named[1]]).stdout
+    lines = told.decode("utf-8", "surrogateescape").splitlines()
+    if len(lines) != 3 or lines[2] in ours:       # it names the link, and a step the file
+        return None
+    return float(lines[1]) - float(lines[0])
 
 
 def _emergency(result: CommandResult) -> str:

@@ -76,16 +76,18 @@ class Round:
     number: int
     state: RoundState
     intents: tuple[Intent, ...]
+    planned: str = ""       # steps that a boot may have brought into effect (rebooted.planned)
 
 
 def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
     """The rounds of a run, first to last."""
     states: dict[int, RoundState] = {}
+    plans: dict[int, str] = {}
     intents: dict[int, dict[int, Intent]] = {}
     for record in records:
         match record.phase:
             case "round":
-                states[record.round] = "open"
+                states[record.round], plans[record.round] = "open", record.step
                 intents[record.round] = {}
             case "intent" if record.round in intents:
                 intents[record.round][record.index] = Intent(record, None)
@@ -95,7 +97,7 @@ def rounds_of(records: Iterable[Record]) -> tuple[Round, ...]:
                 states[record.round] = end
             case _:
                 pass
-    return tuple(Round(number, states[number], tuple(intents[number].values())) for number in sorted(intents))
+    return tuple(Round(n, states[n], tuple(intents[n].values()), plans[n]) for n in sorted(intents))
 
 
 def is_undoing(records: Iterable[Record]) -> bool:

@@ -12,19 +12,21 @@ from fixer.apply.containers import stop_grace
 from fixer.apply.journal import Journal, last_work
 from fixer.apply.nginx import NotRunning, Refused, age_of_refused, check_config
 from fixer.apply.nodes import Nodes
+from fixer.apply.rebooted import bring, has_booted, planned
 from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
 from fixer.apply.starts import LEFT, Started
 from fixer.apply.steps import bring_back_state, bring_into_effect
 from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
 from fixer.hosts.dockercli import is_no_daemon
-from fixer.model.describe import is_reversible
+from fixer.model.describe import describe_step, is_reversible, step_to_json
 from fixer.model.journal import Phase, Record
 from fixer.model.plan import (
     CheckNginx,
     ComposeUp,
     ContainerAction,
     DaemonReload,
+    ProgramAction,
     ReloadNginx,
     Step,
     UnitAction,
@@ -56,6 +58,8 @@ class Restoration:
 # A disk that is full, read-only or broken: nobody else has changed the file, and it goes back once the disk is mended.
 _STUCK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 GOES_ON = "the next repair or undo goes on from here"
+_ITSELF = "not reloaded, the earlier configuration is itself refused"
+_NEVER_BEGUN = 1000   # the numbers of steps that stand in no intent
 _SECOND = 1.0         # a change is known to the second
 UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
 
@@ -76,18 +80,18 @@ def let_end(journal: Journal, nodes: Nodes) -> None:
     would be done all the same. Its time runs from the last record on."""
     undoing = is_undoing(journal.records)
     open_ = [item for r in rounds_of(journal.records) if undoing or r.state == "open" for item in r.intents]
-    commands = [step for item in open_ if undoing or item.done is None for step in _command(item)]
+    begun = [step for item in open_ if undoing or item.done is None for step in _step(item)]
+    commands = [step for step in begun if not isinstance(step, WriteFile | CheckNginx | WaitForListener)]
     if commands:
         age = max(0.0, time.time() - journal.records[-1].at)
         time.sleep(max(0.0, UNDER_WAY + max(_grace(step, nodes) for step in commands) - age))
 
 
-def _command(item: Intent) -> tuple[Step, ...]:
+def _step(item: Intent) -> tuple[Step, ...]:
     try:
-        step = step_from_json(item.intent.step)
+        return (step_from_json(item.intent.step),)
     except ValueError:
         return ()
-    return () if isinstance(step, WriteFile | CheckNginx | WaitForListener) else (step,)
 
 
 def _grace(step: Step, nodes: Nodes) -> float:
@@ -190,6 +194,30 @@ class _Rollback:
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
                 self._attempt(item, partial(self._effect, item, step), STARTED_ANEW if starts_anew else "")
 
+        self._bring_what_a_boot_did(steps)
+
+    def _bring_what_a_boot_did(self, steps: Sequence[tuple[Intent, Step]]) -> None:
+        """Steps that the round never came to, and that a boot has done with its files."""
+        wrote = [item for item, step in steps if isinstance(step, WriteFile)]
+        if not wrote or not (self.files_moved or any(map(self._is_back, wrote))) or self.result.lost:
+            return
+        begun = {step_to_json(step) for _, step in steps}
+        for number, step in enumerate(s for s in planned(self.round.planned) if step_to_json(s) not in begun):
+            record = Record(0, 0.0, "intent", self.round.number, _NEVER_BEGUN + number, describe=describe_step(step))
+            self._attempt(Intent(record, None), partial(self._after_a_boot, step, wrote[0].intent.at))
+
+    def _after_a_boot(self, step: Step, since: float) -> str:
+        if not isinstance(step, UnitAction | ProgramAction | ReloadNginx | DaemonReload):
+            return ""
+        runner = self.nodes.runner(step.node)
+        if not has_booted(runner, since):
+            return ""
+        try:
+            return bring(step, runner)
+        except (Refused, NotRunning) as error:
+            self._note(f"{_ITSELF if isinstance(error, Refused) else 'not reloaded'}: {error.message}")
+            return ""
+
     def _drop_images(self) -> None:
         """Also one that was stored for an intent which was never written."""
         try:
@@ -237,6 +265,8 @@ class _Rollback:
         at = (item.intent.round, item.intent.index)
         if any(r.phase == "conflict" and (r.round, r.index) == at for r in self.journal.records):
             return True
+        if any(note.startswith(_ITSELF) for note in self.result.notes):     # by what a later round gave back
+            return False
         try:
             for other, write in steps:
                 if isinstance(write, WriteFile):
@@ -256,19 +286,24 @@ class _Rollback:
         except Refused as error:
             if item.intent.index in self.refused or self._is_anothers(step, error):
                 raise
-            self.result.notes.append(f"not reloaded, the earlier configuration is itself refused: {error.message}")
+            self._note(f"{_ITSELF}: {error.message}")
         except (NotRunning, Unreachable) as error:
             if not isinstance(step, ReloadNginx) or _is_lost(error):
                 raise
-            self.result.notes.append(f"not reloaded: {error.message}")
+            self._note(f"not reloaded: {error.message}")
         return ""
+
+    def _note(self, note: str) -> None:
+        if note not in self.result.notes:
+            self.result.notes.append(note)
 
     def _is_anothers(self, step: Step, error: Refused) -> bool:
         """Whether nginx complains of a file that was changed since this way back began, and not by it."""
         if not isinstance(step, ReloadNginx):
             return False
-        written = [step_from_json(item.intent.step) for item in self.round.intents]
-        ours = {path for w in written if isinstance(w, WriteFile) for path in (w.path, w.display_path)}
+        every = [item for round_ in rounds_of(self.journal.records) for item in round_.intents]
+        written = [step for item in every for step in _step(item) if isinstance(step, WriteFile)]
+        ours = {path for step in written for path in (step.path, step.display_path)}
         age = age_of_refused(error, self.nodes.runner(step.node), ours)
         return age is not None and age <= time.monotonic() - self.began + _SECOND
 

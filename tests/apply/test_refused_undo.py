@@ -22,8 +22,9 @@ MASTER = """#!{python} -S
 import os, signal, subprocess, sys
 os.chdir(os.path.dirname(os.path.abspath(__file__)))
 if sys.argv[1:] == ["-t"]:
-    if any(os.path.exists(name) and b"bad" in open(name, "rb").read() for name in ("site", "other")):
-        sys.exit('x [emerg] 1#1: unknown directive "bad" in %s/other:1' % os.getcwd())
+    for name in ("other", "site"):
+        if os.path.exists(name) and b"bad" in open(name, "rb").read():
+            sys.exit('x [emerg] 1#1: unknown directive "bad" in %s/%s:1' % (os.getcwd(), name))
     sys.exit(0)
 def begin(*_):
     global worker
@@ -75,9 +76,13 @@ def place(tmp_path: Path) -> Iterator[Place]:
             master.terminate()
 
 
-def test_what_goes_back_was_refused_itself(place: Place) -> None:
+@pytest.mark.parametrize("link", [False, True])
+def test_what_goes_back_was_refused_itself(place: Place, link: bool) -> None:
+    """nginx names the link, the step what it leads to."""
     (place.folder / "site").write_bytes(b"bad\n")
     place.kept(b"bad\n")
+    if link:
+        (place.folder / "other").symlink_to("site")
     result = undo(place.target, None)
     assert result.conflicts == () and "the earlier configuration is itself refused" in result.notes[0]
     assert (place.folder / "site").read_bytes() == b"bad\n" and history(place.target)[0].state == "undone"
@@ -111,6 +116,23 @@ def test_a_file_that_somebody_breaks_while_ours_go_back_is_no_part_of_it(place: 
     assert len(result.conflicts) == 1 and 'unknown directive "bad"' in result.conflicts[0] and result.notes == ()
     (place.folder / "other").unlink()
     assert undo(place.target, run).conflicts == () and history(place.target)[0].state == "undone"
+
+
+def test_of_two_rounds_the_later_one_may_bring_a_refused_file_back(place: Place) -> None:
+    """The earlier one's reload has the same to say, and nobody else has done anything."""
+    (place.folder / "site").write_bytes(b"bad\n")
+    (place.folder / "third").write_bytes(b"old\n")
+    with RepairRun.open(place.target, cause="wrong-port", now=NOW) as run:
+        (place.folder / "site").write_bytes(b"fair\n")
+        run.round(plan(write(place.folder / "third", b"old\n", b"new\n"), place.reload))
+        run.commit()
+        (place.folder / "site").write_bytes(b"bad\n")
+        run.round(plan(write(place.folder / "site", b"bad\n", b"good\n"), place.reload))
+        run.commit()
+    first = undo(place.target, None)
+    assert first.conflicts == () and len(first.notes) == 1 and "the earlier configuration is itself refused" in first.notes[0]
+    assert (place.folder / "site").read_bytes() == b"bad\n" and (place.folder / "third").read_bytes() == b"old\n"
+    assert history(place.target)[0].state == "undone"
 
 
 def test_a_file_that_was_refused_long_before_is_what_goes_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@ memory held are gone, and `undo` or `repair` ends as a broken machine is after a
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,18 @@ def booted(place: Place) -> State:
     assert place.lab is not None
     docker("restart", "-t", "0", place.lab.container())
     wait_booted(place.lab)
-    return place.state()
+    return settled(place)
+
+
+def settled(place: Place, quiet: float = 8.0) -> State:
+    """How it is when no manager tries any more: what ends again and again runs now and then until its manager gives up."""
+    state, since, until = place.state(), time.monotonic(), time.monotonic() + 120
+    while time.monotonic() - since < quiet and time.monotonic() < until:
+        time.sleep(0.5)
+        now = place.state()
+        if now != state or any(word in line for line in now["running"] for word in ("STARTING", "BACKOFF")):
+            state, since = now, time.monotonic()
+    return state
 
 
 def recovered(killing: Killing, number: int, old: State) -> None:

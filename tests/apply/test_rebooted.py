@@ -1,0 +1,93 @@
+"""What a boot in the middle of a round has brought into effect goes back with the files."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from fixer.apply import rebooted, rollback
+from fixer.apply.engine import RepairRun, history, undo
+from fixer.apply.nodes import Nodes
+from fixer.apply.rebooted import has_booted, planned, planned_json
+from fixer.hosts.base import CommandResult
+from fixer.model.plan import DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
+from tests.apply.places import NOW, FolderTarget, write
+
+RELOAD = ReloadNginx("local", 1, "/usr/sbin/nginx", "/c", "/", "")
+START = UnitAction("local", "a.service", "start", "failed", "enabled")
+UPDATE = ProgramAction("local", "p", "g", "update", "/etc/s.conf", "FATAL")
+AGAIN = ProgramAction("local", "p", "g", "restart", "/etc/s.conf", "RUNNING")
+
+
+class KilledError(BaseException):
+    """No `except` of fixer's sees a kill either."""
+
+
+class Told:
+    """Notes what it is told to run; its first process began `age` seconds ago."""
+
+    def __init__(self, age: float | None = None, said: bytes = b"") -> None:
+        self.age, self.said = age, said
+        self.ran: list[tuple[str, ...]] = []
+
+    def run(self, argv: object, *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        words = tuple(argv)  # type: ignore[call-overload]
+        self.ran.append(words)
+        if words[:2] == ("sh", "-c") and self.age is not None:
+            return CommandResult(words, 0, f"{10000.5} {int((10000.5 - self.age) * 100)}\n".encode(), b"")
+        return CommandResult(words, 0, self.said, b"")
+
+
+def test_steps_of_a_round_are_remembered_unit_files_first() -> None:
+    steps = (write(Path("/x"), b"a", b"b"), RELOAD, START, DaemonReload("local"), UnitAction("local", "a", "enable", "failed", "disabled"))
+    assert planned(planned_json(steps)) == (DaemonReload("local"), RELOAD, START)
+    assert planned_json(steps[:1]) == "" and planned("") == planned("nonsense") == planned('["{}"]') == ()
+
+
+@pytest.mark.parametrize(("age", "booted"), [(5.0, True), (500.0, False), (None, False)])
+def test_a_boot_is_known_by_the_age_of_the_first_process(age: float | None, booted: bool) -> None:
+    assert has_booted(Told(age), time.time() - 60) is booted
+
+
+def test_this_machine_has_not_booted_a_second_ago() -> None:
+    class Here:
+        def run(self, argv: object, *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+            done = subprocess.run(argv, capture_output=True, check=False)  # type: ignore[call-overload]
+            return CommandResult((), done.returncode, done.stdout, done.stderr)
+
+    assert not has_booted(Here(), time.time() - 1) and has_booted(Here(), 0.0)
+
+
+@pytest.mark.parametrize(("step", "said", "ran"), [
+    (DaemonReload("local"), b"", ["systemctl", "daemon-reload"]), (START, b"", ["try-restart", "a.service"]),
+    (UPDATE, b"", ["update", "g"]), (AGAIN, b"p RUNNING pid 7", ["restart", "p"]), (AGAIN, b"p STOPPED", ["status", "p"]),
+])
+def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction, said: bytes, ran: list[str]) -> None:
+    runner = Told(said=said)
+    rebooted.bring(step, runner)
+    assert all(word in runner.ran[-1] for word in ran)
+
+
+@pytest.mark.parametrize("booted", [True, False])
+def test_a_round_that_a_boot_cut_off_goes_back_in_effect_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, booted: bool) -> None:
+    """Killed after the file and before the reload: nginx came up with the file that now goes back."""
+    target, brought = FolderTarget(tmp_path / "state"), list[object]()
+    (tmp_path / "site").write_bytes(b"old\n")
+
+    def killed(*_: object) -> str:
+        raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr("fixer.apply.engine.perform_step", killed)
+        with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
+            run.round(Plan("c", "r", "safe", "x", (write(tmp_path / "site", b"old\n", b"new\n"), RELOAD, START)))
+    monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
+    monkeypatch.setattr(rollback, "has_booted", lambda *_: booted)
+    monkeypatch.setattr(rollback, "bring", lambda step, _: brought.append(step) or "done")
+    monkeypatch.setattr(Nodes, "runner", lambda *_: Told())
+    undo(target, None)
+    assert (tmp_path / "site").read_bytes() == b"old\n"
+    assert brought == ([START] if booted else []) and history(target)[0].state in ("undone", "rolled-back", "undone-with-conflicts")
