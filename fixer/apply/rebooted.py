@@ -6,12 +6,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from typing import TypeAlias, TypeGuard, assert_never
 
 from fixer.apply.nodes import Runner
 from fixer.apply.units import daemon_reload
 from fixer.model.describe import step_to_json
 from fixer.model.plan import DaemonReload, ProgramAction, ReloadNginx, Step, UnitAction
 from fixer.model.step_json import step_from_json
+
+Brought: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction
 
 _AGE = (
     "sh", "-c",
@@ -26,16 +29,16 @@ def planned_json(steps: Sequence[Step]) -> str:
     return json.dumps(told) if told else ""
 
 
-def planned(text: str) -> tuple[Step, ...]:
+def planned(text: str) -> tuple[Brought, ...]:
     """Those steps again, unit files first."""
     try:
         steps = [step_from_json(entry) for entry in json.loads(text or "[]")]
     except (ValueError, TypeError):        # a journal of another version: nothing more is known than before
         return ()
-    return tuple(sorted(steps, key=lambda step: not isinstance(step, DaemonReload)))
+    return tuple(sorted(filter(_is_brought, steps), key=lambda step: not isinstance(step, DaemonReload)))
 
 
-def _is_brought(step: Step) -> bool:
+def _is_brought(step: Step) -> TypeGuard[Brought]:
     if isinstance(step, UnitAction | ProgramAction):
         return step.verb in ("start", "restart", "update")
     return isinstance(step, ReloadNginx | DaemonReload)
@@ -51,7 +54,7 @@ def has_booted(runner: Runner, since: float) -> bool:
     return up - began < time.time() - since
 
 
-def bring(step: Step, runner: Runner) -> str:
+def bring(step: Brought, runner: Runner) -> str:
     """Let what runs take the files that went back; what was done, empty where nothing runs."""
     match step:
         case DaemonReload():
@@ -68,7 +71,7 @@ def bring(step: Step, runner: Runner) -> str:
         case ProgramAction():
             return _program(step, runner)
         case _:
-            return ""
+            assert_never(step)
 
 
 def _program(step: ProgramAction, runner: Runner) -> str:

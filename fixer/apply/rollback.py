@@ -12,7 +12,7 @@ from fixer.apply.containers import stop_grace
 from fixer.apply.journal import Journal, last_work
 from fixer.apply.nginx import NotRunning, Refused, age_of_refused, check_config
 from fixer.apply.nodes import Nodes
-from fixer.apply.rebooted import bring, has_booted, planned
+from fixer.apply.rebooted import Brought, bring, has_booted, planned
 from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
 from fixer.apply.starts import LEFT, Started
@@ -26,7 +26,6 @@ from fixer.model.plan import (
     ComposeUp,
     ContainerAction,
     DaemonReload,
-    ProgramAction,
     ReloadNginx,
     Step,
     UnitAction,
@@ -206,9 +205,7 @@ class _Rollback:
             record = Record(0, 0.0, "intent", self.round.number, _NEVER_BEGUN + number, describe=describe_step(step))
             self._attempt(Intent(record, None), partial(self._after_a_boot, step, wrote[0].intent.at))
 
-    def _after_a_boot(self, step: Step, since: float) -> str:
-        if not isinstance(step, UnitAction | ProgramAction | ReloadNginx | DaemonReload):
-            return ""
+    def _after_a_boot(self, step: Brought, since: float) -> str:
         runner = self.nodes.runner(step.node)
         if not has_booted(runner, since):
             return ""

@@ -10,10 +10,12 @@ import pytest
 
 from fixer.apply import rebooted, rollback
 from fixer.apply.engine import RepairRun, history, undo
+from fixer.apply.nginx import NotRunning, Refused
 from fixer.apply.nodes import Nodes
 from fixer.apply.rebooted import has_booted, planned, planned_json
+from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
-from fixer.model.plan import DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
+from fixer.model.plan import CheckNginx, DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
 from tests.apply.places import NOW, FolderTarget, write
 
 RELOAD = ReloadNginx("local", 1, "/usr/sbin/nginx", "/c", "/", "")
@@ -69,6 +71,28 @@ def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction, s
     runner = Told(said=said)
     rebooted.bring(step, runner)
     assert all(word in runner.ran[-1] for word in ran)
+
+
+@pytest.mark.parametrize(("error", "noted"), [
+    (Refused("nginx refuses the configuration: x"), "the earlier configuration is itself refused"),
+    (NotRunning("nginx does not run"), "not reloaded: nginx does not run"),
+])
+def test_an_nginx_that_takes_nothing_after_a_boot_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: StepFailed, noted: str,
+) -> None:
+    target = FolderTarget(tmp_path / "state")
+    (tmp_path / "site").write_bytes(b"old\n")
+
+    def brought(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(rollback, "has_booted", lambda *_: True)
+    monkeypatch.setattr(rollback, "bring", brought)
+    with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
+        with pytest.raises(StepFailed):
+            run.round(Plan("c", "r", "safe", "x", (write(tmp_path / "site", b"old\n", b"new\n"), CheckNginx("local", "/bin/false", "/c", "/"), RELOAD)))
+        assert run.taken_back is not None and run.taken_back.conflicts == []
+        assert len(run.taken_back.notes) == 1 and noted in run.taken_back.notes[0]
 
 
 @pytest.mark.parametrize("booted", [True, False])

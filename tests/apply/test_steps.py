@@ -19,7 +19,7 @@ from fixer.apply.engine import RepairRun, history, undo
 from fixer.apply.filestate import is_torn
 from fixer.apply.journal import is_run_id
 from fixer.apply.listeners import listens, tcp_listeners, unix_listeners
-from fixer.apply.processes import end_process, is_alive, parse_table, process_table
+from fixer.apply.processes import end_process, is_alive, parse_table, process_table, wait_until
 from fixer.apply.records import is_unfinished, parse_records, record_line, summary_of
 from fixer.errors import Conflict, NeedsPerson, NotListening, StartFailed, StepFailed
 from fixer.hosts.local import LocalWriter
@@ -58,10 +58,10 @@ def test_cont_and_back(stubborn: tuple[int, int], target: FolderTarget) -> None:
     os.kill(pid, 19)
     with RepairRun.open(target, cause="c", now=NOW) as run:
         run.round(plan(SignalProcess("local", pid, ticks, "CONT", "python")))
-        assert process_table(HERE)[pid].state == "S"
+        assert wait_until(lambda: process_table(HERE)[pid].state in ("S", "R"), 10)
         run.commit()
     assert undo(target, None).restored == (f"stopped process {pid}",)
-    assert process_table(HERE)[pid].state == "T"
+    assert wait_until(lambda: process_table(HERE)[pid].state == "T", 10)
 
 
 def test_a_number_that_another_process_has_now_is_not_signalled(stubborn: tuple[int, int], target: FolderTarget) -> None:
