@@ -26,6 +26,7 @@ from fixer.model.plan import (
     ComposeUp,
     ContainerAction,
     DaemonReload,
+    ProgramAction,
     ReloadNginx,
     Step,
     UnitAction,
@@ -178,7 +179,7 @@ class _Rollback:
                 self._attempt(item, partial(self._restore, item, step))
             elif not is_reversible(step):
                 self.result.irreversible.append(item.intent.describe)
-            elif not self._is_back(item):
+            elif not self._is_back(item) or self._boot_undid(item, step):
                 mark = item.done.note if item.done else ""
                 last = partial(last_work, self.journal)
                 started = Started(mark, item.intent.at, last, self._was_left(item), cut_off=item.done is None)
@@ -240,6 +241,15 @@ class _Rollback:
         at = (item.intent.round, item.intent.index)
         said = [r.note for r in self.journal.records if r.phase == "conflict" and (r.round, r.index) == at]
         return any(note.endswith(LEFT) for note in said)
+
+    def _boot_undid(self, item: Intent, step: Step) -> bool:
+        """Whether the machine has come up since this was taken back, with files of ours: by them it runs then."""
+        wrote = any(isinstance(step, WriteFile) for item in self.round.intents for step in _step(item))
+        if not wrote or not isinstance(step, UnitAction | ProgramAction):
+            return False
+        at = (item.intent.round, item.intent.index)
+        back = max(r.at for r in self.journal.records if r.phase == "restored" and (r.round, r.index) == at)
+        return has_booted(self.nodes.runner(step.node), back)
 
     def _is_back(self, item: Intent) -> bool:
         return was_taken_back(self.journal.records, item.intent.round, item.intent.index)

@@ -13,6 +13,7 @@ from fixer.apply.engine import RepairRun, history, undo
 from fixer.apply.nginx import NotRunning, Refused
 from fixer.apply.nodes import Nodes
 from fixer.apply.rebooted import has_booted, planned, planned_json
+from fixer.apply.restore import FileRestore
 from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import CheckNginx, DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
@@ -71,6 +72,35 @@ def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction, s
     runner = Told(said=said)
     rebooted.bring(step, runner)
     assert all(word in runner.ran[-1] for word in ran)
+
+
+@pytest.mark.parametrize("booted", [True, False])
+def test_what_an_undo_stopped_and_a_boot_started_is_stopped_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, booted: bool) -> None:
+    """Cut off between the stop and the file: the machine came up with the repair's file still in place."""
+    target, stopped = FolderTarget(tmp_path / "state"), list[object]()
+    (tmp_path / "site").write_bytes(b"old\n")
+
+    def stop(step: object, *_: object) -> str:
+        stopped.append(step)
+        return "stopped a.service"
+
+    def killed(*_: object) -> str:
+        raise KilledError
+
+    monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
+    monkeypatch.setattr(rollback, "has_booted", lambda *_: booted)
+    monkeypatch.setattr(rollback, "bring_back_state", stop)
+    monkeypatch.setattr(rollback, "bring_into_effect", lambda *_: "")
+    monkeypatch.setattr("fixer.apply.engine.perform_step", lambda *_: "")
+    monkeypatch.setattr(Nodes, "runner", lambda *_: Told())
+    with RepairRun.open(target, cause="c", now=NOW) as run:
+        run.round(Plan("c", "r", "safe", "x", (write(tmp_path / "site", b"old\n", b"new\n"), START)))
+        run.commit()
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(FileRestore, "run", killed)
+        undo(target, None)
+    undo(target, None)
+    assert stopped == [START] * (2 if booted else 1) and (tmp_path / "site").read_bytes() == b"old\n"
 
 
 @pytest.mark.parametrize(("error", "noted"), [
