@@ -115,14 +115,15 @@ def _in_one_moment(nginx: Nginx) -> bool:
 
 
 def _asks_elsewhere(case: Case, trouble: Trouble) -> bool:
-    """All that nginx was refused since that moment (or just now, where it says nothing since) was at ports that its
-    files do not name for these routes. A visitor may have written that line; all that follows from it is that the files
-    are read once more."""
+    """The last that nginx was refused in that second or since (or all of just now, where it says nothing since) was at
+    a port that its files do not name for these routes. A visitor may have written that line; all that follows from it
+    is that the files are read once more."""
     ours = [e for e in case.snapshot.endpoints if any(e.id in facts.endpoints for facts in trouble.routes)]
     events = events_for(case, trouble, is_refused)
     known = (trouble.nginx.config_mtime, trouble.nginx.loaded_at)
     moment = max((fact.value for fact in known if isinstance(fact, Known)), default=0.0)
-    asked = {_asked(event.upstream) for event in [e for e in events if e.at > moment] or events}
+    since = [e for e in events if e.at > moment - 1.0]     # its clock cuts the second that has begun
+    asked = {_asked(event.upstream) for event in since[-1:] or events}
     return bool(asked) and "" not in asked and not asked.intersection(e.unix or str(e.port) for e in ours)
 
 

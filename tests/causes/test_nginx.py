@@ -427,9 +427,11 @@ def test_an_edit_right_after_a_reload_is_told_by_where_nginx_asks(asked: str, la
     scene = healthy().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
     scene.events[0] = replace(scene.events[0], upstream=asked)
     scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 40 + late))
-    if late > 0:        # what it asked for before the edit says nothing
-        scene.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=40.0)
-        scene.events[-1] = replace(scene.events[-1], upstream="http://127.0.0.1:8000/login", where="/var/log/nginx/error.log:2")
+    if late > 0:        # what it asked for before the edit says nothing, in the same second neither
+        ago = 40.1
+        scene.events[0] = replace(scene.events[0], at=NOW - ago)
+        scene.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=ago)
+        scene.events.insert(0, replace(scene.events.pop(), upstream="http://127.0.0.1:8000/login", where="/var/log/nginx/error.log:0"))
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == (["nginx-not-reloaded"] if found else [])
     if found:
