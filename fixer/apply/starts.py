@@ -23,6 +23,7 @@ _UNIT = "ActiveState,InvocationID,InactiveExitTimestampMonotonic,ActiveEnterTime
 _MACHINE = "init.scope"       # active since systemd itself is: tells one boot from another, in a container too
 _UP = frozenset({"active", "activating", "reloading"})
 _CONTAINER = "{{.Id}} {{.State.Running}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.RestartPolicy.Name}}"
+_SECOND = 1.0                 # what `date +%s` cuts off: a start of this second comes after it
 _MARGIN = 1.0                 # seconds
 _AT_WORK = 240.0              # seconds from a record to the start that it announced, though fixer is dead: first a stop
 _AGES = ('date +%s; export TZ=UTC LC_ALL=C; exec systemctl show --no-pager '
@@ -48,7 +49,7 @@ class Started:
 
     def is_anothers(self, age: float) -> bool:
         """Whether what began so many seconds ago is no start of the step, which was cut off."""
-        return self.cut_off and (self.was_left or 0.0 <= age < time.time() - self.last_work() - _AT_WORK)
+        return self.cut_off and (self.was_left or -_SECOND < age < time.time() - self.last_work() - _AT_WORK)
 
 
 def unit_mark(runner: Runner, unit: str) -> str:

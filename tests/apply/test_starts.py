@@ -277,3 +277,10 @@ def test_what_a_boot_started_because_it_was_enabled_is_stopped(monkeypatch: pyte
     units.bring_back_state(step, machine, Started("", NOW - 9000.0, lambda: NOW - 9000.0))
     assert any("disable" in told for told in machine.told)
     assert any(" stop " in told for told in machine.told) is stopped
+
+
+@pytest.mark.parametrize(("age", "anothers"), [(-0.9, True), (0.0, True), (-5.0, False), (295.0, False)])
+def test_a_start_of_the_second_that_has_begun_is_anothers(age: float, anothers: bool) -> None:
+    """`date` tells whole seconds: what was started just now is a little younger than nothing."""
+    last = time.time() - 300
+    assert Started("", last - 10, lambda: last, cut_off=True).is_anothers(age) is anothers

@@ -40,7 +40,7 @@ class Both:
 
     def found(self, *words: str) -> list[tuple[str, str]]:
         seen = self.fixer("diagnose", *(words or (f"compose://{self.project}",)))
-        return [(f["cause"], f["confidence"]) for f in seen["findings"] if f["role"] != "advice"]  # type: ignore[attr-defined]
+        return [(f["cause"], f["confidence"]) for f in seen["findings"] if f["role"] == "root"]  # type: ignore[attr-defined]
 
 
 def started(name: str, network: str, project: str, service: str, script: str) -> None:

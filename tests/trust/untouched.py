@@ -104,6 +104,7 @@ def picture(lab: Lab, *, whole: bool = False) -> Picture:
         name, state = str(item["Name"]), item["State"]
         assert isinstance(state, dict)
         state.pop("Health", None)
+        item["Mounts"] = sorted(item["Mounts"], key=str)       # Docker gives them in any order
         found[f"{name} is"] = json.dumps({key: item[key] for key in ("State", "RestartCount", "HostConfig", "Config", "Mounts")}, sort_keys=True)
         if state["Pid"]:
             root = f"/proc/{state['Pid']}/root/"
