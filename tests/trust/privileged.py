@@ -75,6 +75,7 @@ def attempt(word: str, who: Who, act: str, steps: tuple[Step, ...] = ()) -> Outc
 def _import_all() -> None:
     """All that fixer imports as it goes: here the user may not read where Python and fixer lie."""
     importlib.import_module("encodings.ascii")
+    importlib.import_module("_strptime")       # which time.strptime looks for at its first use
     for path in Path(fixer.__path__[0]).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_bytes())):
             names = [node.module] if isinstance(node, ast.ImportFrom) else []
