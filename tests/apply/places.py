@@ -18,6 +18,10 @@ OLD, NEW = b"proxy_pass http://127.0.0.1:8001;\n", b"proxy_pass http://127.0.0.1
 Answers = Callable[[Sequence[str]], CommandResult | None]
 
 
+class KilledError(BaseException):
+    """No `except` of fixer's sees a kill either."""
+
+
 class FolderWriter:
     """This machine with files of our choice."""
 

@@ -14,6 +14,7 @@ from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
 from fixer.model.plan import ContainerAction, Plan, StartNginx, Step, UnitAction
 from fixer.model.report import UndoResult
+from tests.apply.places import KilledError
 from tests.contract.sshbox import docker
 from tests.contract.test_learn import Machine
 
@@ -22,10 +23,6 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 CONF = "/srv/own.conf"
 OWN = "pid /run/own.pid;\nerror_log /var/log/own.log;\nevents {}\nhttp { access_log off; server { listen 127.0.0.1:8097; } }\n"
 IMAGE = "debian:trixie-slim"
-
-
-class KilledError(BaseException):
-    """No `except` of fixer's sees a kill either."""
 
 
 @pytest.fixture(scope="module")

@@ -17,16 +17,12 @@ from fixer.apply.restore import FileRestore
 from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import CheckNginx, DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
-from tests.apply.places import NOW, FolderTarget, write
+from tests.apply.places import NOW, FolderTarget, KilledError, write
 
 RELOAD = ReloadNginx("local", 1, "/usr/sbin/nginx", "/c", "/", "")
 START = UnitAction("local", "a.service", "start", "failed", "enabled")
 UPDATE = ProgramAction("local", "p", "g", "update", "/etc/s.conf", "FATAL")
 AGAIN = ProgramAction("local", "p", "g", "restart", "/etc/s.conf", "RUNNING")
-
-
-class KilledError(BaseException):
-    """No `except` of fixer's sees a kill either."""
 
 
 class Told:

@@ -15,18 +15,14 @@ from fixer.apply.containers import compose_command
 from fixer.apply.engine import RepairRun, undo
 from fixer.apply.nodes import Nodes
 from fixer.hosts.base import Target
-from fixer.hosts.opening import open_target
-from fixer.hosts.target import parse_target
 from fixer.model.plan import ComposeUp, Plan
+from tests.apply import test_compose
+from tests.apply.places import KilledError
 from tests.apply.test_compose import OLD, Project
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
 SLOW = OLD.replace("stop_grace_period: 0s", "stop_grace_period: 16s", 1)
-
-
-class KilledError(BaseException):
-    """No `except` of fixer's sees a kill either."""
 
 
 @pytest.fixture
@@ -39,11 +35,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
         project.compose("down", "-t", "0")
 
 
-@pytest.fixture
-def target(project: Project) -> Iterator[Target]:
-    target = open_target(parse_target(f"compose://{project.name}"))
-    yield target
-    target.close()
+target = test_compose.target
 
 
 def test_what_goes_on_without_us_is_waited_for(project: Project, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
