@@ -57,6 +57,10 @@ def diagnose(
         from fixer.causes.unexplained import unexplained  # only where no cause is proven
 
         notes = (*notes, *unexplained(case, blamed))
+    if verdict != "healthy" and any(nginx.left_out for nginx in snapshot.nginxes):
+        from fixer.causes.leftout import left_out_notes  # only where there are such
+
+        notes = (*notes, *left_out_notes(case))
     return Diagnosis(verdict, settled, checks, health, notes)
 
 

@@ -10,6 +10,7 @@ from fixer.causes.between import is_due, may_lead_elsewhere
 from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import told_beside, told_on_host
 from fixer.causes.failing import Judged, is_closed
+from fixer.causes.leftout import contested
 from fixer.causes.reading import find_node, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
@@ -74,7 +75,7 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
 def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Application servers of the node that nothing else relies on; several only where they are equals."""
     pool = _free(case, trouble)
-    return separated(case, trouble, pool) if pool else ()
+    return contested(case, trouble, separated(case, trouble, pool)) if pool else ()
 
 
 def _displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:

@@ -20,6 +20,8 @@ The repair and its safety
   reload.
   add-server-name (safe): a person gives the name (`--set server_name=NAME`), since a log holds what visitors wrote; it
   is added to the block that is meant.
+  load-site (manual): the site with the name that was asked for lies beside the configuration, and no include matches
+  its file. Whether it is to be served is a person's to say.
 
 By hand
   nginx -T | grep -nE 'server_name|listen'          which blocks have the name, and in which order?
@@ -32,13 +34,13 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.failing import fresh_events, is_closed
 from fixer.causes.owners import sole_owner
-from fixer.causes.reading import absent_evidence, config_evidence, line_text, place
+from fixer.causes.reading import absent_evidence, address_text, config_evidence, line_text, place
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
-from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import NginxConfig, ServerBlock
 from fixer.model.regex import regex
-from fixer.model.snapshot import Endpoint, Nginx
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 
 _HOST = regex(r", host: \"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+)(?::\d+)?\"")
 _ADDRESS = regex(r"^[\d.]+$")
@@ -81,7 +83,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     # A service that belongs behind the default server is that block's own trouble: down, or listening elsewhere. Names
     # in the log are what visitors sent, and never outweigh it.
     belongs = endpoint.service is not None or sole_owner(case, trouble) is not None
-    return (None if belongs else _caught(case, trouble, config, index)) or shown
+    return (None if belongs else _caught(case, trouble, config, index) or _not_loaded(case, trouble, config)) or shown
 
 
 def _hidden_by(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
@@ -159,10 +161,7 @@ def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Fi
         return None
     others = [other for number, other in enumerate(config.servers)
               if number != index and _addresses(other) & _addresses(block) and _is_well(case, nginx, number)]
-    names = {name for server in config.servers for name in server.names}
-    events = [e for e in fresh_events(nginx, trouble.routes, case.snapshot) if is_refused(e)]
-    asked = [(match[1].lower(), e) for e in events if (match := _HOST.search(e.raw)) is not None]
-    strange = {host: e for host, e in asked if not _ADDRESS.match(host) and not _is_listed(host, names)}
+    strange = _asked(case, trouble, config)
     if not others or not strange:
         return None
     host, event = next(reversed(strange.items()))
@@ -182,6 +181,41 @@ def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Fi
             config_evidence(case.snapshot, nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
         ))),
         repairs=(add_name(case, nginx, others),), explains=("wrong-port", "backend-down"),
+    )
+
+
+def _asked(case: Case, trouble: Trouble, config: NginxConfig) -> dict[str, ErrorEvent]:
+    """The names that no block lists and that were asked for just now, with a line that shows it."""
+    names = {name for server in config.servers for name in server.names}
+    events = [e for e in fresh_events(trouble.nginx, trouble.routes, case.snapshot) if is_refused(e)]
+    asked = [(match[1].lower(), e) for e in events if (match := _HOST.search(e.raw)) is not None]
+    return {host: e for host, e in asked if not _ADDRESS.match(host) and not _is_listed(host, names)}
+
+
+def _not_loaded(case: Case, trouble: Trouble, config: NginxConfig) -> Finding | None:
+    """A site beside the configuration has the very name that was asked for just now, and is not loaded."""
+    nginx, strange = trouble.nginx, _asked(case, trouble, config) if trouble.nginx.left_out else {}
+    left = next((x for x in nginx.left_out if strange.keys() & set(x.names)), None)
+    if left is None:
+        return None
+    host = next(name for name in left.names if name in strange)
+    where = place(case.snapshot, nginx.node, left.file, left.line)
+    why = f"{left.pattern} does not match it" if left.pattern else "nothing includes it"
+    mend = f"name it so that {left.pattern} matches it" if left.pattern else "link it into a folder that is included"
+    manual = f"let nginx load {left.file}, if it is to be served: {mend}, then nginx -t and reload"
+    return Finding(
+        cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",
+        summary=(f"the site of {host!r} is in {left.file}, which nginx does not load ({why}); requests for it fall to "
+                 f"the default server, which hands {say_routes(trouble)} to {trouble.endpoint.written}, where nothing "
+                 "listens"),
+        detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            Evidence("nginx-config", where, f"not loaded: {address_text(left.host, left.port, left.unix)}"),
+            Evidence("nginx-log", strange[host].where, strange[host].raw[:300]),
+            config_evidence(case.snapshot, nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        ))),
+        repairs=(Repair("load-site", "manual", "let nginx load the site", (), manual=manual),),
+        explains=("wrong-port", "backend-down"),
     )
 
 

@@ -156,3 +156,17 @@ class NginxConfig:
     server_names: tuple[tuple[int, tuple[str, ...]], ...] = ()
     servers: tuple[ServerBlock, ...] = ()
     cut: bool = False                        # there was more than may be held, and the rest was not read
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A server of a file that lies beside the configuration and that no include matches, with one address which it
+    hands requests to. `pattern` is an include that looks into the file's folder for other names, empty without one."""
+
+    file: str
+    line: int
+    names: tuple[str, ...]
+    host: str
+    port: int
+    unix: str | None
+    pattern: str = ""

@@ -8,7 +8,7 @@ from fixer.model.accepted import Accepted
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
-from fixer.model.nginxconf import NginxConfig, Route
+from fixer.model.nginxconf import LeftOut, NginxConfig, Route
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
 from fixer.model.service import (
@@ -133,6 +133,7 @@ class Nginx:
     errors: Fact[tuple[ErrorEvent, ...]]
     error_log_path: str
     explicit: bool = False                # the running master was started with -c or -p: tests and reloads need them
+    left_out: tuple[LeftOut, ...] = ()    # sites beside the configuration, looked for where an address is empty
 
     def serves(self, facts: RouteFacts) -> bool:
         """Whether a route is of this nginx: a node may run several, each with its own files."""

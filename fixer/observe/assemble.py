@@ -39,6 +39,7 @@ from fixer.observe.firewall import engine_firewall, firewall_of
 from fixer.observe.kernellog import KERNEL_LOG, kernel_of
 from fixer.observe.lastwords import last_words_of
 from fixer.observe.learnedfile import learned_of
+from fixer.observe.leftout import left_out_of
 from fixer.observe.macpolicy import policy_of
 from fixer.observe.neighbours import silent_of
 from fixer.observe.nginxes import (
@@ -118,7 +119,7 @@ def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
         worker_pids=tuple(p.pid for p in place.workers), loaded_at=loaded_at(place), config=config,
         config_mtime=mtime, test=test_result(place, view), service=_manager(place, view, services),
         errors=events_of(place, config, view, logs, "" if own is None else own.name),
-        error_log_path=error_logs(place, config)[0], explicit=place.explicit,
+        error_log_path=error_logs(place, config)[0], explicit=place.explicit, left_out=left_out_of(site),
     )
 
 
