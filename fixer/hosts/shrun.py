@@ -8,8 +8,11 @@ from fixer.errors import Unreachable
 from fixer.hosts.base import CommandResult
 from fixer.model.regex import regex
 
-# A login shell may greet on both outputs before it comes to our command: what counts begins at the nonce.
-RUN = r"""printf '%s\n' "$1"; printf '%s %s\n' "$1" "$$" >&2; n=$1; shift
+# A login shell may greet on both outputs before it comes to our command: what counts begins at the nonce. Words and
+# tools as this machine's own commands have them (process.environment): no user's PATH leads to nft.
+RUN = r"""LC_ALL=C; SYSTEMD_COLORS=0; SYSTEMD_PAGER=; PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
+export LC_ALL SYSTEMD_COLORS SYSTEMD_PAGER PATH
+printf '%s\n' "$1"; printf '%s %s\n' "$1" "$$" >&2; n=$1; shift
 command -v "$1" >/dev/null 2>&1 || { printf '\n%s none\n' "$n" >&2; exit 127; }
 "$@"; r=$?; printf '\n%s %s\n' "$n" "$r" >&2; exit "$r"
 """
