@@ -29,6 +29,7 @@ from fixer.model.query import (
 from fixer.model.record import dataclass
 
 _NO_SHELL = "the container has no shell"
+_UNSEEN = f"{_NO_SHELL}, and only root on its Docker host sees its processes and sockets (sudo fixer …)"
 
 
 def clock() -> NodeClock:
@@ -177,7 +178,7 @@ def _processes(container: Box, pid: int) -> Answer:
     result = container.docker("top", container.name, "-eo", "pid,args")
     pids = [line.split()[0] for line in result.stdout.decode(errors="replace").splitlines()[1:] if line.split()]
     if not pid or not pids:
-        return Answer("no-tool", message=_NO_SHELL)
+        return Answer("no-tool", message=_UNSEEN)
     wanted = (*(f"/proc/{one}/" for one in pids), "/proc/stat/", "/proc/uptime/")      # their folders tell the owners
     kept = tuple(file for file in proctable.list_processes().files if f"{file.path}/".startswith(wanted))
     # seen from here every cgroup begins with the container's own, which its first process, `1` in it, has

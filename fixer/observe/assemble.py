@@ -260,6 +260,8 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
     for view in views.values():
         if not view.node.root and view.name != ENGINE:
             yield f"{view.name}: not root, so some owners of sockets and some files may be unknown"
+        if unseen := view.unseen():
+            yield f"{view.name}: {unseen}"
         for master in strange_nginxes(view) if view.name != ENGINE else ():
             yield f"{view.name}: pid {master.pid} of uid {master.uid} calls itself nginx and is not looked at"
     cut = sum(plan.cut for plan in plans.values())

@@ -184,4 +184,6 @@ def _hint(containers: Sequence[Container], views: Mapping[str, View]) -> str:
     denied = [view.name for view in views.values() if not view.node.root and view.name != ENGINE]
     if denied:
         return f"not root on {', '.join(denied)}: its configuration may only be unreadable (sudo fixer …)"
+    if unseen := next(filter(None, (view.unseen() for view in views.values())), ""):
+        return f"what runs there was not seen: {unseen}"
     return "nothing that runs is nginx, and there is no /etc/nginx/nginx.conf"

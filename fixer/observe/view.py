@@ -80,6 +80,11 @@ class View:
         """The answer to a command, None where it was not asked."""
         return self.node.answers.get(Command(name, args))
 
+    def unseen(self) -> str:
+        """Why its processes could not be listed here; empty where they were, or where that was said as a failure."""
+        told = self.node.answers.get(ListProcesses())
+        return told.message if told is not None and told.status == "no-tool" else ""
+
     @staticmethod
     def is_of_nginx(query: Query) -> bool:
         """Whether it asks for files of nginx: trees and globs do, but for the globs of services' managers."""
