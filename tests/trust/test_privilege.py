@@ -3,28 +3,19 @@ who has it not is refused, or told what was not seen, and nothing has changed.""
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
 import re
-import shutil
-import subprocess
-import tempfile
-import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from fixer.model.plan import ProgramAction, ReloadNginx, SignalProcess, Step, WriteFile
-from tests.apply import test_compose
-from tests.contract import sshbox
-from tests.contract.sshbox import Box, docker
+from fixer.model.plan import ChangeRule, ProgramAction, ReloadNginx, SignalProcess, Step, WriteFile
+from tests.contract.sshbox import docker
 from tests.crash import each_step
-from tests.crash.places_killed import carry_fixer_in
-from tests.trust import privileged
-from tests.trust.privileged import Outcome, Who, attempt
+from tests.trust import grounds as places
+from tests.trust.grounds import BARE, LOCAL, MACHINE, PAGES, PROJECT, SSH, WEAK, Grounds
+from tests.trust.privileged import Outcome
 
 ROOT = Path(__file__).parent.parent.parent
 LOOK, EDIT, UNITS = "`diagnose`, `verify`, `collect`", "edit a file, its undo", "reload, start, stop, enable a unit"
@@ -33,97 +24,27 @@ RULES, SIGNAL, PROGRAMS = "firewall rules", "signal a process (CONT)", "start or
 
 # Not tried here, with the reason.
 ELSEWHERE = {
-    "ssh://": "the same steps by one shell of the login's user: test_ssh.py and test_ssh_repair.py try root and each kind of sudo",
-    "compose://, reload nginx": "tests/apply/test_compose.py does it; it is the same `docker exec` as that of a machine",
-    "a container without NET_ADMIN": "the kernel asks the capability alone: tried as root without it",
-    "a container without a shell": "tests/contract/test_docker_probes.py",
+    "ssh://, containers": "tests/contract/test_ssh_containers.py, as who may use Docker there and as who may not",
+    "ssh://, a sudo that wants a password": "tests/contract/test_ssh.py",
 }
 
-OWN = """
-mkdir /srv/own; cd /srv/own
-printf 'old\\n' >mine; printf 'old\\n' >grouped
-printf 'pid /srv/own/pid;\\nerror_log /srv/own/log;\\nevents {}\\nhttp { access_log off; client_body_temp_path /srv/own/t1; proxy_temp_path /srv/own/t2; fastcgi_temp_path /srv/own/t3; uwsgi_temp_path /srv/own/t4; scgi_temp_path /srv/own/t5; server { listen 127.0.0.1:8096; return 200 own; } }\\n' >nginx.conf
-chown -R visitor: .; chgrp root grouped
-setpriv --reuid visitor --regid visitor --clear-groups sh -c 'nginx -c /srv/own/nginx.conf; setsid sleep 86400 >/dev/null 2>&1 </dev/null & echo $! >sleeper; kill -STOP $!'
-chmod 711 /root
-"""
-
-
-@dataclass
-class Grounds:
-    """A machine, a project, and users in the one and on the Docker host of both."""
-
-    box: Box
-    carried: str
-    project: test_compose.Project
-    who: dict[str, Who] = field(default_factory=dict)
-    kinds: dict[str, tuple[Step, ...]] = field(default_factory=dict)
-
-    def tried(self, word: str, who: str, act: str, steps: tuple[Step, ...] = ()) -> Outcome:
-        """In the machine where it is `local`, else from here."""
-        if word != "local":
-            return attempt(word.format(box=self.box.name, project=self.project.name), self.who[who], act, steps)
-        words = ["docker", "exec", "-i", "-e", f"PYTHONPATH={self.carried}", self.box.name]
-        words += ["setpriv", "--bounding-set", "-net_admin"] if who == "root without CAP_NET_ADMIN" else []
-        done = subprocess.run([*words, "/usr/bin/python3.13", "-c", Path(privileged.__file__).read_text(encoding="utf-8")],
-                              capture_output=True, check=False, input=pickle.dumps((word, asdict(self.who[who]), act, steps)))
-        assert done.stdout, done.stderr.decode()
-        return Outcome(*json.loads(done.stdout))
+grounds = places.grounds
 
 
 class Inside(each_step.Place):
     """The machine by the name that it has for itself."""
 
     def node(self) -> str:
-        return "local"
-
-
-@pytest.fixture(scope="module")
-def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
-    folder = tmp_path_factory.mktemp("box")
-    sshbox.make_key(folder)
-    made = Box(sshbox.unique("rights"), folder, "--cap-add", "NET_ADMIN")
-    shared = Path(tempfile.mkdtemp(prefix="rights"))      # where users without root may pass
-    project = None
-    try:
-        made.sh(each_step.SETUP + OWN)
-        shared.chmod(0o755)
-        (shared / "project").mkdir()
-        project = test_compose.Project(shared / "project", f"rights{uuid.uuid4().hex[:8]}")
-        found = Grounds(made, carry_fixer_in(made.name), project)
-        for name in ("root", "visitor", "strange"):
-            words = made.sh(f"getent passwd {name}").split(":")
-            found.who[name] = Who(int(words[2]), int(words[3]), (), words[5])
-        found.who["visitor without a state folder"] = Who(**{**asdict(found.who["visitor"]), "state": "/var/lib/badgateway"})
-        found.who["root without CAP_NET_ADMIN"] = found.who["root"]
-        group = os.stat("/var/run/docker.sock").st_gid
-        for uid, name, groups in ((12345, "docker group", (group,)), (12346, "docker group, not its owner", (group,)), (12347, "nobody", ())):
-            home = shared / str(uid)
-            home.mkdir(mode=0o700)
-            os.chown(home, uid, uid)
-            found.who[name] = Who(uid, uid, groups, str(home))
-        os.chown(shared / "project", 12345, 12345)
-        os.chown(project.file, 12345, 12345)
-        yield found
-    finally:
-        made.remove()
-        if project is not None:
-            project.file.write_text(test_compose.OLD)
-            project.compose("down", "-t", "0")
-        shutil.rmtree(shared)
+        return LOCAL
 
 
 def edit(path: str) -> Callable[[Grounds], tuple[Step, ...]]:
     return lambda grounds: (WriteFile("local", path, b"old\n", b"new\n", "change it"),)
 
 
-def kind(name: str, *, outside: bool = False) -> Callable[[Grounds], tuple[Step, ...]]:
-    """A kind of step that a machine has, as local or from outside."""
-    def steps(grounds: Grounds) -> tuple[Step, ...]:
-        place = (each_step.Place(f"docker://{grounds.box.name}", grounds.box.sh, "") if outside else Inside("local", grounds.box.sh, ""))
-        return each_step.kinds(place)[name]
-
-    return steps
+def kind(name: str) -> Callable[[Grounds], tuple[Step, ...]]:
+    """A kind of step that a machine has."""
+    return lambda grounds: each_step.kinds(Inside(LOCAL, grounds.box.sh, ""))[name]
 
 
 def site(grounds: Grounds) -> tuple[Step, ...]:
@@ -149,6 +70,22 @@ def program(owner: str) -> Callable[[Grounds], tuple[Step, ...]]:
     return steps
 
 
+def project_reload(grounds: Grounds) -> tuple[Step, ...]:
+    return (ReloadNginx("web", 1, *each_step.NGINX, "/var/log/nginx/error.log"),)
+
+
+def weak_rule(grounds: Grounds) -> tuple[Step, ...]:
+    """In a container: the words of the table are the kernel's, not a program's."""
+    name = f"{grounds.pages.name}-weak-1"
+    table = tuple(docker("exec", "--privileged", name, "sh", "-c", "iptables -S EACH | sed -n 's/^-A EACH //p'").splitlines())
+    return (ChangeRule(name, "iptables", "", "filter", "EACH", "add", "-p tcp -m tcp --dport 8000 -j ACCEPT", 1, table),)
+
+
+def bare_process(grounds: Grounds) -> tuple[Step, ...]:
+    _, pid, ticks = grounds.child()
+    return (SignalProcess(f"{grounds.pages.name}-bare-1", pid, ticks, "CONT", "let it go on"),)
+
+
 def container(grounds: Grounds) -> tuple[Step, ...]:
     docker("stop", "-t", "0", grounds.project.worker)
     return (grounds.project.act("start", "exited"),)
@@ -169,12 +106,11 @@ class Trial:
     may_not: str
     state: str
     says: str
-    word: str = "local"
+    word: str = LOCAL
     returns: bool = True      # its undo leads to the very same state
 
 
-MACHINE, PROJECT = "docker://{box}", "compose://{project}"
-_NO_DOCKER = "Docker daemon cannot be reached"
+_NO_DOCKER, _NO_SUDO = "Docker daemon cannot be reached", "sudo does not let us"
 _MINE, _WORKERS = "cat /srv/own/{0}", "cat /proc/$(cat /srv/own/pid)/task/*/children"
 _STATE = "read -r a b c d </proc/$(cat {0})/stat; echo $c"
 _PROGRAM = "supervisorctl status each | tr -s ' ' | cut -d' ' -f1,2"
@@ -183,18 +119,37 @@ TRIALS = (
     Trial(EDIT, edit("/srv/own/grouped"), "root", "visitor", _MINE.format("grouped"), "only root, or that user in that group"),
     Trial(EDIT, edit("/srv/own/mine"), "visitor", "visitor without a state folder", _MINE.format("mine"), "out of reach"),
     Trial(EDIT, site, "root", "visitor", f"cat {each_step.SITE}", "denied"),
-    Trial(EDIT, kind("files", outside=True), "docker group", "nobody", each_step.STATES["files"], _NO_DOCKER, MACHINE),
+    Trial(EDIT, kind("files"), "docker group", "nobody", each_step.STATES["files"], _NO_DOCKER, MACHINE),
     Trial(EDIT, service, "docker group", "docker group, not its owner", "cat {file}", "denied|not permitted|belongs to", PROJECT),
     Trial(UNITS, kind("service"), "root", "visitor", each_step.STATES["service"], "denied|uthentication|Failed to connect"),
-    Trial(UNITS, kind("service", outside=True), "docker group", "nobody", each_step.STATES["service"], _NO_DOCKER, MACHINE),
+    Trial(UNITS, kind("service"), "docker group", "nobody", each_step.STATES["service"], _NO_DOCKER, MACHINE),
     Trial(NGINX, own_reload, "visitor", "strange", _WORKERS, "not permitted|denied", returns=False),
     Trial(NGINX, own_reload, "visitor", "root", _WORKERS, "run fixer as that user", returns=False),
     Trial(NGINX, kind("start of nginx"), "root", "visitor", each_step.STATES["start of nginx"], "."),
-    Trial(NGINX, kind("start of nginx", outside=True), "docker group", "nobody", each_step.STATES["start of nginx"], _NO_DOCKER, MACHINE),
+    Trial(NGINX, kind("start of nginx"), "docker group", "nobody", each_step.STATES["start of nginx"], _NO_DOCKER, MACHINE),
+    Trial(NGINX, project_reload, "docker group", "nobody", "{web}", _NO_DOCKER, PAGES, returns=False),
+    Trial(EDIT, edit("/srv/own/mine"), "visitor", "sudo for single commands", _MINE.format("mine"), _NO_SUDO, SSH),
+    Trial(EDIT, edit("/srv/own/mine"), "visitor", "strange", _MINE.format("mine"), "denied|not permitted", SSH),
+    Trial(EDIT, site, "sudo without a password", "visitor", f"cat {each_step.SITE}", "denied", SSH),
+    Trial(UNITS, kind("service"), "sudo without a password", "sudo for single commands", each_step.STATES["service"], _NO_SUDO, SSH),
+    Trial(UNITS, kind("service"), "root", "visitor", each_step.STATES["service"], "denied|uthentication|Failed to connect", SSH),
+    Trial(NGINX, own_reload, "visitor", "strange", _WORKERS, "not permitted|denied", SSH, returns=False),
+    Trial(NGINX, own_reload, "visitor", "sudo without a password", _WORKERS, "run fixer as that user", SSH, returns=False),
+    Trial(NGINX, kind("start of nginx"), "sudo without a password", "visitor", each_step.STATES["start of nginx"], ".", SSH),
+    Trial(RULES, kind("rule out"), "sudo without a password", "visitor", each_step.STATES["rule out"], "not permitted|denied|oot", SSH),
+    Trial(RULES, kind("rule in"), "root", "sudo for single commands", each_step.STATES["rule in"], _NO_SUDO, SSH),
+    Trial(RULES, kind("rule out"), "docker group", "nobody", each_step.STATES["rule out"], _NO_DOCKER, MACHINE),
+    Trial(SIGNAL, kind("process"), "sudo without a password", "visitor", each_step.STATES["process"], "not permitted", SSH),
+    Trial(SIGNAL, own_process, "visitor", "strange", _STATE.format("/srv/own/sleeper"), "not permitted", SSH),
+    Trial(SIGNAL, kind("process"), "docker group", "nobody", each_step.STATES["process"], _NO_DOCKER, MACHINE),
+    Trial(SIGNAL, bare_process, "root", "docker group", "{bare}", "has no shell, and is not seen into", BARE),
+    Trial(PROGRAMS, program("root"), "sudo without a password", "visitor", _PROGRAM, "denied|may not", SSH),
+    Trial(PROGRAMS, program("visitor"), "visitor", "strange", _PROGRAM, "denied|may not", SSH),
+    Trial(PROGRAMS, program("root"), "docker group", "nobody", _PROGRAM, _NO_DOCKER, MACHINE),
     Trial(BOXES, container, "docker group", "nobody", "{status}", _NO_DOCKER, PROJECT),
     Trial(RULES, kind("rule out"), "root", "visitor", each_step.STATES["rule out"], "not permitted|denied|oot"),
     Trial(RULES, kind("rule in"), "root", "root without CAP_NET_ADMIN", each_step.STATES["rule in"], "not permitted|denied|oot"),
-    Trial(RULES, kind("rule in", outside=True), "docker group", "nobody", each_step.STATES["rule in"], _NO_DOCKER, MACHINE),
+    Trial(RULES, kind("rule in"), "docker group", "nobody", each_step.STATES["rule in"], _NO_DOCKER, MACHINE),
     Trial(SIGNAL, kind("process"), "root", "visitor", each_step.STATES["process"], "not permitted"),
     Trial(SIGNAL, own_process, "visitor", "strange", _STATE.format("/srv/own/sleeper"), "not permitted"),
     Trial(PROGRAMS, program("root"), "root", "visitor", _PROGRAM, "denied|may not"),
@@ -212,26 +167,43 @@ def test_every_row_has_a_trial() -> None:
     assert len(rows()) > 5 and set(rows()) == {LOOK, *(trial.row for trial in TRIALS)}
 
 
+def seen(grounds: Grounds, trial: Trial) -> str:
+    """What the step may change, as it is now."""
+    if trial.word == PROJECT:
+        return grounds.project.file.read_text() + grounds.project.look(field="{{.State.Status}} {{json .Config.Cmd}}")
+    if trial.word == PAGES:
+        return docker("exec", f"{grounds.pages.name}-web-1", "sh", "-c", "cat /proc/1/task/*/children")
+    if trial.word == BARE:
+        return Path(f"/proc/{grounds.child()[0]}/stat").read_text().rpartition(") ")[2].split()[0]
+    return grounds.box.sh(f"{{ {trial.state}; }} 2>&1 || true")
+
+
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda t: re.sub(r"\W+", "-", f"{t.row} {t.word} as {t.may} not {t.may_not}").strip("-"))
 def test_a_step_needs_what_the_table_says_and_no_more(grounds: Grounds, trial: Trial) -> None:
-    def state() -> str:
-        if trial.word == PROJECT:
-            return grounds.project.file.read_text() + grounds.project.look(field="{{.State.Status}} {{json .Config.Cmd}}")
-        return grounds.box.sh(f"{{ {trial.state}; }} 2>&1 || true")
-
-    steps = trial.steps(grounds)
-    before = state()
+    steps = grounds.there(trial.word, trial.steps(grounds))
+    before = seen(grounds, trial)
     refused = grounds.tried(trial.word, trial.may_not, "repair", steps)
     assert refused.code in (1, 3, 4) and re.search(trial.says, refused.said), refused
-    assert state() == before
+    assert seen(grounds, trial) == before
     done = grounds.tried(trial.word, trial.may, "repair", steps)
     assert done == Outcome(0, "")
-    assert state() != before
+    assert seen(grounds, trial) != before
     assert grounds.tried(trial.word, trial.may, "undo") == Outcome(0, "")
-    assert not trial.returns or state() == before
+    assert not trial.returns or seen(grounds, trial) == before
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_container_without_net_admin_keeps_its_rules(grounds: Grounds) -> None:
+    """Not even its root has them changed; no group of the Docker host helps."""
+    before = weak_rule(grounds)
+    refused = grounds.tried(WEAK, "docker group", "repair", before)
+    assert refused.code in (1, 4) and re.search("not permitted|denied|oot", refused.said), refused
+    assert weak_rule(grounds) == before
 
 
 @pytest.mark.docker
@@ -239,9 +211,25 @@ def test_a_step_needs_what_the_table_says_and_no_more(grounds: Grounds, trial: T
 @pytest.mark.timeout(300)
 def test_a_look_needs_nobody_and_names_what_was_not_seen(grounds: Grounds) -> None:
     """As root all is seen; as anybody else what is not is named; through Docker its group is needed."""
-    seen = {who: grounds.tried("local", who, "diagnose") for who in ("root", "visitor")}
-    assert {outcome.code for outcome in seen.values()} == {0}, seen
-    assert "not root" not in seen["root"].said and "not root" in seen["visitor"].said
-    assert grounds.tried(MACHINE, "docker group", "diagnose").code == 0
-    refused = grounds.tried(MACHINE, "nobody", "diagnose")
-    assert refused.code == 3 and _NO_DOCKER in refused.said
+    for word in (LOCAL, SSH):
+        seen = {who: grounds.tried(word, who, "diagnose") for who in ("root", "visitor")}
+        assert {outcome.code for outcome in seen.values()} == {0}, seen
+        assert "not root" not in seen["root"].said and "not root" in seen["visitor"].said
+    narrow = grounds.tried(SSH, "sudo for single commands", "diagnose")
+    assert narrow.code == 0 and "sudo there does not let us" in narrow.said, narrow
+    assert "not root" not in grounds.tried(SSH, "sudo without a password", "diagnose").said
+    for word in (MACHINE, PAGES):
+        assert grounds.tried(word, "docker group", "diagnose").code == 0
+        refused = grounds.tried(word, "nobody", "diagnose")
+        assert refused.code == 3 and _NO_DOCKER in refused.said
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_only_root_sees_of_a_container_without_a_shell_is_named(grounds: Grounds) -> None:
+    for word in (BARE, PAGES):
+        seen = {who: grounds.tried(word, who, "diagnose") for who in ("root", "docker group")}
+        assert {outcome.code for outcome in seen.values()} == {0}, seen
+        told = {who: "only root on its Docker host sees its processes" in outcome.said for who, outcome in seen.items()}
+        assert told == {"root": False, "docker group": True}, seen
