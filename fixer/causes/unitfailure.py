@@ -16,9 +16,9 @@ from fixer.model.query import FileStat
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, LogLine, Service, Snapshot, UnitValue
+from fixer.model.unitsteps import STEPS
 
 ID = "unit-misconfigured"
-STEPS = {200: "CHDIR", 203: "EXEC", 216: "GROUP", 217: "USER", 226: "NAMESPACE"}
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
 
 Why: TypeAlias = Literal["missing", "denied", "format", "unknown"]

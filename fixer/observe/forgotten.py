@@ -2,17 +2,21 @@
 
 `systemctl reset-failed` clears both, and a unit that is not enabled is unloaded once it has no failure left to show.
 A stop clears the result too where it comes in the middle of a try: a unit that systemd starts again and again is then
-called stopped, and how it fails each time only the run before that try tells.
+called stopped, and how it fails each time only the run before that try tells. While systemd prepares the next try of
+a loop, the same: the result is cleared, and the process of the unit is not its program yet.
 Only systemd's own lines count, of this boot: what a program prints is not its manager's word.
 """
 
 from __future__ import annotations
 
+import posixpath
+
 from fixer.model.facts import Known
 from fixer.model.query import Answer
 from fixer.model.record import replace
 from fixer.model.regex import regex
-from fixer.model.snapshot import Unit
+from fixer.model.snapshot import Process, Unit
+from fixer.model.unitsteps import STEPS
 from fixer.observe.view import View
 
 _LINE = regex(r"^(\d{9,11}\.\d+) \S+ systemd\[1\]: (.*)$")
@@ -24,6 +28,7 @@ _STARTED = regex(r"^Started ")
 _BEGUN = regex(r"^(?:Started|Starting) ")
 _STOPPED = regex(r"^(?:Stopping|Stopped) ")
 _CODES = {"exited": 1, "killed": 2, "dumped": 3}
+_EXECUTOR = "systemd-executor"      # since systemd 254; before it the child is called (name) until it is the program
 _NEAR = 5.0       # seconds between what the journal calls a start and what systemd does
 _TRY = 20.0       # seconds within which a run that fails ends, where it is one of a loop
 
@@ -33,9 +38,12 @@ def recalled(unit: Unit, answer: Answer | None, view: View) -> Unit:
     loaded = unit.load_state == "loaded" and isinstance(view.table.boot_at, Known)
     rests = unit.active_state == "inactive" and unit.result in ("", "success")
     runs = unit.active_state == "active" and unit.n_restarts == 0
-    if not loaded or not (rests or runs) or answer is None or answer.status != "ok":
+    again = unit.active_state in ("active", "activating") and unit.n_restarts > 0 and unit.result in ("", "success")
+    if not loaded or not (rests or runs or again) or answer is None or answer.status != "ok":
         return unit
     said = _said(answer.data, view.table.boot_at.value if isinstance(view.table.boot_at, Known) else 0.0)
+    if again:
+        return _before_the_program(unit, said, view)
     return _last_end(unit, said) if rests else _restarts(unit, said)
 
 
@@ -55,6 +63,30 @@ def _last_end(unit: Unit, said: list[tuple[float, str]]) -> Unit:
         if _TURN.search(text):
             return _stopped_in_a_try(unit, said)
     return unit
+
+
+def _before_the_program(unit: Unit, said: list[tuple[float, str]], view: View) -> Unit:
+    """It is being started again after a failure, and its program does not run yet: what counts is the end of the try
+    before. Of a process that nobody saw only where systemd had failed itself can it be said that it is none."""
+    main = view.by_pid.get(unit.main_pid)
+    prepared = main is not None and _is_executor(main)
+    end = next((at for at in range(len(said) - 1, -1, -1) if _FAILED.search(said[at][1])), -1)
+    failed = _FAILED.search(said[end][1]) if end >= 0 else None
+    since = [text for _, text in said[end + 1:]]
+    begun = sum(_BEGUN.search(text) is not None for text in since)
+    by_itself = any(_SCHEDULED.search(text) for text in since) or not begun
+    ended_since = any(_TURN.search(text) and not _BEGUN.search(text) and not _STOPPED.search(text) for text in since)
+    if failed is None or (main is not None and not prepared) or begun > 1 or not by_itself or ended_since:
+        return unit
+    ended = _ended(unit, said[:end + 1], failed[1])
+    own = ended.exec_main_status in STEPS and failed[1] == "exit-code"
+    return replace(ended, inactive_enter=unit.inactive_enter, main_pid=0) if prepared or own else unit
+
+
+def _is_executor(process: Process) -> bool:
+    """systemd's own process, in which it prepares what it is to execute."""
+    program = process.argv[0] if process.argv else ""
+    return posixpath.basename(program) == _EXECUTOR or (program.startswith("(") and program.endswith(")"))
 
 
 def _ended(unit: Unit, said: list[tuple[float, str]], result: str) -> Unit:

@@ -15,7 +15,7 @@ from fixer.observe.questions import follow_up
 from fixer.observe.services import journal_query
 from fixer.observe.view import View
 from tests.causes.building import STOPPED, unit
-from tests.observe.made import BOOT, capture, file, node, view
+from tests.observe.made import BOOT, capture, file, node, process, view
 from tests.observe.test_endpoints import SHOW
 
 KILLED = ("systemd[1]: solo.service: Main process exited, code=killed, status=11/SEGV",
@@ -114,3 +114,32 @@ def test_a_count_of_restarts_that_was_reset_is_recalled() -> None:
     assert by_hand == runs
     old = unit("solo.service", active_enter=BOOT + 500)
     assert recalled(old, told((*KILLED, *AGAIN)), seen()) == old
+
+
+# The moment in which systemd prepares the next try: the result is cleared, and the process is systemd's own.
+TRYING = {"active_state": "activating", "sub_state": "start", "n_restarts": 2, "main_pid": 77}
+AGAIN_NOW = timed((100, TRY), (101, (SCHEDULED, BEGUN)))
+
+
+def trying(argv: Sequence[str] | None) -> View:
+    return view(running=[process(77, argv, cgroup="/system.slice/solo.service")] if argv else [])
+
+
+@pytest.mark.parametrize("state", ["activating", "active"])
+@pytest.mark.parametrize("argv", [("/usr/lib/systemd/systemd-executor", "--deserialize", "4"), ("(uvicorn)",), None],
+                         ids=["executor", "before 254", "gone"])
+def test_while_the_next_try_is_prepared_the_try_before_tells(state: str, argv: Sequence[str] | None) -> None:
+    found = recalled(unit("solo.service", **TRYING | {"active_state": state}), AGAIN_NOW, trying(argv))
+    assert (found.active_state, found.result, found.exec_main_status, found.main_pid) == (state, "exit-code", 200, 0)
+
+
+@pytest.mark.parametrize(("said", "argv"), [
+    (AGAIN_NOW, ("/srv/venv/bin/uvicorn", "a:b")),                                          # the program runs by now
+    (timed((100, (*KILLED, *AGAIN))), None),                # a program that ran once may be there, and was only not seen
+    (timed((100, TRY), (101, (SCHEDULED, BEGUN, *CUT)), (102, (BEGUN,))), None),            # somebody started it since
+    (timed((100, TRY), (102, (BEGUN,))), None),
+    (timed((101, (SCHEDULED, BEGUN))), None),
+], ids=["runs", "not seen", "stopped since", "by hand", "no end known"])
+def test_a_try_that_may_be_up_is_taken_as_it_is(said: Answer, argv: Sequence[str] | None) -> None:
+    was = unit("solo.service", **TRYING)
+    assert recalled(was, said, trying(argv)) == was
