@@ -69,6 +69,7 @@ def _before_the_program(unit: Unit, said: list[tuple[float, str]], view: View) -
     """It is being started again after a failure, and its program does not run yet: what counts is the end of the try
     before. Of a process that nobody saw only where systemd had failed itself can it be said that it is none."""
     main = view.by_pid.get(unit.main_pid)
+    main = main if main is not None and main.argv and main.state != "Z" else None      # one that has ended is none
     prepared = main is not None and _is_executor(main)
     end = next((at for at in range(len(said) - 1, -1, -1) if _FAILED.search(said[at][1])), -1)
     failed = _FAILED.search(said[end][1]) if end >= 0 else None

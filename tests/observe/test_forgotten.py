@@ -122,12 +122,13 @@ AGAIN_NOW = timed((100, TRY), (101, (SCHEDULED, BEGUN)))
 
 
 def trying(argv: Sequence[str] | None) -> View:
-    return view(running=[process(77, argv, cgroup="/system.slice/solo.service")] if argv else [])
+    running = [process(77, argv, comm="uvicorn", cgroup="/system.slice/solo.service")] if argv is not None else []
+    return view(running=running)
 
 
 @pytest.mark.parametrize("state", ["activating", "active"])
-@pytest.mark.parametrize("argv", [("/usr/lib/systemd/systemd-executor", "--deserialize", "4"), ("(uvicorn)",), None],
-                         ids=["executor", "before 254", "gone"])
+@pytest.mark.parametrize("argv", [("/usr/lib/systemd/systemd-executor", "--deserialize", "4"), ("(uvicorn)",), None, ()],
+                         ids=["executor", "before 254", "gone", "ended"])
 def test_while_the_next_try_is_prepared_the_try_before_tells(state: str, argv: Sequence[str] | None) -> None:
     found = recalled(unit("solo.service", **TRYING | {"active_state": state}), AGAIN_NOW, trying(argv))
     assert (found.active_state, found.result, found.exec_main_status, found.main_pid) == (state, "exit-code", 200, 0)
