@@ -63,6 +63,8 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
         _add(total, undo_run(journal, _nodes(target, writer, journal)))
     elif name not in broken:
         return _nothing(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
+    if not (total.restored or total.conflicts or total.irreversible or total.notes):
+        total.notes.append(_undone_already(name, cut_off=name in broken, kept=_last_kept(target)))
     lists = (total.restored, total.conflicts, total.irreversible, total.notes)
     return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
 
@@ -74,6 +76,13 @@ def _left_over(target: Target, runs: tuple[RunSummary, ...]) -> str:
     where = "" if target.ref.kind == "local" else f" {target.ref}"
     return (f"run {runs[-1].id} was rolled back, but not all of it: {'; '.join(runs[-1].conflicts)}; "
             f"fixer undo{where} --id {runs[-1].id} tries that once more")
+
+
+def _undone_already(name: str, *, cut_off: bool, kept: str | None) -> str:
+    """That the run meant is the one that was asked for, and which one is next: `nothing` alone asks for a second undo."""
+    told = (f"run {name} was cut off before anything of it was in force" if cut_off else
+            f"run {name}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already")
+    return told if kept is None else f"{told}; run {kept} is, and the next fixer undo takes that one back"
 
 
 def _nothing(target: Target, run_id: str | None, note: str) -> UndoResult:

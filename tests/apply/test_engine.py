@@ -293,6 +293,23 @@ def test_a_restore_that_fails_is_a_conflict_and_can_be_tried_again(site: Path, t
     assert (site / "sub" / "x").read_bytes() == OLD
 
 
+def test_what_was_undone_already_is_said_with_what_is_next(site: Path, tmp_path: Path) -> None:
+    """A restart, or a person, has taken the last one back: a second undo would go on to the one before."""
+    target = FolderTarget(tmp_path / "state")
+    names = []
+    for name in ("shop", "other"):
+        with open_run(target) as run:
+            run.round(plan(write(site / name, OLD if name == "shop" else None, NEW)))
+            run.commit()
+            names.append(run.id)
+    (site / "other").unlink()
+    result = undo(target, None)
+    assert_left_alone(result, f"run {names[1]}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already; "
+                              f"run {names[0]} is, and the next fixer undo takes that one back")
+    assert result.id == names[1] and (site / "shop").read_bytes() == NEW
+    assert undo(target, None).id == names[0] and (site / "shop").read_bytes() == OLD
+
+
 def test_a_repair_that_was_not_wholly_rolled_back_is_something_to_undo(site: Path, tmp_path: Path) -> None:
     target, before = FolderTarget(tmp_path / "state"), tree(site)
     with open_run(target) as run:
