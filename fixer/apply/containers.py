@@ -74,6 +74,11 @@ def restart_container(step: ContainerAction, engine: Runner) -> str:
     return _docker(step, engine, "pause") if step.was == "paused" else done
 
 
+def restart_running(step: ContainerAction, engine: Runner) -> str:
+    """What came up by itself with files that went back reads them anew."""
+    return _docker(step, engine, "restart")
+
+
 def change_network(step: NetworkAction, engine: Runner) -> None:
     """Join the container to the network, or take it off."""
     _network(step, engine, step.verb)

@@ -79,7 +79,7 @@ def _left_over(target: Target, runs: tuple[RunSummary, ...]) -> str:
 
 
 def _undone_already(name: str, *, cut_off: bool, kept: str | None) -> str:
-    """That the run meant is the one that was asked for, and which one is next: `nothing` alone asks for a second undo."""
+    """Which run was meant, and which one is next: after `nothing` alone people undo once more."""
     told = (f"run {name} was cut off before anything of it was in force" if cut_off else
             f"run {name}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already")
     return told if kept is None else f"{told}; run {kept} is, and the next fixer undo takes that one back"

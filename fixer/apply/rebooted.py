@@ -1,5 +1,5 @@
-"""A machine that went down in the middle of a round and came up with the files that were in place by then: what the
-round was still to do, the boot has done. Once the files are back, that is done again with them."""
+"""What read the files of a round though the round never came to tell it: the machine went down and came up with them,
+or a manager that starts a failing service again and again took them up. Once the files are back, it reads them anew."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import time
 from collections.abc import Sequence
 from typing import TypeAlias, TypeGuard, assert_never
 
-from fixer.apply.nodes import Runner
+from fixer.apply import containers, starts
+from fixer.apply.nodes import Nodes, Runner
 from fixer.apply.units import daemon_reload
 from fixer.model.describe import step_to_json
-from fixer.model.plan import DaemonReload, ProgramAction, ReloadNginx, Step, UnitAction
+from fixer.model.plan import ContainerAction, DaemonReload, ProgramAction, ReloadNginx, Step, UnitAction
 from fixer.model.step_json import step_from_json
 
-Brought: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction
+Brought: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | ContainerAction
 
 _AGE = (
     "sh", "-c",
@@ -24,7 +25,7 @@ _TICKS = 100.0       # what the kernel tells others of in /proc, on every platfo
 
 
 def planned_json(steps: Sequence[Step]) -> str:
-    """The steps of a round whose effect a boot may bring, for the round's record; empty where there are none."""
+    """The steps of a round whose effect may come without them, for the round's record; empty where there are none."""
     told = [step_to_json(step) for step in steps if _is_brought(step)]
     return json.dumps(told) if told else ""
 
@@ -39,7 +40,7 @@ def planned(text: str) -> tuple[Brought, ...]:
 
 
 def _is_brought(step: Step) -> TypeGuard[Brought]:
-    if isinstance(step, UnitAction | ProgramAction):
+    if isinstance(step, UnitAction | ProgramAction | ContainerAction):
         return step.verb in ("start", "restart", "update")
     return isinstance(step, ReloadNginx | DaemonReload)
 
@@ -54,8 +55,21 @@ def has_booted(runner: Runner, since: float) -> bool:
     return up - began < time.time() - since
 
 
-def bring(step: Brought, runner: Runner) -> str:
+def has_read(step: Brought, nodes: Nodes, since: float) -> bool:
+    """Whether what the step is about came up after that moment (epoch seconds of our clock) by itself."""
+    if isinstance(step, ContainerAction):
+        return starts.container_began(step.container_id, nodes.engine(), since)
+    runner = nodes.runner(step.node)
+    if has_booted(runner, since):
+        return True
+    return isinstance(step, UnitAction) and starts.unit_began_again(step.unit, runner, since)
+
+
+def bring(step: Brought, nodes: Nodes) -> str:
     """Let what runs take the files that went back; what was done, empty where nothing runs."""
+    if isinstance(step, ContainerAction):
+        return containers.restart_running(step, nodes.engine())
+    runner = nodes.runner(step.node)
     match step:
         case DaemonReload():
             daemon_reload(runner)

@@ -12,7 +12,7 @@ from fixer.apply.containers import stop_grace
 from fixer.apply.journal import Journal, last_work
 from fixer.apply.nginx import NotRunning, Refused, age_of_refused, check_config
 from fixer.apply.nodes import Nodes
-from fixer.apply.rebooted import Brought, bring, has_booted, planned
+from fixer.apply.rebooted import Brought, bring, has_booted, has_read, planned
 from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
 from fixer.apply.starts import LEFT, Started
@@ -194,24 +194,23 @@ class _Rollback:
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
                 self._attempt(item, partial(self._effect, item, step), STARTED_ANEW if starts_anew else "")
 
-        self._bring_what_a_boot_did(steps)
+        self._bring_what_came_by_itself(steps)
 
-    def _bring_what_a_boot_did(self, steps: Sequence[tuple[Intent, Step]]) -> None:
-        """Steps that the round never came to, and that a boot has done with its files."""
+    def _bring_what_came_by_itself(self, steps: Sequence[tuple[Intent, Step]]) -> None:
+        """Steps that the round never came to, and whose effect came with its files all the same."""
         wrote = [item for item, step in steps if isinstance(step, WriteFile)]
         if not wrote or not (self.files_moved or any(map(self._is_back, wrote))) or self.result.lost:
             return
         begun = {step_to_json(step) for _, step in steps}
         for number, step in enumerate(s for s in planned(self.round.planned) if step_to_json(s) not in begun):
             record = Record(0, 0.0, "intent", self.round.number, _NEVER_BEGUN + number, describe=describe_step(step))
-            self._attempt(Intent(record, None), partial(self._after_a_boot, step, wrote[0].intent.at))
+            self._attempt(Intent(record, None), partial(self._read_anew, step, wrote[0].intent.at))
 
-    def _after_a_boot(self, step: Brought, since: float) -> str:
-        runner = self.nodes.runner(step.node)
-        if not has_booted(runner, since):
+    def _read_anew(self, step: Brought, since: float) -> str:
+        if not has_read(step, self.nodes, since):
             return ""
         try:
-            return bring(step, runner)
+            return bring(step, self.nodes)
         except (Refused, NotRunning) as error:
             self._note(f"{_ITSELF if isinstance(error, Refused) else 'not reloaded'}: {error.message}")
             return ""

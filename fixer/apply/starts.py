@@ -22,12 +22,15 @@ from fixer.model.record import dataclass
 _UNIT = "ActiveState,InvocationID,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic,NRestarts,TriggeredBy"
 _MACHINE = "init.scope"       # active since systemd itself is: tells one boot from another, in a container too
 _UP = frozenset({"active", "activating", "reloading"})
-_CONTAINER = "{{.Id}} {{.State.Running}} {{.State.StartedAt}} {{.RestartCount}} {{.HostConfig.RestartPolicy.Name}}"
+_CONTAINER = ("{{.Id}} {{and .State.Running (not .State.Restarting)}} {{.State.StartedAt}} {{.RestartCount}} "
+              "{{.HostConfig.RestartPolicy.Name}}")
 _SECOND = 1.0                 # what `date +%s` cuts off: a start of this second comes after it
 _MARGIN = 1.0                 # seconds
 _AT_WORK = 240.0              # seconds from a record to the start that it announced, though fixer is dead: first a stop
+_READING = 5.0                # seconds that a program may take until it has read its files
 _AGES = ('date +%s; export TZ=UTC LC_ALL=C; exec systemctl show --no-pager '
-         '--property=ActiveState,NRestarts,TriggeredBy,InactiveExitTimestamp,ActiveEnterTimestamp -- "$1" "$2"')
+         '--property=ActiveState,SubState,NRestarts,TriggeredBy,InactiveExitTimestamp,ActiveEnterTimestamp '
+         '-- "$1" "$2"')
 LEFT = "was started again since, not by fixer; it is left running"
 
 
@@ -92,6 +95,19 @@ def is_up_by_boot(unit: str, runner: Runner, started: Started) -> bool:
     return seen.get("ActiveState") in _UP and boot is not None and boot < time.time() - started.last_work()
 
 
+def unit_began_again(unit: str, runner: Runner, since: float) -> bool:
+    """Whether systemd has started the unit by itself since that moment (epoch seconds of our clock), as one that fails
+    again and again, and it runs."""
+    seen, start, _ = _ages(runner, unit)
+    runs = seen.get("ActiveState") in _UP and not seen.get("SubState", "").startswith("auto-restart")
+    return runs and seen.get("NRestarts", "0") != "0" and start is not None and start < _ago(since)
+
+
+def _ago(moment: float) -> float:
+    """How old what may have read something of that moment is at most."""
+    return time.time() - moment + _READING
+
+
 def _ages(runner: Runner, unit: str) -> tuple[Mapping[str, str], float | None, float | None]:
     """What systemd says of the unit, and for how many seconds it and the machine have been up."""
     result = runner.run(["sh", "-c", _AGES, "sh", unit, _MACHINE])
@@ -150,6 +166,19 @@ def demand_own_container(ident: str, name: str, engine: Runner, started: Started
     policy = words[4] if len(words) > 4 else "no"
     if policy == "no" or _any_runs_since(before, engine):
         raise Conflict(f"container {name} {LEFT}")
+
+
+def container_began(ident: str, engine: Runner, since: float) -> bool:
+    """Whether Docker has started the container by itself since that moment (epoch seconds of our clock), as one that
+    ends again and again or since Docker was started anew, and it runs."""
+    words = _container(ident, engine)
+    clock = engine.run(["date", "+%s"]).stdout.strip()
+    if len(words) < 4 or words[1] != "true" or not clock.isdigit():
+        return False
+    [start] = _times(words[2:3])
+    before = int(clock) - _ago(since)
+    always = len(words) > 4 and words[4] != "no"
+    return start > before and (words[3] != "0" or (always and not _any_runs_since(before, engine)))
 
 
 def _container(name: str, engine: Runner) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ from fixer.apply.rebooted import has_booted, planned, planned_json
 from fixer.apply.restore import FileRestore
 from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
-from fixer.model.plan import CheckNginx, DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
+from fixer.model.plan import CheckNginx, ContainerAction, DaemonReload, Plan, ProgramAction, ReloadNginx, UnitAction
 from tests.apply.places import NOW, FolderTarget, KilledError, write
 
 RELOAD = ReloadNginx("local", 1, "/usr/sbin/nginx", "/c", "/", "")
 START = UnitAction("local", "a.service", "start", "failed", "enabled")
 UPDATE = ProgramAction("local", "p", "g", "update", "/etc/s.conf", "FATAL")
+BOX = ContainerAction("f", "shop-app-1", "restart", "running")
 AGAIN = ProgramAction("local", "p", "g", "restart", "/etc/s.conf", "RUNNING")
 
 
@@ -40,9 +42,23 @@ class Told:
         return CommandResult(words, 0, self.said, b"")
 
 
+@dataclass(frozen=True)
+class Anywhere:
+    """Every node and the engine."""
+
+    there: object
+
+    def runner(self, node: str) -> object:
+        return self.there
+
+    def engine(self) -> object:
+        return self.there
+
+
 def test_steps_of_a_round_are_remembered_unit_files_first() -> None:
-    steps = (write(Path("/x"), b"a", b"b"), RELOAD, START, DaemonReload("local"), UnitAction("local", "a", "enable", "failed", "disabled"))
-    assert planned(planned_json(steps)) == (DaemonReload("local"), RELOAD, START)
+    steps = (write(Path("/x"), b"a", b"b"), RELOAD, START, DaemonReload("local"), UnitAction("local", "a", "enable", "failed", "disabled"),
+             BOX, replace(BOX, verb="unpause"))
+    assert planned(planned_json(steps)) == (DaemonReload("local"), RELOAD, START, BOX)
     assert planned_json(steps[:1]) == "" and planned("") == planned("nonsense") == planned('["{}"]') == ()
 
 
@@ -62,11 +78,11 @@ def test_this_machine_has_not_booted_a_second_ago() -> None:
 
 @pytest.mark.parametrize(("step", "said", "ran"), [
     (DaemonReload("local"), b"", ["systemctl", "daemon-reload"]), (START, b"", ["try-restart", "a.service"]),
-    (UPDATE, b"", ["update", "g"]), (AGAIN, b"p RUNNING pid 7", ["restart", "p"]), (AGAIN, b"p STOPPED", ["status", "p"]),
+    (BOX, b"", ["docker", "restart", "f"]), (UPDATE, b"", ["update", "g"]), (AGAIN, b"p RUNNING pid 7", ["restart", "p"]), (AGAIN, b"p STOPPED", ["status", "p"]),
 ])
-def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction, said: bytes, ran: list[str]) -> None:
+def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction | ContainerAction, said: bytes, ran: list[str]) -> None:
     runner = Told(said=said)
-    rebooted.bring(step, runner)
+    rebooted.bring(step, Anywhere(runner))  # type: ignore[arg-type]
     assert all(word in runner.ran[-1] for word in ran)
 
 
@@ -112,7 +128,7 @@ def test_an_nginx_that_takes_nothing_after_a_boot_is_a_note(
     def brought(*_: object) -> str:
         raise error
 
-    monkeypatch.setattr(rollback, "has_booted", lambda *_: True)
+    monkeypatch.setattr(rollback, "has_read", lambda *_: True)
     monkeypatch.setattr(rollback, "bring", brought)
     with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
         with pytest.raises(StepFailed):
@@ -135,7 +151,7 @@ def test_a_round_that_a_boot_cut_off_goes_back_in_effect_too(tmp_path: Path, mon
         with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
             run.round(Plan("c", "r", "safe", "x", (write(tmp_path / "site", b"old\n", b"new\n"), RELOAD, START)))
     monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
-    monkeypatch.setattr(rollback, "has_booted", lambda *_: booted)
+    monkeypatch.setattr(rollback, "has_read", lambda *_: booted)
     monkeypatch.setattr(rollback, "bring", lambda step, _: brought.append(step) or "done")
     monkeypatch.setattr(Nodes, "runner", lambda *_: Told())
     undo(target, None)

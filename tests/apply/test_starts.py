@@ -12,7 +12,7 @@ import pytest
 from fixer.apply import containers, nginx, units
 from fixer.apply.journal import create_run, last_work
 from fixer.apply.records import STARTED_ANEW, work_end
-from fixer.apply.starts import Started
+from fixer.apply.starts import Started, container_began, unit_began_again
 from fixer.errors import Conflict
 from fixer.hosts.base import CommandResult
 from fixer.model.journal import Record
@@ -118,6 +118,8 @@ class Docker:
                 return CommandResult(tuple(argv), 0, "\n".join(f"{n:064x}" for n in range(len(self.box.others) if self.box else 0)).encode(), b"")
             case "inspect" if self.box is None:
                 return CommandResult(tuple(argv), 1, b"", b"Error: No such container")
+            case "+%s":
+                return CommandResult(tuple(argv), 0, b"1795601400\n", b"")      # 2026-11-25 10:10:00
             case "inspect":
                 whole = "RestartCount" in argv[argv.index("-f") + 1]
                 words = ("f" * 64, self.box.running, self.box.start, self.box.restarts, self.box.policy) if whole else self.box.others
@@ -161,6 +163,36 @@ def test_a_container_that_somebody_started_since_is_left_running(now: Box) -> No
 def test_a_container_that_another_may_have_started_is_stopped(now: Box | None) -> None:
     assert box_taken_back(now) == ["stop"]
     assert box_taken_back(OTHER, mark="") == ["stop"]
+
+
+ALWAYS = replace(OTHER, policy="always")       # came up five minutes ago
+YESTERDAY = "2026-11-24T09:00:00Z"
+
+
+@pytest.mark.parametrize(("now", "minutes", "itself"), [
+    (ALWAYS, 8, True), (replace(ALWAYS, others=(OTHER.start,)), 8, True),      # Docker was started anew, as by a boot
+    (replace(OTHER, restarts="3", policy="on-failure"), 8, True),              # it ended, and is started again and again
+    (replace(ALWAYS, restarts="3"), 3, False), (ALWAYS, 3, False),             # before that moment
+    (replace(ALWAYS, others=(OTHER.start, YESTERDAY)), 8, False),              # Docker has run since yesterday: a person
+    (OTHER, 8, False), (replace(OTHER, policy=""), 8, False),                  # nobody but a person starts that one
+    (replace(ALWAYS, running="false"), 8, False), (None, 8, False),
+])
+def test_a_container_that_came_up_by_itself(now: Box | None, minutes: float, itself: bool) -> None:
+    assert container_began(LAST.container_id, Docker(now, []), time.time() - minutes * 60) is itself
+
+
+@pytest.mark.parametrize(("lines", "minutes", "itself"), [
+    ("ActiveState=active\nSubState=running\nNRestarts=3", 8, True), ("ActiveState=active\nSubState=running\nNRestarts=3", 3, False),
+    ("ActiveState=active\nSubState=running\nNRestarts=0", 8, False), ("ActiveState=failed\nSubState=failed\nNRestarts=3", 8, False),
+    ("ActiveState=activating\nSubState=auto-restart\nNRestarts=3", 8, False),
+])
+def test_a_unit_that_came_up_by_itself(lines: str, minutes: float, itself: bool) -> None:
+    class Told:
+        def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+            shown = f"1795601400\n{lines}\nInactiveExitTimestamp=Wed 2026-11-25 10:05:00 UTC\n\nActiveEnterTimestamp=Wed 2026-11-25 09:00:00 UTC\n"
+            return CommandResult(tuple(argv), 0, shown.encode(), b"")
+
+    assert unit_began_again("shop.service", Told(), time.time() - minutes * 60) is itself
 
 
 def test_of_a_way_back_only_what_starts_something_is_work_that_could_be_the_reason() -> None:

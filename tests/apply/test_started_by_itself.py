@@ -1,0 +1,136 @@
+"""A service that fails and is started again and again takes the files of a round up before the round tells it to: where
+the round was cut off, it does not run on with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fixer.apply import rollback
+from fixer.apply.engine import RepairRun, undo
+from fixer.hosts.opening import open_target
+from fixer.hosts.target import parse_target
+from fixer.model.plan import ContainerAction, Plan, Step, UnitAction, WriteFile
+from fixer.model.report import UndoResult
+from tests.apply.places import KilledError
+from tests.apply.test_compose import Project
+from tests.contract.sshbox import docker, unique
+from tests.contract.test_learn import Machine
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
+
+PROGRAM = "grep -q good {0} || exit 1; exec sleep 900"
+TEXT = """services:
+  worker:
+    image: debian:trixie-slim
+    command: ["sh", "-c", "grep -q good /srv/mode || exit 1; exec sleep 900"]
+    restart: always
+    init: true
+    stop_grace_period: 0s
+    volumes: ["./mode:/srv/mode"]
+    labels: ["badgateway.test=contract"]
+"""
+
+
+def wait(so: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + 40
+    while not so():
+        assert time.monotonic() < until, what
+        time.sleep(0.2)
+
+
+def cut_off(word: str, *steps: Step) -> None:
+    """Killed when the file is written, before the service is told."""
+    def killed(*_: object) -> str:
+        raise KilledError
+
+    target = open_target(parse_target(word))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr("fixer.apply.engine._apply_step", _until_killed(killed))
+        with RepairRun.open(target, cause="crash-code-error", now=time.time()) as run:
+            run.round(Plan("crash-code-error", "r", "safe", "mend it", steps))
+    target.close()
+
+
+def _until_killed(killed: Callable[..., str]) -> Callable[..., object]:
+    from fixer.apply.engine import _apply_step
+
+    return lambda step, *more: _apply_step(step, *more) if isinstance(step, WriteFile) else killed()
+
+
+def taken_back(word: str) -> UndoResult:
+    target = open_target(parse_target(word))
+    try:
+        return undo(target, None)
+    finally:
+        target.close()
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    monkeypatch.setattr(rollback, "UNDER_WAY", 1.0)
+    made = Machine()
+    try:
+        made.wait("systemctl is-active nginx")
+        yield made
+    finally:
+        docker("rm", "-f", "-v", made.name)
+
+
+def test_a_unit_that_systemd_starts_again_and_again(machine: Machine) -> None:
+    unit = ("[Unit]\\nStartLimitIntervalSec=0\\n[Service]\\nRestart=always\\nRestartSec=1\\n"
+            f"ExecStart=/bin/sh -c \"{PROGRAM.format('/srv/mode')}\"\\n")
+    machine.sh(f"echo bad >/srv/mode; printf '{unit}' >/etc/systemd/system/loop.service; systemctl daemon-reload; systemctl start loop || true")
+    machine.wait("test $(systemctl show -p NRestarts --value loop) -gt 1")
+    word = f"docker://{machine.name}"
+    cut_off(word, WriteFile(machine.name, "/srv/mode", b"bad\n", b"good\n", "mend it"),
+            UnitAction(machine.name, "loop.service", "restart", "activating", "disabled"))
+    machine.wait("systemctl is-active loop")
+    result = taken_back(word)
+    assert result.conflicts == () and machine.sh("cat /srv/mode").strip() == "bad"
+    assert "restarted loop.service" in result.restored
+    wait(lambda: machine.sh("systemctl is-active loop || true").strip() == "activating", "it runs on with what was taken back")
+
+
+def test_a_container_that_docker_starts_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(rollback, "UNDER_WAY", 1.0)
+    (tmp_path / "mode").write_text("bad\n")
+    project = Project(tmp_path, unique("loop"), TEXT)
+    try:
+        wait(lambda: project.look(field="{{.RestartCount}}") > "0", "no loop")
+        status = lambda: project.look(field="{{.State.Status}}")     # noqa: E731
+        word = f"compose://{project.name}"
+        # in place: a file that is mounted by itself is another one in the container when it is replaced
+        cut_off(word, WriteFile("engine", str(tmp_path / "mode"), b"bad\n", b"good\n", "mend it", in_place=True),
+                project.act("restart", "restarting"))
+        wait(lambda: status() == "running", "it never came up")
+        time.sleep(1.0)
+        result = taken_back(word)
+        assert result.conflicts == () and (tmp_path / "mode").read_text() == "bad\n"
+        assert f"restarted container {project.worker}" in result.restored
+        wait(lambda: status() == "restarting", "it runs on with what was taken back")
+    finally:
+        project.compose("down", "-t", "0")
+
+
+def test_a_container_that_somebody_started_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody but a person starts one that has no policy."""
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(rollback, "UNDER_WAY", 1.0)
+    (tmp_path / "mode").write_text("bad\n")
+    project = Project(tmp_path, unique("hand"), TEXT.replace("restart: always", 'restart: "no"'))
+    try:
+        wait(lambda: project.look(field="{{.State.Status}}") == "exited", "it runs")
+        word = f"compose://{project.name}"
+        cut_off(word, WriteFile("engine", str(tmp_path / "mode"), b"bad\n", b"good\n", "mend it", in_place=True),
+                ContainerAction(project.look(field="{{.Id}}"), project.worker, "start", "exited"))
+        docker("start", project.worker)
+        began = project.look(field="{{.State.StartedAt}}")
+        assert taken_back(word).conflicts == ()
+        assert project.look(field="{{.State.Status}} {{.State.StartedAt}}") == f"running {began}"
+    finally:
+        project.compose("down", "-t", "0")
