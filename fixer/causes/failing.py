@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, wants_tls
 
 State: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
@@ -198,6 +198,8 @@ def _weigh(
         if probe.error == "slow":
             return "slow"
         return "bad" if probe.error in _NO_NGINX else "unknown"
+    if wants_tls(probe) and _says_the_same(probe, reached):
+        return "bad"
     if probe.status < 500 or _is_on_purpose(probe.status, facts, nginx):
         return "good"
     return "bad" if _is_from_nginx(probe, reached, fresh) else "good"

@@ -156,6 +156,14 @@ class ProbeResult:
     growing: float | None = None   # milliseconds between the first and the last of them; None where nobody measured
 
 
+_WANTS_TLS = ("plain HTTP request was sent to HTTPS port", "HTTP request to an HTTPS server")
+
+
+def wants_tls(heard: ProbeResult) -> bool:
+    """A server that takes TLS only says so to whoever speaks plainly: no application was asked."""
+    return heard.status == 400 and any(words in heard.body for words in _WANTS_TLS)
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """An address that a route may connect to, resolved as its nginx would, and what was seen there.
@@ -190,6 +198,7 @@ class Endpoint:
     path: str = "/"                       # what `http` asked for
     inner: int = 0                        # the container's own port where Docker publishes this one; `node` is it
     at: str = ""                          # the one address this stands for, where the name leads to several copies
+    other: Fact[ProbeResult] = Unknown("not asked")    # the answer to TLS where plain was hung up on, or the reverse
 
     @property
     def port_there(self) -> int:

@@ -57,6 +57,7 @@ from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sockets import parse_connections
+from fixer.observe.turned import other_way
 from fixer.observe.view import ENGINE, View, container_of, containers_of, node_of, views_of
 from fixer.observe.wholeconf import never_read
 
@@ -184,6 +185,7 @@ def _endpoint(
         listener=held, tcp=tcp, inner=behind.port if behind is not None else 0,
         http=answered if is_get else Unknown("no HTTP is spoken there" if probe is not None else "not asked"),
         down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
+        other=other_way(probe, site.view),
     )
     return belongs(made, services, container)
 

@@ -66,6 +66,7 @@ from fixer.observe.supervisord import questions as supervised
 from fixer.observe.temps import temp_folders
 from fixer.observe.throttling import is_limited, throttling_paths
 from fixer.observe.told import told_by_unit
+from fixer.observe.turned import turned_probes
 from fixer.observe.units import packaged, startable
 from fixer.observe.unitsettings import asked_paths
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
@@ -159,6 +160,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
             yield resolve_query(name)
     plan = plan_probes(site, options, views, containers)
     yield from plan.by_address.values()
+    yield from turned_probes(plan, site.view)
     for probes in plan.by_route.values():
         yield from probes
     yield from later_logs(site, plan)

@@ -1,0 +1,84 @@
+"""nginx speaks plain HTTP to a backend that takes TLS only.
+
+What it is
+  `proxy_pass http://…` leads to a port at which the backend speaks TLS: it was started with a certificate, or the port
+  is that of its encrypted listener.
+
+Why nginx says 502
+  uvicorn, gunicorn and node hang up on a request that is no TLS: `upstream prematurely closed connection while reading
+  response header from upstream`. Another nginx (or a server in Go) answers 400 instead, "The plain HTTP request was
+  sent to HTTPS port", which nginx hands on to everybody.
+
+How it is told apart
+  A worker that dies with each request, or a server that wants the PROXY protocol, hangs up in the same way. Here the
+  same request is answered as soon as it is asked with TLS. Where TLS could not be tried, the cause is left open.
+
+The repair and its safety
+  speak-as-backend (safe): `http` becomes `https` in the pass, then nginx -t and a reload. nginx does not look at the
+  backend's certificate unless `proxy_ssl_verify` says so. Where the scheme stands in a variable, a person must.
+
+By hand
+  curl -k https://127.0.0.1:8000/        does it answer with TLS?
+  grep -rn proxy_pass /etc/nginx/        http:// or https://?
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, by_trouble, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.reading import config_evidence, endpoint_text
+from fixer.causes.speaking import speak
+from fixer.causes.symptoms import is_cut_off, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.snapshot import wants_tls
+
+_EXPLAINS = ("crash-killed", "worker-recycled", "backend-hung", "nginx-not-reloaded")
+_HUNG_UP = frozenset({"closed", "reset", "not-http"})
+
+
+def judge(case: Case) -> Verdict:
+    """For every address behind a failing route: does it hang up on plain HTTP, and answer TLS?"""
+    return conclude(*by_trouble(case, _judge_trouble))
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint, route = trouble.endpoint, trouble.routes[0].route
+    shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if route.kind != "proxy_pass" or route.scheme != "http" or isinstance(endpoint.http, Unknown):
+        return shown
+    heard = endpoint.http.value
+    told = wants_tls(heard)
+    text = endpoint_text(endpoint)
+    if endpoint.unix is not None or not (told or heard.error in _HUNG_UP) or heard.phase == "connect":
+        return shown
+    if isinstance(endpoint.other, Unknown):
+        return f"whether {text} answers with TLS"
+    if endpoint.other.value.status is None:
+        return Evidence("probe", text, f"no answer with TLS either: {endpoint.other.value.error}")
+    plain = "answers 400: TLS is wanted there" if told else f"hangs up ({heard.error})"
+    service = case.service(endpoint.service or endpoint.holder)
+    return Finding(
+        cause=CAUSE.id, variant="plain-to-tls-backend", role="root", confidence="certain",
+        summary=(f"nginx hands {say_routes(trouble)} to {text} as plain HTTP, and "
+                 f"{service.name if service is not None else 'what listens there'} takes TLS only"),
+        detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            shown, Evidence("probe", f"http://{text}", plain),
+            Evidence("probe", f"https://{text}", f"answers {endpoint.other.value.status}"),
+            *symptom_evidence(case, trouble, is_cut_off),
+        ))),
+        repairs=(speak(case, trouble, "https"),), explains=_EXPLAINS,
+    )
+
+
+CAUSE = Cause(
+    id="upstream-expects-tls",
+    title="nginx speaks plain HTTP to a backend that takes TLS only",
+    family="beyond the guide",
+    variants=("plain-to-tls-backend",),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

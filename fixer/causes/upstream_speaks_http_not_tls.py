@@ -1,0 +1,91 @@
+"""nginx speaks TLS to a backend that takes plain HTTP only.
+
+What it is
+  `proxy_pass https://…` leads to a port at which the backend speaks plain HTTP: the scheme was copied from another
+  site, or the backend lost its certificate's options.
+
+Why nginx says 502
+  What answers the handshake is no TLS: `SSL_do_handshake() failed (SSL: error:…:wrong version number) while SSL
+  handshaking to upstream`. The backend's own log says "Invalid HTTP request received".
+
+How it is told apart
+  A handshake also fails where both speak TLS and do not agree (versions, certificates). Here the same request is
+  answered as soon as it is asked plainly. Where that could not be tried, the cause is left open.
+
+The repair and its safety
+  speak-as-backend (safe, where the way stays on this machine or between its containers): `https` becomes `http` in the
+  pass, then nginx -t and a reload. Where the way leads to another machine, what was meant to be encrypted would not be:
+  there a person decides, and the backend is more likely what has to change.
+
+By hand
+  curl http://127.0.0.1:8000/            does it answer without TLS?
+  grep -rn proxy_pass /etc/nginx/        http:// or https://?
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, by_trouble, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.reading import config_evidence, endpoint_text
+from fixer.causes.speaking import ID, speak
+from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.snapshot import ErrorEvent
+
+
+def judge(case: Case) -> Verdict:
+    """For every address behind a failing route: does it refuse TLS, and answer plain HTTP?"""
+    return conclude(*by_trouble(case, _judge_trouble))
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint, route = trouble.endpoint, trouble.routes[0].route
+    shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if route.kind != "proxy_pass" or route.scheme != "https" or isinstance(endpoint.http, Unknown):
+        return shown
+    text = endpoint_text(endpoint)
+    if endpoint.unix is not None or endpoint.http.value.error != "tls":
+        return shown
+    if isinstance(endpoint.other, Unknown):
+        return f"whether {text} answers without TLS"
+    if endpoint.other.value.status is None:
+        return Evidence("probe", text, f"no answer without TLS either: {endpoint.other.value.error}")
+    service = case.service(endpoint.service or endpoint.holder)
+    return Finding(
+        cause=CAUSE.id, variant="tls-to-plain-backend", role="root", confidence="certain",
+        summary=(f"nginx hands {say_routes(trouble)} to {text} with TLS, and "
+                 f"{service.name if service is not None else 'what listens there'} takes plain HTTP only"),
+        detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            shown, Evidence("probe", f"https://{text}", f"no TLS: {endpoint.http.value.body[:100] or 'refused'}"),
+            Evidence("probe", f"http://{text}", f"answers {endpoint.other.value.status}"),
+            *symptom_evidence(case, trouble, _is_handshake),
+        ))),
+        repairs=(_repair(case, trouble),),
+    )
+
+
+def _repair(case: Case, trouble: Trouble) -> Repair:
+    if trouble.endpoint.node is not None:
+        return speak(case, trouble, "http")
+    text = endpoint_text(trouble.endpoint)
+    manual = (f"let the backend at {text} speak TLS again; or, if nobody can listen on the way to it, let the pass "
+              "begin with http://, then nginx -t and reload")
+    return Repair(ID, "manual", f"make nginx and {text} speak alike", (), manual=manual)
+
+
+def _is_handshake(event: ErrorEvent) -> bool:
+    return event.message.startswith("SSL_do_handshake() failed")
+
+
+CAUSE = Cause(
+    id="upstream-speaks-http-not-tls",
+    title="nginx speaks TLS to a backend that takes plain HTTP only",
+    family="beyond the guide",
+    variants=("tls-to-plain-backend",),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

@@ -1,0 +1,53 @@
+"""upstream-speaks-http-not-tls: TLS to a port that takes plain HTTP only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginxconf import Span
+from fixer.model.plan import WriteFile
+from tests.causes.building import BAD_GATEWAY, GOOD, SITE, Scene, file, listener, probe, roots, service, verdict_of
+
+ANSWERED = Known(GOOD)
+CAUSE = "upstream-speaks-http-not-tls"
+NO_TLS = probe(error="tls", phase="tls", body="[SSL: WRONG_VERSION_NUMBER] wrong version number")
+
+
+def judged(heard: Any = NO_TLS, other: Any = ANSWERED, **changes: Any) -> Diagnosis:
+    made = Scene().with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
+    made.route[0] = {"scheme": "https", "pass_text": "https://127.0.0.1:8000"}
+    page = next(f for f in made.files if f.path == SITE)
+    made.files = [file(SITE, page.data.replace(b"http://", b"https://"), real_path=page.real_path)]
+    made.route[0]["source"] = Span(SITE, 3, made.files[0].data.index(b"proxy_pass"), 0)
+    made.endpoint(http=Known(heard), tcp=Known(probe()), other=other, **changes)
+    made.logs("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", None,
+              "SSL handshaking to upstream")
+    return diagnose(made.snapshot())
+
+
+def test_hit_it_refuses_tls_and_answers_plainly() -> None:
+    diagnosis = judged()
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence) == ("tls-to-plain-backend", "certain")
+    assert any("SSL_do_handshake" in e.text for e in found.evidence)
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and b"proxy_pass http://127.0.0.1:8000;" in (write.after or b"")
+    assert found.repairs[0].risk == "safe"
+
+
+def test_hit_the_way_to_another_machine_is_not_stripped_of_its_tls() -> None:
+    found = judged(node=None).findings[0]
+    assert (found.cause, found.repairs[0].risk, found.repairs[0].steps) == (CAUSE, "manual", ())
+
+
+def test_miss_a_handshake_that_fails_for_another_reason() -> None:
+    assert isinstance(verdict_of(judged(other=Known(replace(NO_TLS, error="closed"))), CAUSE), RuledOut)
+
+
+def test_unknown_where_it_could_not_be_asked_plainly() -> None:
+    assert isinstance(verdict_of(judged(other=Unknown("not asked")), CAUSE), Undetermined)
