@@ -150,6 +150,16 @@ def find_master(step: ReloadNginx, runner: Runner) -> Entry:
     raise StepFailed(f"nginx master {step.master_pid} has ended, and there are {len(masters)} others")
 
 
+def youngest(step: ReloadNginx, runner: Runner) -> int | None:
+    """The process of that nginx that began last: a start or reload, whoever's, gives new ones. None without one."""
+    try:
+        master = find_master(step, runner)
+    except StepFailed:
+        return None
+    began = {(master.start_ticks, master.pid), *((ticks, pid) for pid, ticks in _children(runner, master))}
+    return max(began)[1]
+
+
 def _is_master(entry: Entry, table: Mapping[int, Entry]) -> bool:
     parent = table.get(entry.ppid)
     return entry.state != "Z" and (parent is None or parent.comm != entry.comm)

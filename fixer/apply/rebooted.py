@@ -1,5 +1,6 @@
-"""What read the files of a round though the round never came to tell it: the machine went down and came up with them,
-or a manager that starts a failing service again and again took them up. Once the files are back, it reads them anew."""
+"""What read the files of a round though the round never came to tell it: the machine went down and came up with them, a
+manager that starts a failing service again and again took them up, or somebody else reloaded it. Once the files are
+back, it reads them anew."""
 
 from __future__ import annotations
 
@@ -19,9 +20,11 @@ Brought: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | C
 
 _AGE = (
     "sh", "-c",
-    'read -r up rest </proc/uptime; s=$(cat /proc/1/stat) || exit 3; set -f; set -- ${s##*) }; echo "$up ${20}"',
+    'read -r up rest </proc/uptime; s=$(cat "/proc/$1/stat") || exit 3; set -f; set -- ${s##*) }; echo "$up ${20}"',
+    "sh",
 )
 _TICKS = 100.0       # what the kernel tells others of in /proc, on every platform
+_UP = frozenset({"active", "activating", "reloading", "RUNNING", "STARTING", "BACKOFF", "running", "restarting"})
 
 
 def planned_json(steps: Sequence[Step]) -> str:
@@ -47,7 +50,11 @@ def _is_brought(step: Step) -> TypeGuard[Brought]:
 
 def has_booted(runner: Runner, since: float) -> bool:
     """Whether the node came up after that moment (epoch seconds of our clock): by the age of its first process."""
-    words = runner.run(_AGE).stdout.split()
+    return _is_younger(runner, "1", since)
+
+
+def _is_younger(runner: Runner, pid: str, since: float) -> bool:
+    words = runner.run([*_AGE, pid]).stdout.split()
     try:
         up, began = float(words[0]), float(words[1]) / _TICKS
     except (IndexError, ValueError):
@@ -56,13 +63,38 @@ def has_booted(runner: Runner, since: float) -> bool:
 
 
 def has_read(step: Brought, nodes: Nodes, since: float) -> bool:
-    """Whether what the step is about came up after that moment (epoch seconds of our clock) by itself."""
+    """Whether what the step is about came up after that moment (epoch seconds of our clock): by itself, or, where it
+    ran when the step was planned, by anybody (a person who helps himself, a renewal of certificates)."""
     if isinstance(step, ContainerAction):
-        return starts.container_began(step.container_id, nodes.engine(), since)
+        return starts.container_began(step.container_id, nodes.engine(), since, anyhow=step.was in _UP)
     runner = nodes.runner(step.node)
     if has_booted(runner, since):
         return True
-    return isinstance(step, UnitAction) and starts.unit_began_again(step.unit, runner, since)
+    match step:
+        case UnitAction():
+            return starts.unit_began_again(step.unit, runner, since, anyhow=step.was_active in _UP)
+        case ProgramAction():
+            return step.was in _UP and _is_younger(runner, _pid_of(step, runner), since - starts.READING)
+        case ReloadNginx():
+            return _was_loaded(step, runner, since)
+        case DaemonReload():
+            return False
+        case _:
+            assert_never(step)
+
+
+def _pid_of(step: ProgramAction, runner: Runner) -> str:
+    """As supervisord counts; 0, which is no process, where it does not run."""
+    said = runner.run(["supervisorctl", "-c", step.conf, "pid", step.program]).stdout.decode("ascii", "replace").strip()
+    return said if said.isdecimal() else "0"
+
+
+def _was_loaded(step: ReloadNginx, runner: Runner, since: float) -> bool:
+    """Whether nginx, or a worker of it, began after that moment."""
+    from fixer.apply.nginx import youngest  # few ways back come here
+
+    pid = youngest(step, runner)
+    return pid is not None and _is_younger(runner, str(pid), since)
 
 
 def bring(step: Brought, nodes: Nodes) -> str:

@@ -27,7 +27,7 @@ _CONTAINER = ("{{.Id}} {{and .State.Running (not .State.Restarting)}} {{.State.S
 _SECOND = 1.0                 # what `date +%s` cuts off: a start of this second comes after it
 _MARGIN = 1.0                 # seconds
 _AT_WORK = 240.0              # seconds from a record to the start that it announced, though fixer is dead: first a stop
-_READING = 5.0                # seconds that a program may take until it has read its files
+READING = 5.0                # seconds that a program may take until it has read its files
 _AGES = ('date +%s; export TZ=UTC LC_ALL=C; exec systemctl show --no-pager '
          '--property=ActiveState,SubState,NRestarts,TriggeredBy,InactiveExitTimestamp,ActiveEnterTimestamp '
          '-- "$1" "$2"')
@@ -95,17 +95,18 @@ def is_up_by_boot(unit: str, runner: Runner, started: Started) -> bool:
     return seen.get("ActiveState") in _UP and boot is not None and boot < time.time() - started.last_work()
 
 
-def unit_began_again(unit: str, runner: Runner, since: float) -> bool:
-    """Whether systemd has started the unit by itself since that moment (epoch seconds of our clock), as one that fails
-    again and again, and it runs."""
+def unit_began_again(unit: str, runner: Runner, since: float, *, anyhow: bool) -> bool:
+    """Whether the unit was started since that moment (epoch seconds of our clock) and runs; by systemd itself, as one
+    that fails again and again or that a socket or timer starts, or `anyhow`."""
     seen, start, _ = _ages(runner, unit)
     runs = seen.get("ActiveState") in _UP and not seen.get("SubState", "").startswith("auto-restart")
-    return runs and seen.get("NRestarts", "0") != "0" and start is not None and start < _ago(since)
+    by_itself = seen.get("NRestarts", "0") != "0" or bool(seen.get("TriggeredBy", ""))
+    return runs and (by_itself or anyhow) and start is not None and start < _most_age(since)
 
 
-def _ago(moment: float) -> float:
-    """How old what may have read something of that moment is at most."""
-    return time.time() - moment + _READING
+def _most_age(moment: float) -> float:
+    """How many seconds ago what has read a file of that moment began at most."""
+    return time.time() - moment + READING
 
 
 def _ages(runner: Runner, unit: str) -> tuple[Mapping[str, str], float | None, float | None]:
@@ -168,17 +169,17 @@ def demand_own_container(ident: str, name: str, engine: Runner, started: Started
         raise Conflict(f"container {name} {LEFT}")
 
 
-def container_began(ident: str, engine: Runner, since: float) -> bool:
-    """Whether Docker has started the container by itself since that moment (epoch seconds of our clock), as one that
-    ends again and again or since Docker was started anew, and it runs."""
+def container_began(ident: str, engine: Runner, since: float, *, anyhow: bool) -> bool:
+    """Whether the container was started since that moment (epoch seconds of our clock) and runs; by Docker itself, as
+    one that ends again and again or since Docker was started anew, or `anyhow`."""
     words = _container(ident, engine)
     clock = engine.run(["date", "+%s"]).stdout.strip()
     if len(words) < 4 or words[1] != "true" or not clock.isdigit():
         return False
     [start] = _times(words[2:3])
-    before = int(clock) - _ago(since)
+    before = int(clock) - _most_age(since)
     always = len(words) > 4 and words[4] != "no"
-    return start > before and (words[3] != "0" or (always and not _any_runs_since(before, engine)))
+    return start > before and (anyhow or words[3] != "0" or (always and not _any_runs_since(before, engine)))
 
 
 def _container(name: str, engine: Runner) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,6 +85,22 @@ def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction | 
     runner = Told(said=said)
     rebooted.bring(step, Anywhere(runner))  # type: ignore[arg-type]
     assert all(word in runner.ran[-1] for word in ran)
+
+
+@pytest.mark.parametrize(("was", "pid", "read"), [
+    ("RUNNING", b"7\n", True), ("BACKOFF", b"7\n", True), ("RUNNING", b"8\n", False), ("RUNNING", b"0\n", False),
+    ("RUNNING", b"No such process each\n", False),
+    ("FATAL", b"7\n", False),       # it did not run: somebody has started it
+])
+def test_a_program_that_ran_and_began_anew_has_read_the_files(was: str, pid: bytes, read: bool) -> None:
+    ages = {"1": 5000.0, "7": 20.0, "8": 600.0}
+
+    class There:
+        def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+            return Told(said=pid).run(argv) if argv[0] == "supervisorctl" else Told(ages.get(argv[-1])).run(argv)
+
+    step = ProgramAction("local", "p", "g", "restart", "/etc/s.conf", was)
+    assert rebooted.has_read(step, Anywhere(There()), time.time() - 60) is read  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("booted", [True, False])

@@ -1,5 +1,5 @@
-"""A service that fails and is started again and again takes the files of a round up before the round tells it to: where
-the round was cut off, it does not run on with them."""
+"""A service that fails and is started again and again takes the files of a round up before the round tells it to, and so
+does what somebody else reloads or restarts: where the round was cut off, it does not run on with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fixer.apply import rollback
 from fixer.apply.engine import RepairRun, undo
 from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
-from fixer.model.plan import ContainerAction, Plan, Step, UnitAction, WriteFile
+from fixer.model.plan import ContainerAction, Plan, ReloadNginx, Step, UnitAction, WriteFile
 from fixer.model.report import UndoResult
 from tests.apply.places import KilledError
 from tests.apply.test_compose import Project
@@ -69,9 +69,13 @@ def taken_back(word: str) -> UndoResult:
         target.close()
 
 
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rollback, "UNDER_WAY", 1.0)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
     made = Machine()
     try:
         made.wait("systemctl is-active nginx")
@@ -95,9 +99,36 @@ def test_a_unit_that_systemd_starts_again_and_again(machine: Machine) -> None:
     wait(lambda: machine.sh("systemctl is-active loop || true").strip() == "activating", "it runs on with what was taken back")
 
 
+SITE = "server {{ listen 127.0.0.1:8098; location / {{ return 200 {0}; }} }}\n"
+
+
+@pytest.mark.parametrize("how", ["reload", "restart", "nothing"])
+def test_an_nginx_that_somebody_else_reloads(machine: Machine, how: str) -> None:
+    """As a renewal of certificates does. Where nobody has, nginx is left alone."""
+    path, old, new = "/etc/nginx/sites-enabled/each", SITE.format("old"), SITE.format("new")
+    machine.sh(f"printf '%s' '{old}' >{path}; systemctl restart nginx")
+    page = "curl -s -m 5 http://127.0.0.1:8098/"
+    machine.wait(f"{page} | grep -q old")
+    pids = lambda: machine.sh("pgrep -x nginx | sort")     # noqa: E731
+    time.sleep(1.0)
+    word, before = f"docker://{machine.name}", pids()
+    cut_off(word, WriteFile(machine.name, path, old.encode(), new.encode(), "point it elsewhere"), reload_of(machine))
+    if how != "nothing":
+        machine.sh(f"systemctl {how} nginx")
+        machine.wait(f"{page} | grep -q new")
+    result = taken_back(word)
+    assert result.conflicts == () and ("reloaded nginx" in result.restored) is (how != "nothing"), result
+    machine.wait(f"{page} | grep -q old", 10)
+    assert (pids() == before) is (how == "nothing")
+
+
+def reload_of(machine: Machine) -> ReloadNginx:
+    pid = int(machine.sh("cat /run/nginx.pid"))
+    return ReloadNginx(machine.name, pid, "/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/usr/share/nginx", "/var/log/nginx/error.log")
+
+
 def test_a_container_that_docker_starts_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(rollback, "UNDER_WAY", 1.0)
     (tmp_path / "mode").write_text("bad\n")
     project = Project(tmp_path, unique("loop"), TEXT)
     try:
@@ -120,7 +151,6 @@ def test_a_container_that_docker_starts_again_and_again(tmp_path: Path, monkeypa
 def test_a_container_that_somebody_started_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody but a person starts one that has no policy."""
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(rollback, "UNDER_WAY", 1.0)
     (tmp_path / "mode").write_text("bad\n")
     project = Project(tmp_path, unique("hand"), TEXT.replace("restart: always", 'restart: "no"'))
     try:

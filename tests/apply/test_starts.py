@@ -178,12 +178,15 @@ YESTERDAY = "2026-11-24T09:00:00Z"
     (replace(ALWAYS, running="false"), 8, False), (None, 8, False),
 ])
 def test_a_container_that_came_up_by_itself(now: Box | None, minutes: float, itself: bool) -> None:
-    assert container_began(LAST.container_id, Docker(now, []), time.time() - minutes * 60) is itself
+    assert container_began(LAST.container_id, Docker(now, []), time.time() - minutes * 60, anyhow=False) is itself
+    if now is not None and now.running == "true":      # it ran before: whoever started it, it has read what was there
+        assert container_began(LAST.container_id, Docker(now, []), time.time() - minutes * 60, anyhow=True) is (minutes > 5)
 
 
 @pytest.mark.parametrize(("lines", "minutes", "itself"), [
     ("ActiveState=active\nSubState=running\nNRestarts=3", 8, True), ("ActiveState=active\nSubState=running\nNRestarts=3", 3, False),
-    ("ActiveState=active\nSubState=running\nNRestarts=0", 8, False), ("ActiveState=failed\nSubState=failed\nNRestarts=3", 8, False),
+    ("ActiveState=active\nSubState=running\nNRestarts=0\nTriggeredBy=shop.socket", 8, True),
+    ("ActiveState=active\nSubState=running\nNRestarts=0\nTriggeredBy=", 8, False), ("ActiveState=failed\nSubState=failed\nNRestarts=3", 8, False),
     ("ActiveState=activating\nSubState=auto-restart\nNRestarts=3", 8, False),
 ])
 def test_a_unit_that_came_up_by_itself(lines: str, minutes: float, itself: bool) -> None:
@@ -192,7 +195,8 @@ def test_a_unit_that_came_up_by_itself(lines: str, minutes: float, itself: bool)
             shown = f"1795601400\n{lines}\nInactiveExitTimestamp=Wed 2026-11-25 10:05:00 UTC\n\nActiveEnterTimestamp=Wed 2026-11-25 09:00:00 UTC\n"
             return CommandResult(tuple(argv), 0, shown.encode(), b"")
 
-    assert unit_began_again("shop.service", Told(), time.time() - minutes * 60) is itself
+    assert unit_began_again("shop.service", Told(), time.time() - minutes * 60, anyhow=False) is itself
+    assert unit_began_again("shop.service", Told(), time.time() - minutes * 60, anyhow=True) is (minutes > 5 and "=running" in lines)
 
 
 def test_of_a_way_back_only_what_starts_something_is_work_that_could_be_the_reason() -> None:
