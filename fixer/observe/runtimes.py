@@ -43,6 +43,9 @@ DAEMONS = frozenset({
     "node_exporter", "squid",
 })
 
+ALONE = DAEMONS - {"nginx", "supervisord", "systemd", "init", "containerd", "dockerd"} | {"sleep", "tail", "cat"}
+"""Programs that start no nginx."""
+
 
 def is_nginx(program: str) -> bool:
     """Whether a program is called as nginx, or one of those that were made from it, is."""

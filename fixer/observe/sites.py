@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 
 from fixer.model.facts import Fact, Known
@@ -10,8 +11,8 @@ from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Container
 from fixer.observe.endpoints import copies_of, resolve
 from fixer.observe.nginxes import NginxPlace, config_of, find_nginxes
-from fixer.observe.runtimes import runtime_of
-from fixer.observe.view import ENGINE, View, is_beside
+from fixer.observe.runtimes import ALONE, is_nginx, runtime_of
+from fixer.observe.view import ENGINE, View, container_of, is_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
     """Every nginx of every node, in order of nodes."""
     found: list[Site] = []
     routes = addresses = 0
-    for view, place in _meant(views):
+    for view, place in _meant(views, containers):
         config = config_of(place, view)
         if isinstance(config, Known) and routes:
             renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))
@@ -60,12 +61,32 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
     return tuple(found)
 
 
-def _meant(views: Mapping[str, View]) -> list[tuple[View, NginxPlace]]:
+def _meant(views: Mapping[str, View], containers: tuple[Container, ...]) -> list[tuple[View, NginxPlace]]:
     """Every nginx that is meant to run: one that only lies in the image of an application's container is not, unless
-    the target is that container."""
+    the target is that container; nor is one in a container that was made for another program, beside one that runs or
+    was made for it."""
     every = [(view, place) for view in views.values() if not is_beside(view, views) for place in find_nginxes(view)]
+    if sum(view.name != ENGINE for view in views.values()) <= 1:
+        return every
     meant = [(view, place) for view, place in every if place.master is not None or not _runs_application(view)]
-    return meant if sum(view.name != ENGINE for view in views.values()) > 1 else every
+    if not any(place.master is not None or _is_for_nginx(view, containers) for view, place in meant):
+        return meant
+    return [(view, place) for view, place in meant
+            if place.master is not None or not _is_for_another(view, container_of(view.name, containers))]
+
+
+def _is_for_nginx(view: View, containers: tuple[Container, ...]) -> bool:
+    box = container_of(view.name, containers)
+    return box is not None and any(is_nginx(word) for word in box.argv)
+
+
+def _is_for_another(view: View, box: Container | None) -> bool:
+    """Whether the words that the container was made with are what runs as its first process, and start no nginx. A
+    shell or a script could have ended as that process and have started one before."""
+    main = view.by_pid.get(1)
+    if box is None or main is None or not main.argv or view.node.kind != "container":
+        return False
+    return box.argv[-len(main.argv):] == main.argv and posixpath.basename(main.argv[0]) in ALONE
 
 
 def _runs_application(view: View) -> bool:

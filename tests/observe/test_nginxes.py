@@ -11,6 +11,7 @@ from fixer.model.nginxconf import PIPE
 from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ReadTree
 from fixer.model.snapshot import Nginx
 from fixer.observe.assemble import snapshot
+from fixer.observe.containers import parse_inspect
 from fixer.observe.nginxes import (
     ENDLESS,
     FOREIGN,
@@ -42,6 +43,7 @@ from tests.observe.made import (
     processes,
     stat,
 )
+from tests.observe.test_compose import inspect
 
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
 LINE = ('2027/01/15 07:{:02}:00 [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, '
@@ -122,6 +124,24 @@ def test_an_nginx_that_only_lies_in_an_applications_image_is_not_meant_to_run(ru
     sites = sites_of(views_of(capture(app, web, kind="compose", address="shop")), ())
     assert [site.view.name for site in sites] == ["web"]
     assert [site.view.name for site in sites_of(views_of(capture(app, kind="docker", address="app")), ())] == ["app"]
+
+
+@pytest.mark.parametrize(("asked", "main", "serves", "meant"), [
+    (["sleep", "900"], ["sleep", "900"], True, False),
+    (["/docker-entrypoint.sh", "crond", "-f"], ["crond", "-f"], True, False),       # a script that hands over
+    (["sleep", "900"], ["sleep", "900"], False, True),                              # that may be what is down
+    (["sh", "-c", "nginx && tail -f /log"], ["tail", "-f", "/log"], True, True),    # which started one before
+    (["supervisord", "-n"], ["supervisord", "-n"], True, True), (["/start"], ["/start"], True, True),
+])
+def test_a_container_that_was_made_for_another_program_lacks_no_nginx(asked: list[str], main: list[str], serves: bool, meant: bool) -> None:
+    """Two containers of one image, and the nginx of the other runs."""
+    other = node(site=SITE, name="other", kind="container", nginx=False, running=[process(1, main, ppid=0)])
+    web = node(site=SITE, name="web", kind="container", nginx=serves)
+    for words, names in (["/start"], meant), (["nginx", "-g", "daemon off;"], meant and serves):     # what web was made with
+        told = [inspect("other", asked, ip="10.9.0.7"), inspect("web", words, ip="10.9.0.8")]
+        boxes = tuple(parse_inspect(Answer("ok", json.dumps(told).encode())))
+        sites = sites_of(views_of(capture(other, web, kind="compose", address="shop")), boxes)
+        assert ("other" in [site.view.name for site in sites]) is names
 
 
 def test_a_configuration_that_cannot_be_read() -> None:
