@@ -26,6 +26,7 @@ from fixer.model.plan import (
     ComposeUp,
     ContainerAction,
     DaemonReload,
+    NetworkAction,
     ProgramAction,
     ReloadNginx,
     Step,
@@ -59,6 +60,7 @@ class Restoration:
 _STUCK = frozenset({errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO})
 GOES_ON = "the next repair or undo goes on from here"
 _ITSELF = "not reloaded, the earlier configuration is itself refused"
+_NAMELESS = "host not found in upstream"
 _NEVER_BEGUN = 1000   # the numbers of steps that stand in no intent
 _SECOND = 1.0         # a change is known to the second
 UNDER_WAY = 15.0      # seconds that a command may go on without the fixer that began it: docker restarts a container
@@ -269,7 +271,10 @@ class _Rollback:
         """Whether nginx, which runs with what the repair gave it, refuses it by now: then not because of what goes
         back, and until that is mended the reload that was done cannot be taken back."""
         at = (item.intent.round, item.intent.index)
-        if any(r.phase == "conflict" and (r.round, r.index) == at for r in self.journal.records):
+        # names that were given with containers and networks are taken back with them, by an undo that was cut off too
+        names = any(isinstance(other, NetworkAction | ContainerAction | ComposeUp) for _, other in steps)
+        said = [r.note for r in self.journal.records if r.phase == "conflict" and (r.round, r.index) == at]
+        if any(not names or _NAMELESS not in note for note in said):
             return True
         if any(note.startswith(_ITSELF) for note in self.result.notes):     # by what a later round gave back
             return False
@@ -280,8 +285,8 @@ class _Rollback:
                     if not FileRestore(write, other, files, self.journal).is_in_force():
                         return False
             check_config(step, self.nodes.runner(step.node))
-        except Refused:
-            return True
+        except Refused as error:
+            return not names or _NAMELESS not in error.message
         except (FixerError, OSError, ValueError):      # what the way back itself will tell
             return False
         return False

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fixer.apply import rollback
 from fixer.apply.engine import RepairRun, history, undo
+from fixer.apply.nodes import Nodes
 from fixer.apply.restore import FileRestore
-from fixer.model.plan import ReloadNginx
-from tests.apply.places import NOW, FolderTarget, plan, write
+from fixer.model.plan import NetworkAction, ReloadNginx
+from tests.apply.places import NOW, FolderTarget, KilledError, plan, write
 
 MASTER = """#!{python} -S
 import os, signal, subprocess, sys
@@ -25,6 +27,8 @@ if sys.argv[1:] == ["-t"]:
     for name in ("other", "site"):
         if os.path.exists(name) and b"bad" in open(name, "rb").read():
             sys.exit('x [emerg] 1#1: unknown directive "bad" in %s/%s:1' % (os.getcwd(), name))
+    if os.path.exists("nameless"):
+        sys.exit('x [emerg] 1#1: host not found in upstream "api:9000" in %s/site:1' % os.getcwd())
     sys.exit(0)
 def begin(*_):
     global worker
@@ -159,3 +163,31 @@ def test_a_master_that_cannot_be_asked_is_told_by_the_way_back(place: Place) -> 
     Path(place.reload.binary).unlink()
     result = undo(place.target, None)
     assert (place.folder / "site").read_bytes() == b"old\n" and (result.conflicts or result.notes)
+
+
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_a_name_that_went_with_its_network_is_ours(place: Place, monkeypatch: pytest.MonkeyPatch, cut_off: bool) -> None:
+    """The undo has taken the container off nginx's network, and was cut off before it could say so."""
+    connect = NetworkAction("f" * 64, "shop-api-1", "front", "connect", ())
+    monkeypatch.setattr("fixer.apply.containers.change_network", lambda *_: (place.folder / "nameless").unlink(missing_ok=True))
+    monkeypatch.setattr("fixer.apply.containers.bring_back_network", lambda *_: disconnected(place, cut_off))
+    monkeypatch.setattr(Nodes, "engine", lambda _: None)
+    monkeypatch.setattr(rollback, "UNDER_WAY", 0.0)
+    (place.folder / "nameless").touch()
+    with RepairRun.open(place.target, cause="network-detached", now=NOW) as run:
+        run.round(plan(connect, place.reload))
+        run.commit()
+    if cut_off:
+        with pytest.raises(KilledError):
+            undo(place.target, None)
+    result = undo(place.target, None)
+    assert result.conflicts == () and "host not found" in result.notes[0]
+    assert history(place.target)[0].state == "undone" and (place.folder / "nameless").exists()
+
+
+def disconnected(place: Place, cut_off: bool) -> str:
+    known = (place.folder / "nameless").exists()
+    (place.folder / "nameless").touch()
+    if cut_off and not known:
+        raise KilledError
+    return "" if known else "disconnected container shop-api-1, network front"
