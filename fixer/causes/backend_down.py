@@ -25,7 +25,8 @@ The repair and its safety
   start-as-unit (disruptive): a program that was started by hand (nohup, a shell in the background) is gone after a
   reboot. Where `fixer learn` remembered it while it was well, it is started again as a systemd unit that stays: the
   remembered command, folder and user, its variables from the files where they stood then (a secret that stands in no
-  file is yours to give). Undo stops and removes the unit. Without that, fixer says what is known of it.
+  file is yours to give). Undo stops and removes the unit. Without that, fixer says what is known of it, and names the
+  line that starts it: of cron for the reboot, of rc.local that may not be executed, of a unit of a user's own systemd.
   create-service (disruptive): a service of the compose project that has no container at all is created from the
   project's files; undo removes the container.
 
@@ -48,6 +49,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
+from fixer.causes.notstarted import not_started
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
@@ -122,7 +124,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if not found:
         if closed is None:
             return f"whether anything listens at {text}"
-        return _nobody(case, trouble) or _unclaimed(case, trouble, closed)
+        return not_started(case, trouble) or _nobody(case, trouble) or _unclaimed(case, trouble, closed)
     owner = found[0]
     if closed is False and not is_gone(owner.service):
         return state_evidence(owner.service)

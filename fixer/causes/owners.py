@@ -11,6 +11,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import told_beside, told_on_host
 from fixer.causes.failing import Judged, is_closed
 from fixer.causes.leftout import contested
+from fixer.causes.notstarted import starters_at
 from fixer.causes.reading import find_node, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
@@ -75,7 +76,9 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
 def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Application servers of the node that nothing else relies on; several only where they are equals."""
     pool = _free(case, trouble)
-    return contested(case, trouble, separated(case, trouble, pool)) if pool else ()
+    if not pool or starters_at(case, trouble):     # what should listen there is known, and is no service
+        return ()
+    return contested(case, trouble, separated(case, trouble, pool))
 
 
 def _displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:

@@ -28,6 +28,7 @@ from fixer.model.service import (
     UnitSetting,
     UnitValue,
 )
+from fixer.model.starters import Starter
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
@@ -323,6 +324,7 @@ class Snapshot:
     kernels: tuple[KernelLog, ...] = ()
     strangers: tuple[Stranger, ...] = ()
     last_words: tuple[LastWords, ...] = ()
+    starters: tuple[Starter, ...] = ()    # what else starts servers, looked for where an address is empty
     accepted: tuple[Accepted, ...] = ()   # what a bundle says that people had accepted
     engine_files: tuple[tuple[str, FileStat], ...] = ()     # what was looked at on the Docker host
     quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did

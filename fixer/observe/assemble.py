@@ -57,6 +57,7 @@ from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sockets import parse_connections
+from fixer.observe.starters import starters_of
 from fixer.observe.turned import other_way
 from fixer.observe.view import ENGINE, View, container_of, containers_of, node_of, views_of
 from fixer.observe.wholeconf import never_read
@@ -86,6 +87,7 @@ def snapshot(capture: Capture) -> Snapshot:
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
         accepted=capture.accepted, quiet=options.quiet, engine_files=_stats(views[ENGINE]) if ENGINE in views else (),
         strangers=_strangers(sites, options, views, containers) if containers else (),
+        starters=tuple(s for view in views.values() for s in starters_of(view)),
         last_words=tuple(words for view in views.values() if (words := last_words_of(view)) is not None),
     )
 

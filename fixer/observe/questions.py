@@ -61,6 +61,7 @@ from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.socketpaths import socket_path_queries
 from fixer.observe.sources import source_queries
+from fixer.observe.starters import starter_queries
 from fixer.observe.supervisord import log_paths
 from fixer.observe.supervisord import questions as supervised
 from fixer.observe.temps import temp_folders
@@ -205,6 +206,7 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
     if not empty and not unheard:
         return
     yield from gateway_queries(view)
+    yield from starter_queries(view)
     if any(path.endswith("@.service") for path in view.files):
         from fixer.observe.instances import instance_queries  # only where there are templates and nobody listens
 

@@ -25,10 +25,11 @@ from fixer.model.redactfiles import (
     redact_inspect,
     redact_probe,
     redact_program,
+    redact_script,
     redact_unit,
 )
 from fixer.model.redactnginx import redact_nginx
-from fixer.observe.view import LOOK, PROGRAM_FILES, UNIT_FILES
+from fixer.observe.view import LOOK, PROGRAM_FILES, STARTER_FILES, UNIT_FILES
 
 
 def _only_kills(data: bytes) -> bytes:
@@ -73,6 +74,8 @@ def _answer(query: Query, answer: Answer) -> Answer:
             return _files(answer, lambda f: f.data if f.path == "/etc/hosts" else redact_file(f.path, f.data))
         case ReadGlob() if query.max_files == PROGRAM_FILES:
             return _files(answer, lambda f: redact_program(f.data))
+        case ReadGlob() if query.max_files == STARTER_FILES:
+            return _files(answer, lambda f: redact_script(f.data))
         case ReadGlob() if query.limit == LOOK:
             return _files(answer, lambda f: redact_file(f.path, f.data))
         case _ if query == UNIT_FILES:

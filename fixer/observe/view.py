@@ -42,6 +42,7 @@ UNIT_FILES = ReadGlob((
 
 PROGRAM_FILES = 200       # the globs with this limit are those of supervisord's files
 CHANGED_FILES = 320       # … and with this one of what may have been changed since a program ended
+STARTER_FILES = 120       # … and with this one of what else starts programs: cron, rc.local, units of users
 
 @dataclass(frozen=True, slots=True)
 class View:
@@ -213,7 +214,8 @@ def _files(node: NodeCapture, *, conf: bool = False) -> Iterator[tuple[str, File
 
 
 def _is_of_services(query: Query) -> bool:
-    return query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files in (PROGRAM_FILES, CHANGED_FILES))
+    return query == UNIT_FILES or (isinstance(query, ReadGlob) and query.max_files in (
+        PROGRAM_FILES, CHANGED_FILES, STARTER_FILES))
 
 
 def _looked(node: NodeCapture) -> Iterator[tuple[str, FileAnswer]]:

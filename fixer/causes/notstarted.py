@@ -1,0 +1,55 @@
+"""A backend that something besides the managers should have started: where that stands, and why it may not have run."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.failing import is_closed
+from fixer.causes.lastwords import last_words
+from fixer.causes.reading import absent_evidence, config_evidence, endpoint_text, place
+from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.model.diagnosis import Finding, Repair
+from fixer.model.facts import Evidence
+from fixer.model.starters import Starter
+
+_WORDS = {
+    "cron": "an @reboot line of {user}'s crontab",
+    "rc.local": "rc.local",
+    "user-unit": "a unit of {user}'s own systemd",
+}
+
+
+def starters_at(case: Case, trouble: Trouble) -> tuple[Starter, ...]:
+    """What would start a server at that address, where nobody listens there."""
+    endpoint = trouble.endpoint
+    if not case.snapshot.starters or is_closed(endpoint) is not True or endpoint.inner:
+        return ()
+    return tuple(s for s in case.snapshot.starters if s.node == endpoint.node and (
+        s.unix == endpoint.unix if endpoint.unix is not None or s.unix is not None else s.port == endpoint.port))
+
+
+def not_started(case: Case, trouble: Trouble) -> Finding | None:
+    """The finding, with the line that starts it; nothing is started by us, since nobody would watch it."""
+    found = starters_at(case, trouble)
+    if not found:
+        return None
+    first, endpoint = found[0], trouble.endpoint
+    where = place(case.snapshot, first.node, first.file, first.line)
+    who = _WORDS[first.kind].format(user=first.user or "a user")
+    why = f"; {first.idle}" if first.idle else ""
+    user = f", as user {first.user}" if first.user and first.kind != "rc.local" else ""
+    manual = f"start it as {where} does{user}, and give it a unit of systemd, which comes back by itself{why}"
+    said, heard = last_words(case, first.node)
+    ended = f"the newest log of an application server ends with: {said}"
+    shown = tuple(Evidence("file", place(case.snapshot, s.node, s.file, s.line), s.text)
+                  for s in found[:3])
+    idle = (Evidence("file", first.file, first.idle),) if first.idle else ()
+    return Finding(
+        cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
+        summary=f"what {who} starts at {endpoint_text(endpoint)} does not run{why}",
+        detail=(f"needed by {say_routes(trouble)}", *((ended,) if said else ())),
+        routes=trouble.route_ids, service=None, node=first.node,
+        evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
+                  *heard, *symptom_evidence(case, trouble, is_refused)),
+        repairs=(Repair("start-service", "manual", "start the backend", (), manual=manual),),
+        explains=("nginx-not-reloaded",),
+    )

@@ -1,0 +1,25 @@
+"""What starts a backend besides the managers: lines of cron for a reboot, rc.local, units of a user's own systemd."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from fixer.model.record import dataclass
+
+StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """One command that starts a server at `port` (or `unix`). `user` is whose it is; `idle` says why it may not have
+    been run at the boot, empty where nothing speaks against it."""
+
+    node: str
+    kind: StarterKind
+    file: str
+    line: int
+    text: str
+    user: str
+    port: int
+    unix: str | None
+    idle: str = ""

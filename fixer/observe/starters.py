@@ -1,0 +1,149 @@
+"""Who starts a backend that no manager keeps: `@reboot` of cron, rc.local, units of a user's own systemd. Read, never
+run; looked for only where an address is empty that nginx asks for."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from fixer.model.facts import Evidence
+from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
+from fixer.model.record import dataclass
+from fixer.model.redactargv import redact_argv
+from fixer.model.regex import regex
+from fixer.model.starters import Starter, StarterKind
+from fixer.observe.runtimes import runtime_of
+from fixer.observe.scripts import read_script, simple_commands
+from fixer.observe.told import Follow, Told, followed
+from fixer.observe.toldbindings import told_bindings
+from fixer.observe.units import effective, unit_lines
+from fixer.observe.view import STARTER_FILES, View, is_readable
+from fixer.observe.words import Word, shell_words, systemd_words
+
+LIMIT = 16 << 10
+STARTERS = ReadGlob((
+    "/var/spool/cron/crontabs/*", "/var/spool/cron/*", "/etc/crontab", "/etc/cron.d/*", "/etc/rc.local",
+    "/etc/rc.d/rc.local", "/home/*/.config/systemd/user/*.service", "/root/.config/systemd/user/*.service",
+    "/etc/systemd/user/*.service", "/var/lib/systemd/linger/*",
+), LIMIT, STARTER_FILES)
+
+_REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
+_ASSIGNED = regex(r"^[ \t]*[A-Za-z_]\w*[ \t]*=")
+_WITH_USER = ("/etc/crontab", "/etc/cron.d/")
+_CRON = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
+_LINGER = "/var/lib/systemd/linger/"
+_DEPTH = 3
+_MOST = 40
+
+
+def starter_queries(view: View) -> Iterator[Query]:
+    """First where such commands stand, then the scripts that they name."""
+    yield STARTERS
+    reads: list[str] = []
+    for _ in _found(view, reads):
+        pass
+    yield from (ReadFile(path, 64 << 10) for path in dict.fromkeys(reads) if path.startswith("/"))
+
+
+def starters_of(view: View) -> tuple[Starter, ...]:
+    """Every such command that is told where to listen."""
+    return tuple(_found(view, []))[:_MOST] if STARTERS in view.node.answers else ()
+
+
+def _found(view: View, reads: list[str]) -> Iterator[Starter]:
+    answer = view.node.answers.get(STARTERS)
+    files = {file.path: file for file in answer.files if is_readable(file)} if answer is not None else {}
+    for path, file in files.items():
+        text = file.data.decode("latin-1")
+        if path.endswith("rc.local"):
+            idle = "" if file.stat is not None and file.stat.end.mode & 0o111 else f"{path} is not executable"
+            if idle or view.init != "systemd":      # else it is a unit of systemd's
+                yield from _started(view, reads, ("rc.local", path, "root", idle), (text, 1))
+        elif path.startswith(_LINGER):
+            continue
+        elif path.endswith(".service"):
+            yield from _user_unit(view, reads, file, files)
+        else:
+            yield from _crontab(view, reads, path, text)
+
+
+_About = tuple[StarterKind, str, str, str]      # kind, file, user, idle
+
+
+def _crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[Starter]:
+    idle = "" if any(p.comm in _CRON for p in view.by_pid.values()) else "cron does not run"
+    for number, line in enumerate(text.split("\n"), 1):
+        match = _REBOOT.match(line)
+        if match is None or _ASSIGNED.match(line):
+            continue
+        user, command = posixpath.basename(path), match[1]
+        if path.startswith(_WITH_USER):
+            user, _, command = command.partition(" ")
+        yield from _started(view, reads, ("cron", path, user, idle), (command, number))
+
+
+def _started(view: View, reads: list[str], about: _About, said: tuple[str, int]) -> Iterator[Starter]:
+    text, number = said
+    for words, directory, line in _servers(_Text(text, about[1], number, "/"), view.contents()):
+        follow = Follow(view.contents(), directory)
+        evidence = Evidence("file", f"{about[1]}:{line}", " ".join(w.text for w in words))
+        command, env, style, evidence = followed(words, {}, evidence, follow)
+        reads += follow.reads
+        told = Told(tuple(command), env, evidence, style, follow.directory)
+        yield from _bound(view, about, told, line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Shell text that begins at a line of a file, and the folder that it is run in."""
+
+    text: str
+    file: str
+    line: int
+    directory: str
+
+
+def _servers(said: _Text, contents: Mapping[str, bytes], depth: int = 0) -> Iterator[tuple[list[Word], str, int]]:
+    """The commands of a shell text that are servers or scripts of one's own, also those that `su -c` is given, each
+    with the folder that it starts in and its line."""
+    directory = said.directory
+    for command, _, more in simple_commands(said.text):
+        line = said.line + more
+        words = shell_words(command, said.file, line)
+        argv = [word.text for word in words]
+        if argv[:1] == ["cd"] and len(argv) > 1:
+            directory = posixpath.join(directory, argv[1])
+        elif argv and posixpath.basename(argv[0]) in ("su", "runuser") and "-c" in argv[:-1] and depth < _DEPTH:
+            inner = words[argv.index("-c") + 1]
+            yield from _servers(_Text(inner.text, said.file, line, directory), contents, depth + 1)
+        elif runtime_of(argv) or (argv and "/" in argv[0]):
+            run = read_script(command, said.file, {}, contents, line=line, directory=directory)
+            yield (run.command or words), directory, line
+
+
+def _user_unit(view: View, reads: list[str], file: FileAnswer, files: Mapping[str, FileAnswer]) -> Iterator[Starter]:
+    lines = unit_lines(file.path, file.data)
+    said = [line for line in effective(lines, "ExecStart") if line.value.strip()]
+    if not said:
+        return
+    home = file.path.partition("/.config/")[0] if "/.config/" in file.path else ""
+    user = posixpath.basename(home)
+    idle = f"{user} does not linger, so it runs only while {user} is logged in" if user and \
+        f"{_LINGER}{user}" not in files else ""
+    folders = [line.value.strip().replace("%h", home) for line in effective(lines, "WorkingDirectory")]
+    follow = Follow(view.contents(), folders[-1] if folders and folders[-1].startswith("/") else home or "/")
+    line = said[-1]
+    evidence = Evidence("unit", f"{line.file}:{line.line}", f"ExecStart={line.value}")
+    words = systemd_words(line.value.replace("%h", home), line.file, line.line)
+    command, env, style, evidence = followed(words, {}, evidence, follow)
+    reads += follow.reads
+    told = Told(tuple(command), env, evidence, style or "unit", follow.directory)
+    yield from _bound(view, ("user-unit", file.path, user, idle), told, line.line)
+
+
+def _bound(view: View, about: _About, told: Told, line: int) -> Iterator[Starter]:
+    kind, file, user, idle = about
+    if runtime_of(told.argv):
+        text = " ".join(redact_argv(list(told.argv)))
+        for binding in told_bindings(told, view):
+            yield Starter(view.name, kind, file, line, text, user, binding.port, binding.unix, idle)

@@ -1,0 +1,43 @@
+"""A backend that cron, rc.local or a user's own systemd should have started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Diagnosis
+from fixer.model.starters import Starter
+from tests.causes.building import Scene, listener, moved, roots, service
+
+LINE = Starter("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)
+
+
+def judged(scene: Scene, *starters: Starter) -> Diagnosis:
+    scene.extra["starters"] = starters
+    return diagnose(scene.snapshot())
+
+
+def test_the_line_that_starts_it_is_named() -> None:
+    diagnosis = judged(Scene("127.0.0.1:8001").refused(), LINE)
+    assert roots(diagnosis) == ["backend-down"]
+    found = diagnosis.findings[0]
+    assert (found.confidence, found.variant, found.repairs[0].risk) == ("likely", "backend-not-running", "manual")
+    assert found.evidence[0].where == f"{LINE.file}:4" and "@reboot" in found.summary
+    assert f"{LINE.file}:4 does, as user deploy" in found.repairs[0].manual
+
+
+def test_a_service_that_is_left_over_is_not_meant_where_a_line_names_the_address() -> None:
+    assert roots(judged(moved())) == ["wrong-port"]
+    assert roots(judged(moved(), LINE)) == ["backend-down"]
+
+
+@pytest.mark.parametrize("other", [8002, 8000])
+def test_a_line_for_another_port_tells_nothing(other: int) -> None:
+    assert roots(judged(moved(), replace(LINE, port=other))) == ["wrong-port"]
+
+
+def test_nothing_is_said_while_the_page_answers() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(service(port=8001), listener(8001, 200))
+    assert judged(scene, LINE).verdict == "healthy"

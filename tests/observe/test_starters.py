@@ -1,0 +1,88 @@
+"""What else starts a backend: cron, rc.local, units of a user's own systemd."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.model.query import Answer, FileAnswer, Query, ReadFile
+from fixer.model.starters import Starter
+from fixer.observe.redactcapture import redact
+from fixer.observe.starters import STARTERS, starter_queries, starters_of
+from fixer.observe.view import View
+from tests.observe.made import capture, file, node, stat, view
+
+UVICORN = "/usr/bin/uvicorn web:app --host 127.0.0.1 --port 8123"
+CRONTAB = "/var/spool/cron/crontabs/deploy"
+UNIT = "/home/ann/.config/systemd/user/shop.service"
+
+
+def seen(*files: FileAnswer, more: dict[Query, Answer] | None = None) -> View:
+    made = view()
+    return replace(made, node=replace(made.node, answers={
+        **made.node.answers, STARTERS: Answer("ok", files=files), **(more or {})}))
+
+
+def found(*files: FileAnswer) -> list[Starter]:
+    return list(starters_of(seen(*files)))
+
+
+def executable(path: str, data: str, mode: int) -> FileAnswer:
+    return replace(file(path, data), stat=replace(stat(), mode=mode))
+
+
+def test_a_line_for_the_reboot_names_its_port_user_and_place() -> None:
+    (one,) = found(file(CRONTAB, f"# m h\n0 4 * * * /bin/true\n@reboot cd /opt/shop && {UVICORN} >> /tmp/x.log 2>&1\n"))
+    assert (one.kind, one.line, one.user, one.port, one.text) == ("cron", 3, "deploy", 8123, UVICORN)
+    assert one.idle == "cron does not run"
+
+
+def test_the_crontab_of_the_system_names_the_user_in_the_line() -> None:
+    (one,) = found(file("/etc/cron.d/shop", f"PATH=/usr/bin\n@reboot www-data {UVICORN} &\n"))
+    assert (one.user, one.port) == ("www-data", 8123)
+
+
+def test_a_script_of_ones_own_is_asked_for_and_followed() -> None:
+    made = seen(file(CRONTAB, "@reboot /opt/shop/start.sh\n"))
+    asked = ReadFile("/opt/shop/start.sh", 64 << 10)
+    assert asked in list(starter_queries(made))
+    script = file("/opt/shop/start.sh", f"#!/bin/sh\ncd /opt/shop\nexec {UVICORN}\n")
+    both = view(script)
+    both = replace(both, node=replace(both.node, answers={**both.node.answers, STARTERS: made.node.answers[STARTERS]}))
+    assert [s.port for s in starters_of(both)] == [8123]
+
+
+@pytest.mark.parametrize("line", [
+    f'su deploy -s /bin/sh -c "nohup {UVICORN} &"', f"sudo -u deploy {UVICORN} &", f"runuser -u deploy -- {UVICORN} &",
+    f"nohup {UVICORN} > /tmp/log 2>&1 &",
+])
+def test_what_rc_local_starts_where_it_is_not_executable(line: str) -> None:
+    (one,) = found(executable("/etc/rc.local", f"#!/bin/sh\n{line}\nexit 0\n", 0o100644))
+    assert (one.kind, one.line, one.port, one.idle) == ("rc.local", 2, 8123, "/etc/rc.local is not executable")
+
+
+def test_a_unit_of_a_user_that_does_not_linger() -> None:
+    text = "[Service]\nWorkingDirectory=%h/shop\nExecStart=%h/venv/bin/gunicorn -b unix:/run/shop/s.sock web:app\n"
+    (one,) = found(file(UNIT, text))
+    assert (one.kind, one.user, one.unix, one.line) == ("user-unit", "ann", "/run/shop/s.sock", 3)
+    assert "does not linger" in one.idle
+    (other,) = found(file(UNIT, text), file("/var/lib/systemd/linger/ann", ""))
+    assert other.idle == ""
+
+
+@pytest.mark.parametrize("text", ["", "#@reboot uvicorn web:app --port 8123\n", "@daily /usr/bin/uvicorn a:b --port 1\n",
+                                  "@reboot /usr/bin/certbot renew\n", "@reboot\n", "@reboot 'unterminated\n"])
+def test_other_lines_start_no_server(text: str) -> None:
+    assert found(file(CRONTAB, text)) == []
+
+
+def test_what_was_not_asked_is_nothing() -> None:
+    assert starters_of(view()) == ()
+
+
+def test_secrets_of_such_a_line_are_in_no_bundle() -> None:
+    line = file(CRONTAB, f"API_TOKEN=hunter2hunter2\n@reboot API_TOKEN=hunter2hunter2 {UVICORN}\n")
+    made = node({STARTERS: Answer("ok", files=(line,))})
+    kept = redact(capture(made)).nodes[0].answers[STARTERS].files[0].data
+    assert b"hunter2" not in kept and b"uvicorn" in kept
