@@ -37,6 +37,7 @@ from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes, told_port_taken
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import gave_up, is_known, is_restarting, message, own_lines
+from fixer.causes.pidfiles import pid_file_words
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
 from fixer.causes.restarted import restart_windows
@@ -193,10 +194,14 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
     unrun, program = _never_ran(crash), service.program
     if unrun and program is not None:
         manual = (f"supervisord could not run {service.name}: {unrun}; correct its section at {program.file}:"
-                  f"{program.line} (command=, user=, directory=) or put the file back; then supervisorctl update, "
-                  f"supervisorctl start {program.name}")
+                  f"{program.line} (command=, user=, directory=) or put the file back{_interpreter(unrun)}; then "
+                  f"supervisorctl update, supervisorctl start {program.name}")
         return (Repair("start-service", "manual", f"let supervisord find what {service.name} runs", (), manual=manual),)
-    manual = f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}{_try_it(crash)}"
+    if last_signal(crash) in FAULTS and state == "unknown" and not own_lines(crash.lines)[-1:]:
+        manual = f"{service.name} would end the same way again, and says nothing before it does{_fault(crash)}"
+    else:
+        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
+                  f"{pid_file_words(case, service, crash.lines) or _try_it(crash)}")
     return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
 
 
@@ -209,6 +214,11 @@ def _never_ran(crash: Crash) -> str:
     return program.ended if _SPAWN.search(program.ended) else of_child[-1] if of_child else ""
 
 
+def _interpreter(unrun: str) -> str:
+    """The kernel says the same of a file that is there, and whose first line names a program that is not."""
+    return ", or the interpreter that its first line (#!) names, if only that is gone" if "ENOENT" in unrun else ""
+
+
 def _try_it(crash: Crash) -> str:
     """How a person sees it end, where its log is silent."""
     unit = crash.service.unit
@@ -218,6 +228,16 @@ def _try_it(crash: Crash) -> str:
         return ""
     who = f"sudo -u {unit.user} " if unit.user else ""
     return f"; start it by hand to see why: cd {unit.working_directory or '/'} && {who}{' '.join(crash.service.argv)}"
+
+
+def _fault(crash: Crash) -> str:
+    """How a person finds the place of a fault that ends a process without a word."""
+    unit, argv = crash.service.unit, crash.service.argv
+    if unit is None or not argv:
+        return ""
+    who = f"sudo -u {unit.user} " if unit.user else ""
+    return (f": coredumpctl info {unit.name} shows where, if core dumps are kept; else start it by hand: "
+            f"cd {unit.working_directory or '/'} && {who}env PYTHONFAULTHANDLER=1 {' '.join(argv)}")
 
 
 def _last_line(crash: Crash) -> str:

@@ -29,6 +29,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.crashing import fails_inside, has_failed, holds_a_socket
 from fixer.causes.failing import is_closed
+from fixer.causes.logs import lines_of, own_lines
 from fixer.causes.owners import Owner, sole_owner
 from fixer.causes.pointing import reachable_listeners
 from fixer.causes.reading import (
@@ -36,7 +37,9 @@ from fixer.causes.reading import (
     condition,
     config_evidence,
     endpoint_text,
+    log_evidence,
     now_on,
+    processes_of,
     ran_since,
     say_age,
     state_evidence,
@@ -44,8 +47,11 @@ from fixer.causes.reading import (
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.redactargv import redact_argv
 from fixer.model.snapshot import Service
 
+LONG = 15.0       # seconds after which a person may ask what a start waits for
+_WORDS = 160
 YOUNG = 60.0      # seconds that a start may take and still be called a start
 _BEFORE = frozenset({("activating", "start-pre"), ("activating", "condition")})
 
@@ -108,17 +114,13 @@ def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
 
 
 def _began(owner: Owner) -> float:
-    return ran_since(owner.service) if condition(owner.service) == "running" else _changed(owner)
+    return ran_since(owner.service) if condition(owner.service) == "running" else _changed_at(owner.service)
 
 
 def _in_start_pre(owner: Owner) -> bool:
     """Its manager still runs what comes before the program."""
     unit = owner.service.unit
     return unit is not None and (unit.active_state, unit.sub_state) in _BEFORE
-
-
-def _changed(owner: Owner) -> float:
-    return owner.service.unit.state_change if owner.service.unit is not None else 0.0
 
 
 def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
@@ -132,13 +134,33 @@ def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         cause=CAUSE.id, variant="start-execstartpre-long" if before else "startup-slow", role="root",
         confidence="certain" if before else "likely",
         summary=f"{service.name} was started {age} ago and {what}",
-        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
-        evidence=tuple(dict.fromkeys((
-            state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        detail=_doing(case, service) if before else (), routes=trouble.route_ids, service=service.name,
+        node=service.node, evidence=tuple(dict.fromkeys((
+            state_evidence(service), *(_said(service) if before else ()),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
         ))),
         repairs=(Repair("wait-for-start", "safe", f"wait until {service.name} listens", (), waits=True),),
     )
+
+
+def _doing(case: Case, service: Service) -> tuple[str, ...]:
+    """What runs before the program, and what ends it if it waits for ever: a person looks at what it waits for."""
+    running = processes_of(case.snapshot, service.node, service.pids)
+    told = tuple(f"pid {p.pid} runs for {say_age(max(0.0, now_on(case.snapshot, service.node) - p.started_at))}: "
+                 f"{' '.join(redact_argv(list(p.argv)))[:_WORDS]}" for p in running[-1:])
+    if not told or now_on(case.snapshot, service.node) - _changed_at(service) < LONG:
+        return told
+    return (*told, "if it takes longer than it should, see what it waits for (a lock in a database, another system): "
+            "nothing listens before it ends")
+
+
+def _changed_at(service: Service) -> float:
+    return service.unit.state_change if service.unit is not None else 0.0
+
+
+def _said(service: Service) -> tuple[Evidence, ...]:
+    return tuple(log_evidence(line.text, line.where) for line in own_lines(lines_of(service))[-1:])
 
 
 CAUSE = Cause(

@@ -30,6 +30,7 @@ from fixer.observe.words import Piece, Word, shell_words
 
 CONF = "/etc/supervisor/supervisord.conf"
 LOG_LIMIT = 64 << 10
+MOST_COPIES = 16      # processes of one program whose logs are looked for
 _USUAL = ("supervisor.service", "supervisord.service")
 _PAIR = regex(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _TRUE = frozenset(("true", "yes", "on", "1"))
@@ -353,7 +354,9 @@ def _log_queries(section: IniSection, main: Mapping[str, IniSection], view: View
             if path.startswith("/") and not path.startswith("/dev/"):
                 yield ReadFile(path, LOG_LIMIT, tail=True)
             continue
-        listing = ReadGlob((f"{folder}/{name}-{stream}---*.log",), limit=1, max_files=PROGRAM_FILES)
+        # supervisord calls such a file as the process, which several of one program do not share
+        own = dict.fromkeys(f"{folder}/{process}-{stream}---*.log" for process in _process_names(section)[:MOST_COPIES])
+        listing = ReadGlob(tuple(own), limit=1, max_files=PROGRAM_FILES)
         yield listing
         answer = view.node.answers.get(listing)
         files = [f for f in (answer.files if answer is not None else ()) if f.stat is not None]

@@ -245,3 +245,28 @@ def test_its_own_address_tells_whether_its_port_is_free_not_another_that_leads_t
     assert isinstance(verdict_of(diagnosis, "crash-port-in-use"), RuledOut)
     first = finding_of(diagnosis, CAUSE)
     assert (first.confidence, first.repairs[0].id) == ("certain", "start-service") and "reason is gone" in first.summary
+
+
+def by_hand(*lines: str, **changes: object) -> str:
+    return finding_of(diagnose(gave_up(*lines, **changes).snapshot()), CAUSE).repairs[0].manual
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    ("Error: Already running on PID 100 (or pid file '/run/shop/g.pid' is stale)", ("pid 100 is now 'nginx:", "/run/shop/g.pid is stale")),
+    ("shop is already running (pid 4711), remove /opt/shop/shop.pid", ("no process has the pid 4711", "/opt/shop/shop.pid is stale")),
+    ("pidfile /opt/shop/shop.pid exists", ("if nothing of backend.service runs",)),
+])
+def test_what_the_process_of_a_pid_file_is_by_now(line: str, words: tuple[str, ...]) -> None:
+    said = by_hand(line)
+    assert all(word in said for word in words)
+
+
+def test_a_log_that_speaks_of_no_pid_file() -> None:
+    assert "stale" not in by_hand("ValueError: worker pid 4711 is odd")
+
+
+def test_a_fault_of_its_own_that_says_nothing() -> None:
+    values = {"result": "core-dump", "exec_main_code": 3, "exec_main_status": 11, "n_restarts": 5}
+    said = by_hand("Started backend.service.", "backend.service: Main process exited, code=dumped, status=11/SEGV",
+                   unit_changes=values)
+    assert "coredumpctl info backend.service" in said and "PYTHONFAULTHANDLER=1" in said

@@ -337,6 +337,10 @@ def test_slow_start_hit_before_the_program(ago: float) -> None:
     assert roots(diagnosis) == [SLOW_START]
     (found,) = diagnosis.findings
     assert found.variant == "start-execstartpre-long" and found.confidence == "certain" and found.repairs[0].waits
+    waiting = starting(**before)
+    waiting.processes[-1:] = [process(200, "/usr/bin/python3", "/srv/migrate.py", started_at=NOW - ago)]
+    told = diagnose(waiting.snapshot()).findings[0].detail
+    assert "/srv/migrate.py" in told[0] and (len(told) == 2) is (ago > 15)      # what it waits for is a person's to see
     late = starting(**{**before, "sub_state": "start", "state_change": NOW - 400})
     assert isinstance(verdict_of(diagnose(late.snapshot()), SLOW_START), RuledOut)
 

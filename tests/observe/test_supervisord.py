@@ -234,6 +234,10 @@ def test_what_is_asked_for_and_when() -> None:
     asked = follow_up(capture(node(named, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
     assert ReadFile("/var/log/shop.log", 1 << 16, tail=True) in asked
     assert ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=PROGRAM_FILES) in asked
+    several = {**answers(program=PROGRAM.replace("directory", "numprocs=2\nprocess_name=s%(process_num)d\ndirectory"))}
+    asked = follow_up(capture(node(several, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
+    both = ("/var/log/supervisor/s0-stderr---*.log", "/var/log/supervisor/s1-stderr---*.log")
+    assert ReadGlob(both, limit=1, max_files=PROGRAM_FILES) in asked      # called as its processes are
     none = follow_up(capture(node({}, site=SITE)), ObserveOptions(probe=False))["local"]
     assert not any(isinstance(q, ReadFile) and "supervisor" in q.path for q in none)
 
