@@ -10,6 +10,7 @@ from benchmarks.machine import machine, run, times_inside
 from benchmarks.ratio import Row, row
 
 RUNS = 20
+LOCATIONS = 10_000
 FIND_PORT = "grep -RhoE '127.0.0.1:[0-9]{4,5}' /etc/nginx | head -n 1"
 INSIDE = {
     "six steps": ["bash", "/opt/six_steps.sh"],
@@ -41,6 +42,25 @@ def diagnose_rows(scenario: str) -> list[Row]:
     ]
 
 
+def many_locations_row() -> Row:
+    """`fixer diagnose` with 10,000 locations in nginx's configuration against `nginx -T` on it."""
+    with machine("healthy") as container:
+        site = many_locations(LOCATIONS)
+        run("docker", "exec", "-i", container, "sh", "-c", "cat > /etc/nginx/conf.d/many.conf", stdin=site)
+        run("docker", "exec", container, "nginx", "-q", "-s", "reload")
+        times = times_inside(container, {"nginx -T": ["nginx", "-T"], "fixer": INSIDE["fixer"]}, RUNS)
+    return row("fixer diagnose, 10,000 locations", times["fixer"], "nginx -T", times["nginx -T"], 2)
+
+
+def many_locations(count: int) -> bytes:
+    """A site with that many routes to one backend, which nginx serves itself."""
+    routes = "".join(
+        f"    location /route/{n}/ {{\n        proxy_pass http://127.0.0.1:8399;\n    }}\n" for n in range(count)
+    )
+    backend = 'server {\n    listen 127.0.0.1:8399;\n    location / {\n        return 200 "here";\n    }\n}\n'
+    return f"{backend}server {{\n    listen 127.0.0.1:8398;\n    server_name many.example;\n{routes}}}\n".encode()
+
+
 def main() -> int:
     """All rows, one line each."""
     rows = [help_row()]
@@ -49,6 +69,8 @@ def main() -> int:
         measured = diagnose_rows(scenario)
         sys.stdout.write("".join(f"{entry}\n" for entry in measured))
         rows += measured
+    rows.append(many_locations_row())
+    sys.stdout.write(f"{rows[-1]}\n")
     return 0 if all(entry.holds for entry in rows) else 1
 
 

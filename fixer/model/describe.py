@@ -23,7 +23,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.redact import printable, redact_text
+from fixer.model.redact import printable, redact_blocks, redact_text
 from fixer.model.step_json import mask_text, step_from_json, step_to_json
 
 __all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_to_json"]
@@ -167,7 +167,7 @@ def _shown(hunks: list[str], before: list[str], after: list[str]) -> Iterator[st
             old, new = _hunk_starts(hunk)
             continue
         source, at = (before, old) if hunk[0] == "-" else (after, new)
-        yield hunk[0] + source[at]
+        yield hunk[0] + printable(redact_text(source[at]))      # the lines that are shown, of a file of any length
         if hunk.endswith(_NO_NEWLINE):
             yield "\\ No newline at end of file"
         old += hunk[0] != "+"
@@ -193,14 +193,14 @@ def _ended(data: bytes | None) -> list[str]:
 
 
 def _lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
-    """As many lines, as they may be shown: no values, by the kind of file, and nothing that a name or shape tells."""
+    """As many lines without what the kind of file and more than one line tell; each is still to be masked by itself."""
     from fixer.model.redactfiles import redact_file  # only where a diff is shown
 
     masked = redact_file(path, data or b"")
     if masked.count(b"\n") != (data or b"").count(b"\n"):
         masked = data or b""       # a value of several lines: hidden as text below
-    text = redact_text(mask_text(masked.decode("utf-8", "surrogateescape"), mask))
+    text = redact_blocks(mask_text(masked.decode("utf-8", "surrogateescape"), mask))
     lines = text.split("\n")
     if not lines[-1]:
         lines.pop()
-    return [printable(line) for line in lines]
+    return lines

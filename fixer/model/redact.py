@@ -7,7 +7,7 @@ import unicodedata
 
 from fixer.model.regex import regex
 from fixer.model.secretprose import hide_blocks, hide_told
-from fixer.model.secretshapes import MADE_UP, hide_shapes
+from fixer.model.secretshapes import MADE_UP, MADE_UP_STARTS, hide_in_lines, hide_shapes
 
 TELLING_WORDS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
@@ -48,6 +48,8 @@ _SHAPE = regex(
     r"|(?P<jwt>\beyJ[\w-]{8,2048}\.[\w-]{8,}(?:\.[\w-]*)?)"
     r"|(?<=Bearer )(?P<bearer>(?=\S*\d)[\w.~+/=-]{16,})|(?<=Basic )(?P<basic>(?=\S*[\d=])[\w+/=-]{12,})"
 )
+_SHAPE_STARTS = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA", "xox", "k_live_",
+                 "k_test_", "AIza", "eyJ", "Bearer ", "Basic ")
 # an option and its value as two words; the user of curl and wget with a password
 _OPTION = regex(
     r"(?P<head>(?<![^\s\"'\[,(])--?[\w-]*(?:pass(?:word|wd|phrase)?|secret|token|api-?key|access-?key|credentials?)(?P<list>[\"']\s?,\s?)?(?(list)|\s+))"
@@ -70,10 +72,14 @@ def is_secret_name(name: str) -> bool:
 
 def redact_text(text: str) -> str:
     """A text of any number of lines with every secret that a name or a shape gives away replaced; lines stay lines."""
+    return "".join(_redact_line(line) for line in redact_blocks(text).splitlines(keepends=True))
+
+
+def redact_blocks(text: str) -> str:
+    """Only what takes several lines; what a line tells by itself `redact_text` hides, also line by line after this."""
     if "PRIVATE KEY-----" in text:
         text = _PEM.sub(_hide_key, _hide_tail(text))
-    text = hide_blocks(text)
-    return "".join(_redact_line(line) for line in text.splitlines(keepends=True))
+    return hide_blocks(text)
 
 
 def _hide_tail(text: str) -> str:
@@ -96,7 +102,7 @@ def _hide_key(match: re.Match[str]) -> str:
 def redact_shapes(text: str) -> str:
     """Only what says by itself that it is a key; marked as one word."""
     hide = "[redacted]"
-    return MADE_UP.sub(hide, _SHAPE.sub(hide, text))
+    return hide_in_lines(hide_in_lines(text, _SHAPE, _SHAPE_STARTS, hide), MADE_UP, MADE_UP_STARTS, hide)
 
 
 def _redact_line(line: str) -> str:

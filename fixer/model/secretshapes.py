@@ -59,11 +59,22 @@ MADE_UP = regex(
     r"|(?<=hooks\.slack\.com/services/)(?P<webhook>\S{20,})|(?<=/api/webhooks/)(?P<hook>\d+/[\w-]{20,})"
     r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})"
 )
-_STARTS = ("npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
-           "xapp-", "whsec_", "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$",
-           "$argon2", "$1$", "sq0", ":APA91b", "GOCSPX-", "shp", "key-", "SK", "gl", "ATATT3", "hf_", "NRAK-", "dapi",
-           "pscale_", "sbp_", "sbs_", "lin_api_", "rubygems_", "8Q~")
+MADE_UP_STARTS = (
+    "npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
+    "xapp-", "whsec_", "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$", "$argon2",
+    "$1$", "sq0", ":APA91b", "GOCSPX-", "shp", "key-", "SK", "gl", "ATATT3", "hf_", "NRAK-", "dapi", "pscale_", "sbp_",
+    "sbs_", "lin_api_", "rubygems_", "8Q~",
+)
 _TOOLS = ("mysql", "mariadb", "sshpass", "redis-cli", "curl", "wget", "http")
+
+
+def hide_in_lines(text: str, shape: re.Pattern[str], starts: tuple[str, ...], hide: str) -> str:
+    """A text of any size: no shape takes two lines, so that only lines with one of its beginnings are searched."""
+    there = [start for start in starts if start in text]
+    if not there:
+        return text
+    lines = text.split("\n")
+    return "\n".join(shape.sub(hide, line) if any(s in line for s in there) else line for line in lines)
 
 
 def hide_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
@@ -90,7 +101,7 @@ def hide_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
         body = _DEFAULT.sub(_named(is_secret), body)
     if "'," in body or '",' in body or "']" in body or '"]' in body:
         body = _PAIR.sub(_paired(is_secret), body)
-    if any(start in body for start in _STARTS):
+    if any(start in body for start in MADE_UP_STARTS):
         body = MADE_UP.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
     return body
 
