@@ -55,6 +55,7 @@ from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.probes import ProbePlan, plan_probes
 from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
+from fixer.observe.sharednetwork import sharing
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.sockets import parse_connections
 from fixer.observe.starters import starters_of
@@ -168,6 +169,9 @@ def _endpoint(
     container = container_at(server, address.found, containers, own) if behind is None else behind.container
     container = container or told_container(server, services, own)
     node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
+    within = sharing(container, server.port if behind is None else behind.port, services) if container else None
+    if within is not None:
+        container, node = within, node_of(within, views)
     answered = probe_result(site.view.node.answers.get(probe)) if probe is not None else Unknown("not asked")
     is_get = probe is not None and probe.path is not None
     tcp = tcp_of(answered) if is_get else answered
