@@ -24,7 +24,7 @@ def collect(word: str, looking: Looking, output: str) -> str:
         raise UsageError(f"{output}: there is no such folder", "make the folder first, or name another file")
     with opened(word) as target:
         state = StateNotes(target)
-        capture = observe(target, observe_options(looking, target.ref))
+        capture = observe(target, replace(observe_options(looking, target.ref), quiet=state.quiet()))
         if target.ref.kind != "bundle":
             capture = replace(capture, accepted=accepted_on(target.ref), said=state.read())
     data = save(capture)

@@ -51,7 +51,7 @@ class Course:
     def look(self) -> Look:
         """Look again, with what a person gave."""
         quiet = time.monotonic() - self.changed if self.changed else 0.0
-        return look_at(self.target, self.options.looking, self.inputs, quiet=quiet)
+        return look_at(self.target, self.options.looking, self.inputs, quiet=lambda: quiet)
 
     def give(self, key: str, value: str) -> None:
         """An input more: it may complete repairs of what has been seen already."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fixer.app.options import Looking
@@ -57,12 +57,21 @@ def _load(data: bytes) -> Capture:
     return carried(load_script(data))
 
 
-def look_at(target: Target, looking: Looking, inputs: Inputs | None = None, *, quiet: float = 0.0) -> Look:
-    """One look: what is there now, and what it means. `quiet` seconds ago a repair changed something."""
+def _never() -> float:
+    return 0.0
+
+
+def look_at(
+    target: Target, looking: Looking, inputs: Inputs | None = None, *, quiet: Callable[[], float] = _never,
+) -> Look:
+    """One look: what is there now, and what it means. `quiet` seconds ago, asked when that was seen, a repair changed
+    something."""
     beside = threading.Thread(target=our_causes, daemon=True)     # their import fills the wait for answers
     beside.start()
-    seen = snapshot(collect(target, replace(observe_options(looking, target.ref), quiet=quiet)))
+    seen = snapshot(collect(target, observe_options(looking, target.ref)))
     beside.join()
+    if since := quiet():
+        seen = replace(seen, quiet=since)
     return judged(target.ref, seen, inputs or {})
 
 
@@ -99,7 +108,7 @@ def diagnose(word: str, looking: Looking) -> Report:
     started = time.monotonic()
     with opened(word) as target:
         state = StateNotes(target)
-        look = look_at(target, looking)
+        look = look_at(target, looking, quiet=state.quiet)
         notes = (*url_note(look, looking.url), *state.read())
     return report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
 
@@ -109,7 +118,7 @@ def verify(word: str, looking: Looking) -> VerifyResult:
     started = time.monotonic()
     with opened(word) as target:
         state = StateNotes(target)
-        first = look_at(target, looking)
+        first = look_at(target, looking, quiet=state.quiet)
         look = replace(first, snapshot=_tested(target, first.snapshot))
         notes = (*url_note(look, looking.url), *state.read())
     found = proofs(look)
@@ -145,6 +154,8 @@ class StateNotes:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._notes: tuple[str, ...] = ()
+        self._kept = 0.0
+        self._is_read = False
         self._thread: threading.Thread | None = None
         if target.ref.kind in ("docker", "ssh"):
             self._thread = threading.Thread(target=self._read, daemon=True)
@@ -152,13 +163,20 @@ class StateNotes:
 
     def read(self) -> tuple[str, ...]:
         """The lines, or none."""
-        if self._thread is None:
-            self._read()
-        else:
+        if self._thread is not None:
             self._thread.join()
+        elif not self._is_read:
+            self._read()
         return self._notes
 
+    def quiet(self) -> float:
+        """Seconds since a repair that is in force changed something there, 0 where none did: what was woken was late
+        for everything before."""
+        self.read()
+        return max(0.001, time.time() - self._kept) if self._kept else 0.0
+
     def _read(self) -> None:
+        self._is_read = True
         if self._target.ref.kind == "bundle":
             self._notes = recorded(self._target).said
             return
@@ -168,11 +186,13 @@ class StateNotes:
             here = self._target.ref.kind == "local"      # where nothing was ever done, one look at the disk tells
             if (here and not os.path.exists(f"{folder}/runs")) or not writer.files.listdir(f"{folder}/runs"):  # noqa: PTH110
                 return
-            from fixer.apply.past import unfinished
+            from fixer.apply.past import history
 
-            run = unfinished(self._target)
+            runs = history(self._target)
         except (NeedsPerson, CannotObserve, OSError):
             return     # a look needs no journal
+        self._kept = max((run.last for run in runs if run.state == "committed"), default=0.0)
+        run = next((run for run in reversed(runs) if run.state == "unfinished"), None)
         if run is not None:
             word = "" if self._target.ref.kind == "local" else f" {self._target.ref}"
             again = f"the next fixer repair{word}, or fixer undo{word}"

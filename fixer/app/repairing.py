@@ -6,7 +6,7 @@ import time
 from contextlib import ExitStack
 
 from fixer.app.course import Course, End, name_of, withheld_text
-from fixer.app.looking import look_at, opened
+from fixer.app.looking import StateNotes, look_at, opened
 from fixer.app.options import Repairing
 from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
@@ -49,7 +49,7 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
         if recovered and not options.dry_run:
             target = doors.enter_context(opened(word))      # containers are no longer as they were when it was opened
         noted = (*(rule.told() for rule in rules), *recovered)
-        first = look_at(target, options.looking, options.inputs)
+        first = look_at(target, options.looking, options.inputs, quiet=StateNotes(target).quiet)
         course = Course(target, options, person, first, first, dict(options.inputs))
         if rules and options.yes:
             course.forbids = forbidding(rules)

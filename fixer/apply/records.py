@@ -145,6 +145,7 @@ def summary_of(run_id: str, records: Iterable[Record]) -> RunSummary:
         cause=_causes_of(records, {r.number for r in shown}) or (begin.describe if begin else ""),
         steps=steps,
         conflicts=_conflicts_of(records),
+        last=max((r.at for r in records), default=0.0),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, field
 
 Phase: TypeAlias = Literal[
     "begin", "round", "intent", "done", "committed",
@@ -69,3 +69,4 @@ class RunSummary:
     cause: str
     steps: tuple[str, ...]
     conflicts: tuple[str, ...] = ()
+    last: float = field(default=0.0, metadata={"json": False})     # its last record, epoch seconds

@@ -1,0 +1,52 @@
+"""A look soon after a repair: what nginx logged before it says nothing of how it is now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixer.app import looking
+from fixer.app.options import Looking
+from fixer.apply.engine import RepairRun, undo
+from fixer.model.diagnosis import Diagnosis
+from fixer.model.snapshot import Snapshot
+from fixer.verify import Look
+from tests.apply.places import NEW, OLD, FolderTarget, plan, write
+from tests.observe.made import capture, node
+
+
+def kept(target: FolderTarget, site: Path) -> None:
+    with RepairRun.open(target, cause="backend-hung", now=time.time()) as run:
+        run.round(plan(write(site, OLD, NEW)))
+        run.commit()
+
+
+def test_how_long_a_repair_that_is_in_force_is_ago(tmp_path: Path) -> None:
+    target, site = FolderTarget(tmp_path), tmp_path / "site"
+    site.write_bytes(OLD)
+    assert looking.StateNotes(target).quiet() == 0.0
+    with RepairRun.open(target, cause="backend-hung", now=time.time()) as run:
+        run.round(plan(write(site, OLD, NEW)))     # rolled back: it changed nothing
+    assert looking.StateNotes(target).quiet() == 0.0
+    kept(target, site)
+    assert 0.0 < looking.StateNotes(target).quiet() < 30.0
+    undo(target, None)
+    assert looking.StateNotes(target).quiet() == 0.0
+
+
+@pytest.mark.parametrize("seconds", [7.0, 0.0])
+def test_the_look_knows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float) -> None:
+    seen: list[Snapshot] = []
+
+    def judged(_: object, snapshot: Snapshot, __: object) -> Look:
+        seen.append(snapshot)
+        return Look(snapshot, Diagnosis("healthy", (), (), ()))
+
+    monkeypatch.setattr(looking, "collect", lambda *_: capture(node(site="server { listen 80; }")))
+    monkeypatch.setattr(looking, "judged", judged)
+    quiet: Callable[[], float] = lambda: seconds     # noqa: E731
+    looking.look_at(FolderTarget(tmp_path), Looking(), quiet=quiet)
+    assert seen[0].quiet == seconds
