@@ -51,6 +51,7 @@ from fixer.model.regex import regex
 
 _UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
 _SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
+_NO_FILE = regex(r"couldn't exec .*ENOENT")
 _CHILD = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
 State: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
 
@@ -216,7 +217,7 @@ def _never_ran(crash: Crash) -> str:
 
 def _interpreter(unrun: str) -> str:
     """The kernel says the same of a file that is there, and whose first line names a program that is not."""
-    return ", or the interpreter that its first line (#!) names, if only that is gone" if "ENOENT" in unrun else ""
+    return ", or the interpreter that its first line (#!) names, if only that is gone" if _NO_FILE.search(unrun) else ""
 
 
 def _try_it(crash: Crash) -> str:

@@ -12,7 +12,7 @@ from fixer.causes.dockerhost import told_beside, told_on_host
 from fixer.causes.failing import Judged, is_closed
 from fixer.causes.leftout import contested
 from fixer.causes.notstarted import starters_at
-from fixer.causes.reading import find_node, state_evidence
+from fixer.causes.reading import find_node, listeners_on, pids_of, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
@@ -291,8 +291,12 @@ def _is_aside(trouble: Trouble, service: Service) -> bool:
 
 
 def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
-    """Another empty address of the node has no service either: which of the two is meant, no name tells."""
+    """Another empty address of the node has no service either: which of the two is meant, no name tells; the number of
+    a port that it holds, on another address, does."""
     mine = trouble.endpoint
+    if mine.unix is None and any(x.port == mine.port and set(service.pids) & set(pids_of(x))
+                                 for x in listeners_on(case.snapshot, service.node)):
+        return False
     return any(
         other.endpoint.node == mine.node and is_closed(other.endpoint) is True
         and (other.endpoint.port, other.endpoint.unix) != (mine.port, mine.unix)

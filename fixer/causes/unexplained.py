@@ -24,11 +24,24 @@ def unexplained(case: Case, blamed: Container[str]) -> Iterator[str]:
         yield _told(case, judged)
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
+    yield from _cut_off(case) if left else ()
     unblamed = {judged.facts.route.id for judged in left}
     for crash in crashes(case).found if left else ():
         words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(own_lines(crash.lines)))
         if words and unblamed.intersection(crash.routes):
             yield f"{crash.service.name} failed; its log ends with: {words}"
+
+
+def _cut_off(case: Case) -> Iterator[str]:
+    """Containers in the network of one that was made anew since: nobody reaches them, and they do not notice."""
+    boxes = [s.container for s in case.snapshot.services if s.container is not None]
+    known = {box.id for box in boxes}
+    for box in boxes:
+        kind, _, lender = box.network_mode.partition(":")
+        if kind == "container" and lender and lender not in known:
+            again = f" (docker compose up -d --force-recreate {box.service})" if box.service else ""
+            yield (f"{box.name} lives in the network of container {lender[:12]}, which was not found: where that was "
+                   f"made anew, {box.name} has to be made anew too{again}")
 
 
 def _told(case: Case, judged: Judged) -> str:

@@ -351,3 +351,11 @@ def test_a_supervisor_that_nobody_asked_makes_it_a_question_too() -> None:
     scene = moved()
     scene.processes.append(process(77, "/usr/sbin/cron"))
     assert named(scene) == [("backend.service", "alone")]
+
+
+def test_the_port_that_it_holds_on_another_address_tells_which_of_two_empty_ones_is_meant() -> None:
+    scene = Scene("127.0.0.1:4100", "127.0.0.1:9").with_service(
+        service(bindings=Unknown("a program of its own"), runtime="node"), listener(4100, 200, "::1"))
+    diagnosis = diagnose(scene.refused(0).refused(1).snapshot())
+    found = finding_of(diagnosis, "wrong-bind-address")
+    assert (found.variant, found.routes) == ("bound-ipv6-only", ("r1",))

@@ -8,7 +8,19 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.facts import Known
-from tests.causes.building import BAD_GATEWAY, Scene, failed, healthy, listener, log, probe, service, stopped, unit
+from tests.causes.building import (
+    BAD_GATEWAY,
+    Scene,
+    boxed,
+    failed,
+    healthy,
+    listener,
+    log,
+    probe,
+    service,
+    stopped,
+    unit,
+)
 
 CLOSED = replace(probe(error="closed"), phase="head")
 
@@ -77,3 +89,10 @@ def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_th
     diagnosis = diagnose(scene.snapshot())
     assert [h.state for h in diagnosis.health] == [state]
     assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])
+
+
+def test_a_container_in_the_network_of_one_that_is_gone_is_named() -> None:
+    made = boxed("app", 8000, box={"network_mode": "container:" + "0" * 64, "networks": ()})
+    scene = Scene("pod:8000", node="web", back="pod").with_service(made).refused()
+    notes = diagnose(scene.snapshot()).notes
+    assert any("p-app-1 lives in the network of container 000000000000" in note for note in notes)
