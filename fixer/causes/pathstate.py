@@ -47,7 +47,7 @@ def path_state(snapshot: Snapshot, crash: Crash, path: str, why: str, line: LogL
     service, path = crash.service, posixpath.normpath(path)
     if service.container is not None:
         return _in_container(snapshot, service, path, why)
-    hidden = _hidden(service, path)
+    hidden = hidden_by(service, path)
     if hidden:
         return PathState("unknown", f"{hidden} of its unit shows it other files than those that were looked at")
     if why in READ_ONLY:
@@ -115,7 +115,7 @@ def _use(crash: Crash, line: LogLine) -> Literal["read", "write", ""]:
     return ""
 
 
-def _hidden(service: Service, path: str) -> str:
+def hidden_by(service: Service, path: str) -> str:
     """The setting of its unit for which it sees something else at that path."""
     for setting in service.unit_values:
         value = setting.value.strip().strip("'\"")

@@ -18,6 +18,8 @@ How it is told apart
 The repair and its safety
   point-route-at-socket (safe): exactly the path changes in every place of nginx's configuration that names it, then
   `nginx -t`, then a reload. Nothing that runs is stopped.
+  restart-service (disruptive): the backend listens on a socket that it made at the very path, and whose name is gone
+  since (it was removed, or a link on the way leads to another release now). A start makes it anew.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
   change together, so a person does it; the message names the lines.
 
@@ -32,6 +34,7 @@ from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, is_foreign, sole_owner
+from fixer.causes.pathstate import hidden_by
 from fixer.causes.readdressing import KEY, point_at
 from fixer.causes.reading import (
     absent_evidence,
@@ -43,11 +46,12 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
+from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Listener, Service
+from fixer.model.snapshot import Endpoint, Listener, Service
 
 EXPLAINS = ("wrong-port", "backend-down", "slow-start")
 _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
@@ -73,6 +77,10 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     private = _private_tmp(trouble, owner.service) if endpoint.unix is not None else None
     if private is not None:
         return _hidden(case, trouble, owner, private)
+    own = listener_at(endpoint)
+    if endpoint.unix is not None and own is not None and _is_no_socket(endpoint) and \
+            set(owner.service.pids) & set(pids_of(own)):
+        return _lost(case, trouble, owner, own)
     held = _sockets_of(case, owner.service)
     told = {b.unix for b in bindings_of(owner.service)}
     meant = [line for line in held if line.address in told] or held
@@ -102,11 +110,31 @@ def _holds_a_port(case: Case, service: Service) -> bool:
 def _private_tmp(trouble: Trouble, service: Service) -> UnitSetting | None:
     """The setting that gives the service a /tmp of its own, where its socket lies at this path of that folder."""
     held, path = listener_at(trouble.endpoint), trouble.endpoint.unix or ""
-    tcp = trouble.endpoint.tcp
-    gone = isinstance(tcp, Known) and tcp.value.error == "no-socket"
-    if held is None or not gone or not path.startswith(_PRIVATE) or not set(service.pids) & set(pids_of(held)):
+    if held is None or not _is_no_socket(trouble.endpoint) or not path.startswith(_PRIVATE) or \
+            not set(service.pids) & set(pids_of(held)):
         return None
     return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in _OFF), None)
+
+
+def _is_no_socket(endpoint: Endpoint) -> bool:
+    return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "no-socket"
+
+
+def _lost(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding | str:
+    """It listens at this very path, as the kernel's table says, and the path leads to no socket any more: the file was
+    removed, or a folder on the way is a link that leads to another one since. Only a start makes it anew."""
+    service, text = owner.service, endpoint_text(trouble.endpoint)
+    apart = hidden_by(service, trouble.endpoint.unix or "")
+    if apart:
+        return f"whether {service.name} sees the same folder as nginx there ({apart})"
+    steps = restart_steps(case.snapshot, service, trouble.endpoint)
+    summary = f"restart {service.name}, which makes its socket anew"
+    manual = f"start {service.name} anew as it was started: that makes {text}"
+    repair = (Repair("restart-service", "disruptive", summary, steps) if steps
+              else Repair("restart-service", "manual", summary, (), manual=manual))
+    said = (f"where no socket is any more: {service.name} still listens on the one that it made there, which was "
+            "removed, or lies where that path led before")
+    return _finding(case, trouble, owner, held, ("unix-socket-missing", said, repair, False))
 
 
 _OFF = frozenset({"no", "false", "off", "0", ""})

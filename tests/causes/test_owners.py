@@ -356,6 +356,7 @@ def test_a_supervisor_that_nobody_asked_makes_it_a_question_too() -> None:
 def test_the_port_that_it_holds_on_another_address_tells_which_of_two_empty_ones_is_meant() -> None:
     scene = Scene("127.0.0.1:4100", "127.0.0.1:9").with_service(
         service(bindings=Unknown("a program of its own"), runtime="node"), listener(4100, 200, "::1"))
-    diagnosis = diagnose(scene.refused(0).refused(1).snapshot())
-    found = finding_of(diagnosis, "wrong-bind-address")
+    seen = scene.refused(0, service=None).refused(1, service=None).snapshot()
+    both = replace(seen.routes[0], endpoints=("e0", "e1"))      # as a map of two addresses leads to both
+    found = finding_of(diagnose(replace(seen, routes=(both,))), "wrong-bind-address")
     assert (found.variant, found.routes) == ("bound-ipv6-only", ("r1",))

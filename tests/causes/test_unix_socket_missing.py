@@ -9,8 +9,8 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.model.service import UnitSetting
+from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
+from fixer.model.service import UnitSetting, UnitValue
 from fixer.model.snapshot import Listener, Service
 from tests.causes.building import (
     Scene,
@@ -109,3 +109,29 @@ def test_unknown_whether_anything_listens_and_which_of_two_sockets() -> None:
     assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)
     several = scene(replace(told(), bindings=Known(())), socket(), socket("/run/shop/control.sock"))
     assert isinstance(verdict_of(diagnose(several.snapshot()), CAUSE), Undetermined)
+
+
+def lost(**changes: object) -> Scene:
+    """The kernel's table has its socket at the very path, and the path leads to none."""
+    gone = {"listener": Known(socket(ASKED)), "tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket"))}
+    return scene(told(ASKED, **changes), socket(ASKED)).endpoint(**gone)
+
+
+def test_hit_a_socket_that_was_taken_from_its_path_is_made_anew_by_a_restart() -> None:
+    diagnosis = diagnose(lost().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("unix-socket-missing", "certain", "disruptive")
+    assert [s.verb for s in found.repairs[0].steps if isinstance(s, UnitAction)] == ["restart"]
+
+
+def test_unknown_where_it_may_see_other_folders_than_nginx() -> None:
+    root = UnitValue("RootDirectory", "/srv/root", "/etc/systemd/system/backend.service", 7, 0, 9)
+    verdict = verdict_of(diagnose(lost(unit_values=(root,)).snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "RootDirectory" in verdict.missing[0]
+
+
+def test_miss_a_stranger_that_holds_the_path_is_not_restarted() -> None:
+    gone = {"listener": Known(socket(ASKED, 999)), "tcp": Known(probe(error="no-socket"))}
+    found = diagnose(scene(told(ASKED), socket(ASKED, 999)).endpoint(**gone).snapshot())
+    assert isinstance(verdict_of(found, CAUSE), RuledOut)
