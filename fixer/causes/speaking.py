@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, nginx_steps, overwriters, risk_of, writable_place
-from fixer.causes.reading import endpoint_text
+from fixer.causes.owners import is_anybodys, left_over
+from fixer.causes.reading import endpoint_text, listener_at, listener_evidence, state_evidence
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Repair
-from fixer.model.facts import Known
+from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step, WriteFile
 from fixer.model.snapshot import RouteFacts
 from fixer.nginx.edit import EditRefused, replace_span
@@ -18,12 +19,32 @@ from fixer.nginx.lexer import tokenize
 ID = "speak-as-backend"
 
 
+def is_strangers(case: Case, trouble: Trouble) -> bool:
+    """What listens there is no application, no proxy and no container, or anybody could have started it: a program that
+    may only have taken the port."""
+    holder = case.service(trouble.endpoint.holder)
+    if holder is None or holder.container is not None:
+        return False
+    return not (holder.is_app_server or holder.gateway) or is_anybodys(case.snapshot, holder)
+
+
+def of_another(case: Case, trouble: Trouble) -> Evidence | None:
+    """A stranger's socket, where an application that nobody asks may be what is meant: no question of the scheme."""
+    holder = case.service(trouble.endpoint.holder)
+    held = listener_at(trouble.endpoint)
+    if holder is None or not is_strangers(case, trouble) or not left_over(case, trouble):
+        return None
+    return state_evidence(holder) if held is None else listener_evidence(case.snapshot, held, holder)
+
+
 def speak(case: Case, trouble: Trouble, scheme: str) -> Repair:
     """`http://` becomes `https://` in every pass that leads there, or the reverse."""
     summary = f"hand {say_routes(trouble)} on as {scheme}, which is what {endpoint_text(trouble.endpoint)} takes"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _by_hand(trouble, scheme, summary, "nginx -t refuses the configuration as it is: repair that first")
+    if is_strangers(case, trouble):
+        return _by_hand(trouble, scheme, summary, "if what listens there should answer, which fixer cannot tell")
     if not _speak_alike(case, trouble):
         return _by_hand(trouble, scheme, summary, "not all servers of the upstream block are known to take that")
     by_file: dict[str, list[RouteFacts]] = {}

@@ -16,6 +16,8 @@ How it is told apart
 The repair and its safety
   speak-as-backend (safe): `http` becomes `https` in the pass, then nginx -t and a reload. nginx does not look at the
   backend's certificate unless `proxy_ssl_verify` says so. Where the scheme stands in a variable, a person must.
+  A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
+  the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
 
 By hand
   curl -k https://127.0.0.1:8000/        does it answer with TLS?
@@ -27,7 +29,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.speaking import speak
+from fixer.causes.speaking import is_strangers, of_another, speak
 from fixer.causes.symptoms import is_cut_off, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -57,9 +59,13 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if endpoint.other.value.status is None:
         return Evidence("probe", text, f"no answer with TLS either: {endpoint.other.value.error}")
     plain = "answers 400: TLS is wanted there" if told else f"hangs up ({heard.error})"
+    another = of_another(case, trouble)
+    if another is not None:
+        return another
     service = case.service(endpoint.service or endpoint.holder)
     return Finding(
-        cause=CAUSE.id, variant="plain-to-tls-backend", role="root", confidence="certain",
+        cause=CAUSE.id, variant="plain-to-tls-backend", role="root",
+        confidence="likely" if is_strangers(case, trouble) else "certain",
         summary=(f"nginx hands {say_routes(trouble)} to {text} as plain HTTP, and "
                  f"{service.name if service is not None else 'what listens there'} takes TLS only"),
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,

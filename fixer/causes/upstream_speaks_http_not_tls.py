@@ -16,6 +16,8 @@ The repair and its safety
   speak-as-backend (safe, where the way stays on this machine or between its containers): `https` becomes `http` in the
   pass, then nginx -t and a reload. Where the way leads to another machine, what was meant to be encrypted would not be:
   there a person decides, and the backend is more likely what has to change.
+  A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
+  the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
 
 By hand
   curl http://127.0.0.1:8000/            does it answer without TLS?
@@ -27,7 +29,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.speaking import ID, speak
+from fixer.causes.speaking import ID, is_strangers, of_another, speak
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -51,9 +53,13 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"whether {text} answers without TLS"
     if endpoint.other.value.status is None:
         return Evidence("probe", text, f"no answer without TLS either: {endpoint.other.value.error}")
+    another = of_another(case, trouble)
+    if another is not None:
+        return another
     service = case.service(endpoint.service or endpoint.holder)
     return Finding(
-        cause=CAUSE.id, variant="tls-to-plain-backend", role="root", confidence="certain",
+        cause=CAUSE.id, variant="tls-to-plain-backend", role="root",
+        confidence="likely" if is_strangers(case, trouble) else "certain",
         summary=(f"nginx hands {say_routes(trouble)} to {text} with TLS, and "
                  f"{service.name if service is not None else 'what listens there'} takes plain HTTP only"),
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,

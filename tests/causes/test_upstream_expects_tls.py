@@ -95,3 +95,39 @@ def test_a_quoted_pass_keeps_its_quotes() -> None:
     made.files = [replace(page, data=data)]
     write = finding_of(diagnose(made.snapshot()), CAUSE).repairs[0].steps[0]
     assert isinstance(write, WriteFile) and b'proxy_pass "https://127.0.0.1:8000";' in (write.after or b"")
+
+
+def of_a_stranger() -> Scene:
+    """A program that only happens to listen where nginx asks, and that takes TLS only."""
+    held = service("printd.service", 8000, 400, is_app_server=False, runtime=None, argv=("/usr/sbin/printd",))
+    made = Scene().with_service(held, listener(8000, 400)).answers(BAD_GATEWAY)
+    made.endpoint(http=Known(probe(error="reset", phase="head")), tcp=Known(probe()), other=ANSWERED, holder="local/printd.service",
+                  service="local/printd.service")
+    made.route[0] = {"source": Span(SITE, 3, made.files[0].data.index(b"proxy_pass"), 0)}
+    return made
+
+
+def test_who_only_took_the_port_is_not_spoken_to_while_the_application_listens_elsewhere() -> None:
+    diagnosis = diagnose(of_a_stranger().with_service(service(port=9102), listener(9102, 200)).snapshot())
+    assert roots(diagnosis) == ["wrong-port"] and isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
+
+
+def test_whether_a_program_that_is_no_application_is_meant_a_person_says() -> None:
+    found = finding_of(diagnose(of_a_stranger().snapshot()), CAUSE)
+    assert (found.confidence, found.repairs[0].risk, found.repairs[0].steps) == ("likely", "manual", ())
+
+
+@pytest.mark.parametrize("changes", [{"is_app_server": False, "gateway": "haproxy"}])
+def test_hit_a_proxy_may_take_tls_for_the_application(changes: dict[str, Any]) -> None:
+    made = of_a_stranger()
+    made.services[0] = replace(made.services[0], **changes)
+    found = finding_of(diagnose(made.snapshot()), CAUSE)
+    assert (found.confidence, found.repairs[0].risk) == ("certain", "safe")
+
+
+def test_what_anybody_could_start_is_spoken_to_by_no_repair() -> None:
+    made = of_a_stranger()
+    made.services[0] = service("uvicorn[400]", 8000, 400, unit=None, manager="none", id="local/printd.service")
+    made.processes = [replace(p, uid=65534) for p in made.processes]
+    found = finding_of(diagnose(made.snapshot()), CAUSE)
+    assert (found.confidence, found.repairs[0].steps) == ("likely", ())

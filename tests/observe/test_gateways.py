@@ -111,6 +111,14 @@ def test_the_log_of_one_that_failed_is_asked_for() -> None:
     assert journal_query("relay.service") in follow_up(seen, ObserveOptions(probe=False))["local"]
 
 
+@pytest.mark.parametrize(("told_to", "asked"), [("127.0.0.1 9000", True), ("127.0.0.1 9001", False)])
+def test_the_log_of_any_program_that_should_answer_is_asked_for(told_to: str, asked: bool) -> None:
+    """A packaged program that is no server known by name: nginx asks where its unit tells it to listen."""
+    told_off = show("page.service", f"/usr/bin/python3 /usr/lib/page/page.py {told_to}", ActiveState="failed", Result="exit-code")
+    seen = capture(node(site=SITE, show=told_off))
+    assert (journal_query("page.service") in follow_up(seen, ObserveOptions(probe=False))["local"]) is asked
+
+
 def test_one_whose_files_are_not_understood_is_unknown_and_a_running_one_is_as_ever() -> None:
     assert isinstance(unit_of("caddy.service", "/usr/bin/caddy run").bindings, Unknown)
     assert isinstance(unit_of("caddy.service", "/usr/bin/caddy run", ActiveState="active", MainPID="77").bindings, Known)
