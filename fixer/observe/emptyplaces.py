@@ -1,8 +1,9 @@
-"""The addresses of a site at which nobody listens, as far as this very node can tell."""
+"""The addresses of a site at which nobody listens, as far as this very node can tell, and who should."""
 
 from __future__ import annotations
 
-from fixer.model.facts import Unknown
+from fixer.model.facts import Known, Unknown
+from fixer.model.snapshot import Service
 from fixer.observe.sites import Site
 
 
@@ -26,3 +27,12 @@ def empty_sockets(site: Site) -> list[str]:
         return []
     heard = {x.address for x in site.view.listeners.value if x.family == "unix"}
     return [path for path in wanted if path not in heard]
+
+
+def should_answer(service: Service, sites: tuple[Site, ...]) -> bool:
+    """A unit of any program that is told to listen where nginx asks, and that does not run."""
+    if service.unit is None or service.running or not isinstance(service.bindings, Known):
+        return False
+    told = {(binding.unix, binding.port) for binding in service.bindings.value}
+    return any((at.server.unix, at.server.port) in told for site in sites if site.view.name == service.node
+               for at in site.addresses)

@@ -26,7 +26,7 @@ from fixer.observe.composelabels import environment_paths
 from fixer.observe.composeproject import hash_query, project_of
 from fixer.observe.containerservice import logs_query
 from fixer.observe.dependencies import dependency_queries
-from fixer.observe.emptyplaces import empty_ports, empty_sockets
+from fixer.observe.emptyplaces import empty_ports, empty_sockets, should_answer
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.errorpaths import closed_path_queries
 from fixer.observe.failedunits import unit_queries
@@ -241,7 +241,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     troubled = any(_is_troubled(site, options, views, containers) for site in sites)
     journals = 0
     for service in sorted(services, key=lambda s: (s.running, s.id)):
-        at_fault = (troubled and (is_silent(service) or _should_answer(service, sites))) or (service.is_app_server and (
+        at_fault = (troubled and (is_silent(service) or should_answer(service, sites))) or (service.is_app_server and (
             troubled or not service.running or _restarts(service) or _may_turn_away(service)))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
@@ -267,15 +267,6 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
     limited = any(_may_turn_away(s) or is_limited(s) for s in services)     # at fault also where we are answered
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, hash_query(project)
-
-
-def _should_answer(service: Service, sites: tuple[Site, ...]) -> bool:
-    """A unit of any program that is told to listen where nginx asks, and that does not run."""
-    if service.unit is None or service.running or not isinstance(service.bindings, Known):
-        return False
-    told = {(binding.unix, binding.port) for binding in service.bindings.value}
-    return any((at.server.unix, at.server.port) in told for site in sites if site.view.name == service.node
-               for at in site.addresses)
 
 
 def _log_of(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
