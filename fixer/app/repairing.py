@@ -35,6 +35,7 @@ from fixer.verify import Look
 
 MAX_ROUNDS = 5
 _BACK = "that round was rolled back"
+_LOOKS_AFTER, _SETTLES = 3, 2.0      # more looks after a recovery, seconds before each
 
 
 def repair(word: str, options: Repairing, person: Person) -> RepairResult:
@@ -49,7 +50,7 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
         if recovered and not options.dry_run:
             target = doors.enter_context(opened(word))      # containers are no longer as they were when it was opened
         noted = (*(rule.told() for rule in rules), *recovered)
-        first = look_at(target, options.looking, options.inputs, quiet=StateNotes(target).quiet)
+        first = _first_look(target, options, after_recovery=bool(recovered) and not options.dry_run)
         course = Course(target, options, person, first, first, dict(options.inputs))
         if rules and options.yes:
             course.forbids = forbidding(rules)
@@ -68,6 +69,19 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
         SCHEMA_VERSION, str(target.ref), after.verdict, after.duration_ms, end.outcome, applied, withheld,
         before, after, journal, end.exit_code,
     )
+
+
+def _first_look(target: Target, options: Repairing, *, after_recovery: bool) -> Look:
+    """What has just been taken back may be between two starts, with no word in its log yet: nobody can say then what is
+    wrong, and soon somebody can."""
+    quiet = StateNotes(target).quiet
+    look = look_at(target, options.looking, options.inputs, quiet=quiet)
+    for _ in range(_LOOKS_AFTER if after_recovery else 0):
+        if look.diagnosis.verdict == "healthy" or look.diagnosis.findings:
+            break
+        time.sleep(_SETTLES)
+        look = look_at(target, options.looking, options.inputs, quiet=quiet)
+    return look
 
 
 def _recover(target: Target, options: Repairing, person: Person) -> tuple[str, ...]:

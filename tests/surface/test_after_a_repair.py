@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app import looking
-from fixer.app.options import Looking
+from fixer.app import looking, repairing
+from fixer.app.options import Looking, Repairing
 from fixer.apply.engine import RepairRun, undo
-from fixer.model.diagnosis import Diagnosis
+from fixer.model.diagnosis import Diagnosis, HealthVerdict
 from fixer.model.snapshot import Snapshot
+from fixer.observe.assemble import snapshot
 from fixer.verify import Look
 from tests.apply.places import NEW, OLD, FolderTarget, plan, write
 from tests.observe.made import capture, node
@@ -41,12 +42,32 @@ def test_how_long_a_repair_that_is_in_force_is_ago(tmp_path: Path) -> None:
 def test_the_look_knows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float) -> None:
     seen: list[Snapshot] = []
 
-    def judged(_: object, snapshot: Snapshot, __: object) -> Look:
-        seen.append(snapshot)
-        return Look(snapshot, Diagnosis("healthy", (), (), ()))
+    def judged(_: object, found: Snapshot, __: object) -> Look:
+        seen.append(found)
+        return Look(found, Diagnosis("healthy", (), (), ()))
 
     monkeypatch.setattr(looking, "collect", lambda *_: capture(node(site="server { listen 80; }")))
     monkeypatch.setattr(looking, "judged", judged)
     quiet: Callable[[], float] = lambda: seconds     # noqa: E731
     looking.look_at(FolderTarget(tmp_path), Looking(), quiet=quiet)
     assert seen[0].quiet == seconds
+
+
+@pytest.mark.parametrize(("verdicts", "recovered", "looks"), [
+    (["degraded", "broken", "healthy"], True, 3), (["degraded"] * 9, True, 4), (["degraded"] * 9, False, 1), (["healthy"], True, 1),
+])
+def test_what_was_just_taken_back_is_looked_at_until_it_can_be_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdicts: list[HealthVerdict], recovered: bool, looks: int,
+) -> None:
+    """A container between two starts has no word in its log yet."""
+    seen: list[Look] = []
+
+    def look_at(*_: object, **__: object) -> Look:
+        seen.append(Look(snapshot(capture(node())), Diagnosis(verdicts[len(seen)], (), (), ())))
+        return seen[-1]
+
+    monkeypatch.setattr(repairing, "look_at", look_at)
+    monkeypatch.setattr(repairing, "_SETTLES", 0.0)
+    options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
+    found = repairing._first_look(FolderTarget(tmp_path), options, after_recovery=recovered)
+    assert len(seen) == looks and found is seen[-1]
