@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.owners import is_anybodys, left_over
-from fixer.causes.reading import endpoint_text, listener_at, listener_evidence, state_evidence
+from fixer.causes.reading import listener_at, listener_evidence, state_evidence
 from fixer.causes.symptoms import say_routes
-from fixer.model.diagnosis import Repair
+from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step, WriteFile
+from fixer.model.record import replace
 from fixer.model.snapshot import RouteFacts
 from fixer.nginx.edit import EditRefused, replace_span
 from fixer.nginx.lexer import tokenize
@@ -39,7 +40,7 @@ def of_another(case: Case, trouble: Trouble) -> Evidence | None:
 
 def speak(case: Case, trouble: Trouble, scheme: str) -> Repair:
     """`http://` becomes `https://` in every pass that leads there, or the reverse."""
-    summary = f"hand {say_routes(trouble)} on as {scheme}, which is what {endpoint_text(trouble.endpoint)} takes"
+    summary = f"hand {say_routes(trouble)} on as {scheme}, which is what is taken there"
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _by_hand(trouble, scheme, summary, "nginx -t refuses the configuration as it is: repair that first")
@@ -65,6 +66,18 @@ def speak(case: Case, trouble: Trouble, scheme: str) -> Repair:
                                in_place=place.in_place))
     return Repair(ID, risk_of(places, "safe"), summary + overwriters(places),
                   (*steps, *nginx_steps(case.snapshot, trouble.nginx)))
+
+
+def once(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding for the servers of a group that the same edit of the same pass mends."""
+    kept: dict[object, Finding] = {}
+    for found in findings:
+        steps = found.repairs[0].steps
+        first = kept.setdefault((found.node, steps) if steps else id(found), found)
+        if first is not found:
+            evidence = tuple(dict.fromkeys((*first.evidence, *found.evidence)))
+            kept[(found.node, steps)] = replace(first, evidence=evidence)
+    return list(kept.values())
 
 
 def _speak_alike(case: Case, trouble: Trouble) -> bool:

@@ -29,7 +29,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.speaking import ID, is_strangers, of_another, speak
+from fixer.causes.speaking import ID, is_strangers, of_another, once, speak
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -38,7 +38,8 @@ from fixer.model.snapshot import ErrorEvent
 
 def judge(case: Case) -> Verdict:
     """For every address behind a failing route: does it refuse TLS, and answer plain HTTP?"""
-    return conclude(*by_trouble(case, _judge_trouble))
+    findings, missing, ruled = by_trouble(case, _judge_trouble)
+    return conclude(once(findings), missing, ruled)
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:

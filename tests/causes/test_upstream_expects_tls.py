@@ -131,3 +131,16 @@ def test_what_anybody_could_start_is_spoken_to_by_no_repair() -> None:
     made.processes = [replace(p, uid=65534) for p in made.processes]
     found = finding_of(diagnose(made.snapshot()), CAUSE)
     assert (found.confidence, found.repairs[0].steps) == ("likely", ())
+
+
+def test_servers_of_one_group_are_one_finding() -> None:
+    made = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    made.with_service(service("second.service", 8001, 201), listener(8001, 201)).answers(BAD_GATEWAY)
+    for index in (0, 1):
+        made.endpoint(index, http=Known(CLOSED), tcp=Known(probe()), other=ANSWERED)
+    made.route[0] = {"source": Span(SITE, 3, made.files[0].data.index(b"proxy_pass"), 0)}
+    snapshot = made.snapshot()
+    both = replace(snapshot.routes[0], endpoints=("e0", "e1"))
+    diagnosis = diagnose(replace(snapshot, routes=(both,)))
+    assert roots(diagnosis) == [CAUSE]
+    assert [e.where for e in diagnosis.findings[0].evidence].count("https://127.0.0.1:8001") == 1
