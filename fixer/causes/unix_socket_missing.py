@@ -49,7 +49,7 @@ from fixer.causes.reading import (
 from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service
 
@@ -64,7 +64,8 @@ def judge(case: Case) -> Verdict:
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
-    if endpoint.inner or trouble.routes[0].route.kind != "proxy_pass" or endpoint.node != trouble.nginx.node:
+    elsewhere = endpoint.node != trouble.nginx.node
+    if endpoint.inner or trouble.routes[0].route.kind != "proxy_pass" or (elsewhere and endpoint.unix is None):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     closed = is_closed(endpoint)
     if closed is None:
@@ -74,13 +75,14 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.unix is None and _holds_a_port(case, owner.service):
         return state_evidence(owner.service)
-    private = _private_tmp(trouble, owner.service) if endpoint.unix is not None else None
+    private = _private_tmp(trouble, owner.service) if endpoint.unix is not None and not elsewhere else None
     if private is not None:
         return _hidden(case, trouble, owner, private)
     own = listener_at(endpoint)
-    if endpoint.unix is not None and own is not None and _is_no_socket(endpoint) and \
-            set(owner.service.pids) & set(pids_of(own)):
+    if endpoint.unix is not None and own is not None and _is_no_socket(endpoint) and _holds(owner.service, own):
         return _lost(case, trouble, owner, own)
+    if elsewhere:
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = _sockets_of(case, owner.service)
     told = {b.unix for b in bindings_of(owner.service)}
     meant = [line for line in held if line.address in told] or held
@@ -114,6 +116,14 @@ def _private_tmp(trouble: Trouble, service: Service) -> UnitSetting | None:
             not set(service.pids) & set(pids_of(held)):
         return None
     return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in _OFF), None)
+
+
+def _holds(service: Service, line: Listener) -> bool:
+    """By its processes; where a container lets nobody see those, by the path that it is told, in its own network."""
+    if isinstance(line.pids, Unknown) or not line.pids.value:
+        told = {b.unix for b in bindings_of(service)}
+        return service.container is not None and service.node == line.node and line.address in told
+    return bool(set(service.pids) & set(line.pids.value))
 
 
 def _is_no_socket(endpoint: Endpoint) -> bool:

@@ -15,6 +15,7 @@ from fixer.model.snapshot import Listener, Service
 from tests.causes.building import (
     Scene,
     binding,
+    boxed,
     file,
     finding_of,
     healthy,
@@ -135,3 +136,14 @@ def test_miss_a_stranger_that_holds_the_path_is_not_restarted() -> None:
     gone = {"listener": Known(socket(ASKED, 999)), "tcp": Known(probe(error="no-socket"))}
     found = diagnose(scene(told(ASKED), socket(ASKED, 999)).endpoint(**gone).snapshot())
     assert isinstance(verdict_of(found, CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("pids", "expected"), [(Known((200,)), True), (Unknown("no right"), True), (Known((999,)), False)])
+def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: bool) -> None:
+    held = replace(socket(ASKED), node="app", pids=pids)
+    made = boxed("app", pid=200, bindings=told(ASKED).bindings)
+    gone = {"listener": Known(held), "tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket"))}
+    page = Scene(node="web", back="app").with_service(made, held).refused(unix=ASKED, host="", port=0, written=ASKED)
+    diagnosis = diagnose(page.endpoint(**gone).snapshot())
+    assert (CAUSE in roots(diagnosis)) is expected
+
