@@ -76,9 +76,9 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
 def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Application servers of the node that nothing else relies on; several only where they are equals."""
     pool = _free(case, trouble)
-    if not pool or starters_at(case, trouble):     # what should listen there is known, and is no service
-        return ()
-    return contested(case, trouble, separated(case, trouble, pool))
+    if starters_at(case, trouble):     # what is no service starts one there: only what is named so may be meant as well
+        pool = [s for s in pool if s.running and is_named_for(trouble, s)]
+    return contested(case, trouble, separated(case, trouble, pool)) if pool else ()
 
 
 def _displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
@@ -272,7 +272,7 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
 
 def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
     if is_anybodys(case.snapshot, sole) or _is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
-            or _is_of_another(trouble, sole) or may_lead_elsewhere(case, trouble, sole):
+            or _is_of_another(trouble, sole) or may_lead_elsewhere(case, trouble, sole) or starters_at(case, trouble):
         return "contested"
     return "alone" if sole.manager != "none" else "bare"
 

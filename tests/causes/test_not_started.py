@@ -41,3 +41,13 @@ def test_a_line_for_another_port_tells_nothing(other: int) -> None:
 def test_nothing_is_said_while_the_page_answers() -> None:
     scene = Scene("127.0.0.1:8001").with_service(service(port=8001), listener(8001, 200))
     assert judged(scene, LINE).verdict == "healthy"
+
+
+def test_one_that_is_named_for_the_site_may_be_meant_as_well_and_a_person_chooses() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(service("ledger.service", port=8005), listener(8005, 200)).refused()
+    scene.route[0] = {"server_names": ("ledger.example",)}
+    diagnosis = judged(scene, LINE)
+    assert roots(diagnosis) == ["backend-down", "wrong-port"]
+    other = diagnosis.findings[1]
+    assert (other.confidence, other.repairs[0].steps) == ("possible", ())
+
