@@ -29,8 +29,13 @@ def test_the_line_that_starts_it_is_named() -> None:
 
 
 def test_a_service_that_is_left_over_is_not_meant_where_a_line_names_the_address() -> None:
-    assert roots(judged(moved())) == ["wrong-port"]
-    assert roots(judged(moved(), LINE)) == ["backend-down"]
+    about = {"working_directory": "/srv/blog", "user": "blog"}
+    def blog() -> Scene:
+        made = service("blog.service", port=8005, unit_changes=about)
+        return Scene("127.0.0.1:8001").with_service(made, listener(8005, 200)).refused()
+
+    assert roots(judged(blog())) == ["wrong-port"]
+    assert roots(judged(blog(), LINE)) == ["backend-down"]
 
 
 @pytest.mark.parametrize("other", [8002, 8000])
