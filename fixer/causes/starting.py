@@ -24,6 +24,7 @@ Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "rese
 
 PATIENCE = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
 _NOT_AT_BOOT = frozenset({"disabled"})
+_PROVEN = 20.0       # seconds that a program has lived which failed before and is well now
 
 
 def is_off_at_boot(service: Service) -> bool:
@@ -49,10 +50,12 @@ def program_action(
     snapshot: Snapshot, service: Service, program: Program, verb: Literal["start", "restart", "update"],
 ) -> ProgramAction:
     """One verb of supervisorctl, with the state that an undo goes back to. Of a program that ends again and again
-    supervisord says RUNNING between two ends: an undo need not wait for it to run."""
+    supervisord says RUNNING between two ends: an undo need not wait for it to run. One that has just been started again
+    may hold its socket for the moment in which its workers fail."""
     ours, pid = set(service.pids), service.pids[0] if service.pids else 0
     listens = any(ours.intersection(pids_of(line)) for line in listeners_on(snapshot, service.node))
-    was = "STARTING" if program.state == "RUNNING" and program.restarts and not listens else program.state
+    proven = listens and snapshot.taken_at - program.started_at >= _PROVEN
+    was = "STARTING" if program.state == "RUNNING" and program.restarts and not proven else program.state
     return ProgramAction(service.node, program.name, program.group, verb, program.conf, was, pid)
 
 

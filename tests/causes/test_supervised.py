@@ -69,10 +69,13 @@ def test_programs_of_a_supervisord_that_was_put_to_rest_are_nobodys_guess() -> N
     assert all(found.service is None for found in diagnosis.findings)
 
 
-@pytest.mark.parametrize(("restarts", "bound", "was"), [(3, False, "STARTING"), (3, True, "RUNNING"), (0, False, "RUNNING")])
-def test_running_between_two_ends_is_no_state_to_go_back_to(restarts: int, bound: bool, was: str) -> None:
+@pytest.mark.parametrize(("restarts", "bound", "age", "was"), [
+    (3, False, 900, "STARTING"), (3, True, 900, "RUNNING"), (0, False, 900, "RUNNING"), (0, True, 4, "RUNNING"),
+    (3, True, 4, "STARTING"),           # its parent listens first, and its workers fail after that
+])
+def test_running_between_two_ends_is_no_state_to_go_back_to(restarts: int, bound: bool, age: int, was: str) -> None:
     """An undo that puts the fault back must not demand that the program runs with it."""
-    made = supervised("RUNNING", program={"restarts": restarts})
+    made = supervised("RUNNING", program={"restarts": restarts, "started_at": NOW - age})
     seen = Scene().with_service(made, *((listener(8000, made.pids[0]),) if bound else ()))
     assert made.program is not None
     assert program_action(seen.snapshot(), made, made.program, "update").was == was
