@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,15 @@ def test_ten_seeds_give_at_least_six_structures(scenario: Scenario, variant: Var
 def test_a_seed_always_gives_the_same(scenario: Scenario, variant: Variant, stack: Stack) -> None:
     assert draw(scenario, variant, stack, 7) == draw(scenario, variant, stack, 7)
     assert draw(scenario, variant, stack, 7) != draw(scenario, variant, stack, 8)
+
+
+@both
+def test_what_a_variant_fixes_no_draw_replaces(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    """A way of building a seed draws must not take away what the variant breaks."""
+    fixed = {key: wish for key, wish in variant.parameters.items() if not isinstance(wish, Mapping)}
+    for seed in range(1, 25):
+        drawn = draw(scenario, variant, stack, seed)
+        assert {key: drawn[key] for key in fixed} == fixed, seed
 
 
 def test_a_seed_gives_the_same_on_every_machine() -> None:
