@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.owners import is_anybodys, left_over
-from fixer.causes.reading import listener_at, listener_evidence, state_evidence
+from fixer.causes.reading import endpoint_text, listener_at, listener_evidence, state_evidence
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import Step, WriteFile
 from fixer.model.record import replace
-from fixer.model.snapshot import RouteFacts
+from fixer.model.snapshot import ProbeResult, RouteFacts
 from fixer.nginx.edit import EditRefused, replace_span
 from fixer.nginx.lexer import tokenize
 
@@ -29,13 +29,24 @@ def is_strangers(case: Case, trouble: Trouble) -> bool:
     return not (holder.is_app_server or holder.gateway) or is_anybodys(case.snapshot, holder)
 
 
-def of_another(case: Case, trouble: Trouble) -> Evidence | None:
+def _of_another(case: Case, trouble: Trouble) -> Evidence | None:
     """A stranger's socket, where an application that nobody asks may be what is meant: no question of the scheme."""
     holder = case.service(trouble.endpoint.holder)
     held = listener_at(trouble.endpoint)
     if holder is None or not is_strangers(case, trouble) or not left_over(case, trouble):
         return None
     return state_evidence(holder) if held is None else listener_evidence(case.snapshot, held, holder)
+
+
+def other_answer(case: Case, trouble: Trouble, way: str) -> ProbeResult | str | Evidence:
+    """The answer in the other way; the fact that is missing, or what shows that it proves nothing: there is none, or it
+    is somebody else's."""
+    other, text = trouble.endpoint.other, endpoint_text(trouble.endpoint)
+    if isinstance(other, Unknown):
+        return f"whether {text} answers {way} TLS"
+    if other.value.status is None:
+        return Evidence("probe", text, f"no answer {way} TLS either: {other.value.error}")
+    return _of_another(case, trouble) or other.value
 
 
 def speak(case: Case, trouble: Trouble, scheme: str) -> Repair:

@@ -29,11 +29,11 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.speaking import is_strangers, of_another, once, speak
+from fixer.causes.speaking import is_strangers, once, other_answer, speak
 from fixer.causes.symptoms import is_cut_off, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import wants_tls
+from fixer.model.snapshot import ProbeResult, wants_tls
 
 _EXPLAINS = ("crash-killed", "worker-recycled", "backend-hung", "nginx-not-reloaded")
 _HUNG_UP = frozenset({"closed", "reset", "not-http"})
@@ -55,14 +55,10 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     text = endpoint_text(endpoint)
     if endpoint.unix is not None or not (told or heard.error in _HUNG_UP) or heard.phase == "connect":
         return shown
-    if isinstance(endpoint.other, Unknown):
-        return f"whether {text} answers with TLS"
-    if endpoint.other.value.status is None:
-        return Evidence("probe", text, f"no answer with TLS either: {endpoint.other.value.error}")
     plain = "answers 400: TLS is wanted there" if told else f"hangs up ({heard.error})"
-    another = of_another(case, trouble)
-    if another is not None:
-        return another
+    other = other_answer(case, trouble, "with")
+    if not isinstance(other, ProbeResult):
+        return other
     service = case.service(endpoint.service or endpoint.holder)
     return Finding(
         cause=CAUSE.id, variant="plain-to-tls-backend", role="root",
@@ -73,7 +69,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, Evidence("probe", f"http://{text}", plain),
-            Evidence("probe", f"https://{text}", f"answers {endpoint.other.value.status}"),
+            Evidence("probe", f"https://{text}", f"answers {other.status}"),
             *symptom_evidence(case, trouble, is_cut_off),
         ))),
         repairs=(speak(case, trouble, "https"),), explains=_EXPLAINS,

@@ -29,11 +29,11 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.speaking import ID, is_strangers, of_another, once, speak
+from fixer.causes.speaking import ID, is_strangers, once, other_answer, speak
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import ErrorEvent
+from fixer.model.snapshot import ErrorEvent, ProbeResult
 
 
 def judge(case: Case) -> Verdict:
@@ -50,13 +50,9 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     text = endpoint_text(endpoint)
     if endpoint.unix is not None or endpoint.http.value.error != "tls":
         return shown
-    if isinstance(endpoint.other, Unknown):
-        return f"whether {text} answers without TLS"
-    if endpoint.other.value.status is None:
-        return Evidence("probe", text, f"no answer without TLS either: {endpoint.other.value.error}")
-    another = of_another(case, trouble)
-    if another is not None:
-        return another
+    other = other_answer(case, trouble, "without")
+    if not isinstance(other, ProbeResult):
+        return other
     service = case.service(endpoint.service or endpoint.holder)
     return Finding(
         cause=CAUSE.id, variant="tls-to-plain-backend", role="root",
@@ -67,7 +63,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             shown, Evidence("probe", f"https://{text}", f"no TLS: {endpoint.http.value.body[:100] or 'refused'}"),
-            Evidence("probe", f"http://{text}", f"answers {endpoint.other.value.status}"),
+            Evidence("probe", f"http://{text}", f"answers {other.status}"),
             *symptom_evidence(case, trouble, _is_handshake),
         ))),
         repairs=(_repair(case, trouble),),

@@ -28,7 +28,6 @@ STARTERS = ReadGlob((
 ), LIMIT, STARTER_FILES)
 
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
-_ASSIGNED = regex(r"^[ \t]*[A-Za-z_]\w*[ \t]*=")
 _WITH_USER = ("/etc/crontab", "/etc/cron.d/")
 _CRON = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
 _LINGER = "/var/lib/systemd/linger/"
@@ -74,7 +73,7 @@ def _crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[Sta
     idle = "" if any(p.comm in _CRON for p in view.by_pid.values()) else "cron does not run"
     for number, line in enumerate(text.split("\n"), 1):
         match = _REBOOT.match(line)
-        if match is None or _ASSIGNED.match(line):
+        if match is None:
             continue
         user, command = posixpath.basename(path), match[1]
         if path.startswith(_WITH_USER):
