@@ -22,6 +22,7 @@ from fixer.causes.reading import (
     state_evidence,
 )
 from fixer.causes.starting import begin_steps
+from fixer.causes.unitdetached import detaches, judge_pid_file
 from fixer.causes.unitedits import Doing, by_hand, edit_and_start, reload_and_start, whole
 from fixer.causes.unitfailure import Told, setting_evidence, setting_of, where
 from fixer.model.diagnosis import Need, Repair
@@ -36,6 +37,7 @@ _TIMED_OUT = regex(r"[Ss]tart operation timed out\. Terminating")
 _WATCHDOG = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
 _TIME_UP = regex(r"Service reached runtime time limit")
 _SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")
+_WAITING = ("notify", "notify-reload", "forking")
 _USUAL_START = 90  # seconds: systemd's own default
 _SPAN = 900.0      # seconds: an end that old says nothing of the present
 _KEY = "runtime-limit"
@@ -119,7 +121,10 @@ def _reasons(case: Case, crash: Crash) -> Iterator[Told]:
     service = crash.service
     kind = setting_of(service, "Type")
     ended = ended_by_systemd(case, service, "notify")
-    if ended is not None and kind is not None and kind.value in ("notify", "notify-reload", "forking"):
+    unwritten = judge_pid_file(case, crash, kind) if ended is not None and kind is not None else None
+    if unwritten is not None:
+        yield unwritten
+    elif ended is not None and kind is not None and kind.value in _WAITING and not detaches(service, kind):
         served = service.runtime in SILENT or holds_a_socket(case, service)
         if served:
             yield _never_ready(case, crash, ended)

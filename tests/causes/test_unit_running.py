@@ -10,7 +10,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, ProgramAction, UnitAction, WriteFile
-from fixer.model.snapshot import PreCommand, UnitValue
+from fixer.model.snapshot import ArgPlace, PreCommand, UnitValue
 from tests.causes.building import (
     NOW,
     Scene,
@@ -77,6 +77,41 @@ def test_hit_systemd_ends_what_is_well(text: str, line: str, variant: str, after
     assert write.after == b"[Service]\n" + after
     verbs = [step.verb for step in rest if isinstance(step, UnitAction)]
     assert verbs == (["restart"] if now_well else ["reset-failed", "start"])
+
+
+NO_FILE = "backend.service: Can't open PID file '/run/shop.pid' (yet?) after start: No such file or directory"
+
+
+def detached(*words: str, lines: tuple[str, ...] = (NO_FILE, TIMED_OUT), pid_file: str = "/run/shop.pid") -> Scene:
+    """A program that goes to the background under Type=forking, with the unit's PIDFile=."""
+    text = f"[Service]\nType=forking\nPIDFile={pid_file}\n"
+    at = text.index(pid_file)
+    values = (UnitValue("Type", "forking", UNIT, 2, 15, 22), UnitValue("PIDFile", pid_file, UNIT, 3, at, at + len(pid_file)))
+    argv = ("/usr/bin/gunicorn", *words, "shop:app")
+    made = failed(unit_values=values, log=log(*lines), unit_changes={"result": "timeout"}, runtime="gunicorn", argv=argv,
+                  command=tuple(ArgPlace(word, UNIT, 4) for word in argv))
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file(UNIT, text))
+    return scene
+
+
+@pytest.mark.parametrize("words", [("-D", "-p", "/run/gunicorn.pid"), ("--daemon", "--pid=/run/gunicorn.pid")])
+def test_a_program_in_the_background_whose_pid_file_is_another_keeps_its_type(words: tuple[str, ...]) -> None:
+    finding = found(detached(*words))
+    write = finding.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and finding.confidence == "certain"
+    assert write.after == b"[Service]\nType=forking\nPIDFile=/run/gunicorn.pid\n"
+
+
+@pytest.mark.parametrize("words", [("--daemon",), ("--daemon", "--pid", "run/gunicorn.pid"), ("-D", "-p", "/run/shop.pid")])
+def test_a_pid_file_that_is_written_nowhere_known_is_for_a_person(words: tuple[str, ...]) -> None:
+    (repair,) = found(detached(*words)).repairs
+    assert repair.risk == "manual" and "/run/shop.pid" in repair.manual
+
+
+def test_a_program_told_to_go_to_the_background_is_not_said_to_stay() -> None:
+    scene = detached("--daemon", lines=(TIMED_OUT,))
+    assert all("never gives" not in f.summary for f in diagnose(scene.snapshot()).findings)
 
 
 def slow(limit: str = "TimeoutStartSec=5", *more: str) -> Scene:
