@@ -100,8 +100,11 @@ def bring_back_network(step: NetworkAction, engine: Runner) -> str:
 
 
 def _network(step: NetworkAction, engine: Runner, verb: str) -> None:
-    names = [word for alias in step.aliases for word in ("--alias", alias)] if verb == "connect" else []
-    demand(engine, ["docker", "network", verb, *names, step.network, step.name], f"{verb} {step.name}", timeout=_LONG)
+    how: list[str] = []
+    if verb == "connect":
+        how += [word for alias in step.aliases for word in ("--alias", alias)]
+        how += [word for address in step.addresses for word in ("--ip6" if ":" in address else "--ip", address)]
+    demand(engine, ["docker", "network", verb, *how, step.network, step.name], f"{verb} {step.name}", timeout=_LONG)
 
 
 def compose_command(step: ComposeUp, *words: str) -> list[str]:

@@ -31,7 +31,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import is_docker_host
 from fixer.causes.editing import container_of
 from fixer.causes.nameedits import other_address, other_resolver
-from fixer.causes.network_detached import aliases_of
+from fixer.causes.network_detached import aliases_of, joining
 from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
@@ -152,13 +152,12 @@ def _names(box: Container, network: str) -> Evidence:
 
 
 def _rejoin(case: Case, nginx: Nginx, box: Container, network: str) -> Repair:
-    names = aliases_of(case.snapshot, box, network)
+    again = joining(case.snapshot, box, network)
     off = NetworkAction(box.id, box.name, network, "disconnect", tuple(
-        name for own, _, names in box.networks if own == network for name in names if not box.id.startswith(name)))
-    steps: tuple[Step, ...] = (
-        off, NetworkAction(box.id, box.name, network, "connect", names), *begin_nginx(case, nginx),
-    )
-    words = f"join container {box.name} to network {network} again as {', '.join(names)}, then start nginx"
+        name for own, _, names in box.networks if own == network for name in names if not box.id.startswith(name)),
+        dict(box.fixed).get(network, ()))
+    steps: tuple[Step, ...] = (off, again, *begin_nginx(case, nginx))
+    words = f"join container {box.name} to network {network} again as {', '.join(again.aliases)}, then start nginx"
     return Repair("restore-alias", "safe", words, steps)
 
 

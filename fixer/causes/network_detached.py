@@ -145,7 +145,7 @@ def _unplugged(case: Case, box: Container) -> ToldNetwork | None:
 
 def _published_to_nowhere(case: Case, trouble: Trouble, box: Container, network: ToldNetwork) -> Finding:
     """What Docker publishes of a container goes by its network: without one nobody listens at that address either."""
-    connect = NetworkAction(box.id, box.name, network.name, "connect", aliases_of(case.snapshot, box, network.name))
+    connect = joining(case.snapshot, box, network.name)
     text = endpoint_text(trouble.endpoint)
     evidence = (
         _networks_evidence(box), network.source, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -231,9 +231,15 @@ def aliases_of(snapshot: Snapshot, box: Container, network: str) -> tuple[str, .
     return tuple(dict.fromkeys(filter(None, (box.service, box.name, *told))))
 
 
+def joining(snapshot: Snapshot, box: Container, network: str) -> NetworkAction:
+    """Join it as its files say: under those names, at the addresses that they choose, else at those it was given."""
+    told = tuple(address for own in told_of(snapshot, box) if own.name == network for address in own.addresses)
+    return NetworkAction(box.id, box.name, network, "connect", aliases_of(snapshot, box, network),
+                         tuple(dict.fromkeys(told)) or dict(box.fixed).get(network, ()))
+
+
 def _connect(case: Case, trouble: Trouble, gone: Container, network: str) -> Repair:
-    steps: list[Step] = [
-        NetworkAction(gone.id, gone.name, network, "connect", aliases_of(case.snapshot, gone, network))]
+    steps: list[Step] = [joining(case.snapshot, gone, network)]
     nginx = trouble.nginx
     steps += begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
     then = "start nginx" if nginx.master_pid is None else "let nginx look its name up anew"

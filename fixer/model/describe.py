@@ -102,8 +102,9 @@ def _network_words(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) 
         return f"turn the SELinux boolean {step.name} {'on' if step.value else 'off'} (setsebool -P)"
     if isinstance(step, NetworkAction):
         names = f" as {', '.join(step.aliases)}" if step.aliases and step.verb == "connect" else ""
+        chosen = f" at {', '.join(step.addresses)}" if step.addresses and step.verb == "connect" else ""
         way = "to" if step.verb == "connect" else "from"
-        return f"{step.verb} container {step.name} {way} network {step.network}{names}"
+        return f"{step.verb} container {step.name} {way} network {step.network}{names}{chosen}"
     family = f"{step.family} " if step.tool == "nft" else ""
     verb, place = ("delete", "from") if step.action == "remove" else ("insert", "into")
     return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}: {step.rule}"

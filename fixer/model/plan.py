@@ -189,13 +189,17 @@ class WaitForListener:
 
 @dataclass(frozen=True, slots=True)
 class NetworkAction:
-    """Join a container to a Docker network under these names, or take it off. Undo: the other of the two."""
+    """Join a container to a Docker network under these names, or take it off. Undo: the other of the two.
+
+    `addresses` are those that somebody chose for it there; without any Docker gives it what is free.
+    """
 
     container_id: str
     name: str
     network: str
     verb: Literal["connect", "disconnect"]
     aliases: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

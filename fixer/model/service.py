@@ -136,6 +136,7 @@ class Container:
     health_exit: int | None = None        # how its health check ended last, None where it has none
     extra_hosts: tuple[str, ...] = ()     # names that it was given besides those of its networks
     gateways: tuple[str, ...] = ()        # addresses of the Docker host on its networks
+    fixed: tuple[tuple[str, tuple[str, ...]], ...] = ()   # (network, the addresses that were chosen for it there)
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""
@@ -255,11 +256,13 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class ToldNetwork:
-    """A network on which a service's files put it, by the engine's name for it, and its further names there."""
+    """A network on which a service's files put it, by the engine's name for it, its further names there, and the
+    addresses that they choose for it."""
 
     name: str
     aliases: tuple[str, ...]
     source: Evidence
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _KINDS: Mapping[str, type[Step]] = {
                  RemoveRoute, ProgramAction)
 }
 _NEVER = frozenset({"before", "after", "mask"})      # bytes of files; the journal's pre, post and blob stand for them
-_TUPLES = frozenset({"create_dirs", "config_files", "environment_files", "before", "aliases"})
+_TUPLES = frozenset({"create_dirs", "config_files", "environment_files", "before", "aliases", "addresses"})
 _METAS = frozenset({"meta", "expect_meta"})
 
 

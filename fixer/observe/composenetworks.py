@@ -11,6 +11,8 @@ from fixer.observe.composefiles import ComposeFile
 from fixer.observe.words import Env, Word, expand, literal
 from fixer.observe.yamlspans import Map, Node, Scalar, Seq
 
+_ADDRESSES = ("ipv4_address", "ipv6_address")
+
 
 def told_networks(
     files: Sequence[ComposeFile], roots: Sequence[Map], project: str, outer: Env,
@@ -20,6 +22,7 @@ def told_networks(
     if not files or any(file.service.get("network_mode") is not None for file in files):
         return
     found: dict[str, tuple[tuple[str, ...], Evidence]] = {}
+    fixed: dict[str, dict[str, str]] = {}
     for file in files:
         for key, value, at in _named(file.service.get("networks")):
             listed = value.get("aliases") if isinstance(value, Map) else None
@@ -27,13 +30,17 @@ def told_networks(
                 listed, Seq) else ()
             before = found.get(key, ((), Evidence("file", f"{file.path}:{file.line(at)}", f"networks: {key}")))
             found[key] = (tuple(dict.fromkeys((*before[0], *names))), before[1])
+            for word in _ADDRESSES:      # a later file's word is the one that counts
+                if isinstance(value, Map) and isinstance(chosen := value.get(word), Scalar):
+                    fixed.setdefault(key, {})[word] = _text(chosen, outer)
     if not found:
         last = files[-1]
         where = f"{last.path}:{last.line(last.service.start)}"
         found["default"] = ((), Evidence("file", where, "no networks: the project's default one"))
     for key, (names, said) in found.items():
         shown = f"{said.text}, also called {', '.join(names)}" if names else said.text
-        yield ToldNetwork(_engine_name(roots, key, project, outer), names, replace(said, text=shown))
+        yield ToldNetwork(_engine_name(roots, key, project, outer), names, replace(said, text=shown),
+                          tuple(filter(None, fixed.get(key, {}).values())))
 
 
 def _named(node: Node | None) -> Iterator[tuple[str, Node | None, int]]:

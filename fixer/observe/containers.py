@@ -81,7 +81,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         started_at=parse_time(text(item, "State", "StartedAt")),
         finished_at=parse_time(text(item, "State", "FinishedAt")), argv=argv, user=text(item, "Config", "User"),
         env_names=tuple(e.split("=", 1)[0] for e in strings(get(item, "Config", "Env"))),
-        networks=tuple(_networks(item)), gateways=tuple(_gateways(item)),
+        networks=tuple(_networks(item)), gateways=tuple(_gateways(item)), fixed=tuple(_fixed(item)),
         published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         shares=tuple(_shares(item)),
         labels=tuple(sorted(labels.items())),
@@ -128,6 +128,14 @@ def _networks(item: Json) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
         names = [*strings(get(network, "Aliases")), *strings(get(network, "DNSNames"))]
         yield name, text(network, "IPAddress"), tuple(dict.fromkeys(names))
+
+
+def _fixed(item: Json) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Where Docker was told which address to give it."""
+    for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
+        told = (text(network, "IPAMConfig", key) for key in ("IPv4Address", "IPv6Address"))
+        if chosen := tuple(filter(None, told)):
+            yield name, chosen
 
 
 def _gateways(item: Json) -> Iterable[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fixer.diagnose import diagnose
+from fixer.model.describe import step_from_json, step_to_json
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginxconf import Span, UpstreamServer
@@ -109,6 +110,18 @@ def test_hit_a_container_without_its_name() -> None:
     assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction) and isinstance(start, ContainerAction)
     assert (off.verb, off.aliases, on.verb, on.aliases) == ("disconnect", ("p-app-1",), "connect", ("app", "p-app-1"))
     assert start.verb == "restart"        # between two tries a start would wait
+
+
+def test_the_address_that_was_chosen_for_a_container_is_kept() -> None:
+    scene = boxes("p-app-1")
+    box = scene.services[0].container
+    assert box is not None
+    scene.services[0] = replace(scene.services[0], container=replace(box, fixed=(("p_default", ("172.18.0.2",)),)))
+    scene.endpoint(service=scene.services[0].id)
+    off, on, *_ = found(scene).repairs[0].steps
+    assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction)
+    assert off.addresses == on.addresses == ("172.18.0.2",)
+    assert step_from_json(step_to_json(off)) == off
 
 
 def test_hit_a_container_without_the_name_that_its_files_give_it() -> None:

@@ -128,6 +128,14 @@ def test_hit_not_on_the_network_that_its_files_name() -> None:
     assert isinstance(join, NetworkAction) and (join.network, join.aliases) == ("p_core", ("app", "p-app-1", "api.internal"))
 
 
+def test_it_is_joined_at_the_address_that_its_files_choose() -> None:
+    scene = apart(web=EDGE, app=(("p_back", "172.22.0.2", ("app",)),), mode="p_back", web_mode="p_edge")
+    scene.services[0] = replace(scene.services[0], told_networks=(replace(CORE, addresses=("172.21.0.9",)),))
+    join = diagnose(scene.snapshot()).findings[0].repairs[0].steps[0]
+    assert isinstance(join, NetworkAction) and join.addresses == ("172.21.0.9",)
+    assert describe_step(join).endswith("as app, p-app-1, api.internal at 172.21.0.9")
+
+
 def test_hit_an_nginx_that_ended_for_want_of_a_name_on_another_network() -> None:
     scene = apart(app=(), web=INSIDE)
     said = LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3', "docker logs")

@@ -240,6 +240,12 @@ def test_the_networks_of_the_files(body: str, more: str, expected: list[tuple[st
     assert [(n.name, n.aliases) for n in found.told_networks] == expected
 
 
+def test_the_addresses_that_the_files_choose_on_a_network() -> None:
+    body = "    networks:\n      front: {ipv4_address: $AT, ipv6_address: \"fd00::9\"}\n      back: {aliases: [a]}\n"
+    found = shop(body, argv=UVICORN, files={"/srv/shop/.env": "AT=10.1.0.9\n"})
+    assert [(n.name, n.addresses) for n in found.told_networks] == [("shop_front", ("10.1.0.9", "fd00::9")), ("shop_back", ())]
+
+
 def test_a_service_without_a_container_is_told_with_its_names() -> None:
     text = "services:\n  api: {image: x}\n  web: {image: y}\n  jobs:\n    container_name: runner\n    networks: {n: {aliases: [j]}}\n"
     seen = seen_of("", argv=UVICORN, files={"/srv/shop/compose.yaml": text})

@@ -50,6 +50,13 @@ def test_a_container() -> None:
     assert not found.is_machine and len(found.mounts) == 2
 
 
+def test_the_addresses_that_were_chosen_for_a_container() -> None:
+    networks = {"front": {"IPAddress": "10.1.0.9", "IPAMConfig": {"IPv4Address": "10.1.0.9", "IPv6Address": "fd00::9"}},
+                "back": {"IPAddress": "10.2.0.2", "IPAMConfig": None}, "old": {"IPAMConfig": {}}}
+    (found,) = parse_inspect(answer([{**ITEM, "NetworkSettings": {"Networks": networks}}]))
+    assert found.fixed == (("front", ("10.1.0.9", "fd00::9")),)
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[1, null, {}]", b'{"Id": 5}', b'"x"', b"\xff"])
 def test_what_is_no_container(data: bytes) -> None:
     assert parse_inspect(Answer("ok", data)) == ()

@@ -1,0 +1,33 @@
+"""A container joined to a network and taken off it: its names and the addresses chosen for it go along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fixer.apply.containers import bring_back_network, change_network
+from fixer.hosts.base import CommandResult
+from fixer.model.plan import NetworkAction
+
+OFF = NetworkAction("f" * 64, "shop-api-1", "front", "disconnect", ("api",), ("10.1.0.9", "fd00::9"))
+
+
+@dataclass
+class Engine:
+    """Notes what it is asked; the container is on no network."""
+
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def run(self, argv: Sequence[str], **_: Any) -> CommandResult:
+        self.asked.append(tuple(argv))
+        return CommandResult(tuple(argv), 0, b"{}", b"")
+
+
+def test_a_container_that_goes_back_to_its_network_has_its_addresses_there() -> None:
+    engine = Engine()
+    change_network(OFF, engine)  # type: ignore[arg-type]
+    assert engine.asked == [("docker", "network", "disconnect", "front", "shop-api-1")]
+    assert bring_back_network(OFF, engine) == "connected container shop-api-1, network front"  # type: ignore[arg-type]
+    assert engine.asked[-1] == ("docker", "network", "connect", "--alias", "api", "--ip", "10.1.0.9", "--ip6", "fd00::9",
+                                "front", "shop-api-1")
