@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fixer.causes.blocked import Blocked, blocked_evidence, stands_still, waits_since
 from fixer.causes.case import Case
-from fixer.causes.dependencyrepairs import start_steps_of, swallowed, why_not
-from fixer.causes.logs import lines_of
+from fixer.causes.dependencyrepairs import start_steps_of, swallowed, why_not, words_of
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
@@ -16,7 +15,6 @@ from fixer.causes.reading import (
     processes_of,
     state_evidence,
 )
-from fixer.causes.reasons import last_words
 from fixer.causes.requiring import Required
 from fixer.causes.starting import start_steps, waiting
 from fixer.causes.symptoms import is_refused, symptom_evidence
@@ -88,7 +86,7 @@ def required_finding(case: Case, one: Required) -> Finding:
         summary=f"{service.name} is not started: {text}", detail=(), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
             log_evidence(one.line.text, one.line.where), *one.why, *(state_evidence(s) for s in one.lacking),
-            *(log_evidence(w.text, w.where) for s in one.lacking for w in _said(s)), state_evidence(service),
+            *(log_evidence(w.text, w.where) for s in one.lacking for w in _said(case, s)), state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
             *symptom_evidence(case, trouble, is_refused),
         ))),
@@ -96,8 +94,8 @@ def required_finding(case: Case, one: Required) -> Finding:
     )
 
 
-def _said(service: Service) -> tuple[LogLine, ...]:
-    return tuple(w for w in last_words(lines_of(service))[-2:] if w.text.strip())
+def _said(case: Case, service: Service) -> tuple[LogLine, ...]:
+    return tuple(w for w in words_of(case, service)[-2:] if w.text.strip())
 
 
 def _start_required(case: Case, one: Required) -> tuple[Repair, ...]:

@@ -9,7 +9,7 @@ from fixer.causes.crashing import Crash
 from fixer.causes.depending import Needed, is_umbrella, listening_elsewhere, umbrella_of
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import write_variables
-from fixer.causes.logs import lines_of, was_asked_to_stop
+from fixer.causes.logs import last_run, lines_of, own_lines, was_asked_to_stop
 from fixer.causes.reading import condition
 from fixer.causes.reasons import last_words
 from fixer.causes.starting import begin_steps, is_off_at_boot, reachable_host, unit_action
@@ -17,7 +17,7 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import ContainerAction, Step, WaitForListener
 from fixer.model.redact import is_secret_name
 from fixer.model.regex import regex
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import LogLine, Service
 
 _SYSTEM = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|MONGO(?:DB)?|CACHE|BROKER|"
            r"AMQP|RABBITMQ)(?:_\w+)?_?")
@@ -118,6 +118,12 @@ def _waiting(said: Complaint, provider: Service) -> tuple[Step, ...]:
     return (WaitForListener(provider.node, host, said.port, None, PATIENCE),) if said.port else ()
 
 
+def words_of(case: Case, service: Service) -> tuple[LogLine, ...]:
+    """What it said at its end: its own words of the last run, its manager's where it has none."""
+    lines = last_run(case.snapshot, service)
+    return last_words(own_lines(lines)) or last_words(lines) or last_words(lines_of(service))
+
+
 def why_not(case: Case, provider: Service) -> str:
     """Why a start would not do: forbidden, or it failed by itself and would do so again."""
     state = condition(provider)
@@ -129,7 +135,7 @@ def why_not(case: Case, provider: Service) -> str:
     by_signal = unit is not None and unit.result in ("signal", "core-dump", "oom-kill", "timeout")
     if by_signal or (box is not None and box.exit_code > 128):
         return ""
-    last = last_words(lines_of(provider))[-1:]
+    last = words_of(case, provider)[-1:]
     said = f"; its log ends with: {last[0].text.strip()[:200]}" if last else ""
     return f"{provider.name} fails by itself: repair what ends it{said}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -55,7 +56,7 @@ def _is_only_ours(block: Block, rule: Rule) -> bool:
     special = any(m.key in ("flags", "length", "any-flag", "skuid") for m in rule.matches)
     if rule.verdict not in ("drop", "reject") or not (ports or special):
         return False
-    if any(values != (str(endpoint.port),) for values in ports):
+    if any(values != (str(endpoint.port),) for values in ports) or _lets_some_pass(block, rule):
         return False
     hook, held = block.hit.packet.hook, listener_at(endpoint)
     inward = any(m.key == "iif" and m.values == ("lo",) and not m.negated for m in rule.matches)
@@ -68,6 +69,12 @@ def _is_only_ours(block: Block, rule: Rule) -> bool:
     only_here = bool(ports) and held is not None and held.address.startswith(_LOOPBACK)
     return hook in ("output", "postrouting") or inward or only_here or (
         narrow and fields.get("daddr", "").startswith(_LOOPBACK))
+
+
+def _lets_some_pass(block: Block, rule: Rule) -> bool:
+    """Rules before it name the accounts that may: without it, all of them might."""
+    return any(before.index < rule.index and before.verdict in ("accept", "return") and m.key == "skuid"
+               for before in block.hit.chain.rules for m in before.matches)
 
 
 def _stays_on_bridge(rule: Rule, fields: Mapping[Key, str]) -> bool:
@@ -125,8 +132,7 @@ def _accept_text(block: Block) -> str:
         named = {m.key for m in block.hit.rule.matches} if block.hit.rule is not None else set()
         address = address if ("saddr" if sport else "daddr") in named else ""
         other = other if ("daddr" if sport else "saddr") in named else ""
-    by_owner = block.hit.rule is not None and any(m.key == "skuid" for m in block.hit.rule.matches)
-    owner = fields.get("skuid", "") if by_owner else ""       # the rule goes by accounts: only nginx's own may pass
+    owner = fields.get("skuid", "") if _goes_by_accounts(block) else ""       # only nginx's own may pass
     keys: tuple[Key, ...] = ("iif", "oif")
     device = [(key, fields[key]) for key in keys if key in fields]
     if chain.tool == "nft":
@@ -145,6 +151,12 @@ def _accept_text(block: Block) -> str:
     parts += [f"-{key[0]} {name}" for key, name in device]
     parts.append(f"-p tcp -m tcp --{'sport' if sport else 'dport'} {port}")
     return " ".join([*parts, *([f"-m owner --uid-owner {owner}"] if owner else []), "-j ACCEPT"])
+
+
+def _goes_by_accounts(block: Block) -> bool:
+    """The rule, or one of the same chain before it, lets some accounts pass and others not."""
+    end = block.hit.rule.index if block.hit.rule is not None else math.inf
+    return any(m.key == "skuid" for rule in block.hit.chain.rules if rule.index <= end for m in rule.matches)
 
 
 _BOOT = {

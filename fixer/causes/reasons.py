@@ -59,6 +59,9 @@ _OUTSIDE = regex(
     r"Connection refused|Connect call failed|could not connect|Connection reset|timed out|Name or service not known|"
     r"Temporary failure in name resolution|No route to host|starting up|could not translate host name|Connection error"
 )
+_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
+_GOODBYE = 6             # lines that a server says at most between its error and its end
+_HEAD = 60               # where a line names its level
 _TRACE_END = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b")
 
 
@@ -162,4 +165,7 @@ def last_words(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     for index in range(len(tail) - 1, -1, -1):
         if _TRACE_END.match(message(tail[index])):
             return tuple(tail[max(0, index - 2):index + 1])
+    for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _GOODBYE), -1):
+        if _LEVEL.search(message(tail[index])[:_HEAD]):
+            return tuple(tail[max(0, index - 2):index + 1])     # what a server says after it is how it goes down
     return tuple(tail[-3:])

@@ -38,10 +38,10 @@ from fixer.causes.reading import config_evidence, endpoint_text, find_node, proc
 from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
-from fixer.model.snapshot import ErrorEvent, Service, Snapshot
+from fixer.model.snapshot import Endpoint, ErrorEvent, Service, Snapshot
 from fixer.model.startfiles import way_to
 
 FILE = "50-badgateway-socket.conf"
@@ -70,9 +70,15 @@ def _denied(event: ErrorEvent) -> bool:
     return event.errno == 13 and "connecting" in event.phase and event.message.startswith("connect()")
 
 
+def _is_alive(endpoint: Endpoint) -> bool:
+    """It answers, or takes connections at least: a socket that systemd holds starts its service at the first one, and
+    nginx's account never gets that far."""
+    return is_answering(endpoint) or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None)
+
+
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
-    if endpoint.unix is None or not is_answering(endpoint) or not events_for(case, trouble, _denied):
+    if endpoint.unix is None or not _is_alive(endpoint) or not events_for(case, trouble, _denied):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     account = _account(case.snapshot, trouble)
     if account is None:

@@ -441,6 +441,16 @@ def test_hit_a_unit_that_it_requires_failed(word: str) -> None:
     assert one.repairs[0].risk == "manual" and "no such folder" in one.repairs[0].manual
 
 
+def test_what_the_required_unit_said_itself_goes_before_what_systemd_says_of_it() -> None:
+    scene = required()
+    lines = log("cp: cannot stat '/mnt/share/a.conf'", "files.service: Main process exited, code=exited, status=1/FAILURE",
+                "files.service: Failed with result 'exit-code'.", "Failed to start files.service - Files.")
+    scene.services[1] = replace(scene.services[1], log=lines)
+    one = found(scene)
+    assert "its log ends with: cp: cannot stat '/mnt/share/a.conf'" in one.repairs[0].manual
+    assert any("cannot stat" in e.text for e in one.evidence)
+
+
 def test_a_unit_that_was_only_stopped_is_started_first() -> None:
     scene = required("Requires", active_state="inactive", result="success")
     assert verbs(scene) == [("start", "files.service"), ("start", "backend.service")]

@@ -65,6 +65,14 @@ def test_miss() -> None:
     assert roots(diagnose(again.snapshot())) == ["crash-missing-env"]
 
 
+def test_what_a_server_says_as_it_goes_down_is_not_its_reason() -> None:
+    lines = ("INFO:     Application startup complete.", "ERROR:    [Errno -2] Name or service not known",
+             "INFO:     Waiting for application shutdown.", "INFO:     Application shutdown complete.")
+    found = finding_of(diagnose(gave_up(*lines).snapshot()), CAUSE)
+    assert "its log ends with: ERROR:    [Errno -2] Name or service not known" in found.repairs[0].manual
+    assert any("Name or service not known" in e.text for e in found.evidence)
+
+
 def test_unknown_why_it_failed() -> None:
     scene = Scene().with_service(failed(log=log("Started backend.service.", "ImportError: no module"))).refused()
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)

@@ -96,6 +96,9 @@ def test_the_file_that_loads_the_rule_is_mended_too() -> None:
      'oifname "lo" ip daddr 127.0.0.1 tcp dport 8000 meta skuid 33 accept'),
     (saved("OUTPUT -p tcp -m multiport --dports 8000,8001 -m owner ! --uid-owner 0 -j DROP"),
      "-s 127.0.0.1/32 -d 127.0.0.1/32 -o lo -p tcp -m tcp --dport 8000 -m owner --uid-owner 33 -j ACCEPT"),
+    (saved("OUTPUT -p tcp -m tcp --dport 8000 -m owner --uid-owner 0 -j ACCEPT",
+           "OUTPUT -p tcp -m tcp --dport 8000 -j DROP"),
+     "-s 127.0.0.1/32 -d 127.0.0.1/32 -o lo -p tcp -m tcp --dport 8000 -m owner --uid-owner 33 -j ACCEPT"),
 ])
 def test_where_a_rule_goes_by_accounts_only_that_of_nginx_may_pass(filters: Known[Firewall], text: str) -> None:
     scene = silent(filters, address="0.0.0.0")

@@ -15,6 +15,7 @@ from fixer.model.service import UnitSetting
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
+    SLOW,
     Scene,
     binding,
     file,
@@ -93,6 +94,11 @@ def test_hit_open_to_a_group_that_nginx_is_not_in() -> None:
 
 def test_hit_the_units_own_folder_is_closed() -> None:
     assert drop_in_of(found(denied(socket(), folder(0o700, 998, 998)))) == b"[Service]\nRuntimeDirectoryMode=0711\n"
+
+
+def test_a_socket_that_only_takes_connections_so_far_is_closed_all_the_same() -> None:
+    scene = denied(socket(0o770)).endpoint(http=Known(SLOW))
+    assert found(scene).confidence == "certain"
 
 
 @pytest.mark.parametrize("scene", [
