@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
@@ -11,6 +10,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import told_beside, told_on_host
 from fixer.causes.failing import Judged, is_closed
 from fixer.causes.leftout import contested
+from fixer.causes.namesakes import is_aside, is_foreign, is_named_for, is_named_otherwise, shared_names
 from fixer.causes.notstarted import starters_at
 from fixer.causes.reading import find_node, listeners_on, pids_of, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
@@ -22,25 +22,6 @@ Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested"
 SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
 _SCRIPTS = frozenset({"python", "binary"})
 _FASTCGI = frozenset({"php-fpm"})       # what never speaks HTTP
-_ASIDE = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry", "healthcheck"))
-_EVERYWHERE = frozenset((
-    "etc", "usr", "bin", "lib", "opt", "srv", "var", "home", "www", "root", "local", "localhost", "nginx", "conf",
-    "angie", "openresty", "tengine",
-    "default", "sites", "enabled", "available", "http", "https", "com", "net", "org", "example", "main", "py", "python",
-    "python3", "uvicorn", "gunicorn", "service", "default_server", "run", "exec", "host", "port", "workers",
-))
-
-
-_GENERIC = _EVERYWHERE | frozenset((
-    "app", "apps", "api", "application", "backend", "back", "front", "frontend", "web", "webapp", "webapps", "site",
-    "server", "upstream", "proxy", "asgi", "wsgi", "django", "fastapi", "flask", "starlette", "node", "npm", "daemon",
-    "prod", "production", "staging", "stage", "dev", "test", "live", "new", "my", "deploy", "svc", "share", "data",
-    "user", "users", "admin", "runner", "html", "public", "internal", "intern", "corp", "lan", "src", "code", "venv",
-    "env", "current", "release", "releases", "start", "manage", "serve", "index", "io", "co", "dev", "eu", "uk", "de",
-    "js", "mjs", "cjs", "ts", "sh", "jar", "worker", "uvicornworker", "gthread", "gevent", "asyncio", "info", "unix",
-    "sock", "socket", "false", "true", "lib64", "sbin",
-))
-_TELLING = 4     # letters from which on one name inside another is no accident
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,8 +221,8 @@ def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
     if unit is None or service.running or unit.unit_file_state != "disabled" or unit.active_state == "failed":
         return True
     awake = [s for s in case.snapshot.services if s.is_app_server and s.running and s.node == service.node]
-    mine = _shared(trouble, service)
-    return all(_shared(trouble, s) < mine for s in awake)
+    mine = shared_names(trouble, service)
+    return all(shared_names(trouble, s) < mine for s in awake)
 
 
 def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
@@ -258,7 +239,7 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
     """One service left over is the one; of several, the one whose names the site shares, else all as equals."""
     if len(pool) == 1:
         return (Owner(pool[0], _rule_of(case, trouble, pool[0]), (state_evidence(pool[0]),)),)
-    scores = {s.id: _shared(trouble, s) for s in pool}
+    scores = {s.id: shared_names(trouble, s) for s in pool}
     best = max(scores.values())
     top = [s for s in pool if scores[s.id] == best]
     if best and len(top) == 1 and not is_anybodys(case.snapshot, top[0]):
@@ -271,23 +252,20 @@ def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner,
 
 
 def _rule_of(case: Case, trouble: Trouble, sole: Service) -> Rule:
-    if is_anybodys(case.snapshot, sole) or _is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
+    if is_anybodys(case.snapshot, sole) or is_aside(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
             or _is_of_another(trouble, sole) or may_lead_elsewhere(case, trouble, sole) or starters_at(case, trouble):
         return "contested"
     return "alone" if sole.manager != "none" else "bare"
 
 
 def _is_of_another(trouble: Trouble, service: Service) -> bool:
-    """No name in common with the site, and told to listen elsewhere, or put to rest: what belongs here may be gone."""
+    """Named for something else than the site, and told to listen elsewhere, or put to rest: what belongs here may be
+    gone."""
     unit = service.unit
     at_rest = unit is not None and not service.running and unit.unit_file_state == "disabled" \
         and unit.active_state != "failed"
-    return (at_rest or bool(bindings_of(service))) and is_foreign(trouble, service)
-
-
-def _is_aside(trouble: Trouble, service: Service) -> bool:
-    """It speaks HTTP for other programs, as its own names say, and the site shares none of them."""
-    return bool(_ASIDE & _service_words(service)) and not _shared(trouble, service)
+    return (at_rest or bool(bindings_of(service))) and (
+        is_foreign(trouble, service) or is_named_otherwise(trouble, service))
 
 
 def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
@@ -300,7 +278,8 @@ def _is_wanted_twice(case: Case, trouble: Trouble, service: Service) -> bool:
     return any(
         other.endpoint.node == mine.node and is_closed(other.endpoint) is True
         and (other.endpoint.port, other.endpoint.unix) != (mine.port, mine.unix)
-        and placed_owner(case, other.endpoint) is None and _shared(other, service) >= _shared(trouble, service)
+        and placed_owner(case, other.endpoint) is None
+        and shared_names(other, service) >= shared_names(trouble, service)
         for other in case.troubles
     )
 
@@ -349,51 +328,3 @@ def _preferred(told: list[Service]) -> Service:
         enabled = service.unit is None or service.unit.unit_file_state not in ("disabled", "masked")
         return not service.is_app_server, service.manager == "none", not (service.running or enabled)
     return min(told, key=rank)
-
-
-def is_foreign(trouble: Trouble, service: Service) -> bool:
-    """Both have names of their own, and these have nothing in common: an application that is not used by any site is
-    not a site's backend because it is the only one that runs."""
-    site, ours = _site_words(trouble, locations=False) - _GENERIC, _service_words(service) - _GENERIC
-    return bool(site and ours) and not any(_akin(one, other) for one in site for other in ours)
-
-
-def is_named_for(trouble: Trouble, service: Service) -> bool:
-    """Site and service share a name of their own, one that others would not have too."""
-    site, ours = _site_words(trouble, locations=False) - _GENERIC, _service_words(service) - _GENERIC
-    return any(_akin(one, other) for one in site for other in ours)
-
-
-def _akin(one: str, other: str) -> bool:
-    short, long = sorted((one, other), key=len)
-    return short == long or (len(short) >= _TELLING and short in long)
-
-
-def _shared(trouble: Trouble, service: Service) -> int:
-    """How many names the site and the service have in common."""
-    return len(_site_words(trouble) & _service_words(service))
-
-
-def _site_words(trouble: Trouble, *, locations: bool = True) -> frozenset[str]:
-    texts: list[str] = []
-    for facts in trouble.routes:
-        route = facts.route
-        places = (route.source.file, *(listen.span.file for listen in route.listens))    # a snippet, and its user
-        texts += [*route.server_names, route.upstream, *(place.rsplit("/", 1)[-1] for place in places)]
-        texts += [route.location] if locations else []
-    return _words(texts)
-
-
-def _service_words(service: Service) -> frozenset[str]:
-    unit, box = service.unit, service.container
-    texts = [service.name, *(word for word in service.argv if not word.startswith("-"))]
-    if unit is not None:
-        texts += [unit.working_directory, unit.user]
-    if box is not None:
-        texts += [box.name, box.service or ""]
-    return _words(texts)
-
-
-def _words(texts: list[str]) -> frozenset[str]:
-    words = {word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())}
-    return frozenset(word for word in words if len(word) > 1 and not word.isdigit() and word not in _EVERYWHERE)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of
-from fixer.causes.owners import SERVERS, Owner, bindings_of, is_foreign, is_named_for, placed_owner, separated
+from fixer.causes.namesakes import is_foreign, is_named_for
+from fixer.causes.owners import SERVERS, Owner, bindings_of, placed_owner, separated
 from fixer.causes.pointing import Option, point_at_listener
 from fixer.causes.publishrepairs import publish, publish_inner, republish
 from fixer.causes.reading import (

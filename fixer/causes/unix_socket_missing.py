@@ -33,7 +33,8 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, is_foreign, sole_owner
+from fixer.causes.namesakes import is_foreign
+from fixer.causes.owners import Owner, bindings_of, sole_owner
 from fixer.causes.pathstate import hidden_by
 from fixer.causes.readdressing import KEY, point_at
 from fixer.causes.reading import (

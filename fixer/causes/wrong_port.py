@@ -45,7 +45,8 @@ from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.contradicted import contradicted
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, is_foreign, left_over, owners, sole_owner
+from fixer.causes.namesakes import is_foreign, is_named_otherwise
+from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
 from fixer.causes.pointing import Option, after_start, point_at_listener, reachable_listeners
 from fixer.causes.reading import (
     absent_evidence,
@@ -130,7 +131,8 @@ def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
 
 def _needs_a_word(trouble: Trouble, owner: Owner) -> bool:
     """It is the only one left, and nothing but that binds it to the site: the real one may just not be there."""
-    return owner.is_unsure or (owner.rule in ("alone", "bare") and is_foreign(trouble, owner.service))
+    return owner.is_unsure or (owner.rule in ("alone", "bare") and (
+        is_foreign(trouble, owner.service) or is_named_otherwise(trouble, owner.service)))
 
 
 def _out_of_reach(case: Case, owner: Owner, text: str) -> str | None:

@@ -261,9 +261,12 @@ def test_what_serves_other_programs_is_a_choice() -> None:
     assert named(scene) == [("exporter.service", "contested")]
     repair = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0]
     assert repair.needs and not repair.steps
-    related = replace(script, unit=unit("exporter.service", working_directory="/srv/shop"))
-    scene.services[0] = related
-    assert named(scene) == [("exporter.service", "alone")]
+    for name in ("exporter.service", "shop-exporter.service"):       # the shop's, and not the shop
+        scene.services[0] = service(name, 9100, runtime="python", unit=unit(name, working_directory="/srv/shop"))
+        assert named(scene) == [(name, "contested")]
+    scene.route[0] = {"server_names": ("metrics.example.com",)}
+    scene.services[0] = service("metrics.service", 9100, runtime="python", unit=unit("metrics.service"))
+    assert named(scene) == [("metrics.service", "alone")]
 
 
 def test_a_socket_that_nginx_cannot_reach_is_named() -> None:
@@ -285,6 +288,22 @@ def test_an_application_of_another_name_is_asked_about_before_a_site_is_handed_t
     for name, folder in (("myshopd.service", "/opt/x1"), ("api.service", "/srv/app"), ("x1.service", "/srv/shop")):
         scene.services[0] = service(name, 9000, unit=unit(name, working_directory=folder, user="deploy"))
         assert finding_of(diagnose(scene.snapshot()), "wrong-port").confidence == "certain", name
+
+
+def test_another_application_of_the_same_folder_and_user_is_asked_about() -> None:
+    """`blog.service` in the shop's folder shares a word with the site, and is another program all the same."""
+    def judged(name: str, target: str) -> str:
+        argv = ("/opt/shop/venv/bin/uvicorn", target, "--port", "9000")
+        made = unit(name, working_directory="/opt/shop", user="shop", exec_start=argv)
+        scene = Scene("127.0.0.1:8000").with_service(service(name, 9000, unit=made, argv=argv), listener(9000, 200))
+        scene.route[0] = {"server_names": ("shop.example.com",)}
+        return finding_of(diagnose(scene.refused(service=None).snapshot()), "wrong-port").confidence
+
+    assert judged("blog.service", "blog:app") == "possible"
+    assert judged("blog@2.service", "main:app") == "possible"
+    for name, target in (("shop.service", "blog:app"), ("web.service", "blog:app"), ("orders.service", "shop.main:app"),
+                         ("gunicorn.service", "config.asgi:application"), ("shopd.service", "main:app")):
+        assert judged(name, target) == "certain", name
 
 
 def test_several_applications_of_others_are_no_candidates() -> None:
