@@ -37,7 +37,9 @@ def is_foreign(trouble: Trouble, service: Service) -> bool:
 
 def is_named_otherwise(trouble: Trouble, service: Service) -> bool:
     """Its unit and its program bear a telling name, and the site another: two applications of one folder or one user,
-    of which that of the site may be gone."""
+    of which that of the site may be gone. What a compose project calls its services are roles, no names."""
+    if service.container is not None:
+        return False
     site = _site_words(trouble, locations=False) - _GENERIC
     unit, program = (words - _GENERIC for words in _called(service))
     telling = {word for word in unit if len(word) >= _TELLING}
