@@ -33,6 +33,8 @@ def start(lab: Lab, role: Role, *, check: bool = True) -> None:
         lab.run_in("web", [*CTL, "start", lab.unit(role)], check=check)
     elif manager == "rc.local":
         lab.run_in("web", ["systemctl", "restart", "rc-local.service"], check=check)
+    elif manager == "init.d":       # a start does nothing where the unit counts as active
+        lab.run_in("web", ["systemctl", "restart", f"{lab.unit(role)}.service"], check=check)
     elif manager == "nohup":
         user = str(lab.params["user"])
         words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", f"{lab.params['home']}/start.sh"]
@@ -46,7 +48,7 @@ def stop(lab: Lab, role: Role) -> None:
     manager = manager_of(lab, role)
     if manager == "supervisord":
         lab.run_in("web", [*CTL, "stop", lab.unit(role)])
-    elif manager in ("rc.local", "nohup"):
+    elif manager in ("rc.local", "nohup", "init.d"):
         _end(lab, "TERM")
     else:
         lab.run_in("web", ["systemctl", "stop", *units(lab, role)])
@@ -60,7 +62,7 @@ def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
         lab.run_in("web", [*CTL, "update"], check=check)
         if _pid(lab, role) in ("", "0", before):
             lab.run_in("web", [*CTL, "restart", lab.unit(role)], check=check)
-    elif manager in ("rc.local", "nohup"):
+    elif manager in ("rc.local", "nohup", "init.d"):
         _end(lab, "TERM")
         start(lab, role, check=check)
     else:
@@ -120,4 +122,5 @@ def _ended_by_hand(lab: Lab, role: Role, once: bool) -> bool:
 
 
 _ENDED: Mapping[str, Callable[[Lab, Role, bool], bool]] = {
-    "systemd": _ended_unit, "supervisord": _ended_program, "rc.local": _ended_by_hand, "nohup": _ended_by_hand}
+    "systemd": _ended_unit, "supervisord": _ended_program, "rc.local": _ended_by_hand, "nohup": _ended_by_hand,
+    "init.d": _ended_by_hand}

@@ -16,7 +16,7 @@ from lab.scenario import Stack
 from lab.templates import Parameters, Value, fill
 from lab.wordlists import USERS
 
-BY_HAND = ("nohup", "rc.local")      # nobody watches what was started so
+BY_HAND = ("nohup", "rc.local", "init.d")      # nobody watches what was started so
 FIRST_UID = 2001    # the numbers that the machine's image gives to the accounts, in the order of USERS
 
 
@@ -343,7 +343,13 @@ def _host_app(full: Parameters) -> list[File | Link]:
 
 
 def _started_by_hand(full: Parameters) -> list[File | Link]:
-    """A script that puts the application into the background, and for rc.local the line that calls it at boot."""
+    """A script that puts the application into the background, with the line of rc.local that calls it at boot; or an
+    init script."""
+    if full["manager"] == "init.d":
+        path = f"/etc/init.d/{full['unit']}"
+        links = [Link(f"/etc/rc{level}.d/S01{full['unit']}", f"../init.d/{full['unit']}") for level in (2, 3, 4, 5)]
+        program, _, arguments = str(full["command"]).partition(" ")
+        return [_file(path, "host/init.d", {**full, "program": program, "arguments": arguments}, 0o755), *links]
     number = FIRST_UID + USERS.index(str(full["user"]))
     script = _file(f"{full['home']}/start.sh", "host/start.sh", full, 0o750, (number, 0))
     if full["manager"] == "nohup":

@@ -259,7 +259,7 @@ def _agree_on_manager(drawn: Drawn) -> None:
         drawn |= {"unix": False, "activation": False, "port_place": "command", "instance": str(drawn["port"])}
     if drawn["server"] == "node":
         drawn["unix"] = False
-    if drawn["manager"] in ("nohup", "rc.local"):
+    if drawn["manager"] in ("nohup", "rc.local", "init.d"):
         drawn |= {"port_place": "wrapper", "instance": ""}
     if drawn["manager"] == "supervisord":
         # it knows neither drop-ins nor files of variables

@@ -12,7 +12,10 @@ from fixer.model.plan import UnitAction
 
 _LONG = 180.0                 # a unit may take its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
 _SETTLE = 10.0
-_DOWN = frozenset({"inactive", "failed", "deactivating", ""})
+_UNSET = 2**64 - 1            # what older versions of systemd say where there is no number
+_DOWN = frozenset({"inactive", "failed", "deactivating", "exited", ""})
+_WAS = {"failed": "; it had failed before, and is shown as inactive now",
+        "exited": "; it was active with nothing running before, and is shown as inactive now"}
 
 
 def daemon_reload(runner: Runner) -> None:
@@ -64,6 +67,12 @@ def _demand_started(runner: Runner, unit: str) -> None:
         raise StartFailed(f"{unit} ended again at once ({why}){last_words(runner, unit)}")
 
 
+def _is_empty(runner: Runner, unit: str) -> bool:
+    words = ["systemctl", "show", "--no-pager", "--property=TasksCurrent", "--value", "--", unit]
+    said = runner.run(words).stdout.strip()
+    return not said.isdigit() or int(said) in (0, _UNSET)
+
+
 def _properties(runner: Runner, unit: str) -> dict[str, str]:
     names = "ActiveState,SubState,Result,ExecMainStatus"
     result = runner.run(["systemctl", "show", "--no-pager", f"--property={names}", "--", unit])
@@ -77,8 +86,9 @@ def bring_back_state(step: UnitAction, runner: Runner, started: Started) -> str:
         case "start" | "restart" if _is_stopped_again(step):
             starts.demand_own_unit(step.unit, runner, started)
             _systemctl(runner, "stop", step.unit)
-            was = "; it had failed before, and is shown as inactive now" if step.was_active == "failed" else ""
-            return f"stopped {step.unit}{was}"
+            if step.was_enabled == "generated":      # an init script asks its program to end, and does not wait
+                wait_until(lambda: _is_empty(runner, step.unit), _SETTLE)
+            return f"stopped {step.unit}{_WAS.get(step.was_active, '')}"
         case "enable" | "disable":
             return _bring_back_enabled(step, runner, started)
         case _:

@@ -60,7 +60,14 @@ from fixer.causes.reading import (
     is_activated,
     state_evidence,
 )
-from fixer.causes.starting import ends_by_itself, is_off_at_boot, is_socket_off, start_steps
+from fixer.causes.starting import (
+    ends_by_itself,
+    is_left_alone,
+    is_off_at_boot,
+    is_socket_off,
+    restart_steps,
+    start_steps,
+)
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -150,22 +157,20 @@ def is_gone(service: Service) -> bool:
     return service.container is not None and not service.running
 
 
-def is_left_alone(service: Service) -> bool:
-    """A unit that only starts things (rc.local, a oneshot that remains) is active still; what it started is gone."""
-    unit = service.unit
-    return unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not service.pids
-
-
 def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
-    service = owner.service
-    told = bindings_of(service)
-    where = told[0].source.where if told else service.name
-    manual = (
-        f"start it again as {where} does; nobody watches what {service.name} has started, so a unit of its own is what "
-        "comes back by itself"
-    )
-    repair = Repair(START, "manual", "start the backend", (), manual=manual)
+    service, unit = owner.service, owner.service.unit
     words = f"what {service.name} started does not run any more"
+    if unit is not None and unit.unit_file_state == "generated":      # of an init script, which knows how it is started
+        steps = restart_steps(case.snapshot, service, trouble.endpoint)
+        repair = Repair(START, "safe", f"start {service.name} again", steps)
+    else:
+        told = bindings_of(service)
+        where = told[0].source.where if told else service.name
+        manual = (
+            f"start it again as {where} does; nobody watches what {service.name} has started, so a unit of its own is "
+            "what comes back by itself"
+        )
+        repair = Repair(START, "manual", "start the backend", (), manual=manual)
     found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
     return replace(found, explains=(*found.explains, "slow-start"))     # no process is there that could still start
 

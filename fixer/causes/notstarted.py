@@ -15,6 +15,8 @@ _WORDS = {
     "cron": "an @reboot line of {user}'s crontab",
     "rc.local": "rc.local",
     "user-unit": "a unit of {user}'s own systemd",
+    "runit": "runit's service {name}", "s6": "the service {name} of s6",
+    "daemontools": "the service {name} of daemontools",
 }
 
 
@@ -34,10 +36,8 @@ def not_started(case: Case, trouble: Trouble) -> Finding | None:
         return None
     first, endpoint = found[0], trouble.endpoint
     where = place(case.snapshot, first.node, first.file, first.line)
-    who = _WORDS[first.kind].format(user=first.user or "a user")
+    who = _WORDS[first.kind].format(user=first.user or "a user", name=first.name)
     why = f"; {first.idle}" if first.idle else ""
-    user = f", as user {first.user}" if first.user and first.kind != "rc.local" else ""
-    manual = f"start it as {where} does{user}, and give it a unit of systemd, which comes back by itself{why}"
     said, heard = last_words(case, first.node)
     ended = f"the newest log of an application server ends with: {said}"
     shown = tuple(Evidence("file", place(case.snapshot, s.node, s.file, s.line), s.text)
@@ -50,6 +50,20 @@ def not_started(case: Case, trouble: Trouble) -> Finding | None:
         routes=trouble.route_ids, service=None, node=first.node,
         evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
                   *heard, *symptom_evidence(case, trouble, is_refused)),
-        repairs=(Repair("start-service", "manual", "start the backend", (), manual=manual),),
+        repairs=(Repair("start-service", "manual", "start the backend", (), manual=_by_hand(first, where, why)),),
         explains=("nginx-not-reloaded",),
     )
+
+
+def _by_hand(starter: Starter, where: str, why: str) -> str:
+    if starter.command and starter.idle:
+        return f"start it: {starter.command}{why}"
+    if starter.command and starter.kind != "runit":      # what these keep of its state is not read
+        return f"start it: {starter.command}; where it ends again and again its log says why"
+    if starter.command:      # watched, and no sign that it should be down
+        return (f"it is watched, so it ends as often as it is started: its log says why; mend that, then "
+                f"{starter.command}")
+    if starter.name:
+        return f"let the scanner watch the folder of {where} again{why}"
+    user = f", as user {starter.user}" if starter.user and starter.kind != "rc.local" else ""
+    return f"start it as {where} does{user}, and give it a unit of systemd, which comes back by itself{why}"

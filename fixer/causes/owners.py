@@ -15,12 +15,13 @@ from fixer.causes.notstarted import starters_at
 from fixer.causes.reading import find_node, listeners_on, pids_of, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
-from fixer.model.snapshot import Binding, Endpoint, Service, Snapshot
+from fixer.model.snapshot import Binding, Endpoint, Process, Service, Snapshot
 
 Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare", "elsewhere"]
 
 SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
 _SCRIPTS = frozenset({"python", "binary"})
+_WATCHERS = frozenset({"runsv", "s6-supervise", "supervise"})
 _FASTCGI = frozenset({"php-fpm"})       # what never speaks HTTP
 
 
@@ -127,8 +128,17 @@ def is_anybodys(snapshot: Snapshot, service: Service) -> bool:
     node = find_node(snapshot, service.node)
     if node is None or node.kind != "machine" or isinstance(node.processes, Unknown):
         return False
-    ours = set(service.pids)
-    return any(process.uid != 0 for process in node.processes.value if process.pid in ours)
+    ours = [process for process in node.processes.value if process.pid in service.pids]
+    return any(process.uid != 0 for process in ours) and not _is_watched(ours, node.processes.value)
+
+
+def _is_watched(ours: list[Process], every: tuple[Process, ...]) -> bool:
+    """Started by what root lets watch it: runit, s6, daemontools."""
+    pids = {process.pid for process in ours}
+    parents = {process.ppid for process in ours} - pids
+    watchers = [p for p in every if p.pid in parents and p.uid == 0 and p.argv
+                and p.argv[0].rpartition("/")[2] in _WATCHERS]
+    return bool(parents) and len(watchers) == len(parents)
 
 
 def is_told(service: Service, endpoint: Endpoint) -> bool:
@@ -226,13 +236,15 @@ def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
 
 
 def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
-    """Started in the background and left to process 1, as a deployment by hand does; a developer's shell is not."""
+    """Started in the background and left to process 1, as a deployment by hand does, or watched; a developer's shell is
+    neither."""
     node = find_node(snapshot, service.node)
     if node is None or isinstance(node.processes, Unknown):
         return False
-    ours = set(service.pids)
-    tops = [p for p in node.processes.value if p.pid in ours and p.ppid not in ours]
-    return bool(tops) and all(p.ppid <= 1 and "--reload" not in p.argv for p in tops)
+    ours = [p for p in node.processes.value if p.pid in service.pids]
+    tops = [p for p in ours if p.ppid not in service.pids]
+    left = all(p.ppid <= 1 for p in tops) or _is_watched(ours, node.processes.value)
+    return bool(tops) and left and all("--reload" not in p.argv for p in tops)
 
 
 def separated(case: Case, trouble: Trouble, pool: list[Service]) -> tuple[Owner, ...]:

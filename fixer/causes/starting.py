@@ -41,6 +41,13 @@ def _is_down(service: Service) -> bool:
     return service.program is not None and service.program.state == "DOWN"
 
 
+def is_left_alone(service: Service) -> bool:
+    """A unit that only starts things (rc.local, an init script, a oneshot that remains) is active still; what it
+    started is gone."""
+    unit = service.unit
+    return unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not service.pids
+
+
 def ends_by_itself(unit: Unit) -> bool:
     """It was started and ended with an error of its own: another start ends the same way."""
     return unit.active_state in ("failed", "activating") and unit.result == "exit-code"
@@ -143,12 +150,16 @@ def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> t
 
 def unit_action(service: Service, unit: Unit, verb: Verb, describe: str = "") -> UnitAction:
     """One systemctl verb, with the states that an undo goes back to."""
+    gone = unit is service.unit and is_left_alone(service)
     return UnitAction(
-        service.node, unit.name, verb, unit.active_state, unit.unit_file_state, unit.main_pid, describe,
+        service.node, unit.name, verb, "exited" if gone else unit.active_state, unit.unit_file_state, unit.main_pid,
+        describe,
     )
 
 
 def _what_stops(snapshot: Snapshot, service: Service) -> str:
+    if is_left_alone(service):
+        return ""
     since = service.unit.active_enter if service.unit is not None else 0.0
     if service.container is not None:
         since = service.container.started_at

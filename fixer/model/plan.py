@@ -84,7 +84,8 @@ class DaemonReload:
 
 @dataclass(frozen=True, slots=True)
 class UnitAction:
-    """One systemctl verb on one unit. `was_active`/`was_enabled` are the states that undo goes back to.
+    """One systemctl verb on one unit. `was_active`/`was_enabled` are the states that undo goes back to;
+    `exited` is a unit that counts as active with no process of it left.
 
     `along`: another unit that reads what was changed. It is restarted with the rest, and judged by a round of its own.
     """

@@ -1,4 +1,5 @@
-"""What starts a backend besides the managers: lines of cron for a reboot, rc.local, units of a user's own systemd."""
+"""What starts a backend besides the managers: lines of cron for a reboot, rc.local, units of a user's own systemd,
+folders of runit, s6 or daemontools."""
 
 from __future__ import annotations
 
@@ -6,13 +7,13 @@ from typing import Literal, TypeAlias
 
 from fixer.model.record import dataclass
 
-StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit"]
+StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6", "daemontools"]
 
 
 @dataclass(frozen=True, slots=True)
 class Starter:
     """One command that starts a server at `port` (or `unix`). `user` is whose it is; `idle` says why it may not have
-    been run at the boot, empty where nothing speaks against it."""
+    been run, empty where nothing speaks against it; `command` starts it where its watcher has one for that."""
 
     node: str
     kind: StarterKind
@@ -23,3 +24,5 @@ class Starter:
     port: int
     unix: str | None
     idle: str = ""
+    name: str = ""
+    command: str = ""

@@ -15,6 +15,7 @@ MOST_FILES = 100
 LIMIT = 16 << 10
 PLACES = ReadGlob((
     "/tmp/*.log", "/tmp/*.out", "/tmp/*/*.log", "/var/tmp/*.log", "/root/nohup.out", "/root/*.log",  # noqa: S108
+    "/var/log/*/current", "/etc/service/*/log/main/current", "/etc/sv/*/log/main/current",
     "/home/*/nohup.out", "/home/*/*.log", "/srv/*/nohup.out", "/srv/*/*.log", "/opt/*/nohup.out", "/opt/*/*.log",
 ), LOOK, MOST_FILES)
 

@@ -178,7 +178,7 @@ def _of_units(view: View) -> Iterator[Query]:
     if own:
         yield Command("systemctl-show", own[:MOST_UNLOADED])
     for unit in dict.fromkeys(view.units.values()):
-        if unit.fragment_path.startswith(("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator")) and \
+        if unit.fragment_path.startswith(("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator/")) and \
                 not unit.drop_in_paths:
             continue
         told = told_by_unit(unit, view)
@@ -199,6 +199,8 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
     """
     view = site.view
     if view.init != "systemd":
+        if empty_ports(site) or empty_sockets(site):
+            yield from (*starter_queries(view), *last_words_queries(view))
         return
     if "nginx.service" not in view.units and site.place.master is None:
         yield Command("systemctl-show", ("nginx.service",))

@@ -16,14 +16,18 @@ _MODULES = {"uvicorn.__main__": "uvicorn", "hypercorn.__main__": "hypercorn", "w
             "http.server": "http.server", "gunicorn.app.wsgiapp": "gunicorn", "django": "django"}
 _LAUNCHERS = {
     "exec": 0, "nohup": 0, "setsid": 0, "command": 0, "time": 0, "tini": 0, "dumb-init": 0, "catatonit": 0,
-    "docker-init": 0, "chpst": 0, "gosu": 1, "su-exec": 1, "chroot": 1, "timeout": 1, "flock": 1,
+    "docker-init": 0, "chpst": 0, "gosu": 1, "su-exec": 1, "setuidgid": 1, "s6-setuidgid": 1, "envuidgid": 1,
+    "envdir": 1, "s6-envdir": 1, "softlimit": 0, "s6-softlimit": 0, "with-contenv": 0,
+    "chroot": 1, "timeout": 1, "flock": 1,
     "env": 0, "sudo": 0, "runuser": 0, "setpriv": 0, "stdbuf": 0, "nice": 0, "ionice": 0, "numactl": 0,
     "opentelemetry-instrument": 0, "ddtrace-run": 0, "newrelic-admin": 1,
 }
 _TAKES_VALUE = {
     "sudo": {"-u", "-g", "-h", "-p", "-C"}, "runuser": {"-u", "-g", "-G"}, "env": {"-u", "-C", "-S"},
     "nice": {"-n"}, "ionice": {"-c", "-n"}, "setpriv": {"--reuid", "--regid", "--groups"}, "stdbuf": {"-o", "-e", "-i"},
-    "chpst": {"-u", "-U", "-e", "-n"}, "timeout": {"-s", "-k"}, "tini": {"-p"},
+    "chpst": {"-u", "-U", "-e", "-n", "-/", "-b", "-m", "-o"},
+    "softlimit": {"-m", "-d", "-o", "-f", "-c"}, "s6-softlimit": {"-m", "-d", "-o", "-f", "-c"},
+    "timeout": {"-s", "-k"}, "tini": {"-p"},
 }
 _RUNNERS = {("poetry", "run"), ("pipenv", "run"), ("uv", "run"), ("pdm", "run"), ("hatch", "run"), ("rye", "run"),
             ("bundle", "exec"), ("conda", "run")}

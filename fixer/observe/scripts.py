@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from fixer.model.record import dataclass, field
 from fixer.model.regex import regex
 from fixer.observe.envfiles import read_env_file
+from fixer.observe.initscripts import started
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.words import Word, assignment, expand, expand_words, shell_words
 
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
+_LABEL = regex(r"^\(?[^()]+\)$")          # of a `case`
 _DEFAULTS = regex(r"^\$\{(\w+):?=")
 MAX_DEPTH = 3      # a wrapper that calls a wrapper that calls a wrapper
 
@@ -45,8 +47,7 @@ def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[st
 
 
 def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
-    while words and words[0].text in _KEYWORDS:
-        words = words[1:]
+    words = _without_syntax(words)
     local: dict[str, Word] = {}
     while words and (pair := assignment(words[0])):
         local[pair[0]] = expand(pair[1], run.env)
@@ -65,14 +66,48 @@ def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -
         run.env.update({k: expand(v, run.env) for k, v in read_env_file(path, files.get(path, b"")).items()})
     elif name == "cd" and len(words) > 1:
         run.directory = posixpath.join(run.directory, expand(words[1], run.env).text)
+    elif name in ("su", "runuser") and "-c" in [word.text for word in words[1:-1]]:
+        _as_user(run, words, files)
     else:
         _server_command(run, words, local)
+
+
+def _without_syntax(words: list[Word]) -> list[Word]:
+    """The command behind keywords, the head of a function and the labels of a `case`."""
+    while words:
+        text = words[0].text
+        if text == "case" and "in" in [word.text for word in words]:
+            words = words[[word.text for word in words].index("in") + 1:]
+        elif text == "function" or (len(words) > 1 and words[1].text == "()"):
+            words = words[2:]
+        elif text in _KEYWORDS or text.endswith("()") or _LABEL.match(text):
+            words = words[1:]
+        else:
+            break
+    return words
+
+
+def _as_user(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
+    """`su - deploy -c "cd /srv/shop; uvicorn …"`: the text that another shell is given."""
+    text = [word.text for word in words]
+    said = expand(words[text.index("-c") + 1], run.env)
+    place = said.place()
+    inner = read_script(said.text, place.file or "", run.env, files, line=place.line, start=place.start,
+                        directory=run.directory)
+    if inner.command is not None:
+        run.command, run.env, run.directory = inner.command, inner.env, inner.directory
+    run.sourced += inner.sourced
 
 
 def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word]) -> None:
     inline = {p[0]: p[1] for w in words if (p := assignment(w))}       # env PORT=8000 uvicorn …
     env = {**run.env, **local}
     expanded = expand_words(words, env)
+    if expanded and posixpath.basename(expanded[0].text) in ("start-stop-daemon", "daemon"):
+        given = started(expanded)
+        if given is None:
+            return
+        expanded, run.directory = given[0], given[1] or run.directory
     argv = [w.text for w in expanded]
     runtime = runtime_of(argv)
     if runtime:

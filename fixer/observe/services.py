@@ -17,6 +17,7 @@ from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
 from fixer.observe.refaults import has_memory_limit, refaults_of
+from fixer.observe.runfolders import kept_for_others
 from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
@@ -40,7 +41,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
         if view.name != ENGINE:
             programs = program_services(view)
             theirs = {pid for s in programs for pid in s.pids}
-            units = [_without(service, theirs) for service in unit_services(view)] if theirs else unit_services(view)
+            units = [_without(service, theirs | kept_for_others(service, view)) for service in unit_services(view)]
             found += [*units, *programs]
             if view.node.kind == "machine":
                 found += bare_services(view, {pid for s in units for pid in s.pids} | theirs)
@@ -53,7 +54,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
 
 
 def _without(service: Service, pids: set[int]) -> Service:
-    """A unit of supervisord holds its programs' processes too: they are not its own."""
+    """A unit of supervisord, of runit or of cron holds the processes of what it starts too: they are not its own."""
     if not pids.intersection(service.pids):
         return service
     return replace(service, pids=tuple(pid for pid in service.pids if pid not in pids))

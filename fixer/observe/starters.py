@@ -1,5 +1,5 @@
-"""Who starts a backend that no manager keeps: `@reboot` of cron, rc.local, units of a user's own systemd. Read, never
-run; looked for only where an address is empty that nginx asks for."""
+"""Who starts a backend that no manager of ours keeps: `@reboot` of cron, rc.local, units of a user's own systemd, runit
+and its like. Read, never run; looked for only where an address is empty that nginx asks for."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 
 from fixer.model.facts import Evidence
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.redactargv import redact_argv
 from fixer.model.regex import regex
 from fixer.model.starters import Starter, StarterKind
+from fixer.observe.runfolders import RUN_FOLDERS, run_folders
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.scripts import read_script, simple_commands
 from fixer.observe.told import Follow, Told, followed
@@ -25,12 +26,14 @@ STARTERS = ReadGlob((
     "/var/spool/cron/crontabs/*", "/var/spool/cron/*", "/etc/crontab", "/etc/cron.d/*", "/etc/rc.local",
     "/etc/rc.d/rc.local", "/home/*/.config/systemd/user/*.service", "/root/.config/systemd/user/*.service",
     "/etc/systemd/user/*.service", "/var/lib/systemd/linger/*",
+    *RUN_FOLDERS,
 ), LIMIT, STARTER_FILES)
 
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
 _WITH_USER = ("/etc/crontab", "/etc/cron.d/")
 _CRON = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
 _LINGER = "/var/lib/systemd/linger/"
+_OF_RUN_FOLDERS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
 _DEPTH = 3
 _MOST = 40
 
@@ -58,12 +61,17 @@ def _found(view: View, reads: list[str]) -> Iterator[Starter]:
             idle = "" if file.stat is not None and file.stat.end.mode & 0o111 else f"{path} is not executable"
             if idle or view.init != "systemd":      # else it is a unit of systemd's
                 yield from _started(view, reads, ("rc.local", path, "root", idle), (text, 1))
-        elif path.startswith(_LINGER):
+        elif path.startswith(_LINGER) or path.endswith(_OF_RUN_FOLDERS):
             continue
         elif path.endswith(".service"):
             yield from _user_unit(view, reads, file, files)
         else:
             yield from _crontab(view, reads, path, text)
+    for folder in run_folders(view, files):
+        reads += folder.told.reads
+        script, _, line = folder.told.said.where.rpartition(":")
+        for starter in _bound(view, (folder.kind, script, "", folder.idle), folder.told, int(line)):
+            yield replace(starter, name=folder.name, command=folder.command)
 
 
 _About = tuple[StarterKind, str, str, str]      # kind, file, user, idle

@@ -150,13 +150,16 @@ def packaged(name: str) -> str:
     return f"/usr/lib/systemd/system/{name}"
 
 
+_STARTABLE = ("enabled", "disabled", "generated")       # generated: of an init script
+
+
 def startable(answer: Answer | None) -> tuple[str, ...]:
     """The services that `systemctl list-unit-files` shows as meant to be started by somebody, templates left out."""
     _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")
     rows = [line.split() for line in files.splitlines()]
     return tuple(sorted(
         row[0] for row in rows
-        if len(row) > 1 and row[0].endswith(".service") and "@." not in row[0] and row[1] in ("enabled", "disabled")
+        if len(row) > 1 and row[0].endswith(".service") and "@." not in row[0] and row[1] in _STARTABLE
     ))
 
 

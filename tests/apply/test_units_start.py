@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from fixer.apply import units
+from fixer.apply.starts import Started
 from fixer.apply.units import apply_unit
 from fixer.errors import StepFailed
 from fixer.hosts.base import CommandResult
@@ -73,3 +75,26 @@ def test_a_start_that_fails_says_why_while_it_can(late: bool) -> None:
     with pytest.raises(StepFailed) as quiet:
         apply_unit(UnitAction("web", "shop.service", "start", "inactive", "enabled"), Failing(b"", late=late))
     assert "last words" not in quiet.value.message
+
+
+class Lingering(Systemd):
+    """A unit of an init script: its program still runs for a moment once `systemctl stop` has returned."""
+
+    def __init__(self, tasks: list[bytes]) -> None:
+        super().__init__("active", "running")
+        self.tasks = tasks
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        if "--property=TasksCurrent" in argv:
+            return CommandResult(tuple(argv), 0, self.tasks.pop(0) + b"\n", b"")
+        return super().run(argv, stdin=stdin, timeout=timeout)
+
+
+@pytest.mark.parametrize("end", [b"0", b"[not set]", b"18446744073709551615"])
+def test_an_undo_waits_until_what_an_init_script_stops_is_gone(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units.starts, "demand_own_unit", lambda *_: None)
+    systemd = Lingering([b"5", b"2", end])
+    step = UnitAction("web", "shop.service", "restart", "exited", "generated")
+    assert units.bring_back_state(step, systemd, Started("", 0.0, lambda: 0.0)).startswith("stopped shop.service; it was active with nothing")
+    assert systemd.told == ["stop"] and systemd.tasks == []
+    assert units.bring_into_effect(step, systemd) == ""

@@ -322,6 +322,15 @@ def test_what_a_unit_started_and_left_alone_is_gone() -> None:
     assert not any(f.cause == "backend-down" for f in diagnose(Scene().with_service(runs).refused().snapshot()).findings)
 
 
+def test_what_an_init_script_started_is_started_again_by_it() -> None:
+    left = {"active_state": "active", "sub_state": "exited", "main_pid": 0, "unit_file_state": "generated"}
+    made = building.service("shop.service", pid=None, unit_changes=left)
+    (repair,) = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs
+    action = repair.steps[0]
+    assert isinstance(action, UnitAction) and repair.risk == "safe"
+    assert (action.verb, action.was_active, action.describe) == ("restart", "exited", "")
+
+
 def test_all_stopped_copies_of_a_service_are_started_at_once() -> None:
     box = {"status": "exited", "service": "app"}
     scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box))

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis
-from fixer.model.starters import Starter
+from fixer.model.starters import Starter, StarterKind
 from tests.causes.building import Scene, listener, moved, roots, service
 
 LINE = Starter("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)
@@ -56,3 +56,16 @@ def test_one_that_is_named_for_the_site_may_be_meant_as_well_and_a_person_choose
     other = diagnosis.findings[1]
     assert (other.confidence, other.repairs[0].steps) == ("possible", ())
 
+
+@pytest.mark.parametrize(("kind", "command", "idle", "said"), [
+    ("runit", "sv up shop", "runsv was told to keep it down", "start it: sv up shop; runsv was told"),
+    ("runit", "sv up shop", "", "it ends as often as it is started: its log says why"),
+    ("s6", "s6-svc -u /run/service/shop", "", "start it: s6-svc -u /run/service/shop; where it ends again"),
+    ("daemontools", "", "nothing watches shop", "watch the folder of /etc/service/shop/run:5 again; nothing watches shop"),
+])
+def test_what_a_watcher_keeps_is_started_by_its_own_command(
+        kind: StarterKind, command: str, idle: str, said: str) -> None:
+    kept = replace(LINE, kind=kind, file="/etc/service/shop/run", line=5, user="", name="shop", command=command, idle=idle)
+    found = judged(Scene("127.0.0.1:8001").refused(service=None), kept).findings[0]
+    assert (found.confidence, found.repairs[0].risk) == ("likely", "manual")
+    assert "shop" in found.summary and kind in found.summary and said in found.repairs[0].manual

@@ -91,6 +91,20 @@ def test_a_snippet_speaks_for_the_site_that_includes_it() -> None:
     assert not finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].needs
 
 
+def test_what_roots_watcher_keeps_is_not_just_any_users() -> None:
+    """A user may start what he likes; what runit starts for him root has put there."""
+    def rule(*watcher: str, uid: int = 0) -> str:
+        bare = service("uvicorn", 8000, 300, unit=None, manager="none", bindings=Known(()))
+        scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(service=None)
+        parent = process(250, argv=watcher, uid=uid, ppid=1)
+        child = process(300, argv=("/usr/bin/uvicorn", "a:b"), uid=1001, ppid=250)
+        scene.node_changes["local"] = {"processes": Known((parent, child)), "kind": "machine"}
+        return dict(named(scene)).get("uvicorn", "")
+
+    assert rule("/usr/bin/runsv", "shop") == rule("s6-supervise", "shop") == "bare"
+    assert rule("runsv", "shop", uid=1001) != "bare" and rule("bash") != "bare"
+
+
 def test_of_two_that_are_told_the_same_the_managed_one() -> None:
     bare = service("uvicorn", 8000, 300, unit=None, manager="none")
     scene = Scene().with_service(bare).with_service(stopped()).refused(service=None)

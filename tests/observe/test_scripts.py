@@ -34,6 +34,44 @@ def test_the_server_in_a_script(text: str, expected: list[str]) -> None:
     assert command("#!/bin/sh\n" + text) == expected
 
 
+DAEMON = """DAEMON=/opt/shop/venv/bin/uvicorn
+ARGS="shop:app --port 8123"
+PIDFILE=/run/shop.pid
+do_start() {
+  start-stop-daemon --start --quiet --pidfile $PIDFILE --exec $DAEMON --test > /dev/null || return 1
+  start-stop-daemon -S -b -m -p $PIDFILE -d /opt/shop -a $DAEMON --chuid shop -- $ARGS || return 2
+}
+case "$1" in
+  start) do_start ;;
+  stop) start-stop-daemon --stop --retry=TERM/30 --pidfile $PIDFILE --exec $DAEMON ;;
+esac
+"""
+
+
+def test_what_an_init_script_starts() -> None:
+    found = run(DAEMON)
+    assert [w.text for w in found.command or []] == ["/opt/shop/venv/bin/uvicorn", "shop:app", "--port", "8123"]
+    assert found.directory == "/opt/shop"
+
+
+@pytest.mark.parametrize("text", [
+    "start) daemon --user=shop --pidfile=/run/x uvicorn a --port 1 ;;", "start() { daemon uvicorn a --port 1; }",
+    "start ()\n{\n  su - shop -c 'cd /srv; uvicorn a --port 1'\n}", 'su shop -s /bin/sh -c "exec uvicorn a --port 1"',
+    'case "$1" in start) uvicorn a --port 1;; stop) killall uvicorn;; esac', "function go { uvicorn a --port 1; }",
+    "start-stop-daemon --start --startas=uvicorn a -- --port 1", "setuidgid shop uvicorn a --port 1",
+])
+def test_the_ways_of_init_scripts(text: str) -> None:
+    assert " ".join(command(text)).endswith("uvicorn a --port 1")
+
+
+@pytest.mark.parametrize("text", [
+    "start-stop-daemon --stop --exec /usr/bin/uvicorn", "start-stop-daemon --start --pidfile /run/x",
+    "start-stop-daemon -K -x /usr/bin/uvicorn", "daemon", "daemon --check x", "su - shop -c", "start-stop-daemon -p",
+])
+def test_what_starts_nothing(text: str) -> None:
+    assert command(text) == []
+
+
 def test_a_given_variable_wins_over_a_default() -> None:
     assert command(": ${PORT:=82}\nuvicorn a --port $PORT", {"PORT": "9"})[-1] == "9"
     assert command("uvicorn a --port ${PORT:-82}", {"PORT": "9"})[-1] == "9"

@@ -131,6 +131,25 @@ def test_a_supervised_process() -> None:
     assert found.manager == "supervisord" and found.pids == (6,)
 
 
+def test_what_a_keeper_starts_is_not_its_units() -> None:
+    """In the cgroup of runit's own unit, or of cron's, lies what they start: somebody's program, not theirs."""
+    group = "/system.slice/runit.service"
+    scanner = process(5, ["/usr/bin/runsvdir", "-P", "/etc/service"], cgroup=group)
+    watcher, logger = (process(number, words, ppid=5, cgroup=group) for number, words in (
+        (6, ["runsv", "shop"]), (9, ["svlogd", "-tt", "/var/log/shop"])))
+    server = process(7, ["/usr/bin/python3", "/usr/bin/uvicorn", "a:b"], ppid=6, cgroup=group, uid=1001)
+    worker = process(8, ["renamed"], ppid=7, cgroup=group, uid=1001)
+    line = "ExecStart={{ path={0} ; argv[]={0} -P /etc/service ; ignore_errors=no }}\n\n"
+    show = SHOW.format("runit.service", "active", 5).rstrip() + "\n" + line
+
+    def held(program: str) -> list[tuple[str, tuple[int, ...]]]:
+        seen = look(running=[scanner, watcher, logger, server, worker], show=show.format(program))
+        return [(s.name, tuple(sorted(s.pids))) for s in seen.services if "nginx" not in s.name]
+
+    assert held("/usr/bin/runsvdir") == [("runit.service", (5, 6, 9)), ("uvicorn[7]", (7, 8))]
+    assert held("/usr/bin/shopd") == [("runit.service", (5, 6, 7, 8, 9))]
+
+
 def test_the_log_of_a_process() -> None:
     asked = stdout_query(6)
     entry = FileAnswer("/proc/6/fd/1", "ok", stat("link", link="/tmp/back.log"), b"one\ntwo\n")

@@ -11,6 +11,7 @@ from fixer.model.starters import Starter
 from fixer.observe.redactcapture import redact
 from fixer.observe.starters import STARTERS, starter_queries, starters_of
 from fixer.observe.view import View
+from tests.causes import building
 from tests.observe.made import capture, file, node, stat, view
 
 UVICORN = "/usr/bin/uvicorn web:app --host 127.0.0.1 --port 8123"
@@ -86,3 +87,39 @@ def test_secrets_of_such_a_line_are_in_no_bundle() -> None:
     made = node({STARTERS: Answer("ok", files=(line,))})
     kept = redact(capture(made)).nodes[0].answers[STARTERS].files[0].data
     assert b"hunter2" not in kept and b"uvicorn" in kept
+
+
+RUN = "#!/bin/sh\nexec 2>&1\ncd /opt/shop\nPORT=8123\nexec chpst -u shop /usr/bin/uvicorn web:app --port $PORT\n"
+
+
+def watched(*argv: str, folder: str = "/etc/service/shop", more: tuple[FileAnswer, ...] = ()) -> list[Starter]:
+    made = seen(file(f"{folder}/run", RUN), *more)
+    watcher = replace(building.process(300), argv=argv, uid=0, comm=argv[0])
+    return list(starters_of(replace(made, by_pid={300: watcher})))
+
+
+@pytest.mark.parametrize(("argv", "folder", "kind", "command"), [
+    (("runsv", "shop"), "/etc/service/shop", "runit", "sv up shop"),
+    (("s6-supervise", "shop"), "/run/service/shop", "s6", "s6-svc -u /run/service/shop"),
+    (("supervise", "shop"), "/service/shop", "daemontools", "svc -u /service/shop"),
+])
+def test_a_folder_that_a_watcher_keeps(argv: tuple[str, ...], folder: str, kind: str, command: str) -> None:
+    (one,) = watched(*argv, folder=folder)
+    assert (one.kind, one.name, one.port, one.command, one.idle, one.line) == (kind, "shop", 8123, command, "", 5)
+
+
+def test_what_runit_was_told_to_keep_down_and_what_nobody_watches() -> None:
+    def status(wanted: bytes) -> FileAnswer:
+        return replace(file("/etc/service/shop/supervise/status", ""), data=bytes(17) + wanted + bytes(2))
+    (down,) = watched("runsv", "shop", more=(status(b"d"),))
+    assert down.idle == "runsv was told to keep it down"
+    (loop,) = watched("runsv", "shop", more=(status(b"u"),))
+    assert loop.idle == ""
+    (alone,) = watched("runsv", "blog")
+    assert (alone.command, alone.idle) == ("", "no runsv, s6-supervise or supervise watches shop")
+
+
+def test_a_folder_that_two_places_lead_to_counts_once_and_the_watched_place_is_named() -> None:
+    (one,) = watched("runsv", "shop", more=(file("/etc/sv/shop/run", RUN),))
+    assert one.file == "/etc/service/shop/run"
+    assert list(starters_of(seen(file("/etc/sv/job/run", "#!/bin/sh\nwhile true; do sleep 9; done\n")))) == []

@@ -6,7 +6,7 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer
-from fixer.observe.units import effective, exec_argv, parse_show, timespan, unit_lines, with_rivals
+from fixer.observe.units import effective, exec_argv, parse_show, startable, timespan, unit_lines, with_rivals
 
 BLOCK = """Id=back.service
 Names=back.service shop.service
@@ -113,3 +113,8 @@ def test_of_the_units_in_conflict_those_that_run_are_kept() -> None:
             "Id=b.service\nActiveState=active\nConflictedBy=a.service\n\nId=c.service\nActiveState=inactive\n")
     units = with_rivals(parse_show(Answer("ok", text.encode()), Known(0.0)))
     assert units["a.service"].conflicts == ("b.service",) and units["b.service"].conflicts == ()
+
+
+def test_a_service_that_an_init_script_makes_may_be_asked_for() -> None:
+    listed = b"a.service loaded\n--\nshop.service generated -\nold.service static -\nweb@.service enabled -\nb.service disabled -\n"
+    assert startable(Answer("ok", listed)) == ("b.service", "shop.service")
