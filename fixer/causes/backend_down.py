@@ -17,6 +17,9 @@ How it is told apart
 The repair and its safety
   start-service (safe): start it, and where it is disabled at boot, enable it too, since the route needs it; then wait
   until it accepts connections. Undo stops and disables it again.
+  Where it is disabled, and another unit of the same name (its version or colour aside) that no site asks for runs or
+  starts at boot, it may have been replaced: a person names the one that is meant (`--set backend=UNIT`), and nginx is
+  pointed at the other one where it is that.
   unmask-service (disruptive): a mask was most likely put there on purpose, so a person must name the unit
   (`--set unmask=UNIT`); then the mask goes and the unit is started. meet-condition (disruptive): a condition of the
   unit (ConditionPathExists=…) may be meant, so a person chooses: make the file it asks for, or drop the condition.
@@ -192,7 +195,13 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (end_evidence(service) if variant == "clean-exit-not-restarted" else ())
     repairs = _repairs(case, trouble, service, variant)
-    return _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
+    found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
+    if variant != "unit-disabled-after-reboot":
+        return found
+    from fixer.causes.superseded import ask_which, successors  # only where it is found
+
+    others = successors(case, trouble, owner)
+    return ask_which(case, trouble, found, others) if others else found
 
 
 def _variant(case: Case, service: Service) -> str:
@@ -219,7 +228,8 @@ def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tu
     if not steps:
         return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)
     also = " and enable it at boot" if is_off_at_boot(service) else ""
-    first = Repair(START, "safe", f"start {service.name}{also}", steps)
+    begun = service.socket if service.socket is not None and is_socket_off(service) else service
+    first = Repair(START, "safe", f"start {begun.name}{also}", steps)
     if variant != "clean-exit-not-restarted" or service.unit is None:
         return (first,)
     kept = drop_in(case.snapshot, service, "Restart=always\n", "50-badgateway-restart.conf")

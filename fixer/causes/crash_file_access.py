@@ -21,6 +21,9 @@ The repair and its safety
   open-folder (disruptive): where ProtectSystem= keeps a program from its own folder of data (below /var/lib, /var/log,
   /var/cache, /srv or /opt), a drop-in with ReadWritePaths= for just that folder; the rest stays protected.
 
+  make-folder (disruptive): what is gone is a folder below /run that the program puts its socket or pid file into, and
+  that was made by hand: every boot empties /run. A drop-in with RuntimeDirectory= makes it at each start.
+
   start-service (safe): the path is there by now, and the mode and the folders above it let the account use it: only
   the start is left. What cannot be looked at (in a container, behind a unit's own view of the files) is said.
 
@@ -41,17 +44,25 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import drop_in
 from fixer.causes.logs import message
 from fixer.causes.pathstate import PathState, path_state
-from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, ran_since, state_evidence
+from fixer.causes.reading import (
+    absent_evidence,
+    config_evidence,
+    find_node,
+    log_evidence,
+    ran_since,
+    state_evidence,
+)
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.unitedits import Doing, by_hand, with_start
 from fixer.causes.unitfailure import setting_evidence
-from fixer.model.closedpaths import GONE, READ_ONLY, closed_path_at
+from fixer.model.closedpaths import GONE, READ_ONLY, closed_path_at, closed_socket_at
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
+from fixer.model.service import told_sockets
 from fixer.model.snapshot import LogLine, UnitValue
 
 _LAST = 120              # lines of a run's end that are read
@@ -63,6 +74,7 @@ EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
 _YES = ("/usr/", "/boot/", "/efi/")
 _SYSTEM = {"full": (*_YES, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _YES)}
 _DATA = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")      # a folder below them, never these themselves
+_IN_RUN = regex(r"/run/([A-Za-z0-9][\w.-]*)/[^/]+")
 _PLAIN = regex(r"/[\w./@-]+")
 
 
@@ -95,7 +107,7 @@ def _denied(crash: Crash) -> _Denied | None:
         return None
     if code_fault(crash.lines, crash.service.argv, ran_since(crash.service)) is not None:
         return None
-    lines = crash.lines[-_LAST:]
+    lines, told = crash.lines[-_LAST:], told_sockets(crash.service)
     texts = [message(line).rstrip() for line in lines]
     for index in range(len(texts) - 1, -1, -1):
         text = texts[index]
@@ -103,7 +115,7 @@ def _denied(crash: Crash) -> _Denied | None:
             continue           # a request line: a visitor's words
         if _SERVING.search(text):
             return None
-        named = closed_path_at(texts, index)
+        named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
         if named is not None:
             return _Denied(*named, lines[index])
         if _ENDS.match(text):
@@ -182,11 +194,33 @@ def protecting(crash: Crash, path: str) -> UnitValue | None:
     return None
 
 
+def _runtime_folder(case: Case, crash: Crash, denied: _Denied) -> str:
+    """The folder below /run that is not there and that only this unit is told to use: somebody made it by hand once."""
+    service = crash.service
+    path = posixpath.normpath(denied.path).removeprefix("/var")
+    match, node = _IN_RUN.fullmatch(path), find_node(case.snapshot, service.node)
+    if denied.why not in GONE or match is None or node is None or service.unit is None:
+        return ""
+    folder = f"/run/{match[1]}"
+    if not {folder, f"/var{folder}"}.intersection(node.absent) or any(
+            s.key == "RuntimeDirectory" and s.value for s in service.settings):
+        return ""
+    shared = any(path.startswith(f"{folder}/") for other in case.snapshot.services
+                 if other.id != service.id and other.node == service.node for path in told_sockets(other))
+    return "" if shared else match[1]
+
+
 def _repairs(
     case: Case, crash: Crash, denied: _Denied, setting: UnitValue | None, todo: str,
 ) -> tuple[Repair, ...]:
     """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
-    it; else a person's."""
+    it; a folder of /run, which every boot empties, is made by systemd; else a person's."""
+    runtime = _runtime_folder(case, crash, denied)
+    if runtime:
+        made = drop_in(case.snapshot, crash.service, f"RuntimeDirectory={runtime}\n", FILE)
+        if not isinstance(made, NoPlace):
+            does = f"let systemd make /run/{runtime} at each start of {crash.service.name} (RuntimeDirectory={runtime})"
+            return (with_start(case, crash, Doing("make-folder", does, todo), made),)
     folder = posixpath.dirname(posixpath.normpath(denied.path))
     own = folder.startswith(_DATA) and _PLAIN.fullmatch(folder)
     written = drop_in(case.snapshot, crash.service, f"ReadWritePaths={folder}\n", FILE) if setting and own else None

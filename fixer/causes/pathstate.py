@@ -24,6 +24,7 @@ _CALL = 8                # lines above an error in which its own call stands
 _READS = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]*,\s*(?:mode=)?['\"]rb?['\"]|\.read_(?:text|bytes)\(")
 _WRITES = regex(
     r"\bopen\([^)]*,\s*(?:mode=)?['\"](?:[wax]|r[bt]?\+)|\.write_(?:text|bytes)\(|self\.baseFilename|mkdir\("
+    r"|\bcreate_unix_server\b|\bsock(?:et)?\.bind\("
 )
 _OFF = frozenset({"", "no", "false", "off", "0"})
 _HOMES = ("/home/", "/root/", "/run/user/")

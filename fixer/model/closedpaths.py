@@ -14,8 +14,13 @@ _SAYS = (
 _SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqlite3\.OperationalError\) )?"
                 r"(?P<said>unable to open database file|attempt to write a readonly database)$")
 _CONNECTS = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
+# A socket that could not be made: some servers name its path, and of others only the call above tells what failed.
+_SOCKET = regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errno>2|13)\] ")
+_UNNAMED = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
+                 r"(?:No such file or directory|Permission denied)$")
+_BINDS = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
 _CALL = 8                # lines above an error in which its own call stands
-_WRITES = regex(r"isn't writable|unable to open database file|readonly database|"
+_WRITES = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to open database file|readonly database|"
                 r", (?:mkdir|unlink|rename|symlink|chmod|chown) '")
 _OPENED = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
 GONE = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
@@ -41,6 +46,18 @@ def closed_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | None:
         if call is not None and said is not None:
             return call["path"], _OPENED[said["said"]]
     return named
+
+
+def closed_socket_at(texts: Sequence[str], index: int, told: Sequence[str]) -> tuple[str, str] | None:
+    """(path, number of the error) of a socket that a program was told to make and could not. `told` are the paths that
+    its own files name: the log only says that it was one of them."""
+    text = texts[index]
+    named, bare = _SOCKET.search(text), _UNNAMED.match(text)
+    if named is not None:
+        return (named["path"], named["errno"]) if named["path"] in told else None
+    if bare is None or len(told) != 1 or not any(_BINDS.search(t) for t in texts[max(0, index - _CALL):index]):
+        return None
+    return told[0], bare["errno"]
 
 
 def says_writing(text: str) -> bool:

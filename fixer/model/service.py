@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.facts import Evidence, Fact, Unknown
+from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.record import dataclass
 
 Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
@@ -322,3 +322,8 @@ class Service:
         if self.program is not None:
             return self.program.state in ("RUNNING", "STARTING") or bool(self.pids)
         return bool(self.pids)
+
+
+def told_sockets(service: Service) -> tuple[str, ...]:
+    """The unix sockets that it is told to listen on."""
+    return tuple(b.unix for b in service.bindings.value if b.unix) if isinstance(service.bindings, Known) else ()

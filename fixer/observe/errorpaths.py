@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.model.closedpaths import READ_ONLY, closed_path_at
+from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
-from fixer.model.service import Service
+from fixer.model.service import Service, told_sockets
 from fixer.model.startfiles import ACCOUNTS, way_to
 from fixer.observe.sources import LAST_LINES, on_disk
 from fixer.observe.view import ENGINE
@@ -37,8 +37,9 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
 def _last_named(service: Service) -> tuple[str, str]:
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.is_app_server else ()
     texts = [line.text.strip() for line in lines]
+    told = told_sockets(service)
     for index in range(len(texts) - 1, -1, -1):
-        named = closed_path_at(texts, index)
+        named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
         if named is not None:
             return posixpath.normpath(named[0]), named[1]
     return "", ""

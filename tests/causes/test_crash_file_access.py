@@ -6,9 +6,9 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import UnitValue
+from fixer.model.snapshot import Binding, UnitValue
 from tests.causes.building import (
     NOW,
     Scene,
@@ -181,3 +181,55 @@ def test_what_is_mounted_into_a_container_is_looked_at_on_its_host(there: bool, 
         scene.extra["engine_files"] = (("/opt/shop/data/words", stat()),)
     first = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (first.confidence, first.repairs[0].risk) == (confidence, risk)
+
+
+BOUND = (HEAD[0], '  File "uvloop/loop.pyx", line 2184, in create_unix_server')
+NOT_THERE = "FileNotFoundError: [Errno 2] No such file or directory"
+GUNICORN = "[2026-01-01 10:00:00 +0000] [16] [ERROR] connection to /run/hub/a.sock failed: [Errno {}"
+ROOT_ONLY = stat(kind="dir", mode=0o40755)
+
+
+def no_socket(*lines: str, absent: tuple[str, ...] = ("/run/hub", "/run/hub/a.sock"), **changes: object) -> Scene:
+    """A program that is told to make its socket in a folder of /run, and could not."""
+    told = Binding("", 0, "/run/hub/a.sock", Evidence("unit", "/etc/systemd/system/backend.service:4", "--uds"))
+    scene = crashed(*lines, **{"bindings": Known((told,)), **changes})
+    scene.files += [file("/etc/passwd", "root:x:0:0::/:/bin/sh\nshop:x:998:998::/:/bin/false\n"),
+                    file("/etc/group", "root:x:0:\nshop:x:998:\n"),
+                    file("/etc/systemd/system/backend.service", "[Service]\nExecStart=x\n")]
+    there = ("/", "/run", "/run/hub")
+    scene.node_changes["local"] = {"init": "systemd", "absent": absent, "files": tuple(
+        (path, ROOT_ONLY) for path in there if path not in absent)}
+    return scene.endpoint(unix="/run/hub/a.sock", host="", port=0)
+
+
+@pytest.mark.parametrize("lines", [
+    (*BOUND, NOT_THERE), (HEAD[0], "    sock.bind(path)", "    ~~~~~~~~~^^^^^^", NOT_THERE),
+    (GUNICORN.format("2] No such file or directory"),
+     "[2026-01-01 10:00:01 +0000] [16] [ERROR] Can't connect to /run/hub/a.sock"),
+])
+def test_the_folder_of_its_socket_that_a_boot_took_away_is_made_by_systemd(lines: tuple[str, ...]) -> None:
+    first = finding_of(diagnose(no_socket(*lines).snapshot()), CAUSE)
+    assert (first.variant, first.confidence) == ("start-file-missing", "certain")
+    write, reload, *rest = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload) and first.repairs[0].risk == "disruptive"
+    assert write.after == b"[Service]\nRuntimeDirectory=hub\n"
+    assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+def test_a_folder_that_another_program_is_told_to_use_too_is_for_a_person() -> None:
+    scene = no_socket(*BOUND, NOT_THERE)
+    told = Binding("", 0, "/run/hub/b.sock", Evidence("unit", "/etc/systemd/system/other.service:4", "--uds"))
+    scene.with_service(stopped("other.service", bindings=Known((told,))))
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("lines", [(*BOUND, "PermissionError: [Errno 13] Permission denied"),
+                                   (GUNICORN.format("13] Permission denied"),)])
+def test_a_folder_that_it_may_not_write_to_is_named(lines: tuple[str, ...]) -> None:
+    first = finding_of(diagnose(no_socket(*lines, absent=("/run/hub/a.sock",)).snapshot()), CAUSE)
+    assert "shop may not write to /run/hub" in first.summary and first.repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("lines", [(HEAD[0], "    open(path)", NOT_THERE), (GUNICORN.format("2] No").replace("hub", "pub"),)])
+def test_what_is_not_said_of_its_own_socket_names_none(lines: tuple[str, ...]) -> None:
+    assert CAUSE not in roots(diagnose(no_socket(*lines).snapshot()))
