@@ -136,7 +136,10 @@ def _demand_none(step: ComposeUp, engine: Runner) -> None:
     """Conflict when somebody has made a container of the service meanwhile."""
     listed = engine.run(compose_command(step, "ps", "-a", "-q", step.service), timeout=_LONG)
     demand_told(listed, f"list the containers of {step.service}")
-    if listed.returncode != 0 or listed.stdout.strip():
+    if listed.returncode != 0:       # a file that it needs is gone: an up would say the same
+        what = f"the files of project {step.project} cannot be read: {complaint(listed)}"
+        raise Conflict(what, "nothing was changed")
+    if listed.stdout.strip():
         raise Conflict(f"{step.service} is no longer without a container", "run the repair again")
 
 

@@ -14,7 +14,8 @@ How it is told apart
   there now. Where it answers by now, only the backend's start is left. A program that runs, listens nowhere and waits
   for such an address is blocked on it; on any port where the kernel shows that the other side has not read what it was
   sent (then likely: it may only be busy). A unit that systemd did not start because a unit that it requires failed says
-  "Dependency failed". A variable that is not set is crash-missing-env.
+  "Dependency failed". A container that Compose made and never started waits for one of the project that is not healthy
+  (`depends_on`): started by itself it would run until the next `up`. A variable that is not set is crash-missing-env.
 
 The repair and its safety
   start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
@@ -86,6 +87,10 @@ def judge(case: Case) -> Verdict:
     findings += [blocked_finding(case, one) for one in blocked(case)
                  if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in not_started(case)]
+    if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
+        from fixer.causes.awaited import awaited_findings  # only where a container was never started
+
+        findings += awaited_findings(case)
     return conclude(findings, missing, ruled)
 
 

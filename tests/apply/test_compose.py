@@ -127,6 +127,11 @@ def test_a_service_without_a_container_gets_one_and_loses_it_again(project: Proj
     with pytest.raises(Conflict, match="no longer without"):
         kept(target, up)
     project.compose("rm", "-s", "-f", "worker")
+    text = project.file.read_text()
+    project.file.write_text(text.replace("  worker:\n", "  worker:\n    env_file: [./gone.env]\n"))
+    with pytest.raises(Conflict, match=r"gone\.env"):
+        kept(target, up)
+    project.file.write_text(text)
     kept(target, up)
     assert project.look() == 'running ["sleep","1000"]'
     assert undo(target, None).conflicts == ()

@@ -475,3 +475,31 @@ def test_what_was_set_otherwise_after_the_refusal_is_tried_first(lines: tuple[st
     one = found(scene)
     assert (one.repairs[0].id == "start-service") is (first == "start-service")
     assert (f"{path} was changed after that" in one.summary) is (first == "start-service") and one.confidence == "likely"
+
+
+def held_back(condition: str = "service_healthy", label: str | None = None, **other: object) -> Scene:
+    """A backend that Compose made, and that waits for `store`."""
+    box = {"status": "created", "started_at": 0.0, "pid": 0, "labels": (
+        ("com.docker.compose.depends_on", label or f"store:{condition}:false"),)}
+    made = boxed(pid=None, box=box, log=log())
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    about = {"health": "unhealthy", "health_exit": 127, **other}
+    return scene.with_service(boxed("store", 6379, box=about, is_app_server=False, pid=31, bindings=Known(())))
+
+
+@pytest.mark.parametrize(("scene", "words", "confidence"), [
+    (held_back(), "store, which is unhealthy, its last check ended with exit code 127", "certain"),
+    (held_back(health="starting"), "store, which is not healthy yet", "likely"),
+    (held_back(status="exited", health=None), "store, which does not run", "likely"),
+    (held_back("service_completed_successfully", status="exited", exit_code=3), "store, which ended with exit code 3",
+     "certain"),
+])
+def test_a_container_that_compose_holds_back_is_not_started_by_itself(scene: Scene, words: str, confidence: str) -> None:
+    one = found(scene)
+    assert words in one.summary and one.confidence == confidence
+    assert [r.risk for r in one.repairs] == ["manual"]
+
+
+@pytest.mark.parametrize("scene", [held_back(health="healthy"), held_back("service_started"), held_back(label="x")])
+def test_a_container_that_nothing_holds_back_is_only_stopped(scene: Scene) -> None:
+    assert roots(diagnose(scene.snapshot())) == ["backend-down"]

@@ -1,0 +1,87 @@
+"""A container that Compose made and never started: it waits for another one of the project to be well, or done."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.reading import absent_evidence, config_evidence
+from fixer.model.diagnosis import Finding, Repair
+from fixer.model.facts import Evidence
+from fixer.model.record import dataclass, replace
+from fixer.model.snapshot import Container
+
+_LABEL = "com.docker.compose.depends_on"      # service:condition:whether it is restarted with it, by commas
+_EXPLAINS = ("backend-down", "slow-start", "dns-unresolved", "nginx-down")
+
+
+@dataclass(frozen=True, slots=True)
+class _Awaited:
+    """What holds it back: the service, what is the matter with it, and what a person does."""
+
+    name: str
+    said: str
+    todo: str
+    shown: Evidence
+    certain: bool
+
+
+def awaited_findings(case: Case) -> list[Finding]:
+    """One finding a service: started by itself it would run, and the next `up` would stop there again."""
+    found: dict[str, Finding] = {}
+    for trouble in case.troubles:
+        owner = sole_owner(case, trouble)
+        box = owner.service.container if owner is not None else None
+        if owner is None or box is None or box.status != "created" or box.started_at > 0 or not box.project:
+            continue
+        held = next((one for name, wanted in _conditions(box) if (one := _held(case, box, name, wanted))), None)
+        if held is None:
+            continue
+        new, old = _finding(case, trouble, owner, held), found.get(owner.service.id)
+        found[owner.service.id] = new if old is None else replace(
+            old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))))
+    return list(found.values())
+
+
+def _conditions(box: Container) -> list[tuple[str, str]]:
+    words = [part.split(":") for part in dict(box.labels).get(_LABEL, "").split(",")]
+    return [(word[0], word[1]) for word in words if len(word) > 1]
+
+
+def _held(case: Case, box: Container, name: str, wanted: str) -> _Awaited | None:
+    """Whether that service of the project is not as it has to be before this one is started."""
+    others = [s.container for s in case.snapshot.services if s.container is not None
+              and (s.container.project, s.container.service) == (box.project, name)]
+    for other in others:
+        ran = other.status in ("running", "paused")
+        shown = f"{other.status}, health {other.health or 'not checked'}"
+        if wanted == "service_healthy" and other.health != "healthy":
+            unwell = ran and other.health == "unhealthy"
+            ended = f", its last check ended with exit code {other.health_exit}" if other.health_exit else ""
+            said = f"is unhealthy{ended}" if unwell else "is not healthy yet" if ran else "does not run"
+            todo = (f"docker inspect -f '{{{{json .State.Health}}}}' {other.name} tells what its check said: mend "
+                    "that, or the check" if ran else f"start {name} first (docker logs {other.name} tells why)")
+            return _Awaited(name, said, todo, Evidence("container", other.name, shown + ended), unwell)
+        if wanted == "service_completed_successfully" and other.status == "exited" and other.exit_code:
+            said = f"ended with exit code {other.exit_code}"
+            todo = f"docker logs {other.name} tells why: mend that"
+            return _Awaited(name, said, todo, Evidence("container", other.name, f"exited, {said}"), True)
+    return None
+
+
+def _finding(case: Case, trouble: Trouble, owner: Owner, held: _Awaited) -> Finding:
+    service, box = owner.service, owner.service.container
+    assert box is not None
+    manual = (f"{held.todo}; then docker compose up -d. {service.name} started by itself would not last: the next up "
+              "would stop there again")
+    return Finding(
+        cause="crash-dependency-down", variant="start-dependency-failed", role="root",
+        confidence="certain" if held.certain and owner.certain else "likely",
+        summary=f"{service.name} was made and never started: Compose waits for {held.name}, which {held.said}",
+        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            Evidence("container", box.name, f"created, {_LABEL}={dict(box.labels)[_LABEL]}"), held.shown,
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        ))),
+        repairs=(Repair("mend-dependency", "manual", "a person must bring back what it waits for", (), manual=manual),),
+        explains=_EXPLAINS,
+    )
