@@ -57,6 +57,10 @@ def diagnose(
         from fixer.causes.unexplained import unexplained  # only where no cause is proven
 
         notes = (*notes, *unexplained(case, blamed))
+    if any(isinstance(nginx.errors, Known) and nginx.errors.value for nginx in snapshot.nginxes):
+        from fixer.causes.unpassed import unpassed  # only where nginx has logged anything
+
+        notes = (*notes, *unpassed(case, {entry.route for entry in counted if entry.state == "ok"}))
     if verdict != "healthy" and any(nginx.left_out for nginx in snapshot.nginxes):
         from fixer.causes.leftout import left_out_notes  # only where there are such
 

@@ -6,12 +6,12 @@ from collections.abc import Container, Iterator
 
 from fixer.causes.case import Case
 from fixer.causes.crashing import crashes
-from fixer.causes.failing import Judged, fresh_events
+from fixer.causes.failing import FRESH, Judged, fresh_events
 from fixer.causes.logs import own_lines
 from fixer.causes.reading import endpoint_text
 from fixer.causes.reasons import last_words
 from fixer.model.facts import Known
-from fixer.model.snapshot import Endpoint
+from fixer.model.snapshot import Endpoint, Nginx
 
 SHOWN = 5
 _WORDS = 200    # letters of a message that may hold what a backend sent
@@ -61,7 +61,8 @@ def _seen(endpoint: Endpoint) -> str:
         return f"{where} was not asked"
     status, error = heard.value.status, heard.value.error
     if status is not None:
-        return f"{where} answers {status} without nginx"
+        marked = f", and is marked `down` at {endpoint.file}:{endpoint.line}" if endpoint.down else ""
+        return f"{where} answers {status} without nginx{marked}"
     return f"{where} takes the connection" if error is None else f"{where} without nginx: {error}"
 
 
@@ -69,7 +70,15 @@ def _said(case: Case, judged: Judged) -> str:
     nginx = case.snapshot.nginx_of(judged.facts)
     events = fresh_events(nginx, (judged.facts,), case.snapshot) if nginx is not None else ()
     if not events:
-        return ""
+        return _own_word(case, nginx) if nginx is not None else ""
     last = max(events, key=lambda event: event.at)
     errno = f" ({last.errno})" if last.errno is not None and f"({last.errno}:" not in last.message else ""
     return f"{last.message[:_WORDS]}{errno}{f' while {last.phase}' if last.phase else ''}"
+
+
+def _own_word(case: Case, nginx: Nginx) -> str:
+    """What nginx says of itself where it says nothing of an upstream: a limit of its own was reached."""
+    events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
+    since = max((node.now for node in case.snapshot.nodes if node.name == nginx.node), default=0.0) - FRESH
+    own = [event for event in events if event.at >= since and event.level in ("alert", "crit", "emerg")]
+    return max(own, key=lambda event: event.at).message[:_WORDS] if own else ""

@@ -49,6 +49,7 @@ from fixer.causes.reading import (
 )
 from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.causes.wrong_port import is_spoken
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import UnitSetting
@@ -66,7 +67,7 @@ def judge(case: Case) -> Verdict:
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     elsewhere = endpoint.node != trouble.nginx.node
-    if endpoint.inner or trouble.routes[0].route.kind != "proxy_pass" or (elsewhere and endpoint.unix is None):
+    if endpoint.inner or not is_spoken(case, trouble) or (elsewhere and endpoint.unix is None):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     closed = is_closed(endpoint)
     if closed is None:

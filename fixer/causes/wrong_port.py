@@ -62,6 +62,7 @@ from fixer.causes.reading import (
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import Service
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
 _SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
@@ -77,7 +78,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     """A finding, the fact that is missing, or what rules it out."""
     endpoint = trouble.endpoint
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or not _is_spoken(case, trouble):
+    if endpoint.unix is not None or not is_spoken(case, trouble):
         return _other_path(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
     if is_stale(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
@@ -111,13 +112,22 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         found[0].service)
 
 
-def _is_spoken(case: Case, trouble: Trouble) -> bool:
+def is_spoken(case: Case, trouble: Trouble) -> bool:
     """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
-    kind = trouble.routes[0].route.kind
-    if kind == "proxy_pass":
-        return True
-    server, found = _SPEAKERS.get(kind), owners(case, trouble)
-    return bool(found) and all(owner.service.runtime == server for owner in found)
+    kind, found = trouble.routes[0].route.kind, owners(case, trouble)
+    server = _SPEAKERS.get(kind)
+    if any(_speech(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
+        return False      # its file says so: nginx pointed there would not be understood
+    return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))
+
+
+def _speech(service: Service) -> str:
+    """What uWSGI speaks on its sockets where its file says that of all of them, else empty."""
+    told = bindings_of(service) if service.runtime == "uwsgi" else ()
+    keys = {b.source.text.partition("=")[0].strip() for b in told}
+    if keys and keys <= {"http", "http-socket"}:
+        return "http"
+    return "uwsgi" if keys and keys <= {"socket", "uwsgi-socket"} else ""
 
 
 def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:

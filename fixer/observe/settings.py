@@ -1,4 +1,4 @@
-"""Configuration files of servers that are Python themselves: gunicorn's `bind` and `workers`."""
+"""Configuration files of servers: gunicorn's `bind` and `workers`, and what uWSGI's ini file says of its sockets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import re
 from fixer.model.facts import Evidence, Known
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
-from fixer.observe.bindings import arguments_of_variable, option, parse_address
+from fixer.observe.bindings import DIALECTS, arguments_of_variable, option, parse_address
+from fixer.observe.inifile import ini_sections
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.told import Told
 from fixer.observe.view import View
@@ -23,7 +24,13 @@ _WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
 
 def settings_path(told: Told) -> str | None:
     """The configuration file that the command reads, None for a server that has none."""
-    if runtime_of(told.argv) != "gunicorn":
+    runtime = runtime_of(told.argv)
+    if runtime == "uwsgi":
+        named = option(told.command, ("--ini",))
+        bare = [word for word in told.command[1:] if word.text.endswith(".ini") and not word.text.startswith("-")]
+        name = named.text if named is not None else bare[-1].text if bare else ""
+        return posixpath.normpath(posixpath.join(told.directory or "/", name.partition(":")[0])) if name else None
+    if runtime != "gunicorn":
         return None
     named = option(_arguments(told), ("-c", "--config"))
     name = named.text.removeprefix("file:") if named is not None else "gunicorn.conf.py"
@@ -39,6 +46,8 @@ def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
     which wins. Empty where it is told by more than plain words: not the server's default, and not known."""
     path = settings_path(told)
     data = view.data(path) if path else None
+    if path is not None and data is not None and runtime_of(told.argv) == "uwsgi":
+        return _sockets_in_ini(told, path, data)
     if path is None or data is None or option(_arguments(told), ("-b", "--bind")) is not None:
         return None
     match = next(reversed(list(_BIND.finditer(data))), None)
@@ -50,9 +59,23 @@ def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
     return tuple(b for word, said in words if (b := parse_address(word, said)))
 
 
+def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] | None:
+    """Every socket of uWSGI's own section; None where the command line names one, empty where magic words do."""
+    if option(told.command, DIALECTS["uwsgi"].bind) is not None:
+        return None
+    keys = {name.lstrip("-") for name in DIALECTS["uwsgi"].bind}
+    own = [section for section in ini_sections(path, data) if section.name == "uwsgi"]
+    found = [value for section in own for value in section.values if value.key in keys]
+    if not found or any(v.value.strip().startswith("@") or set(v.value) & set("%$\n,") for v in found):
+        return () if found else None
+    words = [(Word((Piece(v.value.strip(), path, v.line, v.start),)), f"{v.key} = {v.value.strip()}") for v in found]
+    said = [(word, Evidence("file", f"{path}:{v.line}", text)) for v, (word, text) in zip(found, words, strict=True)]
+    return tuple(b for word, shown in said if (b := parse_address(word, shown)))
+
+
 def workers_in_settings(told: Told, view: View) -> Known[int] | None:
     """`workers = N` of gunicorn's file, where the command line does not say it."""
-    path = settings_path(told)
+    path = settings_path(told) if runtime_of(told.argv) == "gunicorn" else None
     data = view.data(path) if path else None
     match = _WORKERS.search(data) if data is not None else None
     if path is None or data is None or match is None or option(_arguments(told), ("-w", "--workers")) is not None:

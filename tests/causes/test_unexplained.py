@@ -39,6 +39,36 @@ def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads
                          "while SSL handshaking to upstream")
 
 
+def test_what_nginx_says_of_itself_is_told_where_it_says_nothing_of_an_upstream() -> None:
+    scene = healthy().answers(CLOSED).logs("768 worker_connections are not enough", None, "")
+    scene.events = [replace(event, level="alert") for event in scene.events]
+    assert diagnose(scene.snapshot()).notes[0].endswith("nginx logs: 768 worker_connections are not enough")
+
+
+def test_a_server_that_answers_and_is_marked_down_is_said_to_be() -> None:
+    scene = healthy().answers(BAD_GATEWAY).endpoint(down=True)
+    assert "answers 200 without nginx, and is marked `down` at /etc/nginx" in " ".join(diagnose(scene.snapshot()).notes)
+
+
+HEADER = "upstream sent too big header"
+
+
+def test_an_answer_that_nginx_could_not_pass_on_for_another_page_is_a_note() -> None:
+    scene = healthy().logs(HEADER, None, "reading response header from upstream", path="/login?a=b", count=3)
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+    [note] = diagnosis.notes
+    assert "3 times" in note and "for /login:" in note and HEADER in note and "a=b" not in note
+
+
+@pytest.mark.parametrize("scene", [
+    healthy().logs(HEADER, None, "reading response header from upstream", ago=4000),
+    healthy().logs("upstream prematurely closed connection", None, "reading response header from upstream"),
+])
+def test_old_lines_and_what_a_restart_heals_are_none(scene: Scene) -> None:
+    assert not diagnose(scene.snapshot()).notes
+
+
 def test_a_name_that_nginx_has_no_resolver_for_is_said() -> None:
     scene = healthy().answers(BAD_GATEWAY).logs("no resolver defined to resolve shop.lan", None, "")
     assert "no resolver defined to resolve shop.lan" in diagnose(scene.snapshot()).notes[0]

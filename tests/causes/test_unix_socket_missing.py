@@ -61,6 +61,19 @@ def test_hit_nginx_is_pointed_at_the_path() -> None:
     assert write.after == write.before.replace(ASKED.encode(), HELD.encode())
 
 
+@pytest.mark.parametrize(("key", "kind", "is_moved"), [
+    ("socket", "uwsgi_pass", True), ("uwsgi-socket", "uwsgi_pass", True), ("http-socket", "uwsgi_pass", False),
+    ("http-socket", "proxy_pass", True), ("socket", "proxy_pass", False),
+])
+def test_uwsgi_is_asked_on_a_socket_that_speaks_what_nginx_does(key: str, kind: str, *, is_moved: bool) -> None:
+    source = Evidence("file", "/etc/shop.ini:4", f"{key} = {HELD}")
+    made = told(runtime="uwsgi")
+    made = replace(made, bindings=Known((replace(binding(0), host="", unix=HELD, source=source),)))
+    asked = scene(made, socket())
+    asked.route[0] = {"kind": kind}
+    assert (roots(diagnose(asked.snapshot())) == [CAUSE]) is is_moved
+
+
 def test_hit_a_private_tmp_hides_the_socket() -> None:
     path = "/tmp/app.sock"
     private = UnitSetting("PrivateTmp", "yes", Evidence("unit", "/etc/systemd/system/backend.service:9", "PrivateTmp=yes"))

@@ -63,6 +63,18 @@ def test_where_the_settings_of_gunicorn_bind(said: str, told: list[int]) -> None
     assert isinstance(found, Known) and [b.port for b in found.value] == told
 
 
+@pytest.mark.parametrize(("command", "said", "told"), [
+    ("--ini /etc/a.ini", "[uwsgi]\nmodule = a\nsocket = 127.0.0.1:81\n", [(81, None)]),
+    ("--ini=/etc/a.ini", "[uwsgi]\n# socket = :80\nsocket = /run/a.sock\nhttp-socket = :82\n", [(0, "/run/a.sock"), (82, None)]),
+    ("/etc/a.ini", "[other]\nsocket = :80\n[uwsgi]\nsocket=:81\n", [(81, None)]),
+    ("--ini /etc/a.ini", "[uwsgi]\nsocket = /run/%n.sock\n", []), ("--ini /etc/a.ini", "[uwsgi]\nmodule = a\n", []),
+    ("--socket :83 --ini /etc/a.ini", "[uwsgi]\nsocket = :81\n", [(83, None)]),
+])
+def test_where_the_ini_file_of_uwsgi_puts_its_sockets(command: str, said: str, told: list[tuple[int, str | None]]) -> None:
+    found = back(f"ExecStart=uwsgi {command}", files={"/etc/a.ini": said}).bindings
+    assert [(b.port, b.unix) for b in found.value] == told if isinstance(found, Known) else not told
+
+
 def test_workers_of_gunicorns_own_file() -> None:
     found = back("WorkingDirectory=/srv\nExecStart=gunicorn a", files={"/srv/gunicorn.conf.py": "workers = 3\n"})
     assert isinstance(found.workers, Known) and found.workers.value == 3
