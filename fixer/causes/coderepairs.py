@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fixer.causes.case import Case
 from fixer.causes.changed import changed_since, installed_since
 from fixer.causes.codefaults import CodeFault, target_of
@@ -210,6 +212,17 @@ def _short(crash: Crash, fault: CodeFault) -> str:
             return f"mend {fault.place or crash.service.name}"
 
 
+def _variable_naming(case: Case, service: Service, module: str) -> str:
+    """The variable of its environment that names the module, and where it is set: never what else stands there."""
+    for given in service.env:
+        path, _, line = given.defined_in.rpartition(":")
+        file = case.snapshot.file(service.files_node or service.node, path) if line.isdigit() else None
+        text = line_of(file, int(line)) if file is not None else ""
+        if re.search(rf"\b{re.escape(given.name)}[=:] ?[\"']?{re.escape(module)}(?!\w)", text):
+            return f"{given.name} at {given.defined_in}"
+    return ""
+
+
 def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
     service = crash.service
     again = f"then start {service.name}"
@@ -221,7 +234,8 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
     match fault.kind:
         case "import" if fault.name.count(".") and "No module" in fault.text:
             package, _, module = fault.name.rpartition(".")
-            by = f", or take it out of {at}" if at else ""
+            variable = _variable_naming(case, service, fault.name)
+            by = f", or correct {variable}, which names it" if variable else f", or take it out of {at}" if at else ""
             return f"{package} is there, and there is no {module} in it: put that file or folder back{by}; {again}"
         case "import" if "No module" in fault.text or "Cannot find" in fault.text:
             by = f", or take it out of {at}" if at else ""

@@ -37,6 +37,7 @@ from fixer.causes.crash_missing_env import is_set
 from fixer.causes.crashing import Crash, crashes, told_port_taken
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import gave_up, is_known, is_restarting, message, own_lines
+from fixer.causes.owners import bindings_of
 from fixer.causes.pidfiles import pid_file_words
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
@@ -49,6 +50,8 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
 
+_KEPT = 1024      # ports below are for root, unless the kernel was told otherwise
+_DENIED = regex(r"(?i)permission denied")
 _UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
 _SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 _NO_FILE = regex(r"couldn't exec .*ENOENT")
@@ -202,8 +205,18 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
         manual = f"{service.name} would end the same way again, and says nothing before it does{_fault(crash)}"
     else:
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
-                  f"{pid_file_words(case, service, crash.lines) or _try_it(crash)}")
+                  f"{pid_file_words(case, service, crash.lines) or _low_port(crash) or _try_it(crash)}")
     return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
+
+
+def _low_port(crash: Crash) -> str:
+    """An account other than root was denied something, and is told to open a port that most machines keep for root."""
+    unit, port = crash.service.unit, next((b.port for b in bindings_of(crash.service) if 0 < b.port < _KEPT), 0)
+    if not port or unit is None or unit.user in ("", "root", "0") or not _DENIED.search(_last_line(crash)):
+        return ""
+    return (f"; it is told to listen on port {port}, and one below {_KEPT} wants "
+            f"AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit where it runs as {unit.user} (or a port of {_KEPT} "
+            "and above, there and in nginx)")
 
 
 def _never_ran(crash: Crash) -> str:

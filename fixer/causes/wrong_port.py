@@ -198,6 +198,8 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
         *symptom_evidence(case, trouble, is_cut_off if stranger else is_refused),
     )
     proven = first.owner.certain or (first.is_told and first.owner.rule != "bare")
+    if endpoint.port in [b.port for b in bindings_of(first.owner.service)[:1]]:
+        proven = False       # its own files say nginx's port: it may only not have been started with them
     confidence: Confidence = "possible" if several else "certain" if proven else "likely"
     return Finding(
         cause=CAUSE.id,

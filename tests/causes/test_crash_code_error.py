@@ -194,6 +194,14 @@ def test_a_module_of_a_package_that_is_there_is_put_back_and_not_installed() -> 
     assert mend.manual.startswith("app is there, and there is no local in it: put that file or folder back")
 
 
+def test_a_module_that_a_variable_names_is_corrected_there() -> None:
+    lines = (*IMPORT[:-3], "ModuleNotFoundError: No module named 'shop.settings'")
+    scene = crashed(*lines, env=(EnvAssignment("DJANGO_SETTINGS_MODULE", "/etc/default/shop:2", False),))
+    scene.files.append(file("/etc/default/shop", "A=shop.settings\nDJANGO_SETTINGS_MODULE=shop.settings.prod\r\n"))
+    told = found(scene).repairs[-1].manual
+    assert "or correct DJANGO_SETTINGS_MODULE at /etc/default/shop:2, which names it" in told and "prod" not in told
+
+
 def test_a_file_that_was_mended_since_only_needs_a_start() -> None:
     scene = crashed(*SYNTAX)
     scene.files.append(file(MAIN, "x = 1\n", stat=stat(mtime=NOW - 5)))

@@ -65,6 +65,17 @@ def test_miss() -> None:
     assert roots(diagnose(again.snapshot())) == ["crash-missing-env"]
 
 
+@pytest.mark.parametrize(("port", "user", "is_said"), [(81, "deploy", True), (8081, "deploy", False), (81, "root", False)])
+def test_a_port_that_is_kept_for_root_is_named(port: int, user: str, *, is_said: bool) -> None:
+    lines = ("Traceback (most recent call last):", "    return self.socket.bind(addr)",
+             "PermissionError: [Errno 13] Permission denied")
+    scene = gave_up(*lines, bindings=Known((Binding("127.0.0.1", port, None, Evidence("unit", "/u:4", "x")),)),
+                    unit_changes={"user": user})
+    crash = diagnose(scene.snapshot())
+    told = " ".join(r.manual for f in crash.findings for r in f.repairs)
+    assert ("CAP_NET_BIND_SERVICE" in told) is is_said
+
+
 def test_what_a_server_says_as_it_goes_down_is_not_its_reason() -> None:
     lines = ("INFO:     Application startup complete.", "ERROR:    [Errno -2] Name or service not known",
              "INFO:     Waiting for application shutdown.", "INFO:     Application shutdown complete.")

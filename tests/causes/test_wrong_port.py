@@ -441,3 +441,10 @@ def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
         scene.services = [replace(scene.services[0], runtime=runtime)]
         scene.route[0] = {"kind": kind}
         assert roots(diagnose(scene.snapshot())) == expected, (runtime, kind)
+
+
+def test_a_service_whose_own_files_name_nginx_port_is_no_certain_case() -> None:
+    """It may only not have been started since they were edited: seconds ago no clock tells."""
+    scene = moved()
+    scene.services = [replace(scene.services[0], bindings=Known((binding(8001), binding(8000))))]
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).confidence == "likely"
