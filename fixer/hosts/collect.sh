@@ -35,6 +35,8 @@ told_files() {
   cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null |
     sed -n 's/^[ \t]*EnvironmentFile[ \t]*=[ \t]*-\{0,1\}//p; s/^[ \t]*ExecStart[ \t]*=[ \t]*[-@:+!]*\([^ \t]*\).*/\1/p'
   sed -n 's/^command[ \t]*=[ \t]*\([^ \t]*\).*/\1/p' /etc/supervisor/conf.d/*.conf 2>/dev/null
+  { cat /etc/rc.local; grep -h '^[ \t]*@reboot' /var/spool/cron/crontabs/* /etc/crontab /etc/cron.d/*; } 2>/dev/null |
+    tr ' \t;&|"' '\n\n\n\n\n\n' | grep '^/'
 }
 told() {
   set --
@@ -49,6 +51,10 @@ told() {
   # what a mask hides: the unit file of the package
   for f in /etc/systemd/system/*.service; do
     [ -h "$f" ] && ! [ -s "$f" ] && [ -f "/usr/lib/systemd/system/${f##*/}" ] && set -- "$@" "$P/usr/lib/systemd/system/${f##*/}"
+  done
+  # what systemd made of an init script
+  for f in /run/systemd/generator.late/*.service; do
+    i=${f##*/}; i=/etc/init.d/${i%.service}; [ -f "$i" ] && set -- "$@" "$P$f" "$P$i"
   done
   facts gtold beginnings @FILE@ "$@" "$P/etc/passwd" "$P/etc/group"
 }

@@ -29,6 +29,7 @@ from fixer.observe.neighbours import ARP
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up, survey
 from fixer.observe.routes import FIB
+from fixer.observe.starters import STARTERS
 from fixer.observe.supervisord import CONF
 from fixer.observe.view import PROGRAM_FILES
 
@@ -50,7 +51,7 @@ def script() -> str:
         *survey(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED), *CARRIED, ReadFile(CONF),
         ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES), Command("systemctl-units"),
         _DEFAULTS, *firewall_queries(), *policy_queries(()), FIB, ARP,
-        KERNEL_LOG, UPTIME,
+        KERNEL_LOG, UPTIME, STARTERS,
     ]
     unique = list(dict.fromkeys(queries))
     agent = f"badgateway/{__version__}"

@@ -101,6 +101,11 @@ def both_ways(machine: Machine) -> tuple[dict, dict]:
 
 @pytest.mark.parametrize(("breaks", "mends", "cause"), [
     ("systemctl stop desk", "systemctl start desk", "backend-down"),
+    ("systemctl disable --now desk; rm /etc/systemd/system/desk.service; printf '#!/bin/sh\\nset -a; . /etc/default/desk\\ncd /srv/desk\\n"
+     "uvicorn desk:app --port 9401 &' > /srv/desk/go; chmod +x /srv/desk/go; mkdir -p /etc/cron.d; echo '@reboot root /srv/desk/go' > /etc/cron.d/desk; "
+     "systemctl daemon-reload",
+     f"rm /etc/cron.d/desk /srv/desk/go; echo '{UNIT}' > /etc/systemd/system/desk.service; systemctl daemon-reload; "
+     "systemctl enable --now desk", "backend-down"),
     ("sed -i s/9401/9402/ /etc/nginx/sites-enabled/desk; systemctl reload nginx",
      "sed -i s/9402/9401/ /etc/nginx/sites-enabled/desk; systemctl reload nginx", "wrong-port"),
     ("systemctl kill -s KILL desk; sleep 1", "systemctl start desk", "crash-killed"),
@@ -117,7 +122,7 @@ def test_the_first_cause_is_that_of_a_live_look(machine: Machine, tmp_path: Path
         code, document = fixer("diagnose", f"bundle:{bundle}", "--json")
         found = first(document)
         assert (code, found["cause"], found["variant"]) == (1, live["cause"], live["variant"])
-        assert found["cause"] == cause
+        assert (found["cause"], found["summary"]) == (cause, live["summary"])
         assert found["evidence"] and SECRET not in document
         live_report, bundled = both_ways(machine)
         assert live_report == bundled
