@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fixer.causes.case import Case
 from fixer.causes.reading import log_evidence
 from fixer.model.facts import Evidence, Known
@@ -25,16 +27,21 @@ def is_an_end_like_any(said: str) -> bool:
     return _WENT_WELL.search(said) is not None
 
 
+def how_it_ended(lines: Iterable[str]) -> str:
+    """The last line that tells how a program ended, empty where none does: a fault before the words of its leaving,
+    which follow a fault as well."""
+    ends = [line.strip()[:200] for line in lines if _ENDS.search(line)]
+    return next((line for line in reversed(ends) if not is_an_end_like_any(line)), ends[-1] if ends else "")
+
+
 def last_words(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
     """The line that tells how it ended, and the evidence; nothing where no log of an application server lies there,
     or it was written before this boot."""
     found = next((w for w in case.snapshot.last_words if w.node == node), None)
     if found is None or not _is_of_this_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
         return "", ()
-    ends = [line for line in found.lines if _ENDS.search(line.text)]
-    if not ends:
-        return "", ()
-    return ends[-1].text.strip()[:200], (log_evidence(ends[-1].text[:300], found.path),)
+    said = how_it_ended(line.text for line in found.lines)
+    return said, (log_evidence(said, found.path),) if said else ()
 
 
 def _is_of_this_boot(case: Case, found: LastWords) -> bool:

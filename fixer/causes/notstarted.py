@@ -17,6 +17,7 @@ _WORDS = {
     "user-unit": "a unit of {user}'s own systemd",
     "runit": "runit's service {name}", "s6": "the service {name} of s6",
     "daemontools": "the service {name} of daemontools",
+    "entrypoint": "the container {name}, before it becomes nginx,",
 }
 
 
@@ -31,6 +32,8 @@ def starters_at(case: Case, trouble: Trouble) -> tuple[Starter, ...]:
 
 def not_started(case: Case, trouble: Trouble) -> Finding | None:
     """The finding, with the line that starts it; nothing is started by us, since nobody would watch it."""
+    from fixer.causes.ownscript import all_again, its_container, logged  # only where something else starts it
+
     found = starters_at(case, trouble)
     if not found:
         return None
@@ -38,8 +41,10 @@ def not_started(case: Case, trouble: Trouble) -> Finding | None:
     where = place(case.snapshot, first.node, first.file, first.line)
     who = _WORDS[first.kind].format(user=first.user or "a user", name=first.name)
     why = f"; {first.idle}" if first.idle else ""
-    said, heard = last_words(case, first.node)
-    ended = f"the newest log of an application server ends with: {said}"
+    box = its_container(case, first)
+    said, heard = last_words(case, first.node) if box is None else logged(case, box)
+    log = "the newest log of an application server" if box is None else "the container's log"
+    ended = f"{log} ends with: {said}"
     shown = tuple(Evidence("file", place(case.snapshot, s.node, s.file, s.line), s.text)
                   for s in found[:3])
     idle = (Evidence("file", first.file, first.idle),) if first.idle else ()
@@ -50,7 +55,8 @@ def not_started(case: Case, trouble: Trouble) -> Finding | None:
         routes=trouble.route_ids, service=None, node=first.node,
         evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
                   *heard, *symptom_evidence(case, trouble, is_refused)),
-        repairs=(Repair("start-service", "manual", "start the backend", (), manual=_by_hand(first, where, why)),),
+        repairs=(all_again(case, trouble, box, said) if box is not None else Repair(
+            "start-service", "manual", "start the backend", (), manual=_by_hand(first, where, why)),),
         explains=("nginx-not-reloaded",),
     )
 

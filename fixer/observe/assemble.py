@@ -88,7 +88,8 @@ def snapshot(capture: Capture) -> Snapshot:
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
         accepted=capture.accepted, quiet=options.quiet, engine_files=_stats(views[ENGINE]) if ENGINE in views else (),
         strangers=_strangers(sites, options, views, containers) if containers else (),
-        starters=tuple(s for view in views.values() for s in starters_of(view)),
+        starters=tuple(s for view in views.values() for s in starters_of(
+            view, container_of(view.name, containers))),
         last_words=tuple(words for view in views.values() if (words := last_words_of(view)) is not None),
     )
 

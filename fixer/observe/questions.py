@@ -28,6 +28,7 @@ from fixer.observe.containerservice import logs_query
 from fixer.observe.dependencies import dependency_queries
 from fixer.observe.emptyplaces import empty_ports, empty_sockets, should_answer
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
+from fixer.observe.entrypoints import entered
 from fixer.observe.errorpaths import closed_path_queries
 from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
@@ -118,7 +119,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
                 asked[view.name] += learned_questions(view, options.learned)
             asked[view.name] += dependency_queries(view, services)
     for site in sites:
-        asked[site.view.name] += _of_hidden_units(site, services)
+        asked[site.view.name] += _of_hidden_units(site, services, containers)
     for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services),
                         *closed_path_queries(services), *change_queries(services)):
         if node in asked:
@@ -192,7 +193,7 @@ def _of_units(view: View) -> Iterator[Query]:
         yield from unit_queries(recalled(unit, view.node.answers.get(journal_query(unit.name)), view), told, view)
 
 
-def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Query]:
+def _of_hidden_units(site: Site, services: tuple[Service, ...], containers: tuple[Container, ...]) -> Iterator[Query]:
     """Packaged units that systemd forgot once they were stopped: nginx's own, and those of applications.
 
     The list of all is long, so it is asked for only where nothing that was seen can be the application.
@@ -200,7 +201,7 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...]) -> Iterator[Quer
     view = site.view
     if view.init != "systemd":
         if empty_ports(site) or empty_sockets(site):
-            yield from (*starter_queries(view), *last_words_queries(view))
+            yield from (*starter_queries(view, container_of(view.name, containers)), *last_words_queries(view))
         return
     if "nginx.service" not in view.units and site.place.master is None:
         yield Command("systemctl-show", ("nginx.service",))
@@ -375,7 +376,7 @@ def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
             mount = host_path_of(site.view.name, file, containers) if file is not None else None
             if mount is not None:
                 yield ReadFile(mount[0])
-        if _logs_to_engine(site):
+        if _logs_to_engine(site) or any(entered(site.view, own, [])):
             yield logs_query(own)
 
 

@@ -11,7 +11,9 @@ from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.record import dataclass, replace
 from fixer.model.redactargv import redact_argv
 from fixer.model.regex import regex
+from fixer.model.snapshot import Container
 from fixer.model.starters import Starter, StarterKind
+from fixer.observe.entrypoints import entered
 from fixer.observe.runfolders import RUN_FOLDERS, run_folders
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.scripts import read_script, simple_commands
@@ -38,21 +40,21 @@ _DEPTH = 3
 _MOST = 40
 
 
-def starter_queries(view: View) -> Iterator[Query]:
-    """First where such commands stand, then the scripts that they name."""
+def starter_queries(view: View, own: Container | None = None) -> Iterator[Query]:
+    """First where such commands stand, then the scripts that they name; `own` is the container that the node is."""
     yield STARTERS
     reads: list[str] = []
-    for _ in _found(view, reads):
+    for _ in _found(view, reads, own):
         pass
     yield from (ReadFile(path, 64 << 10) for path in dict.fromkeys(reads) if path.startswith("/"))
 
 
-def starters_of(view: View) -> tuple[Starter, ...]:
+def starters_of(view: View, own: Container | None = None) -> tuple[Starter, ...]:
     """Every such command that is told where to listen."""
-    return tuple(_found(view, []))[:_MOST] if STARTERS in view.node.answers else ()
+    return tuple(_found(view, [], own))[:_MOST] if STARTERS in view.node.answers else ()
 
 
-def _found(view: View, reads: list[str]) -> Iterator[Starter]:
+def _found(view: View, reads: list[str], own: Container | None) -> Iterator[Starter]:
     answer = view.node.answers.get(STARTERS)
     files = {file.path: file for file in answer.files if is_readable(file)} if answer is not None else {}
     for path, file in files.items():
@@ -67,6 +69,11 @@ def _found(view: View, reads: list[str]) -> Iterator[Starter]:
             yield from _user_unit(view, reads, file, files)
         else:
             yield from _crontab(view, reads, path, text)
+    for told in entered(view, own, reads):
+        script, _, line = told.said.where.rpartition(":")
+        about: _About = ("entrypoint", script or told.said.where, "", "")
+        for starter in _bound(view, about, told, int(line) if script else 0):
+            yield replace(starter, name=own.name if own is not None else "")
     for folder in run_folders(view, files):
         reads += folder.told.reads
         script, _, line = folder.told.said.where.rpartition(":")

@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Diagnosis
+from fixer.model.diagnosis import Diagnosis, Repair
+from fixer.model.facts import Unknown
+from fixer.model.plan import ContainerAction, WaitForListener
 from fixer.model.starters import Starter, StarterKind
-from tests.causes.building import Scene, listener, moved, roots, service
+from tests.causes.building import Scene, boxed, listener, log, moved, roots, service
 
 LINE = Starter("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)
 
@@ -69,3 +71,38 @@ def test_what_a_watcher_keeps_is_started_by_its_own_command(
     found = judged(Scene("127.0.0.1:8001").refused(service=None), kept).findings[0]
     assert (found.confidence, found.repairs[0].risk) == ("likely", "manual")
     assert "shop" in found.summary and kind in found.summary and said in found.repairs[0].manual
+
+
+WENT_WELL = ("[7] [INFO] Starting gunicorn 23.0.0", "INFO: Application startup complete.")
+LEFT = ("[7] [ERROR] Worker (pid:9) exited with code 3", "[7] [ERROR] Shutting down: Master")
+
+
+def from_its_script(*said: str, known: bool = True) -> Repair:
+    """The repair for a container whose own script starts the server beside nginx."""
+    box = boxed("web", is_app_server=False, bindings=Unknown("its command is inside the image"), log=log(*said) if known else Unknown("docker logs failed"))
+    scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(box).refused(service=None)
+    starter = replace(LINE, node="web", kind="entrypoint", file="/entry.sh", line=4, user="", name="p-web-1")
+    found = judged(scene, starter).findings[0]
+    assert found.cause == "backend-down" and "the container p-web-1" in found.summary
+    (repair,) = found.repairs
+    return repair
+
+
+@pytest.mark.parametrize("said", [WENT_WELL, (*WENT_WELL, "INFO: Finished server process [9]")])
+def test_what_a_containers_own_script_started_and_did_not_fail_is_started_by_a_restart(said: tuple[str, ...]) -> None:
+    repair = from_its_script(*said)
+    assert repair.risk == "disruptive"
+    restart, wait = repair.steps
+    assert isinstance(restart, ContainerAction) and (restart.verb, restart.name) == ("restart", "p-web-1")
+    assert isinstance(wait, WaitForListener) and wait.port == 8001
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    ((*WENT_WELL[:1], "KeyError: 'SHOP_KEY'", *LEFT), "KeyError: 'SHOP_KEY'"),
+    (("ModuleNotFoundError: No module named 'shop'",), "No module named 'shop'"), ((), "does not tell"),
+    (("172.18.0.1 - - GET / 502",), "does not tell"),
+])
+def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, ...], words: str) -> None:
+    repair = from_its_script(*said)
+    assert (repair.risk, repair.steps) == ("manual", ()) and words in repair.manual
+    assert "could not be read" in from_its_script(known=False).manual

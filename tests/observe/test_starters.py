@@ -123,3 +123,28 @@ def test_a_folder_that_two_places_lead_to_counts_once_and_the_watched_place_is_n
     (one,) = watched("runsv", "shop", more=(file("/etc/sv/shop/run", RUN),))
     assert one.file == "/etc/service/shop/run"
     assert list(starters_of(seen(file("/etc/sv/job/run", "#!/bin/sh\nwhile true; do sleep 9; done\n")))) == []
+
+
+BOX = building.container("web")
+ENTRY = f"#!/bin/bash\nset -e\ncd /opt/shop\n{UVICORN} &\nexec nginx -g 'daemon off;'\n"
+
+
+@pytest.mark.parametrize("argv", [
+    ("/entry.sh",), ("bash", "/entry.sh"), ("/bin/sh", "-c", f"cd /opt/shop; {UVICORN} & nginx -g 'daemon off;'"),
+    ("/docker-entrypoint.sh", "/entry.sh"), ("tini", "--", "/entry.sh"),
+])
+def test_a_containers_own_script_names_what_it_starts_beside_nginx(argv: tuple[str, ...]) -> None:
+    hands_over = file("/docker-entrypoint.sh", "#!/bin/sh\nset -e\nexec \"$@\"\n")
+    made = view(file("/entry.sh", ENTRY), hands_over, kind="container")
+    made = replace(made, node=replace(made.node, answers={**made.node.answers, STARTERS: Answer("ok")}))
+    box = replace(BOX, argv=argv)
+    (one,) = starters_of(made, box)
+    assert (one.kind, one.port, one.name, one.text) == ("entrypoint", 8123, box.name, UVICORN)
+    assert starters_of(made, replace(box, is_machine=True)) == ()
+
+
+def test_a_containers_own_script_is_asked_for() -> None:
+    made = view(kind="container")
+    asked = list(starter_queries(made, replace(BOX, argv=("./entry.sh",), working_dir="/srv")))
+    assert ReadFile("/srv/entry.sh", 64 << 10) in asked
+    assert list(starters_of(made, replace(BOX, argv=("nginx", "-g", "daemon off;")))) == []
