@@ -35,10 +35,10 @@ from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.forgotten import recalled
 from fixer.observe.gateways import gateway_queries, is_silent
-from fixer.observe.kernellog import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.lastwords import last_words_queries
 from fixer.observe.laterlogs import later_logs
 from fixer.observe.learnedfile import learned_questions
+from fixer.observe.logquestions import kernel_log_queries, log_queries
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.neighbours import ARP
 from fixer.observe.nginxes import (
@@ -52,18 +52,16 @@ from fixer.observe.nginxes import (
     test_query,
 )
 from fixer.observe.options import ObserveOptions
-from fixer.observe.ownlogs import own_log_query, own_logs
 from fixer.observe.probes import fresh_failures, plan_probes
 from fixer.observe.refaults import refault_paths
 from fixer.observe.releases import release_queries
 from fixer.observe.routes import FIB
-from fixer.observe.services import journal_query, services_of, socket_queries, stdout_query, working_directory
+from fixer.observe.services import journal_query, services_of, socket_queries, working_directory
 from fixer.observe.settings import settings_path
 from fixer.observe.sites import Address, Site, sites_of
 from fixer.observe.socketpaths import socket_path_queries
 from fixer.observe.sources import source_queries
 from fixer.observe.starters import starter_queries
-from fixer.observe.supervisord import log_paths
 from fixer.observe.supervisord import questions as supervised
 from fixer.observe.temps import temp_folders
 from fixer.observe.throttling import is_limited, throttling_paths
@@ -257,7 +255,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
             journals += 1
             if journals > MOST_JOURNALS:
                 continue
-        yield from _log_of(service, views)
+        yield from log_queries(service, views, containers)
     for site in sites:
         if _is_blocked(site, options, views, containers):
             policy = policy_queries(worker.pid for worker in site.place.workers)
@@ -265,37 +263,11 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
             if ENGINE in views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
     if troubled:
-        yield from _kernel_logs(services, views)
+        yield from kernel_log_queries(services, views)
     project = project_of(sites, containers)
     limited = any(_may_turn_away(s) or is_limited(s) for s in services)     # at fault also where we are answered
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, hash_query(project)
-
-
-def _log_of(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
-    """Where its manager, or the program itself, says what happened."""
-    if service.program is not None:
-        yield from ((service.node, query) for query in log_paths(service, views[service.node]))
-    elif service.unit is not None:
-        yield service.node, journal_query(service.unit.name)
-        if service.is_app_server:
-            told = told_by_unit(service.unit, views[service.node])
-            yield from ((service.node, own_log_query(path)) for path in own_logs(told))
-    elif service.container is not None:
-        if ENGINE in views:
-            yield ENGINE, logs_query(service.container)
-    elif service.pids:
-        yield service.node, stdout_query(service.pids[0])
-
-
-def _kernel_logs(services: tuple[Service, ...], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
-    """What the kernel says: only where something could have been killed by it."""
-    suspects = [service for service in services if service.is_app_server and may_be_oom(service)]
-    for node in dict.fromkeys(s.node for s in suspects if s.unit is not None and s.node in views):
-        yield node, KERNEL_LOG
-    if suspects and ENGINE in views:
-        yield ENGINE, KERNEL_LOG
-        yield ENGINE, UPTIME
 
 
 def _may_turn_away(service: Service) -> bool:
@@ -369,9 +341,9 @@ def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
             yield from (ReadFile(path) for path in (written.reads if written is not None else ()))
     for site in sites:
         own = container_of(site.view.name, containers)
-        if own is None or own.is_machine or not isinstance(site.config, Known):
+        if own is None or site.view.init == "systemd" or not isinstance(site.config, Known):
             continue
-        for path in site.config.value.files[:MOST_HOST_FILES]:
+        for path in () if own.is_machine else site.config.value.files[:MOST_HOST_FILES]:
             file = site.view.files.get(path)
             mount = host_path_of(site.view.name, file, containers) if file is not None else None
             if mount is not None:

@@ -23,6 +23,7 @@ from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.supervisord import is_own_supervisord, is_supervisord, program_services
+from fixer.observe.supervisorstream import stream_of
 from fixer.observe.throttling import is_limited, throttling_of
 from fixer.observe.told import Told, told_by_process, told_by_unit
 from fixer.observe.toldbindings import told_bindings
@@ -39,7 +40,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     found: list[Service] = []
     for view in views.values():
         if view.name != ENGINE:
-            programs = program_services(view)
+            programs = program_services(view, stream_of(view, views, containers))
             theirs = {pid for s in programs for pid in s.pids}
             units = [_without(service, theirs | kept_for_others(service, view)) for service in unit_services(view)]
             found += [*units, *programs]

@@ -9,7 +9,7 @@ from functools import partial
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.numbers import is_number
 from fixer.model.query import Query, ReadFile, ReadGlob
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import EnvSlot, LogLine, Process, Program, Service, Unit
 from fixer.observe.bindings import workers_of
@@ -23,6 +23,7 @@ from fixer.observe.servicelogs import parse_log_file
 from fixer.observe.settings import settings_path, workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.supervisorlog import Course, course_of, read_log
+from fixer.observe.supervisorstream import Stream, as_log, since_well, spoken
 from fixer.observe.told import Follow, Told, followed
 from fixer.observe.view import PROGRAM_FILES, View, is_the_nodes
 from fixer.observe.webscripts import is_no_web_program, program_paths
@@ -34,10 +35,6 @@ MOST_COPIES = 16      # processes of one program whose logs are looked for
 _USUAL = ("supervisor.service", "supervisord.service")
 _PAIR = regex(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _TRUE = frozenset(("true", "yes", "on", "1"))
-# After one of these a program was well or went in order: what stands before it belongs to a run that is over.
-# gunicorn says that its master ends as an error where its workers do not come up, and begins anew at once.
-_OVER = regex(r"Application startup complete|Finished server process|\[INFO\] Shutting down: Master")
-_REASON = regex(r"\] Reason: \S")      # gunicorn before 22 bids farewell alike when it failed, and then says why
 _AUTO = frozenset(("", "auto", "none"))
 
 
@@ -204,23 +201,36 @@ def _environment(value: IniValue | None) -> dict[str, Word]:
     return found
 
 
-def program_services(view: View) -> list[Service]:
-    """One service a program."""
+def program_services(view: View, stream: Stream = ()) -> list[Service]:
+    """One service a program; `stream` is the log of the container that the node is."""
     found: list[Service] = []
     for place in places_of(view):
         main = _main(place, view)
         answer = view.node.answers.get(_log_query(main, posixpath.dirname(place.conf))) if main else None
         file = answer.files[0] if answer is not None and answer.files else None
-        data = file.data if file is not None else b""
+        data = (file.data if file is not None else b"") or as_log(stream)
         events = remembered(partial(read_log, data, view.node.utc_offset), "supervisor", data, view.node.utc_offset)
         groups = _groups(place, view)
         taken: set[int] = set()
-        for section in _programs(place, view):
+        programs = _programs(place, view)
+        for section in programs:
             names = _process_names(section)
             course = course_of(names, events, view.node.now)
             found.append(_service(section, place, view, (main, course, groups, taken)))
+            if stream and isinstance(found[-1].log, Unknown):
+                found[-1] = replace(found[-1], log=_spoken(section, programs, stream, course))
             taken.update(found[-1].pids)
     return found
+
+
+def _spoken(section: IniSection, programs: list[IniSection], stream: Stream,
+            course: Course | None) -> Fact[tuple[LogLine, ...]]:
+    """As `_log`, from the container's log."""
+    own = spoken(section, programs, stream, course.ended_run or course.started_at if course is not None else 0.0)
+    if own is None:
+        return Unknown("several programs write to the container's log")
+    where = stream[0].where
+    return Known((*(LogLine(e.at, e.text, where) for e in (course.events if course is not None else ())[-40:]), *own))
 
 
 def _process_names(section: IniSection) -> tuple[str, ...]:
@@ -379,15 +389,7 @@ def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
         file, read = answer.files[0], True
         told = parse_log_file(answer, file.path)
         old = file.stat is not None and file.stat.mtime < since - 2.0
-        lines += _since_well(told.value) if isinstance(told, Known) and not old else ()
+        lines += since_well(told.value) if isinstance(told, Known) and not old else ()
     if not read:
         return Unknown("not asked")
     return Known(tuple(lines))
-
-
-def _since_well(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-    for index in range(len(lines) - 1, -1, -1):
-        after = lines[index + 1].text if index + 1 < len(lines) else ""
-        if _OVER.search(lines[index].text) and not _REASON.search(after):
-            return lines[index + 1:]
-    return lines

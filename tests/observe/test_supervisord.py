@@ -13,8 +13,8 @@ from fixer.observe.assemble import snapshot
 from fixer.observe.inifile import ini_sections
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.supervisord import _since_well
 from fixer.observe.supervisorlog import course_of, read_log
+from fixer.observe.supervisorstream import since_well
 from fixer.observe.view import PROGRAM_FILES
 from tests.observe.made import NOW, capture, file, node, process, sockets, tcp_row
 from tests.observe.test_endpoints import SHOW
@@ -248,7 +248,7 @@ def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matte
               "[ERROR] Reason: Worker failed to boot.", "[INFO] Starting gunicorn 23.0.0", "[INFO] Booting worker with pid: 9")
 
     def said(*texts: str) -> list[str]:
-        return [line.text for line in _since_well(tuple(LogLine(None, text, "x") for text in texts))]
+        return [line.text for line in since_well(tuple(LogLine(None, text, "x") for text in texts))]
 
     assert said(*failed) == list(failed)
     assert said("KeyError: 'OLD'", "[INFO] Shutting down: Master", *failed) == list(failed)
