@@ -96,11 +96,12 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue
         if verdict.state == "ok" or verdict.gone:
             _take(taken, facts, reached)
-        if _is_suspect(verdict, nginx):
+        if _is_suspect(verdict, nginx) and not (verdict.is_bad and _first(facts, snapshot, endpoints)):
             for endpoint in _blamed(verdict, reached, snapshot):
                 places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
                 routes.setdefault(facts.route.id, facts)
+                routes.update((asking.route.id, asking) for asking in _asking(facts, snapshot))
     troubles = tuple(
         Trouble(
             nginx,
@@ -112,6 +113,25 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     )
     accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
     return Case(snapshot, inputs, judged, troubles, taken, accepting)
+
+
+def _first(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint]) -> bool:
+    """Whether what `auth_request` asks before the route is dead: then nobody gets as far as the route's own address."""
+    return any(
+        facts in _asking(other, snapshot) and other.endpoints
+        and all(_is_dead(endpoints[name], snapshot) for name in other.endpoints if name in endpoints)
+        for other in snapshot.routes if other.route.asked_first
+    )
+
+
+def _asking(facts: RouteFacts, snapshot: Snapshot) -> tuple[RouteFacts, ...]:
+    """The routes of the server that ask this one first."""
+    if not facts.route.asked_first:
+        return ()
+    at = facts.node, facts.conf, facts.route.server_index
+    return tuple(other for other in snapshot.routes if other.route.auth and other is not facts
+                 and (other.node, other.conf, other.route.server_index) == at
+                 and facts.route.location.endswith(other.route.auth))
 
 
 def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
@@ -128,11 +148,13 @@ def _take(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoi
 
 
 def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
-    """A route that fails, is slow, or could not be asked though a request path for it is known."""
+    """A route that fails, is slow, or could not be asked though a request path for it is known, or others ask it."""
     if verdict.is_bad or verdict.state == "slow":
         return True
     route = verdict.facts.route
     asked = isinstance(verdict.facts.probes, Known) and bool(verdict.facts.probes.value)
+    if verdict.state == "unknown" and route.asked_first:
+        return True
     return verdict.state == "unknown" and route.path is not None and not route.internal and not (
         route.shadowed and asked)
 

@@ -118,7 +118,8 @@ def _asks_elsewhere(case: Case, trouble: Trouble) -> bool:
     """The last that nginx was refused in that second or since (or all of just now, where it says nothing since) was at
     a port that its files do not name for these routes. A visitor may have written that line; all that follows from it
     is that the files are read once more."""
-    ours = [e for e in case.snapshot.endpoints if any(e.id in facts.endpoints for facts in trouble.routes)]
+    named = [*trouble.routes, *(facts for facts in case.snapshot.routes if facts.route.asked_first)]
+    ours = [e for e in case.snapshot.endpoints if any(e.id in facts.endpoints for facts in named)]
     events = events_for(case, trouble, is_refused)
     known = (trouble.nginx.config_mtime, trouble.nginx.loaded_at)
     moment = max((fact.value for fact in known if isinstance(fact, Known)), default=0.0)

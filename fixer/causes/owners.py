@@ -218,7 +218,9 @@ def _wanted(case: Case) -> Mapping[str, set[int]]:
 def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
     """Not what speaks FastCGI where HTTP is asked, nor what listens on sockets of the other kind, nor what was put to
     rest beside an application that runs."""
-    told = bindings_of(service)
+    told, unit = bindings_of(service), service.unit
+    if unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not (service.pids or told):
+        return False      # it has started what it had to start, perhaps nothing: where that would listen nobody knows
     if service.runtime in _FASTCGI and all(facts.route.kind != "fastcgi_pass" for facts in trouble.routes):
         return False
     if told and all((b.unix is None) is not (trouble.endpoint.unix is None) for b in told):
@@ -227,7 +229,6 @@ def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
     if program is not None and program.state == "DOWN" and program.unit is not None and \
             program.unit.unit_file_state == "disabled":
         return False      # supervisord itself was put to rest: only what is told to listen right there is missed
-    unit = service.unit
     if unit is None or service.running or unit.unit_file_state != "disabled" or unit.active_state == "failed":
         return True
     awake = [s for s in case.snapshot.services if s.is_app_server and s.running and s.node == service.node]

@@ -88,6 +88,8 @@ class Route:
     shadowed: bool = False      # a file that is looked for first, whatever is asked, may answer for all
     upgrades: bool = False      # hands on what asks for another protocol (WebSocket)
     one_try: str = ""           # what keeps nginx from asking another server where a connection fails, and its place
+    auth: str = ""              # the path that `auth_request` asks first, empty where it does not
+    asked_first: bool = False   # `auth_request` of this server leads here
     masked_by: str = ""         # the error_page that gives a 502 or 504 another status, and its place
 
     @property

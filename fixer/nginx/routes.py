@@ -48,6 +48,7 @@ class _Level(NamedTuple):
     upgrades: bool = False
     retries: Mapping[bytes, Node] = {}
     pages: tuple[Node, ...] = ()
+    auth: str = ""
 
 
 class _Draft(NamedTuple):
@@ -102,6 +103,15 @@ def _pages(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
     return own or above
 
 
+def _auth(block: list[Node], above: str) -> str:
+    """The path that is asked before a request is let in, empty where none is."""
+    for node in block:
+        if node.name == b"auth_request" and len(node.args) == 1:
+            path = text_of(node.args[0])
+            return "" if path == "off" else path
+    return above
+
+
 def _masked_by(pages: tuple[Node, ...]) -> str:
     """The error page that turns a 502 or 504 into another status, as it is written; empty where there is none."""
     for node in pages:
@@ -139,6 +149,7 @@ class Routes:
         self.server_names: list[tuple[str, ...]] = []
         self.servers: list[ServerBlock] = []
         self._places = 0
+        self._asked_first: set[tuple[int, str]] = set()
 
     @property
     def cut(self) -> bool:
@@ -156,7 +167,7 @@ class Routes:
                 if made is not None:
                     maps[made[0]] = made[1]
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
-                     retries=_retries(block, {}), pages=_pages(block, ()))
+                     retries=_retries(block, {}), pages=_pages(block, ()), auth=_auth(block, ""))
         for node in block:
             if node.name == b"server" and node.block is not None:
                 self._places += 1
@@ -180,7 +191,9 @@ class Routes:
             timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
             retries=_retries(block, top.retries), pages=_pages(block, top.pages),
+            auth=_auth(block, top.auth),
         )
+        self._note_auth(server, level)
         self._note_return(block, server, level)
         _note_fallback(block, server, server.locations.root)
         self._read_block(block, server, level, 0)
@@ -216,7 +229,9 @@ class Routes:
         inner = _Level(
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
             _upgrades(block, above=level.upgrades), _retries(block, level.retries), _pages(block, level.pages),
+            _auth(block, level.auth),
         )
+        self._note_auth(server, inner)
         _note_fallback(block, server, place)
         if b"return" in names:
             self._note_return(block, server, inner)
@@ -235,6 +250,11 @@ class Routes:
                     StaticLocation(server.number, level.label, code, word_span(child, 0), level.conditional)
                 )
                 return
+
+    def _note_auth(self, server: _Server, level: _Level) -> None:
+        """The location that `auth_request` leads to, as it is usually written."""
+        if level.auth:
+            self._asked_first.update((server.number, f"{mark}{level.auth}") for mark in ("", "= ", "^~ "))
 
     def _timeouts(self, block: list[Node], above: dict[bytes, float]) -> dict[bytes, float]:
         """The timeouts in force in a block. The one that nginx refuses for standing twice is named."""
@@ -279,6 +299,8 @@ class Routes:
             upgrades=level.upgrades,
             one_try=_one_try(level.retries, family),
             masked_by=_masked_by(level.pages),
+            auth=level.auth,
+            asked_first=(server.number, level.label) in self._asked_first,
         )
 
     def _path(self, draft: _Draft) -> str | None:

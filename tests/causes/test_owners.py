@@ -105,6 +105,14 @@ def test_what_roots_watcher_keeps_is_not_just_any_users() -> None:
     assert rule("runsv", "shop", uid=1001) != "bare" and rule("bash") != "bare"
 
 
+def test_a_unit_that_has_started_what_it_had_to_start_is_meant_only_where_its_place_is_told() -> None:
+    """A packaged init script that found nothing to start is active, and nobody's backend."""
+    left = {"active_state": "active", "sub_state": "exited", "main_pid": 0, "unit_file_state": "generated"}
+    for bindings, expected in ((Known(()), []), (stopped(port=8000).bindings, [("backend.service", "placed")])):
+        made = service(pid=None, bindings=bindings, unit_changes=left)
+        assert named(Scene("127.0.0.1:8000").with_service(made).refused(service=None)) == expected
+
+
 def test_of_two_that_are_told_the_same_the_managed_one() -> None:
     bare = service("uvicorn", 8000, 300, unit=None, manager="none")
     scene = Scene().with_service(bare).with_service(stopped()).refused(service=None)

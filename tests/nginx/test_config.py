@@ -279,3 +279,16 @@ def test_what_visitors_are_shared_out_to_is_read_like_a_map(block: bytes):
 def test_an_error_page_that_gives_another_status(outer, inner, said):
     config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
     assert config.routes[0].masked_by.partition(",")[0] == said
+
+
+def test_what_is_asked_before_a_request_is_let_in():
+    config = read(b"""server { listen 80; auth_request /_check;
+      location / { proxy_pass http://127.0.0.1:1; }
+      location /open { auth_request off; proxy_pass http://127.0.0.1:2; }
+      location /own { auth_request /_own; proxy_pass http://127.0.0.1:3; }
+      location = /_check { internal; auth_request off; proxy_pass http://127.0.0.1:4; }
+      location = /_other { internal; proxy_pass http://127.0.0.1:5; } }
+      server { listen 81; location = /_check { proxy_pass http://127.0.0.1:6; } }""")
+    told = {r.pass_text[-1]: (r.auth, r.asked_first) for r in config.routes}
+    assert told == {"1": ("/_check", False), "2": ("", False), "3": ("/_own", False), "4": ("", True),
+                    "5": ("/_check", False), "6": ("", False)}
