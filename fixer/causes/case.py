@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from fixer.causes.failing import Judged, is_closed, judge_route
+from fixer.causes.failing import Judged, fresh_events, is_closed, judge_route
 from fixer.causes.masked import weigh_masked
 from fixer.causes.members import weigh_members
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known
 from fixer.model.record import dataclass, field
-from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
 
 if TYPE_CHECKING:
     from fixer.causes.owners import Owner
@@ -96,7 +96,9 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue
         if verdict.state == "ok" or verdict.gone:
             _take(taken, facts, reached)
-        if _is_suspect(verdict, nginx) and not (verdict.is_bad and _first(facts, snapshot, endpoints)):
+        if verdict.is_bad and _first(facts, snapshot, endpoints):
+            continue
+        if _is_suspect(verdict, nginx) or _is_asked_inside(verdict, reached, nginx, snapshot):
             for endpoint in _blamed(verdict, reached, snapshot):
                 places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
@@ -157,6 +159,25 @@ def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
         return True
     return verdict.state == "unknown" and route.path is not None and not route.internal and not (
         route.shadowed and asked)
+
+
+def _is_asked_inside(
+    verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
+) -> bool:
+    """Visitors were sent to an internal location just now (`X-Accel-Redirect`, an error page), and nobody was there.
+    What nginx asks beside a request (`mirror`) they do not see."""
+    route = verdict.facts.route
+    if verdict.state != "unknown" or not route.internal or route.asked_first:
+        return False
+    events = [e for e in fresh_events(nginx, (verdict.facts,), snapshot) if e.errno and ", subrequest: " not in e.raw]
+    return any(_is_at(event, endpoint) for event in events for endpoint in reached)
+
+
+def _is_at(event: ErrorEvent, endpoint: Endpoint) -> bool:
+    place = event.upstream.partition("://")[2]
+    if endpoint.unix is not None:
+        return place.startswith(f"unix:{endpoint.unix}:")
+    return place.partition("/")[0].rpartition(":")[2] == str(endpoint.port)
 
 
 def _blamed(verdict: Judged, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> tuple[Endpoint, ...]:

@@ -1,5 +1,5 @@
-"""A page whose login is asked first (`auth_request`): where what is asked is dead the page answers 500, whatever is behind
-the page itself."""
+"""Locations that no visitor asks himself: what `auth_request` asks first (dead, it makes the page answer 500, whatever is
+behind the page itself), and where answers send him (`X-Accel-Redirect`)."""
 
 from __future__ import annotations
 
@@ -45,3 +45,17 @@ def test_a_login_that_answers_blames_nobody() -> None:
     made.with_service(service("gate.service", 8600, 300), listener(8600, 300)).answers(route=1)
     assert guarded(made).verdict == "healthy"
     assert healthy().snapshot().routes[0].route.asked_first is False
+
+
+def redirected(upstream: str, more: str = "") -> Diagnosis:
+    """Route 0 answers; route 1 is where its answers send visitors to (`X-Accel-Redirect`), and nobody is there."""
+    made = scene().answers(probe(200)).with_service(stopped("store.service", 8600))
+    made.events = [replace(event, upstream=upstream, raw=event.raw + more) for event in made.events]
+    made.route[1] = {"location": "/kept/", "path": None, "internal": True}
+    return diagnose(made.snapshot())
+
+
+def test_an_internal_location_that_visitors_were_sent_to_just_now_is_missed() -> None:
+    assert redirected("http://127.0.0.1:8600/x").findings[0].service == "store.service"
+    assert redirected("http://127.0.0.1:8999/x").findings == ()
+    assert redirected("http://127.0.0.1:8600/x", ', subrequest: "/kept/"').findings == ()      # a mirror
