@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from fixer.causes import Cause, load_causes
 from fixer.causes.case import Case, is_answering, open_case, route_key
 from fixer.causes.failing import Judged
+from fixer.causes.layered import layered_notes
 from fixer.causes.rivals import spare_rivals
 from fixer.causes.together import together
 from fixer.model.accepted import Accepted
@@ -65,6 +66,8 @@ def diagnose(
         from fixer.causes.leftout import left_out_notes  # only where there are such
 
         notes = (*notes, *left_out_notes(case))
+    if any(repair.steps for finding in settled for repair in finding.repairs):
+        notes = (*notes, *layered_notes(snapshot, settled))
     return Diagnosis(verdict, settled, checks, health, notes)
 
 
