@@ -79,6 +79,7 @@ from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, Service
 
 START = "start-service"
+START_ALONE = "backend-not-running"
 
 if TYPE_CHECKING:
     from fixer.causes.remembered import Gone
@@ -197,11 +198,21 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
     if variant != "unit-disabled-after-reboot":
-        return found
+        return replace(found, detail=(*found.detail, *_not_by_boot(service))) if variant == START_ALONE else found
     from fixer.causes.superseded import ask_which, successors  # only where it is found
 
     others = successors(case, trouble, owner)
     return ask_which(case, trouble, found, others) if others else found
+
+
+def _not_by_boot(service: Service) -> tuple[str, ...]:
+    """Enabled, and never started since the boot: it may be wanted by a target that this machine does not boot to."""
+    unit = service.unit
+    if unit is None or service.socket is not None or unit.unit_file_state != "enabled" or unit.inactive_enter:
+        return ()
+    return (f"it is enabled, and nothing has started it since the boot: unless that was done after it, no boot will "
+            f"(systemctl list-dependencies --reverse {service.name} names what wants it, systemctl get-default what is "
+            "booted to)",)
 
 
 def _variant(case: Case, service: Service) -> str:

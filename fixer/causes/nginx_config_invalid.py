@@ -52,6 +52,10 @@ _NOT_THE_FILES = (
     "Read-only file system", "No space left on device", "Cannot allocate memory", "Too many open files",
 )
 
+# nginx says so of a file that it reads or writes, of a certificate or key, and of a module.
+_GONE = regex(r"(?:open\(\) |certificate |certificate key |dlopen\(\) )\"(?P<path>/[^\"]+)\""
+              r"(?: failed \(2: |.*[Nn]o such file)")
+
 
 def judge(case: Case) -> Verdict:
     """For every nginx: does it refuse its files?"""
@@ -205,10 +209,25 @@ def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -
     return Repair(ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files", (*removals, *rest))
 
 
+def _put_back(said: str, where: str) -> str:
+    """What is wrong may be what the line names and not the line: a file that is gone, or the folder of a log, which a
+    boot empties where it lies in memory."""
+    match = _GONE.search(said)
+    if match is None:
+        return ""
+    path, folder = match["path"], posixpath.dirname(match["path"])
+    if folder.startswith("/var/log/"):
+        at_boot = (f"; where a boot empties /var/log: systemctl edit nginx, LogsDirectory={folder[len('/var/log/'):]} "
+                   "under [Service]")
+        return f"make the folder {folder} again{at_boot}; or correct {where}"
+    return f"put {path} back, or correct {where}"
+
+
 def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
-    manual = f"correct {where}: nginx says {problem.message!r}; then nginx -t, and {after}"
+    todo = _put_back(problem.message, where) or f"correct {where}"
+    manual = f"{todo}: nginx says {problem.message!r}; then nginx -t, and {after}"
     return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
 
 

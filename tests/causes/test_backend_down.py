@@ -72,6 +72,15 @@ def test_hit_disabled_at_boot_is_enabled_too() -> None:
     assert found.variant == "unit-disabled-after-reboot" and verbs(scene) == ["enable", "start"]
 
 
+@pytest.mark.parametrize(("state", "is_said"), [
+    ({"inactive_enter": 0.0}, True), ({}, False), ({"inactive_enter": 0.0, "unit_file_state": "static"}, False),
+])
+def test_an_enabled_unit_that_the_boot_did_not_start_is_said_to_be(state: dict[str, object], *, is_said: bool) -> None:
+    scene = down(unit_changes={"unit_file_state": "enabled", **state})
+    told = finding_of(diagnose(scene.snapshot()), CAUSE).detail
+    assert any("list-dependencies --reverse backend.service" in line for line in told) is is_said
+
+
 def test_miss() -> None:
     for scene in (healthy(), moved()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

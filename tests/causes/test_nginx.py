@@ -205,6 +205,22 @@ def test_invalid_by_our_own_reading_where_nginx_could_not_be_asked() -> None:
     assert finding_of(diagnose(refuses("what?").snapshot()), INVALID).evidence[0].text == "what?"
 
 
+@pytest.mark.parametrize(("said", "told"), [
+    ('open() "/var/log/nginx/error.log" failed (2: No such file or directory)', "make the folder /var/log/nginx again"),
+    ('open() "/var/log/nginx/error.log" failed (2: No such file or directory)', "LogsDirectory=nginx"),
+    ('open() "/etc/nginx/snippets/tls.conf" failed (2: No such file or directory)', "put /etc/nginx/snippets/tls.conf back"),
+    ('cannot load certificate key "/etc/ssl/k.pem": BIO_new_file() failed (SSL: error:80000002:system library::'
+     "No such file or directory:calling fopen(/etc/ssl/k.pem, r))", "put /etc/ssl/k.pem back, or correct"),
+    ('dlopen() "/usr/lib/m.so" failed (/usr/lib/m.so: cannot open shared object file: No such file or directory)',
+     "put /usr/lib/m.so back"),
+    ('open() "/var/log/nginx/error.log" failed (13: Permission denied)', ""), ('unknown directive "proxy_pas"', ""),
+])
+def test_what_is_gone_is_put_back_and_the_line_that_names_it_may_be_right(said: str, told: str) -> None:
+    found = diagnose(refuses(f"nginx: [emerg] {said} in {SITE}:4\n").snapshot()).findings
+    manual = " ".join(r.manual for f in found for r in f.repairs)
+    assert told in manual and ("again" in manual or "back" in manual) is bool(told)
+
+
 GONE = "/etc/nginx/sites-enabled/gone"
 DANGLING = f'nginx: [emerg] open() "{GONE}" failed (2: No such file or directory) in /etc/nginx/nginx.conf:60'
 
