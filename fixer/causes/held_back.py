@@ -99,7 +99,8 @@ def condition_repair(case: Case, trouble: Trouble, service: Service, unmet: Unme
     words = {"create": f"make {unmet.wanted_path}, empty", "drop": "let it start without that condition"}
     need = Need(
         CONDITION_KEY, "choice",
-        f"{unmet.text} of {service.name} may be there on purpose; " + ", ".join(f"{w}: {words[w]}" for w in ways),
+        f"{unmet.text} of {service.name} may be there on purpose; " + ", ".join(f"{w}: {words[w]}" for w in ways)
+        + (f"; or take {unmet.value[1:]} away yourself and start it" if unmet.value.startswith("!/") else ""),
         choices=tuple(ways),
     )
     steps = (*ways[chosen], *start) if chosen in ways else ()

@@ -175,6 +175,13 @@ def test_an_unmet_condition_is_named_and_a_person_chooses(said: str) -> None:
     assert dropped.after == b"[Unit]\nConditionPathExists=\nConditionPathIsDirectory=/srv/shop\n"
 
 
+def test_a_file_that_must_not_be_there_may_be_taken_away() -> None:
+    flag = UnitSetting("ConditionPathExists", "!/srv/shop/MAINTENANCE", Evidence("unit", "u:3", "x"), True)
+    said = PASSED.replace(READY.value, flag.value)
+    (need,) = repair_of(unmet(flag, said=said)).needs
+    assert need.choices == ("drop",) and "take /srv/shop/MAINTENANCE away yourself" in need.why
+
+
 def test_a_drop_in_is_read_after_those_that_are_there() -> None:
     paths = ("/etc/systemd/system/backend.service.d/override.conf",)
     dropped = repair_of(unmet(READY, drop_in_paths=paths), condition="drop").steps[0]
