@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fixer.apply import starts
-from fixer.apply.nodes import Runner, demand, demand_told
+from fixer.apply.nodes import Runner, complaint, demand, demand_told
 from fixer.apply.processes import wait_until
 from fixer.apply.starts import Started
 from fixer.apply.unitwords import last_words, refusal
-from fixer.errors import StartFailed
+from fixer.errors import StartFailed, StepFailed
 from fixer.model.plan import UnitAction
 
 _LONG = 180.0                 # a unit may take its TimeoutStopSec and its TimeoutStartSec, 90 s each by default
@@ -45,6 +45,9 @@ def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
     if verb == "start" and _properties(runner, unit).get("SubState") == "auto-restart":
         verb = "restart"                 # before systemd 254 a start waits until the pause (RestartSec) is over
     words, what = ["systemctl", "--no-ask-password", *options, verb, "--", unit], f"{verb} {unit}"
+    if verb == "reset-failed":
+        _reset_failed(runner, words, what, unit)
+        return
     if verb not in ("start", "restart") or options:
         demand(runner, words, what, timeout=_LONG)
         return
@@ -52,6 +55,14 @@ def _systemctl(runner: Runner, verb: str, unit: str, *options: str) -> None:
     demand_told(result, what)
     if result.returncode != 0:
         raise StartFailed(f"could not {what}: {refusal(result)}{last_words(runner, unit)}")
+
+
+def _reset_failed(runner: Runner, words: list[str], what: str, unit: str) -> None:
+    """Nothing is left to do where somebody did it before us: systemd forgets a stopped unit that has not failed."""
+    result = runner.run(words, timeout=_LONG)
+    demand_told(result, what)
+    if result.returncode != 0 and _properties(runner, unit).get("ActiveState") != "inactive":
+        raise StepFailed(f"could not {what}: {complaint(result)}")
 
 
 def _demand_started(runner: Runner, unit: str) -> None:

@@ -41,6 +41,23 @@ def test_a_pause_between_two_tries_is_not_waited_for(active: str, sub: str, verb
     assert systemd.told == ["reset-failed", verb]
 
 
+class Forgotten(Systemd):
+    """No mark of a failure can be taken off it."""
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        if "reset-failed" in argv:
+            return CommandResult(tuple(argv), 1, b"", b"Unit shop.service not loaded.\n")
+        return super().run(argv, stdin=stdin, timeout=timeout)
+
+
+def test_a_unit_that_systemd_has_forgotten_is_marked_as_failed_no_more() -> None:
+    """Somebody took the mark off while a person read the plan; a refusal that left it there is one."""
+    step = UnitAction("web", "shop.service", "reset-failed", "failed", "static")
+    apply_unit(step, Forgotten("inactive", "dead"))
+    with pytest.raises(StepFailed, match="could not reset-failed"):
+        apply_unit(step, Forgotten("failed", "failed"))
+
+
 class Failing(Systemd):
     """A unit whose start fails, with words of its own in the journal."""
 
