@@ -29,7 +29,7 @@ COSTS = {
     "test_dockers_socket_cut_on_a_project": 40.0, "test_a_service_that_does_not_start": 40.0,
     "test_ssh_lost_in_the_middle": 45.0, "test_network_lost_in_the_middle": 110.0,
     "test_trouble_in_an_undo": 60.0, "test_trouble_in_an_undo_over_ssh": 70.0, "test_ssh_lost_in_an_undo": 70.0, "test_rebooted_in_the_middle": 110.0,
-    "test_two_at_once_and_a_hand_edit": 30.0,
+    "test_two_at_once_and_a_hand_edit": 30.0, "test_interrupted_anywhere": 55.0,
 }
 
 

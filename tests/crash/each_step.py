@@ -46,6 +46,14 @@ NGINX = ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/usr/share/nginx")
 SUPERVISOR, PROGRAM = "/etc/supervisor/supervisord.conf", "/etc/supervisor/conf.d/each.conf"
 PROGRAM_TEXT = "[program:each]\ncommand=/bin/sleep infinity\nautostart=false\nstartsecs=0\n"
 OWN_NGINX = f"pid {HERE}/own.pid;\nerror_log {HERE}/own.log;\nevents {{}}\nhttp {{ access_log off; server {{ listen 127.0.0.1:8097; return 200 own; }} }}\n"
+# More kinds of units: one that was killed, one that a socket starts and whose socket is off, one that holds what it should not.
+FAILED = "[Service]\nExecStart=/bin/sleep infinity\n"
+SOCKETS = {
+    "woken.service": "[Service]\nExecStart=/bin/sleep infinity\n",
+    "woken.socket": f"[Socket]\nListenStream={HERE}/woken.sock\n[Install]\nWantedBy=sockets.target\n",
+}
+HOLDER = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
+RUNNING, RUNNING_TEXT = "/etc/supervisor/conf.d/runs.conf", "[program:runs]\ncommand=/bin/sleep infinity\nstartsecs=0\n"
 RULES = ("tcp dport 22 accept", "tcp dport 8000 counter drop", "icmp type echo-request accept")
 
 
@@ -61,18 +69,26 @@ printf 'proxy_pass http://a:8001;\\n' >{HERE}/edited; chmod 640 {HERE}/edited; c
 printf 'stale\\n' >{HERE}/deleted; printf '801\\n' >{HERE}/mounted; ln -sfn ../each/edited {HERE}/link
 printf '%s' '{site("old")}' >{SITE}
 printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >{UNIT}
-printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
+printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{RUNNING_TEXT}' >{RUNNING}; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
 systemctl daemon-reload; systemctl restart nginx sleeper; systemctl restart supervisor
 cp {UNIT} /etc/systemd/system/other.service; systemctl daemon-reload
 nft add table ip each; nft add chain ip each c
 {"".join(f"nft add rule ip each c {rule};" for rule in RULES)}
-iptables -N EACH; iptables -A EACH -p tcp -m tcp --dport 22 -j ACCEPT; iptables -A EACH -p icmp -j DROP
+for t in iptables ip6tables; do
+  $t -N EACH; $t -A EACH -p tcp -m tcp --dport 22 -j ACCEPT; $t -A EACH -p tcp -m tcp --dport 8001 -j DROP; $t -A EACH -p udp -j DROP
+done
+printf '%s' '{FAILED}' >/etc/systemd/system/fails.service; printf '%s' '{HOLDER}' >/etc/systemd/system/holder.service
+{"".join(f"printf '%s' '{text}' >/etc/systemd/system/{name};" for name, text in SOCKETS.items())}
+systemctl daemon-reload; systemctl enable --now holder; systemctl start fails woken
+systemctl kill -s KILL fails woken; until systemctl is-failed -q fails && systemctl is-failed -q woken; do sleep 0.1; done
 ip route add unreachable 203.0.113.9/32
 setsid sleep 86400 >/dev/null 2>&1 </dev/null & echo $! >{HERE}/sub/pid; kill -STOP $!
 n=0; until supervisorctl status each | grep -q STOPPED; do n=$((n+1)); test $n -lt 100; sleep 0.2; done
 """
 _FILE = 'for f in {0}; do if [ -h $f ]; then echo "$f -> $(readlink $f)"; elif [ -e $f ]; then stat -c "%n %a %u:%g" $f; cat $f; else echo "$f absent"; fi; done; ls -A {1} 2>/dev/null | grep badgateway'
-_IS = "for u in {0}; do echo $u $(systemctl is-active $u) $(systemctl is-enabled $u); done"
+# No undo brings the mark of a failure back.
+_IS = "for u in {0}; do echo $u $(systemctl is-active $u | sed s/failed/inactive/) $(systemctl is-enabled $u); done"
+_RUNS = "supervisorctl status {0} | tr -s ' ' | cut -d' ' -f1,2"
 # What each kind of step may change, and nothing else: a look costs as much as a step.
 STATES = {
     "files": _FILE.format(f"{HERE}/edited {HERE}/deleted {HERE}/link {HERE}/linked {HERE}/d {HERE}/d/created", f"{HERE} {HERE}/d").replace("cat $f", "test -d $f || cat $f"),
@@ -81,9 +97,15 @@ STATES = {
     "unit": _FILE.format(DROP, DROP.rpartition("/")[0]) + "; " + _IS.format("sleeper")
             + "; tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value sleeper)/environ | grep EACH",
     "service": _IS.format("other"),
+    "failed service": _IS.format("fails"), "socket": _IS.format("woken.socket woken.service"), "freeing": _IS.format("holder"),
     "process": f"read -r a b c d </proc/$(cat {HERE}/sub/pid)/stat; echo $c",
-    "rule out": "nft list table ip each", "rule in": "iptables -S EACH", "route": "ip route show type unreachable",
-    "program": _FILE.format(PROGRAM, "/etc/supervisor/conf.d") + "; supervisorctl status each | tr -s ' ' | cut -d' ' -f1,2",
+    "rule out": "nft list table ip each", "rule in": "iptables -S EACH", "rule in of nft": "nft list table ip each", "rule out of iptables": "iptables -S EACH",
+    "rule out of ip6tables": "ip6tables -S EACH", "rule in of ip6tables": "ip6tables -S EACH",
+    "route": "ip route show type unreachable",
+    "program": _FILE.format(PROGRAM, "/etc/supervisor/conf.d") + "; " + _RUNS.format("each"),
+    "start of a program": _RUNS.format("each"),
+    "program that runs": _FILE.format(RUNNING, "/etc/supervisor/conf.d") + "; " + _RUNS.format("runs")
+                         + "; tr '\\0' '\\n' </proc/$(supervisorctl pid runs)/environ | grep EACH",
     "start of nginx": "curl -s -m 5 http://127.0.0.1:8097/; echo",
 }
 
@@ -226,12 +248,18 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
         old, new = (text.encode() if text is not None else None for text in (before, after))
         return WriteFile(node, path, old, new, "change it", **more)  # type: ignore[arg-type]
 
-    def unit(name: str, verb: str, was: str, enabled: str) -> UnitAction:
-        return UnitAction(node, f"{name}.service", verb, was, enabled)  # type: ignore[arg-type]
+    def unit(name: str, verb: str, was: str, enabled: str, suffix: str = "service") -> UnitAction:
+        return UnitAction(node, f"{name}.{suffix}", verb, was, enabled)  # type: ignore[arg-type]
 
     pid, ticks = place.sh(f"p=$(cat {HERE}/sub/pid); set -- $(cat /proc/$p/stat); shift 21; echo $p $1").split()
     reload = ReloadNginx(node, int(place.sh("cat /run/nginx.pid")), *NGINX, "/var/log/nginx/error.log")
-    table = tuple(place.sh("iptables -S EACH | sed -n 's/^-A EACH //p'").splitlines())
+
+    def rule(tool: str, action: str, text: str = "-p tcp -m tcp --dport 8000 -j ACCEPT") -> ChangeRule:
+        if tool == "nft":
+            return ChangeRule(node, "nft", "ip", "each", "c", action, text, 1, RULES)  # type: ignore[arg-type]
+        before = tuple(place.sh(f"{tool} -S EACH | sed -n 's/^-A EACH //p'").splitlines())
+        return ChangeRule(node, tool, "", "filter", "EACH", action, text if action == "add" else before[1], 1, before)  # type: ignore[arg-type]
+
     return {
         "files": (
             write(f"{HERE}/edited", "proxy_pass http://a:8001;\n", "proxy_pass http://a:8000;\n"),
@@ -248,12 +276,24 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
         ),
         "service": (unit("other", "enable", "inactive", "disabled"), unit("other", "start", "inactive", "disabled")),
         "process": (SignalProcess(node, int(pid), int(ticks), "CONT", "let it go on"),),
-        "rule out": (ChangeRule(node, "nft", "ip", "each", "c", "remove", RULES[1], 1, RULES),),
-        "rule in": (ChangeRule(node, "iptables", "", "filter", "EACH", "add", "-p tcp -m tcp --dport 8000 -j ACCEPT", 1, table),),
+        "failed service": (unit("fails", "reset-failed", "failed", "static"), unit("fails", "start", "failed", "static")),
+        "socket": (
+            unit("woken", "reset-failed", "failed", "static"), unit("woken", "enable", "inactive", "disabled", "socket"),
+            unit("woken", "start", "inactive", "disabled", "socket"), unit("woken", "start", "failed", "static"),
+        ),
+        "freeing": (unit("holder", "disable", "active", "enabled"), unit("holder", "stop", "active", "enabled")),
+        "rule out": (rule("nft", "remove", RULES[1]),), "rule in of nft": (rule("nft", "add", "tcp dport 8001 accept"),),
+        "rule in": (rule("iptables", "add"),), "rule out of iptables": (rule("iptables", "remove"),),
+        "rule in of ip6tables": (rule("ip6tables", "add"),), "rule out of ip6tables": (rule("ip6tables", "remove"),),
         "route": (RemoveRoute(node, "unreachable", "203.0.113.9/32"),),
         "program": (
             write(PROGRAM, PROGRAM_TEXT, PROGRAM_TEXT + "environment=A=\"1\"\n"),
             ProgramAction(node, "each", "each", "update", SUPERVISOR, "STOPPED"),
+        ),
+        "start of a program": (ProgramAction(node, "each", "each", "start", SUPERVISOR, "STOPPED"),),
+        "program that runs": (
+            write(RUNNING, RUNNING_TEXT, RUNNING_TEXT + "environment=EACH=\"1\"\n"),
+            ProgramAction(node, "runs", "runs", "update", SUPERVISOR, "RUNNING"),
         ),
         "start of nginx": (StartNginx(node, NGINX[0], f"{HERE}/own.conf", HERE, explicit=True),),
     }

@@ -134,6 +134,16 @@ class Place:
             return {**folder_manifest(self.lab.folder), **machine_state(self.lab.container())}
         return project_state(self.lab)
 
+    def settled(self, seconds: float = 30.0) -> State:
+        """What it is like when it has come to rest: a service that cannot start is tried a few times before it is left."""
+        until, before = time.monotonic() + seconds, self.state()
+        while True:
+            time.sleep(3)
+            now = self.state()
+            if now == before or time.monotonic() > until:
+                return now
+            before = now
+
     def is_well(self) -> bool:
         """Whether the page is there now."""
         if self.box is not None:

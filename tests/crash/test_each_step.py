@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from fixer.apply import rollback
-from fixer.model.plan import NetworkAction, RemoveRoute, Step
+from fixer.model.plan import (
+    ABSENT,
+    ComposeUp,
+    NetworkAction,
+    RemoveRoute,
+    Step,
+    WriteFile,
+)
 from tests.apply import test_compose
 from tests.contract import sshbox
 from tests.contract.sshbox import Box, docker
@@ -69,7 +76,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[test_co
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(rollback, "UNDER_WAY", 3.0)
     made = test_compose.Project(tmp_path, f"each{uuid.uuid4().hex[:8]}")
-    docker("network", "create", "--label", "badgateway.test=each", f"{made.name}-more")
+    subnet = f"10.{200 + int(made.name[4:6], 16) % 50}.{int(made.name[6:8], 16)}.0/28"      # whose addresses may be chosen
+    docker("network", "create", "--label", "badgateway.test=each", "--subnet", subnet, f"{made.name}-more")
     try:
         yield made
     finally:
@@ -80,6 +88,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[test_co
 
 def steps_of(project: test_compose.Project, kind: str) -> tuple[Step, ...]:
     """The steps of containers; the container is made ready for them."""
+    if kind == "absent":
+        project.compose("rm", "-s", "-f", "worker")
+        return (ComposeUp(project.name, "worker", str(project.file.parent), (str(project.file),), (), "", ABSENT),)
     ident = project.look(field="{{.Id}}")
     match kind:
         case "compose":
@@ -90,6 +101,19 @@ def steps_of(project: test_compose.Project, kind: str) -> tuple[Step, ...]:
         case "unpause":
             docker("pause", project.worker)
             return (project.act("unpause", "paused"),)
+        case "stopped service":
+            docker("stop", "-t", "0", project.worker)
+            return (project.edit(), project.up("exited"))
+        case "stop":
+            return (project.act("stop", "running"),)
+        case "restart":
+            return restart_with_a_file(project)
+        case "other names":
+            more = f"{project.name}-more"
+            chosen = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", more).replace(".0/28", ".9")
+            docker("network", "connect", "--alias", "old", "--ip", chosen, more, project.worker)
+            return (NetworkAction(ident, project.worker, more, "disconnect", ("old",), (chosen,)),
+                    NetworkAction(ident, project.worker, more, "connect", ("new",), (chosen,)))
         case "network":
             return (NetworkAction(ident, project.worker, f"{project.name}-more", "connect", ("w",)),)
         case _:
@@ -98,11 +122,24 @@ def steps_of(project: test_compose.Project, kind: str) -> tuple[Step, ...]:
             return (RemoveRoute("engine", "blackhole", "203.0.113.9/32", project.worker),)
 
 
-@pytest.mark.parametrize("kind", ["compose", "start", "unpause", "network", "route"])
+def restart_with_a_file(project: test_compose.Project) -> tuple[Step, ...]:
+    """A container that reads a file of the host's when it starts."""
+    sleeps = project.file.with_name("sleeps")
+    sleeps.write_text("5000\n")
+    mounted = test_compose.OLD.replace("command: sleep 1000", 'command: sh -c "exec sleep $$(cat /in/sleeps)"\n    volumes: [".:/in:ro"]')
+    project.file.write_text(mounted)
+    project.compose("up", "-d")
+    return (WriteFile("engine", str(sleeps), b"5000\n", b"6000\n", "change it"), project.act("restart", "running"))
+
+
+@pytest.mark.parametrize("kind", [
+    "compose", "start", "unpause", "network", "route", "absent", "stopped service", "stop", "restart", "other names"])
 def test_each_kind_of_step_of_containers(project: test_compose.Project, kind: str, tmp_path: Path) -> None:
     steps = steps_of(project, kind)
-    script = (f"cat {project.file}; docker inspect -f '{{{{.State.Status}}}} {{{{json .Config.Cmd}}}} "
-              f"{{{{range $k, $v := .NetworkSettings.Networks}}}}{{{{$k}}}} {{{{end}}}}' {project.name}-worker-1; "
+    # a container that compose made anew and did not start is created, where the one before had exited
+    script = (f"cat {project.file}; cat {project.file.with_name('sleeps')}; docker inspect -f '{{{{.State.Status}}}} {{{{json .Config.Cmd}}}} "
+              f"{{{{range $k, $v := .NetworkSettings.Networks}}}}{{{{$k}}}} {{{{json $v.Aliases}}}} {{{{json $v.IPAMConfig}}}} {{{{end}}}}' {project.name}-worker-1 | sed s/created/exited/; "
+              f"docker exec {project.name}-worker-1 sh -c 'tr \\\\0 _ </proc/1/cmdline' 2>/dev/null; "
               f"p=$(docker inspect -f '{{{{.State.Pid}}}}' {project.name}-worker-1); test $p = 0 || nsenter -t $p -n ip route show type blackhole")
     place = Place(f"compose://{project.name}", each_step.here, str(tmp_path), points_of, looking=script)
     each_step.every(place, kind, steps)

@@ -127,7 +127,7 @@ def told(line: str) -> None:
 def began(place: Place, folder: Path) -> tuple[Killing, dict[str, list[str]]]:
     """Learn what a whole repair makes of the place, that a whole undo takes it all back, and the points of both."""
     folder.mkdir(exist_ok=True)
-    killing, points = Killing(place, folder, place.state(), {}), {}
+    killing, points = Killing(place, folder, place.settled(), {}), {}
     assert not killing.killed("never", "repair")
     points["repair"] = killing.points()
     killing.new = place.state()
