@@ -15,12 +15,14 @@ from fixer.model.record import dataclass
 
 @dataclass(frozen=True, slots=True)
 class FileRestore:
-    """The intent to take back, the file system it is on, and the journal that holds the before-image."""
+    """The intent to take back, the file system it is on, and the journal that holds the before-image. `earlier`: what
+    writes of the same file before this one found, which go back after it."""
 
     step: WriteFile
     item: Intent
     files: Files
     journal: Journal
+    earlier: tuple[FileState, ...] = ()
 
     @property
     def intent(self) -> Record:
@@ -35,7 +37,7 @@ class FileRestore:
     def run(self) -> bool:
         """Put the file back; False when it was as before already. Conflict when somebody else changed it."""
         pre, present = self._pre, self.files.state(self.step.path)
-        if matches(present, pre):
+        if any(matches(present, state) for state in (pre, *self.earlier)):     # those too, when it was cut off behind
             return False
         if not self._is_ours(present):
             raise Conflict(f"{self.step.path} was changed by somebody else; it is left as it is")

@@ -20,7 +20,7 @@ from fixer.apply.steps import bring_back_state, bring_into_effect
 from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
 from fixer.hosts.dockercli import is_no_daemon
 from fixer.model.describe import describe_step, is_reversible, step_to_json
-from fixer.model.journal import Phase, Record
+from fixer.model.journal import FileState, Phase, Record
 from fixer.model.plan import (
     CheckNginx,
     ComposeUp,
@@ -256,12 +256,23 @@ class _Rollback:
         return was_taken_back(self.journal.records, item.intent.round, item.intent.index)
 
     def _restore(self, item: Intent, step: WriteFile) -> str:
-        restore = FileRestore(step, item, self.nodes.writer(step.node).files, self.journal)
+        files = self.nodes.writer(step.node).files
+        restore = FileRestore(step, item, files, self.journal, self._found_before(item, step))
         if not restore.run():
             return ""
         self.files_moved = True
         verb = "removed" if item.intent.pre and item.intent.pre.kind == "absent" else "restored"
         return f"{verb} {step.display_path or step.path}"
+
+    def _found_before(self, item: Intent, step: WriteFile) -> tuple[FileState, ...]:
+        """What earlier writes of this file found, of this round, and where all rounds go back of those."""
+        me, undoing = (item.intent.round, item.intent.index), is_undoing(self.journal.records)
+        back = [r for r in rounds_of(self.journal.records)
+                if r.number == self.round.number or (undoing and r.state != "rolled-back")]
+        return tuple(
+            other.intent.pre for round_ in back for other in round_.intents for write in _step(other)
+            if (other.intent.round, other.intent.index) < me and isinstance(write, WriteFile)
+            and (write.node, write.path) == (step.node, step.path) and other.intent.pre is not None)
 
     def _sweep(self, item: Intent, step: WriteFile) -> str:
         FileRestore(step, item, self.nodes.writer(step.node).files, self.journal).sweep()
