@@ -64,7 +64,8 @@ def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None
     elif name not in broken:
         return _nothing(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
     if not (total.restored or total.conflicts or total.irreversible or total.notes):
-        total.notes.append(_undone_already(name, cut_off=name in broken, kept=_last_kept(target)))
+        begun = name in broken and any(record.phase == "committed" for record in journal.records)
+        total.notes.append(_undone_already(name, cut_off=name in broken, kept=_last_kept(target), begun=begun))
     lists = (total.restored, total.conflicts, total.irreversible, total.notes)
     return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
 
@@ -78,9 +79,10 @@ def _left_over(target: Target, runs: tuple[RunSummary, ...]) -> str:
             f"fixer undo{where} --id {runs[-1].id} tries that once more")
 
 
-def _undone_already(name: str, *, cut_off: bool, kept: str | None) -> str:
+def _undone_already(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
     """Which run was meant, and which one is next: after `nothing` alone people undo once more."""
-    told = (f"run {name} was cut off before anything of it was in force" if cut_off else
+    told = (f"run {name}: its undo was cut off when all of it was back already" if begun else
+            f"run {name} was cut off before anything of it was in force" if cut_off else
             f"run {name}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already")
     return told if kept is None else f"{told}; run {kept} is, and the next fixer undo takes that one back"
 
