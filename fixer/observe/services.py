@@ -18,7 +18,7 @@ from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants
 from fixer.observe.refaults import has_memory_limit, refaults_of
 from fixer.observe.runfolders import kept_for_others
-from fixer.observe.runtimes import DAEMONS, is_app_server, runtime_of
+from fixer.observe.runtimes import DAEMONS, is_app_server, is_nginx, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
@@ -44,7 +44,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
             theirs = {pid for s in programs for pid in s.pids}
             units = [_without(service, theirs | kept_for_others(service, view)) for service in unit_services(view)]
             found += [*units, *programs]
-            if view.node.kind == "machine":
+            if view.node.kind == "machine" or _holds_nginx(view):
                 found += bare_services(view, {pid for s in units for pid in s.pids} | theirs)
     for container in containers:
         if not container.is_machine:
@@ -52,6 +52,12 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if is_limited(s) else s for s in found]
     found = [replace(s, refaults=refaults_of(s, views.get(s.node))) if has_memory_limit(s) else s for s in found]
     return tuple(_unique(found))
+
+
+def _holds_nginx(view: View) -> bool:
+    """A container in which nginx runs: what serves beside it there is its backend, not the container itself."""
+    return any(is_nginx(process.argv[0].partition(":")[0]) for process in view.by_pid.values() if process.argv
+               and process.pid not in view.table.containers)
 
 
 def _without(service: Service, pids: set[int]) -> Service:

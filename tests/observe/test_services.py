@@ -162,6 +162,14 @@ def test_what_a_keeper_starts_is_not_its_units() -> None:
     assert held("/usr/bin/shopd") == [("runit.service", (5, 6, 7, 8, 9))]
 
 
+def test_what_serves_beside_nginx_in_a_container_is_a_service_of_its_own() -> None:
+    """Else a container whose script starts both was said to hold no application server at all."""
+    running = [process(1, ["bash", "/entry.sh"]), process(7, ["python3", "-m", "uvicorn", "a:b"], comm="uvicorn")]
+    for nginx, expected in ((True, ["uvicorn[7]"]), (False, [])):
+        made = node(site=SITE, running=running, nginx=nginx, kind="container", name="web")
+        assert [s.name for s in snapshot(capture(made)).services if s.is_app_server] == expected
+
+
 def test_the_log_of_a_process() -> None:
     asked = stdout_query(6)
     entry = FileAnswer("/proc/6/fd/1", "ok", stat("link", link="/tmp/back.log"), b"one\ntwo\n")
