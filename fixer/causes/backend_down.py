@@ -29,7 +29,11 @@ The repair and its safety
   reboot. Where `fixer learn` remembered it while it was well, it is started again as a systemd unit that stays: the
   remembered command, folder and user, its variables from the files where they stood then (a secret that stands in no
   file is yours to give). Undo stops and removes the unit. Without that, fixer says what is known of it, and names the
-  line that starts it: of cron for the reboot, of rc.local that may not be executed, of a unit of a user's own systemd.
+  line that starts it: of cron for the reboot, of rc.local that may not be executed, of a unit of a user's own systemd,
+  of the run script that runit, s6 or daemontools keep, with the command that starts it.
+  An init script's unit counts as active whatever becomes of its program: start-service (safe) restarts it where nothing
+  of it runs. restart-service (disruptive): a container whose own script puts the server into the background and then
+  becomes nginx runs that script again, where its log shows that the server had served and did not fail.
   create-service (disruptive): a service of the compose project that has no container at all is created from the
   project's files; undo removes the container.
 
