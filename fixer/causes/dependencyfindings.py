@@ -106,6 +106,6 @@ def _start_required(case: Case, one: Required) -> tuple[Repair, ...]:
         manual = f"{'; '.join(reasons)}; then start {service.name}"
         return (Repair("mend-dependency", "manual", "a person must bring back what it needs", (), manual=manual),)
     begun = tuple(step for s in one.lacking for step in start_steps_of(case, s))
-    steps = (*begun, *start_steps(case.snapshot, service, one.trouble.endpoint))
+    steps = tuple(dict.fromkeys((*begun, *start_steps(case.snapshot, service, one.trouble.endpoint))))
     names = ", ".join(s.name for s in one.lacking)
     return (Repair("start-dependency", "safe", f"start {f'{names}, then ' if names else ''}{service.name}", steps),)

@@ -117,6 +117,8 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
             steps.append(unit_action(service, unit, "reset-failed"))
         if is_off_at_boot(service):
             steps.append(unit_action(service, unit, "enable"))
+        # systemd would start these along: said as steps of their own, an undo stops them too
+        steps += [unit_action(other, needed, "start") for other, needed in _pulled_in(snapshot, service)]
         steps.append(unit_action(service, unit, "start"))
     elif service.container is not None:
         box = service.container
@@ -132,6 +134,15 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
     else:
         return ()
     return tuple(steps) if endpoint is None else (*steps, *waiting(snapshot, service, endpoint))
+
+
+def _pulled_in(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Unit], ...]:
+    """The stopped units that this one requires."""
+    from fixer.causes.requiring import required_by  # only where something is started
+
+    wanted = required_by(snapshot, service)
+    return tuple((s, s.unit) for s in snapshot.services if s.node == service.node and s.unit is not None
+                 and s.name in wanted and s.unit.active_state == "inactive" and s.unit.load_state == "loaded")
 
 
 def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:

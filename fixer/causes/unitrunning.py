@@ -97,8 +97,10 @@ def _changed_since_start(case: Case, service: Service, told: Binding) -> Evidenc
     """The file that says where it listens, where it was changed after the start of what runs."""
     path, since = told.file or told.source.where.rpartition(":")[0], ran_since(service)
     file = case.snapshot.file(service.files_node or service.node, path)
-    if file is None or not since or file.stat.mtime <= since + _CLOCKS:
+    if file is None or not since or file.stat.mtime < since - _CLOCKS:
         return None
+    if file.stat.mtime <= since + _CLOCKS:      # and yet it runs with something else: it was read before the edit
+        return Evidence("file", path, f"changed in the moment in which {service.name} was started")
     return Evidence("file", path, f"changed {say_age(file.stat.mtime - since)} after {service.name} was started")
 
 

@@ -415,3 +415,13 @@ def test_what_ended_because_it_was_asked_to_is_nothing_to_mend(end: str, asks: b
     scene.extra["last_words"] = (LastWords("local", "/tmp/a.log", NOW - 60, lines),)
     (detail,) = finding_of(diagnose(scene.snapshot()), "backend-down").detail
     assert end in detail and ("mend that before it is started again" in detail) is asks
+
+
+def test_what_systemd_would_start_along_is_a_step_of_its_own() -> None:
+    """An undo stopped the service alone, and what it requires ran on."""
+    made, tunnel = stopped(), stopped("tunnel.service", 0, is_app_server=False, bindings=Known(()))
+    scene = Scene().with_service(made).with_service(tunnel).refused()
+    assert made.unit is not None
+    scene.files.append(building.file(made.unit.fragment_path, "[Unit]\nBindsTo=tunnel.service\nRequires=gone.service\n"))
+    told = [(s.verb, s.unit) for s in diagnose(scene.snapshot()).findings[0].repairs[0].steps if isinstance(s, UnitAction)]
+    assert told == [("start", "tunnel.service"), ("start", "backend.service")]

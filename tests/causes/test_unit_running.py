@@ -220,9 +220,11 @@ def test_a_program_of_supervisord_that_was_edited_after_its_start_is_updated() -
     running = replace(binding(8000), source=Evidence("process", "pid 300", "uvicorn --port 8000"))
     made = supervised(bindings=Known((told, running)), program={"started_at": NOW - 3600})
     scene = Scene("127.0.0.1:8001").with_service(made, listener(8000, 300)).refused()
-    scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - 60)))
-    (repair,) = found(scene).repairs
-    assert [s.verb for s in repair.steps if isinstance(s, ProgramAction)] == ["update"]
+    for ago in (60.0, 3599.0, 3601.0):      # also in the moment of the start: with the edit it would listen elsewhere
+        scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - ago)))
+        (repair,) = found(scene).repairs
+        assert [s.verb for s in repair.steps if isinstance(s, ProgramAction)] == ["update"]
+        scene.files.pop()
 
 
 def test_what_answers_and_was_never_restarted_is_left_alone() -> None:
