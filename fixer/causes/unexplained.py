@@ -24,7 +24,7 @@ def unexplained(case: Case, blamed: Container[str]) -> Iterator[str]:
         yield _told(case, judged)
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
-    yield from _cut_off(case) if left else ()
+    yield from (*_cut_off(case), *_kept(case)) if left else ()
     unblamed = {judged.facts.route.id for judged in left}
     for crash in crashes(case).found if left else ():
         words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(own_lines(crash.lines)))
@@ -42,6 +42,15 @@ def _cut_off(case: Case) -> Iterator[str]:
             again = f" (docker compose up -d --force-recreate {box.service})" if box.service else ""
             yield (f"{box.name} lives in the network of container {lender[:12]}, which was not found: where that was "
                    f"made anew, {box.name} has to be made anew too{again}")
+
+
+def _kept(case: Case) -> Iterator[str]:
+    """A manager whose programs no file names by their ports: a person asks it."""
+    for node in case.snapshot.nodes:
+        for process in node.processes.value if isinstance(node.processes, Known) else ():
+            if process.argv and process.argv[0].startswith("PM2 v") and "God Daemon" in process.argv[0]:
+                yield (f"PM2 keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): pm2 list, as that "
+                       "user, tells which of them it has stopped or given up, pm2 logs why")
 
 
 def _told(case: Case, judged: Judged) -> str:

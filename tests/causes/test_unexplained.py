@@ -17,6 +17,7 @@ from tests.causes.building import (
     listener,
     log,
     probe,
+    process,
     service,
     stopped,
     unit,
@@ -126,3 +127,12 @@ def test_a_container_in_the_network_of_one_that_is_gone_is_named() -> None:
     scene = Scene("pod:8000", node="web", back="pod").with_service(made).refused()
     notes = diagnose(scene.snapshot()).notes
     assert any("p-app-1 lives in the network of container 000000000000" in note for note in notes)
+
+
+def test_a_manager_that_only_itself_tells_what_it_keeps_is_named() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(stopped(port=8000)).with_service(stopped("other.service", 9000)).refused()
+    scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))
+    assert any("PM2 keeps programs on local (pid 77" in note for note in diagnose(scene.snapshot()).notes)
+    well = healthy()
+    well.processes.append(scene.processes[-1])
+    assert diagnose(well.snapshot()).notes == ()
