@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.catalog import scenario
-from lab.checking import check
+from lab.checking import check, check_restarted
 from lab.engine import labelled
 from lab.errors import LabError
 from lab.evidence import unreal
@@ -330,7 +330,7 @@ def _last(trial: Trial) -> None:
     """A repair outlives a restart, and is not made twice."""
     with trial.step("restart") as step:
         trial.lab.restart()
-        step.problems += check(trial.lab).failing
+        step.problems += check_restarted(trial.lab).failing
     with trial.step("again") as step:
         before = trial.files()
         told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
