@@ -86,6 +86,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     judged: dict[str, Judged] = {}
     gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
     taken: dict[str, RouteFacts] = {}
+    guards = tuple(facts for facts in snapshot.routes if facts.route.asked_first)
     for facts in snapshot.routes:
         nginx = snapshot.nginx_of(facts)
         reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
@@ -96,14 +97,15 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue
         if verdict.state == "ok" or verdict.gone:
             _take(taken, facts, reached)
-        if verdict.is_bad and _first(facts, snapshot, endpoints):
-            continue
+        if verdict.is_bad and any(_guards(guard, facts) and _is_gone(guard, snapshot, endpoints) for guard in guards):
+            continue        # nobody gets as far as the route's own address
         if _is_suspect(verdict, nginx) or _is_asked_inside(verdict, reached, nginx, snapshot):
             for endpoint in _blamed(verdict, reached, snapshot):
                 places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
                 routes.setdefault(facts.route.id, facts)
-                routes.update((asking.route.id, asking) for asking in _asking(facts, snapshot))
+                if facts.route.asked_first:
+                    routes.update((other.route.id, other) for other in snapshot.routes if _guards(facts, other))
     troubles = tuple(
         Trouble(
             nginx,
@@ -117,23 +119,16 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     return Case(snapshot, inputs, judged, troubles, taken, accepting)
 
 
-def _first(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint]) -> bool:
-    """Whether what `auth_request` asks before the route is dead: then nobody gets as far as the route's own address."""
-    return any(
-        facts in _asking(other, snapshot) and other.endpoints
-        and all(_is_dead(endpoints[name], snapshot) for name in other.endpoints if name in endpoints)
-        for other in snapshot.routes if other.route.asked_first
-    )
+def _guards(guard: RouteFacts, facts: RouteFacts) -> bool:
+    """Whether `auth_request` of that route asks this one of the same server first."""
+    return bool(facts.route.auth) and guard is not facts and guard.route.location.endswith(facts.route.auth) and (
+        (guard.node, guard.conf, guard.route.server_index) == (facts.node, facts.conf, facts.route.server_index))
 
 
-def _asking(facts: RouteFacts, snapshot: Snapshot) -> tuple[RouteFacts, ...]:
-    """The routes of the server that ask this one first."""
-    if not facts.route.asked_first:
-        return ()
-    at = facts.node, facts.conf, facts.route.server_index
-    return tuple(other for other in snapshot.routes if other.route.auth and other is not facts
-                 and (other.node, other.conf, other.route.server_index) == at
-                 and facts.route.location.endswith(other.route.auth))
+def _is_gone(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint]) -> bool:
+    """Nobody is at any of its addresses."""
+    return bool(facts.endpoints) and all(
+        _is_dead(endpoints[name], snapshot) for name in facts.endpoints if name in endpoints)
 
 
 def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:

@@ -32,11 +32,11 @@ def starters_at(case: Case, trouble: Trouble) -> tuple[Starter, ...]:
 
 def not_started(case: Case, trouble: Trouble) -> Finding | None:
     """The finding, with the line that starts it; nothing is started by us, since nobody would watch it."""
-    from fixer.causes.ownscript import all_again, its_container, logged  # only where something else starts it
-
     found = starters_at(case, trouble)
     if not found:
         return None
+    from fixer.causes.ownscript import all_again, its_container, logged  # only where something else starts it
+
     first, endpoint = found[0], trouble.endpoint
     where = place(case.snapshot, first.node, first.file, first.line)
     who = _WORDS[first.kind].format(user=first.user or "a user", name=first.name)
@@ -64,7 +64,7 @@ def not_started(case: Case, trouble: Trouble) -> Finding | None:
 def _by_hand(starter: Starter, where: str, why: str) -> str:
     if starter.command and starter.idle:
         return f"start it: {starter.command}{why}"
-    if starter.command and starter.kind != "runit":      # what these keep of its state is not read
+    if starter.command and starter.kind == "s6":      # what it keeps of the state is not read
         return f"start it: {starter.command}; where it ends again and again its log says why"
     if starter.command:      # watched, and no sign that it should be down
         return (f"it is watched, so it ends as often as it is started: its log says why; mend that, then "

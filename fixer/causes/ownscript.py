@@ -13,8 +13,7 @@ from fixer.model.regex import regex
 from fixer.model.snapshot import Service
 from fixer.model.starters import Starter
 
-_SERVES = regex(r"Application startup complete|(?:Uvicorn )?[Rr]unning on (?:http|unix)|Listening at: |Serving on http"
-                r"|Started server process")
+_SERVES = regex(r"Application startup complete|(?:Uvicorn )?[Rr]unning on (?:http|unix)|Listening at: |Serving on http")
 
 
 def its_container(case: Case, starter: Starter) -> Service | None:
