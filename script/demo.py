@@ -15,6 +15,7 @@ WAYS = ("down", "wrong-port", "crash", "overload")
 # What the seed draws elsewhere is as real; these are the plain case of their way.
 PLAIN = {
     ("wrong-port", "containers"): "wrong-port/container-wrong-port", ("wrong-port", "host"): "wrong-port/wrong-port",
+    ("down", "host"): "backend-down/backend-not-running",
     ("crash", "host"): "crash-missing-env/start-env-var-missing",
     ("overload", "containers"): "overload-saturated/single-worker-overload",
     ("overload", "host"): "overload-saturated/single-worker-overload",

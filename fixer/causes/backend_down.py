@@ -15,8 +15,8 @@ How it is told apart
   says why. nginx-down: there nginx itself does not answer. A unit that is disabled comes back down after every reboot.
 
 The repair and its safety
-  start-service (safe): start it, and where it is disabled at boot, enable it too, since the route needs it; then wait
-  until it accepts connections. Undo stops and disables it again.
+  start-service (safe): start it, and where no boot starts it, let one: enabled where it is disabled, a link as of
+  `systemctl add-wants` where its unit does not say for what; then wait until it accepts. Undo takes all of it back.
   Where it is disabled, and another unit of the same name (its version or colour aside) that no site asks for runs or
   starts at boot, it may have been replaced: a person names the one that is meant (`--set backend=UNIT`), and nginx is
   pointed at the other one where it is that.
@@ -51,6 +51,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixer.causes.atboot import also_at_boot, is_disabled, is_off_at_boot, said_of_boot, words_at_boot
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
@@ -69,13 +70,12 @@ from fixer.causes.reading import (
 )
 from fixer.causes.starting import (
     ends_by_itself,
-    is_left_alone,
-    is_off_at_boot,
     is_socket_off,
     restart_steps,
     start_steps,
 )
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.causes.unitactions import is_left_alone
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import Step
@@ -189,7 +189,7 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     service = owner.service
     variant = _variant(case, service)
     words = {
-        "unit-disabled-after-reboot": "is stopped and disabled at boot",
+        "unit-disabled-after-reboot": words_at_boot(service),
         "clean-exit-not-restarted": "ended by itself with success and was not started again",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
@@ -201,22 +201,14 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     shown = condition_evidence(unmet) or (end_evidence(service) if variant == "clean-exit-not-restarted" else ())
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
+    if variant in (START_ALONE, "unit-disabled-after-reboot"):
+        found = replace(found, detail=(*found.detail, *said_of_boot(service)))
     if variant != "unit-disabled-after-reboot":
-        return replace(found, detail=(*found.detail, *_not_by_boot(service))) if variant == START_ALONE else found
+        return found
     from fixer.causes.superseded import ask_which, successors  # only where it is found
 
     others = successors(case, trouble, owner)
     return ask_which(case, trouble, found, others) if others else found
-
-
-def _not_by_boot(service: Service) -> tuple[str, ...]:
-    """Enabled, and never started since the boot: it may be wanted by a target that this machine does not boot to."""
-    unit = service.unit
-    if unit is None or service.socket is not None or unit.unit_file_state != "enabled" or unit.inactive_enter:
-        return ()
-    return (f"it is enabled, and nothing has started it since the boot: unless that was done after it, no boot will "
-            f"(systemctl list-dependencies --reverse {service.name} names what wants it, systemctl get-default what is "
-            "booted to)",)
 
 
 def _variant(case: Case, service: Service) -> str:
@@ -226,11 +218,11 @@ def _variant(case: Case, service: Service) -> str:
         return "clean-exit-not-restarted" if service.program.state == "EXITED" else "backend-not-running"
     if service.unit is not None and not service.unit.condition_result:
         return "start-condition-unmet"
-    if is_off_at_boot(service):
+    if is_disabled(service):
         return "unit-disabled-after-reboot"
     if service.unit is not None and is_known(service) and ended_by_itself(case.snapshot, service):
         return "clean-exit-not-restarted"
-    return "backend-not-running"
+    return "unit-disabled-after-reboot" if is_off_at_boot(service) else START_ALONE
 
 
 def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tuple[Repair, ...]:
@@ -242,7 +234,7 @@ def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tu
     steps = (*_start_copies(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
     if not steps:
         return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)
-    also = " and enable it at boot" if is_off_at_boot(service) else ""
+    also = also_at_boot(service)
     begun = service.socket if service.socket is not None and is_socket_off(service) else service
     first = Repair(START, "safe", f"start {begun.name}{also}", steps)
     if variant != "clean-exit-not-restarted" or service.unit is None:

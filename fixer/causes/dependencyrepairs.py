@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.causes.atboot import is_off_at_boot
 from fixer.causes.case import Case
 from fixer.causes.coderepairs import PATIENCE, again_steps
 from fixer.causes.complaints import Complaint
@@ -12,7 +13,8 @@ from fixer.causes.envfiles import write_variables
 from fixer.causes.logs import last_run, lines_of, own_lines, was_asked_to_stop
 from fixer.causes.reading import condition
 from fixer.causes.reasons import last_words
-from fixer.causes.starting import begin_steps, is_off_at_boot, reachable_host, unit_action
+from fixer.causes.starting import begin_steps, reachable_host
+from fixer.causes.unitactions import unit_action
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import ContainerAction, Step, WaitForListener
 from fixer.model.redact import is_secret_name

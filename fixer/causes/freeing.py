@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fixer.causes.case import Case
 from fixer.causes.reading import address_text, listener_evidence, now_on, pids_of, processes_of, say_age
-from fixer.causes.starting import unit_action
+from fixer.causes.unitactions import unit_action
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import SignalProcess, Step
 from fixer.model.snapshot import Listener, Process, Service

@@ -5,12 +5,14 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 
+from fixer.causes.atboot import also_at_boot
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import drop_in
 from fixer.causes.logs import lines_of, message
 from fixer.causes.reading import find_node, log_evidence
-from fixer.causes.starting import is_off_at_boot, start_steps, unit_action, waiting
+from fixer.causes.starting import start_steps, waiting
+from fixer.causes.unitactions import unit_action
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
@@ -89,7 +91,7 @@ def condition_repair(case: Case, trouble: Trouble, service: Service, unmet: Unme
         text = f"`systemctl status {service.name}` names the condition that is not met; a start would be skipped again"
         return Repair(CONDITION, "manual", f"start {service.name}", (), manual=text)
     if unmet.is_met_now:
-        also = " and enable it at boot" if is_off_at_boot(service) else ""
+        also = also_at_boot(service)
         return Repair("start-service", "safe", f"start {service.name}{also}: {unmet.text} is met by now", start)
     ways = _ways(case, service, unmet)
     if not ways:

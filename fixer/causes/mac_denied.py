@@ -31,8 +31,8 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.editing import NoPlace, container_of
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
-from fixer.causes.starting import unit_action
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
+from fixer.causes.unitactions import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean

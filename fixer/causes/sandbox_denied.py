@@ -45,8 +45,9 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
-from fixer.causes.starting import begin_steps, unit_action
+from fixer.causes.starting import begin_steps
 from fixer.causes.symptoms import events_for, symptom_evidence
+from fixer.causes.unitactions import unit_action
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step

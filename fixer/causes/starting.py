@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal
 
+from fixer.causes.atboot import boot_steps
 from fixer.causes.editing import NoPlace
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import condition, listeners_on, pids_of, say_age
+from fixer.causes.unitactions import is_left_alone, unit_action
 from fixer.model.facts import Unknown
 from fixer.model.plan import (
     ABSENT,
@@ -14,38 +16,19 @@ from fixer.model.plan import (
     ContainerAction,
     ProgramAction,
     Step,
-    UnitAction,
     WaitForListener,
     WriteFile,
 )
 from fixer.model.snapshot import Container, Endpoint, Program, Service, Snapshot, Unit
-
-Verb: TypeAlias = Literal["start", "stop", "restart", "enable", "disable", "reset-failed"]
 
 PATIENCE = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
 _NOT_AT_BOOT = frozenset({"disabled"})
 _PROVEN = 20.0       # seconds that a program has lived which failed before and is well now
 
 
-def is_off_at_boot(service: Service) -> bool:
-    """Started by nothing when the machine boots."""
-    if service.program is not None:
-        unit = service.program.unit
-        return not service.program.autostart or (unit is not None and unit.unit_file_state in _NOT_AT_BOOT)
-    unit = service.unit if service.socket is None else service.socket
-    return unit is not None and unit.unit_file_state in _NOT_AT_BOOT
-
-
 def _is_down(service: Service) -> bool:
     """A program whose supervisord does not run."""
     return service.program is not None and service.program.state == "DOWN"
-
-
-def is_left_alone(service: Service) -> bool:
-    """A unit that only starts things (rc.local, an init script, a oneshot that remains) is active still; what it
-    started is gone."""
-    unit = service.unit
-    return unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not service.pids
 
 
 def ends_by_itself(unit: Unit) -> bool:
@@ -90,11 +73,11 @@ def is_socket_off(service: Service) -> bool:
     return service.socket is not None and service.socket.active_state in ("inactive", "failed")
 
 
-def _start_socket(service: Service) -> tuple[Step, ...]:
+def _start_socket(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
     socket = service.socket
     unit = service.unit
     assert socket is not None and unit is not None
-    enable = (unit_action(service, socket, "enable"),) if socket.unit_file_state in _NOT_AT_BOOT else ()
+    enable = boot_steps(snapshot, service)
     if unit.active_state != "failed":
         return (*enable, unit_action(service, socket, "start"))
     # A socket is refused once its service runs; the service is a step of its own so that an undo stops it too.
@@ -109,14 +92,13 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
     """
     steps: list[Step] = []
     if service.unit is not None and is_socket_off(service):
-        steps += _start_socket(service)
+        steps += _start_socket(snapshot, service)
     elif service.unit is not None:
         unit = service.unit
         if condition(service) in ("failed", "looping"):
             # a plain start within the start limit's window is refused
             steps.append(unit_action(service, unit, "reset-failed"))
-        if is_off_at_boot(service):
-            steps.append(unit_action(service, unit, "enable"))
+        steps += boot_steps(snapshot, service)
         # systemd would start these along: said as steps of their own, an undo stops them too
         steps += [unit_action(other, needed, "start") for other, needed in _pulled_in(snapshot, service)]
         steps.append(unit_action(service, unit, "start"))
@@ -157,15 +139,6 @@ def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> t
     else:
         return ()
     return (action, *waiting(snapshot, service, endpoint))
-
-
-def unit_action(service: Service, unit: Unit, verb: Verb, describe: str = "") -> UnitAction:
-    """One systemctl verb, with the states that an undo goes back to."""
-    gone = unit is service.unit and is_left_alone(service)
-    return UnitAction(
-        service.node, unit.name, verb, "exited" if gone else unit.active_state, unit.unit_file_state, unit.main_pid,
-        describe,
-    )
 
 
 def _what_stops(snapshot: Snapshot, service: Service) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fixer.causes.atboot import is_off_at_boot
 from fixer.causes.case import Case, Trouble
 from fixer.causes.owners import Owner, bindings_of, wanted_elsewhere
 from fixer.causes.pointing import after_start, point_at_listener, reachable_listeners
 from fixer.causes.reading import address_text, endpoint_text, state_evidence
-from fixer.causes.starting import is_off_at_boot
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.record import replace

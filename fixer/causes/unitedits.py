@@ -7,7 +7,8 @@ from fixer.causes.crashing import Crash
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, drop_in
 from fixer.causes.reading import condition
-from fixer.causes.starting import begin_steps, start_steps, unit_action, waiting
+from fixer.causes.starting import begin_steps, start_steps, waiting
+from fixer.causes.unitactions import unit_action
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import DaemonReload, Step, WriteFile
 from fixer.model.record import dataclass

@@ -53,6 +53,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
     "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre", "Listen",
     "LimitNOFILESoft", "CPUQuotaPerSecUSec", "Conflicts", "ConflictedBy",
+    "WantedBy", "RequiredBy", "BoundBy", "UpheldBy",
 )
 
 

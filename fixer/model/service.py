@@ -77,6 +77,7 @@ class Unit:
     nofile_limit: int = 0                   # LimitNOFILE (soft), 0 where not told
     cpu_limit: float = 0.0                  # CPUQuota as a number of CPUs, 0 where nothing limits it
     recalled: bool = False                  # result and restarts are its journal's word, since systemd forgot them
+    pulled_by: tuple[str, ...] | None = None    # loaded units that start it along with them; None where not told
     conflicts: tuple[str, ...] = ()         # units, targets left out, that systemd stops when it starts this one
 
 

@@ -13,6 +13,7 @@ from fixer.model.regex import regex
 from fixer.model.snapshot import PreCommand, Unit
 from fixer.observe.words import systemd_words
 
+_PULLS = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
 _REPEATED = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
 _PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
 _COMMENT = regex(r"[ \t]*[#;]")
@@ -99,7 +100,14 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         nofile_limit=_int(b.get("LimitNOFILESoft")), cpu_limit=_cpus(b.get("CPUQuotaPerSecUSec", "")),
         conflicts=tuple(name for key in ("Conflicts", "ConflictedBy") for name in b.get(key, "").split()
                         if not name.endswith(".target")),
+        pulled_by=_pulled_by(b),
     )
+
+
+def _pulled_by(b: Mapping[str, str]) -> tuple[str, ...] | None:
+    if "WantedBy" not in b:
+        return None
+    return tuple(name for key in (*_PULLS, "TriggeredBy") for name in b.get(key, "").split())
 
 
 def _int(text: str | None) -> int:

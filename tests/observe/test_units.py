@@ -118,3 +118,10 @@ def test_of_the_units_in_conflict_those_that_run_are_kept() -> None:
 def test_a_service_that_an_init_script_makes_may_be_asked_for() -> None:
     listed = b"a.service loaded\n--\nshop.service generated -\nold.service static -\nweb@.service enabled -\nb.service disabled -\n"
     assert startable(Answer("ok", listed)) == ("b.service", "shop.service")
+
+
+def test_what_starts_a_unit_along_is_told_apart_from_what_was_not_asked() -> None:
+    text = ("Id=a.service\nWantedBy=multi-user.target\nRequiredBy=\nBoundBy=b.service\nTriggeredBy=a.timer\n\n"
+            "Id=b.service\nWantedBy=\n\nId=c.service\n")
+    units = parse_show(Answer("ok", text.encode()), Known(0.0))
+    assert [units[f"{x}.service"].pulled_by for x in "abc"] == [("multi-user.target", "b.service", "a.timer"), (), None]

@@ -1,0 +1,68 @@
+"""What no boot starts, beside what is disabled: a unit that nothing wants is linked in when it is started."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.causes.atboot import boot_steps, is_off_at_boot, said_of_boot
+from fixer.diagnose import diagnose
+from fixer.model.facts import Evidence
+from fixer.model.plan import DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import UnitSetting
+from tests.causes.building import STOPPED, Scene, finding_of, log, stopped
+
+NEVER = {**STOPPED, "active_enter": 0.0, "inactive_enter": 0.0, "state_change": 0.0}
+LINK = "/etc/systemd/system/multi-user.target.wants/backend.service"
+
+
+def scene(**unit: object) -> Scene:
+    return Scene().with_service(stopped(unit_changes=unit)).refused()
+
+
+@pytest.mark.parametrize("state", ["static", "linked", "enabled-runtime"])
+def test_what_nothing_wants_is_linked_to_what_is_booted_to(state: str) -> None:
+    found = finding_of(diagnose(scene(unit_file_state=state, pulled_by=()).snapshot()), "backend-down")
+    link, told, start, *_ = found.repairs[0].steps
+    assert isinstance(link, WriteFile) and (link.path, link.link_target) == (LINK, "/etc/systemd/system/backend.service")
+    assert link.before is None and isinstance(told, DaemonReload)
+    assert isinstance(start, UnitAction) and start.verb == "start"
+    assert (found.variant, found.repairs[0].risk) == ("unit-disabled-after-reboot", "safe")
+    assert found.repairs[0].summary == "start backend.service and let a boot start it"
+    assert found.summary.startswith("backend.service is stopped, and no boot starts it;")
+    assert any("nothing starts it at boot" in line for line in found.detail)
+
+
+def test_one_that_ended_by_itself_keeps_its_variant_and_is_linked_too() -> None:
+    ended = log("Started backend.service.", "backend.service: Deactivated successfully.")
+    at = Scene().with_service(stopped(unit_changes={"unit_file_state": "static", "pulled_by": ()}, log=ended)).refused()
+    found = finding_of(diagnose(at.snapshot()), "backend-down")
+    assert found.variant == "clean-exit-not-restarted"
+    assert any(isinstance(step, WriteFile) and step.path == LINK for step in found.repairs[0].steps)
+
+
+def test_enabled_for_a_target_that_is_not_booted_to() -> None:
+    graphical = UnitSetting("WantedBy", "graphical.target", Evidence("unit", "/u:9", "WantedBy=graphical.target"), True)
+    service = stopped(unit_changes={**NEVER, "pulled_by": ()}, settings=(graphical,))
+    snapshot = Scene().with_service(service).snapshot()
+    assert [type(s) for s in boot_steps(snapshot, service)] == [WriteFile, DaemonReload]
+
+
+@pytest.mark.parametrize("unit", [
+    {"unit_file_state": "static", "pulled_by": ("shop.target",)},        # another unit starts it
+    {"unit_file_state": "static", "pulled_by": ("backend.timer",)},
+    {"unit_file_state": "static"},                                       # not told, as in what was recorded before
+    {"unit_file_state": "static", "pulled_by": (), "fragment_path": "/run/systemd/transient/backend.service"},
+    {"unit_file_state": "enabled", "pulled_by": ()},                     # it ran since the boot
+    {"unit_file_state": "generated", "pulled_by": ()},
+])
+def test_what_a_boot_starts_or_nobody_can_tell_is_left(unit: dict[str, object]) -> None:
+    service = stopped(unit_changes=unit)
+    snapshot = Scene().with_service(service).snapshot()
+    assert not is_off_at_boot(service) and boot_steps(snapshot, service) == () and "nothing starts" not in str(
+        said_of_boot(service))
+
+
+def test_a_link_that_systemd_was_not_told_of_yet_is_not_made_again() -> None:
+    there = UnitSetting("WantedBy", "multi-user.target", Evidence("unit", "/u:9", "WantedBy=multi-user.target"), True)
+    service = stopped(unit_changes={**NEVER, "pulled_by": ()}, settings=(there,))
+    assert boot_steps(Scene().with_service(service).snapshot(), service) == ()
