@@ -14,6 +14,7 @@ from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
 _LONG = 180.0
 _USUAL = 10.0      # seconds that Docker waits before it kills
+_WHOSE = f'{{{{.Id}}}} {{{{with index .Config.Labels "{SERVICE_LABEL}"}}}}{{{{.}}}}{{{{end}}}}'
 _DOWN = frozenset({"exited", "created", "dead", "removing", ""})
 _PAST = {"stop": "stopped", "start": "started", "restart": "restarted", "pause": "paused"}
 
@@ -32,6 +33,8 @@ def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
     """By id, else, where compose replaced it, by name."""
     result = CommandResult((), None, b"", b"")
     for word in dict.fromkeys((step.container_id, step.name)):
+        if word != step.container_id:
+            _demand_not_anothers(step, engine)
         result = engine.run(["docker", verb, word], timeout=_LONG)
         paused = verb == "pause" and b"is already paused" in result.stderr     # by an undo that was cut off
         if result.returncode == 0 or paused:
@@ -40,6 +43,14 @@ def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
             break
     demand_told(result, f"{verb} container {step.name}")
     raise StepFailed(f"could not {verb} container {step.name}: {complaint(result)}")
+
+
+def _demand_not_anothers(step: ContainerAction | NetworkAction, engine: Runner) -> None:
+    """Conflict where the container of that name is neither the step's nor one that compose put in its place."""
+    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _WHOSE, step.name])
+    words = shown.stdout.decode("utf-8", "replace").split()
+    if shown.returncode == 0 and len(words) == 1 and words[0] != step.container_id:
+        raise Conflict(f"container {step.name} is another one of that name by now; it is left as it is")
 
 
 def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
@@ -94,6 +105,7 @@ def bring_back_network(step: NetworkAction, engine: Runner) -> str:
     joined = step.network in json.loads(shown.stdout or b"{}")
     if joined == (step.verb == "disconnect"):
         return ""
+    _demand_not_anothers(step, engine)
     verb = "disconnect" if step.verb == "connect" else "connect"
     _network(step, engine, verb)
     return f"{verb}ed container {step.name}, network {step.network}"

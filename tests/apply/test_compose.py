@@ -197,6 +197,21 @@ def test_a_container_that_was_replaced_is_found_by_name_and_one_that_is_gone_is_
     assert "No such container" in undo(target, None).conflicts[0]
 
 
+@pytest.mark.parametrize(("verb", "before", "was"), [("start", "stop", "exited"), ("unpause", "pause", "paused")])
+def test_a_container_of_somebody_elses_that_took_the_name_is_left_as_it_is(
+    project: Project, target: Target, verb: str, before: str, was: str
+) -> None:
+    docker(before, project.worker)
+    kept(target, project.act(verb, was))
+    docker("rm", "-f", project.worker)
+    docker("run", "-d", "--label", "badgateway.test=compose", "--name", project.worker, "debian:trixie-slim", "sleep", "60")
+    try:
+        assert undo(target, None).conflicts == (f"container {project.worker} is another one of that name by now; it is left as it is",)
+        assert project.look().startswith("running")
+    finally:
+        docker("rm", "-f", project.worker)
+
+
 def test_waiting_in_a_container_that_is_not_there_or_stopped_only_ends(project: Project, target: Target) -> None:
     docker("stop", "-t", "0", project.worker)
     with pytest.raises(StepFailed, match="nothing listens on worker:80"):

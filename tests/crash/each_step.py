@@ -54,6 +54,23 @@ SOCKETS = {
 }
 HOLDER = "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
 RUNNING, RUNNING_TEXT = "/etc/supervisor/conf.d/runs.conf", "[program:runs]\ncommand=/bin/sleep infinity\nstartsecs=0\n"
+# An init script whose program is gone: systemd counts it as active. A unit that another one requires. A program that failed.
+OLDEN = """#!/bin/sh
+### BEGIN INIT INFO
+# Provides: olden
+# Default-Start: 2 3 4 5
+# Default-Stop: 0 1 6
+### END INIT INFO
+case $1 in
+start) start-stop-daemon --start --background --make-pidfile --pidfile /run/olden.pid --startas /bin/sleep -- 86399 ;;
+stop) start-stop-daemon --stop --oknodo --remove-pidfile --pidfile /run/olden.pid ;;
+esac
+"""
+PULLED = {
+    "store.service": "[Service]\nExecStart=/bin/sleep infinity\n",
+    "front.service": "[Unit]\nRequires=store.service\nAfter=store.service\n[Service]\nExecStart=/bin/sleep infinity\n",
+}
+BROKEN = f"[program:broken]\ncommand=/bin/sh -c \"test -e {HERE}/ready && exec sleep infinity\"\nstartretries=0\n"
 RULES = ("tcp dport 22 accept", "tcp dport 8000 counter drop", "icmp type echo-request accept")
 
 
@@ -69,7 +86,7 @@ printf 'proxy_pass http://a:8001;\\n' >{HERE}/edited; chmod 640 {HERE}/edited; c
 printf 'stale\\n' >{HERE}/deleted; printf '801\\n' >{HERE}/mounted; ln -sfn ../each/edited {HERE}/link
 printf '%s' '{site("old")}' >{SITE}
 printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >{UNIT}
-printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{RUNNING_TEXT}' >{RUNNING}; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
+printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{RUNNING_TEXT}' >{RUNNING}; printf '%s' '{BROKEN}' >/etc/supervisor/conf.d/broken.conf; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
 systemctl daemon-reload; systemctl restart nginx sleeper; systemctl restart supervisor
 cp {UNIT} /etc/systemd/system/other.service; systemctl daemon-reload
 nft add table ip each; nft add chain ip each c
@@ -79,7 +96,10 @@ for t in iptables ip6tables; do
 done
 printf '%s' '{FAILED}' >/etc/systemd/system/fails.service; printf '%s' '{HOLDER}' >/etc/systemd/system/holder.service
 {"".join(f"printf '%s' '{text}' >/etc/systemd/system/{name};" for name, text in SOCKETS.items())}
-systemctl daemon-reload; systemctl enable --now holder; systemctl start fails woken
+{"".join(f"printf '%s' '{text}' >/etc/systemd/system/{name};" for name, text in PULLED.items())}
+printf '%s' '{OLDEN}' >/etc/init.d/olden; chmod 755 /etc/init.d/olden
+systemctl daemon-reload; systemctl start olden; kill -9 $(cat /run/olden.pid)
+systemctl enable --now holder; systemctl start fails woken
 systemctl kill -s KILL fails woken; until systemctl is-failed -q fails && systemctl is-failed -q woken; do sleep 0.1; done
 ip route add unreachable 203.0.113.9/32
 setsid sleep 86400 >/dev/null 2>&1 </dev/null & echo $! >{HERE}/sub/pid; kill -STOP $!
@@ -98,12 +118,14 @@ STATES = {
             + "; tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value sleeper)/environ | grep EACH",
     "service": _IS.format("other"),
     "failed service": _IS.format("fails"), "socket": _IS.format("woken.socket woken.service"), "freeing": _IS.format("holder"),
+    "init script": "pgrep -cxf '/bin/sleep 86399'; systemctl is-enabled olden", "pulled in": _IS.format("front store"),
     "process": f"read -r a b c d </proc/$(cat {HERE}/sub/pid)/stat; echo $c",
     "rule out": "nft list table ip each", "rule in": "iptables -S EACH", "rule in of nft": "nft list table ip each", "rule out of iptables": "iptables -S EACH",
     "rule out of ip6tables": "ip6tables -S EACH", "rule in of ip6tables": "ip6tables -S EACH",
     "route": "ip route show type unreachable",
     "program": _FILE.format(PROGRAM, "/etc/supervisor/conf.d") + "; " + _RUNS.format("each"),
     "start of a program": _RUNS.format("each"),
+    "program that failed": _FILE.format(f"{HERE}/ready", HERE) + "; " + _RUNS.format("broken") + " | sed s/FATAL/STOPPED/",
     "program that runs": _FILE.format(RUNNING, "/etc/supervisor/conf.d") + "; " + _RUNS.format("runs")
                          + "; tr '\\0' '\\n' </proc/$(supervisorctl pid runs)/environ | grep EACH",
     "start of nginx": "curl -s -m 5 http://127.0.0.1:8097/; echo",
@@ -281,6 +303,8 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
             unit("woken", "reset-failed", "failed", "static"), unit("woken", "enable", "inactive", "disabled", "socket"),
             unit("woken", "start", "inactive", "disabled", "socket"), unit("woken", "start", "failed", "static"),
         ),
+        "init script": (unit("olden", "restart", "exited", "generated"),),
+        "pulled in": (unit("store", "start", "inactive", "static"), unit("front", "start", "inactive", "static")),
         "freeing": (unit("holder", "disable", "active", "enabled"), unit("holder", "stop", "active", "enabled")),
         "rule out": (rule("nft", "remove", RULES[1]),), "rule in of nft": (rule("nft", "add", "tcp dport 8001 accept"),),
         "rule in": (rule("iptables", "add"),), "rule out of iptables": (rule("iptables", "remove"),),
@@ -291,6 +315,9 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
             ProgramAction(node, "each", "each", "update", SUPERVISOR, "STOPPED"),
         ),
         "start of a program": (ProgramAction(node, "each", "each", "start", SUPERVISOR, "STOPPED"),),
+        "program that failed": (
+            write(f"{HERE}/ready", None, "", meta=me), ProgramAction(node, "broken", "broken", "start", SUPERVISOR, "FATAL"),
+        ),
         "program that runs": (
             write(RUNNING, RUNNING_TEXT, RUNNING_TEXT + "environment=EACH=\"1\"\n"),
             ProgramAction(node, "runs", "runs", "update", SUPERVISOR, "RUNNING"),

@@ -1,21 +1,26 @@
-"""Two repairs at once, and hand edits between a repair and its undo, on a machine from outside, from inside, over ssh
-and on a compose project."""
+"""Two repairs at once, a repair beside an undo, and hand edits between a repair and its undo, on a machine from outside,
+from inside, over ssh and on a compose project. The second begins at the same moment, or with BADGATEWAY_KILLS=all later
+by more and more."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.contract import test_ssh_repair
+from tests.crash.drawing import ALL
 from tests.crash.places_killed import Place, carry_fixer_in
-from tests.crash.test_killed import REPAIR, Killing, began, raised
+from tests.crash.test_killed import REPAIR, Killing, began, raised, told
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
+LATER = (0.0, 0.4, 0.8, 1.2, 1.6, 2.0, 3.0, 4.0) if ALL else (0.0,)      # seconds
 OWN = "# somebody's own line\n"
 
 box = test_ssh_repair.box
@@ -37,17 +42,37 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
             yield found
 
 
-def both_at_once(killing: Killing) -> None:
-    """One repairs; the other is refused, or finds it done."""
+def both_at_once(killing: Killing, commands: tuple[str, str], later: float) -> tuple[list[int], list[dict[str, Any]]]:
+    """Two commands, the second begun later by that."""
     place = killing.place
-    words = [*place.python(), "-m", "fixer", "repair", place.target, *REPAIR, *place.words, "--json"]
     environment = {**os.environ, "BADGATEWAY_STATE": str(killing.folder / "state"), **place.environment}
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True, env=environment) for _ in range(2)]
+    both = []
+    for number, command in enumerate(commands):
+        time.sleep(later * number)
+        words = [*place.python(), "-m", "fixer", command, place.target, *((*REPAIR, *place.words) if command == "repair" else ()), "--json"]
+        both.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True, env=environment))
     said = [json.loads(one.communicate(timeout=200)[0]) for one in both]
-    codes = sorted(one.returncode for one in both)
-    assert codes in ([0, 0], [0, 1], [0, 3], [0, 4]), said
+    codes = [one.returncode for one in both]
+    told(f"  {place.target} {commands} {later}: {codes} {[one.get('outcome') or one.get('error') or one.get('conflicts') for one in said]}")
+    return codes, said
+
+
+def two_repairs(killing: Killing, later: float) -> None:
+    """One repairs; the other is refused, or finds it done."""
+    codes, said = both_at_once(killing, ("repair", "repair"), later)
+    assert sorted(codes) in ([0, 0], [0, 1], [0, 3], [0, 4]), said
     assert [one.get("outcome") for one in said].count("repaired") == 1, said
-    assert place.becomes(killing.new, well=True) == []
+    assert killing.place.becomes(killing.new, well=True) == []
+
+
+def repair_and_undo(killing: Killing, commands: tuple[str, str], later: float) -> None:
+    """Of a repair that is kept: as it was or as repaired, whichever came last, and said so."""
+    codes, said = both_at_once(killing, commands, later)
+    assert codes[commands.index("undo")] in (0, 1, 3, 4) and codes[commands.index("repair")] in (0, 1, 3, 4), said
+    state = killing.last_state()
+    assert state in ("committed", "undone", "rolled-back"), (state, said)
+    is_new = state == "committed"
+    assert killing.place.becomes(killing.new if is_new else killing.old, well=is_new) == [], (state, said)
 
 
 def edited(place: Place, path: str) -> str:
@@ -70,7 +95,13 @@ def now(place: Place, path: str) -> str:
 
 def test_two_at_once_and_a_hand_edit(place: Place, tmp_path: Path) -> None:
     killing, _ = began(place, tmp_path)
-    both_at_once(killing)
+    for later in LATER:
+        killing.back()
+        for commands in (("undo", "repair"), ("repair", "undo")) if ALL else ():
+            killing.forward()
+            repair_and_undo(killing, commands, later)
+            killing.back()
+        two_repairs(killing, later)
     [changed] = [key for key in killing.new if killing.new[key] != killing.old.get(key) and key.startswith("/")]
     mine = edited(place, changed)
     done = killing.fixer("undo", "--json")

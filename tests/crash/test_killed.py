@@ -24,6 +24,7 @@ from lab.removing import lab_down
 from lab.scenario import Stack
 from tests.contract import test_ssh_repair
 from tests.crash.drawing import ALL, chosen
+from tests.crash.each_step import drawn
 from tests.crash.places_killed import Place, State, carry_fixer_in
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
@@ -38,6 +39,9 @@ CASES: tuple[tuple[str, Stack], ...] = (
     ("wrong-port/container-wrong-port", "containers"), ("backend-down/container-stopped", "containers"),
     ("backend-hung/container-paused", "containers"), ("network-detached/docker-network-detached", "containers"),
     ("route-broken/route-blackhole", "containers"),
+    ("backend-down/ended-under-an-init-script", "host"), ("crash-dependency-down/start-dependency-failed", "host"),
+    ("crash-dependency-down/start-db-refused", "containers"),
+    ("compound/wrong-port-and-stopped", "host"), ("compound/container-wrong-port-and-stopped", "containers"),
 )
 INSIDE = ("wrong-port/wrong-port", "backend-down/unit-disabled-after-reboot", "firewall-drop/firewall-drop")
 REPAIR = ("--yes", "--max-risk", "disruptive")
@@ -113,6 +117,8 @@ class Killing:
                     self.is_told()
                 if number % 3 == 1:
                     self.forward()
+                if number % 3 == 2:      # killed again on the way back
+                    self.killed(str(drawn(len(points), f"{command} {at}")), "undo")
             self.back()
             self.place.forget(self.folder / "state")
 

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 machine, local, box, far = test_troubles.machine, test_troubles.local, test_troubles.box, test_troubles.far
 
 
-def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object]) -> int:
+def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object], environment: dict[str, str] | None = None) -> int:
     """The trouble at each point of an undo; how often that was."""
     killing = ready.killing
     killing.forward()
@@ -32,7 +32,7 @@ def tried(ready: Ready, trouble: Trouble, heal: Callable[[], object]) -> int:
     for at in points:
         killing.place.forget(killing.folder / "state")
         killing.forward()
-        with killing.place.troubled(trouble.begin, {}):
+        with killing.place.troubled(trouble.begin, environment or {}):
             done = killing.fixer("undo", "--json", module=("tests.crash.killed", str(at), killing.place.inside or str(killing.folder)))
         heal()
         said, state = json.loads(done.stdout), killing.last_state()
@@ -65,12 +65,19 @@ def again(killing: Killing, state: str, said: dict[str, object]) -> None:
     """Whatever was not taken back is by the next; only what it said was not reloaded has to be by hand."""
     if state == "undone":
         if any("not reloaded" in str(note) for note in said["notes"]):  # type: ignore[attr-defined]
-            root(killing.place, "systemctl reload nginx")
+            reload_by_hand(killing.place)
         return
     runs = json.loads(killing.fixer("history", "--json").stdout)["runs"]
     done = killing.fixer("undo", "--json", *(("--id", runs[0]["id"]) if state == "undone-with-conflicts" else ()))
     assert done.returncode == 0, done.stdout + done.stderr
     assert killing.last_state() in ("undone", "rolled-back")
+
+
+def reload_by_hand(place: Place) -> None:
+    if place.lab is not None and place.lab.stack == "containers":
+        place.lab.run_in("web", ("nginx", "-s", "reload"))
+    else:
+        root(place, "systemctl reload nginx")
 
 
 def root(place: Place, script: str) -> None:
