@@ -32,7 +32,7 @@ EDITS = {
 }
 # By rename only where another file lies there: an nginx in a container holds the file itself.
 PUT_RIGHT = f"if test -L {{path}} || ! test -e {{path}}; then rm -f {{path}}; cp -p {KEPT} {{path}}; else cat {KEPT} >{{path}}; chmod --reference={KEPT} {{path}}; chown --reference={KEPT} {{path}}; fi"
-WORDS = {"project": ("wrong-port/container-wrong-port", "containers"), "unit": ("unit-misconfigured/start-200-chdir", "host"),
+WORDS = {"project": ("wrong-port/container-wrong-port", "containers"), "unit": ("crash-missing-env/start-env-var-missing", "host"),
          "variable": ("crash-missing-env/start-env-var-missing", "containers")}
 
 
@@ -67,7 +67,7 @@ def test_hand_edits_of_a_file(place: Place, tmp_path: Path) -> None:
     for edit, script in EDITS.items():
         killing.forward()
         path = changed(killing)
-        look = f"stat -c '%F %a %u:%g' {path}; readlink {path}; cat {path}; true"
+        look = f"for look in 'stat -c %F/%a/%u:%g' readlink cat; do $look {path} || true; done"
         sh(f"cp -p {path} {KEPT}; {script.format(path=path)}")
         mine = sh(look)
         done = killing.fixer("undo", "--json")
