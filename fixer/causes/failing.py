@@ -174,6 +174,8 @@ def is_edited(nginx: Nginx | None) -> bool:
 
 def _never_passes(facts: RouteFacts, nginx: Nginx | None) -> bool:
     """The configuration answers there before anything could be handed on, always."""
+    if facts.route.closed:
+        return True
     if nginx is None or isinstance(nginx.config, Unknown):
         return False
     return any(

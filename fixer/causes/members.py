@@ -10,6 +10,8 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
 _UNHEARD = frozenset({"slow", "unreachable"})      # what a connect meets where nobody even refuses it
 _GIVEN_UP = frozenset({"FATAL", "BACKOFF", "EXITED", "STARTING"})
 _STOPPED_IN_ORDER = (0, 137, 143)
+_CLOSED = (2, 111)       # no such socket, refused
+_AT_REST = ("inactive", "deactivating")
 
 
 def weigh_members(verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx | None, snapshot: Snapshot) -> Judged:
@@ -24,8 +26,10 @@ def weigh_members(verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx |
     meant = [endpoint for endpoint in reached if not endpoint.down]
     if verdict.state not in ("ok", "degraded", "slow") or len(meant) < 2 or is_edited(nginx):
         return verdict
-    if nginx is None or not (route.upstream or any(endpoint.at for endpoint in meant)):
-        return verdict      # values of a variable are no group
+    if nginx is None:
+        return verdict
+    if not (route.upstream or any(endpoint.at for endpoint in meant)):
+        return _weigh_values(verdict, meant, nginx, snapshot) if "$" in route.pass_text else verdict
     dead = [e for e in meant if not e.backup and is_dead(e, snapshot)]
     mute = _mute(verdict.facts, meant, nginx, snapshot)
     gone = [*(dead if route.one_try else [e for e in dead if _is_missed(e, snapshot)]), *mute]
@@ -38,6 +42,30 @@ def weigh_members(verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx |
         gone = [endpoint for endpoint in meant if endpoint in gone or endpoint in dead]
     reason = f"{verdict.reason}, but {_say_gone(route.upstream, gone, mute, len(meant))}{why}"
     return replace(verdict, state="degraded", reason=reason, gone=tuple(endpoint.id for endpoint in gone))
+
+
+def _weigh_values(verdict: Judged, meant: list[Endpoint], nginx: Nginx, snapshot: Snapshot) -> Judged:
+    """Values of a variable are no group: whoever is led to a dead one gets 502, whatever the others answer.
+
+    One that was put to rest may be led to by nobody any more. One counts that its own manager has started, or that
+    visitors were refused at just now.
+    """
+    route = verdict.facts.route
+    groups = {(server.span.file, server.span.start): server.group for server in route.servers}
+    places: dict[str, list[Endpoint]] = {}
+    for endpoint in meant:
+        places.setdefault(groups.get((endpoint.file, endpoint.start)) or f"{endpoint.id}:", []).append(endpoint)
+    dead = [members for members in places.values() if all(is_dead(e, snapshot) for e in members)]
+    if verdict.state != "ok" or not dead or len(dead) == len(places):
+        return verdict
+    refused = [event.upstream for event in fresh_events(nginx, (verdict.facts,), snapshot) if event.errno in _CLOSED]
+    gone = [members for members in dead if any(
+        _is_started(e, snapshot) or any(_is_about(text, e) for text in refused) for e in members)]
+    if not gone:
+        return verdict
+    said = f"{len(gone)} of {len(places)} places that {route.pass_text} may lead to {'is' if len(gone) == 1 else 'are'}"
+    ids = tuple(endpoint.id for members in gone for endpoint in members)
+    return replace(verdict, state="degraded", reason=f"{verdict.reason}, but {said} down", gone=ids)
 
 
 def _say_gone(upstream: str, gone: list[Endpoint], mute: list[Endpoint], all_of_them: int) -> str:
@@ -107,16 +135,30 @@ def _is_missed(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     return service is not None and is_meant_to_run(service)
 
 
-def is_meant_to_run(service: Service) -> bool:
-    """Meant to run by its own manager: started at boot, or on its way, or ended by a failure."""
+def _is_started(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    service = None if endpoint.service is None else snapshot.service(endpoint.service)
+    return service is not None and is_started(service)
+
+
+def is_started(service: Service) -> bool:
+    """Its own manager has started it: it runs, is on its way, or was ended by a failure."""
     box, program = service.container, service.program
     if box is not None:
-        # `unless-stopped` that was stopped in order stays so at the next boot: somebody put it to rest.
-        return service.running or box.restart_policy == "always" or box.exit_code not in _STOPPED_IN_ORDER
+        return service.running or box.exit_code not in _STOPPED_IN_ORDER
     if program is not None:
-        return service.running or program.autostart or program.state in _GIVEN_UP
+        return service.running or program.state in _GIVEN_UP
+    return any(unit.active_state not in _AT_REST for unit in (service.unit, service.socket) if unit is not None)
+
+
+def is_meant_to_run(service: Service) -> bool:
+    """Started by its own manager, or to be started at the next boot."""
+    box, program = service.container, service.program
+    if is_started(service):
+        return True
+    if box is not None:
+        # `unless-stopped` that was stopped in order stays so at the next boot: somebody put it to rest.
+        return box.restart_policy == "always"
+    if program is not None:
+        return program.autostart
     units = [unit for unit in (service.unit, service.socket) if unit is not None]
-    return any(
-        unit.active_state not in ("inactive", "deactivating") or unit.unit_file_state.startswith("enabled")
-        for unit in units
-    )
+    return any(unit.unit_file_state.startswith("enabled") for unit in units)

@@ -59,6 +59,7 @@ class UpstreamServer:
     weight: int = 1
     fail_timeout: float = 10.0
     resolves: bool = False           # `resolve`: looked up again and again while nginx runs
+    group: str = ""                  # the `upstream` block it stands in
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Route:
     one_try: str = ""           # what keeps nginx from asking another server where a connection fails, and its place
     auth: str = ""              # the path that `auth_request` asks first, empty where it does not
     asked_first: bool = False   # `auth_request` of this server leads here
+    closed: bool = False        # `deny all`: nginx lets nobody in, so nobody gets as far as the pass
     masked_by: str = ""         # the error_page that gives a 502 or 504 another status, and its place
 
     @property

@@ -49,6 +49,8 @@ class _Level(NamedTuple):
     retries: Mapping[bytes, Node] = {}
     pages: tuple[Node, ...] = ()
     auth: str = ""
+    access: tuple[Node, ...] = ()
+    any_will_do: bool = False
 
 
 class _Draft(NamedTuple):
@@ -112,6 +114,28 @@ def _auth(block: list[Node], above: str) -> str:
     return above
 
 
+def _access(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The rules on addresses in force in a block: those from above only where it has none itself."""
+    own = tuple(node for node in block if node.name in (b"allow", b"deny") and node.args)
+    return own or above
+
+
+def _any_will_do(block: list[Node], *, above: bool) -> bool:
+    """Whether a password lets in whom the rules on addresses do not."""
+    own = [node.args[0] for node in block if node.name == b"satisfy" and node.args]
+    return own[-1] == b"any" if own else above
+
+
+def _lets_nobody_in(level: _Level) -> bool:
+    """`deny all` comes before anybody is allowed."""
+    for node in () if level.any_will_do else level.access:
+        if node.name == b"allow":
+            return False
+        if node.args[0] == b"all":
+            return True
+    return False
+
+
 def _masked_by(pages: tuple[Node, ...]) -> str:
     """The error page that turns a 502 or 504 into another status, as it is written; empty where there is none."""
     for node in pages:
@@ -167,7 +191,8 @@ class Routes:
                 if made is not None:
                     maps[made[0]] = made[1]
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
-                     retries=_retries(block, {}), pages=_pages(block, ()), auth=_auth(block, ""))
+                     retries=_retries(block, {}), pages=_pages(block, ()), auth=_auth(block, ""),
+                     access=_access(block, ()), any_will_do=_any_will_do(block, above=False))
         for node in block:
             if node.name == b"server" and node.block is not None:
                 self._places += 1
@@ -191,7 +216,8 @@ class Routes:
             timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
             retries=_retries(block, top.retries), pages=_pages(block, top.pages),
-            auth=_auth(block, top.auth),
+            auth=_auth(block, top.auth), access=_access(block, top.access),
+            any_will_do=_any_will_do(block, above=top.any_will_do),
         )
         self._note_auth(server, level)
         self._note_return(block, server, level)
@@ -217,7 +243,7 @@ class Routes:
             label = level.label if node.name == b"if" else f"{level.label} limit_except".strip()
             inner = level._replace(
                 label=label, timeouts=timeouts, conditional=True, variables=level.variables.within(block),
-                pages=_pages(block, level.pages),
+                pages=_pages(block, level.pages), access=_access(block, level.access),
             )
             self._note_return(block, server, inner)
             self._read_block(block, server, inner, depth + 1)
@@ -229,7 +255,7 @@ class Routes:
         inner = _Level(
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
             _upgrades(block, above=level.upgrades), _retries(block, level.retries), _pages(block, level.pages),
-            _auth(block, level.auth),
+            _auth(block, level.auth), _access(block, level.access), _any_will_do(block, above=level.any_will_do),
         )
         self._note_auth(server, inner)
         _note_fallback(block, server, place)
@@ -278,6 +304,7 @@ class Routes:
         target = self._targets.of_pass(node, level.variables, server.scheme)
         family = node.name[: -len(b"_pass")]
         timeouts = level.timeouts
+        asked_first = (server.number, level.label) in self._asked_first     # no rules on addresses are asked for those
         return Route(
             id=f"r{number}",
             kind=cast("PassKind", text_of(node.name)),
@@ -300,11 +327,12 @@ class Routes:
             one_try=_one_try(level.retries, family),
             masked_by=_masked_by(level.pages),
             auth=level.auth,
-            asked_first=(server.number, level.label) in self._asked_first,
+            asked_first=asked_first,
+            closed=not asked_first and _lets_nobody_in(level),
         )
 
     def _path(self, draft: _Draft) -> str | None:
         level, server = draft.level, draft.server
-        if level.place is None or level.conditional or level.internal or server.returns:
+        if level.place is None or level.conditional or level.internal or server.returns or _lets_nobody_in(level):
             return None
         return None if level.place.answers else server.locations.path_to(level.place)

@@ -27,6 +27,12 @@ class Target(NamedTuple):
     upstream: str
 
 
+def _one_group(servers: list[UpstreamServer]) -> str:
+    """The block that all of them stand in; servers of several blocks do not step in for one another."""
+    groups = {server.group for server in servers}
+    return groups.pop() if len(groups) == 1 else ""
+
+
 class Targets:
     """Resolves the argument of pass directives."""
 
@@ -90,7 +96,7 @@ class Targets:
         first = VARIABLE.match(value)
         name = variable_name(first) if first is not None else b""
         servers: list[UpstreamServer] = []
-        scheme, upstream = fallback, ""
+        scheme = fallback
         for found in variables.values(name):
             url = parse_url(found.text)
             if url.scheme is None and node.name == _NEEDS_SCHEME:
@@ -98,27 +104,24 @@ class Targets:
             scheme = url.scheme or "http"
             target = self._value_target(node, found, url.authority, scheme)
             servers.extend(target.servers)
-            upstream = upstream or target.upstream
         if not servers:
             servers.append(_unknown(node, parse_authority(value, 0), name or value, 0))
-        return Target(scheme, tuple(servers), upstream)
+        return Target(scheme, tuple(servers), _one_group(servers))
 
     def _from_values(
         self, node: Node, authority: Authority, name: bytes, variables: Variables, scheme: Scheme
     ) -> Target:
         """`http://$backend`: the address stands in the value of the variable, or names an upstream block."""
         servers: list[UpstreamServer] = []
-        upstream = ""
         for found in variables.values(name):
             target = self._value_target(node, found, parse_authority(found.text, 0), scheme)
             servers.extend(target.servers)
-            upstream = upstream or target.upstream
         if not servers:
             block = self._upstreams.find(authority.host)
             if block is not None:
                 return Target(scheme, block.servers, block.name)
             servers.append(_unknown(node, authority, name, DEFAULT_PORTS[scheme]))
-        return Target(scheme, tuple(servers), upstream)
+        return Target(scheme, tuple(servers), _one_group(servers))
 
     def _value_target(self, node: Node, found: Value, authority: Authority, scheme: Scheme) -> Target:
         block = self._upstreams.find(authority.host) if authority.unix is None else None
@@ -140,14 +143,12 @@ class Targets:
             return Target(scheme, (_unknown(node, authority, unknown, default),), "")
         span = part_span(node, 1, authority.start, authority.end)
         servers: list[UpstreamServer] = []
-        upstream = ""
         for combination in islice(product(*choices), _MOST_COMBINATIONS):
             replaced = iter(combination)
             made = parse_authority(VARIABLE.sub(lambda _, it=replaced: next(it).text, text), 0)  # type: ignore[misc]
             block = self._upstreams.find(made.host) if made.unix is None and made.port is None else None
             if block is not None:      # the name of a group, put together
                 servers.extend(block.servers)
-                upstream = upstream or block.name
                 continue
             servers.append(
                 UpstreamServer(
@@ -155,7 +156,7 @@ class Targets:
                     port_span=_port_place(node, authority, text, combination),
                 )
             )
-        return Target(scheme, tuple(servers), upstream)
+        return Target(scheme, tuple(servers), _one_group(servers))
 
 
 _PORTLESS = frozenset((b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))

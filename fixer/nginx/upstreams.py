@@ -33,16 +33,18 @@ class Upstreams:
             message = f'duplicate upstream "{text_of(node.args[0])}"'
             self._effective.refuse(node, "duplicate-upstream", message)
             return
-        servers = tuple(self._server(child) for child in node.block or () if child.name == b"server" and child.args)
+        name = text_of(node.args[0])
+        inner = (child for child in node.block or () if child.name == b"server" and child.args)
+        servers = tuple(self._server(child, name) for child in inner)
         if not servers and node.closed and node.tree.problem is None and not _looks_up(node):
             self._effective.refuse(node, "empty-upstream", "no servers are inside upstream")
-        self._blocks[key] = Upstream(text_of(node.args[0]), servers)
+        self._blocks[key] = Upstream(name, servers)
 
     def find(self, host: bytes) -> Upstream | None:
         """The block of that name."""
         return self._blocks.get(host.lower())
 
-    def _server(self, node: Node) -> UpstreamServer:
+    def _server(self, node: Node, group: str) -> UpstreamServer:
         found = swallowed_word(node, IN_UPSTREAM)
         if found is not None:
             self._effective.refuse(node, "missing-semicolon", f'invalid parameter "{text_of(found[1].value)}"')
@@ -58,7 +60,7 @@ class Upstreams:
             down=b"down" in flags, backup=b"backup" in flags, resolves=b"resolve" in flags,
             max_fails=_number(flags, b"max_fails=", 1), max_conns=_number(flags, b"max_conns=", 0),
             port_span=port_span(span, authority), weight=_number(flags, b"weight=", 1),
-            fail_timeout=_seconds(flags, b"fail_timeout=", 10.0),
+            fail_timeout=_seconds(flags, b"fail_timeout=", 10.0), group=group,
         )
 
 

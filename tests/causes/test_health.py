@@ -131,6 +131,12 @@ def test_where_the_configuration_always_answers_first_no_backend_is_missed() -> 
     assert diagnose(scene.snapshot()).verdict == "degraded"
 
 
+def test_a_location_that_lets_nobody_in_misses_no_backend() -> None:
+    scene = Scene().with_service(stopped()).refused().answers(probe(403))
+    scene.route[0] = {"closed": True}
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+
+
 def test_a_backend_that_sleeps_behind_a_maintenance_page_is_told_as_that() -> None:
     scene = Scene().with_service(stopped()).refused().answers(probe(503, body="<h1>Back soon</h1>"))
     scene.statics = (StaticLocation(0, "/", 503, Span(SITE, 3, 0, 0), conditional=True),)

@@ -292,3 +292,23 @@ def test_what_is_asked_before_a_request_is_let_in():
     told = {r.pass_text[-1]: (r.auth, r.asked_first) for r in config.routes}
     assert told == {"1": ("/_check", False), "2": ("", False), "3": ("/_own", False), "4": ("", True),
                     "5": ("/_check", False), "6": ("", False)}
+
+
+@pytest.mark.parametrize(("second", "upstream"), [(b"a_pool", "a_pool"), (b"b_pool", ""), (b"127.0.0.1:3", "")])
+def test_values_that_lead_to_several_groups_are_none(second: bytes, upstream: str):
+    config = read(b"map $host $pool { default a_pool; b.ex " + second + b"; }\nupstream a_pool { server 127.0.0.1:1; }\n"
+                  b"upstream b_pool { server 127.0.0.1:2; }\nserver { location / { proxy_pass http://$pool; } }")
+    route = config.routes[0]
+    assert (route.upstream, route.servers[0].group) == (upstream, "a_pool")
+
+
+@pytest.mark.parametrize(("rules", "closed"), [
+    (b"deny all;", True), (b"deny 10.0.0.1; deny all; allow 10.0.0.2;", True), (b"allow 10.0.0.1; deny all;", False),
+    (b"deny 10.0.0.1;", False), (b"satisfy any; deny all;", False), (b"", False),
+])
+def test_a_location_that_lets_nobody_in(rules: bytes, closed: bool):
+    inner = read(b"server { location /a { " + rules + b" proxy_pass http://127.0.0.1:1; } }").routes[0]
+    above = read(b"server { " + rules + b" location /a { proxy_pass http://127.0.0.1:1; } }").routes[0]
+    opened = read(b"server { deny all; location /a { allow all; " + rules + b" proxy_pass http://127.0.0.1:1; } }").routes[0]
+    assert (inner.closed, above.closed, opened.closed) == (closed, closed, False)
+    assert (inner.path is None, above.path is None) == (closed, closed)
