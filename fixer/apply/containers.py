@@ -34,7 +34,7 @@ def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
     result = CommandResult((), None, b"", b"")
     for word in dict.fromkeys((step.container_id, step.name)):
         if word != step.container_id:
-            _demand_not_anothers(step, engine)
+            demand_not_anothers(step.container_id, step.name, engine)
         result = engine.run(["docker", verb, word], timeout=_LONG)
         paused = verb == "pause" and b"is already paused" in result.stderr     # by an undo that was cut off
         if result.returncode == 0 or paused:
@@ -45,12 +45,12 @@ def _docker(step: ContainerAction, engine: Runner, verb: str) -> str:
     raise StepFailed(f"could not {verb} container {step.name}: {complaint(result)}")
 
 
-def _demand_not_anothers(step: ContainerAction | NetworkAction, engine: Runner) -> None:
+def demand_not_anothers(ident: str, name: str, engine: Runner) -> None:
     """Conflict where the container of that name is neither the step's nor one that compose put in its place."""
-    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _WHOSE, step.name])
+    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _WHOSE, name])
     words = shown.stdout.decode("utf-8", "replace").split()
-    if shown.returncode == 0 and len(words) == 1 and words[0] != step.container_id:
-        raise Conflict(f"container {step.name} is another one of that name by now; it is left as it is")
+    if shown.returncode == 0 and len(words) == 1 and words[0] != ident:
+        raise Conflict(f"container {name} is another one of that name by now; it is left as it is")
 
 
 def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
@@ -105,7 +105,7 @@ def bring_back_network(step: NetworkAction, engine: Runner) -> str:
     joined = step.network in json.loads(shown.stdout or b"{}")
     if joined == (step.verb == "disconnect"):
         return ""
-    _demand_not_anothers(step, engine)
+    demand_not_anothers(step.container_id, step.name, engine)
     verb = "disconnect" if step.verb == "connect" else "connect"
     _network(step, engine, verb)
     return f"{verb}ed container {step.name}, network {step.network}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.apply.containers import demand_not_anothers
 from fixer.apply.nodes import Runner, complaint, demand
 from fixer.errors import StepFailed
 from fixer.model.plan import RemoveRoute
@@ -14,6 +15,8 @@ def remove_route(step: RemoveRoute, runner: Runner) -> None:
 
 def bring_back_route(step: RemoveRoute, runner: Runner) -> str:
     """Add it again; nothing where it is there."""
+    if step.container_id:
+        demand_not_anothers(step.container_id, step.container, runner)
     result = runner.run([*_inside(step, runner), *_words(step, "add")])
     if result.returncode == 0:
         return f"added the {step.way} route to {step.prefix} again"

@@ -163,8 +163,8 @@ def _finding(case: Case, trouble: Trouble, network: str, kind: str) -> Finding:
     _, word, variant = _TYPES[kind]
     nginx = trouble.nginx
     box = container_of(case.snapshot, nginx.node)
-    inside = box.name if box is not None and not box.is_machine else ""
-    step = RemoveRoute(nginx.node, word, network, inside)
+    inside = (box.name, box.id) if box is not None and not box.is_machine else ()
+    step = RemoveRoute(nginx.node, word, network, *inside)
     repair = Repair("remove-route", "disruptive", f"delete the {word} route to {network} on {nginx.node}", (step,))
     words = (variant, f"a route of type {word} to {network} covers {endpoint_text(trouble.endpoint)}")
     return _made(case, trouble, words, repair, Evidence("kernel", "/proc/net/fib_trie", f"{word} {network}"))

@@ -207,13 +207,15 @@ class NetworkAction:
 class RemoveRoute:
     """Delete a route that leads nowhere (`ip route del unreachable 10.0.0.1/32`). Undo: it is added again.
 
-    `container` names the one whose network it belongs to: it is entered from the Docker host.
+    `container` names the one whose network it belongs to: it is entered from the Docker host. Journals of earlier
+    versions do not tell its id.
     """
 
     node: str
     way: Literal["unreachable", "prohibit", "blackhole", "throw"]
     prefix: str
     container: str = ""
+    container_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

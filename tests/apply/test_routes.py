@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from fixer.apply.routes import bring_back_route, remove_route
-from fixer.errors import StepFailed
+from fixer.errors import Conflict, StepFailed
+from fixer.hosts.base import CommandResult
 from fixer.model.plan import RemoveRoute
 from tests.apply.inside import Inside
 
@@ -40,3 +41,16 @@ def test_there_and_back(inside: Inside, prefix: str) -> None:
     family = "-6" if ":" in prefix else "-4"
     assert b"unreachable" not in inside.run(["ip", family, "route", "show"]).stdout
     assert "again" in bring_back_route(step, inside)
+
+
+def test_the_network_of_another_container_of_that_name_gets_no_route() -> None:
+    asked: list[str] = []
+
+    class Engine:
+        def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+            asked.append(argv[0])
+            return CommandResult(tuple(argv), 0, b"b" * 64, b"")
+
+    with pytest.raises(Conflict, match="container p-web-1 is another one of that name by now"):
+        bring_back_route(RemoveRoute("web", "blackhole", "203.0.113.9/32", "p-web-1", "a" * 64), Engine())
+    assert asked == ["docker"]

@@ -92,7 +92,7 @@ def test_hit_in_the_network_of_a_container() -> None:
     scene.services[-1] = type(scene.services[-1])(**{
         name: getattr(scene.services[-1], name) for name in scene.services[-1].__match_args__} | {"node": "local"})
     (step,) = found(scene).repairs[0].steps
-    assert isinstance(step, RemoveRoute) and step.container == "p-web-1"
+    assert isinstance(step, RemoveRoute) and step.container == "p-web-1" and step.container_id
     assert describe_step(step).endswith("of container p-web-1")
 
 
