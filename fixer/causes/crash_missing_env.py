@@ -19,6 +19,10 @@ The repair and its safety
   for a secret); with Compose env_file, .env or environment:; with supervisord the program's environment=. Then the
   service is started. Undo puts the file back.
 
+  mend-variable-line (disruptive): the EnvironmentFile holds the variable in a line that only a shell takes (`export
+  NAME=value`, or behind a byte order mark): what stands before the name is taken away, where a shell and systemd read
+  the value alike. Nobody has to give a value then.
+
 By hand
   journalctl -u UNIT -n 50                    which variable?
   systemctl edit UNIT                         [Service] Environment="NAME=value"
@@ -33,6 +37,7 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import write_variables
+from fixer.causes.misread import Misread, misread, unwrapped
 from fixer.causes.reading import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
 from fixer.causes.reasons import Said, missing_variables
 from fixer.causes.starting import begin_steps, restart_steps, start_steps
@@ -72,11 +77,14 @@ def is_set(service: Service, name: str) -> bool:
 
 def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
     names = ", ".join(s.name for s in said)
+    lost = tuple(m for s in said if (m := misread(case.snapshot, crash.service, s.name)) is not None)
+    evidence = (*_evidence(case, crash, said), *(Evidence("file", m.where, m.said) for m in lost))
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
         summary=f"{crash.service.name} ends at once: {names} {'is' if len(said) == 1 else 'are'} not set",
-        detail=("nothing listens while it does not run",), routes=crash.routes, service=crash.service.name,
-        node=crash.service.node, evidence=_evidence(case, crash, said), repairs=(_repair(case, crash, said),),
+        detail=(*(m.said for m in lost), "nothing listens while it does not run"), routes=crash.routes,
+        service=crash.service.name, node=crash.service.node, evidence=evidence,
+        repairs=(_repair(case, crash, said, lost),),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
@@ -90,8 +98,17 @@ def _evidence(case: Case, crash: Crash, said: tuple[Said, ...]) -> tuple[Evidenc
     )))
 
 
-def _repair(case: Case, crash: Crash, said: tuple[Said, ...]) -> Repair:
+def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misread, ...]) -> Repair:
     service, names = crash.service, ", ".join(s.name for s in said)
+    if len(lost) == len(said) and all(m.plain for m in lost) and not any(s.name in case.inputs for s in said):
+        again = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+        files = ", ".join(dict.fromkeys(m.file.path for m in lost))
+        words = f"write {names} in {files} as systemd takes it, then start {service.name}"
+        managers = ", ".join(dict.fromkeys(m.file.managed_by for m in lost if m.file.managed_by))
+        if managers:
+            words += f" ({managers} manages that file and will overwrite the edit)"
+        if not isinstance(again, NoPlace):
+            return Repair("mend-variable-line", "disruptive", words, (*unwrapped(lost), *again))
     needs = tuple(
         Need(s.name, "secret" if is_secret_name(s.name) else "value", f"{service.name} asks for {s.name}") for s in said
     )

@@ -1,0 +1,71 @@
+"""Lines of an EnvironmentFile= that give a variable to a shell and not to systemd, which takes `NAME=value` only."""
+
+from __future__ import annotations
+
+from fixer.model.plan import WriteFile
+from fixer.model.record import dataclass, replace
+from fixer.model.redact import is_secret_name
+from fixer.model.regex import regex
+from fixer.model.snapshot import FileContent, Service, Snapshot
+
+_BOM = b"\xef\xbb\xbf"
+_SHELLS = regex(rb"^[ \t]*(?P<word>(?:export|declare -x|typeset -x)[ \t]+)(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
+_FIRST = regex(rb"^(?P<word>\xef\xbb\xbf)[ \t]*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
+# What a shell and systemd read alike: no variable, no command, no comment behind the value, no escape.
+_PLAIN = regex(rb"[^\s$`\\'\"#]*|'[^'$`\\]*'|\"[^\"$`\\]*\"")
+
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """One such line. `word` is what stands before the name there; `file` is what it stands in."""
+
+    name: str
+    file: FileContent
+    line: int
+    word: bytes
+    plain: bool
+
+    @property
+    def where(self) -> str:
+        """file:line."""
+        return f"{self.file.path}:{self.line}"
+
+    @property
+    def said(self) -> str:
+        """What is wrong with it, without the value."""
+        if self.word == _BOM:
+            return f"{self.where} sets {self.name} behind a byte order mark, which systemd takes for a part of the name"
+        return f"{self.where} sets {self.name} behind `{self.word.decode().strip()}`, and systemd takes no such line"
+
+
+def misread(snapshot: Snapshot, service: Service, name: str) -> Misread | None:
+    """The last such line that would give the service the variable, None where there is none or no unit."""
+    if service.unit is None:
+        return None
+    for word in reversed(service.unit.environment_files):
+        file = snapshot.file(service.node, word.split(" ")[0].removeprefix("-"))
+        lines = () if file is None else file.data.split(b"\n")
+        for number in range(len(lines), 0, -1):
+            text = lines[number - 1].rstrip(b"\r")
+            match = _SHELLS.match(text) or (_FIRST.match(text) if number == 1 else None)
+            if file is not None and match is not None and match["name"] == name.encode():
+                plain = _PLAIN.fullmatch(match["value"].strip()) is not None and bool(match["value"].strip())
+                return Misread(name, file, number, match["word"], plain)
+    return None
+
+
+def unwrapped(found: tuple[Misread, ...]) -> tuple[WriteFile, ...]:
+    """The steps that take away what stands before the names; nothing else of the files changes."""
+    steps: dict[str, WriteFile] = {}
+    for one in found:
+        file = one.file
+        step = steps.get(file.real_path) or WriteFile(
+            file.node, file.real_path, file.data, file.data, "", in_place=file.single_file_mount)
+        lines = (step.after or b"").split(b"\n")
+        lines[one.line - 1] = lines[one.line - 1].replace(one.word, b"", 1)
+        written = lines[one.line - 1].partition(b"=")[2].strip()
+        secret = (written, written.strip(b"'\"")) if is_secret_name(one.name) else ()
+        summary = f"{step.summary}, {one.name}" if step.summary else f"let systemd take {one.name}"
+        steps[file.real_path] = replace(
+            step, after=b"\n".join(lines), summary=summary, mask=tuple(dict.fromkeys((*step.mask, *secret))))
+    return tuple(steps.values())
