@@ -33,6 +33,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of, nginx_steps
 from fixer.causes.filtering import Block, block_evidence, blocks
+from fixer.causes.leftbehind import is_address
 from fixer.causes.nginx_down import begin_nginx
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
@@ -211,7 +212,7 @@ def _finding(case: Case, trouble: Trouble, web: Container, box: Container) -> Fi
     else:
         variant = "docker-different-network"
         summary = f"containers {web.name} and {box.name} are on different networks"
-        repair = _join(web, box)
+        repair = _join(web, box, trouble.endpoint.host)
     evidence = (
         _networks_evidence(box), _networks_evidence(web), *said,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -247,15 +248,17 @@ def _connect(case: Case, trouble: Trouble, gone: Container, network: str) -> Rep
     return Repair("connect-network", "safe", words, tuple(steps))
 
 
-def _join(web: Container, box: Container) -> Repair:
+def _join(web: Container, box: Container, asked: str) -> Repair:
     theirs = " or ".join(name for name, _, _ in web.networks) or "none"
     files = box.label("com.docker.compose.project.config_files") or ""
     name = box.service or box.name
-    command = f"docker network connect --alias {name} {theirs.split(' or ')[0]} {box.name}"
+    own = asked in (box.service, box.name) or is_address(asked)
+    alias, known = (name, "") if own else (asked, f", with the alias {asked}")
+    command = f"docker network connect --alias {alias} {theirs.split(' or ')[0]} {box.name}"
     manual = (
         f"let {name} and {web.service or web.name} share a network: name one of nginx's ({theirs}) among the "
-        f"networks of service {name}{f' in {files}' if files else ''}; until the next re-creation this is enough: "
-        f"{command}"
+        f"networks of service {name}{f' in {files}' if files else ''}{known}; until the next re-creation this "
+        f"is enough: {command}"
     )
     return Repair("join-network", "manual", f"put {box.name} on a network of nginx's", (), manual=manual)
 

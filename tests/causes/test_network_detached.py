@@ -75,6 +75,13 @@ def test_hit_by_definition() -> None:
     assert "/srv/compose.yaml" in found.repairs[0].manual
 
 
+def test_it_is_to_be_known_there_by_the_name_that_nginx_asks_for() -> None:
+    scene = apart(app=(("p_back", "172.19.0.2", ("app.internal",)),), mode="p_back")
+    manual = diagnose(scene.endpoint(host="app.internal").snapshot()).findings[0].repairs[0].manual
+    assert "docker network connect --alias app.internal p_default p-app-1" in manual
+    assert "with the alias app.internal" in manual
+
+
 def muted(rule: str) -> Scene:
     """Both on one network, whose bridge the Docker host filters."""
     scene = apart(app=(("p_default", "172.18.0.2", ("app",)),))
