@@ -141,6 +141,12 @@ def _repair(case: Case, trouble: Trouble, service: Service | None, account: Acco
             f"{told}: systemctl edit {unit}, and under [Socket] SocketMode=0660 and "
             f"SocketGroup={account.group or account.name} (DirectoryMode=0755 for a folder that it makes); then "
             f"systemctl stop {service.name}; systemctl restart {unit}"))
+    if service is not None and service.container is not None and not service.container.is_machine:
+        return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
+            f"{told}: in the command of {service.name} let its server make the socket open to others (--umask 0 of "
+            f"gunicorn, --chmod-socket=666 of uwsgi), or run it with the number of a group that {account.name} of "
+            f"{trouble.nginx.node} is in (user:), and create {service.name} anew. chmod on the socket itself lasts "
+            "until its next start only"))
     if service is None or service.unit is None:
         return by_hand
     own = _runtime_folders(service)

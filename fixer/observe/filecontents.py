@@ -79,7 +79,7 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
         if service.unit is not None:
             yield from ((service.node, path) for path in (*ACCOUNTS, MOUNTS, MOUNTED))     # where a start needs them
     for view in views.values():
-        yield from ((view.name, path) for path in (*RULE_FILES, ACCOUNTS[0]) if path in view.files)
+        yield from ((view.name, path) for path in (*RULE_FILES, *ACCOUNTS) if path in view.files)
         yield from ((view.name, file.path) for file in cluster_files(view))
     engine = views.get(ENGINE)
     for path in engine.files if engine is not None else ():

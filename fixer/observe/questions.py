@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import (
+    Answer,
     Command,
     ListProcesses,
     ListSockets,
@@ -152,8 +153,9 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     asks = may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view)
     if asks and not never_ends(site.place, site.view):
         yield test_query(site.place)
-    yield from (ReadFile(path, 1) for path in temp_folders(site)[:MOST_TEMPS])
-    yield from socket_path_queries(site)
+    logs = _engine_log(site, views, containers)
+    yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMPS])
+    yield from socket_path_queries(site, logs)
     for address in site.addresses:
         name = needs_resolving(address.server, site.view)
         if name is not None:
@@ -289,9 +291,7 @@ def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
     """A probe that failed, an address where nobody listens, fresh failures in the log, nginx down or in doubt."""
     if site.place.master is None or isinstance(site.config, Unknown) or not options.probe:
         return True
-    own, engine = container_of(site.view.name, containers), views.get(ENGINE)
-    logs = engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None
-    if fresh_failures(site, logs):
+    if fresh_failures(site, _engine_log(site, views, containers)):
         return True
     if empty_ports(site):
         return True
@@ -301,6 +301,12 @@ def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
     probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
     results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
     return any(not isinstance(r, Known) or (r.value.error is not None or not _well(r.value.status)) for r in results)
+
+
+def _engine_log(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> Answer | None:
+    """What nginx's container wrote to the engine, where that was asked already."""
+    own, engine = container_of(site.view.name, containers), views.get(ENGINE)
+    return engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None
 
 
 def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.model.facts import Known
-from fixer.model.query import Query, ReadFile
+from fixer.model.query import Answer, Query, ReadFile
 from fixer.model.startfiles import ACCOUNTS, way_to
 from fixer.observe.nginxes import events_of
 from fixer.observe.sites import Site
@@ -15,18 +15,19 @@ LIMIT = 256 << 10
 MOST = 4
 
 
-def socket_path_queries(site: Site) -> Iterator[Query]:
-    """Paths come from the configuration; the log only says that it is worth a look."""
+def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
+    """Paths come from the configuration; the log only says that it is worth a look. `logs` are
+    what nginx's container writes to the engine."""
     paths = tuple(dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None))
-    if not paths or not _was_denied(site):
+    if not paths or not _was_denied(site, logs):
         return
     for path in paths[:MOST]:
         yield from (ReadFile(name, 1) for name in way_to(path))
     yield from (ReadFile(name, LIMIT) for name in ACCOUNTS)
 
 
-def _was_denied(site: Site) -> bool:
-    errors = events_of(site.place, site.config, site.view, None)
+def _was_denied(site: Site, logs: Answer | None) -> bool:
+    errors = events_of(site.place, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return False
     since = site.view.node.now - LATELY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from fixer.model.facts import Known
+from fixer.model.query import Answer
 from fixer.model.regex import regex
 from fixer.observe.nginxes import events_of
 from fixer.observe.sites import Site
@@ -15,9 +16,11 @@ _TEMP = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<path>/[^\"\n]+)/\d{10}|"
 _LEVELS = regex(r"(?:/\d{1,2})+$")
 
 
-def temp_folders(site: Site) -> tuple[str, ...]:
-    """The folders, without the numbered ones below them. Only read: what is done about them is nginx's own reload."""
-    errors = events_of(site.place, site.config, site.view, None)
+def temp_folders(site: Site, logs: Answer | None) -> tuple[str, ...]:
+    """The folders, without the numbered ones below them. Only read: what is done about them is nginx's own reload.
+
+    `logs` are what nginx's container writes to the engine."""
+    errors = events_of(site.place, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return ()
     since = site.view.node.now - LATELY
