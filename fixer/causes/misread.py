@@ -14,6 +14,8 @@ _FIRST = regex(rb"^(?P<word>\xef\xbb\xbf)[ \t]*(?P<name>[A-Za-z_]\w*)=(?P<value>
 # What a shell and systemd read alike: no variable, no command, no comment behind the value, no escape.
 _PLAIN = regex(rb"[^\s$`\\'\"#]*|'[^'$`\\]*'|\"[^\"$`\\]*\"")
 
+_SHORT = 3     # a number or a word of yes and no would be hidden all over the display
+
 
 @dataclass(frozen=True, slots=True)
 class Misread:
@@ -64,7 +66,7 @@ def unwrapped(found: tuple[Misread, ...]) -> tuple[WriteFile, ...]:
         lines = (step.after or b"").split(b"\n")
         lines[one.line - 1] = lines[one.line - 1].replace(one.word, b"", 1)
         written = lines[one.line - 1].partition(b"=")[2].strip()
-        secret = (written, written.strip(b"'\"")) if is_secret_name(one.name) else ()
+        secret = (written, written.strip(b"'\"")) if is_secret_name(one.name) or len(written) > _SHORT else ()
         summary = f"{step.summary}, {one.name}" if step.summary else f"let systemd take {one.name}"
         steps[file.real_path] = replace(
             step, after=b"\n".join(lines), summary=summary, mask=tuple(dict.fromkeys((*step.mask, *secret))))
