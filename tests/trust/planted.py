@@ -114,3 +114,30 @@ def last_words(p: Planted) -> str:
 def arguments(p: Planted) -> list[str]:
     """Of a process that is the backend's neighbour."""
     return ["--password", p.new("password"), f"--token={p.new('token')}", f"amqp://w:{p.new('password')}@mq/", "--api-key", p.new("api key")]
+
+
+def starters(p: Planted, port: int) -> dict[str, str]:
+    """Files by path of what else starts a server on a machine, each with secrets in its lines; `port` is asked by nobody."""
+    serve = f"uvicorn web:app --port {port}"
+    return {
+        "/etc/rc.local": (
+            f"#!/bin/sh\nexport DB_PASSWORD={p.new('password')} NOTE={p.new('variable')}\n"
+            f"SECRET_KEY='{p.new('session key')}' setsid {serve} --api-key {p.new('api key')} &\nexit 0\n"),
+        "/var/spool/cron/crontabs/root": (
+            f"NOTE={p.new('variable')}\n@reboot cd /srv && QUIET={p.new('variable')} TOKEN={p.new('token')} {serve} "
+            f"--token {p.new('token')} postgres://a:{p.new('password')}@h/d\n"),
+        "/etc/sv/web/run": (
+            f"#!/bin/sh\nexec 2>&1\nexport API_TOKEN={p.new('token')}\nexport PLAIN={p.new('variable')}\n"
+            f"exec env JWT={p.new('jwt')} X={p.new('variable')} {serve} --password {p.new('password')}\n"),
+        "/etc/init.d/webd": (
+            "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: webd\n# Required-Start:\n# Required-Stop:\n# Default-Start:\n"
+            f"# Default-Stop:\n### END INIT INFO\nexport DB_PASS='{p.new('password')}'\nMORE={p.new('variable')}\n"
+            f"DAEMON_ARGS=\"web:app --port {port} --secret {p.new('token')} --x {p.new('aws')}\"\n"
+            f"case $1 in start) GH={p.new('github')} start-stop-daemon --start -b --exec /usr/bin/uvicorn -- $DAEMON_ARGS;; esac\n"),
+        "/home/web/.config/systemd/user/web.service": (
+            f"[Service]\nEnvironment=NOTE={p.new('variable')} KEY={p.new('api key')}\n"
+            f"ExecStart=/usr/bin/{serve} --token {p.new('token')}\n[Install]\nWantedBy=default.target\n"),
+        "/etc/supervisor/conf.d/web.conf": (
+            f"[program:web]\ncommand=/usr/bin/{serve} --password {p.new('password')}\n"
+            f"environment=NOTE=\"{p.new('variable')}\",DB_PASSWORD=\"{p.new('password')}\"\nautostart=false\n"),
+    }

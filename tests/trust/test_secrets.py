@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import re
@@ -111,6 +112,9 @@ def _plant(name: str, p: Planted) -> None:
     shell(name, "cat > /etc/default/more", planted.envfile(p))
     shell(name, "cat > /etc/nginx/snippets/more.conf", planted.nginx_locations(p))
     shell(name, f"f=$(readlink -f {site}); sed -i '0,/server_name/s//include snippets\\/more.conf; server_name/' $f; nginx -t 2>&1; systemctl reload nginx")
+    for path, text in planted.starters(p, 7997).items():
+        shell(name, f"mkdir -p $(dirname {path}); cat > {path}; chmod {'600' if 'cron' in path else '755'} {path}", text)
+    shell(name, "mkdir -p /etc/service; ln -s /etc/sv/web /etc/service/web")
     shell(name, "cat > /srv/words; chmod 644 /srv/words", planted.last_words(p))
     shell(name, f"f=$(ls {home}/app/settings.py); cat - $f > $f.new; cat $f.new > $f; rm $f.new", "import sys\nsys.stderr.write(open('/srv/words').read())\n")
     now = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime())
@@ -145,8 +149,20 @@ def test_nothing_comes_out_of_a_machine_full_of_them(machine: tuple[str, Planted
         for member in tar:
             held = tar.extractfile(member)
             leaks += [f"bundle {member.name}: {seen}" for seen in p.seen_in(held.read() if held else b"")]
-    leaks += _in_journals(name, p)
+    leaks += [*_by_script(name, p), *_in_journals(name, p)]
     assert leaks == []
+
+
+def _by_script(name: str, p: Planted) -> list[str]:
+    """What `collect --script` writes there, which has read all that may start a server."""
+    script = subprocess.run([*FIXER, "collect", "--script"], capture_output=True, text=True, check=True).stdout
+    shell(name, "cat > /tmp/look.sh; sh /tmp/look.sh /tmp/look.gz 2>/dev/null", script)
+    packed = subprocess.run(["docker", "exec", name, "cat", "/tmp/look.gz"], capture_output=True, check=True).stdout
+    data = gzip.decompress(packed)
+    for path in planted.starters(Planted(), 1):
+        assert path.encode() in data, path
+    assert b"uvicorn web:app --port 7997" in data and b"[redacted: " in data
+    return [f"script: {seen}" for seen in p.seen_in(data)]
 
 
 def _given(target: str) -> list[str]:
