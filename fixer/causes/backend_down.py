@@ -54,6 +54,7 @@ from typing import TYPE_CHECKING
 from fixer.causes.atboot import also_at_boot, is_disabled, is_off_at_boot, said_of_boot, words_at_boot
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.displacing import is_occupied
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
@@ -141,7 +142,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             return f"whether anything listens at {text}"
         return not_started(case, trouble) or _nobody(case, trouble) or _unclaimed(case, trouble, closed)
     owner = found[0]
-    if closed is False and not is_gone(owner.service):
+    if closed is False and not is_gone(owner.service) and not is_occupied(case, trouble):
         return state_evidence(owner.service)
     if closed is True and is_left_alone(owner.service):
         return _left_alone(case, trouble, owner)
@@ -293,11 +294,16 @@ def _finding(
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
-        summary=f"{summary}; nothing listens at {endpoint_text(trouble.endpoint)}",
+        summary=f"{summary}; {_instead(case, trouble)} listens at {endpoint_text(trouble.endpoint)}",
         detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
         explains=("nginx-not-reloaded",),
     )
+
+
+def _instead(case: Case, trouble: Trouble) -> str:
+    holder = case.service(trouble.endpoint.holder) if is_occupied(case, trouble) else None
+    return "nothing" if holder is None else f"{holder.name}, which is another program,"
 
 
 def _gone_at(case: Case, endpoint: Endpoint) -> Gone | None:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.between import is_due, may_lead_elsewhere
 from fixer.causes.case import Case, Trouble
+from fixer.causes.displacing import is_missed, is_occupied
 from fixer.causes.dockerhost import told_beside, told_on_host
 from fixer.causes.failing import Judged, is_closed
 from fixer.causes.leftout import contested
@@ -49,8 +50,9 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     known = case.owned.get(id(trouble))
     if known is None:       # most causes ask
         placed = placed_owner(case, trouble.endpoint)
-        found = (placed,) if placed is not None else (
-            left_over(case, trouble) or _displaced(case, trouble) or _same_site(case, trouble))
+        found = _missed(case, trouble) if placed is not None else ()
+        found = found or ((placed,) if placed is not None else (
+            left_over(case, trouble) or _displaced(case, trouble) or _same_site(case, trouble)))
         known = case.owned[id(trouble)] = (trouble, found)
     return known[1]
 
@@ -61,6 +63,14 @@ def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     if starters_at(case, trouble):     # what is no service starts one there: only what is named so may be meant as well
         pool = [s for s in pool if s.running and is_named_for(trouble, s)]
     return contested(case, trouble, separated(case, trouble, pool)) if pool else ()
+
+
+def _missed(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
+    """The one that is down, where a stranger's port is asked in its place."""
+    if not is_occupied(case, trouble):
+        return ()
+    found = left_over(case, trouble)
+    return found if len(found) == 1 and not found[0].is_unsure and is_missed(case, trouble, found[0].service) else ()
 
 
 def _displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:

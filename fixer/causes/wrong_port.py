@@ -44,6 +44,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.contradicted import contradicted
+from fixer.causes.displacing import is_missed, is_occupied
 from fixer.causes.failing import is_closed
 from fixer.causes.namesakes import is_foreign, is_named_otherwise
 from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
@@ -61,12 +62,11 @@ from fixer.causes.reading import (
 )
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Verdict
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
 _SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
-_STRANGE = frozenset({"not-http", "closed", "reset"})
 
 
 def judge(case: Case) -> Verdict:
@@ -86,7 +86,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         from fixer.causes.publishing import judge_published  # only where Docker publishes it
 
         return judge_published(case, trouble)
-    stranger = _is_strangers(case, trouble)
+    stranger = is_occupied(case, trouble)
     closed = is_closed(endpoint)
     if closed is None:
         return f"whether anything listens at {text}"
@@ -108,7 +108,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     if found[0].is_unsure:
         return f"whether {found[0].service.name} belongs behind {text}"
-    return _not_running(case, trouble, found[0]) or _out_of_reach(case, found[0], text) or state_evidence(
+    return _not_running(case, trouble, found[0], stranger) or _out_of_reach(case, found[0], text) or state_evidence(
         found[0].service)
 
 
@@ -172,15 +172,6 @@ def is_stale(case: Case, trouble: Trouble) -> bool:
     return file is not None and file.stat.nlink == 0
 
 
-def _is_strangers(case: Case, trouble: Trouble) -> bool:
-    """Something else than an application listens there and does not speak HTTP, and no service is told to."""
-    endpoint = trouble.endpoint
-    holder = case.service(endpoint.holder)
-    if holder is None or holder.is_app_server or endpoint.service not in (None, holder.id):
-        return False
-    return isinstance(endpoint.http, Known) and endpoint.http.value.error in _STRANGE
-
-
 def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tuple[bool, bool]) -> Finding:
     """`doubts`: whether a stranger sits on the port, and whether a person must choose."""
     endpoint, first, (stranger, several) = trouble.endpoint, options[0], doubts
@@ -230,20 +221,23 @@ def _variant(owner: Owner, stranger: bool) -> str:
     return "container-wrong-port" if box is not None and not box.is_machine else "wrong-port"
 
 
-def _not_running(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+def _not_running(case: Case, trouble: Trouble, owner: Owner, stranger: bool) -> Finding | None:
     """The service is down and is told to listen elsewhere: both faults are there; the port comes after the start."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b for b in bindings_of(service) if b.unix is None and b.port]
     if service.running or not told or any(b.port == endpoint.port for b in told) or owner.is_unsure:
         return None
-    if endpoint.inner or any(line.port == endpoint.port for line in listeners_on(case.snapshot, service.node)):
+    if stranger and not is_missed(case, trouble, service):
+        return None
+    if endpoint.inner or (not stranger and any(
+            line.port == endpoint.port for line in listeners_on(case.snapshot, service.node))):
         return None
     if service.unit is not None and service.unit.result == "resources":
         return None       # what its EnvironmentFile= would have said is not there to be read
     binding = told[0]
     where = address_text(binding.host, binding.port)
     return Finding(
-        cause=CAUSE.id, variant=_variant(owner, False), role="root", confidence="likely",
+        cause=CAUSE.id, variant=_variant(owner, stranger), role="root", confidence="likely",
         summary=(
             f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {service.name} is told to listen "
             f"on {where}"
@@ -251,7 +245,7 @@ def _not_running(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
-            *absent_evidence(endpoint),
+            *_there(case, trouble, stranger),
         ))),
         repairs=(after_start(trouble, service.name, where),),
     )

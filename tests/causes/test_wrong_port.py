@@ -22,11 +22,13 @@ from tests.causes.building import (
     finding_of,
     healthy,
     listener,
+    log,
     moved,
     probe,
     process,
     roots,
     service,
+    site,
     stat,
     stopped,
     unit,
@@ -34,6 +36,10 @@ from tests.causes.building import (
 )
 
 CAUSE = "wrong-port"
+TRACEBACK = (
+    "Traceback (most recent call last):", '  File "/srv/shop/app/settings.py", line 7, in <module>',
+    "    SECRET = os.environ['SECRET_KEY']", '  File "<frozen os>", line 685, in __getitem__', "KeyError: 'SECRET_KEY'",
+)
 
 
 def test_hit_the_route_is_pointed_at_the_units_own_socket() -> None:
@@ -241,7 +247,7 @@ def test_a_port_that_is_not_written_is_added() -> None:
 def test_a_daemon_behind_the_port_is_another_services_port() -> None:
     scene = moved(8000)
     scene.written = ("127.0.0.1:6379",)
-    page, scene.spots = __import__("tests.causes.building", fromlist=["site"]).site("127.0.0.1:6379")
+    page, scene.spots = site("127.0.0.1:6379")
     scene.files = [page]
     redis = service("redis.service", 6379, 500, is_app_server=False, runtime="", unit=unit("redis.service"))
     scene.with_service(redis, listener(6379, 500))
@@ -249,6 +255,48 @@ def test_a_daemon_behind_the_port_is_another_services_port() -> None:
     scene.endpoint(listener=Known(held), tcp=Known(probe()), http=Known(probe(error="not-http")), holder=redis.id)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == "wrong-port-other-service" and "something else" in found.summary
+
+
+def _behind_a_daemon(backend: Service, name: str = "redis.service") -> Scene:
+    """nginx asks a daemon's port; the backend does not run."""
+    scene = moved(8000)
+    page, scene.spots = site("127.0.0.1:6379")
+    scene.written, scene.files = ("127.0.0.1:6379",), [page]
+    scene.services.clear()
+    scene.listeners.clear()
+    scene.with_service(backend)
+    daemon = service(name, 6379, 500, is_app_server=False, runtime="", argv=("/usr/bin/taker",),
+                     unit=unit(name, working_directory="", user="taker", exec_start=("/usr/bin/taker",)))
+    scene.with_service(daemon, listener(6379, 500))
+    scene.endpoint(listener=Known(scene.listeners[-1]), tcp=Known(probe()), http=Known(probe(error="not-http")),
+                   holder=daemon.id, service=daemon.id)
+    scene.route[0] = {"server_names": ("shop.example",)}
+    return scene
+
+
+def test_behind_a_daemons_port_what_is_down_is_told_with_the_port() -> None:
+    diagnosis = diagnose(_behind_a_daemon(stopped("shop.service")).snapshot())
+    down, port = finding_of(diagnosis, "backend-down"), finding_of(diagnosis, CAUSE)
+    assert "redis.service, which is another program, listens at 127.0.0.1:6379" in down.summary
+    assert (down.service, down.repairs[0].id) == ("shop.service", "start-service")
+    assert port.variant == "wrong-port-other-service" and port.repairs[0].risk == "manual"
+
+
+def test_behind_a_daemons_port_a_crash_is_told() -> None:
+    crashed = failed("shop.service", log=log(*TRACEBACK))
+    found = finding_of(diagnose(_behind_a_daemon(crashed).snapshot()), "crash-missing-env")
+    assert (found.service, found.variant) == ("shop.service", "start-env-var-missing")
+
+
+@pytest.mark.parametrize(("backend", "daemon"), [
+    ("blog.service", "redis.service"),       # of another name than the site's
+    ("shop.service", "shop-feed.service"),   # what listens there is the site's as well
+])
+def test_behind_a_port_that_may_be_meant_nothing_is_started(backend: str, daemon: str) -> None:
+    stopped_one = stopped(backend, argv=("/usr/bin/uvicorn", "app.main:app", "--port", "8000"))
+    plain = replace(stopped_one, unit=replace(stopped_one.unit or unit(backend), working_directory="", user=""))
+    diagnosis = diagnose(_behind_a_daemon(plain, daemon).snapshot())
+    assert not [f for f in diagnosis.findings if f.service == backend]
 
 
 def test_hostile_log_lines_choose_nothing() -> None:

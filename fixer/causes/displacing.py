@@ -1,0 +1,28 @@
+"""A stranger at nginx's address whose own backend is down: nginx was pointed at another program's port, and what
+belongs there does not run either."""
+
+from __future__ import annotations
+
+from fixer.causes.case import Case, Trouble
+from fixer.causes.namesakes import is_named_for
+from fixer.model.facts import Known
+from fixer.model.snapshot import Service
+
+_STRANGE = frozenset({"not-http", "closed", "reset"})
+
+
+def is_occupied(case: Case, trouble: Trouble) -> bool:
+    """Something else than an application listens there and does not speak HTTP, and no service is told to."""
+    endpoint = trouble.endpoint
+    holder = case.service(endpoint.holder)
+    if holder is None or holder.is_app_server or endpoint.service not in (None, holder.id):
+        return False
+    return isinstance(endpoint.http, Known) and endpoint.http.value.error in _STRANGE
+
+
+def is_missed(case: Case, trouble: Trouble, service: Service) -> bool:
+    """It does not run, is no stranger's, and the site is named for it, while nothing in the stranger's name is the
+    site's."""
+    holder = case.service(trouble.endpoint.holder)
+    return (holder is not None and not service.running and is_named_for(trouble, service)
+            and not is_named_for(trouble, holder))
