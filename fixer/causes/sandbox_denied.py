@@ -33,7 +33,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed
 from fixer.causes.filtering import symptoms_of
-from fixer.causes.owners import placed_owner
+from fixer.causes.owners import Owner, sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -48,10 +48,10 @@ from fixer.causes.reading import (
 from fixer.causes.starting import begin_steps
 from fixer.causes.symptoms import events_for, symptom_evidence
 from fixer.causes.unitactions import unit_action
-from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Service
 
@@ -71,6 +71,7 @@ class Denial:
     setting: UnitSetting
     words: str
     lines: str
+    confidence: Confidence = "certain"      # that it is this service which belongs behind the address
 
 
 def judge(case: Case) -> Verdict:
@@ -128,11 +129,18 @@ def _allowed(setting: UnitSetting, family: str) -> str:
 
 
 def _backend_denied(case: Case, trouble: Trouble) -> Denial | None:
-    owner = placed_owner(case, trouble.endpoint)
-    service = owner.service if owner is not None else None
-    unit = service.unit if service is not None else None
-    if service is None or unit is None:
+    owner = sole_owner(case, trouble)
+    if owner is None or owner.service.unit is None:
         return None
+    denial = _denied_to(case, trouble, owner)
+    if denial is None or owner.certain or owner.rule == "related":
+        return denial
+    return replace(denial, confidence="likely")
+
+
+def _denied_to(case: Case, trouble: Trouble, owner: Owner) -> Denial | None:
+    service, unit = owner.service, owner.service.unit
+    assert unit is not None
     if unit.result in ("signal", "core-dump") and unit.exec_main_status == _SYS:
         filters = _settings(service, "SystemCallFilter")
         if not filters:
@@ -143,7 +151,7 @@ def _backend_denied(case: Case, trouble: Trouble) -> Denial | None:
         return None
     if is_closed(trouble.endpoint) is True:
         return _no_listener(case, trouble, service)
-    return _no_packets(case, trouble, service)
+    return _no_packets(case, trouble, service) if owner.certain else None
 
 
 def _no_listener(case: Case, trouble: Trouble, service: Service) -> Denial | None:
@@ -199,7 +207,8 @@ def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
         *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
     )
     return Finding(
-        cause=CAUSE.id, variant=denial.variant, role="root", confidence="certain", summary=denial.words, detail=(),
+        cause=CAUSE.id, variant=denial.variant, role="root", confidence=denial.confidence, summary=denial.words,
+        detail=(),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(_repair(case, trouble, denial),),
         explains=("backend-down", "crash-killed", "crash-loop-gave-up", "slow-start", "backend-hung", "wrong-port",

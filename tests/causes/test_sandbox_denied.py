@@ -16,6 +16,7 @@ from tests.causes.building import (
     SLOW,
     Scene,
     boxed,
+    finding_of,
     healthy,
     listener,
     moved,
@@ -75,6 +76,16 @@ def test_hit_killed_by_its_filter() -> None:
     scene = Scene().with_service(service(pid=None, settings=settings(SystemCallFilter="~socket"), unit_changes=killed))
     shown = found(scene.refused())
     assert shown.variant == "start-sigsys-filter" and allowed(shown) == "[Service]\nSystemCallFilter=\n"
+
+
+def test_hit_of_the_one_that_is_left_over_where_nginx_asks_another_port() -> None:
+    killed = {**FAILED, "result": "signal", "exec_main_status": 31}
+    scene = Scene("127.0.0.1:8001").with_service(
+        service(pid=None, settings=settings(SystemCallFilter="~socket"), unit_changes=killed)).refused()
+    diagnosis = diagnose(scene.snapshot())
+    shown = finding_of(diagnosis, DENIED)
+    assert (shown.variant, shown.confidence) == ("start-sigsys-filter", "likely") and roots(diagnosis)[0] == DENIED
+    assert "crash-killed" not in roots(diagnosis)
 
 
 @pytest.mark.parametrize("value", ["any", "localhost", "0.0.0.0/0 ::/0"])
