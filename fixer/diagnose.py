@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fixer.causes import Cause, load_causes
+from fixer.causes.atboot import unkept
 from fixer.causes.case import Case, is_answering, open_case, route_key
 from fixer.causes.failing import Judged
 from fixer.causes.layered import layered_notes
@@ -221,6 +222,6 @@ def _notes(case: Case) -> tuple[str, ...]:
     ]
     unread = [f"the configuration is not known: {n.config.reason}" for n in case.snapshot.nginxes
               if isinstance(n.config, Unknown) and n.master_pid is not None]
-    return (*case.snapshot.notes, *own, *unread)
+    return (*case.snapshot.notes, *own, *unread, *unkept(case.snapshot))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fixer.causes.unitactions import unit_action
 from fixer.model.plan import DaemonReload, Step, WriteFile
 from fixer.model.snapshot import Service, Snapshot, Unit
@@ -9,6 +11,7 @@ from fixer.model.snapshot import Service, Snapshot, Unit
 _OFF = frozenset({"disabled"})
 _UNPULLED = frozenset({"static", "linked", "linked-runtime", "enabled-runtime", "indirect"})
 _USUAL = "multi-user.target"
+_MOST = 3
 
 
 def is_disabled(service: Service) -> bool:
@@ -64,6 +67,19 @@ def said_of_boot(service: Service) -> tuple[str, ...]:
     return (f"it is enabled, and nothing has started it since the boot: unless that was done after it, no boot will "
             f"(systemctl list-dependencies --reverse {service.name} names what wants it, systemctl get-default what is "
             "booted to)",)
+
+
+def unkept(snapshot: Snapshot) -> Iterator[str]:
+    """A note for what runs behind a route and would not come back with the machine: nothing there is broken yet."""
+    asked = {name for endpoint in snapshot.endpoints for name in (endpoint.service, endpoint.holder) if name}
+    units = [s for s in snapshot.services if s.id in asked and s.running and s.unit is not None and s.program is None]
+    for service in [s for s in units if s.socket is None and is_off_at_boot(s)][:_MOST]:
+        unit = service.unit
+        if unit is None or unit.pulled_by is None or unit.pulled_by:     # something else starts it along
+            continue
+        way = "enable" if is_disabled(service) else f"add-wants {_target(snapshot, service.node)}"
+        name, state = service.name, unit.unit_file_state
+        yield f"no boot starts {name}, which nginx needs: {state}; systemctl {way} {name}"
 
 
 def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:

@@ -9,7 +9,7 @@ from fixer.diagnose import diagnose
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import UnitSetting
-from tests.causes.building import STOPPED, Scene, finding_of, log, stopped
+from tests.causes.building import STOPPED, Scene, finding_of, listener, log, service, stopped
 
 NEVER = {**STOPPED, "active_enter": 0.0, "inactive_enter": 0.0, "state_change": 0.0}
 LINK = "/etc/systemd/system/multi-user.target.wants/backend.service"
@@ -66,3 +66,20 @@ def test_a_link_that_systemd_was_not_told_of_yet_is_not_made_again() -> None:
     there = UnitSetting("WantedBy", "multi-user.target", Evidence("unit", "/u:9", "WantedBy=multi-user.target"), True)
     service = stopped(unit_changes={**NEVER, "pulled_by": ()}, settings=(there,))
     assert boot_steps(Scene().with_service(service).snapshot(), service) == ()
+
+
+@pytest.mark.parametrize(("unit", "way"), [
+    ({"unit_file_state": "disabled", "pulled_by": ()}, "enable"),
+    ({"unit_file_state": "static", "pulled_by": ()}, "add-wants multi-user.target"),
+    ({"unit_file_state": "disabled", "pulled_by": ("shop.target",)}, ""),
+    ({"unit_file_state": "disabled"}, ""),                                # not told, as in what was recorded before
+    ({"unit_file_state": "enabled", "pulled_by": ("multi-user.target",)}, ""),
+    ({"unit_file_state": "static", "pulled_by": ("backend.socket",)}, ""),
+])
+def test_of_what_serves_and_would_not_come_back_a_note_says_so(unit: dict[str, object], way: str) -> None:
+    running = service(unit_changes=unit)
+    snapshot = Scene().with_service(running, listener(8000, 200)).snapshot()
+    said = [note for note in diagnose(snapshot).notes if "no boot" in note]
+    state = unit["unit_file_state"]
+    assert said == ([f"no boot starts backend.service, which nginx needs: {state}; systemctl {way} backend.service"]
+                    if way else [])
