@@ -48,6 +48,17 @@ def _is_brought(step: Step) -> TypeGuard[Brought]:
     return isinstance(step, ReloadNginx | DaemonReload)
 
 
+def was_up(step: Brought) -> bool:
+    """Whether what the step is about ran, or tried to, when it was planned."""
+    match step:
+        case UnitAction():
+            return step.was_active in _UP
+        case ProgramAction() | ContainerAction():
+            return step.was in _UP
+        case _:
+            return isinstance(step, ReloadNginx)
+
+
 def has_booted(runner: Runner, since: float) -> bool:
     """Whether the node came up after that moment (epoch seconds of our clock): by the age of its first process."""
     return _is_younger(runner, "1", since)

@@ -12,7 +12,7 @@ from fixer.apply.containers import stop_grace
 from fixer.apply.journal import Journal, last_work
 from fixer.apply.nginx import NotRunning, Refused, age_of_refused, check_config
 from fixer.apply.nodes import Nodes
-from fixer.apply.rebooted import Brought, bring, has_booted, has_read, planned
+from fixer.apply.rebooted import Brought, bring, has_booted, has_read, planned, was_up
 from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.restore import FileRestore
 from fixer.apply.starts import LEFT, Started
@@ -199,14 +199,17 @@ class _Rollback:
         self._bring_what_came_by_itself(steps)
 
     def _bring_what_came_by_itself(self, steps: Sequence[tuple[Intent, Step]]) -> None:
-        """Steps that the round never came to, and whose effect came with its files all the same."""
+        """Steps that the round never came to, and whose effect came all the same: with its files, or where what a
+        service failed for was there for a while (a database that was started)."""
         wrote = [item for item, step in steps if isinstance(step, WriteFile)]
-        if not wrote or not (self.files_moved or any(map(self._is_back, wrote))) or self.result.lost:
+        did = wrote or [item for item, _ in steps]
+        if not did or not (self.files_moved or any(map(self._is_back, did))) or self.result.lost:
             return
         begun = {step_to_json(step) for _, step in steps}
         for number, step in enumerate(s for s in planned(self.round.planned) if step_to_json(s) not in begun):
             record = Record(0, 0.0, "intent", self.round.number, _NEVER_BEGUN + number, describe=describe_step(step))
-            self._attempt(Intent(record, None), partial(self._read_anew, step, wrote[0].intent.at))
+            if wrote or was_up(step):
+                self._attempt(Intent(record, None), partial(self._read_anew, step, did[0].intent.at))
 
     def _read_anew(self, step: Brought, since: float) -> str:
         if not has_read(step, self.nodes, since):

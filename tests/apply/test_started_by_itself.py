@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def wait(so: Callable[[], bool], what: str) -> None:
 
 
 def cut_off(word: str, *steps: Step) -> None:
-    """Killed when the file is written, before the service is told."""
+    """Killed when the first step is done, before the service is told."""
     def killed(*_: object) -> str:
         raise KilledError
 
@@ -58,7 +59,13 @@ def cut_off(word: str, *steps: Step) -> None:
 def _until_killed(killed: Callable[..., str]) -> Callable[..., object]:
     from fixer.apply.engine import _apply_step
 
-    return lambda step, *more: _apply_step(step, *more) if isinstance(step, WriteFile) else killed()
+    done: list[Step] = []
+
+    def first_only(step: Step, *more: Any) -> object:
+        done.append(step)
+        return _apply_step(step, *more) if len(done) == 1 else killed()
+
+    return first_only
 
 
 def taken_back(word: str) -> UndoResult:
@@ -162,5 +169,43 @@ def test_a_container_that_somebody_started_is_left(tmp_path: Path, monkeypatch: 
         began = project.look(field="{{.State.StartedAt}}")
         assert taken_back(word).conflicts == ()
         assert project.look(field="{{.State.Status}} {{.State.StartedAt}}") == f"running {began}"
+    finally:
+        project.compose("down", "-t", "0")
+
+
+NEEDS = """services:
+  store:
+    image: debian:trixie-slim
+    command: sleep 900
+    init: true
+    stop_grace_period: 0s
+    labels: ["badgateway.test=contract"]
+  worker:
+    image: debian:trixie-slim
+    command: ["sh", "-c", "getent hosts store || exit 1; exec sleep 900"]
+    restart: always
+    init: true
+    stop_grace_period: 0s
+    labels: ["badgateway.test=contract"]
+"""
+
+
+def test_a_container_that_came_up_because_what_it_needs_was_there_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file was written: Docker started it again by itself, between the start of its store and the kill."""
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    project = Project(tmp_path, unique("needs"), NEEDS)
+    try:
+        store, status = f"{project.name}-store-1", lambda: project.look(field="{{.State.Status}}")
+        docker("stop", store)
+        docker("restart", project.worker)
+        wait(lambda: status() == "restarting", "no loop")
+        cut_off(f"compose://{project.name}", ContainerAction(project.look("store", "{{.Id}}"), store, "start", "exited"),
+                project.act("restart", "restarting"))
+        wait(lambda: status() == "running", "it never came up")
+        time.sleep(1.0)
+        result = taken_back(f"compose://{project.name}")
+        assert result.conflicts == () and project.look("store", "{{.State.Status}}") == "exited"
+        assert f"restarted container {project.worker}" in result.restored
+        wait(lambda: status() == "restarting", "it runs on without its store")
     finally:
         project.compose("down", "-t", "0")

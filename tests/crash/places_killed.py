@@ -29,7 +29,9 @@ State = Mapping[str, Any]
 
 # What a machine runs and lets through, without what counts or ages. What is enabled for good are links below /etc.
 _RUNNING = r"""
-systemctl list-units --type=service,socket,timer --state=active,activating --plain --no-legend --no-pager | while read -r u x; do echo "up $u"; done
+systemctl list-units --type=service,socket,timer --state=active,activating --plain --no-legend --no-pager | while read -r u l a s x; do
+  case "$s $x" in "exited LSB:"*) ;; *) echo "up $u" ;; esac      # an init script with nothing running: no undo brings that back
+done
 find /run/systemd/system /run/systemd/transient -printf 'until the next boot %p %l\n' 2>/dev/null
 { iptables-save; ip6tables-save; nft -s list ruleset; } 2>/dev/null | sed 's/^#.*//; s/\[[0-9:]*\]$//'
 ip route show table all 2>/dev/null | grep -v '^local\|^broadcast\|^multicast' || true

@@ -39,7 +39,7 @@ CASES: tuple[tuple[str, Stack], ...] = (
     ("wrong-port/container-wrong-port", "containers"), ("backend-down/container-stopped", "containers"),
     ("backend-hung/container-paused", "containers"), ("network-detached/docker-network-detached", "containers"),
     ("route-broken/route-blackhole", "containers"),
-    ("backend-down/ended-under-an-init-script", "host"), ("crash-dependency-down/start-dependency-failed", "host"),
+    ("backend-down/ended-under-an-init-script", "host"), ("crash-dependency-down/start-db-refused", "host"),
     ("crash-dependency-down/start-db-refused", "containers"),
     ("compound/wrong-port-and-stopped", "host"), ("compound/container-wrong-port-and-stopped", "containers"),
 )
