@@ -125,14 +125,14 @@ def _dark(case: Case) -> Mapping[str, str]:
     if not any(judged.state == "slow" for judged in case.judged.values()):
         return {}
     known = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
-    alive = {_address(endpoint) for endpoint in known.values() if is_answering(endpoint)}
-    for judged in case.judged.values():
-        if judged.some_answered:
-            alive.update(_address(known[name]) for name in judged.facts.endpoints if name in known)
+    alive = {
+        _spoken(known[name], judged) for judged in case.judged.values() for name in judged.facts.endpoints
+        if name in known and (judged.some_answered or is_answering(known[name]))
+    }
     dark: dict[str, str] = {}
     for judged in case.judged.values():
         behind = [known[name] for name in judged.facts.endpoints if name in known]
-        if judged.state == "slow" and not any(_address(endpoint) in alive for endpoint in behind):
+        if judged.state == "slow" and not any(_spoken(endpoint, judged) in alive for endpoint in behind):
             dark[judged.facts.route.id] = "nobody behind it was seen to answer"
         elif judged.state == "slow" and behind and all(_gives_at_once(e, judged.facts.route) for e in behind):
             dark[judged.facts.route.id] = "asked directly, what is behind it answers the same page at once"
@@ -148,8 +148,10 @@ def _gives_at_once(endpoint: Endpoint, route: Route) -> bool:
             and route.path == endpoint.path and not rewritten)
 
 
-def _address(endpoint: Endpoint) -> tuple[object, ...]:
-    return endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at
+def _spoken(endpoint: Endpoint, judged: Judged) -> tuple[object, ...]:
+    """The address, and how it is spoken to: what answers plain HTTP may never answer TLS."""
+    route = judged.facts.route
+    return endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at, route.scheme, route.kind
 
 
 def _is_silent(endpoint: Endpoint) -> bool:

@@ -10,7 +10,8 @@ Why nginx says 502
 
 How it is told apart
   A handshake also fails where both speak TLS and do not agree (versions, certificates). Here the same request is
-  answered as soon as it is asked plainly. Where that could not be tried, the cause is left open.
+  answered as soon as it is asked plainly. Where that could not be tried, the cause is left open. Some servers refuse
+  no handshake and wait for the end of what they take for a request: then nginx waits too, and nothing is logged.
 
 The repair and its safety
   speak-as-backend (safe, where the way stays on this machine or between its containers): `https` becomes `http` in the
@@ -33,7 +34,7 @@ from fixer.causes.speaking import ID, is_strangers, once, other_answer, speak
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import ErrorEvent, ProbeResult
+from fixer.model.snapshot import ErrorEvent, ProbeResult, wants_tls
 
 
 def judge(case: Case) -> Verdict:
@@ -48,12 +49,16 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if route.kind != "proxy_pass" or route.scheme != "https" or isinstance(endpoint.http, Unknown):
         return shown
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or endpoint.http.value.error != "tls":
+    silent = endpoint.http.value.error == "slow" and endpoint.http.value.phase == "tls"
+    if endpoint.unix is not None or not (silent or endpoint.http.value.error == "tls"):
         return shown
     other = other_answer(case, trouble, "without")
     if not isinstance(other, ProbeResult):
         return other
+    if silent and wants_tls(other):
+        return shown      # it takes TLS, and is slow with it
     service = case.service(endpoint.service or endpoint.holder)
+    said = "no answer to the handshake" if silent else endpoint.http.value.body[:100] or "refused"
     return Finding(
         cause=CAUSE.id, variant="tls-to-plain-backend", role="root",
         confidence="likely" if is_strangers(case, trouble) else "certain",
@@ -62,7 +67,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
-            shown, Evidence("probe", f"https://{text}", f"no TLS: {endpoint.http.value.body[:100] or 'refused'}"),
+            shown, Evidence("probe", f"https://{text}", f"no TLS: {said}"),
             Evidence("probe", f"http://{text}", f"answers {other.status}"),
             *symptom_evidence(case, trouble, _is_handshake),
         ))),

@@ -1,4 +1,4 @@
-"""The same question in the other way of speaking: plain where TLS was refused, TLS where a plain one was hung up on."""
+"""The same question in the other way of speaking: plain where TLS was not taken, TLS where plain was hung up on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def turned(probe: Probe, view: View) -> Probe | None:
         return None
     error, status = heard.value.error, heard.value.status
     if probe.tls:
-        return replace(probe, tls=False, sni="") if error == "tls" else None
+        kept_silent = error == "slow" and heard.value.phase == "tls"      # it may wait for the end of a plain request
+        return replace(probe, tls=False, sni="") if error == "tls" or kept_silent else None
     if error in _HUNG_UP or (status == 400 and wants_tls(heard.value)):
         return replace(probe, tls=True, sni=probe.host_header)
     return None

@@ -230,6 +230,15 @@ def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_
     assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
 
 
+def test_what_answers_plain_http_is_not_seen_to_answer_tls() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200))
+    scene.endpoint(1, http=Known(probe(error="slow", phase="head")))
+    scene.probes[1] = Known((SLOW,))
+    assert diagnose(scene.snapshot()).verdict == "healthy"
+    scene.route[1] = {"scheme": "https", "pass_text": "https://127.0.0.1:8000"}
+    assert diagnose(scene.snapshot()).verdict == "unknown"
+
+
 @pytest.mark.parametrize(("direct", "pass_text", "verdict"), [
     (probe(200, ms=30.0), "http://$name:8001", "unknown"),
     (probe(200, ms=30.0), "http://127.0.0.1:8001/shop/", "healthy"),       # nginx asks for another page there

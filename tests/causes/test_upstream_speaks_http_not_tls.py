@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -51,3 +53,20 @@ def test_miss_a_handshake_that_fails_for_another_reason() -> None:
 
 def test_unknown_where_it_could_not_be_asked_plainly() -> None:
     assert isinstance(verdict_of(judged(other=Unknown("not asked")), CAUSE), Undetermined)
+
+
+SILENT = probe(error="slow", phase="tls")
+
+
+def test_hit_it_waits_for_the_end_of_a_plain_request() -> None:
+    found = next(f for f in judged(SILENT).findings if f.cause == CAUSE)
+    assert (found.confidence, found.repairs[0].risk) == ("certain", "safe")
+    assert any(e.text == "no TLS: no answer to the handshake" for e in found.evidence)
+
+
+@pytest.mark.parametrize(("heard", "other"), [
+    (SILENT, probe(status=400, body="<center>The plain HTTP request was sent to HTTPS port</center>")),
+    (SILENT, probe(error="slow", phase="head")), (probe(error="slow", phase="head"), GOOD),
+])
+def test_miss_a_slow_one_that_takes_tls(heard: Any, other: Any) -> None:
+    assert isinstance(verdict_of(judged(heard, Known(other)), CAUSE), RuledOut)

@@ -32,6 +32,9 @@ def test_what_hangs_up_on_plain_http_is_asked_with_tls(outcome: dict[str, Any]) 
 
 def test_what_takes_no_tls_is_asked_plainly() -> None:
     assert turned(TLS, heard(TLS, error="tls", phase="tls")) == replace(PLAIN, sni="")
+    assert turned(TLS, heard(TLS, error="timeout", phase="tls")) == replace(PLAIN, sni="")
+    assert turned(TLS, heard(TLS, error="timeout", phase="head")) is None
+    assert turned(TLS, heard(TLS, error="timeout", phase="connect")) is None
 
 
 @pytest.mark.parametrize(("probe", "outcome"), [
