@@ -16,9 +16,9 @@ How it is told apart
   killed while its parent lives on is started again by it: the service looks well, and every such request fails.
 
 The repair and its safety
-  raise-memory-limit (disruptive): another limit, twice the present one unless a person says otherwise (`--set
-  memory=800M`), in a drop-in of the unit or in the compose file, then a restart. A program that leaks reaches any
-  limit: then the code is the repair. Where the limit is that of a slice or of the machine, a person must see to it.
+  raise-memory-limit (disruptive): another limit, twice the present one and 128M at least (else `--set
+  memory=800M`), in a drop-in of the unit or in the compose file, then a restart. A program that leaks reaches
+  any limit: then the code is the repair. Where the limit is that of a slice or of the machine, a person must see to it.
 
   start-service (safe): the unit's limit was raised or taken away after the kill: only the start is left.
 
@@ -34,7 +34,7 @@ from fixer.causes.changed import ended_at
 from fixer.causes.crash_killed import killed_by
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.failing import fresh_events
-from fixer.causes.limits import memory_limit, raise_memory
+from fixer.causes.limits import memory_limit, raise_memory, say_bytes
 from fixer.causes.logs import lines_of, message
 from fixer.causes.oom import Killing, kernel_missing, killings
 from fixer.causes.reading import config_evidence, log_evidence, ran_since, state_evidence
@@ -101,7 +101,7 @@ def _ended(case: Case, crash: Crash, kills: tuple[Killing, ...], flagged: Eviden
     summary, repairs = _whose(service, kills), _repairs(case, service, trouble.endpoint, kills)
     if raised:
         limit = memory_limit(service)
-        new = f"{limit >> 20} MiB" if limit else "taken away"
+        new = say_bytes(limit) if limit else "taken away"
         summary = f"its memory limit was reached, and is {new} since, but nobody started it again"
         repairs = (*start_again(case, crash), *(repairs if limit else ()))
     return Finding(
@@ -189,7 +189,7 @@ def _whose(service: Service, kills: tuple[Killing, ...]) -> str:
         return "the whole machine had no memory left"
     if kills and kills[-1].whose == "other":
         return f"the limit of {kills[-1].kill.limit} was reached"
-    return f"its memory limit of {limit >> 20} MiB was reached" if limit else "its memory limit was reached"
+    return f"its memory limit of {say_bytes(limit)} was reached" if limit else "its memory limit was reached"
 
 
 def _limit_evidence(service: Service) -> tuple[Evidence, ...]:

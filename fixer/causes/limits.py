@@ -38,6 +38,7 @@ _FORKS = regex(r"\bfork\(\)|fork_exec|_start_new_thread|start_joinable_thread")
 _CALL, _MOST_CALL = 6, 24        # lines above an error in which its own call stands; a call written over many
 _FEW_TASKS, _SOME_TASKS = 8, 256
 _LITTLE_SPACE = 1 << 30
+_LEAST = 128             # MiB: no application server comes up in much less, and twice a slip of the pen is one still
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -48,11 +49,17 @@ def memory_limit(service: Service) -> int:
     return service.container.memory_max if service.container is not None else 0
 
 
+def say_bytes(limit: int) -> str:
+    """A limit for people; one that forgot its unit is a few bytes."""
+    return f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+
+
 def raise_memory(case: Case, service: Service, endpoint: Endpoint) -> Repair:
-    """Another limit, twice the present one by default, where it is written; then a start or restart."""
+    """Another limit, by default twice the present one and not too little, where it is written; then a start or
+    restart."""
     limit = memory_limit(service)
-    default = f"{max(1, limit >> 19)}M" if limit else None
-    need = Need(MEMORY, "value", f"the memory limit of {service.name}, now {limit >> 20}M", default=default,
+    default = f"{max(_LEAST, limit >> 19)}M" if limit else None
+    need = Need(MEMORY, "value", f"the memory limit of {service.name}, now {say_bytes(limit)}", default=default,
                 pattern="[1-9][0-9]*[KMGkmg]?")
     chosen = case.inputs.get(MEMORY, default or "")
     written: Written | NoPlace = NoPlace("its limit could not be read")

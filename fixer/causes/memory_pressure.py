@@ -17,7 +17,8 @@ How it is told apart
   be of another day: then it is not known.
 
 The repair and its safety
-  raise-memory-limit (disruptive): twice the limit, or what `--set memory=…` says, where it is written; then a restart.
+  raise-memory-limit (disruptive): twice the limit and 128M at least, or what `--set memory=…` says, where it is
+  written; then a restart.
 
 By hand
   grep refault /sys/fs/cgroup/…/memory.stat, twice, ten seconds apart; systemctl show UNIT -p MemoryMax

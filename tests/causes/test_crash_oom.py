@@ -63,6 +63,13 @@ def test_hit_the_kernels_log_tells_it_from_any_other_kill() -> None:
     assert isinstance(given, WriteFile) and given.after == b"[Service]\nMemoryMax=1G\n"
 
 
+@pytest.mark.parametrize(("limit", "said", "asked"), [(64, "64 bytes", "128M"), (9 << 20, "9 MiB", "128M"),
+                                                       (64 << 20, "64 MiB", "128M"), (65 << 20, "65 MiB", "130M")])
+def test_a_limit_in_which_nothing_comes_up_is_not_just_doubled(limit: int, said: str, asked: str) -> None:
+    found = diagnose(with_kernel(killed(memory_max=limit), kill()).snapshot()).findings[0]
+    assert found.repairs[0].needs[0].default == asked and f"its memory limit of {said} was reached" in found.summary
+
+
 def test_a_legacy_limit_is_raised_under_both_names() -> None:
     said = Evidence("unit", "/etc/systemd/system/backend.service:7", "MemoryLimit=90M")
     scene = with_kernel(killed(), kill())
