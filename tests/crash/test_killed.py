@@ -41,7 +41,6 @@ CASES: tuple[tuple[str, Stack], ...] = (
     ("route-broken/route-blackhole", "containers"),
     ("backend-down/ended-under-an-init-script", "host"), ("crash-dependency-down/start-db-refused", "host"),
     ("crash-dependency-down/start-db-refused", "containers"),
-    ("compound/wrong-port-and-stopped", "host"), ("compound/container-wrong-port-and-stopped", "containers"),
 )
 INSIDE = ("wrong-port/wrong-port", "backend-down/unit-disabled-after-reboot", "firewall-drop/firewall-drop")
 REPAIR = ("--yes", "--max-risk", "disruptive")

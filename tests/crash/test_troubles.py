@@ -224,7 +224,7 @@ def test_a_service_that_does_not_start(word: str, tmp_path: Path) -> None:
 
         def heal() -> None:
             # its log must not end with a failure: then nobody knows why it is down, and nothing is tried
-            script = f"rm -rf {drop}; systemctl daemon-reload; systemctl reset-failed {unit} || true; systemctl start {unit}; systemctl stop {unit}"
+            script = f"rm -rf {drop}; systemctl daemon-reload; systemctl reset-failed {unit} || true; systemctl is-active -q {unit} || {{ systemctl start {unit}; systemctl stop {unit}; }}"
             subprocess.run(shlex.split(inside(name, script)), check=True, capture_output=True)
 
         killing, points = began(place, tmp_path)

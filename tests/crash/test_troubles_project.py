@@ -101,7 +101,7 @@ def test_a_service_that_does_not_start_over_ssh(box: Box, tmp_path: Path) -> Non
     begin = f"mkdir -p {drop}; printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >{drop}/x.conf; systemctl daemon-reload"
 
     def heal() -> None:
-        script = f"rm -rf {drop}; systemctl daemon-reload; systemctl reset-failed desk || true; systemctl start desk; systemctl stop desk"
+        script = f"rm -rf {drop}; systemctl daemon-reload; systemctl reset-failed desk || true; systemctl is-active -q desk || {{ systemctl start desk; systemctl stop desk; }}"
         subprocess.run(shlex.split(inside(box.name, script)), check=True, capture_output=True)
 
     killing, points = began(place, tmp_path)
