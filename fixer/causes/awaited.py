@@ -42,6 +42,16 @@ def awaited_findings(case: Case) -> list[Finding]:
     return list(found.values())
 
 
+def held_up(case: Case, box: Container | None) -> tuple[str, ...]:
+    """A detail for one that has run, and that may be started by itself: the next `up` would not get as far."""
+    if box is None or not box.project:
+        return ()
+    held = next((one for name, wanted in _conditions(box) if (one := _held(case, box, name, wanted))), None)
+    if held is None:
+        return ()
+    return (f"the next docker compose up will not start it: it waits for {held.name}, which {held.said}; {held.todo}",)
+
+
 def _conditions(box: Container) -> list[tuple[str, str]]:
     words = [part.split(":") for part in dict(box.labels).get(_LABEL, "").split(",")]
     return [(word[0], word[1]) for word in words if len(word) > 1]

@@ -52,6 +52,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fixer.causes.atboot import also_at_boot, is_disabled, is_off_at_boot, said_of_boot, words_at_boot
+from fixer.causes.awaited import held_up
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.displacing import is_occupied
@@ -295,7 +296,8 @@ def _finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
         summary=f"{summary}; {_instead(case, trouble)} listens at {endpoint_text(trouble.endpoint)}",
-        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=service.name,
+        detail=(f"needed by {say_routes(trouble)}", *held_up(case, service.container)), routes=trouble.route_ids,
+        service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
         explains=("nginx-not-reloaded",),
     )

@@ -500,6 +500,18 @@ def test_a_container_that_compose_holds_back_is_not_started_by_itself(scene: Sce
     assert [r.risk for r in one.repairs] == ["manual"]
 
 
+@pytest.mark.parametrize(("health", "said"), [("unhealthy", True), ("healthy", False)])
+def test_one_that_has_run_is_started_and_what_the_next_up_waits_for_is_said(health: str, said: bool) -> None:
+    box = {"status": "exited", "exit_code": 0, "started_at": NOW - 900, "finished_at": NOW - 60, "pid": 0,
+           "labels": (("com.docker.compose.depends_on", "store:service_healthy:false"),)}
+    made = boxed(pid=None, box=box, log=log())
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    scene.with_service(boxed("store", 6379, box={"health": health}, is_app_server=False, pid=31, bindings=Known(())))
+    (one,) = [f for f in diagnose(scene.snapshot()).findings if f.cause == "backend-down"]
+    assert [r.risk for r in one.repairs] == ["safe"]
+    assert any("next docker compose up will not start it: it waits for store" in d for d in one.detail) is said
+
+
 @pytest.mark.parametrize("scene", [held_back(health="healthy"), held_back("service_started"), held_back(label="x")])
 def test_a_container_that_nothing_holds_back_is_only_stopped(scene: Scene) -> None:
     assert roots(diagnose(scene.snapshot())) == ["backend-down"]
