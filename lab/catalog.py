@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from lab.errors import ScenarioError, UsageError
-from lab.places import scenarios_root
+from lab.places import further_scenarios, scenarios_root
 from lab.scenario import Scenario, Stack, Variant, listed_scenario, load_scenario, read_toml
 from lab.seeds import pick_name, pick_variant
 
@@ -26,13 +26,31 @@ class Choice:
 @cache
 def folders() -> Mapping[str, Path]:
     """The folder of every scenario, by name; none is read yet, so that a mistake in one does not hide the others."""
-    return {path.parent.name: path.parent for path in sorted(scenarios_root().glob("*/scenario.toml"))}
+    found, further = _below(scenarios_root()), further_scenarios()
+    own = {} if further is None else _below(further)
+    both = sorted(found.keys() & own.keys())
+    if both:
+        raise UsageError(f"{further}/{both[0]}: there is a scenario of that name already", "call the folder otherwise")
+    return {**found, **own}
+
+
+def source_beside(name: str) -> str:
+    """The folder named with `--scenarios` where the scenario comes from it, else empty."""
+    further = further_scenarios()
+    return str(further) if further is not None and folders()[name].parent == further else ""
+
+
+def _below(root: Path) -> dict[str, Path]:
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/scenario.toml"))}
 
 
 @cache
 def scenario(name: str) -> Scenario:
     """The scenario of that name."""
-    return load_scenario(folders()[name])
+    folder = folders().get(name)
+    if folder is None:
+        raise UsageError(f"the scenario {name} is not there (any more)", "lab --scenarios DIR names where it is")
+    return load_scenario(folder)
 
 
 @cache

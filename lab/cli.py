@@ -84,6 +84,19 @@ def _find(word: str) -> Lab:
     return find_lab(word)
 
 
+@app.callback()
+def options(
+    scenarios: Annotated[Path | None, typer.Option(
+        metavar="DIR", exists=True, file_okay=False, help="A folder with scenarios of your own, beside the others.",
+    )] = None,
+) -> None:
+    """Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container."""
+    if scenarios is not None:
+        from lab.places import use_scenarios_beside
+
+        use_scenarios_beside(scenarios)
+
+
 @app.command("list")
 def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: difficulty, stacks, family."""

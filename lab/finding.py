@@ -6,17 +6,25 @@ import difflib
 from pathlib import Path
 
 from lab import records
-from lab.catalog import is_word
+from lab.catalog import folders, is_word
 from lab.engine import labs_running, owners_of_labs, require_docker
 from lab.enginerules import ids_in, rules_now
 from lab.errors import UsageError
-from lab.places import state_label
+from lab.places import further_scenarios, state_label, use_scenarios_beside
 from lab.records import Record
 from lab.stack import Lab
 
 
 def find_lab(word: str) -> Lab:
     """The one lab that a word means; none or several are a mistake with the choices named."""
+    found = _found(word)
+    if found.record.beside and further_scenarios() is None:
+        use_scenarios_beside(found.record.beside)
+        folders.cache_clear()
+    return found
+
+
+def _found(word: str) -> Lab:
     require_docker()
     record = records.load(word) if word and "/" not in word else None
     if record is not None:

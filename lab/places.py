@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_FURTHER = "BADGATEWAY_FURTHER_SCENARIOS"
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -18,6 +19,17 @@ def scenarios_root() -> Path:
     """The folder of scenarios; BADGATEWAY_SCENARIOS names another."""
     named = os.environ.get("BADGATEWAY_SCENARIOS")
     return Path(named) if named else data_root() / "scenarios"
+
+
+def further_scenarios() -> Path | None:
+    """A folder of scenarios beside the others, where one was named (`lab --scenarios DIR`)."""
+    named = os.environ.get(_FURTHER)
+    return Path(named) if named else None
+
+
+def use_scenarios_beside(folder: Path | str) -> None:
+    """Let this process, and what it starts, know the scenarios of that folder too."""
+    os.environ[_FURTHER] = str(Path(folder).absolute())
 
 
 def compose_root() -> Path:

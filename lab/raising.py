@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lab import images, managing, records
 from lab.asking import get
 from lab.breaking import DRAWN, break_lab
-from lab.catalog import Choice, choose, scenario
+from lab.catalog import Choice, choose, scenario, source_beside
 from lab.certificates import with_certificate
 from lab.disk import fill_machine, write_folder
 from lab.engine import docker, labs_running, require_docker
@@ -84,7 +84,7 @@ def _prepare(word: str, choice: Choice, seed: int, tags: Mapping[str, str], *, c
     kept = Record(
         id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
         seed=seed, parameters=complete(drawn, choice.stack, lab_id, tags), chosen_seed=chosen_seed,
-        started=time.time(), noise=noise, extra={DRAWN: drawn},
+        started=time.time(), noise=noise, extra={DRAWN: drawn}, beside=source_beside(choice.scenario.name),
     )
     records.save(kept)
     return Lab(kept)
@@ -177,7 +177,7 @@ def lab_reset(lab: Lab, variant: Variant, say: Say) -> tuple[Lab, Seen]:
     fresh = Record(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
         parameters=complete(drawn, lab.stack, lab.id, tags), chosen_seed=old.chosen_seed,
-        started=time.time(), noise=old.noise, extra={DRAWN: drawn},
+        started=time.time(), noise=old.noise, extra={DRAWN: drawn}, beside=old.beside,
     )
     lab_down(lab.id)
     records.save(fresh)

@@ -34,6 +34,7 @@ class Record:
     baseline: dict[str, Any] = field(default_factory=dict)
     noise: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    beside: str = ""        # the folder of a scenario that is none of ours
 
     @property
     def folder(self) -> Path:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.places import scenarios_root
+from lab.places import further_scenarios, scenarios_root
 
 FIRST = '''title = "what is wrong, in a sentence"
 story = "What users report. Never the cause."
@@ -33,10 +33,10 @@ expect = { cause = "NAME", variant = "VARIANT", repair = { risk = "safe", exit =
 
 
 def new_scenario(name: str) -> Path:
-    """Write scenarios/NAME/scenario.toml; an existing one is never touched."""
+    """Write NAME/scenario.toml below `--scenarios`, else below scenarios/; an existing one is never touched."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"{name!r} is no name for a scenario", "small letters, digits and dashes: late-start")
-    path = scenarios_root() / name / "scenario.toml"
+    path = (further_scenarios() or scenarios_root()) / name / "scenario.toml"
     if path.exists():
         raise UsageError(f"{path} is already there")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lab import records
+from lab import catalog, records
 from lab.entering import logs_argv, next_hint, shell_argv
 from lab.errors import UsageError
+from lab.finding import find_lab
 from lab.records import Record
 from lab.stack import Lab
 
@@ -82,6 +84,37 @@ def test_a_new_scenario_is_valid_and_never_overwrites(tmp_path: Path) -> None:
     assert lab("validate", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 0
     assert lab("new", "late-start", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 2
     assert lab("new", "../x", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 2
+
+
+def test_scenarios_of_ones_own_stand_beside_the_others(tmp_path: Path) -> None:
+    assert lab("--scenarios", str(tmp_path), "new", "late-start").stdout.strip() == str(tmp_path / "late-start" / "scenario.toml")
+    listed = lab("--scenarios", str(tmp_path), "list").stdout
+    assert "late-start" in listed and "wrong-port" in listed and "late-start" not in lab("list").stdout
+    assert lab("--scenarios", str(tmp_path), "show", "late-start").returncode == 0
+    (tmp_path / "wrong-port").mkdir()
+    (tmp_path / "wrong-port" / "scenario.toml").write_text('title = "x"\n')
+    twice = lab("--scenarios", str(tmp_path), "list")
+    assert twice.returncode == 2 and "there is a scenario of that name already" in twice.stderr
+    gone = lab("--scenarios", str(tmp_path / "nowhere"), "list")
+    assert gone.returncode == 2 and "does not exist" in gone.stderr
+
+
+def test_a_lab_remembers_where_its_scenario_came_from(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "own"
+    assert lab("--scenarios", str(tmp_path), "new", "late-start").returncode == 0
+    own.mkdir()
+    (tmp_path / "late-start").rename(own / "late-start")
+    monkeypatch.setattr("lab.finding.require_docker", lambda: None)
+    monkeypatch.delenv("BADGATEWAY_FURTHER_SCENARIOS", raising=False)
+    records.save(replace(record, scenario="late-start", variant="late-start", beside=str(own)))
+    catalog.folders.cache_clear()
+    try:
+        found = find_lab(record.id)
+        assert catalog.scenario(found.record.scenario).name == "late-start"
+    finally:
+        monkeypatch.delenv("BADGATEWAY_FURTHER_SCENARIOS", raising=False)
+        catalog.folders.cache_clear()
+        catalog.scenario.cache_clear()
 
 
 @pytest.mark.parametrize("call", ["", "lab.showing.list_text()"])
