@@ -16,6 +16,7 @@ PAGE = 4096
 
 _PID_FILE = regex(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
 _USERS = regex(r"user@(\d+)\.service$")
+_STARTING = frozenset({"systemd-executor", "systemd"})
 _CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]*/(?:.*/)?)([0-9a-f]{64})")
 
 
@@ -174,6 +175,14 @@ def _inner_container(path: str) -> str | None:
     """The id of the container that a path of this node lies in; None for the node's own processes."""
     match = _CONTAINER.search(path)
     return match[1] if match else None
+
+
+def is_itself(process: Process) -> bool:
+    """Whether it is what it was started as: between fork and exec it has the words of who starts it, and none when it
+    has ended."""
+    if not any(process.argv[:1]) or process.state == "Z" or process.comm.startswith("("):
+        return False
+    return process.argv[0].rpartition("/")[2] not in _STARTING
 
 
 def ancestors(pid: int, table: Mapping[int, Process]) -> Iterable[Process]:

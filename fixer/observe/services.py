@@ -15,7 +15,7 @@ from fixer.observe.forgotten import recalled
 from fixer.observe.gateways import gateway_bindings, gateway_of, handing_socket
 from fixer.observe.ownlogs import own_logs, with_own_logs
 from fixer.observe.places import assignments, slots_of_unit, values_of
-from fixer.observe.processes import ancestors, descendants
+from fixer.observe.processes import ancestors, descendants, is_itself
 from fixer.observe.refaults import has_memory_limit, refaults_of
 from fixer.observe.runfolders import kept_for_others
 from fixer.observe.runtimes import DAEMONS, is_app_server, is_nginx, runtime_of
@@ -99,7 +99,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     unit = recalled(unit, view.node.answers.get(journal_query(unit.name)), view)
     told = told_by_unit(unit, view)
     main = view.by_pid.get(unit.main_pid)
-    argv = main.argv if main is not None else told.argv or unit.exec_start
+    argv = main.argv if main is not None and is_itself(main) else told.argv or unit.exec_start
     runtime = runtime_of(told.argv) or runtime_of(argv)
     if unit.main_pid and unit.main_pid not in pids and main is not None:
         pids = (unit.main_pid, *pids)

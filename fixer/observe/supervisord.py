@@ -16,7 +16,7 @@ from fixer.observe.bindings import workers_of
 from fixer.observe.inifile import IniSection, IniValue, ini_sections
 from fixer.observe.memo import remembered
 from fixer.observe.places import assignments, env_file_slot
-from fixer.observe.processes import descendants
+from fixer.observe.processes import descendants, is_itself
 from fixer.observe.processnumbers import SHARING, numbered_bindings, process_numbers
 from fixer.observe.runtimes import is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_log_file
@@ -254,7 +254,7 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
     roots = _roots(told, place, view, course if single else None, taken)
     name = section.name.partition(":")[2]
     program = _program(section, place, course, groups, roots)
-    argv = view.by_pid[roots[0]].argv if roots else told.argv
+    argv = view.by_pid[roots[0]].argv if roots and is_itself(view.by_pid[roots[0]]) else told.argv
     runtime = runtime_of(told.argv) or runtime_of(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)

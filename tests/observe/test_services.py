@@ -103,6 +103,16 @@ def test_a_running_process_that_differs_from_its_files() -> None:
     assert found.bindings.value[1].source.where == "pid 9" and found.argv[0] == "uvicorn" and found.pids == (9,)
 
 
+@pytest.mark.parametrize(("argv", "state"), [
+    (["/usr/lib/systemd/systemd-executor", "--deserialize", "36"], "S"),     # between fork and exec
+    ([""], "S"), (["uvicorn"], "Z"),                                            # it has just ended
+])
+def test_a_process_that_is_not_yet_or_no_more_what_was_started(argv: list[str], state: str) -> None:
+    main = process(9, argv, cgroup="/system.slice/back.service", state=state)
+    found = back("ExecStart=uvicorn office.main:app", show=SHOW.format("back.service", "active", 9), running=[main])
+    assert found.argv == ("uvicorn", "office.main:app")
+
+
 def test_a_main_process_outside_of_its_cgroup() -> None:
     found = back("ExecStart=uvicorn a", show=SHOW.format("back.service", "active", 9), running=[process(9, ["uvicorn", "a"])])
     assert found.pids == (9,)
