@@ -33,7 +33,7 @@ def awaited_findings(case: Case) -> list[Finding]:
         box = owner.service.container if owner is not None else None
         if owner is None or box is None or box.status != "created" or box.started_at > 0 or not box.project:
             continue
-        held = next((one for name, wanted in _conditions(box) if (one := _held(case, box, name, wanted))), None)
+        held = _first_held(case, box)
         if held is None:
             continue
         new, old = _finding(case, trouble, owner, held), found.get(owner.service.id)
@@ -44,12 +44,14 @@ def awaited_findings(case: Case) -> list[Finding]:
 
 def held_up(case: Case, box: Container | None) -> tuple[str, ...]:
     """A detail for one that has run, and that may be started by itself: the next `up` would not get as far."""
-    if box is None or not box.project:
-        return ()
-    held = next((one for name, wanted in _conditions(box) if (one := _held(case, box, name, wanted))), None)
+    held = _first_held(case, box) if box is not None and box.project else None
     if held is None:
         return ()
     return (f"the next docker compose up will not start it: it waits for {held.name}, which {held.said}; {held.todo}",)
+
+
+def _first_held(case: Case, box: Container) -> _Awaited | None:
+    return next((one for name, wanted in _conditions(box) if (one := _held(case, box, name, wanted))), None)
 
 
 def _conditions(box: Container) -> list[tuple[str, str]]:

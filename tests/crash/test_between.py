@@ -9,11 +9,13 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.scenario import Stack
 from tests.contract import test_ssh_repair
 from tests.crash.drawing import ALL
 from tests.crash.places_killed import Place, carry_fixer_in
@@ -26,20 +28,27 @@ OWN = "# somebody's own line\n"
 box = test_ssh_repair.box
 
 
-@pytest.fixture(params=["machine", "inside", "ssh", "project"])
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """A site that leads to the wrong port."""
+@contextmanager
+def placed(request: pytest.FixtureRequest, words: tuple[str, Stack]) -> Iterator[Place]:
+    """A broken place of the kind that the fixture is asked for: over ssh the box of its own, else a lab of those words."""
     if request.param == "ssh":
         far = request.getfixturevalue("box")
         yield Place(f"ssh://oncall@{far.address}", box=far, environment={"BADGATEWAY_SSH": f"ssh -F {far.folder}/config"})
         return
-    word, stack = ("wrong-port/container-wrong-port", "containers") if request.param == "project" else ("wrong-port/wrong-port", "host")
-    with raised(word, stack) as found:  # type: ignore[arg-type]
+    with raised(*words) as found:
         assert found.lab is not None
         if request.param == "inside":
             yield Place("local", found.lab, words=found.words, inside=carry_fixer_in(found.lab.container()))
         else:
             yield found
+
+
+@pytest.fixture(params=["machine", "inside", "ssh", "project"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A site that leads to the wrong port."""
+    words = ("wrong-port/container-wrong-port", "containers") if request.param == "project" else ("wrong-port/wrong-port", "host")
+    with placed(request, words) as found:
+        yield found
 
 
 def both_at_once(killing: Killing, commands: tuple[str, str], later: float) -> tuple[list[int], list[dict[str, Any]]]:

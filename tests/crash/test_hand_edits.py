@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from lab.engine import docker
+from lab.scenario import Stack
 from tests.contract import test_ssh_repair
 from tests.crash.drawing import ALL
-from tests.crash.places_killed import Place, carry_fixer_in
+from tests.crash.places_killed import Place
+from tests.crash.test_between import placed
 from tests.crash.test_killed import Killing, began, raised, told
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
@@ -32,24 +34,15 @@ EDITS = {
 }
 # By rename only where another file lies there: an nginx in a container holds the file itself.
 PUT_RIGHT = f"if test -L {{path}} || ! test -e {{path}}; then rm -f {{path}}; cp -p {KEPT} {{path}}; else cat {KEPT} >{{path}}; chmod --reference={KEPT} {{path}}; chown --reference={KEPT} {{path}}; fi"
-WORDS = {"project": ("wrong-port/container-wrong-port", "containers"), "unit": ("crash-missing-env/start-env-var-missing", "host"),
+WORDS: dict[str, tuple[str, Stack]] = {"project": ("wrong-port/container-wrong-port", "containers"), "unit": ("crash-missing-env/start-env-var-missing", "host"),
          "variable": ("crash-missing-env/start-env-var-missing", "containers")}
 
 
 @pytest.fixture(params=["machine", "inside", "ssh", "project", "unit", "variable"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """A place whose repair writes a file."""
-    if request.param == "ssh":
-        far = request.getfixturevalue("box")
-        yield Place(f"ssh://oncall@{far.address}", box=far, environment={"BADGATEWAY_SSH": f"ssh -F {far.folder}/config"})
-        return
-    word, stack = WORDS.get(request.param, ("wrong-port/wrong-port", "host"))
-    with raised(word, stack) as found:  # type: ignore[arg-type]
-        assert found.lab is not None
-        if request.param == "inside":
-            yield Place("local", found.lab, words=found.words, inside=carry_fixer_in(found.lab.container()))
-        else:
-            yield found
+    with placed(request, WORDS.get(request.param, ("wrong-port/wrong-port", "host"))) as found:
+        yield found
 
 
 def shell(place: Place) -> Callable[[str], str]:

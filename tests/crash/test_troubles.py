@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,10 +163,9 @@ def test_trouble_inside(local: Ready, trouble: Trouble) -> None:
     happens(local, trouble)
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+@contextmanager
+def on_small_disks(word: str, folder: Path) -> Iterator[Ready]:
     """`compose://`: its files and its journal, here, on disks of their own that are small enough to be filled."""
-    folder = tmp_path_factory.mktemp("project")
     disks = {folder / "labs": "3m", folder / "state": "256k"}
     for path, size in disks.items():
         path.mkdir()
@@ -174,12 +174,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("BADGATEWAY_LAB_STATE", str(folder / "labs"))
-            with raised("crash-missing-env/start-env-var-missing", "containers") as place:
+            with raised(word, "containers") as place:
                 killing, points = began(place, folder)
-                yield Ready(killing, points["repair"], "project")
+                yield Ready(killing, points["repair"], word)
     finally:
         for path in disks:
             subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+    """A project that lacks a variable."""
+    with on_small_disks("crash-missing-env/start-env-var-missing", tmp_path_factory.mktemp("project")) as ready:
+        yield ready
 
 
 @pytest.mark.parametrize("part", ["labs", "state"])

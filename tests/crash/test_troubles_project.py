@@ -18,7 +18,7 @@ from tests.crash import test_troubles, test_troubles_undo
 from tests.crash.drawing import ALL
 from tests.crash.proxy import proxy
 from tests.crash.test_killed import Place, began, raised
-from tests.crash.test_troubles import FILL, Ready, Trouble, inside
+from tests.crash.test_troubles import FILL, Ready, Trouble, inside, on_small_disks
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 
@@ -31,22 +31,9 @@ Tried = Callable[..., int]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
-    """A site whose nginx leads to the wrong port, its files and the journal on small disks of their own."""
-    folder = tmp_path_factory.mktemp("site")
-    disks = {folder / "labs": "3m", folder / "state": "256k"}
-    for path, size in disks.items():
-        path.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "x", str(path)], capture_output=True, check=False).returncode:
-            pytest.skip("no disk can be mounted here")
-    try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("BADGATEWAY_LAB_STATE", str(folder / "labs"))
-            with raised("wrong-port/container-wrong-port", "containers") as place:
-                killing, points = began(place, folder)
-                yield Ready(killing, points["repair"], "site")
-    finally:
-        for path in disks:
-            subprocess.run(["umount", str(path)], check=True)
+    """A site whose nginx leads to the wrong port."""
+    with on_small_disks("wrong-port/container-wrong-port", tmp_path_factory.mktemp("site")) as ready:
+        yield ready
 
 
 @BOTH
