@@ -19,6 +19,10 @@ from fixer.model.regex import regex
 _PROOF_SECONDS = 15.0
 _HEARD_SECONDS = 1.0        # a worker that hears its master does so at once
 _TITLES = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"; done 2>/dev/null'
+# The program of each process, and the mark of one that is in a container: it has numbers of its own.
+_PROGRAMS = ('o=$(readlink /proc/self/ns/pid); for p; do n=$(readlink "/proc/$p/ns/pid"); '
+             '[ "${n:-$o}" = "$o" ] || { printf "%s inside\\n" "$p"; continue; }; '
+             'l=$(readlink "/proc/$p/exe") && printf "%s %s\\n" "$p" "$l"; done 2>/dev/null')
 _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
@@ -137,17 +141,41 @@ def _is_decided(runner: Runner, master: Entry, old: set[tuple[int, int]], log: L
 
 
 def find_master(step: ReloadNginx, runner: Runner) -> Entry:
-    """The master that the plan saw, or, after a restart of it, the only one there is."""
+    """The master that the plan saw, or, after a restart of it, the only one that reads the same configuration."""
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
     table = process_table(runner)
     masters = {e.pid: e for e in table.values() if e.comm == name and _is_master(e, table)}
-    if step.master_pid in masters:
+    if list(masters) == [step.master_pid]:
         return masters[step.master_pid]
-    if len(masters) == 1:
-        return next(iter(masters.values()))
     if not masters:
         raise NotRunning("nginx does not run: there is nothing to reload")
-    raise StepFailed(f"nginx master {step.master_pid} has ended, and there are {len(masters)} others")
+    theirs = _configurations(step, runner, list(masters))
+    ours = [entry for pid, entry in masters.items() if theirs.get(pid, step.conf_path) == step.conf_path]
+    if not ours:
+        raise NotRunning(f"no nginx runs that reads {step.conf_path}: there is nothing to reload")
+    meant = [entry for entry in ours if entry.pid == step.master_pid] or ours
+    if len(meant) > 1:
+        raise StepFailed(f"nginx master {step.master_pid} has ended, and there are {len(meant)} others")
+    return meant[0]
+
+
+def _configurations(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
+    """The main file that each master was told to read, by its title, none of this node where it is in a container; a
+    master that shows no title is left out."""
+    from fixer.observe.nginxes import master_words, place_of  # only where it is not plain which master is meant
+
+    shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, masters)]).stdout
+    linked = runner.run(["sh", "-c", _PROGRAMS, "sh", *map(str, masters)]).stdout.decode("utf-8", "surrogateescape")
+    programs = dict(line.split(" ", 1) for line in linked.splitlines() if " " in line)
+    found = {}
+    for pid, title in _TITLE.findall(shown):
+        words = master_words(title.decode("utf-8", "surrogateescape"))
+        program = programs.get(pid.decode(), "").removesuffix(" (deleted)") or step.binary
+        if program == "inside":
+            found[int(pid)] = ""
+        elif words:
+            found[int(pid)] = place_of([program, *words[1:]]).conf
+    return found
 
 
 def youngest(step: ReloadNginx, runner: Runner) -> int | None:

@@ -120,8 +120,14 @@ def _command_of(process: Process) -> list[str]:
     return words
 
 
+def master_words(title: str) -> list[str]:
+    """The command in the title of a master, none in any other."""
+    match = _TITLE.match(title)
+    return match[2].split() if match is not None and match[1] == "master" else []
+
+
 def place_of(command: Sequence[str]) -> NginxPlace:
-    """What the command of an nginx that does not run would read."""
+    """What a command of nginx reads, whether or not it runs."""
     return _place(list(command), None, ())
 
 
