@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadGlob
 from fixer.model.regex import regex
 from fixer.observe.units import UnitLine, unit_lines
-from fixer.observe.view import LOOK, View, is_readable
+from fixer.observe.view import LOOK, View, is_readable, known_pids
 
 MOST_FILES = 60
 MOST_INSTANCES = 20
 
 _PLACE = regex(r"(?i:port[= ]+|-p[= ]?|:)[\"']?(\d*)%[iI]\b")     # where the instance is the port, or its last digits
+_BARE = regex(r"(?<=\s)[\"']?(\d*)%[iI][\"']?(?=\s|$)")
 _NAMED = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\b")
 _WORD = regex(r"^[A-Za-z0-9:_.\\-]+$")
 
@@ -29,7 +31,8 @@ def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = 
         lines = [line for line in unit_lines(path, file.data) if line.section == "Service"]
         for pattern in _variables(lines):
             yield ReadGlob((pattern,), LOOK, MOST_FILES)
-        for instance in (*_by_word(lines, wanted), *_by_path(lines, paths), *_by_file(lines, wanted, view)):
+        told = (*_by_word(lines, wanted), *_by_sibling(stem, lines, wanted, view))
+        for instance in (*told, *_by_path(lines, paths), *_by_file(lines, wanted, view)):
             names.append(f"{stem}{instance}.service")
     unknown = tuple(n for n in dict.fromkeys(names) if n not in view.units)
     if unknown:
@@ -42,6 +45,18 @@ def _by_word(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> Iterator[str]
         if line.key in ("ExecStart", "Environment"):
             for match in _PLACE.finditer(line.value):
                 yield from (str(p)[len(match[1]):] for p in ports if _ends_so(str(p), match[1]))
+
+
+def _by_sibling(stem: str, lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
+    """`server.py %i`: a bare word may be any number; it is the port where another instance listens at its own."""
+    bare = {match[1] for line in lines if line.key == "ExecStart" for match in _BARE.finditer(line.value)}
+    if not bare or not isinstance(view.listeners, Known):
+        return
+    held = {(process.unit or "", x.port) for x in view.listeners.value if x.family != "unix"
+            for process in map(view.by_pid.get, known_pids(x.pids)) if process is not None}
+    for start in bare:
+        if any(_ends_so(str(port), start) and unit == f"{stem}{str(port)[len(start):]}.service" for unit, port in held):
+            yield from (str(p)[len(start):] for p in ports if _ends_so(str(p), start))
 
 
 def _by_path(lines: Iterable[UnitLine], sockets: tuple[str, ...]) -> Iterator[str]:

@@ -468,6 +468,22 @@ def test_a_stopped_instance_of_a_template_is_asked_for_where_its_port_is_empty(t
     assert not [q for q in asked(node(site=SITE, units=[_template(text)], listening=LISTENS)) if "api@" in str(q)]
 
 
+@pytest.mark.parametrize(("text", "held", "instance"), [
+    ("ExecStart=/usr/bin/python3 server.py %i", (8001, "8001"), "api@8000.service"),
+    ("ExecStart=/usr/bin/python3 server.py \"80%i\" --quiet", (8001, "01"), "api@00.service"),
+    ("ExecStart=/usr/bin/python3 worker.py %i", (8001, "2"), None),        # its number is no port
+    ("ExecStart=/usr/bin/python3 worker.py %i", (0, "8001"), None),         # it listens nowhere
+    ("ExecStart=/usr/bin/python3 server.py --name=%i", (8001, "8001"), None),
+])
+def test_a_stopped_instance_whose_bare_word_is_the_port_of_others(text: str, held: tuple[int, str], instance: str | None) -> None:
+    port, name = held
+    sibling = process(70, ["python3", "server.py"], cgroup=f"/system.slice/system-api.slice/api@{name}.service")
+    listening = sockets([tcp_row("127.0.0.1", port, 5)], {5: [70]}) if port else sockets([], {})
+    seen = node(site=SITE, units=[_template(text)], listening=listening, running=[sibling])
+    shown = [q.args for q in asked(seen) if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
+    assert [names for names in shown if f"api@{name}.service" not in names] == ([(instance,)] if instance else [])
+
+
 SOCKET_SITE = "server { listen 80; server_name a.example; location / { proxy_pass http://unix:/run/shop/blue.sock:/; } }"
 HEARD = sockets([], {}, unix="00: 00000002 00000000 00010000 0001 01 31 /run/shop/blue.sock\n")
 
