@@ -23,6 +23,7 @@ Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested"
 SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
 _SCRIPTS = frozenset({"python", "binary"})
 _WATCHERS = frozenset({"runsv", "s6-supervise", "supervise"})
+_CRONS = frozenset({"cron", "crond", "fcron"})
 _FASTCGI = frozenset({"php-fpm"})       # what never speaks HTTP
 
 
@@ -151,6 +152,15 @@ def _is_watched(ours: list[Process], every: tuple[Process, ...]) -> bool:
     return bool(parents) and len(watchers) == len(parents)
 
 
+def _is_begun(ours: list[Process], every: tuple[Process, ...]) -> bool:
+    """Started by cron, or by a user's own systemd: they stay its parents. No shell of a person's stands between."""
+    pids = {process.pid for process in ours}
+    above = {process.ppid for process in ours} - pids
+    parents = [p for p in every if p.pid in above and p.argv and (
+        (p.uid == 0 and p.comm.lower() in _CRONS) or (p.comm == "systemd" and p.ppid == 1 and "--user" in p.argv))]
+    return bool(above) and len(parents) == len(above)
+
+
 def is_told(service: Service, endpoint: Endpoint) -> bool:
     """Told to listen at this port (or socket path)."""
     return bool(_binding_evidence(service, endpoint)) or _publishes(service, endpoint)
@@ -254,7 +264,8 @@ def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
         return False
     ours = [p for p in node.processes.value if p.pid in service.pids]
     tops = [p for p in ours if p.ppid not in service.pids]
-    left = all(p.ppid <= 1 for p in tops) or _is_watched(ours, node.processes.value)
+    left = all(p.ppid <= 1 for p in tops) or _is_watched(ours, node.processes.value) or (
+        _is_begun(ours, node.processes.value))
     return bool(tops) and left and all("--reload" not in p.argv for p in tops)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from fixer.causes.case import open_case
 from fixer.causes.owners import owners
@@ -103,6 +106,22 @@ def test_what_roots_watcher_keeps_is_not_just_any_users() -> None:
 
     assert rule("/usr/bin/runsv", "shop") == rule("s6-supervise", "shop") == "bare"
     assert rule("runsv", "shop", uid=1001) != "bare" and rule("bash") != "bare"
+
+
+@pytest.mark.parametrize(("parent", "found"), [
+    (("CRON", 0, "/usr/sbin/CRON", "-f"), True), (("crond", 0, "/usr/sbin/crond", "-n"), True),
+    (("crond", 1001, "/home/x/crond"), False),
+    (("systemd", 1001, "/usr/lib/systemd/systemd", "--user"), True), (("bash", 1001, "-bash"), False),
+])
+def test_what_cron_or_a_users_systemd_began_may_be_meant(parent: tuple[Any, ...], found: bool) -> None:
+    """Both stay the parents of what they start. Who that is for, a person says: any user may have such lines."""
+    bare = service("uvicorn", 8000, 300, unit=None, manager="none", bindings=Known(()))
+    scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(service=None)
+    comm, uid, *argv = parent
+    above = replace(process(250, *argv, uid=uid, ppid=1), comm=comm)
+    child = process(300, "/usr/bin/uvicorn", "a:b", uid=1001, ppid=250)
+    scene.node_changes["local"] = {"processes": Known((above, child)), "kind": "machine"}
+    assert dict(named(scene)).get("uvicorn") == ("contested" if found else None)
 
 
 def test_a_unit_that_has_started_what_it_had_to_start_is_meant_only_where_its_place_is_told() -> None:
