@@ -99,6 +99,13 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             _take(taken, facts, reached)
         if verdict.is_bad and any(_guards(guard, facts) and _is_gone(guard, snapshot, endpoints) for guard in guards):
             continue        # nobody gets as far as the route's own address
+        further = _dead_behind(facts, snapshot, endpoints) if verdict.is_bad else {}
+        if further:             # who listens there is this nginx, which hands on
+            for endpoint, inner in further.items():
+                places, routes = gathered.setdefault(_address(facts, endpoints[endpoint]), ({}, {}))
+                places.setdefault(endpoint, endpoints[endpoint])
+                routes.update(((facts.route.id, facts), (inner.route.id, inner)))
+            continue
         if _is_suspect(verdict, nginx) or _is_asked_inside(verdict, reached, nginx, snapshot):
             for endpoint in _blamed(verdict, reached, snapshot):
                 places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
@@ -131,6 +138,17 @@ def _is_gone(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endp
         _is_dead(endpoints[name], snapshot) for name in facts.endpoints if name in endpoints)
 
 
+def _dead_behind(
+    facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint],
+) -> dict[str, RouteFacts]:
+    """The addresses at which nobody is, where a `stream` server of this nginx hands on what the route asks for."""
+    return {
+        name: inner for inner in snapshot.routes
+        if facts.route.id in inner.route.behind and (inner.node, inner.conf) == (facts.node, facts.conf)
+        and _is_gone(inner, snapshot, endpoints) for name in inner.endpoints
+    }
+
+
 def _address(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
     return facts.node, facts.conf, endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at
 
@@ -159,12 +177,13 @@ def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
 def _is_asked_inside(
     verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
 ) -> bool:
-    """Visitors were sent to an internal location just now (`X-Accel-Redirect`, an error page), and nobody was there.
-    What nginx asks beside a request (`mirror`) they do not see."""
+    """Visitors were sent to an internal location just now (`X-Accel-Redirect`, an error page), or a part of their page
+    is taken from there (`ssi`), and nobody was there. What nginx asks beside a request (`mirror`) they do not see."""
     route = verdict.facts.route
     if verdict.state != "unknown" or not route.internal or route.asked_first:
         return False
-    events = [e for e in fresh_events(nginx, (verdict.facts,), snapshot) if e.errno and ", subrequest: " not in e.raw]
+    events = [e for e in fresh_events(nginx, (verdict.facts,), snapshot)
+              if e.errno and (route.included or ", subrequest: " not in e.raw)]
     return any(_is_at(event, endpoint) for event in events for endpoint in reached)
 
 

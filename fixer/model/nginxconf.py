@@ -91,6 +91,8 @@ class Route:
     one_try: str = ""           # what keeps nginx from asking another server where a connection fails, and its place
     auth: str = ""              # the path that `auth_request` asks first, empty where it does not
     asked_first: bool = False   # `auth_request` of this server leads here
+    included: bool = False      # internal, and pages of this server are put together of several answers (`ssi`)
+    behind: tuple[str, ...] = ()    # a server of `stream`: the ids of the routes that lead to where it listens
     closed: bool = False        # `deny all`: nginx lets nobody in, so nobody gets as far as the pass
     masked_by: str = ""         # the error_page that gives a 502 or 504 another status, and its place
 

@@ -22,6 +22,7 @@ _TIMEOUTS = frozenset(
 _ONCE = _PASSES | _TIMEOUTS
 _RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
 MOST_PLACES = 120_000     # servers, locations and passes; no real configuration comes near
+_ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
 
 
@@ -51,6 +52,7 @@ class _Level(NamedTuple):
     auth: str = ""
     access: tuple[Node, ...] = ()
     any_will_do: bool = False
+    assembles: bool = False     # of the whole `http` block
 
 
 class _Draft(NamedTuple):
@@ -103,6 +105,16 @@ def _pages(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
     """The error pages in force in a block: those from above only where it names none itself."""
     own = tuple(node for node in block if node.name == b"error_page" and len(node.args) > 1)
     return own or above
+
+
+def _assembles(block: list[Node]) -> bool:
+    """Whether nginx puts pages together of several answers there: `ssi`, `add_before_body`, `add_after_body`."""
+    return any(node.args and (node.name in _ADDITIONS or (node.name == b"ssi" and node.args[0] == b"on"))
+               for node in block)
+
+
+def _labels(path: str) -> tuple[str, ...]:
+    return tuple(f"{mark}{path}" for mark in ("", "= ", "^~ "))
 
 
 def _auth(block: list[Node], above: str) -> str:
@@ -174,6 +186,8 @@ class Routes:
         self.servers: list[ServerBlock] = []
         self._places = 0
         self._asked_first: set[tuple[int, str]] = set()
+        self._mirrored: set[tuple[int, str]] = set()
+        self._assembling: set[int] = set()
 
     @property
     def cut(self) -> bool:
@@ -192,7 +206,8 @@ class Routes:
                     maps[made[0]] = made[1]
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
                      retries=_retries(block, {}), pages=_pages(block, ()), auth=_auth(block, ""),
-                     access=_access(block, ()), any_will_do=_any_will_do(block, above=False))
+                     access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
+                     assembles=_assembles(block))
         for node in block:
             if node.name == b"server" and node.block is not None:
                 self._places += 1
@@ -219,7 +234,9 @@ class Routes:
             auth=_auth(block, top.auth), access=_access(block, top.access),
             any_will_do=_any_will_do(block, above=top.any_will_do),
         )
-        self._note_auth(server, level)
+        self._note_inside(block, server, level)
+        if top.assembles:
+            self._assembling.add(server.number)
         self._note_return(block, server, level)
         _note_fallback(block, server, server.locations.root)
         self._read_block(block, server, level, 0)
@@ -257,7 +274,7 @@ class Routes:
             _upgrades(block, above=level.upgrades), _retries(block, level.retries), _pages(block, level.pages),
             _auth(block, level.auth), _access(block, level.access), _any_will_do(block, above=level.any_will_do),
         )
-        self._note_auth(server, inner)
+        self._note_inside(block, server, inner)
         _note_fallback(block, server, place)
         if b"return" in names:
             self._note_return(block, server, inner)
@@ -277,10 +294,16 @@ class Routes:
                 )
                 return
 
-    def _note_auth(self, server: _Server, level: _Level) -> None:
-        """The location that `auth_request` leads to, as it is usually written."""
+    def _note_inside(self, block: list[Node], server: _Server, level: _Level) -> None:
+        """The locations that `auth_request` and `mirror` lead to, as they are usually written, and whether pages are
+        put together of several answers."""
         if level.auth:
-            self._asked_first.update((server.number, f"{mark}{level.auth}") for mark in ("", "= ", "^~ "))
+            self._asked_first.update((server.number, label) for label in _labels(level.auth))
+        for node in block:
+            if node.name == b"mirror" and node.args:
+                self._mirrored.update((server.number, label) for label in _labels(text_of(node.args[0])))
+        if _assembles(block):
+            self._assembling.add(server.number)
 
     def _timeouts(self, block: list[Node], above: dict[bytes, float]) -> dict[bytes, float]:
         """The timeouts in force in a block. The one that nginx refuses for standing twice is named."""
@@ -328,6 +351,8 @@ class Routes:
             masked_by=_masked_by(level.pages),
             auth=level.auth,
             asked_first=asked_first,
+            included=level.internal and server.number in self._assembling and (
+                (server.number, level.label) not in self._mirrored),
             closed=not asked_first and _lets_nobody_in(level),
         )
 

@@ -47,11 +47,11 @@ def test_a_login_that_answers_blames_nobody() -> None:
     assert healthy().snapshot().routes[0].route.asked_first is False
 
 
-def redirected(upstream: str, more: str = "") -> Diagnosis:
+def redirected(upstream: str, more: str = "", *, included: bool = False) -> Diagnosis:
     """Route 0 answers; route 1 is where its answers send visitors to (`X-Accel-Redirect`), and nobody is there."""
     made = scene().answers(probe(200)).with_service(stopped("store.service", 8600))
     made.events = [replace(event, upstream=upstream, raw=event.raw + more) for event in made.events]
-    made.route[1] = {"location": "/kept/", "path": None, "internal": True}
+    made.route[1] = {"location": "/kept/", "path": None, "internal": True, "included": included}
     return diagnose(made.snapshot())
 
 
@@ -59,3 +59,8 @@ def test_an_internal_location_that_visitors_were_sent_to_just_now_is_missed() ->
     assert redirected("http://127.0.0.1:8600/x").findings[0].service == "store.service"
     assert redirected("http://127.0.0.1:8999/x").findings == ()
     assert redirected("http://127.0.0.1:8600/x", ', subrequest: "/kept/"').findings == ()      # a mirror
+
+
+def test_a_part_of_a_page_that_is_put_together_is_missed() -> None:
+    more = ', subrequest: "/kept/"'
+    assert redirected("http://127.0.0.1:8600/x", more, included=True).findings[0].service == "store.service"

@@ -312,3 +312,16 @@ def test_a_location_that_lets_nobody_in(rules: bytes, closed: bool):
     opened = read(b"server { deny all; location /a { allow all; " + rules + b" proxy_pass http://127.0.0.1:1; } }").routes[0]
     assert (inner.closed, above.closed, opened.closed) == (closed, closed, False)
     assert (inner.path is None, above.path is None) == (closed, closed)
+
+
+@pytest.mark.parametrize(("above", "outer", "inner", "included"), [
+    (b"", b"", b"ssi on;", True), (b"", b"ssi on;", b"", True), (b"ssi on;", b"", b"", True),
+    (b"", b"", b"add_after_body /part;", True),
+    (b"", b"", b"", False), (b"", b"", b"ssi off;", False),
+    (b"", b"ssi on;", b"mirror /part;", False),         # what it answers nobody sees
+])
+def test_an_internal_location_that_is_a_part_of_pages(above: bytes, outer: bytes, inner: bytes, included: bool):
+    config = read(above + b"server { listen 80; " + outer + b" location / { " + inner + b" proxy_pass http://127.0.0.1:1; }\n"
+                  b"location = /part { internal; proxy_pass http://127.0.0.1:2; } }\n"
+                  b"server { listen 81; location = /part { internal; proxy_pass http://127.0.0.1:3; } }")
+    assert [r.included for r in config.routes] == [False, included, bool(above)]
