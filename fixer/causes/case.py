@@ -101,9 +101,9 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue        # nobody gets as far as the route's own address
         further = _dead_behind(facts, snapshot, endpoints) if verdict.is_bad else {}
         if further:             # who listens there is this nginx, which hands on
-            for endpoint, inner in further.items():
-                places, routes = gathered.setdefault(_address(facts, endpoints[endpoint]), ({}, {}))
-                places.setdefault(endpoint, endpoints[endpoint])
+            for name, inner in further.items():
+                places, routes = gathered.setdefault(_address(facts, endpoints[name]), ({}, {}))
+                places.setdefault(name, endpoints[name])
                 routes.update(((facts.route.id, facts), (inner.route.id, inner)))
             continue
         if _is_suspect(verdict, nginx) or _is_asked_inside(verdict, reached, nginx, snapshot):

@@ -12,10 +12,13 @@ _STRANGE = frozenset({"not-http", "closed", "reset"})
 
 
 def is_occupied(case: Case, trouble: Trouble) -> bool:
-    """Something else than an application listens there and does not speak HTTP, and no service is told to."""
+    """Something else than an application listens there and does not speak HTTP, and no service is told to. An nginx
+    is no stranger: what its `stream` block hands on passes there."""
     endpoint = trouble.endpoint
     holder = case.service(endpoint.holder)
     if holder is None or holder.is_app_server or endpoint.service not in (None, holder.id):
+        return False
+    if any(nginx.node == endpoint.node and nginx.master_pid in holder.pids for nginx in case.snapshot.nginxes):
         return False
     return isinstance(endpoint.http, Known) and endpoint.http.value.error in _STRANGE
 

@@ -11,6 +11,7 @@ from fixer.nginx.address import text_of
 from fixer.nginx.effective import Effective, Node
 from fixer.nginx.include import Sources
 from fixer.nginx.routes import Routes
+from fixer.nginx.streams import Streams
 
 
 def read_config(
@@ -34,7 +35,7 @@ def read_config(
 def _read(sources: Sources, main: str, prefix: str) -> NginxConfig:
     effective = Effective(sources)
     nodes = effective.read(main)
-    routes = Routes(effective)
+    routes, streams = Routes(effective), Streams(effective)
     seen: set[bytes] = set()
     for node in nodes:
         if node.name in seen:
@@ -43,11 +44,14 @@ def _read(sources: Sources, main: str, prefix: str) -> NginxConfig:
             seen.add(node.name)
         if node.name == b"http" and node.block is not None:
             routes.read_http(node.block)
+        elif node.name == b"stream" and node.block is not None:
+            streams.read(node.block)
+    found = routes.finished()
     logs, level = _error_logs(nodes, prefix)
     return NginxConfig(
         main=main,
         files=sources.used,
-        routes=routes.finished(),
+        routes=(*found, *streams.routes_behind(found)),
         statics=tuple(routes.statics),
         problems=effective.problems(),
         missing=tuple(dict.fromkeys(effective.missing)),

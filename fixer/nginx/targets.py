@@ -58,7 +58,7 @@ class Targets:
             return Target(scheme, block.servers, block.name)
         value = node.args[index - 1]
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        server = _server(value[authority.start : authority.end], authority, default, node, index)
+        server = literal_server(value[authority.start : authority.end], authority, default, node, index)
         return Target(scheme, (server,), "")
 
     def _check_literal(self, node: Node, url: Url) -> None:
@@ -128,7 +128,7 @@ class Targets:
         if block is not None:
             return Target(scheme, block.servers, block.name)
         default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        server = _server(found.text[authority.start : authority.end], authority, default, found.node, found.word)
+        server = literal_server(found.text[authority.start : authority.end], authority, default, found.node, found.word)
         return Target(scheme, (server,), "")
 
     def _mixed(
@@ -162,7 +162,8 @@ class Targets:
 _PORTLESS = frozenset((b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
 
 
-def _server(written: bytes, authority: Authority, default: int, node: Node, word: int) -> UpstreamServer:
+def literal_server(written: bytes, authority: Authority, default: int, node: Node, word: int) -> UpstreamServer:
+    """A server that is written out in a word of a directive."""
     span = part_span(node, word, authority.start, authority.end)
     return UpstreamServer(
         text_of(written), host_text(authority), port_or(authority, default), unix_text(authority), span,

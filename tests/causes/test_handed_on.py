@@ -1,0 +1,34 @@
+"""A route whose address is a `stream` server of the same nginx: the fault is behind that, and nginx no stranger."""
+
+from __future__ import annotations
+
+from fixer.diagnose import diagnose
+from fixer.model.facts import Known
+from tests.causes.building import BAD_GATEWAY, Scene, finding_of, listener, probe, roots, service, stopped
+
+
+def handed(scene: Scene, *, plain: bool = True) -> Scene:
+    """Route 0 leads to nginx's own port 7300, and route 1 is what hands it on."""
+    front = service("nginx.service", 7300, 100, is_app_server=False, runtime="", bindings=Known(()))
+    scene.services.append(front)
+    scene.listeners.append(listener(7300, 100))
+    scene.endpoint(service=None, holder=front.id, http=Known(probe(error="reset"))).answers(BAD_GATEWAY)
+    if plain:
+        scene.route[1] = {"location": "stream", "path": None, "internal": True, "behind": ("r1",)}
+    return scene
+
+
+def test_the_port_behind_it_is_wrong() -> None:
+    made = Scene("127.0.0.1:7300", "127.0.0.1:7311").with_service(service(port=7301), listener(7301, 200))
+    found = finding_of(diagnose(handed(made.refused(1)).snapshot()), "wrong-port")
+    assert found.variant == "wrong-port" and "127.0.0.1:7311" in found.summary and found.routes[0] == "r1"
+
+
+def test_who_should_be_behind_it_is_down() -> None:
+    made = Scene("127.0.0.1:7300", "127.0.0.1:7301").with_service(stopped(port=7301))
+    assert finding_of(diagnose(handed(made.refused(1)).snapshot()), "backend-down").routes[0] == "r1"
+
+
+def test_an_nginx_that_hands_on_in_its_own_way_is_no_stranger_there() -> None:
+    made = Scene("127.0.0.1:7300").with_service(service(port=7301), listener(7301, 200))
+    assert "wrong-port" not in roots(diagnose(handed(made, plain=False).snapshot()))
