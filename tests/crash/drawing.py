@@ -33,6 +33,7 @@ COSTS = {
     "test_dockers_socket_cut_in_an_undo_on_a_project": 60.0, "test_a_service_that_does_not_start_over_ssh": 45.0,
     "test_hand_edits_of_a_file": 90.0, "test_another_container_of_that_name": 40.0,
     "test_two_at_once_and_a_hand_edit": 30.0, "test_interrupted_anywhere": 55.0,
+    "test_one_within_the_machine_and_one_from_outside": 45.0,
 }
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,32 +51,33 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         yield found
 
 
-def both_at_once(killing: Killing, commands: tuple[str, str], later: float) -> tuple[list[int], list[dict[str, Any]]]:
-    """Two commands, the second begun later by that."""
-    place = killing.place
-    environment = {**os.environ, "BADGATEWAY_STATE": str(killing.folder / "state"), **place.environment}
+def both_at_once(
+    killing: Killing, commands: tuple[str, str], later: float, ways: Sequence[Place] = (),
+) -> tuple[list[int], list[dict[str, Any]]]:
+    """Two commands, the second begun later by that; each by a way of its own where those are given."""
     both = []
-    for number, command in enumerate(commands):
+    for number, (command, place) in enumerate(zip(commands, ways or (killing.place,) * 2, strict=True)):
         time.sleep(later * number)
+        environment = {**os.environ, "BADGATEWAY_STATE": str(killing.folder / "state"), **place.environment}
         words = [*place.python(), "-m", "fixer", command, place.target, *((*REPAIR, *place.words) if command == "repair" else ()), "--json"]
         both.append(subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True, env=environment))
     said = [json.loads(one.communicate(timeout=200)[0]) for one in both]
     codes = [one.returncode for one in both]
-    told(f"  {place.target} {commands} {later}: {codes} {[one.get('outcome') or one.get('error') or one.get('conflicts') for one in said]}")
+    told(f"  {' '.join(way.target for way in ways) or killing.place.target} {commands} {later}: {codes} {[one.get('outcome') or one.get('error') or one.get('conflicts') for one in said]}")
     return codes, said
 
 
-def two_repairs(killing: Killing, later: float) -> None:
+def two_repairs(killing: Killing, later: float, ways: Sequence[Place] = ()) -> None:
     """One repairs; the other is refused, or finds it done."""
-    codes, said = both_at_once(killing, ("repair", "repair"), later)
+    codes, said = both_at_once(killing, ("repair", "repair"), later, ways)
     assert sorted(codes) in ([0, 0], [0, 1], [0, 3], [0, 4]), said
     assert [one.get("outcome") for one in said].count("repaired") == 1, said
     assert killing.place.becomes(killing.new, well=True) == []
 
 
-def repair_and_undo(killing: Killing, commands: tuple[str, str], later: float) -> None:
+def repair_and_undo(killing: Killing, commands: tuple[str, str], later: float, ways: Sequence[Place] = ()) -> None:
     """Of a repair that is kept: as it was or as repaired, whichever came last, and said so."""
-    codes, said = both_at_once(killing, commands, later)
+    codes, said = both_at_once(killing, commands, later, ways)
     assert codes[commands.index("undo")] in (0, 1, 3, 4) and codes[commands.index("repair")] in (0, 1, 3, 4), said
     state = killing.last_state()
     assert state in ("committed", "undone", "rolled-back"), (state, said)
@@ -118,3 +119,20 @@ def test_two_at_once_and_a_hand_edit(place: Place, tmp_path: Path) -> None:
     assert done.returncode == 1 and any(changed in line for line in told["conflicts"]), told
     assert now(place, changed) == mine
     assert killing.last_state() == "undone-with-conflicts"
+
+
+@pytest.mark.parametrize("first", ["outside", "inside"])
+def test_one_within_the_machine_and_one_from_outside(first: str, tmp_path: Path) -> None:
+    """`local` there and `docker://` here: the lock lies within, and so do the runs that both know."""
+    with raised("wrong-port/wrong-port", "host") as outside:
+        assert outside.lab is not None
+        inside = Place("local", outside.lab, words=outside.words, inside=carry_fixer_in(outside.lab.container()))
+        ways = (outside, inside) if first == "outside" else (inside, outside)
+        killing, _ = began(outside, tmp_path)
+        for later in LATER:
+            killing.back()
+            two_repairs(killing, later, ways)
+            for commands in (("undo", "repair"), ("repair", "undo")):
+                killing.back()
+                killing.forward()
+                repair_and_undo(killing, commands, later, ways)

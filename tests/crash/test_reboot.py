@@ -11,7 +11,7 @@ import pytest
 from lab.engine import docker
 from lab.stack import wait_booted
 from tests.crash.drawing import ALL, chosen
-from tests.crash.places_killed import Place, State
+from tests.crash.places_killed import Place, State, is_tried
 from tests.crash.test_killed import Killing, began, raised, told
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
@@ -34,7 +34,7 @@ def settled(place: Place, quiet: float = 8.0) -> State:
     while time.monotonic() - since < quiet and time.monotonic() < until:
         time.sleep(0.5)
         now = place.state()
-        if now != state or any(word in line for line in now["running"] for word in ("STARTING", "BACKOFF")):
+        if now != state or is_tried(now):
             state, since = now, time.monotonic()
     return state
 
