@@ -21,6 +21,7 @@ _SIGNAL = regex(r"terminated by SIG([A-Z0-9]+)")
 _NUMBERS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "SEGV": 11, "PIPE": 13,
             "TERM": 15}
 _RETRYING = 30.0     # seconds between an end and a try that somebody stopped
+_TRIED = 5.0         # seconds in which such a try may have been called running: an application loads that long
 RECENT = 180.0        # seconds in which an unexpected end counts as one of a row
 
 
@@ -111,7 +112,8 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
             case "exited":
                 ended, expected, ended_at, run = event.detail, event.expected, event.at, started
                 state, pid = "BACKOFF" if state == "STARTING" else "EXITED", 0
-            case "stopped" if state == "STARTING" and not expected and event.at - ended_at < _RETRYING:
+            case "stopped" if not expected and event.at - ended_at < _RETRYING and (
+                    state == "STARTING" or event.at - started < _TRIED):
                 state, pid = "STOPPED", 0           # in the middle of its tries: it still ended as it did before them
             case "stopped":
                 state, pid, ended, expected, ended_at = "STOPPED", 0, event.detail, True, event.at
