@@ -118,7 +118,7 @@ def wait_until_seen(lab: Lab, symptom: Table, mark: LogMark, cookie: str) -> See
         probe = get(lab.url, str(symptom.get("path", "/login")), host=lab.visit_name, cookie=cookie,
                     timeout=_patience(symptom))
         partly = symptom.get("healthy") or symptom.get("post") or float(symptom.get("share", 1.0)) < 1
-        worth_it = partly or not 200 <= probe < 400
+        worth_it = (partly or not 200 <= probe < 400) and symptom.get("requests") != 1     # then that was the one
         seen = ask_round(lab, symptom, cookie) if worth_it else Seen(Counter([probe]))
         logged = not pattern or re.search(pattern, lab.log_since(mark)) is not None
         if logged and holds(seen, symptom):

@@ -9,6 +9,9 @@ What it is
 Why nginx says 502
   The program never listens: `connect() failed (111: Connection refused) while connecting to upstream`.
 
+  supervisord does the same before it starts a program: `can't find command`, `command at … is not executable`,
+  `couldn't chdir to …`. A program that is stopped it refuses to start without a line in any log; the disk shows why.
+
 How it is told apart
   crash-*: there the program ran and its own log says why it ended. Here the log holds no word of it, only systemd's
   `Failed at step EXEC spawning …`, and the file system shows what is missing. 203 has three faces: the program is not
@@ -54,6 +57,7 @@ from fixer.causes.unitplaces import judge_account, judge_folder, judge_sandbox
 from fixer.causes.unitprogram import judge_program
 from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
 from fixer.causes.unitstopping import killed_while_stopping
+from fixer.causes.unitsupervised import refused
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
 
@@ -84,6 +88,7 @@ def judge(case: Case) -> Verdict:
             missing.append(f"why {crash.service.name} failed with status {failure.status}")
         else:
             findings.append(finding(case, crash, failure, told))
+    findings += [finding(case, crash, None, told) for crash, told in refused(case)]
     findings += _of_running(case, {(f.node, f.service) for f in findings})
     known = {(f.node, f.service) for f in findings}
     for outcome in killed_while_stopping(case):
@@ -117,7 +122,7 @@ def _of_running(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Find
 
 CAUSE = Cause(
     id=ID,
-    title="systemd cannot start the backend as its unit file says",
+    title="systemd or supervisord cannot start the backend as its file says",
     family="backend crashed, or exits at once",
     variants=(
         "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash
 from fixer.causes.logs import lines_of, message
@@ -15,17 +13,17 @@ from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import ArgPlace, LogLine, Service, Snapshot, UnitValue
+from fixer.model.snapshot import ArgPlace, LogLine, Program, Service, Snapshot, UnitValue
+from fixer.model.supervisorwords import UNSPAWNED, Why, unspawned, unspawned_child
 from fixer.model.unitsteps import STEPS
 
 ID = "unit-misconfigured"
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
 
-Why: TypeAlias = Literal["missing", "denied", "format", "unknown"]
-
 _FAILED = regex(r"Failed at step (?P<step>[A-Z_]+) spawning (?P<what>.*?): (?P<why>[^:]+)$")
 _WHY: dict[str, Why] = {"No such file or directory": "missing", "Permission denied": "denied",
                         "Exec format error": "format", "No such process": "missing"}
+_SUPERVISORS = {"ExecStart": "command", "WorkingDirectory": "directory", "User": "user"}
 _RECENT = 80       # of the last lines: a start limit leaves a dozen of them for each try
 
 
@@ -39,8 +37,10 @@ class StepFailure:
 
 
 def step_failure(service: Service) -> StepFailure | None:
-    """The step at which systemd failed before the program ran; None where the program itself ended."""
+    """The step at which systemd, or supervisord, failed before the program ran; None where the program itself ended."""
     unit = service.unit
+    if service.program is not None:
+        return _unspawned(service, service.program)
     if unit is None or unit.main_pid or unit.result != "exit-code" or unit.exec_main_status not in STEPS:
         return None
     step = STEPS[unit.exec_main_status]
@@ -51,10 +51,41 @@ def step_failure(service: Service) -> StepFailure | None:
     return StepFailure(unit.exec_main_status, "unknown", ())
 
 
+def _unspawned(service: Service, program: Program) -> StepFailure | None:
+    """The same of supervisord: what its log says where it has not forked, and what the child left where it has."""
+    if program.state not in ("FATAL", "BACKOFF", "EXITED", "STOPPED"):
+        return None
+    lines = lines_of(service)[-_RECENT:]
+    found = unspawned(program.ended)
+    if found is not None:
+        return StepFailure(*found, tuple(line for line in lines if program.ended in line.text)[-1:])
+    if program.ended != UNSPAWNED:
+        return None
+    for line in reversed(lines):
+        child = unspawned_child(message(line))
+        if child is not None:
+            return StepFailure(*child, (line,))
+    return None
+
+
 def fails_before_start(service: Service) -> bool:
     """systemd says that it could not start the program at all."""
     failure = step_failure(service)
     return failure is not None and bool(failure.lines)
+
+
+def directory_of(service: Service) -> str:
+    """The folder that it is to run in, empty where none is told."""
+    if service.program is None:
+        return service.unit.working_directory if service.unit is not None else ""
+    told = setting_of(service, "WorkingDirectory")
+    return told.value.strip() if told is not None else ""
+
+
+def account_of(service: Service) -> str:
+    """The account that it is told to run as."""
+    told = setting_of(service, "User") if service.program is not None else None
+    return (told.value.strip() if told is not None else "" if service.unit is None else service.unit.user) or "root"
 
 
 def stat_of(snapshot: Snapshot, node: str, path: str) -> FileStat | None:
@@ -81,9 +112,14 @@ def is_program(stat: FileStat | None) -> bool:
     return end is not None and end.kind == "file" and bool(end.mode & 0o111)
 
 
+def key_of(service: Service, key: str) -> str:
+    """What its manager calls that setting of a unit."""
+    return _SUPERVISORS.get(key, key) if service.program is not None else key
+
+
 def setting_of(service: Service, key: str) -> UnitValue | None:
     """The assignment that counts: the last one, none where that one is empty."""
-    found = [s for s in service.unit_values if s.key == key]
+    found = [s for s in service.unit_values if s.key == key_of(service, key)]
     return found[-1] if found and found[-1].value else None
 
 
@@ -97,7 +133,7 @@ def entry_evidence(service: Service) -> tuple[Evidence, ...]:
     entry = service.entry
     for setting in reversed(service.unit_values):
         here = entry is not None and (setting.file, setting.line) == (entry.file, entry.line)
-        if setting.key == "ExecStart" and here:
+        if setting.key == key_of(service, "ExecStart") and here:
             return (setting_evidence(setting),)
     return ()
 

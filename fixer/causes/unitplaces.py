@@ -14,6 +14,8 @@ from fixer.causes.unitfailure import (
     StepFailure,
     Told,
     absence,
+    account_of,
+    directory_of,
     is_gone,
     link_of,
     mended,
@@ -40,9 +42,9 @@ _NAMED = regex(r"(?:namespac|mount)\w*[^:]*: (?P<path>/[^:]+): No such file or d
 
 def judge_folder(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     """WorkingDirectory=: not there, or shut."""
-    service, unit = crash.service, crash.service.unit
+    service = crash.service
     setting = setting_of(service, "WorkingDirectory")
-    path = unit.working_directory if unit is not None else ""
+    path = directory_of(service)
     if not path.startswith("/"):
         return f"the working directory of {service.name}"
     told = () if setting is None else (setting_evidence(setting),)
@@ -51,7 +53,7 @@ def judge_folder(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     stat = stat_of(case.snapshot, service.node, path)
     if stat is None:
         return f"whether {path} is there"
-    account = (unit.user if unit is not None else "") or "root"
+    account = account_of(service)
     if failure.why == "denied" or stat.kind != "dir":
         shut = closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
         text = f"mode {shut[1].mode & 0o7777:04o}, owner {shut[1].uid}:{shut[1].gid}"
@@ -130,7 +132,7 @@ def _homes(snapshot: Snapshot, service: Service, missing: str) -> tuple[str, ...
     node = find_node(snapshot, service.node)
     if inside is None or node is None:
         return ()
-    taken = {s.unit.working_directory for s in snapshot.services if s.unit is not None and s.id != service.id}
+    taken = {directory_of(s) for s in snapshot.services if s.id != service.id}
     found: dict[str, str] = {}
     for path, stat in node.files:
         home = path.removesuffix(f"/{inside}")

@@ -14,9 +14,12 @@ from fixer.causes.unitfailure import (
     StepFailure,
     Told,
     absence,
+    account_of,
+    directory_of,
     entry_evidence,
     is_gone,
     is_program,
+    key_of,
     link_of,
     mended,
     stat_evidence,
@@ -111,7 +114,7 @@ def _is_alike(missing: str, found: str, *, in_system: bool) -> bool:
 def _candidates(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
     """Programs of that name: in the unit's own folder and environments, beside the missing one, in the system."""
     name, folder = posixpath.basename(missing), posixpath.dirname(missing)
-    home = "" if service.unit is None else service.unit.working_directory.rstrip("/")
+    home = directory_of(service).rstrip("/")
     above = {f"{posixpath.dirname(home)}/{venv}/bin" for venv in VENVS} if home else set()
     own, near, system = [], [], []
     for path, stat in _programs(snapshot, service.node):
@@ -152,7 +155,7 @@ def _edit_entry(service: Service, entry: ArgPlace, program: str | None) -> Edit 
     """The edit of the word that names the program; None where nobody has chosen, or it is not written literally."""
     for setting in reversed(service.unit_values):
         inside = entry.start is not None and entry.end is not None and setting.file == entry.file
-        if program is not None and inside and setting.key == "ExecStart":
+        if program is not None and inside and setting.key == key_of(service, "ExecStart"):
             assert entry.start is not None and entry.end is not None
             if setting.start <= entry.start and entry.end <= setting.end:
                 return Edit(setting, entry.start, entry.end, program)
@@ -178,8 +181,7 @@ def _no_execute_bit(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -
 
 def _not_for_this_account(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -> Told:
     """It is executable for somebody: its own mode or a folder on the way keeps this account out."""
-    unit = crash.service.unit
-    account = (unit.user if unit is not None else "") or "root"
+    account = account_of(crash.service)
     shut = closed_folder(case.snapshot, crash.service.node, entry.text)
     if shut is None:
         return _mend(crash, entry, f"{account} may not execute {entry.text}: its mode, its owner, or a noexec mount",

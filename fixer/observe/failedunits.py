@@ -27,9 +27,10 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
     match unit.exec_main_status:
         case 203:
             for path in _programs(unit, told):
-                yield from _program(path, told, view)
+                yield from program_queries(path, told, view)
         case 200:
-            yield from _directory(unit, told, view)
+            for path in _directories(unit, told):
+                yield from directory_queries(path, told, view)
         case 216 | 217:
             yield from (ReadFile(path, LIMIT) for path in ACCOUNTS)
             yield from (ReadFile(path, 0) for path in _directories(unit, told))
@@ -53,7 +54,8 @@ def _programs(unit: Unit, told: Told) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path.lstrip("@-:+!|") for path in named if path))
 
 
-def _program(path: str, told: Told, view: View) -> Iterator[Query]:
+def program_queries(path: str, told: Told, view: View) -> Iterator[Query]:
+    """The next look for a program that could not be executed."""
     if not path.startswith("/"):
         yield ReadGlob(_places(posixpath.basename(path), "", told), LOOK, MOST_PLACES)
         return
@@ -112,15 +114,15 @@ def _directories(unit: Unit, told: Told) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in named if path.startswith("/") and path != "/"))
 
 
-def _directory(unit: Unit, told: Told, view: View) -> Iterator[Query]:
-    for path in _directories(unit, told):
-        yield ReadFile(path, 0)
-        yield from _parents(path)
-        seen = view.files.get(path)
-        if seen is not None and seen.status == "absent":
-            patterns = _homes(path, None if seen.stat is None else seen.stat.link_target, told)
-            if patterns:
-                yield ReadGlob(patterns, LOOK, MOST_PLACES)
+def directory_queries(path: str, told: Told, view: View) -> Iterator[Query]:
+    """The next look for a working directory that could not be entered."""
+    yield ReadFile(path, 0)
+    yield from _parents(path)
+    seen = view.files.get(path)
+    if seen is not None and seen.status == "absent":
+        patterns = _homes(path, None if seen.stat is None else seen.stat.link_target, told)
+        if patterns:
+            yield ReadGlob(patterns, LOOK, MOST_PLACES)
 
 
 def _homes(missing: str, target: str | None, told: Told) -> tuple[str, ...]:

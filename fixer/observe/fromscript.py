@@ -30,7 +30,7 @@ from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up, survey
 from fixer.observe.routes import FIB
 from fixer.observe.starters import STARTERS
-from fixer.observe.supervisord import CONF
+from fixer.observe.supervisorplaces import CONF
 from fixer.observe.view import PROGRAM_FILES
 
 NODE = "local"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from fixer.model.numbers import is_number
 from fixer.model.record import dataclass, field
 from fixer.model.regex import regex
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.initscripts import started
 from fixer.observe.runtimes import runtime_of
-from fixer.observe.words import Word, assignment, expand, expand_words, shell_words
+from fixer.observe.words import Word, assignment, expand, expand_words, shell_words, with_arguments
 
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
 _LABEL = regex(r"^\(?[^()]+\)$")          # of a `case`
@@ -28,6 +29,7 @@ class ShellRun:
     directory: str = ""
     sourced: list[str] = field(default_factory=list)
     other: list[list[Word]] = field(default_factory=list)      # exec'd commands that are no known server
+    given: list[Word] = field(default_factory=list)      # its arguments: "$@"
 
 
 def is_shell_script(data: bytes) -> bool:
@@ -37,9 +39,10 @@ def is_shell_script(data: bytes) -> bool:
 
 
 def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
-                start: int | None = 0, directory: str = "") -> ShellRun:
-    """Follow a script from top to bottom; branches are not decided, so the last server named in it counts."""
-    run = ShellRun(dict(env), directory=directory)
+                start: int | None = 0, directory: str = "", given: Sequence[Word] = ()) -> ShellRun:
+    """Follow a script from top to bottom; branches are not decided, so the last server named in it counts. `given` are
+    its arguments."""
+    run = ShellRun(dict(env), directory=directory, given=list(given))
     for command, at, number in simple_commands(text):
         words = shell_words(command, file, line + number, None if start is None else start + at)
         _one_command(run, words, files)
@@ -47,7 +50,7 @@ def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[st
 
 
 def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
-    words = _without_syntax(words)
+    words = with_arguments(_without_syntax(words), run.given)
     local: dict[str, Word] = {}
     while words and (pair := assignment(words[0])):
         local[pair[0]] = expand(pair[1], run.env)
@@ -58,6 +61,10 @@ def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -
     name = words[0].text
     if name in ("export", "readonly", "declare", "typeset", "local"):
         run.env.update({p[0]: expand(p[1], run.env) for w in words[1:] if (p := assignment(w))})
+    elif name == "shift":
+        run.given = run.given[int(words[1].text) if len(words) > 1 and is_number(words[1].text) else 1:]
+    elif name == "set" and "--" in [word.text for word in words]:
+        run.given = expand_words(words[[word.text for word in words].index("--") + 1:], run.env)
     elif name == ":":
         _set_defaults(run, words[1:])
     elif name in (".", "source") and len(words) > 1:

@@ -22,7 +22,8 @@ from fixer.observe.runtimes import DAEMONS, is_app_server, is_nginx, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.supervisord import is_own_supervisord, is_supervisord, program_services
+from fixer.observe.supervisord import program_services
+from fixer.observe.supervisorplaces import is_own_supervisord, is_supervisord
 from fixer.observe.supervisorstream import stream_of
 from fixer.observe.throttling import is_limited, throttling_of
 from fixer.observe.told import Told, told_by_process, told_by_unit

@@ -9,84 +9,44 @@ from functools import partial
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.numbers import is_number
 from fixer.model.query import Query, ReadFile, ReadGlob
-from fixer.model.record import dataclass, replace
+from fixer.model.record import replace
 from fixer.model.regex import regex
-from fixer.model.snapshot import EnvSlot, LogLine, Process, Program, Service, Unit
+from fixer.model.snapshot import EnvSlot, LogLine, Program, Service, UnitValue
+from fixer.model.supervisorwords import UNSPAWNED, unspawned
 from fixer.observe.bindings import workers_of
-from fixer.observe.inifile import IniSection, IniValue, ini_sections
+from fixer.observe.failedunits import directory_queries, program_queries
+from fixer.observe.inifile import IniSection, IniValue
 from fixer.observe.memo import remembered
 from fixer.observe.places import assignments, env_file_slot
 from fixer.observe.processes import descendants, is_itself
-from fixer.observe.processnumbers import SHARING, numbered_bindings, process_numbers
+from fixer.observe.processnumbers import numbered_bindings, process_numbers
 from fixer.observe.runtimes import is_app_server, runtime_of
 from fixer.observe.servicelogs import parse_log_file
 from fixer.observe.settings import settings_path, workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.supervisorlog import Course, course_of, read_log
+from fixer.observe.supervisorlog import Course, Event, course_of, read_log
+from fixer.observe.supervisorplaces import (
+    LOG_LIMIT,
+    Place,
+    glob,
+    groups_of,
+    included,
+    main_sections,
+    own_log,
+    own_section,
+    places_of,
+    program_sections,
+)
 from fixer.observe.supervisorstream import Stream, as_log, since_well, spoken
 from fixer.observe.told import Follow, Told, followed
-from fixer.observe.view import PROGRAM_FILES, View, is_the_nodes
+from fixer.observe.view import PROGRAM_FILES, View
 from fixer.observe.webscripts import is_no_web_program, program_paths
 from fixer.observe.words import Piece, Word, shell_words
 
-CONF = "/etc/supervisor/supervisord.conf"
-LOG_LIMIT = 64 << 10
 MOST_COPIES = 16      # processes of one program whose logs are looked for
-_USUAL = ("supervisor.service", "supervisord.service")
 _PAIR = regex(r"([A-Za-z_]\w*)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _TRUE = frozenset(("true", "yes", "on", "1"))
 _AUTO = frozenset(("", "auto", "none"))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One supervisord: its configuration, its process where it runs, its unit where it has one."""
-
-    conf: str
-    process: Process | None
-    unit: Unit | None
-
-
-def is_supervisord(process: Process) -> bool:
-    """Whether the process is supervisord itself."""
-    if not process.comm.startswith(("supervisor", "python", "pypy")):
-        return False
-    return any(word.rpartition("/")[2] == "supervisord" for word in process.argv[:3])
-
-
-def is_own_supervisord(process: Process, view: View) -> bool:
-    """One whose word counts: root asks supervisorctl by its configuration, so it must not be anybody's."""
-    unit = view.units.get(process.unit or "")
-    return is_supervisord(process) and (is_the_nodes(process, view) or (unit is not None and _is_unit(unit)))
-
-
-def places_of(view: View) -> tuple[Place, ...]:
-    """Every supervisord of the node, running or not."""
-    units = {u.name: u for u in view.units.values() if _is_unit(u)}
-    found: dict[str, Place] = {}
-    for process in view.by_pid.values():
-        if is_own_supervisord(process, view) and process.pid not in view.table.containers:
-            cwd = process.cwd.value if isinstance(process.cwd, Known) else "/"
-            unit = units.get(process.unit or "")
-            found.setdefault(_conf_of(process.argv, cwd), Place(_conf_of(process.argv, cwd), process, unit))
-    for unit in units.values():
-        conf = _conf_of(unit.exec_start, unit.working_directory or "/")
-        if unit.load_state == "loaded" and unit.unit_file_state.startswith(("enabled", "disabled")):
-            found.setdefault(conf, Place(conf, None, unit))
-    return tuple(found.values())
-
-
-def _is_unit(unit: Unit) -> bool:
-    return unit.name in _USUAL or any(posixpath.basename(word) == "supervisord" for word in unit.exec_start[:3])
-
-
-def _conf_of(argv: tuple[str, ...], cwd: str) -> str:
-    for index, word in enumerate(argv):
-        if word in ("-c", "--configuration") and index + 1 < len(argv):
-            return posixpath.normpath(posixpath.join(cwd, argv[index + 1]))
-        if word.startswith("--configuration="):
-            return posixpath.normpath(posixpath.join(cwd, word.partition("=")[2]))
-    return CONF
 
 
 def questions(view: View) -> Iterator[Query]:
@@ -94,72 +54,41 @@ def questions(view: View) -> Iterator[Query]:
     for place in places_of(view):
         yield ReadFile(place.conf)
         folder = posixpath.dirname(place.conf)
-        main = _main(place, view)
+        main = main_sections(place, view)
         if not main:
             if folder == "/etc/supervisor":
-                yield _glob(f"{folder}/conf.d/*.conf")
+                yield glob(f"{folder}/conf.d/*.conf")
             continue
-        for pattern in _includes(main, folder):
-            yield _glob(pattern)
-        yield _log_query(main, folder)
-        for section in _programs(place, view):
+        for pattern in included(main, folder):
+            yield glob(pattern)
+        yield own_log(main, folder)
+        for section in program_sections(place, view):
             told = _told(section, main, view)
+            yield from _unspawned(section, told, place, view)
             settings = settings_path(told)
             for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
                 if path.startswith("/"):
                     yield ReadFile(path, LOG_LIMIT)
 
 
-def _glob(pattern: str) -> ReadGlob:
-    return ReadGlob((pattern,), max_files=PROGRAM_FILES)
+def _unspawned(section: IniSection, told: Told, place: Place, view: View) -> Iterator[Query]:
+    """What to look at on disk for a program that supervisord could not even start."""
+    course = course_of(_process_names(section), _events(place, view), view.node.now)
+    if course is None or course.pid or not (
+            course.state == "STOPPED" or unspawned(course.ended) or course.ended == UNSPAWNED):
+        return
+    if told.entry is not None:
+        yield from program_queries(told.entry.text, told, view)
+    if section.text("directory").startswith("/"):
+        yield from directory_queries(section.text("directory"), told, view)
 
 
-def _sections(path: str, view: View) -> tuple[IniSection, ...]:
-    data = view.data(path)
-    return () if data is None else remembered(partial(ini_sections, path, data), "ini", path, data)
-
-
-def _main(place: Place, view: View) -> dict[str, IniSection]:
-    return {section.name: section for section in _sections(place.conf, view)}
-
-
-def _includes(main: Mapping[str, IniSection], folder: str) -> list[str]:
-    words = main["include"].text("files").split() if "include" in main else []
-    return [posixpath.normpath(posixpath.join(folder, word.replace("%(here)s", folder))) for word in words]
-
-
-def _own(main: Mapping[str, IniSection]) -> IniSection:
-    return main.get("supervisord") or IniSection("", 0, "supervisord", 0, ())
-
-
-def _log_query(main: Mapping[str, IniSection], folder: str) -> ReadFile:
-    path = _own(main).text("logfile", "supervisord.log").replace("%(here)s", folder)
-    return ReadFile(posixpath.join("/", path), LOG_LIMIT, tail=True)
-
-
-def _programs(place: Place, view: View) -> list[IniSection]:
-    """Every [program:x] and [fcgi-program:x], in the order of the files."""
-    patterns = [_glob(p) for p in _includes(_main(place, view), posixpath.dirname(place.conf))]
-    paths = [place.conf]
-    for query in patterns:
-        answer = view.node.answers.get(query)
-        paths += [file.path for file in (answer.files if answer is not None else ())]
-    found = [s for path in dict.fromkeys(paths) for s in _sections(path, view)]
-    return [s for s in found if s.name.startswith(("program:", SHARING)) and s.text("command")]
-
-
-def _groups(place: Place, view: View) -> dict[str, str]:
-    """program -> group, for those that a [group:x] holds."""
-    found: dict[str, str] = {}
-    patterns = [_glob(p) for p in _includes(_main(place, view), posixpath.dirname(place.conf))]
-    answers = [view.node.answers.get(query) for query in patterns]
-    paths = [place.conf, *(file.path for answer in answers if answer is not None for file in answer.files)]
-    for path in paths:
-        for section in _sections(path, view):
-            if section.name.startswith("group:"):
-                for name in section.text("programs").split(","):
-                    found[name.strip()] = section.name.partition(":")[2]
-    return found
+def _events(place: Place, view: View, stream: Stream = ()) -> tuple[Event, ...]:
+    """What its own log tells, or the log of the container that it is the first process of."""
+    answer = view.node.answers.get(own_log(main_sections(place, view), posixpath.dirname(place.conf)))
+    file = answer.files[0] if answer is not None and answer.files else None
+    data = (file.data if file is not None else b"") or as_log(stream)
+    return remembered(partial(read_log, data, view.node.utc_offset), "supervisor", data, view.node.utc_offset)
 
 
 def _told(section: IniSection, main: Mapping[str, IniSection], view: View) -> Told:
@@ -167,13 +96,14 @@ def _told(section: IniSection, main: Mapping[str, IniSection], view: View) -> To
     value = section.get("command")
     assert value is not None
     directory = section.text("directory", "/") or "/"
-    env = _environment(_own(main).get("environment")) | _environment(section.get("environment"))
+    env = _environment(own_section(main).get("environment")) | _environment(section.get("environment"))
     words = [_expanded(word, section) for word in shell_words(value.value, value.file, value.line, value.start)]
     said = Evidence("file", f"{value.file}:{value.line}", f"command={' '.join(value.value.split())}")
     follow = Follow(view.contents(), directory)
+    entry = words[0] if words else None
     words, env, style, said = followed(words, env, said, follow)
     return Told(tuple(words), env, said, style, follow.directory, tuple(dict.fromkeys(follow.reads)),
-                tuple(dict.fromkeys(follow.env_files)), (section.file,), follow.script)
+                tuple(dict.fromkeys(follow.env_files)), (section.file,), follow.script, entry=entry)
 
 
 def _expanded(word: Word, section: IniSection) -> Word:
@@ -205,14 +135,11 @@ def program_services(view: View, stream: Stream = ()) -> list[Service]:
     """One service a program; `stream` is the log of the container that the node is."""
     found: list[Service] = []
     for place in places_of(view):
-        main = _main(place, view)
-        answer = view.node.answers.get(_log_query(main, posixpath.dirname(place.conf))) if main else None
-        file = answer.files[0] if answer is not None and answer.files else None
-        data = (file.data if file is not None else b"") or as_log(stream)
-        events = remembered(partial(read_log, data, view.node.utc_offset), "supervisor", data, view.node.utc_offset)
-        groups = _groups(place, view)
+        main = main_sections(place, view)
+        events = _events(place, view, stream)
+        groups = groups_of(place, view)
         taken: set[int] = set()
-        programs = _programs(place, view)
+        programs = program_sections(place, view)
         for section in programs:
             names = _process_names(section)
             course = course_of(names, events, view.node.now)
@@ -266,8 +193,16 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
         env=assignments(told.env, section.file), env_places=tuple(dict.fromkeys(slot.file for slot in slots)),
         workers=quoted_count(workers, view), log=_log(section, main, view, course), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
-        env_slots=slots, files_node=view.name, program=program,
+        env_slots=slots, files_node=view.name, program=program, unit_values=tuple(_values(section)),
+        entry=told.entry.place() if told.entry is not None else None,
     )
+
+
+def _values(section: IniSection) -> Iterator[UnitValue]:
+    """What its section says that may have to be corrected, as far as it stands there byte for byte."""
+    for value in section.values:
+        if value.key in ("command", "directory", "user") and "\n" not in value.value:
+            yield UnitValue(value.key, value.value, value.file, value.line, value.start, value.start + len(value.value))
 
 
 def _roots(told: Told, place: Place, view: View, course: Course | None, taken: set[int]) -> tuple[int, ...]:
@@ -349,14 +284,14 @@ def log_paths(service: Service, view: View) -> Iterator[Query]:
     program = service.program
     assert program is not None
     for place in places_of(view):
-        for section in _programs(place, view):
+        for section in program_sections(place, view):
             if (section.file, section.line) == (program.file, program.line):
-                yield from _log_queries(section, _main(place, view), view)
+                yield from _log_queries(section, main_sections(place, view), view)
 
 
 def _log_queries(section: IniSection, main: Mapping[str, IniSection], view: View) -> Iterator[ReadFile | ReadGlob]:
     name = section.name.partition(":")[2]
-    folder = _own(main).text("childlogdir", "/tmp") or "/tmp"  # noqa: S108  supervisord's own default
+    folder = own_section(main).text("childlogdir", "/tmp") or "/tmp"  # noqa: S108  supervisord's own default
     for stream in ("stderr", "stdout"):
         path = section.text(f"{stream}_logfile").replace("%(program_name)s", name)
         path = path.replace("%(here)s", posixpath.dirname(section.file))
@@ -377,7 +312,7 @@ def _log_queries(section: IniSection, main: Mapping[str, IniSection], view: View
 def _log(section: IniSection, main: Mapping[str, IniSection], view: View,
          course: Course | None) -> Fact[tuple[LogLine, ...]]:
     """What supervisord says of it, then the program's own lines since it was last well."""
-    where = _log_query(main, posixpath.dirname(section.file)).path
+    where = own_log(main, posixpath.dirname(section.file)).path
     lines = [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
     # what the run said that ended last matters until the next one has said something; a busy machine sees the end late
     since = 0.0 if course is None else course.ended_run or course.started_at

@@ -208,7 +208,8 @@ def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun
     data = follow.read(path)
     if runtime == "python" or not (is_shell_script(data) or (runtime == "shell" and data)):
         return None, ""
-    run = read_script(data.decode("latin-1"), path, env, follow.contents, directory=follow.directory)
+    run = read_script(data.decode("latin-1"), path, env, follow.contents, directory=follow.directory,
+                      given=words[argv.index(script) + 1:] if script in argv else ())
     return run, path
 
 

@@ -189,6 +189,36 @@ def _unescape(char: str, quote: str, *, sh: bool) -> str:
     return _ESCAPES.get(char, char)
 
 
+_NUMBERED = regex(r"\$(?:([1-9])|\{([1-9])\})")
+_ALL_ARGUMENTS = frozenset({"$@", "$*", "${@}", "${*}"})
+
+
+def with_arguments(words: list[Word], given: list[Word]) -> list[Word]:
+    """`"$@"`, `$1` to `$9` and `${1}` of a script replaced by what it is given; what is not given stays as it is."""
+    out: list[Word] = []
+    for word in words:
+        if word.text in _ALL_ARGUMENTS and word.pieces[0].expand:
+            out += given
+        else:
+            out.append(Word(tuple(p for piece in word.pieces for p in _numbered(piece, given))))
+    return out
+
+
+def _numbered(piece: Piece, given: list[Word]) -> list[Piece]:
+    if not piece.expand or "$" not in piece.text:
+        return [piece]
+    out: list[Piece] = []
+    at = 0
+    for match in _NUMBERED.finditer(piece.text):
+        number = int(match[1] or match[2])
+        if number <= len(given):
+            out.append(replace(_cut(piece, at, match.start()), expand=True))
+            out += given[number - 1].pieces
+            at = match.end()
+    out.append(replace(_cut(piece, at, len(piece.text)), expand=True))
+    return [p for p in out if p.text] or [replace(piece, text="")]
+
+
 def expand_words(words: list[Word], env: Env) -> list[Word]:
     """All words expanded; one that is a bare `$NAME` is split at blanks, one that comes out empty is gone."""
     out: list[Word] = []

@@ -25,11 +25,26 @@ SHOW = {
     "UnitFileState": "enabled", "FragmentPath": UNIT, "Type": "simple", "User": "shop", "WorkingDirectory": "/srv/shop",
     "NeedDaemonReload": "no", "Restart": "no",
 }
-Entry = str | bytes | tuple[str | bytes, int] | tuple[str | bytes, int, int]
+Entry = str | bytes | tuple[str | bytes, int] | tuple[str | bytes, int, int] | tuple[str | bytes, int, int, float]
+
+
+AGE = 500.0
+
+
+def _full(entry: Entry) -> tuple[str | bytes, int, int, float]:
+    match entry:
+        case (text, mode, owner, age):
+            return text, mode, owner, age
+        case (text, mode, owner):
+            return text, mode, owner, AGE
+        case (text, mode):
+            return text, mode, 0, AGE
+        case _:
+            return entry, 0o644, 0, AGE
 
 
 class Disk:
-    """Files by path: text, or (text, mode) or (text, mode, owner); a folder is `dir`, a link `-> target`."""
+    """Files by path: text, or (text, mode, owner, age in s) as far as told; a folder is `dir`, a link `-> target`."""
 
     def __init__(self, files: Mapping[str, Entry]) -> None:
         self.files = dict(files)
@@ -42,7 +57,7 @@ class Disk:
         entry = self.files.get(path)
         if entry is None:
             return FileAnswer(path, "absent")
-        text, mode, owner = (*entry, 0)[:3] if isinstance(entry, tuple) else (entry, 0o644, 0)
+        text, mode, owner, age = _full(entry)
         data = text.encode() if isinstance(text, str) else text
         if data.startswith(b"-> "):
             target = data[3:].decode()
@@ -51,7 +66,7 @@ class Disk:
             stat = FileStat("link", 0o777, 0, 0, 1, NOW - 500, 7, 1, target, real, end.stat if real else None)
             return FileAnswer(path, end.status, stat, end.data)
         kind = "dir" if data == b"dir" else "file"
-        stat = FileStat(kind, mode, owner, owner, len(data), NOW - 500, 5, 1, None, path)   # type: ignore[arg-type]
+        stat = FileStat(kind, mode, owner, owner, len(data), NOW - age, 5, 1, None, path)   # type: ignore[arg-type]
         return FileAnswer(path, "ok", stat, b"" if kind == "dir" else data[:limit], len(data) > limit)
 
     def matches(self, pattern: str) -> list[str]:

@@ -7,17 +7,20 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 
 from lab.asking import REFUSED, SLOW, get
-from lab.stack import Lab
-from lab.symptoms import Seen, ask_round, holds, send_form
+from lab.stack import Lab, LogMark
+from lab.symptoms import Seen, ask_round, holds, send_form, wait_until_seen
 
 
 class Answers(BaseHTTPRequestHandler):
+    asked: ClassVar[list[str]] = []
+
     def do_GET(self) -> None:
+        self.asked.append(self.path)
         if self.path == "/slow":
             self.server.shutdown_asked.wait(5)  # type: ignore[attr-defined]
             return
@@ -105,3 +108,11 @@ def test_what_was_seen_in_words() -> None:
     assert seen(s502=10).words == "502 on 10 of 10 requests"
     assert seen(s502=3, s0=1).words == "502 on 3, connection refused on 1 of 4 requests"
     assert Seen(Counter({SLOW: 1})).words == "no answer on 1 of 1 request"
+
+
+def test_where_one_request_shows_it_no_second_one_is_made(url: str) -> None:
+    lab = cast("Lab", Asked(url))
+    Answers.asked.clear()
+    seen = wait_until_seen(lab, {"path": "/502", "statuses": [502], "requests": 1}, LogMark(0, 0.0), "")
+    assert seen.statuses == {502: 1}
+    assert Answers.asked == ["/502"]

@@ -34,6 +34,20 @@ def test_the_server_in_a_script(text: str, expected: list[str]) -> None:
     assert command("#!/bin/sh\n" + text) == expected
 
 
+@pytest.mark.parametrize(("text", "expected"), [
+    ('exec uvicorn "$@"', ["exec", "uvicorn", "a:b", "--port", "81"]), ('uvicorn $1 --port ${3}', ["uvicorn", "a:b", "--port", "81"]),
+    ('shift\nexec uvicorn x:y "$@"', ["exec", "uvicorn", "x:y", "--port", "81"]),
+    ('shift 2; exec uvicorn x:y --port $1', ["exec", "uvicorn", "x:y", "--port", "81"]),
+    ('set -- uvicorn z:z --port 9\nexec "$@"', ["exec", "uvicorn", "z:z", "--port", "9"]),
+    ("set -e; exec uvicorn '$@' \"p$3\"", ["exec", "uvicorn", "$@", "p81"]),
+    ('exec uvicorn a --port "${4:-82}"', ["exec", "uvicorn", "a", "--port", "82"]),
+])
+def test_what_the_script_is_given(text: str, expected: list[str]) -> None:
+    given_ = [literal(word) for word in ("a:b", "--port", "81")]
+    found = read_script("#!/bin/sh\n" + text, "/srv/run", {}, {}, given=given_)
+    assert [w.text for w in found.command or []] == expected
+
+
 DAEMON = """DAEMON=/opt/shop/venv/bin/uvicorn
 ARGS="shop:app --port 8123"
 PIDFILE=/run/shop.pid
