@@ -58,6 +58,7 @@ from fixer.causes.unitprogram import judge_program
 from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
 from fixer.causes.unitstopping import killed_while_stopping
 from fixer.causes.unitsupervised import refused
+from fixer.causes.unitwrapped import wrapped_program
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
 
@@ -76,6 +77,7 @@ def judge(case: Case) -> Verdict:
         failure = step_failure(crash.service)
         if failure is None:
             other = judge_before(case, crash) or judge_ended(case, crash) or judge_container(case, crash)
+            other = other or wrapped_program(case, crash)
             if other is None:
                 ruled.append(state_evidence(crash.service))
             else:

@@ -37,7 +37,8 @@ def write_edit(snapshot: Snapshot, service: Service, edit: Edit) -> Written | No
     """In place below /etc; what lies elsewhere belongs to a package or is gone after a boot: a drop-in there."""
     setting = edit.setting
     inner = setting.value[: edit.start - setting.start] + edit.new + setting.value[edit.end - setting.start:]
-    if service.program is None and not setting.file.startswith("/etc/"):
+    of_unit = service.program is None and setting.key
+    if of_unit and not setting.file.startswith("/etc/"):
         reset = f"{setting.key}=\n" if setting.key in _RESET_FIRST else ""
         return drop_in(snapshot, service, f"{reset}{setting.key}={inner}\n", DROP_IN)
     file = snapshot.file(service.files_node or service.node, setting.file)
@@ -47,10 +48,9 @@ def write_edit(snapshot: Snapshot, service: Service, edit: Edit) -> Written | No
     if file.data[setting.start:setting.end].rstrip() != old:
         return NoPlace(f"{setting.file} does not hold {setting.key}= where it was read")
     data = file.data[:edit.start] + edit.new.encode("utf-8", "surrogateescape") + file.data[edit.end:]
-    step = WriteFile(file.node, file.real_path, file.data, data, f"{setting.key}={inner}",
+    step = WriteFile(file.node, file.real_path, file.data, data, f"{setting.key}={inner}" if setting.key else inner,
                      in_place=file.single_file_mount)
-    steps = (step,) if service.program is not None else (step, DaemonReload(service.node))
-    return Written(steps, file.real_path, file.managed_by)
+    return Written((step, DaemonReload(service.node)) if of_unit else (step,), file.real_path, file.managed_by)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,14 +128,14 @@ def setting_evidence(setting: UnitValue) -> Evidence:
     return Evidence("file", f"{setting.file}:{setting.line}", f"{setting.key}={' '.join(setting.value.split())}"[:300])
 
 
-def entry_evidence(service: Service) -> tuple[Evidence, ...]:
-    """The line that names the program."""
-    entry = service.entry
+def entry_evidence(service: Service, named: ArgPlace | None = None) -> tuple[Evidence, ...]:
+    """The line that names the program, of its file or the `named` one of a script."""
+    entry = named or service.entry
     for setting in reversed(service.unit_values):
         here = entry is not None and (setting.file, setting.line) == (entry.file, entry.line)
         if setting.key == key_of(service, "ExecStart") and here:
             return (setting_evidence(setting),)
-    return ()
+    return () if named is None or named == service.entry else (Evidence("file", where(named, service), named.text),)
 
 
 def where(place: ArgPlace | UnitValue | None, service: Service) -> str:

@@ -9,7 +9,7 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import Crash
 from fixer.causes.envfiles import Written
 from fixer.causes.reading import find_node
-from fixer.causes.unitedits import Doing, Edit, by_hand, edit_and_start, with_start
+from fixer.causes.unitedits import Doing, Edit, by_hand, edit_and_start, whole, with_start
 from fixer.causes.unitfailure import (
     StepFailure,
     Told,
@@ -31,16 +31,16 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.query import FileStat
-from fixer.model.snapshot import ArgPlace, Service, Snapshot
+from fixer.model.snapshot import ArgPlace, Service, Snapshot, UnitValue
 from fixer.model.startfiles import STANDARD, VENVS, interpreter_of, stem_of
 
 KEY = "program"
 _REPAIR = "correct-program"
 
 
-def judge_program(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
-    """What is wrong with the program, or the fact that was missing to tell."""
-    snapshot, service, entry = case.snapshot, crash.service, crash.service.entry
+def judge_program(case: Case, crash: Crash, failure: StepFailure, named: ArgPlace | None = None) -> Told | str:
+    """What is wrong with the program (of its file, or the `named` one of a script), or the fact that was missing."""
+    snapshot, service, entry = case.snapshot, crash.service, named or crash.service.entry
     node = service.node
     if entry is None or not entry.text:
         return f"which program {service.name} starts"
@@ -68,7 +68,7 @@ def judge_program(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
         return _mend(crash, entry, f"{entry.text} is no program of this machine and names no interpreter", stat,
                         "start-203-exec-bad-interpreter")
     said = f"{entry.text} could not be executed"
-    evidence = (*entry_evidence(service), stat_evidence(entry.text, stat))
+    evidence = (*entry_evidence(service, entry), stat_evidence(entry.text, stat))
     return mended(case, crash, "start-203-exec-missing", said, evidence)
 
 
@@ -76,7 +76,7 @@ def _missing(case: Case, crash: Crash, entry: ArgPlace) -> Told:
     service, path = crash.service, entry.text
     own, near, system = _candidates(case.snapshot, service, path)
     summary = f"{service.name} cannot be started: {path}, which it is to execute, is not there"
-    told = entry_evidence(service)
+    told = entry_evidence(service, entry)
     evidence = (*told, absence(path))
     options = own or near or system
     if not options:
@@ -159,13 +159,15 @@ def _edit_entry(service: Service, entry: ArgPlace, program: str | None) -> Edit 
             assert entry.start is not None and entry.end is not None
             if setting.start <= entry.start and entry.end <= setting.end:
                 return Edit(setting, entry.start, entry.end, program)
-    return None
+    if program is None or entry.start is None or entry.end is None or entry.file is None or entry == service.entry:
+        return None
+    return whole(UnitValue("", entry.text, entry.file, entry.line, entry.start, entry.end), program)     # of a script
 
 
 def _no_execute_bit(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -> Told:
     service, path = crash.service, entry.text
     summary = f"{service.name} cannot be started: {path} has no execute bit"
-    evidence = (*entry_evidence(service), stat_evidence(path, stat))
+    evidence = (*entry_evidence(service, entry), stat_evidence(path, stat))
     file = case.snapshot.file(service.node, path)
     manual = f"chmod +x {path}, then start {service.name}"
     if file is None or len(file.data) != stat.size:
@@ -208,5 +210,5 @@ def _mend(
 ) -> Told:
     service = crash.service
     manual = f"{said}; {where(entry, service)} names it: mend that, then start {service.name}"
-    evidence: tuple[Evidence, ...] = (*entry_evidence(service), stat_evidence(entry.text, stat))
+    evidence: tuple[Evidence, ...] = (*entry_evidence(service, entry), stat_evidence(entry.text, stat))
     return Told(variant, f"{service.name} cannot be started: {said}", evidence, by_hand("mend-program", manual))

@@ -10,6 +10,7 @@ Why: TypeAlias = Literal["missing", "denied", "format", "unknown"]
 
 CHDIR, EXEC = 200, 203       # systemd's numbers for these steps
 UNSPAWNED = "exit status 127"       # of the child that could not become the program
+UNFOUND = frozenset({UNSPAWNED, "exit status 126"})      # of a shell that could not either
 
 _BEFORE: tuple[tuple[str, Why], ...] = (       # supervisor.process, looked up before it forks
     ("can't find command ", "missing"), ("command at ", "denied"), ("no permission to run command ", "denied"),

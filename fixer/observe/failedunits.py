@@ -28,6 +28,8 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
         case 203:
             for path in _programs(unit, told):
                 yield from program_queries(path, told, view)
+        case 126 | 127 if told.script and told.argv:
+            yield from program_queries(told.argv[0], told, view)
         case 200:
             for path in _directories(unit, told):
                 yield from directory_queries(path, told, view)

@@ -103,6 +103,8 @@ def service_files(service: Service) -> Iterator[str]:
         yield service.program.file
     if service.entry is not None:
         yield service.entry.text
+    if service.command_style == "shell":
+        yield from (word.text for word in service.command[:1])
     yield from service.env_places
     yield from (word.file for word in service.command if word.file)
     if isinstance(service.bindings, Known):

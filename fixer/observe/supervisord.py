@@ -12,7 +12,7 @@ from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import EnvSlot, LogLine, Program, Service, UnitValue
-from fixer.model.supervisorwords import UNSPAWNED, unspawned
+from fixer.model.supervisorwords import UNFOUND, unspawned
 from fixer.observe.bindings import workers_of
 from fixer.observe.failedunits import directory_queries, program_queries
 from fixer.observe.inifile import IniSection, IniValue
@@ -75,10 +75,12 @@ def _unspawned(section: IniSection, told: Told, place: Place, view: View) -> Ite
     """What to look at on disk for a program that supervisord could not even start."""
     course = course_of(_process_names(section), _events(place, view), view.node.now)
     if course is None or course.pid or not (
-            course.state == "STOPPED" or unspawned(course.ended) or course.ended == UNSPAWNED):
+            course.state == "STOPPED" or unspawned(course.ended) or course.ended in UNFOUND):
         return
     if told.entry is not None:
         yield from program_queries(told.entry.text, told, view)
+    if told.script and told.argv:
+        yield from program_queries(told.argv[0], told, view)
     if section.text("directory").startswith("/"):
         yield from directory_queries(section.text("directory"), told, view)
 

@@ -103,3 +103,46 @@ def test_what_a_wrapper_is_given_counts() -> None:
     found = next(s for s in look("", {CONF: MAIN, SHOP: PROGRAM, LOG: said(SPAWNED, WELL, STOPPED), **HERE},
                                  seen=node(site=SITE, running=[DAEMON])).services if s.name == "shop")
     assert [word.text for word in found.command] == ["/usr/bin/uvicorn", "shop:app", "--port", "8000"]
+
+
+RUN = '#!/bin/sh\ncd /srv/shop\nexec /srv/shop/env/bin/uvicorn shop:app --port 8000\n'
+BY_SCRIPT: dict[str, Entry] = {"/srv/shop/run.sh": (RUN, 0o755), "/srv/shop/shop.py": "app = 1\n", "/bin/sh": ("\x7fELF", 0o755)}
+SAYS = ["{at}: 3: exec: {what}: not found", "{at}: line 3: exec: {what}: not found", "{at}: line 3: {what}: No such file or directory"]
+
+
+@pytest.mark.parametrize("says", SAYS)
+def test_a_script_that_ends_in_nothing(says: str) -> None:
+    own = says.format(at="/srv/shop/run.sh", what="/srv/shop/env/bin/uvicorn")
+    files = {**BY_SCRIPT, "/srv/shop/.venv/bin/uvicorn": ("\x7fELF", 0o755)}
+    diagnosis = judged(files, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP, own=own,
+                       program=PROGRAM.replace(f"{SERVE} shop:app --port 8000", "/srv/shop/run.sh"))
+    found = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), found.variant, found.confidence) == ([CAUSE], "start-203-exec-missing", "certain")
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.path == "/srv/shop/run.sh"
+    assert (write.after or b"").decode() == RUN.replace("/env/", "/.venv/")
+
+
+def test_the_script_of_a_unit() -> None:
+    files = {**BY_SCRIPT, "/srv/shop/env/bin/uvicorn": ("\x7fELF", 0o644)}
+    log = ("/srv/shop/run.sh: 3: exec: /srv/shop/env/bin/uvicorn: Permission denied",)
+    show = {"ExecMainStatus": "126"}
+    unit = "User=shop\nWorkingDirectory=/srv/shop\nExecStart=/srv/shop/run.sh\n"
+    diagnosis = diagnose(look(unit, files, log=log, show=show))
+    found = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), found.variant) == ([CAUSE], "start-203-exec-not-executable")
+    write = found.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.path == "/srv/shop/env/bin/uvicorn" and write.meta is not None
+    missing = diagnose(look(unit, {**BY_SCRIPT, "/srv/shop/venv/bin/uvicorn": ("\x7fELF", 0o755)}, show={"ExecMainStatus": "127"},
+                            log=("/srv/shop/run.sh: 3: exec: /srv/shop/env/bin/uvicorn: not found",)))
+    steps = finding_of(missing, CAUSE).repairs[0].steps
+    assert isinstance(steps[0], WriteFile) and steps[0].path == "/srv/shop/run.sh"
+    assert not any(isinstance(step, DaemonReload) for step in steps)
+
+
+def test_what_a_program_says_of_another_is_no_script() -> None:
+    files = {**BY_SCRIPT, "/srv/shop/env/bin/uvicorn": ("\x7fELF", 0o755)}
+    own = "/srv/shop/run.sh: 3: exec: /opt/other/bin/tool: not found"
+    diagnosis = judged(files, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP, own=own,
+                       program=PROGRAM.replace(f"{SERVE} shop:app --port 8000", "/srv/shop/run.sh"))
+    assert CAUSE not in {finding.cause for finding in diagnosis.findings}
