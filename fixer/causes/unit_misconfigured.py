@@ -61,6 +61,7 @@ from fixer.causes.unitsupervised import refused
 from fixer.causes.unitwrapped import wrapped_program
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
 
 _JUDGES: Mapping[int, Callable[[Case, Crash, StepFailure], Told | str]] = {
     200: judge_folder, 203: judge_program, 216: judge_account, 217: judge_account, 226: judge_sandbox,
@@ -86,7 +87,7 @@ def judge(case: Case) -> Verdict:
         told = _JUDGES[failure.status](case, crash, failure)
         if isinstance(told, str):
             missing.append(told)
-        elif not failure.lines and told.confidence != "certain":
+        elif told.confidence != "certain" and (not failure.lines or _is_tried(crash.service)):
             missing.append(f"why {crash.service.name} failed with status {failure.status}")
         else:
             findings.append(finding(case, crash, failure, told))
@@ -100,6 +101,11 @@ def judge(case: Case) -> Verdict:
             findings.append(finding(case, outcome[0], None, outcome[1]))
     missing += [fact for fact in all_of.missing if not fact.startswith("log of")]
     return conclude(findings, missing, ruled)
+
+
+def _is_tried(service: Service) -> bool:
+    """supervisord starts it once more right now, perhaps with what was mended."""
+    return service.program is not None and service.program.state == "STARTING"
 
 
 def _of_running(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Finding]:

@@ -53,7 +53,7 @@ def step_failure(service: Service) -> StepFailure | None:
 
 def _unspawned(service: Service, program: Program) -> StepFailure | None:
     """The same of supervisord: what its log says where it has not forked, and what the child left where it has."""
-    if program.state not in ("FATAL", "BACKOFF", "EXITED", "STOPPED"):
+    if program.state in ("RUNNING", "DOWN", "UNKNOWN"):
         return None
     lines = lines_of(service)[-_RECENT:]
     found = unspawned(program.ended)

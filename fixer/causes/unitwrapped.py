@@ -34,7 +34,7 @@ def _ended_in(service: Service) -> ArgPlace | None:
     """The program that its script was to become, where the shell gave up."""
     unit, program = service.unit, service.program
     if program is not None:
-        ended = program.ended in UNFOUND
+        ended = program.ended in UNFOUND and program.state != "RUNNING"
     else:
         ended = unit is not None and unit.result == "exit-code" and f"exit status {unit.exec_main_status}" in UNFOUND
     first = service.command[0] if service.command and service.command_style == "shell" else None

@@ -74,7 +74,7 @@ def questions(view: View) -> Iterator[Query]:
 def _unspawned(section: IniSection, told: Told, place: Place, view: View) -> Iterator[Query]:
     """What to look at on disk for a program that supervisord could not even start."""
     course = course_of(_process_names(section), _events(place, view), view.node.now)
-    if course is None or course.pid or not (
+    if course is None or course.state == "RUNNING" or not (
             course.state == "STOPPED" or unspawned(course.ended) or course.ended in UNFOUND):
         return
     if told.entry is not None:

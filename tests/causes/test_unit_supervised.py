@@ -73,6 +73,16 @@ def test_a_folder_that_is_not_there() -> None:
     assert isinstance(write, WriteFile) and b"directory=/srv/shop\n" in (write.after or b"")
 
 
+def test_in_the_moment_of_one_more_try_what_ended_the_last_one_counts() -> None:
+    gone = (9, f"spawnerr: can't find command '{SERVE}'")
+    files = without(SERVE, **{"/srv/shop/venv/bin/serve": (SCRIPT, 0o755)})
+    own = f"supervisor: couldn't exec {SERVE}: ENOENT\n"
+    ended = (SPAWNED, (3, "exited: shop (exit status 127; not expected)"), (1, "spawned: 'shop' with pid 9"))
+    assert roots(judged(files, *ended, own=own)) == [CAUSE]
+    assert CAUSE not in roots(judged(HERE, *ended, own=own))       # it is there by now: this try tells
+    assert roots(judged(files, SPAWNED, WELL, gone)) == [CAUSE]
+
+
 def test_the_account_is_the_sections() -> None:
     shut: dict[str, Entry] = {**HERE, "/srv/shop": ("dir", 0o700)}
     diagnosis = judged(shut, SPAWNED, (9, "exited: shop (exit status 127; not expected)"), GAVE_UP,
