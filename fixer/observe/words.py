@@ -197,7 +197,7 @@ def with_arguments(words: list[Word], given: list[Word]) -> list[Word]:
     """`"$@"`, `$1` to `$9` and `${1}` of a script replaced by what it is given; what is not given stays as it is."""
     out: list[Word] = []
     for word in words:
-        if word.text in _ALL_ARGUMENTS and word.pieces[0].expand:
+        if given and word.text in _ALL_ARGUMENTS and word.pieces[0].expand:
             out += given
         else:
             out.append(Word(tuple(p for piece in word.pieces for p in _numbered(piece, given))))

@@ -48,6 +48,10 @@ def test_what_the_script_is_given(text: str, expected: list[str]) -> None:
     assert [w.text for w in found.command or []] == expected
 
 
+def test_what_nobody_gives_stays() -> None:
+    assert [[w.text for w in words] for words in run('#!/bin/sh\nset -e\nexec "$@"').other] == [["exec", "$@"]]
+
+
 DAEMON = """DAEMON=/opt/shop/venv/bin/uvicorn
 ARGS="shop:app --port 8123"
 PIDFILE=/run/shop.pid
