@@ -198,7 +198,7 @@ def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun
     if runtime == "shell":
         for i in range(at, len(argv) - 1):
             if re.fullmatch(r"-\w*c", argv[i]):
-                return _run_text(words[i + 1], env, follow), ""
+                return _run_text(words[i + 1], env, follow, words[i + 3:]), ""       # what stands between is its $0
     script = script_of(argv)
     if script is None or runtime not in ("", "shell", "python") or script.startswith(_PACKAGED):
         return None, ""
@@ -213,10 +213,10 @@ def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun
     return run, path
 
 
-def _run_text(word: Word, env: Env, follow: Follow) -> ShellRun:
+def _run_text(word: Word, env: Env, follow: Follow, given: list[Word]) -> ShellRun:
     place = word.place()
     return read_script(word.text, place.file or "", env, follow.contents, line=place.line, start=place.start,
-                       directory=follow.directory)
+                       directory=follow.directory, given=given)
 
 
 def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:

@@ -189,12 +189,12 @@ def _unescape(char: str, quote: str, *, sh: bool) -> str:
     return _ESCAPES.get(char, char)
 
 
-_NUMBERED = regex(r"\$(?:([1-9])|\{([1-9])\})")
+_NUMBERED = regex(r"\$(?:([1-9])|\{([1-9])(?::?[-=?][^{}]*)?\})")
 _ALL_ARGUMENTS = frozenset({"$@", "$*", "${@}", "${*}"})
 
 
 def with_arguments(words: list[Word], given: list[Word]) -> list[Word]:
-    """`"$@"`, `$1` to `$9` and `${1}` of a script replaced by what it is given; what is not given stays as it is."""
+    """`"$@"`, `$1` to `$9`, `${1}` and `${1:-…}` of a script replaced by what it is given; what is not given stays."""
     out: list[Word] = []
     for word in words:
         if given and word.text in _ALL_ARGUMENTS and word.pieces[0].expand:

@@ -47,6 +47,9 @@ def port(service: Service) -> int:
     ("WorkingDirectory=/srv\nExecStart=python3 main.py", {"/srv/main.py": "import uvicorn\nuvicorn.run(a, port=88)\n"}, 88),
     ("ExecStart=uvicorn a --port 1\nExecStart=\nExecStart=uvicorn a --port 89", {}, 89),
     ("ExecStart=/bin/sh -c 'cd /x && exec uvicorn a --port 90'", {}, 90),
+    ("ExecStart=/srv/run --port 91", {"/srv/run": '#!/bin/sh\nexec uvicorn a "$@"\n'}, 91),
+    ("ExecStart=/srv/run 94", {"/srv/run": "#!/bin/sh\nexec uvicorn a --port ${1:-8000}\n"}, 94),
+    ("ExecStart=/bin/sh -c 'exec uvicorn a \"$@\"' sh --port 92", {}, 92),
 ])
 def test_where_a_unit_says_its_port(text: str, files: dict[str, str], expected: int) -> None:
     assert port(back(text, files=files)) == expected
