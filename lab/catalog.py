@@ -99,6 +99,18 @@ def find(word: str) -> Scenario:
     return scenario(names[0])
 
 
+def variant_of(found: Scenario, word: str) -> Variant | None:
+    """The variant that SCENARIO/VARIANT names; None where the word leaves it open."""
+    wanted = word.partition("/")[2]
+    if not wanted:
+        return None
+    variant = next((one for one in found.variants if one.name == wanted), None)
+    if variant is None:
+        known = ", ".join(one.name for one in found.variants)
+        raise UsageError(f"{found.name} has no variant {wanted!r}", f"it has {known}")
+    return variant
+
+
 def choose(word: str, stack: Stack | None, seed: int) -> Choice:
     """Scenario, variant and stack for a word: what the word leaves open is drawn from the seed."""
     names = names_for(word)
@@ -107,14 +119,10 @@ def choose(word: str, stack: Stack | None, seed: int) -> Choice:
         reason = scenario(names[0]).why_not.get(str(stack), "")
         raise UsageError(f"{word} does not run on the {stack} stack: {reason}")
     chosen = scenario(pick_name(fitting, seed))
-    wanted = word.partition("/")[2]
-    if not wanted:
+    variant = variant_of(chosen, word)
+    if variant is None:
         on = stack or chosen.stacks[0]
         return Choice(chosen, pick_variant(chosen, on, seed), on)
-    variant = next((found for found in chosen.variants if found.name == wanted), None)
-    if variant is None:
-        known = ", ".join(found.name for found in chosen.variants)
-        raise UsageError(f"{chosen.name} has no variant {wanted!r}", f"it has {known}")
     if stack is not None and stack not in variant.stacks:
         raise UsageError(f"{word} does not run on the {stack} stack", f"it runs on {', '.join(variant.stacks)}")
     return Choice(chosen, variant, stack or variant.stacks[0])

@@ -108,10 +108,11 @@ def list_scenarios(as_json: AsJson = False) -> None:
 @app.command()
 def show(scenario: Word) -> None:
     """Tell a scenario's story and where it runs."""
-    from lab.catalog import find
+    from lab.catalog import find, variant_of
     from lab.showing import show_text
 
-    typer.echo(show_text(find(scenario)))
+    found = find(scenario)
+    typer.echo(show_text(found, variant_of(found, scenario)))
 
 
 @app.command()

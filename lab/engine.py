@@ -61,7 +61,10 @@ def docker(*words: str, check: bool = True, stdin: bytes = b"", timeout: float =
 @cache
 def require_docker() -> None:
     """Raise NoDocker unless an engine and compose answer."""
-    if run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20.0).code != 0:
+    asked = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20.0)
+    if asked.code != 0 and b"permission denied" in asked.err:
+        raise NoDocker("this user may not use Docker", "run it as root, or as one of the group docker")
+    if asked.code != 0:
         raise NoDocker("no Docker engine answers", "start it (systemctl start docker), or let script/demo do it")
     if docker("compose", "version", check=False).code != 0:
         raise NoDocker("Docker has no compose plugin", "install docker-compose (Debian) or docker-compose-plugin")

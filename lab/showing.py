@@ -12,7 +12,7 @@ from lab.catalog import aliases, scenarios
 from lab.engine import docker, labelled
 from lab.finding import all_ids
 from lab.raising import Risen
-from lab.scenario import Scenario
+from lab.scenario import Scenario, Variant
 from lab.stack import Lab
 
 
@@ -40,13 +40,15 @@ def list_text() -> str:
     return "\n".join(lines).rstrip()
 
 
-def show_text(found: Scenario) -> str:
+def show_text(found: Scenario, variant: Variant | None = None) -> str:
     """`lab show S`: the story and how to start; nothing that gives the cause away beyond the name that was typed."""
-    lines = [f"{found.name} (difficulty {found.difficulty}, {found.family})", "", *textwrap.wrap(found.story, 78), ""]
-    lines += [f"runs on: {', '.join(found.stacks)}"]
+    name, shown = (f"{found.name}/{variant.name}", variant) if variant else (found.name, found)
+    lines = [f"{name} (difficulty {found.difficulty}, {found.family})", "", *textwrap.wrap(shown.story, 78), ""]
+    lines += [f"runs on: {', '.join(shown.stacks)}"]
     lines += [f"not on {stack}: {reason}" for stack, reason in found.why_not.items()]
-    lines += [f"variants: {', '.join(f'{found.name}/{one.name}' for one in found.variants)}"]
-    lines += [f"start it: lab up {found.name} --stack {found.stacks[0]}"]
+    if variant is None:
+        lines += [f"variants: {', '.join(f'{found.name}/{one.name}' for one in found.variants)}"]
+    lines += [f"start it: lab up {name} --stack {shown.stacks[0]}"]
     return "\n".join(lines)
 
 

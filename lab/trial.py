@@ -19,7 +19,7 @@ from lab.keeping import keep
 from lab.manifest import Manifest, differences, folder_manifest, machine_manifest
 from lab.raising import lab_up
 from lab.removing import lab_down
-from lab.scenario import Repair, Stack, Variant
+from lab.scenario import Expect, Stack, Variant
 from lab.solving import REPAIR
 from lab.stack import Lab
 
@@ -65,8 +65,8 @@ class Step:
 class Result:
     """All steps of a case, as far as it came; `kept` is the folder of a failure, `code` the state of the project.
 
-    `wanted` is what must become of it: `repair`, `person` (it waits for one), `patience` (it heals by itself), or
-    `nothing` (it is well).
+    `wanted` is what must become of it: `repair`, `person` (it waits for one), `patience` (it heals by itself), `advice`
+    (no repair of a host mends it, or it is over: told, and left alone), or `nothing` (it is well).
     """
 
     case: Case
@@ -147,7 +147,7 @@ def _step(result: Result, name: str, say: Callable[[str], None]) -> Iterator[Ste
 def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None) -> Result:
     """Run one case to its end, and take its lab away. `say` hears the name of each step as it begins; `folder` gets
     what fixer said, and where something was wrong everything to look into it."""
-    result = Result(case, wanted=_wanted(scenario(case.scenario).variant(case.variant).expect.repair))
+    result = Result(case, wanted=_wanted(scenario(case.scenario).variant(case.variant).expect))
     lab: Lab | None = None
     try:
         with _step(result, "up", say) as step:
@@ -175,9 +175,10 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
     return result
 
 
-def _wanted(repair: Repair) -> str:
+def _wanted(expect: Expect) -> str:
+    repair = expect.repair
     if repair.risk == "none":
-        return "nothing"
+        return "nothing" if expect.cause is None else "advice"
     if repair.heals_by_waiting:
         return "patience"
     return "person" if repair.exit == 4 else "repair"

@@ -44,8 +44,7 @@ def learn(word: str, looking: Looking) -> LearnReport:
     return LearnReport(
         SCHEMA_VERSION, word, path,
         tuple(LearnedReport(
-            s.name, s.manager, " ".join(s.argv) if s.complete else "", s.user,
-            tuple(unix or f"{host}:{port}" for host, port, unix in s.addresses),
+            s.name, s.manager, " ".join(s.argv) if s.complete else "", s.user, s.reached_at,
             tuple(name for name, _ in s.variables), tuple(name for name, file in s.variables if not file), s.readable,
         ) for s in services),
     )

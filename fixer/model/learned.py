@@ -30,6 +30,12 @@ class LearnedService:
     complete: bool = True        # false where its command held what may not be remembered
     readable: bool = True        # false where its variables could not be read: it may need some that nobody knows of
 
+    @property
+    def reached_at(self) -> tuple[str, ...]:
+        """Its addresses as people write them."""
+        written = ((f"[{host}]" if ":" in host else host, port, unix) for host, port, unix in self.addresses)
+        return tuple(unix or f"{host}:{port}" for host, port, unix in written)
+
 
 @dataclass(frozen=True, slots=True)
 class Learned:

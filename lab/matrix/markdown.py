@@ -17,6 +17,8 @@ COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("undone", ("undo", "broken again")),
 )
 
+REPAIRED = [name for name, _ in COLUMNS].index("repaired")
+
 
 def to_markdown(results: Sequence[Result], untried: Sequence[Case] = (), about: Sequence[str] = ()) -> str:
     """Totals, the table, and every failure with how to make the same lab again; `about` says where it comes from."""
@@ -58,6 +60,9 @@ def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
         lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
     if any(result.wanted == "patience" for result in results):
         lines.append(f"- Heal by themselves, waited for and left alone: {share('patience', 'repair', 'well')}.")
+    if any(result.wanted == "advice" for result in results):
+        lines.append(f"- Over, or nothing that a repair of the host mends: told as advice, and left alone:"
+                     f" {share('advice', 'nothing to do')}.")
     if any(result.wanted == "nothing" for result in results):
         lines.append(f"- Healthy, and left alone: {share('nothing', 'nothing to do')}.")
     return lines
@@ -66,6 +71,8 @@ def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
 def _cells(result: Result) -> list[str]:
     case = result.case
     marks = [_mark(result, steps) for _, steps in COLUMNS]
+    if result.wanted == "person" and marks[REPAIRED] == "✔":
+        marks[REPAIRED] = "waits"       # it stopped as it should: nobody repaired anything
     where = case.stack + (", inside" if case.within else "")
     return [case.scenario, case.variant, where, str(case.seed), str(case.noise), *marks, f"{result.seconds:.0f}"]
 

@@ -41,6 +41,15 @@ def test_show_tells_the_story() -> None:
     assert "502 Bad Gateway, for everybody" in shown.stdout.replace("\n", " ")
 
 
+def test_an_engine_that_we_may_not_use_is_not_called_absent(tmp_path: Path) -> None:
+    said = "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock"
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{said}' >&2\nexit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    ended = lab("status", PATH=f"{tmp_path}:{os.environ['PATH']}", BADGATEWAY_LAB_STATE=str(tmp_path))
+    assert (ended.returncode, ended.stderr.splitlines()) == (3, [
+        "lab: this user may not use Docker", "  run it as root, or as one of the group docker"])
+
+
 def test_validate_names_file_and_key(tmp_path: Path) -> None:
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "scenario.toml").write_text('title = "x"\n')
@@ -112,9 +121,9 @@ def test_a_lab_remembers_where_its_scenario_came_from(record: Record, tmp_path: 
         found = find_lab(record.id)
         assert catalog.scenario(found.record.scenario).name == "late-start"
     finally:
-        monkeypatch.delenv("BADGATEWAY_FURTHER_SCENARIOS", raising=False)
-        catalog.folders.cache_clear()
-        catalog.scenario.cache_clear()
+        os.environ.pop("BADGATEWAY_FURTHER_SCENARIOS")      # monkeypatch would put back what find_lab has set
+        for known in (catalog.folders, catalog.scenario, catalog.scenarios):
+            known.cache_clear()
 
 
 @pytest.mark.parametrize("call", ["", "lab.showing.list_text()"])
@@ -158,3 +167,25 @@ def test_where_a_shell_opens(record: Record) -> None:
     assert "shop-3f2a-api-1" in logs_argv(Lab(record), "api", follow=False)
     with pytest.raises(UsageError, match="no part called 'db'"):
         shell_argv(Lab(record), "db")
+
+
+def test_logs_of_a_machine_are_those_of_the_part_that_is_named(record: Record) -> None:
+    """The application may write beside the journal; a slip of the pen is told, not answered with everything."""
+    machine = Lab(replace(record, stack="host", parameters={**record.parameters, "unit": "till", "second_unit": "crew", "word": "till"}))
+    whole, web, backend = (logs_argv(machine, part, follow=True)[-1] for part in ("", "web", "till"))
+    for told in ("/var/log/nginx/*.log", "/var/log/supervisor/*.log", "/var/log/till.log", "/tmp/till.log", "journalctl"):
+        assert told in whole
+    assert "-u nginx" in web and "supervisor" not in web
+    assert "-u till" in backend and "nginx" not in backend
+    with pytest.raises(UsageError, match="no part called 'db'"):
+        logs_argv(machine, "db", follow=True)
+    with pytest.raises(UsageError, match="no part called 'db'"):
+        shell_argv(machine, "db")
+
+
+def test_show_of_a_variant_is_about_that_one() -> None:
+    done = lab("show", "wrong-port/docker-proxy-no-listener")
+    assert "runs on: containers\n" in done.stdout and "lab up wrong-port/docker-proxy-no-listener --stack containers" in done.stdout
+    assert "variants:" not in done.stdout
+    done = lab("show", "wrong-port/wrongport")
+    assert done.returncode == 2 and "has no variant 'wrongport'" in done.stderr

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from lab.catalog import scenario
 from lab.errors import UsageError
 from lab.matrix.choosing import (
     alone,
@@ -31,7 +32,7 @@ from lab.matrix.markdown import to_markdown
 from lab.matrix.progress import Progress, duration, time_left
 from lab.matrix.report import read_results, result_from_json, result_to_json, to_json, to_junit
 from lab.matrix.running import Runner
-from lab.trial import Case, Result, Step
+from lab.trial import Case, Result, Step, _wanted
 
 WELL = Case("healthy", "healthy", "host", 1)
 PORT = Case("wrong-port", "wrong-port", "host", 1)
@@ -148,16 +149,27 @@ def test_junit_holds_failures_and_what_was_not_tried() -> None:
     assert "/kept/here" in (failure.text or "")
 
 
+@pytest.mark.parametrize(("word", "variant", "wanted"), [
+    ("healthy", "healthy", "nothing"), ("disk-full", "log-disk-full", "advice"), ("slow-start", "startup-slow", "patience"),
+    ("crash-code-error", "start-syntax-error", "person"), ("wrong-port", "wrong-port", "repair"),
+])
+def test_what_must_become_of_a_case(word: str, variant: str, wanted: str) -> None:
+    assert _wanted(scenario(word).variant(variant).expect) == wanted
+
+
 def test_markdown_counts_what_was_wanted() -> None:
     well = Result(WELL, [Step("up"), Step("diagnose"), Step("nothing to do", 1.0, ["changed: /etc/x"])], wanted="nothing")
     manual = Result(Case("nginx-config-invalid", "nginx-config-invalid", "host", 1),
                     [Step("up"), Step("diagnose"), Step("repair")], wanted="person")
-    text = to_markdown([GOOD, BAD, well, manual], [Case("x", "y", "host", 1)], ["Where from."])
+    told = Result(Case("disk-full", "log-disk-full", "host", 1), [Step("up"), Step("diagnose"), Step("nothing to do")], wanted="advice")
+    text = to_markdown([GOOD, BAD, well, manual, told], [Case("x", "y", "host", 1)], ["Where from."])
     assert text.splitlines()[2] == "Where from."
-    assert "2 of 4 cases went as expected; 1 were not tried" in text
-    assert "right cause first, with evidence that is there: 3 of 4" in text
+    assert "3 of 5 cases went as expected; 1 were not tried" in text
+    assert "right cause first, with evidence that is there: 4 of 5" in text
     assert "still well after a restart: 1 of 2" in text
-    assert "left alone: 0 of 1" in text
+    assert "Healthy, and left alone: 0 of 1" in text and "told as advice, and left alone: 1 of 1" in text
+    waiting = next(line for line in text.splitlines() if line.startswith("| nginx-config-invalid"))
+    assert waiting.split(" | ")[8] == "waits", "what nobody repaired is not called repaired"
     assert "nothing changed: 1 of 1" in text
     row = next(line for line in text.splitlines() if line.startswith("| overload"))
     assert row.split(" | ")[5:7] == ["✔", "✘"]
