@@ -24,6 +24,9 @@ The repair and its safety
   make-folder (disruptive): what is gone is a folder below /run that the program puts its socket or pid file into, and
   that was made by hand: every boot empties /run. A drop-in with RuntimeDirectory= makes it at each start.
 
+  The same where ProtectSystem=strict leaves it no folder for temporary files: PrivateTmp=yes gives it one of its own.
+  A /tmp that is not everybody's to write to any more (1777, root's) is named with what puts it right.
+
   start-service (safe): the path is there by now, and the mode and the folders above it let the account use it: only
   the start is left. What cannot be looked at (in a container, behind a unit's own view of the files) is said.
 
@@ -55,9 +58,10 @@ from fixer.causes.reading import (
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.causes.temporary import temporary_repairs, temporary_words
 from fixer.causes.unitedits import Doing, by_hand, with_start
 from fixer.causes.unitfailure import setting_evidence
-from fixer.model.closedpaths import GONE, READ_ONLY, closed_path_at, closed_socket_at
+from fixer.model.closedpaths import GONE, NO_TEMP, READ_ONLY, closed_path_at, closed_socket_at
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
@@ -125,12 +129,14 @@ def _denied(crash: Crash) -> _Denied | None:
 
 def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
     service = crash.service
-    setting = protecting(crash, denied.path) if denied.why in READ_ONLY else None
+    setting = protecting(crash, denied.path) if denied.why in READ_ONLY or denied.why == NO_TEMP else None
     state = path_state(case.snapshot, crash, denied.path, denied.why, denied.line)
-    if state.now == "gone" and setting is None:
+    if state.now == "gone" and setting is None and denied.why != NO_TEMP:
         return _mended(case, crash, denied, state)
     user = (service.unit.user if service.unit is not None else "") or "root"
-    if denied.why in GONE:
+    if denied.why == NO_TEMP:
+        variant, (said, todo) = "start-file-denied", temporary_words(service, denied.path, state, setting)
+    elif denied.why in GONE:
         variant, said = "start-file-missing", f"{denied.path} is not there"
         todo = (f"put {denied.path} (or the folder it belongs into) back, for {user} to use; LogsDirectory=, "
                 "StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start")
@@ -215,6 +221,8 @@ def _repairs(
 ) -> tuple[Repair, ...]:
     """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
     it; a folder of /run, which every boot empties, is made by systemd; else a person's."""
+    if denied.why == NO_TEMP:
+        return temporary_repairs(case, crash, setting, todo)
     runtime = _runtime_folder(case, crash, denied)
     if runtime:
         made = drop_in(case.snapshot, crash.service, f"RuntimeDirectory={runtime}\n", FILE)

@@ -11,6 +11,8 @@ _SAYS = (
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
+# Python's tempfile tries each, and does not say why none would do; the first is the one that every system has.
+_NO_TEMP = regex(r"^FileNotFoundError: \[Errno 2\] No usable temporary directory found in \['(?P<path>/[^']+)'")
 _SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqlite3\.OperationalError\) )?"
                 r"(?P<said>unable to open database file|attempt to write a readonly database)$")
 _CONNECTS = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
@@ -23,8 +25,10 @@ _CALL = 8                # lines above an error in which its own call stands
 _WRITES = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to open database file|readonly database|"
                 r", (?:mkdir|unlink|rename|symlink|chmod|chown) '")
 _OPENED = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
+NEW = "badgateway-new"       # a name that nobody has: what is asked is whether a file can be made there
 GONE = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
 READ_ONLY = frozenset({"30", "EROFS"})
+NO_TEMP = "TEMP"
 
 
 def closed_path(text: str) -> tuple[str, str] | None:
@@ -34,7 +38,8 @@ def closed_path(text: str) -> tuple[str, str] | None:
         if match is not None:
             named = match.groupdict()
             return match["path"], named.get("errno") or named.get("name") or ""
-    return None
+    none = _NO_TEMP.match(text)
+    return None if none is None else (f"{none['path'].rstrip('/')}/{NEW}", NO_TEMP)
 
 
 def closed_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | None:
@@ -62,4 +67,4 @@ def closed_socket_at(texts: Sequence[str], index: int, told: Sequence[str]) -> t
 
 def says_writing(text: str) -> bool:
     """The line itself says that it was to be written."""
-    return _WRITES.search(text) is not None
+    return _WRITES.search(text) is not None or _NO_TEMP.match(text) is not None

@@ -233,3 +233,40 @@ def test_a_folder_that_it_may_not_write_to_is_named(lines: tuple[str, ...]) -> N
 @pytest.mark.parametrize("lines", [(HEAD[0], "    open(path)", NOT_THERE), (GUNICORN.format("2] No").replace("hub", "pub"),)])
 def test_what_is_not_said_of_its_own_socket_names_none(lines: tuple[str, ...]) -> None:
     assert CAUSE not in roots(diagnose(no_socket(*lines).snapshot()))
+
+
+NO_TEMP_SAID = "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv/shop']"
+NEW_FILE = "/tmp/badgateway-new"
+
+
+def no_temp(mode: int = 0o1777, *settings: UnitValue) -> Scene:
+    made = crashed(*OPENED, "    self.__tmp__ = tempfile.mkstemp()", NO_TEMP_SAID, unit_values=settings)
+    tmp = stat(kind="dir", mode=0o040000 | mode)
+    made.node_changes["local"] = {"files": (("/", stat(kind="dir", mode=0o040755)), ("/tmp", tmp)), "absent": (NEW_FILE,)}
+    made.files += [file(path, data) for path, data in zip(("/etc/passwd", "/etc/group"), PASSWD, strict=True)]
+    return made
+
+
+def test_a_tmp_that_has_lost_its_mode_is_named_with_what_puts_it_right() -> None:
+    first = finding_of(diagnose(no_temp(0o755).snapshot()), CAUSE)
+    (repair,) = first.repairs
+    assert (first.confidence, repair.risk) == ("certain", "manual")
+    assert "may not write to /tmp" in first.summary and "chmod 1777 /tmp" in (repair.manual or "")
+    assert ("/tmp", "dir, mode 0755, owner 0:0") in {(e.where, e.text) for e in first.evidence}
+
+
+def test_a_unit_whose_protection_leaves_it_no_tmp_is_given_one_of_its_own() -> None:
+    where = "/etc/systemd/system/backend.service.d/hard.conf"
+    strict = UnitValue("ProtectSystem", "strict", where, 2, 24, 30)
+    first = finding_of(diagnose(no_temp(0o1777, strict).snapshot()), CAUSE)
+    (repair,) = first.repairs
+    write = repair.steps[0]
+    assert (first.confidence, repair.id, repair.risk) == ("certain", "open-folder", "disruptive")
+    assert isinstance(write, WriteFile) and write.after == b"[Service]\nPrivateTmp=yes\n"
+    own = UnitValue("PrivateTmp", "no", where, 3, 31, 33)
+    assert finding_of(diagnose(no_temp(0o1777, strict, own).snapshot()), CAUSE).repairs[0].risk == "manual"     # meant so
+
+
+def test_why_there_was_no_room_for_temporary_files_is_not_guessed() -> None:
+    first = finding_of(diagnose(no_temp().snapshot()), CAUSE)
+    assert (first.confidence, first.repairs[0].risk) == ("likely", "manual") and "df -h /tmp" in (first.repairs[0].manual or "")
