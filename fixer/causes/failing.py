@@ -326,4 +326,4 @@ def say_probe(probe: ProbeResult) -> str:
 
 def _probe_evidence(facts: RouteFacts, probe: ProbeResult) -> Evidence:
     path = facts.route.path or facts.route.location
-    return Evidence("probe", f"http://{facts.route.listen_text}{path}", say_probe(probe))
+    return Evidence("probe", f"{facts.route.listen_scheme}://{facts.route.listen_text}{path}", say_probe(probe))

@@ -101,6 +101,11 @@ class Route:
         """The first listen address, as shown to people and used to compare reports."""
         return str(self.listens[0]) if self.listens else "0.0.0.0:80"
 
+    @property
+    def listen_scheme(self) -> str:
+        """How that address is spoken to."""
+        return "https" if self.listens and self.listens[0].tls else "http"
+
 
 @dataclass(frozen=True, slots=True)
 class StaticLocation:

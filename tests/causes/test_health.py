@@ -9,7 +9,7 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginxconf import Span, StaticLocation
+from fixer.model.nginxconf import Listen, Span, StaticLocation
 from fixer.model.query import FileStat
 from fixer.model.snapshot import ProbeResult
 from tests.causes.building import (
@@ -33,6 +33,15 @@ from tests.causes.building import (
 @pytest.mark.parametrize("status", [200, 204, 301, 401, 403, 404, 405, 429])
 def test_any_answer_below_500_is_an_answer(status: int) -> None:
     assert diagnose(healthy().answers(probe(status)).snapshot()).verdict == "healthy"
+
+
+@pytest.mark.parametrize(("tls", "where"), [(True, "https://0.0.0.0:443/"), (False, "http://0.0.0.0:443/")])
+def test_what_was_asked_is_named_as_it_was_asked(tls: bool, where: str) -> None:
+    seen = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused().snapshot()
+    facts = seen.routes[0]
+    route = replace(facts.route, listens=(Listen("0.0.0.0", 443, tls, False, False, Span(SITE, 2, 0, 0)),))
+    told = diagnose(replace(seen, routes=(replace(facts, route=route),)))
+    assert where in [one.where for one in told.findings[0].evidence]
 
 
 def test_what_nginx_refuses_to_take_says_nothing_of_what_is_behind_it() -> None:
