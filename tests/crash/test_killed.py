@@ -145,7 +145,7 @@ def began(place: Place, folder: Path) -> tuple[Killing, dict[str, list[str]]]:
     killing.looping = frozenset(place.looping())
     assert not killing.killed("never", "repair")
     points["repair"] = killing.points()
-    killing.new = place.state()
+    killing.new = place.settled()
     assert place.becomes(killing.new, well=True) == []
     assert not killing.killed("never", "undo")
     points["undo"] = killing.points()
