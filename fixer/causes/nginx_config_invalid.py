@@ -14,7 +14,8 @@ How it is told apart
 
 The repair and its safety
   remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,
-  and nginx is started or reloaded. Undo puts the link back.
+  and nginx is started or reloaded. Undo puts the link back. Where no server would be left without it, nginx would run
+  and answer nobody: then it is for a person, who leads the link to the site's file again.
   Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing.
 
 By hand
@@ -201,12 +202,24 @@ def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -
     if box is not None and not box.is_machine:
         manual = f"remove {names} where the files of container {box.name} come from, then start it again"
         return Repair(ID, "manual", f"remove {names}", (), manual=manual)
+    if _is_all(nginx):
+        first, stat = links[0]
+        gone = posixpath.normpath(posixpath.join(posixpath.dirname(first), stat.link_target or ""))
+        manual = (f"no server is left without {names}: lead {first} to the site's file again (ln -sfn FILE {first}), "
+                  f"or put {gone} back; then nginx -t, and start nginx")
+        return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
     removals = tuple(
         WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)
         for path, stat in links
     )
     rest = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
     return Repair(ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files", (*removals, *rest))
+
+
+def _is_all(nginx: Nginx) -> bool:
+    """No other file of it holds a server: nginx would start, and listen nowhere."""
+    config = nginx.config.value if isinstance(nginx.config, Known) else None
+    return config is not None and not config.cut and not (config.servers or config.routes)
 
 
 def _put_back(said: str, where: str) -> str:

@@ -244,6 +244,16 @@ def test_a_dangling_link_is_removed() -> None:
     assert isinstance(steps[-1], ReloadNginx)
 
 
+def test_the_link_of_the_only_site_is_not_removed() -> None:
+    """nginx would start and listen nowhere, and the site would be gone from its folder too."""
+    scene = refuses(DANGLING)
+    config = scene.snapshot().nginxes[0].config
+    assert isinstance(config, Known)
+    scene.nginx["config"] = Known(replace(config.value, routes=()))
+    repair = finding_of(diagnose(dangling(scene).snapshot()), INVALID).repairs[0]
+    assert (repair.risk, repair.steps) == ("manual", ()) and "put /etc/nginx/sites-available/gone back" in repair.manual
+
+
 def test_a_dangling_link_that_is_none_or_lies_in_a_container() -> None:
     assert finding_of(diagnose(refuses(DANGLING).snapshot()), INVALID).variant == "nginx-config-invalid"
     web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "running"})
