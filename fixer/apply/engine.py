@@ -30,6 +30,17 @@ from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListen
 __all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished"]
 
 
+_REFUSALS = {      # what stops root too, by the words of the C library: over sh no number comes along
+    "Operation not permitted": "; if lsattr shows an i for {0}, it may not be changed: chattr -i {0} takes that off",
+    "Read-only file system": "; findmnt -T {0} shows what is mounted there read-only: change it where it comes from",
+}
+
+
+def _way_out(step: Step, said: str) -> str:
+    path = step.path if isinstance(step, WriteFile) else ""
+    return next((hint.format(path) for words, hint in _REFUSALS.items() if path and words in said), "")
+
+
 class RepairRun:
     """One `repair`, as a context manager. Rounds change the target; a round that is not committed when the block ends,
     however it ends, is taken back. Nothing is written anywhere before the first round that has steps.
@@ -212,7 +223,8 @@ class RepairRun:
                     raise
                 raise NotListening(error.message, error.hint) from error
             except OSError as error:
-                raise StepFailed(f"could not {draft.describe}: {error.strerror or error}") from error
+                said = error.strerror or str(error)
+                raise StepFailed(f"could not {draft.describe}: {said}{_way_out(step, said)}") from error
             if tell is not None:
                 tell(draft.describe)
 

@@ -265,6 +265,16 @@ def test_a_disk_that_refuses_is_a_failed_step_and_all_goes_back(site: Path, tmp_
     assert tree(site) == before and history(target)[0].state == "rolled-back"
 
 
+@pytest.mark.parametrize(("code", "tool"), [(errno.EPERM, "chattr -i"), (errno.EROFS, "findmnt -T")])
+def test_what_stops_root_too_is_told_with_the_way_out(site: Path, tmp_path: Path, code: int, tool: str) -> None:
+    (site / "ro").mkdir()
+    (site / "ro" / "x").write_bytes(OLD)
+    target = FolderTarget(tmp_path / "state", BrokenFiles(code, "/ro/"))
+    with open_run(target) as run, pytest.raises(StepFailed) as raised:
+        run.round(plan(write(site / "ro" / "x", OLD, NEW)))
+    assert f"{tool} {site}/ro/x" in raised.value.message and "taken back" in raised.value.hint
+
+
 def test_a_journal_that_cannot_be_ended_is_ended_later(site: Path, tmp_path: Path) -> None:
     state = tmp_path / "state"
     before = tree(site)
