@@ -165,6 +165,7 @@ class NginxConfig:
     user: str
     worker_processes: str
     server_names: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    logs_to_journal: bool = False      # errors go to stderr, or to the socket that is the system's log
     servers: tuple[ServerBlock, ...] = ()
     cut: bool = False                        # there was more than may be held, and the rest was not read
 

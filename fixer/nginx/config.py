@@ -13,6 +13,8 @@ from fixer.nginx.include import Sources
 from fixer.nginx.routes import Routes
 from fixer.nginx.streams import Streams
 
+_SYSTEMS_LOG = ("syslog:server=unix:/dev/log", "syslog:server=unix:/run/systemd/journal/")
+
 
 def read_config(
     files: Mapping[str, bytes], main: str, *, prefix: str = "/etc/nginx", pipes: Collection[str] = (),
@@ -47,7 +49,7 @@ def _read(sources: Sources, main: str, prefix: str) -> NginxConfig:
         elif node.name == b"stream" and node.block is not None:
             streams.read(node.block)
     found = routes.finished()
-    logs, level = _error_logs(nodes, prefix)
+    logs, level, journal = _error_logs(nodes, prefix)
     return NginxConfig(
         main=main,
         files=sources.used,
@@ -62,6 +64,7 @@ def _read(sources: Sources, main: str, prefix: str) -> NginxConfig:
         worker_processes=_value(nodes, b"worker_processes", "1"),
         server_names=tuple(enumerate(routes.server_names)),
         servers=tuple(routes.servers),
+        logs_to_journal=journal,
         cut=effective.cut or routes.cut,
     )
 
@@ -74,8 +77,9 @@ def _path(path: str, prefix: str) -> str:
     return path if path.startswith("/") else posixpath.join(prefix, path)
 
 
-def _error_logs(nodes: list[Node], prefix: str) -> tuple[tuple[str, ...], str]:
-    """Every error log in reading order (that of the main context first) and the level of the first."""
+def _error_logs(nodes: list[Node], prefix: str) -> tuple[tuple[str, ...], str, bool]:
+    """Every error log in reading order (that of the main context first), the level of the first, and whether one of
+    them is what systemd keeps."""
     found: list[list[bytes]] = []
     pending = [nodes]
     while pending:
@@ -86,4 +90,4 @@ def _error_logs(nodes: list[Node], prefix: str) -> tuple[tuple[str, ...], str]:
     files = [path for path in paths if path not in ("stderr", "off") and not path.startswith(("syslog:", "memory:"))]
     logs = dict.fromkeys(_path(path, prefix) for path in files)
     level = text_of(found[0][1]) if found and len(found[0]) > 1 else "error"
-    return tuple(logs), level
+    return tuple(logs), level, any(path == "stderr" or path.startswith(_SYSTEMS_LOG) for path in paths)

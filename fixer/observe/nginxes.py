@@ -10,12 +10,14 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import PIPE, NginxConfig
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Process
 from fixer.nginx.config import read_config
 from fixer.nginx.errorlog import parse_error_log
 from fixer.observe.memo import remembered
 from fixer.observe.processes import ancestors
 from fixer.observe.runtimes import is_nginx
+from fixer.observe.servicelogs import parse_journal
 from fixer.observe.view import View, is_readable, is_the_nodes
 from fixer.observe.wholeconf import still_cut
 
@@ -24,9 +26,11 @@ DEFAULT_CONF = "/etc/nginx/nginx.conf"
 DEFAULT_LOG = "/var/log/nginx/error.log"
 LOG_TAIL = 256 << 10
 MOST_EVENTS = 3000
+JOURNAL_TAIL, JOURNAL_TAIL_LATER = "400", "399"      # two numbers, two questions
 
 ENDLESS = "nginx -t would wait for ever at a pipe that is included"
 FOREIGN = "nginx runs as another user, whose configuration is not tried with these rights"
+_SYSLOG_HEAD = regex(r"^(?:[\w.-]+ )?(?:nginx(?:\[\d+\])?: )?(?=\d{4}/\d\d/\d\d )")      # a host, a tag
 _TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
 
 
@@ -272,6 +276,27 @@ def later_log_query(path: str) -> ReadFile:
     return ReadFile(path, LOG_TAIL - 1, tail=True)
 
 
+def journal_log_query(place: NginxPlace, config: Fact[NginxConfig], *, later: bool = False) -> Command | None:
+    """The journal of its unit where its errors go there: by stderr, or as the system's log. `later` is another
+    question, after our own requests."""
+    unit = place.master.unit if place.master is not None else None
+    if not unit or isinstance(config, Unknown) or not config.value.logs_to_journal:
+        return None
+    return Command("journal", (unit, JOURNAL_TAIL_LATER if later else JOURNAL_TAIL))
+
+
+def _journal_events(place: NginxPlace, config: Fact[NginxConfig], view: View) -> tuple[ErrorEvent, ...] | None:
+    """What the journal holds of its errors, None where nobody asked or it did not answer."""
+    queries = (journal_log_query(place, config, later=True), journal_log_query(place, config))
+    for answer in (view.node.answers.get(query) for query in queries if query is not None):
+        if answer is not None and answer.status == "ok":
+            unit = place.master.unit if place.master is not None else ""
+            lines = parse_journal(answer, unit or "")
+            texts = [_SYSLOG_HEAD.sub("", line.text) for line in lines.value] if isinstance(lines, Known) else []
+            return _events("\n".join(texts).encode("utf-8", "surrogateescape"), f"journal {unit}", view.node.utc_offset)
+    return None
+
+
 def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_logs: Answer | None,
               container: str = "") -> Fact[tuple[ErrorEvent, ...]]:
     """What the error logs hold, oldest first; the last few thousand. `docker_logs` are the words of `container`."""
@@ -288,6 +313,9 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
             events += _events(_without_stamps(docker_logs), f"docker logs {container}".rstrip(), 0.0)
         else:
             reasons.append(f"{path}: {file.status if file is not None else 'not read'}")
+    kept = _journal_events(place, config, view)
+    if kept is not None:
+        seen, events = True, [*events, *kept]
     if not seen:
         return Unknown("; ".join(reasons))
     return Known(tuple(sorted(events, key=lambda event: event.at)[-MOST_EVENTS:]))

@@ -46,6 +46,7 @@ from fixer.observe.nginxes import (
     DEFAULT_LOG,
     error_logs,
     is_in_doubt,
+    journal_log_query,
     log_query,
     may_test,
     never_ends,
@@ -150,6 +151,8 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     else:
         yield from (ReadGlob((p,)) for p in site.config.value.missing if not was_listed(p, site.view))
         yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
+        kept = journal_log_query(site.place, site.config)
+        yield from () if kept is None else (kept,)
     asks = may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view)
     if asks and not never_ends(site.place, site.view):
         yield test_query(site.place)
