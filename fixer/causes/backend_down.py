@@ -58,6 +58,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.displacing import is_occupied
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
+from fixer.causes.fellover import over_an_error
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
 from fixer.causes.notstarted import not_started
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
@@ -151,7 +152,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
-            return _stopped(case, trouble, owner)
+            return over_an_error(case, owner.service, _stopped(case, trouble, owner))
         case "masked":
             return _masked(case, trouble, owner)
         case "failed" if was_asked_to_stop(case.snapshot, owner.service):

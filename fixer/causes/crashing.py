@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.codefaults import code_fault
 from fixer.causes.failing import is_closed
+from fixer.causes.fellover import fell_over
 from fixer.causes.logs import last_run, was_asked_to_stop
 from fixer.causes.owners import Owner, bindings_of, is_told, sole_owner
 from fixer.causes.reading import (
@@ -89,6 +90,8 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
         return not was_asked_to_stop(case.snapshot, service)
     if state == "looping":
         return True
+    if state == "stopped":
+        return fell_over(case.snapshot, service) is not None
     if state != "running" or trouble is None or restarts(service) == 0:
         return False
     if now_on(case.snapshot, service.node) - ran_since(service) >= _JUST_STARTED:
