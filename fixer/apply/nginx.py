@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 from fixer.apply.nodes import Runner, complaint
 from fixer.apply.processes import Entry, end_process, process_table, send_signal, wait_until
 from fixer.apply.starts import LEFT, Started
-from fixer.errors import Conflict, StepFailed
+from fixer.errors import Conflict, StepFailed, Unreachable
 from fixer.hosts.base import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
 from fixer.model.record import dataclass
@@ -27,6 +27,7 @@ _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
 _NAMED = regex(r" in (/.*):\d+$")
+_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
 _OURSELVES = "/proc/self/."     # without what follows it is a link, and root's
 
 
@@ -42,7 +43,13 @@ def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) ->
     """`nginx -t`; Refused with nginx's own words."""
     if isinstance(step, ReloadNginx):
         _require_own(step, runner)
-    result = runner.run([*_command(step), "-t"], timeout=60.0)
+    try:
+        result = runner.run([*_command(step), "-t"], timeout=60.0)
+    except Unreachable as error:
+        if not _STOPPED.search(error.message):
+            raise
+        raise StepFailed(f"nginx's container does not run, so its configuration cannot be tested: {error.message}") \
+            from error
     if result.returncode != 0:
         raise Refused(f"nginx refuses the configuration: {_emergency(result)}")
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.apply.nginx import NotRunning, find_master
-from fixer.errors import StepFailed
+from fixer.apply.nginx import NotRunning, check_config, find_master
+from fixer.errors import StepFailed, Unreachable
 from fixer.hosts.base import CommandResult
-from fixer.model.plan import ReloadNginx
+from fixer.model.plan import CheckNginx, ReloadNginx
 
 STEP = ReloadNginx("local", 50, "/usr/sbin/nginx", "/opt/edge/conf/nginx.conf", "/opt/edge/", "", explicit=True)
 MAIN, EDGE = "nginx: master process /usr/sbin/nginx", "nginx: master process nginx -p /opt/edge/ -c conf/nginx.conf"
@@ -67,3 +67,17 @@ def test_the_nginx_of_a_container_reads_a_file_of_that_name_elsewhere() -> None:
     step = replace(STEP, conf_path="/etc/nginx/nginx.conf", prefix="/usr/share/nginx", explicit=False)
     titles = {60: "nginx: master process nginx -g daemon off;", 70: MAIN, 80: "nginx: master process nginx"}
     assert find_master(step, Machine(titles, {60: "inside", 70: "/usr/sbin/nginx", 80: "inside"})).pid == 70
+
+
+@pytest.mark.parametrize(("said", "failed"), [
+    ("shop-web-1 cannot be reached: Error response from daemon: container 0a1b is not running", StepFailed),
+    ("shop-web-1 cannot be reached: Error response from daemon: Container 0a1b is restarting, wait", StepFailed),
+    ("the Docker daemon cannot be reached: no such socket", Unreachable),
+])
+def test_a_configuration_that_cannot_be_tested_is_a_failed_step(said: str, failed: type[Exception]) -> None:
+    class Stopped(Machine):
+        def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+            raise Unreachable(said)
+
+    with pytest.raises(failed):
+        check_config(CheckNginx("web", "nginx", "/etc/nginx/nginx.conf", "/etc/nginx"), Stopped({}))
