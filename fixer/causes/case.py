@@ -16,6 +16,8 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Servic
 if TYPE_CHECKING:
     from fixer.causes.owners import Owner
 
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -108,6 +110,8 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue
         if _is_suspect(verdict, nginx) or _is_asked_inside(verdict, reached, nginx, snapshot):
             for endpoint in _blamed(verdict, reached, snapshot):
+                if nginx.master_pid is None and _listens_itself(nginx, endpoint):
+                    continue        # that nobody is there is no fault of its own: this nginx does not run
                 places, routes = gathered.setdefault(_address(facts, endpoint), ({}, {}))
                 places.setdefault(endpoint.id, endpoint)
                 routes.setdefault(facts.route.id, facts)
@@ -136,6 +140,19 @@ def _is_gone(facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endp
     """Nobody is at any of its addresses."""
     return bool(facts.endpoints) and all(
         _is_dead(endpoints[name], snapshot) for name in facts.endpoints if name in endpoints)
+
+
+def _listens_itself(nginx: Nginx, endpoint: Endpoint) -> bool:
+    """Whether its own configuration listens there: one server hands on to another, or to a `stream` block."""
+    config = nginx.config.value if isinstance(nginx.config, Known) else None
+    if config is None:
+        return False
+    blocks = (*(server.listens for server in config.servers), *(route.listens for route in config.routes))
+    wanted = {(listen.address, listen.port) for listens in blocks for listen in listens}
+    if endpoint.unix is not None:
+        return (f"unix:{endpoint.unix}", 0) in wanted
+    places = ("0.0.0.0", "::", endpoint.host)  # noqa: S104  told, not bound
+    return endpoint.host in _HERE and any((place, endpoint.port) in wanted for place in places)
 
 
 def _dead_behind(

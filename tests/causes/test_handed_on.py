@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fixer.diagnose import diagnose
 from fixer.model.facts import Known
+from fixer.model.nginxconf import Listen, Span
 from tests.causes.building import BAD_GATEWAY, Scene, finding_of, listener, probe, roots, service, stopped
 
 
@@ -32,3 +35,15 @@ def test_who_should_be_behind_it_is_down() -> None:
 def test_an_nginx_that_hands_on_in_its_own_way_is_no_stranger_there() -> None:
     made = Scene("127.0.0.1:7300").with_service(service(port=7301), listener(7301, 200))
     assert "wrong-port" not in roots(diagnose(handed(made, plain=False).snapshot()))
+
+
+@pytest.mark.parametrize(("listens", "written"), [
+    (("127.0.0.1", 7300), "127.0.0.1:7300"), (("0.0.0.0", 7300), "localhost:7300"),
+])
+def test_while_nginx_is_down_nobody_is_missed_where_it_listens_itself(listens: tuple[str, int], written: str) -> None:
+    """One server of it hands on to another: the port is empty as long as nginx does not run."""
+    made = Scene(written, "127.0.0.1:7301").with_service(service(port=7301), listener(7301, 200)).refused(service=None)
+    own = Listen(*listens, False, False, False, Span("/etc/nginx/sites-enabled/shop", 9, 0, 0))
+    made.route[1] = {"listens": (own,)}
+    made.nginx.update(master_pid=None, worker_pids=())
+    assert roots(diagnose(made.snapshot())) == ["nginx-down"]
