@@ -50,6 +50,17 @@ def held_up(case: Case, box: Container | None) -> tuple[str, ...]:
     return (f"the next docker compose up will not start it: it waits for {held.name}, which {held.said}; {held.todo}",)
 
 
+def never_started(case: Case, box: Container | None) -> tuple[str, str, Evidence] | None:
+    """Why Compose made a container and did not start it, what a person does, and what shows it."""
+    if box is None or box.status != "created" or box.started_at > 0 or not box.project:
+        return None
+    held = _first_held(case, box)
+    if held is None:
+        return None
+    todo = f"{held.todo}; then docker compose up -d. Started by itself it would not last: the next up would stop there"
+    return f"Compose waits for {held.name}, which {held.said}", todo, held.shown
+
+
 def _first_held(case: Case, box: Container) -> _Awaited | None:
     return next((one for name, wanted in _conditions(box) if (one := _held(case, box, name, wanted))), None)
 

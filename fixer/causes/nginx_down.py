@@ -35,6 +35,7 @@ By hand
 
 from __future__ import annotations
 
+from fixer.causes.awaited import held_up, never_started
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.editing import is_explicit
@@ -117,11 +118,14 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     unwritable = read_only_words(nginx)
     said = nameless or unwritable
     service = nginx.service
+    box = service.container if service is not None else None
+    waits = never_started(case, box)
     evidence = (
         Evidence("nginx-process", nginx.node, f"no master process of {nginx.binary or 'nginx'}"),
         *((state_evidence(service),) if service is not None else ()),
         *(listener_evidence(case.snapshot, line) for line in taken[:1]),
         *((log_evidence(said.text, said.where),) if said is not None else ()),
+        *((waits[2],) if waits is not None else ()),
     )
     role: Role = "contributing" if nameless is not None or _first(case, nginx) else "root"
     summary = "nginx does not run"
@@ -130,12 +134,19 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += f": another process holds {port}"
     elif unwritable is not None:
         summary += ": its container's file system is read-only, and it has no folder to write to"
+    elif waits is not None:
+        summary += f": its container was made and never started, {waits[0]}"
     variant = "nginx-port-taken" if taken else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
         cause=CAUSE.id, variant=variant, role=role, confidence="certain",
-        summary=summary, detail=(), routes=routes_of(case, nginx), service=None if service is None else service.name,
-        node=nginx.node, evidence=evidence, repairs=(_repair(case, nginx, taken),),
+        summary=summary, detail=held_up(case, box) if waits is None else (), routes=routes_of(case, nginx),
+        service=None if service is None else service.name, node=nginx.node, evidence=evidence,
+        repairs=(_repair(case, nginx, taken) if waits is None else _after_that(waits[1]),),
     )
+
+
+def _after_that(todo: str) -> Repair:
+    return Repair(ID, "manual", "a person must bring back what nginx's container waits for", (), manual=todo)
 
 
 def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
