@@ -26,6 +26,8 @@ _TARGETS = (
     regex(r"^Error: (?:Could not import|While importing) '(?P<name>[^']+)'"),                        # flask
     regex(r"^Error: Failed to find (?:a )?Flask application or factory in module '(?P<name>[^']+)'"),
 )
+_WAITRESS = regex(r"^There was an exception \((?P<type>\w+)\) importing your module\.")    # it shows no traceback
+_ARGUMENT = regex(r"^1\. (?P<text>.+)$")
 _NO_SERVER = regex(r"^\S*(?:python|pypy)[\d.]*t?: (?:No module named|Error while finding module specification for) "
                    r"'?(?P<name>[\w.]+)")
 _EXCEPTION = regex(r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*)(?:: (?P<text>.*))?$")
@@ -115,6 +117,9 @@ def _read(tail: Sequence[LogLine], texts: Sequence[str], index: int,
     refused = refused_option(text)
     if refused is not None:
         return CodeFault("option", said, refused.said, refused.option or refused.value)
+    told = _of_waitress(said, texts[max(0, index - 5):index], argv) if _ARGUMENT.match(text) else None
+    if told is not None:
+        return told
     match = _NODE_MODULE.match(text)
     if match is not None:
         file = next((m["file"] for t in texts[index + 1:index + 12] if (m := _NODE_STACK.match(t))), "")
@@ -126,6 +131,21 @@ def _read(tail: Sequence[LogLine], texts: Sequence[str], index: int,
     if name in _WRAPPERS:
         return None
     return _of_exception(said, text, texts[max(0, index - _TRACE):index], argv) or "other"
+
+
+def _of_waitress(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
+    """waitress names the kind of the exception in one line and what it said in another."""
+    named = next((match for line in reversed(before) if (match := _WAITRESS.match(line)) is not None), None)
+    words = _ARGUMENT.sub(r"\g<text>", message(said).strip())
+    if named is None:
+        return None
+    text = f"{named['type']}: {words}"
+    if named["type"] in ("ModuleNotFoundError", "ImportError"):
+        return _of_import(said, text, words, (), argv)
+    target = target_of(argv)
+    module, _, name = target.partition(":")
+    missing = named["type"] == "AttributeError" and words == f"module {module!r} has no attribute {name!r}"
+    return CodeFault("target", said, text, target) if target and missing else None
 
 
 def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:

@@ -128,7 +128,24 @@ def test_a_module_of_the_target_itself_is_a_wrong_target() -> None:
     assert found(crashed(*lines)).variant == "start-import-error"
 
 
+WAITRESS = "There was an exception ({}) importing your module."
+
+
+@pytest.mark.parametrize(("kind", "words", "variant", "said"), [
+    ("ModuleNotFoundError", "No module named 'app'", "start-wrong-app-target", "app.main:application"),
+    ("ModuleNotFoundError", "No module named 'pricing'", "start-import-error", "the module pricing is not there"),
+    ("AttributeError", "module 'app.main' has no attribute 'application'", "start-wrong-app-target", "app.main:application"),
+])
+def test_waitress_tells_its_exception_in_two_lines(kind: str, words: str, variant: str, said: str) -> None:
+    argv = ("/usr/bin/waitress-serve", "--port", "8000", "app.main:application")
+    scene = crashed(STARTED, WAITRESS.format(kind), "", "It had these arguments:", f"1. {words}", argv=argv)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (found.variant, found.confidence) == (variant, "certain") and said in found.summary
+
+
 @pytest.mark.parametrize("lines", [
+    (STARTED, "1. No module named 'pricing'"),
+    (STARTED, WAITRESS.format("OSError"), "It had these arguments:", "1. No module named 'pricing'"),
     (STARTED, "Traceback (most recent call last):", '    os.environ["SECRET_KEY"]', "KeyError: 'SECRET_KEY'"),
     (STARTED, *HEAD, f'  File "{MAIN}", line 4', "ConnectionRefusedError: [Errno 111] Connection refused"),
     (STARTED, "INFO:     Application startup complete.", *IMPORT[1:-1]),         # an answer ended with it
