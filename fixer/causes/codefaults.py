@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.logs import message
 from fixer.causes.optionfaults import refused_option
+from fixer.model.closedpaths import closed_tls_at, last_frame, loads_tls
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
@@ -46,7 +47,6 @@ _OF_PYTHON = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|
                    r"/bin/(?:uvicorn|gunicorn|hypercorn|daphne|flask|fastapi|waitress-serve)$")
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # gunicorn calls what it could not load: a string
 _FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
-_TLS_CALL = regex(r"load_cert_chain|create_ssl_context|load_verify_locations")
 _SERVING = regex(r"Application startup complete")
 _BOOT = regex(r"Worker failed to boot")
 _OWN = frozenset({
@@ -154,7 +154,9 @@ def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequenc
         return None
     name, words = match["type"].rsplit(".", 1)[-1], match["text"] or ""
     trace = _trace(before)
-    if any(_TLS_CALL.search(line) for line in trace[-8:]) and name in (
+    if closed_tls_at([*trace, text], len(trace), argv)[0]:
+        return None            # which of the files is closed or gone, the disk tells (crash-file-access)
+    if loads_tls(last_frame(trace, len(trace))) and name in (
             "SSLError", "FileNotFoundError", "PermissionError", "IsADirectoryError"):
         return CodeFault("tls", said, text, words)
     if name in ("SyntaxError", "IndentationError", "TabError"):

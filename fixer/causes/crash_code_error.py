@@ -117,6 +117,8 @@ def variant_of(crash: Crash, fault: CodeFault) -> str | None:
         return "gunicorn-worker-boot-failed"
     if crash.inside and ("--reload" in crash.service.argv or (isinstance(workers, Known) and workers.value > 1)):
         return "multiworker-import-loop"
+    if fault.kind == "tls" and "SSLError" not in fault.text:
+        return None            # a file that cannot be opened says nothing of whether key and certificate fit
     return _VARIANTS.get(fault.kind)
 
 

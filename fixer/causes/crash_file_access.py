@@ -10,9 +10,10 @@ Why nginx says 502
 How it is told apart
   Its manager says failed, and the last exception of its own log since the last start names a path: PermissionError,
   FileNotFoundError, "isn't writable" of gunicorn, EACCES or ENOENT of node; or it is SQLite's "unable to open database
-  file", and the call above it names one. crash-code-error is an error of code; unit-misconfigured is a path that
-  systemd itself needed, before the program ran; a full disk is disk-full. What the program says in an answer after it
-  came up is none of these. Where `ProtectSystem=` of its unit makes the path read-only, that line is named.
+  file", and the call above it names one; or certificate and key could not be opened, which Python says without a name,
+  and the command names them: the disk tells which. crash-code-error is an error of code; unit-misconfigured is a path
+  that systemd itself needed, before the program ran; a full disk is disk-full. What the program says in an answer
+  after it came up is none of these. Where `ProtectSystem=` of its unit makes the path read-only, that line is named.
 
 The repair and its safety
   open-path (manual): who may use a path, and what belongs into a missing folder, only a person knows; the message names
@@ -61,10 +62,10 @@ from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.temporary import temporary_repairs, temporary_words
 from fixer.causes.unitedits import Doing, by_hand, with_start
 from fixer.causes.unitfailure import setting_evidence
-from fixer.model.closedpaths import GONE, NO_TEMP, READ_ONLY, closed_path_at, closed_socket_at
+from fixer.model.closedpaths import GONE, NO_TEMP, READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.service import told_sockets
 from fixer.model.snapshot import LogLine, UnitValue
@@ -84,11 +85,12 @@ _PLAIN = regex(r"/[\w./@-]+")
 
 @dataclass(frozen=True, slots=True)
 class _Denied:
-    """The path that ended a run, why, and the line that says so."""
+    """The path that ended a run, why, and the line that says so; the others that it may have been as well."""
 
     path: str
     why: str
     line: LogLine
+    others: tuple[str, ...] = ()
 
 
 def judge(case: Case) -> Verdict:
@@ -122,13 +124,16 @@ def _denied(crash: Crash) -> _Denied | None:
         named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
         if named is not None:
             return _Denied(*named, lines[index])
+        loaded, why = closed_tls_at(texts, index, crash.service.argv)
+        if loaded:
+            return _Denied(loaded[0], why, lines[index], loaded[1:])
         if _ENDS.match(text):
             return None
     return None
 
 
 def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
-    service = crash.service
+    service, denied = crash.service, _which(case, crash, denied)
     setting = protecting(crash, denied.path) if denied.why in READ_ONLY or denied.why == NO_TEMP else None
     state = path_state(case.snapshot, crash, denied.path, denied.why, denied.line)
     if state.now == "gone" and setting is None and denied.why != NO_TEMP:
@@ -154,7 +159,7 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
         variant, said = "start-file-denied", f"{user} may not use {denied.path}"
         todo = f"let {user} use {denied.path} (chown or chmod; namei -l {denied.path} shows which part is closed)"
         if state.now == "holds":
-            said, todo = f"{said}: {state.words}", f"{todo}; {state.words}"
+            said, todo = f"{said} ({state.words})", f"{todo}; {state.words}"
     known = state.now == "holds" or setting is not None
     doubt = () if known else (f"whether that still holds is not known: {state.words}",)
     confidence: Confidence = "certain" if crash.owner.certain and known else "likely"
@@ -167,6 +172,16 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
         repairs=_repairs(case, crash, denied, setting, f"{todo}, then start {service.name}"),
         explains=EXPLAINS,
     )
+
+
+def _which(case: Case, crash: Crash, denied: _Denied) -> _Denied:
+    """Of several files that it may have been the one that is closed or gone still, else one that cannot be judged."""
+    paths = (denied.path, *denied.others)
+    states = [path_state(case.snapshot, crash, path, denied.why, denied.line).now for path in paths]
+    for now in ("holds", "unknown", "gone"):
+        if now in states:
+            return replace(denied, path=paths[states.index(now)])
+    return denied
 
 
 def _mended(case: Case, crash: Crash, denied: _Denied, state: PathState) -> Finding:

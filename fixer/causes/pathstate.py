@@ -20,8 +20,9 @@ from fixer.model.startfiles import way_to
 
 Now: TypeAlias = Literal["holds", "gone", "unknown"]
 
-_CALL = 8                # lines above an error in which its own call stands
-_READS = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]*,\s*(?:mode=)?['\"]rb?['\"]|\.read_(?:text|bytes)\(")
+_CALL = 12               # lines above an error in which its own call stands
+_READS = regex(r"\bopen\((?:[^(),]|\([^()]*\))+\)|\bopen\([^)]*,\s*(?:mode=)?['\"]rb?['\"]|\.read_(?:text|bytes)\("
+               r"|\bload_cert_chain\(")
 _WRITES = regex(
     r"\bopen\([^)]*,\s*(?:mode=)?['\"](?:[wax]|r[bt]?\+)|\.write_(?:text|bytes)\(|self\.baseFilename|mkdir\("
     r"|\bcreate_unix_server\b|\bsock(?:et)?\.bind\("

@@ -21,6 +21,12 @@ _SOCKET = regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errn
 _UNNAMED = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
                  r"(?:No such file or directory|Permission denied)$")
 _BINDS = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
+_FRAME = regex(r"^\s*File \"")
+_TLS_CALL = regex(r"load_cert_chain|create_ssl_context|load_verify_locations")
+_TLS_OPTIONS = (                                         # the key first: it is what most accounts may not read
+    frozenset({"--ssl-keyfile", "--keyfile"}), frozenset({"--ssl-certfile", "--certfile"}),
+    frozenset({"--ssl-ca-certs", "--ca-certs"}),
+)
 _CALL = 8                # lines above an error in which its own call stands
 _WRITES = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to open database file|readonly database|"
                 r", (?:mkdir|unlink|rename|symlink|chmod|chown) '")
@@ -63,6 +69,33 @@ def closed_socket_at(texts: Sequence[str], index: int, told: Sequence[str]) -> t
     if bare is None or len(told) != 1 or not any(_BINDS.search(t) for t in texts[max(0, index - _CALL):index]):
         return None
     return told[0], bare["errno"]
+
+
+def last_frame(texts: Sequence[str], index: int) -> Sequence[str]:
+    """The lines of the innermost call above an error: a newer Python writes each of its arguments in two more."""
+    first = next((i for i in range(index - 1, -1, -1) if _FRAME.match(texts[i])), index)
+    return texts[first:index]
+
+
+def loads_tls(frame: Sequence[str]) -> bool:
+    """A call that loads certificate and key."""
+    return any(_TLS_CALL.search(text) for text in frame)
+
+
+def closed_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """(paths, number of the error) where key and certificate could not be opened: Python does not say which of them,
+    and the command names them all."""
+    bare = _UNNAMED.match(texts[index])
+    if bare is None or not loads_tls(last_frame(texts, index)):
+        return (), ""
+    return tuple(path for options in _TLS_OPTIONS for path in _values(argv, options) if path.startswith("/")), \
+        bare["errno"]
+
+
+def _values(argv: Sequence[str], options: frozenset[str]) -> list[str]:
+    """What a command gives for one of these options, as a word of its own or after `=`."""
+    own = [argv[i + 1] for i in range(len(argv) - 1) if argv[i] in options]
+    return own + [word.partition("=")[2] for word in argv if "=" in word and word.partition("=")[0] in options]
 
 
 def says_writing(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at
+from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
 from fixer.model.service import Service, told_sockets
@@ -20,26 +20,32 @@ MOUNTED = "/proc/mounts"
 def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
     """No byte of the files themselves is read: they may hold anything."""
     for service in services:
-        path, why = _last_named(service)
-        place = on_disk(service, path) if path else None
-        if place is None:
-            continue
-        node, there = place
-        if why in READ_ONLY and node != ENGINE:
-            yield node, ReadFile(MOUNTED, LIMIT)
-        if node == ENGINE:
-            yield node, ReadFile(there, 0)
-            continue
-        yield from ((node, ReadFile(name, 0)) for name in way_to(there))
-        yield from ((node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
+        paths, why = _last_named(service)
+        for path in paths:
+            place = on_disk(service, path)
+            if place is not None:
+                yield from _of_place(*place, why)
 
 
-def _last_named(service: Service) -> tuple[str, str]:
+def _of_place(node: str, there: str, why: str) -> Iterator[tuple[str, Query]]:
+    if why in READ_ONLY and node != ENGINE:
+        yield node, ReadFile(MOUNTED, LIMIT)
+    if node == ENGINE:
+        yield node, ReadFile(there, 0)
+        return
+    yield from ((node, ReadFile(name, 0)) for name in way_to(there))
+    yield from ((node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
+
+
+def _last_named(service: Service) -> tuple[tuple[str, ...], str]:
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.is_app_server else ()
     texts = [line.text.strip() for line in lines]
     told = told_sockets(service)
     for index in range(len(texts) - 1, -1, -1):
         named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
         if named is not None:
-            return posixpath.normpath(named[0]), named[1]
-    return "", ""
+            return (posixpath.normpath(named[0]),), named[1]
+        loaded, why = closed_tls_at(texts, index, service.argv)
+        if loaded:
+            return tuple(posixpath.normpath(path) for path in loaded), why
+    return (), ""

@@ -270,3 +270,44 @@ def test_a_unit_whose_protection_leaves_it_no_tmp_is_given_one_of_its_own() -> N
 def test_why_there_was_no_room_for_temporary_files_is_not_guessed() -> None:
     first = finding_of(diagnose(no_temp().snapshot()), CAUSE)
     assert (first.confidence, first.repairs[0].risk) == ("likely", "manual") and "df -h /tmp" in (first.repairs[0].manual or "")
+
+
+LOADS = ("Process SpawnProcess-1:", "Traceback (most recent call last):",
+         '  File "/usr/lib/python3/dist-packages/hypercorn/config.py", line 179, in create_ssl_context',
+         "    context.load_cert_chain(", "    ~~~~~~~~~~~~~~~~~~~~~~~^", "        certfile=self.certfile,",
+         "        ^^^^^^^^^^^^^^^^^^^^^^^", "        keyfile=self.keyfile,", "        ^^^^^^^^^^^^^^^^^^^^^",
+         "        password=self.keyfile_password,", "        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^", "    )", "    ^")
+SHUT, ABSENT = "PermissionError: [Errno 13] Permission denied", "FileNotFoundError: [Errno 2] No such file or directory"
+SERVES = ("/usr/bin/hypercorn", "app:app", "--certfile=/srv/tls/cert.pem", "--keyfile", "/srv/tls/key.pem")
+
+
+def tls_files(scene: Scene, key: int | None = 0o600, owner: int = 0) -> Scene:
+    stats = {**dict.fromkeys(("/", "/srv", "/srv/tls"), stat(kind="dir", mode=0o040755)),
+             "/srv/tls/cert.pem": stat(mode=0o100644)}
+    if key is not None:
+        stats["/srv/tls/key.pem"] = stat(mode=0o100000 | key, uid=owner)
+    scene.node_changes["local"] = {"files": tuple(stats.items()), "absent": () if key else ("/srv/tls/key.pem",)}
+    scene.files += [file("/etc/passwd", "root:x:0:0::/:/bin/sh\nshop:x:998:998::/:/bin/sh\n"),
+                    file("/etc/group", "shop:x:998:\n")]
+    return scene
+
+
+@pytest.mark.parametrize(("said", "key", "variant", "words"), [
+    (SHUT, 0o600, "start-file-denied", "shop may not read /srv/tls/key.pem"),
+    (ABSENT, None, "start-file-missing", "/srv/tls/key.pem is not there"),
+])
+def test_hit_of_a_key_that_may_not_be_opened_the_disk_tells_which_file(
+    said: str, key: int | None, variant: str, words: str,
+) -> None:
+    diagnosis = diagnose(tls_files(crashed(*LOADS, said, argv=SERVES), key).snapshot())
+    first = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), first.variant, first.confidence) == ([CAUSE], variant, "certain")
+    assert words in first.summary and first.repairs[0].risk == "manual"
+
+
+def test_a_key_that_may_be_read_by_now_is_only_started_again_and_one_that_nobody_names_is_no_mismatch() -> None:
+    again = finding_of(diagnose(tls_files(crashed(*LOADS, SHUT, argv=SERVES), 0o640, 998).snapshot()), CAUSE)
+    assert "it is there now" in again.summary and again.repairs[0].id == "start-service"
+    unnamed = diagnose(crashed(*LOADS, SHUT, argv=("/usr/bin/hypercorn", "-c", "h.toml", "app:app")).snapshot())
+    code = finding_of(unnamed, "crash-code-error")
+    assert code.variant is None and "Permission denied" in code.summary

@@ -29,3 +29,12 @@ def test_of_a_container_only_what_is_mounted_is_asked_for_on_its_host() -> None:
 
 def test_nothing_is_asked_where_no_path_is_named() -> None:
     assert not list(closed_path_queries([service(), failed(log=log("ValueError: /srv/x"))]))
+
+
+def test_of_a_key_that_python_does_not_name_all_files_that_the_command_names_are_looked_at() -> None:
+    said = log('  File "/usr/lib/python3/dist-packages/uvicorn/config.py", line 113, in create_ssl_context',
+               "    ctx.load_cert_chain(certfile, keyfile, get_password)", "PermissionError: [Errno 13] Permission denied")
+    argv = ("/usr/bin/uvicorn", "app:app", "--ssl-keyfile", "/tls/key.pem", "--ssl-certfile", "/tls/cert.pem")
+    asked = {query.path for _, query in closed_path_queries([failed(log=said, argv=argv)])
+             if isinstance(query, ReadFile)}
+    assert {"/tls", "/tls/key.pem", "/tls/cert.pem", "/etc/passwd"} <= asked
