@@ -25,13 +25,22 @@ DRAWN = "drawn"
 
 def break_lab(lab: Lab, variant: Variant) -> None:
     """Every step of the break that belongs to this stack and to what was drawn."""
-    for number, step in enumerate(variant.steps_on(lab.stack)):
-        where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.breaks[{number}]"
+    _carry_out(lab, variant, "breaks", variant.steps_on(lab.stack))
+
+
+def mend_by_hand(lab: Lab, variant: Variant) -> None:
+    """The same for what a person does, where fixer leaves it to one."""
+    _carry_out(lab, variant, "by_hand", variant.by_hand_on(lab.stack))
+
+
+def _carry_out(lab: Lab, variant: Variant, key: str, steps: tuple[Table, ...]) -> None:
+    for number, step in enumerate(steps):
+        where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.{key}[{number}]"
         if not _applies(lab, str(step.get("when", "")), where):
             continue
         filled = fill_deep(dict(step), lab.params, where)
         assert isinstance(filled, dict)
-        kind = next((key for key in STEPS if key in filled), None)
+        kind = next((name for name in STEPS if name in filled), None)
         if kind is None:
             raise ScenarioError(f"{where}: no known step")
         STEPS[kind](lab, filled)

@@ -66,10 +66,15 @@ class Variant:
     load: Table | None
     debrief: str
     ways: tuple[str, ...] = ()
+    by_hand: tuple[Table, ...] = ()        # what a person does once fixer has named it
 
     def steps_on(self, stack: Stack) -> tuple[Table, ...]:
         """The steps of the break that belong to a stack."""
         return tuple(step for step in self.breaks if stack in step.get("stacks", STACKS))
+
+    def by_hand_on(self, stack: Stack) -> tuple[Table, ...]:
+        """The steps of the person that belong to a stack."""
+        return tuple(step for step in self.by_hand if stack in step.get("stacks", STACKS))
 
     def symptom_on(self, stack: Stack) -> Table:
         """The symptom to be seen on a stack."""
@@ -221,6 +226,7 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
         load=table.get("load", data.get("load")),
         debrief=table.get("debrief", data["debrief"]).strip(),
         ways=tuple(table.get("ways", data.get("ways", ()))),
+        by_hand=tuple(table.get("by_hand", ())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lab.breaking import mend_by_hand
 from lab.catalog import scenario
 from lab.checking import check, check_restarted
 from lab.engine import labelled
@@ -22,6 +24,7 @@ from lab.removing import lab_down
 from lab.scenario import Expect, Stack, Variant
 from lab.solving import REPAIR
 from lab.stack import Lab
+from lab.templates import fill_deep
 
 ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
 SETTLED = 30.0      # a fault that was put back shows again within this
@@ -197,6 +200,8 @@ def _run(trial: Trial) -> None:
     _withheld(trial, before)
     _repair(trial, before)
     if repair.exit == 4:
+        if trial.variant.by_hand_on(trial.lab.stack):
+            _by_hand(trial)
         return
     if repair.cleared_by_restart:
         _undo(trial, before)
@@ -312,6 +317,23 @@ def _repair(trial: Trial, before: Manifest) -> None:
     if expect.exit == 0:
         with trial.step("well") as step:
             step.problems += check(trial.lab).failing
+
+
+def _by_hand(trial: Trial) -> None:
+    """What fixer has named is mended by a person; whatever is left to do then is the next repair's."""
+    with trial.step("by hand", vital=True) as step:
+        told = trial.ask("diagnose")
+        steps = fill_deep([dict(one) for one in trial.variant.by_hand_on(trial.lab.stack)], trial.lab.params, "by_hand")
+        assert isinstance(steps, list)
+        edited = [str(one["edit"]) for one in steps if isinstance(one, dict) and "edit" in one]
+        step.problems += [f"{path} has to be mended, and was not named" for path in edited
+                          if posixpath.basename(path) not in told.words]
+        mend_by_hand(trial.lab, trial.variant)
+    with trial.step("after it", vital=True) as step:
+        told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
+        _expect(step, told, 0)
+        step.problems += check(trial.lab).failing
+    _last(trial)
 
 
 def _round_by_round(trial: Trial, step: Step, told: Told) -> None:

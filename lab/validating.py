@@ -10,7 +10,7 @@ from lab.breaking import STEPS
 from lab.errors import LabError
 from lab.images import NAMES
 from lab.rendering import complete, render
-from lab.scenario import Scenario, Stack, Variant, problems_of, read_toml, scenario_from
+from lab.scenario import Scenario, Stack, Table, Variant, problems_of, read_toml, scenario_from
 from lab.seeds import draw
 from lab.templates import Parameters, fill_deep
 
@@ -47,21 +47,26 @@ def _problems_of(scenario: Scenario) -> Iterator[str]:
                     break
 
 
+def _try_step(step: Table, full: Parameters, at: str) -> None:
+    filled = fill_deep(dict(step), full, at)
+    assert isinstance(filled, dict)
+    if not STEPS.keys() & filled.keys():
+        raise LabError(f"{at}: no known step")
+    for key in filled.get("set", {}):
+        if key not in full:
+            raise LabError(f"{at}.set: no parameter is called {key!r}")
+    when = str(step.get("when", "")).partition("=")[0]
+    if when and when not in full:
+        raise LabError(f"{at}.when: no parameter is called {when!r}")
+
+
 def _try(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
     full: Parameters = complete(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000", _IMAGES)
     render(full, stack)
     where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
-    for number, step in enumerate(variant.steps_on(stack)):
-        filled = fill_deep(dict(step), full, f"{where}.breaks[{number}]")
-        assert isinstance(filled, dict)
-        if not STEPS.keys() & filled.keys():
-            raise LabError(f"{where}.breaks[{number}]: no known step")
-        for key in filled.get("set", {}):
-            if key not in full:
-                raise LabError(f"{where}.breaks[{number}].set: no parameter is called {key!r}")
-        when = str(step.get("when", "")).partition("=")[0]
-        if when and when not in full:
-            raise LabError(f"{where}.breaks[{number}].when: no parameter is called {when!r}")
+    for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack))):
+        for number, step in enumerate(steps):
+            _try_step(step, full, f"{where}.{part}[{number}]")
     symptom = fill_deep(dict(variant.symptom_on(stack)), full, f"{where}.symptom")
     assert isinstance(symptom, dict)
     re.compile(str(symptom.get("log", "")))

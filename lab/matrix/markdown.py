@@ -11,7 +11,7 @@ COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("breaks", ("up",)),
     ("cause", ("diagnose",)),
     ("only what is safe", ("plain", "without input", "nothing to do")),
-    ("repaired", ("repair", "well")),
+    ("repaired", ("repair", "well", "by hand", "after it")),
     ("after restart", ("restart",)),
     ("twice", ("again",)),
     ("undone", ("undo", "broken again")),
@@ -58,6 +58,11 @@ def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
     ]
     if any(result.wanted == "person" for result in results):
         lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
+    mended = [result for result in results if _by_hand(result)]
+    if mended:
+        good = sum(right(result, "by hand", "after it", "restart", "again") for result in mended)
+        lines.append("- Mended by hand where fixer had named it, then well by the next repair or without one, and "
+                     f"after a restart: {good} of {len(mended)}.")
     if any(result.wanted == "patience" for result in results):
         lines.append(f"- Heal by themselves, waited for and left alone: {share('patience', 'repair', 'well')}.")
     if any(result.wanted == "advice" for result in results):
@@ -72,9 +77,14 @@ def _cells(result: Result) -> list[str]:
     case = result.case
     marks = [_mark(result, steps) for _, steps in COLUMNS]
     if result.wanted == "person" and marks[REPAIRED] == "✔":
-        marks[REPAIRED] = "waits"       # it stopped as it should: nobody repaired anything
+        # it stopped as it should; what it had named was done by a person, as far as the scenario says how
+        marks[REPAIRED] = "by hand" if _by_hand(result) else "waits"
     where = case.stack + (", inside" if case.within else "")
     return [case.scenario, case.variant, where, str(case.seed), str(case.noise), *marks, f"{result.seconds:.0f}"]
+
+
+def _by_hand(result: Result) -> bool:
+    return any(step.name == "by hand" for step in result.steps)
 
 
 def _mark(result: Result, steps: Sequence[str]) -> str:

@@ -170,10 +170,17 @@ def test_markdown_counts_what_was_wanted() -> None:
     assert "Healthy, and left alone: 0 of 1" in text and "told as advice, and left alone: 1 of 1" in text
     waiting = next(line for line in text.splitlines() if line.startswith("| nginx-config-invalid"))
     assert waiting.split(" | ")[8] == "waits", "what nobody repaired is not called repaired"
-    assert "nothing changed: 1 of 1" in text
+    assert "Mended by hand" not in text and "nothing changed: 1 of 1" in text
     row = next(line for line in text.splitlines() if line.startswith("| overload"))
     assert row.split(" | ")[5:7] == ["✔", "✘"]
     assert r"a\|b/&lt;c>" in text
+    mended = Result(manual.case, [*manual.steps, *(Step(name) for name in ("by hand", "after it", "restart", "again"))], wanted="person")
+    text = to_markdown([mended])
+    assert next(line for line in text.splitlines() if line.startswith("| nginx-config-invalid")).split(" | ")[8] == "by hand"
+    assert "and after a restart: 1 of 1" in text
+    mended.steps[4].problems.append("exit 4, expected 0")
+    assert "✘" in to_markdown([mended]) and "after a restart: 0 of 1" in to_markdown([mended])
+
 
 
 STAND_IN = """

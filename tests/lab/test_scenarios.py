@@ -37,6 +37,7 @@ def variant(data: dict[str, Any]) -> dict[str, Any]:
     (lambda d: d["hints"].pop(), "hints: "),
     (lambda d: variant(d)["breaks"].append({"restart": "bakend"}), "variants.wrong-port.breaks[5]: restart: 'bakend' is"),
     (lambda d: variant(d)["breaks"].append({"rn": ["x"]}), "is none of: set, reload, restart"),
+    (lambda d: variant(d).update(by_hand=[{"restart": "bakend"}]), "variants.wrong-port.by_hand[0]: restart: 'bakend' is"),
     (lambda d: variant(d)["symptom"].append({}), "variants.wrong-port.symptom[1]: {} is none of: healthy, refused"),
     (lambda d: variant(d)["expect"]["repair"].update(risk="mild"), "variants.wrong-port.expect.repair.risk: 'mild'"),
     (lambda d: d.update(stacks=["host"]), "why_not.containers"),
@@ -64,6 +65,15 @@ def test_a_variant_takes_what_it_does_not_say_from_its_scenario() -> None:
     assert stopped.story == found.story
     assert stopped.stacks == ("containers",)
     assert found.variant("backend-not-running").title != found.title
+
+
+def test_where_a_person_must_act_the_scenario_says_how() -> None:
+    """A repair that only a person can make is tried to its end: what fixer named is mended so, and fixer asked again."""
+    waiting = {(found.name, one.name) for name in catalog.folders() if (found := catalog.scenario(name)) for one in found.variants
+               if one.expect.repair.exit == 4 and not one.by_hand}
+    assert waiting == set()
+    found = catalog.scenario("crash-code-error").variant("start-import-error")
+    assert [len(found.by_hand_on(stack)) for stack in ("host", "containers")] == [1, 1]
 
 
 def test_healthy_expects_no_cause() -> None:
