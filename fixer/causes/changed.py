@@ -42,6 +42,15 @@ def changed_since(snapshot: Snapshot, crash: Crash, also: Sequence[str] = ()) ->
     )
 
 
+def unread_since(snapshot: Snapshot, crash: Crash) -> tuple[Evidence, ...]:
+    """The files of its unit that were changed after its end, and that systemd has not read."""
+    unit = crash.service.unit
+    if unit is None or not unit.need_daemon_reload:
+        return ()
+    files = (unit.fragment_path, *unit.drop_in_paths, *drop_in_folders(crash.service))
+    return tuple(shown for shown in changed_since(snapshot, crash) if shown.where in files)
+
+
 def _stats(snapshot: Snapshot, crash: Crash, also: Sequence[str]) -> Iterator[tuple[str, float]]:
     """(path, when it was changed) of all that says how it starts, and of its code and settings."""
     service = crash.service

@@ -160,16 +160,16 @@ def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequenc
             "SSLError", "FileNotFoundError", "PermissionError", "IsADirectoryError"):
         return CodeFault("tls", said, text, words)
     if name in ("SyntaxError", "IndentationError", "TabError"):
-        file, line, code = _own_frame(trace, last=True)
+        file, line, code = own_frame(trace, last=True)
         return CodeFault("syntax", said, text, words, file, line, code) if file else None
     if name in ("ModuleNotFoundError", "ImportError"):
         uri = next((refused for line in before[::-1] if (refused := refused_option(line)) is not None), None)
-        if uri is not None and not _own_frame(trace)[0]:
+        if uri is not None and not own_frame(trace)[0]:
             return CodeFault("option", said, uri.said, uri.value)
         return _of_import(said, text, words, trace, argv)
     if name == "ValueError" and (of := next((m for t in trace[-3:] if (m := _FROM_ENV.search(t))), None)) is not None:
         return CodeFault("value", said, text, of["name"])
-    file, line, code = _own_frame(trace)
+    file, line, code = own_frame(trace)
     if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):
         wanted = next((argv[i + 1] for i in range(len(argv) - 1) if argv[i] in ("-k", "--worker-class")), "")
         return CodeFault("option", said, f"the class of workers {wanted or 'that is named'} is not there", wanted)
@@ -179,7 +179,7 @@ def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequenc
 
 
 def _of_import(said: LogLine, text: str, words: str, trace: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
-    file, line, code = _own_frame(trace)
+    file, line, code = own_frame(trace)
     match = _NO_MODULE.match(words)
     if match is not None:
         module = match["name"]
@@ -203,7 +203,7 @@ def _trace(before: Sequence[str]) -> list[str]:
     return list(before)
 
 
-def _own_frame(trace: Sequence[str], *, last: bool = False) -> tuple[str, int, str]:
+def own_frame(trace: Sequence[str], *, last: bool = False) -> tuple[str, int, str]:
     """The innermost frame in the application's files, else nothing; `last` takes the innermost wherever it is."""
     for index in range(len(trace) - 1, -1, -1):
         node = _NODE_PLACE.match(trace[index])

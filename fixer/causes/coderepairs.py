@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 
 from fixer.causes.case import Case
-from fixer.causes.changed import changed_since, installed_since
+from fixer.causes.changed import changed_since, installed_since, unread_since
 from fixer.causes.codefaults import CodeFault, target_of
 from fixer.causes.commandwords import edit_word
 from fixer.causes.crashing import Crash
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import write_variables
 from fixer.causes.optionwords import correct_option, option_place, option_word
-from fixer.causes.reading import condition, now_on
+from fixer.causes.reading import condition, now_on, place
 from fixer.causes.sources import applications, is_sound, line_of, older_states, source_of
 from fixer.causes.starting import begin_steps, start_steps, waiting
+from fixer.causes.unitedits import reload_and_start
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
@@ -40,8 +41,9 @@ class Since:
 def mended_since(case: Case, crash: Crash, fault: CodeFault) -> Since | None:
     """Whether the reason of its end has gone, or may have; None where it holds, as far as can be seen."""
     file, service = source_of(case.snapshot, crash.service, fault.file), crash.service
-    if service.unit is not None and service.unit.need_daemon_reload:
-        return None            # a start would take what systemd has read
+    if service.unit is not None and service.unit.need_daemon_reload:      # a start would take what systemd has read
+        new = unread_since(case.snapshot, crash)
+        return Since(f"{new[0].where} was changed after that, and systemd has not read it", new) if new else None
     if file is not None and _is_newer(case, crash, fault, file):
         said = f"{file.path} was changed after the last try{_UNSTARTED}"
         return Since(said, (Evidence("file", file.path, "changed since, and a whole program"),))
@@ -65,7 +67,9 @@ def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None
     file = source_of(case.snapshot, crash.service, fault.file)
     offered: list[Repair] = []
     if since is not None:
-        steps = again_steps(case, crash)
+        unit = crash.service.unit
+        steps = () if unit is not None and unit.need_daemon_reload else again_steps(case, crash)
+        offered += [] if steps or unit is None else [reload_and_start(case, crash)]
         if steps:
             said = f"{since.words.partition(', ')[0]}: start {crash.service.name}"
             offered.append(Repair("start-service", "disruptive" if crash.inside else "safe", said, steps))
@@ -241,8 +245,8 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             by = f", or take it out of {at}" if at else ""
             return f"install the package that provides {fault.name} for {_python(service)} ({shell}){by}; {again}"
         case "server":
-            return (f"let its command use an interpreter that has {fault.name}, or install it for {_python(service)} "
-                    f"({shell}); {again}")
+            return (f"let its command{_told_at(case, service)} use an interpreter that has {fault.name}, or install it "
+                    f"for {_python(service)} ({shell}); {again}")
         case "tls":
             words = [w.text for kind in _OPTIONS for w in [_option_value(service, _OPTIONS[kind])] if w is not None]
             named = ", ".join(words) or "see its log"
@@ -253,6 +257,13 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             return f"mend the command of {service.name}{option_place(service, fault)} ({fault.text[:160]}); {again}"
         case _:
             return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
+
+
+def _told_at(case: Case, service: Service) -> str:
+    first = next((word for word in service.command if word.file), None)
+    if first is None or first.file is None:
+        return ""
+    return f" (at {place(case.snapshot, service.files_node, first.file, first.line)})"
 
 
 def _installing(service: Service) -> str:

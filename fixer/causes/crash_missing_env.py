@@ -164,7 +164,7 @@ def _missing_file(case: Case, crash: Crash) -> Finding | None:
         if not path.startswith("-") and case.snapshot.file(crash.service.node, path) is None
     ]
     if not gone:
-        return None
+        return _file_is_back(case, crash)
     beside = _beside(case, crash, gone[0])
     held = f"what may be a copy of it: {', '.join(beside)}" if beside else "what it held is not known"
     manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; {held}"
@@ -175,6 +175,26 @@ def _missing_file(case: Case, crash: Crash) -> Finding | None:
         evidence=(state_evidence(crash.service), Evidence("file", gone[0], "no such file"),
                   *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
         repairs=(Repair("restore-environment-file", "manual", f"put {gone[0]} back", (), manual=manual),),
+        explains=("crash-loop-gave-up", "backend-down"),
+    )
+
+
+def _file_is_back(case: Case, crash: Crash) -> Finding | None:
+    """Such a file was not there at the last start, as systemd said, and is there now."""
+    said = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
+    steps = start_steps(case.snapshot, crash.service, crash.troubles[0].endpoint)
+    if said is None or not steps:
+        return None
+    name, unit = crash.service.name, crash.service.unit
+    paths = () if unit is None else tuple(word.split(" ")[0].removeprefix("-") for word in unit.environment_files)
+    return Finding(
+        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="likely",
+        summary=f"{name} was not started: a file named by its EnvironmentFile= was not there; it is there now, but "
+                "nobody started it again",
+        detail=(), routes=crash.routes, service=name, node=crash.service.node,
+        evidence=(state_evidence(crash.service), log_evidence(said.text, said.where),
+                  *(Evidence("file", path, "is there") for path in paths[:2])),
+        repairs=(Repair("start-service", "safe", f"start {name}", steps),),
         explains=("crash-loop-gave-up", "backend-down"),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fixer.causes.bylocation import fresh_by_route
 from fixer.causes.case import Case
+from fixer.causes.codefaults import own_frame
 from fixer.causes.failing import Judged
 from fixer.causes.logs import lines_of, message
 from fixer.causes.reading import config_evidence, log_evidence, ran_since, state_evidence
@@ -59,6 +60,14 @@ def _raised(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, 
     )
 
 
+def _between(service: Service, raised: LogLine, named: LogLine | None) -> list[LogLine]:
+    """The traceback, from its first line to the error that it ends in."""
+    lines = list(lines_of(service))
+    first = next((i for i, line in enumerate(lines) if line is raised), len(lines))
+    last = next((i for i, line in enumerate(lines) if line is named), len(lines) - 1)
+    return lines[first:last + 1]
+
+
 def _found(
     case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...],
     about: tuple[Endpoint, Service, tuple[LogLine, ...]],
@@ -68,10 +77,12 @@ def _found(
     named = next((line for line in reversed(lines_of(service)) if _ERROR.match(message(line))
                   and line.at is not None and line.at >= (raised[0].at or 0.0)), None)
     said = ""
+    shown = own_frame([f"  {message(line).strip(' |')}" for line in _between(service, raised[0], named)])
+    at = f" {shown[0]}:{shown[1]}" if shown[0] else " the code"
     if named is not None and (match := _ERROR.match(message(named))) is not None:
         said = f" ({match['name'][:80]})"
     manual = (
-        f"mend the code of {service.name}: it raises an error after its answer has begun{said}; the status was sent by "
+        f"mend{at} of {service.name}: it raises an error after its answer has begun{said}; the status was sent by "
         "then, so visitors get a 200 that ends early. Its log has the traceback"
     )
     return Finding(
@@ -84,6 +95,7 @@ def _found(
             Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
             log_evidence(raised[-1].text, raised[-1].where),
             *((log_evidence(named.text, named.where),) if named is not None else ()),
+            *((Evidence("file", f"{shown[0]}:{shown[1]}", shown[2]),) if shown[0] else ()),
             state_evidence(service), config_evidence(case.snapshot, nginx, endpoint),
         ),
         repairs=(Repair("mend-code", "manual", "mend the code that raises the error", (), manual=manual),),

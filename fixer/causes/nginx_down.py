@@ -56,13 +56,14 @@ from fixer.causes.starting import reachable_host, start_steps
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import Listen
-from fixer.model.plan import CheckNginx, StartNginx, Step, WaitForListener
+from fixer.model.plan import CheckNginx, ContainerAction, StartNginx, Step, WaitForListener
 from fixer.model.regex import regex
 from fixer.model.snapshot import Listener, LogLine, Nginx
 
 ID = "start-nginx"
 _ADDRESS = regex(r"[\d.]+|\[?[\da-fA-F]*:[\da-fA-F:.]*\]?")
 _NO_HOST = "host not found in upstream"
+_SLACK = 0.5     # seconds between the clock of a log and that of a file
 
 
 def judge(case: Case) -> Verdict:
@@ -218,6 +219,10 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         last = lines_of(nginx.service)[-1:]
         words = message(last[0]).strip()[:200] if last else "nothing"
         again = is_restarting(nginx.service)
+        if again and "[emerg]" in words and _is_changed_since(nginx, last[0]):
+            box = nginx.service.container
+            begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status), *_wait_for_it(nginx))
+            return Repair(ID, "safe", "start nginx: its configuration was changed after its last try", begun)
         how = "is started again and again and ends at once" if again else "runs, without an nginx"
         manual = f"{nginx.service.name} {how}; its log ends with: {words}"
         return Repair(ID, "manual", "start nginx", (), manual=manual)
@@ -228,15 +233,17 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     return Repair(ID, "safe", "start nginx", steps)
 
 
+def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:
+    changed = nginx.config_mtime
+    return isinstance(changed, Known) and line.at is not None and changed.value > line.at + _SLACK
+
+
 def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
     """Check the configuration where that can be asked, start nginx by its manager, wait for its port."""
     service = nginx.service
     explicit = is_explicit(case.snapshot, nginx)
     check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
-    wait = tuple(
-        WaitForListener(nginx.node, reachable_host(listen.address), listen.port)
-        for listen in listens_of(nginx)[:1] if listen.port
-    )
+    wait = _wait_for_it(nginx)
     if service is not None and service.container is not None and not service.container.is_machine:
         return (*start_steps(case.snapshot, service, None), *wait)    # nothing can be asked of a container that is down
     if service is not None and service.unit is not None:
@@ -244,6 +251,11 @@ def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
     if service is not None and service.manager != "none":
         return ()
     return (check, StartNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit), *wait)
+
+
+def _wait_for_it(nginx: Nginx) -> tuple[WaitForListener, ...]:
+    return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port)
+                 for listen in listens_of(nginx)[:1] if listen.port)
 
 
 CAUSE = Cause(

@@ -56,6 +56,9 @@ def judge_folder(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     account = account_of(service)
     if failure.why == "denied" or stat.kind != "dir":
         shut = closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
+        if shut[1].kind == "dir" and shut[1].mode & 0o001:      # nothing on the way is closed to anybody now
+            said = f"{account} might not enter {path}, its working directory"
+            return mended(case, crash, "start-200-chdir", said, (*told, stat_evidence(*shut)))
         text = f"mode {shut[1].mode & 0o7777:04o}, owner {shut[1].uid}:{shut[1].gid}"
         said = f"{account} may not enter {shut[0]} ({text})" if stat.kind == "dir" else f"{path} is a {stat.kind}"
         manual = (

@@ -20,6 +20,7 @@ _STREAMS = frozenset(f"{folder}{name}" for folder, names in (
 # After one of these a program was well or went in order: what stands before it belongs to a run that is over.
 # gunicorn says that its master ends as an error where its workers do not come up, and begins anew at once.
 _OVER = regex(r"Application startup complete|Finished server process|\[INFO\] Shutting down: Master")
+_BEGUN, _UP, _FAREWELL = "Started server process", "Application startup complete", "Finished server process"
 _REASON = regex(r"\] Reason: \S")      # gunicorn before 22 bids farewell alike when it failed, and then says why
 _OF_OTHERS = regex(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ (?:spawned|success|exited|stopped|gave up|waiting|"
@@ -75,6 +76,14 @@ def since_well(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     """The lines since the program was last well."""
     for index in range(len(lines) - 1, -1, -1):
         after = lines[index + 1].text if index + 1 < len(lines) else ""
-        if _OVER.search(lines[index].text) and not _REASON.search(after):
+        if _OVER.search(lines[index].text) and not _REASON.search(after) and _came_up(lines, index):
             return lines[index + 1:]
     return lines
+
+
+def _came_up(lines: tuple[LogLine, ...], end: int) -> bool:
+    """Whether the run that says farewell had been well: uvicorn does so too where it is stopped in one more try."""
+    if _FAREWELL not in lines[end].text:
+        return True
+    before = (line.text for line in reversed(lines[:end]) if _BEGUN in line.text or _UP in line.text)
+    return _BEGUN not in next(before, "")

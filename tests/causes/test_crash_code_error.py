@@ -402,6 +402,15 @@ def test_hit_answers_that_the_code_breaks_off() -> None:
     assert one.repairs[0].risk == "manual"
 
 
+def test_the_line_that_raised_is_named() -> None:
+    trace = ("ERROR:    Exception in ASGI application", "  + Exception Group Traceback (most recent call last):",
+             f'  |   File "{MAIN}", line 57, in sheets', "  |     yield str(float(cell))",
+             '  |   File "/usr/lib/python3/dist-packages/starlette/x.py", line 9, in y', "  |     z()", "  | ValueError: x")
+    one = finding_of(diagnose(cut(3, *trace).snapshot()), CAUSE)
+    assert f"mend {MAIN}:57" in (one.repairs[0].manual or "")
+    assert (f"{MAIN}:57", "yield str(float(cell))") in {(e.where, e.text) for e in one.evidence}
+
+
 def test_hit_the_first_of_them_in_the_second_in_which_it_was_started() -> None:
     """nginx's log has whole seconds: an error half a second after a start seems to be older than it."""
     young = cut(3, log=log(*RAISED, ago=4.4), unit_changes={"active_enter": NOW - 4.5})
@@ -529,6 +538,19 @@ def test_a_program_that_still_is_none_stays_so_whatever_else_changed() -> None:
 def test_what_systemd_has_not_read_yet_is_not_started_in_hope() -> None:
     scene = looked(crashed(*OWN, unit_changes={"need_daemon_reload": True}), **{"/srv/shop/app/rate.py": 5.0})
     assert found(scene).repairs[0].id == "mend-code"
+
+
+@pytest.mark.parametrize("lines", [TLS, (STARTED, "/usr/bin/python3: No module named uvicorn"), OWN])
+def test_a_unit_that_was_edited_since_is_read_and_started(lines: tuple[str, ...]) -> None:
+    """The old reason is no proof against what the unit says now."""
+    drop_in = "/etc/systemd/system/backend.service.d/own.conf"
+    edited = crashed(*lines, unit_changes={"need_daemon_reload": True, "drop_in_paths": (drop_in,)})
+    edited.files.append(file(drop_in, "[Service]\n", stat=stat(mtime=NOW - 5)))
+    first = found(edited)
+    assert first.confidence == "likely" and f"{drop_in} was changed after that, and systemd has not read it" in first.summary
+    assert (first.repairs[0].id, isinstance(first.repairs[0].steps[0], DaemonReload)) == ("reload-units", True)
+    edited.files[-1] = file(drop_in, "[Service]\n", stat=stat(mtime=NOW - 5000))
+    assert found(edited).repairs[0].id == "mend-code"
 
 
 def test_a_command_that_names_another_target_by_now() -> None:

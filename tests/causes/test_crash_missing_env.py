@@ -201,7 +201,9 @@ def test_a_missing_environment_file_is_for_a_person() -> None:
     named = finding_of(diagnose(replace(seen, nodes=tuple(replace(n, files=near) for n in seen.nodes))), CAUSE)
     assert named.repairs[0].manual.endswith("a copy of it: /etc/shop.env~, /etc/shop.env.bak-20260101")
     scene.files.append(file("/etc/shop.env", ""))
-    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    back = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (back.confidence, back.repairs[0].id, back.repairs[0].risk) == ("likely", "start-service", "safe")
+    assert "it is there now" in back.summary
 
 
 def looping(**changes: object) -> Scene:

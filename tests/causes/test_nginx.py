@@ -408,6 +408,14 @@ def test_last_words_about_files_that_changed_since_prove_nothing() -> None:
     assert roots(diagnosis) == [DOWN] and diagnosis.findings[0].repairs[0].risk == "safe"
 
 
+def test_a_configuration_that_was_changed_after_the_last_try_is_tried_at_once() -> None:
+    """Docker waits longer and longer between its tries."""
+    repair = finding_of(diagnose(ended_box(EMERG, ago=90000.0).snapshot()), DOWN).repairs[0]
+    act = repair.steps[0]
+    assert isinstance(act, ContainerAction) and (act.verb, repair.risk) == ("restart", "safe")
+    assert finding_of(diagnose(ended_box("something odd", ago=90000.0).snapshot()), DOWN).repairs[0].risk == "manual"
+
+
 def test_an_nginx_that_is_started_in_vain_is_not_started_once_more() -> None:
     repair = finding_of(diagnose(ended_box("something odd").snapshot()), DOWN).repairs[0]
     assert repair.risk == "manual" and "something odd" in repair.manual

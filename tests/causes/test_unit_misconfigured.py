@@ -240,6 +240,13 @@ def test_a_folder_that_the_account_may_not_enter() -> None:
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:3" in finding.repairs[0].manual
 
 
+def test_a_folder_that_was_opened_since_needs_a_start() -> None:
+    unit = MOVED.replace("/srv/old", "/srv/shop")
+    finding = found(judged(unit, APP, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
+    assert (finding.confidence, finding.repairs[0].id) == ("likely", "start-service")
+    assert "might not enter /srv/shop" in finding.summary and "mended" in finding.summary
+
+
 def test_a_folder_that_is_there_by_now() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop")
     finding = found(judged(unit, APP, log=NOT_THERE, show={"ExecMainStatus": "200"}))

@@ -259,3 +259,7 @@ def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matte
     older = ("KeyError: 'SHOP_KEY'", "[INFO] Shutting down: Master", "[INFO] Reason: Worker failed to boot.")
     assert said(*older) == list(older)
     assert said(*failed, "INFO: Application startup complete.") == []
+    tried = ("KeyError: 'SHOP_KEY'", "INFO: Started server process [7]", "INFO: Finished server process [7]")
+    assert said(*tried) == list(tried), "stopped in one more try it had not been well"
+    assert said(*tried[:2], "INFO: Application startup complete.", tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]
+    assert said(tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]
