@@ -79,6 +79,9 @@ EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
 _YES = ("/usr/", "/boot/", "/efi/")
 _SYSTEM = {"full": (*_YES, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _YES)}
 _DATA = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")      # a folder below them, never these themselves
+_IN_UNIT = "LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start"
+_IN_CONTAINER = ("what its image does not bring has to be mounted (volumes:, configs: or secrets: of its service; "
+                 "tmpfs: for an empty folder), and the path that it is told may be another than the mount's")
 _IN_RUN = regex(r"/run/([A-Za-z0-9][\w.-]*)/[^/]+")
 _PLAIN = regex(r"/[\w./@-]+")
 
@@ -138,18 +141,22 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
     state = path_state(case.snapshot, crash, denied.path, denied.why, denied.line)
     if state.now == "gone" and setting is None and denied.why != NO_TEMP:
         return _mended(case, crash, denied, state)
-    user = (service.unit.user if service.unit is not None else "") or "root"
+    box = service.container
+    user = (service.unit.user if service.unit is not None else box.user if box is not None else "") or "root"
     if denied.why == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_words(service, denied.path, state, setting)
     elif denied.why in GONE:
         variant, said = "start-file-missing", f"{denied.path} is not there"
-        todo = (f"put {denied.path} (or the folder it belongs into) back, for {user} to use; LogsDirectory=, "
-                "StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start")
+        todo = (f"put {denied.path} (or the folder it belongs into) back, for {user} to use; "
+                f"{_IN_CONTAINER if box is not None else _IN_UNIT}")
         if state.now == "holds" and state.words != said:
             said, todo = f"{said}, or not for it: {state.words}", f"{todo} ({state.words})"
     elif denied.why in READ_ONLY:
         variant, said = "start-file-denied", f"{denied.path} lies on a file system that is read-only for it"
         by = "ReadWritePaths= in its unit, or the mount"
+        if box is not None:
+            by = f"a volume or a tmpfs at {posixpath.dirname(denied.path)} of {box.name}"
+            said += f": {state.words}" if state.now == "holds" else ""
         if setting is not None:
             said += f" ({setting.key}={setting.value})"
             at = f"{setting.key}={setting.value} at {setting.file}:{setting.line}"

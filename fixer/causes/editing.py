@@ -65,6 +65,13 @@ def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Plac
         (m for m in box.mounts if file.real_path == m[1] or file.real_path.startswith(m[1].rstrip("/") + "/")),
         key=lambda m: len(m[1]), default=None,
     )
+    volume = None if mount is not None else next(
+        (source for source, at in box.shares if file.real_path.startswith(at.rstrip("/") + "/")), None)
+    if volume is not None:
+        return NoPlace(
+            f"{file.real_path} lies in a volume of container {box.name} ({volume} on the machine of Docker), which "
+            "outlives the container and what its image holds there: change it in the volume"
+        )
     if mount is None:
         return NoPlace(
             f"{file.real_path} lies in the layer of container {box.name}: a change there is lost with the container; "

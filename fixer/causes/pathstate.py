@@ -169,6 +169,10 @@ def _in_container(snapshot: Snapshot, service: Service, path: str, why: str) -> 
     box = service.container
     mount = max((m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")),
                 key=lambda m: len(m[1]), default=None) if box is not None else None
+    shared = box is not None and any(path == at or path.startswith(at.rstrip("/") + "/") for _, at in box.shares)
+    if box is not None and why in READ_ONLY and box.read_only and mount is None and not shared:
+        return PathState("holds", f"{box.name} was made read-only, and nothing is mounted at that path",
+                         (Evidence("container", box.name, "ReadonlyRootfs"),))
     if mount is None or why not in GONE:
         return PathState("unknown", "what its container holds now could not be seen")
     there = posixpath.normpath(mount[0] + path[len(mount[1].rstrip("/")):])

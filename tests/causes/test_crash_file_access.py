@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import Binding, UnitValue
@@ -311,3 +311,26 @@ def test_a_key_that_may_be_read_by_now_is_only_started_again_and_one_that_nobody
     unnamed = diagnose(crashed(*LOADS, SHUT, argv=("/usr/bin/hypercorn", "-c", "h.toml", "app:app")).snapshot())
     code = finding_of(unnamed, "crash-code-error")
     assert code.variant is None and "Permission denied" in code.summary
+
+
+def in_container(said: str, **box: object) -> Finding:
+    made = {"status": "restarting", "exit_code": 1, "started_at": NOW - 40, "finished_at": NOW - 20, **box}
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box=made, log=log(*OPENED, "    open('/srv/shop/words')", said), pids=())).refused()
+    return finding_of(diagnose(scene.snapshot()), CAUSE)
+
+
+def test_of_a_container_its_own_account_and_what_is_mounted_are_named_and_no_unit() -> None:
+    denied, gone = in_container(DENIED_SAID, user="1234"), in_container(GONE_SAID)
+    assert "1234 may not use /srv/shop/words" in denied.summary
+    assert "Directory=" not in gone.repairs[0].manual and "secrets:" in gone.repairs[0].manual
+
+
+def test_a_container_that_was_made_read_only_is_certain_where_nothing_is_mounted() -> None:
+    said = "OSError: [Errno 30] Read-only file system: '/srv/shop/words'"
+    first = in_container(said, read_only=True)
+    assert first.confidence == "certain" and "was made read-only" in first.summary
+    assert "a volume or a tmpfs at /srv/shop" in first.repairs[0].manual and "unit" not in first.repairs[0].manual
+    for box in ({"read_only": False}, {"read_only": True, "shares": (("/var/lib/docker/volumes/v/_data", "/srv"),)}):
+        assert in_container(said, **box).confidence == "likely"
+
