@@ -38,7 +38,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.editing import nginx_steps
-from fixer.causes.leftbehind import is_address, left_behind, of_log
+from fixer.causes.leftbehind import is_address, is_of_another, left_behind, of_log
 from fixer.causes.reading import config_evidence, endpoint_text, now_on, ran_since, say_age
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -94,7 +94,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     connects = isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None
     if not now or not (connects or is_answering(endpoint)):
         return config_evidence(case.snapshot, nginx, endpoint)
-    asked = _asked(events_for(case, trouble, lambda event: "connecting" in event.phase))
+    asked = _asked(events_for(
+        case, trouble, lambda event: "connecting" in event.phase and not is_of_another(case, trouble.routes, event)))
     gone = [address for address in asked if address not in now]
     if not gone or any(address in now for address in asked):
         return Evidence("probe", endpoint_text(endpoint), f"{endpoint.host} leads to {', '.join(now)}, which answers")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from fixer.causes.case import Case, is_answering, route_key, routes_to
@@ -30,6 +30,30 @@ def of_log(event: ErrorEvent) -> str:
 def is_address(host: str) -> bool:
     """Written as a number: no name that could lead elsewhere."""
     return _ADDRESS.match(host) is not None
+
+
+def is_of_another(case: Case, routes: Sequence[RouteFacts], event: ErrorEvent) -> bool:
+    """A line about a path for which a longer location is written than for any of these routes: what nginx asked then
+    was asked for that one. Where paths are rewritten it may not be so, and the line shows nothing for certain."""
+    path = [*event.request.split(" "), ""][1]
+    own = max((len(at) for facts in routes if (at := _plain(facts)) and path.startswith(at)), default=0)
+    mine = {route_key(facts) for facts in routes}
+    places = {(facts.node, facts.conf) for facts in routes}
+    return any(
+        len(at) > own and path.startswith(at) for facts in case.snapshot.routes
+        if (facts.node, facts.conf) in places and route_key(facts) not in mine and _serves(facts, event.server)
+        and (at := _plain(facts))
+    )
+
+
+def _plain(facts: RouteFacts) -> str:
+    """The path of its location, empty where that is a pattern."""
+    return facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
+
+
+def _serves(facts: RouteFacts, server: str) -> bool:
+    names = facts.route.server_names
+    return not server or not names or "" in names or server in names
 
 
 def left_behind(case: Case, told: AbstractSet[str]) -> Iterator[Finding]:
@@ -62,7 +86,8 @@ def _judge(case: Case, nginx: Nginx, facts: RouteFacts, endpoint: Endpoint) -> I
     now = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
     if not now:
         return
-    lines = [e for e in fresh_events(nginx, (facts,), case.snapshot) if "connecting" in e.phase]
+    lines = [e for e in fresh_events(nginx, (facts,), case.snapshot)
+             if "connecting" in e.phase and not is_of_another(case, (facts,), e)]
     strange = [e for e in lines if (asked := of_log(e)) and asked not in now]
     dead = _dead_copies(case, nginx, endpoint)
     if dead:

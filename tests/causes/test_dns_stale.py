@@ -54,6 +54,17 @@ def test_hit() -> None:
         assert "172.18.0.2" in found.summary and "172.18.0.5" in found.summary
 
 
+@pytest.mark.parametrize(("request_line", "found"), [
+    ("GET /1/page HTTP/1.1", []), ("GET /other HTTP/1.1", [STALE]), ("", [STALE]),
+])
+def test_a_line_about_a_longer_location_shows_nothing_of_a_shorter_one(request_line: str, found: list[str]) -> None:
+    scene = Scene("app:8000", "adm:8000", node="web", back="app").with_service(
+        boxed(box={"started_at": NOW - 60}), listener(8000, 7, "0.0.0.0", "app"))
+    scene.endpoint(addresses=Known(("172.18.0.5",))).answers(BAD_GATEWAY).answers(GOOD, route=1)
+    scene.events.append(replace(event("http://172.18.0.2:8000/"), request=request_line))
+    assert [cause for cause in roots(diagnose(scene.snapshot())) if cause == STALE] == found
+
+
 def test_hit_of_a_v6_address() -> None:
     assert roots(diagnose(renamed("http://[fd00::2]:8000/").snapshot())) == [STALE]
 
