@@ -11,7 +11,8 @@ Why nginx says 502
 How it is told apart
   wrong-port: there the service holds another port. Here the port is right, and the kernel's table shows the service's
   own socket on another address. firewall-reject: there a socket for that address is there. backend-down: there is no
-  socket at all. In a container the backend answers itself and nobody else: the classic of a missing --host 0.0.0.0.
+  socket at all. In a container the backend answers itself and nobody else: the classic of a missing --host 0.0.0.0;
+  where nginx asks for another port too, this comes first: nothing could be led to a socket within.
   An address that the machine does not have: the backend's log ends in `[Errno 99] … cannot assign requested address`.
 
 The repair and its safety
@@ -79,10 +80,23 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = tuple(x for x in listeners_on(case.snapshot, owner.service.node) if _is_its_own(x, owner.service, endpoint))
     if not held:
-        return state_evidence(owner.service)
+        alone = _only_within(case, trouble, owner.service)
+        return state_evidence(owner.service) if alone is None else _found(case, trouble, owner, alone)
     if any(_takes(x, endpoint) for x in held):
         return listener_evidence(case.snapshot, held[0], owner.service)     # a socket for it is there: not this
     return _found(case, trouble, owner, held[0])
+
+
+def _only_within(case: Case, trouble: Trouble, service: Service) -> Listener | None:
+    """The one socket of a service in another network, where it is told to listen and nobody outside reaches it: that
+    nginx asks for another port too is the next round's, since nothing can be led to a socket within."""
+    if service.node == trouble.nginx.node or shares_host_network(service):
+        return None
+    told = {(b.port, b.host) for b in bindings_of(service) if b.unix is None}
+    own = [x for x in listeners_on(case.snapshot, service.node) if x.family != "unix" and (
+        set(pids_of(x)) & set(service.pids) if pids_of(x) else (x.port, x.address) in told)]
+    within = len(own) == 1 and (own[0].address.startswith("127.") or own[0].address == "::1")
+    return own[0] if within and own[0].port in {port for port, _ in told} else None
 
 
 def _is_its_own(line: Listener, service: Service, endpoint: Endpoint) -> bool:

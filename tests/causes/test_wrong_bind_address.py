@@ -10,7 +10,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, WaitForListener, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Service
+from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Listener, Service
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     Scene,
@@ -223,3 +223,24 @@ def test_an_address_that_came_back_needs_a_start_and_no_edit() -> None:
     first = found(scene)
     assert (first.confidence, [r.id for r in first.repairs]) == ("likely", ["start-service"])
     assert "it has it now, but nobody started it again" in first.summary
+
+
+def on_two_counts(*lines: Listener, told: int = 8000) -> Scene:
+    """nginx asks a container for 8001, and its only socket lies within it."""
+    made = boxed(bindings=Known((binding(told),)))
+    return Scene("app:8001", node="web", back="app").with_service(
+        made, *(lines or (listener(8000, 7, "127.0.0.1", "app"),))).refused(addresses=Known(("172.18.0.2",)))
+
+
+def test_another_port_within_its_own_container_is_first_of_all_an_address_that_nobody_reaches() -> None:
+    diagnosis = diagnose(on_two_counts().snapshot())
+    assert roots(diagnosis) == [CAUSE] and "app:8001" in found(on_two_counts()).summary
+    assert "127.0.0.1:8000 and nowhere else" in found(on_two_counts()).summary
+
+
+@pytest.mark.parametrize("scene", [
+    on_two_counts(listener(8000, 7, "0.0.0.0", "app")), on_two_counts(told=9000),
+    on_two_counts(listener(8000, 7, "127.0.0.1", "app"), listener(9000, 7, "0.0.0.0", "app")),
+])
+def test_a_socket_that_can_be_reached_or_that_it_was_not_told_to_open_is_none_of_that(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
