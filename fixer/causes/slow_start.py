@@ -10,8 +10,10 @@ Why nginx says 502
 
 How it is told apart
   The service runs, it was started less than a minute ago, it has not failed since, and it holds no socket on any other
-  port. A service that is started again and again is a crash: its restarts are counted by its manager. Of a unit in
-  start-pre systemd itself says that the program's turn has not come, however long that takes (TimeoutStartSec ends it).
+  port. Where nobody may see who holds a socket that nobody else is told to open, that is only possible: it may be its
+  own, somewhere else. A service that is started again and again is a crash: its restarts are counted by its manager.
+  Of a unit in start-pre systemd itself says that the program's turn has not come, however long that takes
+  (TimeoutStartSec ends it).
 
   A container that Docker calls unhealthy and that answers is no fault of this page (advice): nginx does not look at
   that word, and the check itself asks for something else. One that is really blocked is backend-hung.
@@ -30,15 +32,18 @@ from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.crashing import fails_inside, has_failed, holds_a_socket
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, own_lines
-from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.owners import Owner, bindings_of, sole_owner
 from fixer.causes.pointing import reachable_listeners
 from fixer.causes.reading import (
     absent_evidence,
+    address_text,
     condition,
     config_evidence,
     endpoint_text,
+    listeners_on,
     log_evidence,
     now_on,
+    pids_of,
     processes_of,
     ran_since,
     say_age,
@@ -113,6 +118,17 @@ def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
     return young and not reachable_listeners(case, trouble, owner)
 
 
+def _perhaps_its_own(case: Case, service: Service) -> str:
+    """A socket of that node of which nobody may see who holds it (no SYS_PTRACE in a container, not root), and that
+    neither nginx nor another service is told to open: it may be this one's, which then listens elsewhere."""
+    snapshot = case.snapshot
+    told = {b.port for other in snapshot.services if other.node == service.node and other.id != service.id
+            for b in bindings_of(other)}
+    told |= {listen.port for facts in snapshot.routes for listen in facts.route.listens}
+    return next((address_text(line.address, line.port) for line in listeners_on(snapshot, service.node)
+                 if line.family != "unix" and not pids_of(line) and line.port not in told), "")
+
+
 def _began(owner: Owner) -> float:
     return ran_since(owner.service) if condition(owner.service) == "running" else _changed_at(owner.service)
 
@@ -127,14 +143,17 @@ def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     service = owner.service
     age = say_age(max(0.0, now_on(case.snapshot, service.node) - _began(owner)))
     before = _in_start_pre(owner)
+    unseen = "" if before else _perhaps_its_own(case, service)
     place = endpoint_text(trouble.endpoint)
     what = (f"its ExecStartPre still runs, so nothing listens at {place}" if before
             else f"does not listen at {place} yet")
     return Finding(
         cause=CAUSE.id, variant="start-execstartpre-long" if before else "startup-slow", role="root",
-        confidence="certain" if before else "likely",
+        confidence="certain" if before else "possible" if unseen else "likely",
         summary=f"{service.name} was started {age} ago and {what}",
-        detail=_doing(case, service) if before else (), routes=trouble.route_ids, service=service.name,
+        detail=_doing(case, service) if before else (
+            f"who holds {unseen} is not to be seen: where that is {service.name}, it listens there and not here",
+        ) if unseen else (), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
             state_evidence(service), *(_said(service) if before else ()),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),

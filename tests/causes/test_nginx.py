@@ -380,6 +380,20 @@ def test_slow_start_miss_and_unknown() -> None:
     assert isinstance(verdict_of(diagnose(blind.snapshot()), SLOW_START), Undetermined)
 
 
+@pytest.mark.parametrize(("port", "holder", "confidence"), [
+    (3032, None, "possible"),      # nobody may see whose it is, and nobody is told to open it
+    (3032, 900, "likely"), (80, None, "likely"), (9000, None, "likely"),
+])
+def test_a_start_is_only_possible_beside_a_socket_whose_holder_is_not_to_be_seen(
+    port: int, holder: int | None, confidence: str,
+) -> None:
+    scene = starting().with_service(service("other.service", 9000, 300))
+    scene.listeners = [*scene.listeners[1:], listener(port, holder)]
+    (found,) = [f for f in diagnose(scene.snapshot()).findings if f.cause == SLOW_START]
+    assert found.confidence == confidence and found.repairs[0].waits
+    assert any(f"127.0.0.1:{port} is not to be seen" in line for line in found.detail) is (confidence == "possible")
+
+
 def test_the_files_of_a_stale_mount_are_compared() -> None:
     assert file(SITE, "x").stat.nlink == 1
 
