@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.causes.editing import NoPlace, writable_place
-from tests.causes.building import Scene, boxed, file
+from tests.causes.building import NOW, Scene, boxed, file, stat
 
 CONF = "/etc/nginx/conf.d/shop.conf"
 VOLUME = "/var/lib/docker/volumes/p_conf/_data"
@@ -21,3 +21,11 @@ def test_where_an_edit_would_stay_is_said(box: dict[str, object], words: str) ->
     place = writable_place(scene.snapshot(), "web", CONF)
     assert isinstance(place, NoPlace) and words in place.why
     assert ("lost with the container" in place.why) == ("layer" in words)
+
+
+@pytest.mark.parametrize(("written", "words"), [(NOW - 50, "by its entry point"), (NOW - 5000, "the layer of container")])
+def test_a_file_that_is_younger_than_its_container_is_made_at_each_start(written: float, words: str) -> None:
+    scene = Scene(node="web").with_service(boxed("web", box={"started_at": NOW - 60}))
+    scene.files.append(file(CONF, "server { listen 80; }", node="web", stat=stat(mtime=written)))
+    place = writable_place(scene.snapshot(), "web", CONF)
+    assert isinstance(place, NoPlace) and words in place.why
