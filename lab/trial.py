@@ -326,8 +326,9 @@ def _by_hand(trial: Trial) -> None:
         steps = fill_deep([dict(one) for one in trial.variant.by_hand_on(trial.lab.stack)], trial.lab.params, "by_hand")
         assert isinstance(steps, list)
         edited = [str(one["edit"]) for one in steps if isinstance(one, dict) and "edit" in one]
+        said = "".join(told.words.split())       # a long path is broken into two lines
         step.problems += [f"{path} has to be mended, and was not named" for path in edited
-                          if posixpath.basename(path) not in told.words]
+                          if posixpath.basename(path) not in said]
         mend_by_hand(trial.lab, trial.variant)
     with trial.step("after it", vital=True) as step:
         told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
