@@ -12,6 +12,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import LeftOut
 from fixer.model.record import replace
 from fixer.model.snapshot import Nginx, Service
+from fixer.nginx.backups import name_behind
 
 if TYPE_CHECKING:
     from fixer.causes.owners import Owner
@@ -77,4 +78,4 @@ def _is_put_aside(left: LeftOut) -> bool:
     """Named as what is not to be loaded."""
     name = posixpath.basename(left.file)
     _, dot, last = name.lower().rpartition(".")
-    return name.endswith("~") or name.startswith(("_", "#")) or (bool(dot) and last in _ON_PURPOSE)
+    return bool(name_behind(name)) or name.startswith(("_", "#")) or (bool(dot) and last in _ON_PURPOSE)

@@ -16,7 +16,11 @@ The repair and its safety
   remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,
   and nginx is started or reloaded. Undo puts the link back. Where no server would be left without it, nginx would run
   and answer nobody: then it is for a person, who leads the link to the site's file again.
-  Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing.
+  restore-backup (disruptive): where a whole older state of the file lies beside it (shop~, shop.bak, shop.2026-01-31,
+  shop.dpkg-old), with the same servers and addresses and without the mistake, a person may choose it. The file gets
+  its bytes and keeps owner and mode, the configuration is checked, and nginx is started or reloaded.
+  Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing. A backup
+  that an include loads beside the file itself is said as that.
 
 By hand
   nginx -t; correct the line; nginx -t again; then nginx -s reload, or systemctl start nginx. Never restart before it
@@ -32,6 +36,7 @@ from fixer.causes.case import Case
 from fixer.causes.editing import container_of, nginx_steps
 from fixer.causes.logs import lines_of, message
 from fixer.causes.nginx_down import begin_nginx, routes_of
+from fixer.causes.olderconf import loaded_copy, restore_backup
 from fixer.causes.reading import find_node, line_text, place
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
@@ -138,13 +143,16 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with what it loaded before; it would not start again")
+    original = loaded_copy(case, nginx, problem)
+    double = (f"{problem.file} is called like a backup of {original}, and nginx loads both: two copies are active",)
     return Finding(
         cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
         confidence="certain" if asked else "likely",
-        summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}", detail=(),
+        summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}",
+        detail=double if original else (),
         routes=routes_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
-            _remove(case, nginx, links) if links else _manual(case, nginx, problem),),
+            (_remove(case, nginx, links),) if links else _mending(case, nginx, problem)),
         explains=("nginx-down",),
     )
 
@@ -236,10 +244,18 @@ def _put_back(said: str, where: str) -> str:
     return f"put {path} back, or correct {where}"
 
 
+def _mending(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
+    """An older state of the file where one lies beside it, and always what a person can do by hand."""
+    older, manual = restore_backup(case, nginx, problem, _near(nginx, problem)), _manual(case, nginx, problem)
+    return (manual,) if older is None else (older, manual)
+
+
 def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
     todo = _put_back(problem.message, where) or f"correct {where}"
+    if loaded_copy(case, nginx, problem):
+        todo = f"move {problem.file} out of its folder if it is a backup that was left there, else {todo}"
     manual = f"{todo}: nginx says {problem.message!r}; then nginx -t, and {after}"
     return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
 

@@ -11,6 +11,7 @@ from fixer.model.query import FileAnswer, FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, FileContent, Service
 from fixer.model.startfiles import ACCOUNTS, MOUNTS
+from fixer.observe.backups import backups_read
 from fixer.observe.containers import host_path
 from fixer.observe.dependencies import cluster_files
 from fixer.observe.errorpaths import MOUNTED
@@ -70,6 +71,7 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
             mount = host_path_of(site.view.name, file, containers) if file is not None else None
             if mount is not None:
                 yield ENGINE, mount[0]
+        yield from backups_read(site, views, containers)
     for service in services:
         for path in service_files(service):
             yield service.files_node, path

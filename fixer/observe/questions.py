@@ -20,6 +20,7 @@ from fixer.model.query import (
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
 from fixer.observe.activation import questions as activated
+from fixer.observe.backups import backup_queries
 from fixer.observe.changes import change_queries
 from fixer.observe.composefile import compose_service
 from fixer.observe.composefiles import paths_to_read
@@ -121,7 +122,8 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     for site in sites:
         asked[site.view.name] += _of_hidden_units(site, services, containers)
     for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services),
-                        *closed_path_queries(services), *change_queries(services)):
+                        *closed_path_queries(services), *change_queries(services),
+                        *(found for site in sites for found in backup_queries(site, views, containers))):
         if node in asked:
             asked[node].append(query)
     for service in services:

@@ -1,0 +1,51 @@
+"""What an older state of a configuration file is called, and when it plainly is one of the same file."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.nginx.backups import is_older_name, is_same_file, name_behind
+
+GOOD = b"upstream app { server 127.0.0.1:8000; }\nserver {\n listen 80;\n server_name shop.example;\n gzip on;\n}\n"
+
+
+@pytest.mark.parametrize("end", [
+    "~", ".~2~", ".bak", ".old", ".orig", ".save", ".dpkg-old", ".dpkg-dist", ".rpmsave", ".bak-20260101", ".bak.2026-01-31",
+    ".20260131", "-2026-01-31", "_20260131-1403", ".2026-01-31T14:03:59", ".1767225600", ".bak2", ".1", "-old", ".ORIG",
+])
+def test_names_of_older_states(end: str) -> None:
+    assert is_older_name("shop.conf" + end, "shop.conf")
+    assert name_behind("shop.conf" + end) == "shop.conf"
+
+
+@pytest.mark.parametrize("name", [
+    "shop.conf", "shop.conf.new", "shop.conf.dpkg-new", "shop.conf.rpmnew", "shop.conf.swp", "shop.conf-blog", "shop.conf.org",
+    "shop.confbak", "shop.conf.bak.tmp", "myshop.conf.bak", "shop.conf.20261399", "shop.conf.bak\n", "shop.conf.123456",
+])
+def test_names_of_something_else(name: str) -> None:
+    assert not is_older_name(name, "shop.conf")
+
+
+@pytest.mark.parametrize(("was", "now"), [
+    (b"gzip on;", b"gzip on"), (b"gzip on;", b"gzipp on;"), (b" gzip on;\n}", b" gzip on;\n"), (b"shop.example;", b"shop.example"),
+    (b"listen 80;", b"listen 80"), (b"server_name", b"servername"), (b"listen 80;", b"listen 80 defalt_server;"),
+    (b"}\nserver", b"\nserver"), (b"gzip on;", b'gzip "on;'),
+])
+def test_a_mistake_does_not_hide_whose_file_it_is(was: bytes, now: bytes) -> None:
+    assert was in GOOD and is_same_file(GOOD.replace(was, now), GOOD)
+
+
+@pytest.mark.parametrize("older", [
+    GOOD.replace(b"shop.example", b"blog.example"), GOOD.replace(b"shop.example", b"shop.example www.example"),
+    GOOD.replace(b"listen 80", b"listen 8080"), GOOD.replace(b"upstream app", b"upstream other"), GOOD[:-3], b"", b"# server\n",
+    GOOD.replace(b"gzip on;", b"gzip on"), b"gzip on;\n", b"\x1f\x8b\x08\x00{", GOOD + b"map $a $b { default 1; }\n",
+])
+def test_another_file_or_no_whole_one(older: bytes) -> None:
+    assert not is_same_file(GOOD.replace(b"gzip on;", b"gzip on"), older)
+
+
+def test_the_main_file_is_known_by_its_outermost_blocks() -> None:
+    main = b"user www-data;\nevents { worker_connections 9; }\nhttp {\n gzip on;\n include sites-enabled/*;\n}\n"
+    assert is_same_file(main.replace(b"gzip on;", b"gzip on"), main)
+    assert is_same_file(main.replace(b"}\nhttp", b"\nhttp"), main)
+    assert not is_same_file(main.replace(b"gzip on;", b"gzip on"), main + b"stream { }\n")
