@@ -41,7 +41,7 @@ class ProbeReport:
 class RouteReport:
     """One route of the report. Compared across reports by (listen, server_names, location).
 
-    `state` and `reason` say how it does, for people.
+    `state` and `reason` say how it does, for people; `scheme` how its listener is spoken to.
     """
 
     id: str
@@ -53,6 +53,7 @@ class RouteReport:
     probe: ProbeReport | None
     state: Literal["ok", "failing", "degraded", "unknown"] = field(default="unknown", metadata=PEOPLE_ONLY)
     reason: str = field(default="", metadata=PEOPLE_ONLY)
+    scheme: Literal["http", "https"] = field(default="http", metadata=PEOPLE_ONLY)
 
 
 @dataclass(frozen=True, slots=True)

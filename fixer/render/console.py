@@ -105,7 +105,8 @@ def address_of(route: RouteReport) -> str:
     port = route.listen.rpartition(":")[2]
     if route.listen.startswith("unix:"):
         return f"{server} ({route.listen})"
-    return f"https://{server or '_'}" if port == "443" else f"http://{server or '_'}:{port}"
+    usual = route.scheme == "https" and port == "443"
+    return f"{route.scheme}://{server or '_'}{'' if usual else f':{port}'}"
 
 
 def _seen(route: RouteReport) -> str:

@@ -44,6 +44,7 @@ def _route(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: RouteHe
         probe=_worst(facts.probes.value) if isinstance(facts.probes, Known) else None,
         state=health.state if health else "unknown",
         reason=health.reason if health else "",
+        scheme=route.listen_scheme,
     )
 
 

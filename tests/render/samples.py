@@ -35,7 +35,7 @@ API = RouteReport(
 )
 PAGE = RouteReport(
     "r2", "[::]:443", ("shop.example", "www.shop.example"), "/", SourceRef(SITE, 20), ("127.0.0.1:8000",),
-    ProbeReport(200, 2.0, None), "ok", "answers 200",
+    ProbeReport(200, 2.0, None), "ok", "answers 200", "https",
 )
 DIFF = """--- /etc/nginx/sites-enabled/default
 +++ /etc/nginx/sites-enabled/default

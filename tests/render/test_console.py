@@ -129,12 +129,15 @@ def test_a_route_that_gave_no_answer_is_not_passed_over_beside_one_that_did() ->
     assert headline(well, PLAIN)[0].endswith("through nginx; 1 gave no answer in time (see below)")
 
 
-@pytest.mark.parametrize(("listen", "names", "address"), [
-    ("0.0.0.0:80", ("_",), "http://_:80"), ("[::]:443", ("a.example",), "https://a.example"), ("0.0.0.0:8080", (), "http://_:8080"),
-    ("0.0.0.0:443", ("",), "https://_"), ("unix:/run/n.sock", ("a",), "a (unix:/run/n.sock)"),
+@pytest.mark.parametrize(("scheme", "listen", "names", "address"), [
+    ("http", "0.0.0.0:80", ("_",), "http://_:80"), ("https", "[::]:443", ("a.example",), "https://a.example"),
+    ("http", "0.0.0.0:8080", (), "http://_:8080"), ("https", "0.0.0.0:443", ("",), "https://_"),
+    ("https", "0.0.0.0:8443", ("a.example",), "https://a.example:8443"), ("http", "0.0.0.0:443", ("a",), "http://a:443"),
+    ("http", "unix:/run/n.sock", ("a",), "a (unix:/run/n.sock)"),
 ])
-def test_a_route_has_an_address(listen: str, names: tuple[str, ...], address: str) -> None:
-    assert address_of(replace(s.API, listen=listen, server_names=names)) == address
+def test_a_route_has_an_address(scheme: str, listen: str, names: tuple[str, ...], address: str) -> None:
+    """By whether its listener speaks TLS, not by its port."""
+    assert address_of(replace(s.API, scheme=scheme, listen=listen, server_names=names)) == address   # type: ignore[arg-type]
 
 
 def test_a_diff_is_never_cut() -> None:

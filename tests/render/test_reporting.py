@@ -73,3 +73,13 @@ def test_masked_bytes_are_in_no_diff() -> None:
     report = repair_report(Repair("x", "disruptive", "s", (step,)))
     assert "hunter2" not in report.diff + " ".join(report.steps)
     assert "+K=" in report.diff
+
+
+@pytest.mark.parametrize(("tls", "port", "scheme"), [(True, 8443, "https"), (False, 443, "http"), (True, 443, "https")])
+def test_how_a_listener_is_spoken_to_is_told_by_the_listener(tls: bool, port: int, scheme: str) -> None:
+    seen = healthy().snapshot()
+    route = seen.routes[0].route
+    listens = tuple(replace(listen, tls=tls, port=port) for listen in route.listens)
+    facts = replace(seen.routes[0], route=replace(route, listens=listens))
+    report = report_of(replace(seen, routes=(facts,)), diagnose(seen), duration_ms=1)
+    assert listens and report.routes[0].scheme == scheme
