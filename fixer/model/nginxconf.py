@@ -102,7 +102,7 @@ class Route:
         return str(self.listens[0]) if self.listens else "0.0.0.0:80"
 
     @property
-    def listen_scheme(self) -> str:
+    def listen_scheme(self) -> Literal["http", "https"]:
         """How that address is spoken to."""
         return "https" if self.listens and self.listens[0].tls else "http"
 
