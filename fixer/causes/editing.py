@@ -72,7 +72,7 @@ def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Plac
             f"{file.real_path} lies in a volume of container {box.name} ({volume} on the machine of Docker), which "
             "outlives the container and what its image holds there: change it in the volume"
         )
-    if mount is None and 0.0 < box.started_at <= file.stat.mtime:
+    if mount is None and 0 < int(box.started_at) <= file.stat.mtime:      # a file's time is told in whole seconds
         return NoPlace(
             f"{file.real_path} was written after container {box.name} was started, by its entry point as it seems, "
             "which does so at each start: change what that makes it of (a template, a variable, the script)"

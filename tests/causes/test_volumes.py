@@ -23,9 +23,11 @@ def test_where_an_edit_would_stay_is_said(box: dict[str, object], words: str) ->
     assert ("lost with the container" in place.why) == ("layer" in words)
 
 
-@pytest.mark.parametrize(("written", "words"), [(NOW - 50, "by its entry point"), (NOW - 5000, "the layer of container")])
+@pytest.mark.parametrize(("written", "words"), [
+    (NOW - 50, "by its entry point"), (float(int(NOW - 59.5)), "by its entry point"), (NOW - 5000, "the layer of container"),
+])
 def test_a_file_that_is_younger_than_its_container_is_made_at_each_start(written: float, words: str) -> None:
-    scene = Scene(node="web").with_service(boxed("web", box={"started_at": NOW - 60}))
+    scene = Scene(node="web").with_service(boxed("web", box={"started_at": NOW - 59.5}))
     scene.files.append(file(CONF, "server { listen 80; }", node="web", stat=stat(mtime=written)))
     place = writable_place(scene.snapshot(), "web", CONF)
     assert isinstance(place, NoPlace) and words in place.why
