@@ -20,12 +20,15 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
 from fixer.model.record import dataclass, replace
+from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, FileContent, Service
 
 BACKUP_KEY = "restore-from"
 TARGET_KEY = "target"
 _UNSTARTED = ", but nobody started it again"
 PATIENCE = 45.0          # seconds that a program or a database may take until it listens
+_WHOLE = 200             # characters of a quoted line that surely was not cut
+_NO_CODE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")     # a traceback without its lines of code
 _TARGET = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 _OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile", "--certfile")}
 
@@ -112,8 +115,11 @@ def _again(case: Case, crash: Crash) -> tuple[Step, ...]:
 
 
 def _is_newer(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> bool:
-    """Changed after the line was logged, and sound by now."""
+    """Changed after the line was logged, and sound by now; or what the traceback quotes stands in it no more."""
     now = now_on(case.snapshot, crash.service.node)
+    quoted = fault.code if len(fault.code) < _WHOLE and not _NO_CODE.search(fault.code) else ""
+    if quoted and is_sound(file) and quoted not in file.data.decode("utf-8", "replace"):
+        return True
     return fault.said.at is not None and fault.said.at + 1.0 < file.stat.mtime <= now and is_sound(file)
 
 

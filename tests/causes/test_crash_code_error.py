@@ -227,6 +227,18 @@ def test_a_file_that_was_mended_since_only_needs_a_start() -> None:
     assert [r.id for r in found(scene).repairs] == ["mend-code"]
 
 
+def test_what_the_traceback_quotes_and_the_file_holds_no_more_was_mended() -> None:
+    """In the very second in which it ended once more no clock tells."""
+    scene = crashed(*IMPORT)
+    scene.files.append(file(MAIN, "import json\n\nx = 1\n", stat=stat(mtime=NOW - 5000)))
+    assert (found(scene).confidence, found(scene).repairs[0].id) == ("likely", "start-service")
+    scene.files[-1] = file(MAIN, "import json\n\nimport orjson\n", stat=stat(mtime=NOW - 5000))
+    assert (found(scene).confidence, found(scene).repairs[0].id) == ("certain", "mend-code")
+    bare = crashed(*(line for line in IMPORT if "import orjson" not in line))      # it could not read its own source
+    bare.files.append(file(MAIN, "import json\n", stat=stat(mtime=NOW - 5000)))
+    assert found(bare).repairs[0].id == "mend-code"
+
+
 def test_a_better_target_is_named_and_written_where_the_command_is() -> None:
     unit = "[Service]\nExecStart=/usr/bin/python3 -m uvicorn app.main:application\n"
     path = "/etc/systemd/system/backend.service"
