@@ -59,9 +59,9 @@ def _offers(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
 def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     """UsageError for a repair that is not offered, an input that nothing asks for, or a value that cannot be one.
 
-    A healthy target asks for nothing, so the same command given again is no mistake there. Where one input fits, or
-    nothing is asked for yet, others may be asked for only later: a program tells one missing variable at a time, one
-    that is stopped tells none, and a wrong port hides both.
+    A healthy target asks for nothing, so the same command given again is no mistake there. Where one input fits, others
+    may be asked for only after it: a program tells one missing variable at a time, and one that is stopped or still
+    starting tells none.
     """
     offers = tuple(_offers(diagnosis))
     if not offers:
@@ -71,14 +71,15 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     if only is not None and only not in ids and not waits:
         raise UsageError(f"no repair is called {only} here", f"offered: {', '.join(ids)}")
     needs = {need.key: need for _, repair in offers for need in repair.needs}
-    later = waits or not needs or bool(needs.keys() & inputs.keys()) or any(only_starts(r.steps) for _, r in offers)
+    later = waits or bool(needs.keys() & inputs.keys()) or any(only_starts(repair.steps) for _, repair in offers)
     for key, value in inputs.items():
         need = needs.get(key)
         if need is None and later:
             _check_characters(key, value)
             continue
         if need is None:
-            raise UsageError(f"--set {key}: nothing asks for it", f"asked for: {', '.join(needs)}")
+            hint = f"asked for: {', '.join(needs)}" if needs else "no repair that is offered here asks for a value"
+            raise UsageError(f"--set {key}: nothing asks for it", hint)
         _check_value(need, value)
 
 

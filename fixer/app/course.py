@@ -86,7 +86,7 @@ class Course:
 
     def in_vain(self) -> tuple[str, ...]:
         """A line for each input that no repair asked for in the whole run: perhaps a slip of the pen."""
-        if self.before.healthy:       # the same command given again is no mistake
+        if not self.made:
             return ()
         return tuple(f"--set {key}: nothing asked for it" for key in self.options.inputs if key not in self.asked)
 
