@@ -36,7 +36,6 @@ from fixer.causes.case import Case
 from fixer.causes.editing import container_of, nginx_steps
 from fixer.causes.logs import lines_of, message
 from fixer.causes.nginx_down import begin_nginx, routes_of
-from fixer.causes.olderconf import loaded_copy, restore_backup
 from fixer.causes.reading import find_node, line_text, place
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
@@ -143,6 +142,8 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with what it loaded before; it would not start again")
+    from fixer.causes.olderconf import loaded_copy  # only where one is found
+
     original = loaded_copy(case, nginx, problem)
     double = (f"{problem.file} is called like a backup of {original}, and nginx loads both: two copies are active",)
     return Finding(
@@ -246,11 +247,15 @@ def _put_back(said: str, where: str) -> str:
 
 def _mending(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """An older state of the file where one lies beside it, and always what a person can do by hand."""
+    from fixer.causes.olderconf import restore_backup  # only where one is found
+
     older, manual = restore_backup(case, nginx, problem, _near(nginx, problem)), _manual(case, nginx, problem)
     return (manual,) if older is None else (older, manual)
 
 
 def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
+    from fixer.causes.olderconf import loaded_copy  # only where one is found
+
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
     todo = _put_back(problem.message, where) or f"correct {where}"

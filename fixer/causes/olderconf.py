@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from fixer.causes.case import Case
+from fixer.causes.coderepairs import BACKUP_KEY
 from fixer.causes.editing import NoPlace, Place, nginx_steps, overwriters, writable_place
 from fixer.causes.nginx_down import begin_nginx
 from fixer.causes.reading import line_text
@@ -19,7 +20,6 @@ from fixer.nginx.backups import is_older_name, is_same_file, name_behind
 from fixer.nginx.config import read_config
 from fixer.nginx.tree import parse
 
-KEY = "backup"
 _TORN = regex(r"is not terminated by|unexpected |too long parameter")     # said of a line at which it was too late
 _WORD = regex(r"\w")
 
@@ -37,8 +37,8 @@ def restore_backup(case: Case, nginx: Nginx, problem: ConfigProblem, near: int) 
         return None
     states.sort(key=lambda s: (-s.stat.mtime, s.path))
     paths = tuple(state.path for state in states)
-    need = Need(KEY, "choice", f"an older state of {at.shown} without the mistake: {', '.join(paths)}", paths)
-    chosen = next((state for state in states if state.path == case.inputs.get(KEY)), None)
+    need = Need(BACKUP_KEY, "choice", f"an older state of {at.shown} without the mistake: {', '.join(paths)}", paths)
+    chosen = next((state for state in states if state.path == case.inputs.get(BACKUP_KEY)), None)
     steps: tuple[Step, ...] = ()
     if chosen is not None:
         write = WriteFile(at.node, at.path, at.data, chosen.data, f"the state of {chosen.path}", in_place=at.in_place,

@@ -19,8 +19,8 @@ _STREAMS = frozenset(f"{folder}{name}" for folder, names in (
     ("/dev/", ("stdout", "stderr", "fd/1", "fd/2")), ("/proc/self/fd/", ("1", "2"))) for name in names)
 # After one of these a program was well or went in order: what stands before it belongs to a run that is over.
 # gunicorn says that its master ends as an error where its workers do not come up, and begins anew at once.
-_OVER = regex(r"Application startup complete|Finished server process|\[INFO\] Shutting down: Master")
 _BEGUN, _UP, _FAREWELL = "Started server process", "Application startup complete", "Finished server process"
+_OVER = regex(rf"{_UP}|{_FAREWELL}|\[INFO\] Shutting down: Master")
 _REASON = regex(r"\] Reason: \S")      # gunicorn before 22 bids farewell alike when it failed, and then says why
 _OF_OTHERS = regex(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ (?:spawned|success|exited|stopped|gave up|waiting|"

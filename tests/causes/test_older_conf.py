@@ -47,14 +47,14 @@ def test_a_person_may_choose_an_older_state(path: str) -> None:
     offered = restore(scene)
     assert offered is not None and (offered.risk, offered.steps) == ("disruptive", ())
     (need,) = offered.needs
-    assert (need.key, need.kind, need.choices, need.default) == ("backup", "choice", (path,), None)
+    assert (need.key, need.kind, need.choices, need.default) == ("restore-from", "choice", (path,), None)
     assert [r.id for r in found(scene).repairs] == ["restore-backup", "correct-configuration"]
-    chosen = restore(scene, backup=path)
+    chosen = restore(scene, **{"restore-from": path})
     assert chosen is not None
     write, check, start, *_ = chosen.steps
     assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(start, UnitAction)
     assert (write.path, write.before, write.after, write.meta, write.in_place) == (REAL, TORN, GOOD, None, False)
-    other = restore(scene, backup="/etc/passwd")
+    other = restore(scene, **{"restore-from": "/etc/passwd"})
     assert other is not None and other.steps == ()
 
 
@@ -63,7 +63,7 @@ def test_the_newest_is_named_first_and_a_running_nginx_is_reloaded() -> None:
     scene.nginx["test"] = Known((1, said()))
     scene.files[0] = replace(scene.files[0], data=TORN)
     scene.files += [file(f"{REAL}.1", GOOD), file(f"{REAL}.old", GOOD + b"\n", stat=stat(mtime=1e9 * 2))]
-    offered = restore(scene, backup=f"{REAL}.1")
+    offered = restore(scene, **{"restore-from": f"{REAL}.1"})
     assert offered is not None and offered.needs[0].choices == (f"{REAL}.old", f"{REAL}.1")
     assert isinstance(offered.steps[-1], ReloadNginx) and "reload nginx" in offered.summary
 
@@ -79,7 +79,7 @@ def test_the_newest_is_named_first_and_a_running_nginx_is_reloaded() -> None:
 def test_what_is_no_older_state_of_it(name: str, data: bytes, kind: str) -> None:
     scene = refusing()
     scene.files.append(file(REAL + name, data, stat=stat(kind=kind)))
-    assert [r.id for r in found(scene, backup=REAL + name).repairs] == ["correct-configuration"]
+    assert [r.id for r in found(scene, **{"restore-from": REAL + name}).repairs] == ["correct-configuration"]
     through = refusing()
     through.files.append(file(f"{REAL}.bak", GOOD, real_path="/home/sam/shop"))
     assert restore(through) is None
@@ -113,7 +113,7 @@ def test_a_container_has_its_older_states_where_its_file_comes_from() -> None:
     assert restore(scene) is None                       # one in the image only is gone with the container
     assert restore(contained(())) is None
     scene.files.append(file(f"{HOST}.bak", GOOD, "engine"))
-    offered = restore(scene, backup=f"{HOST}.bak")
+    offered = restore(scene, **{"restore-from": f"{HOST}.bak"})
     assert offered is not None and offered.needs[0].choices == (f"{HOST}.bak",)
     write, start, *_ = offered.steps
     assert isinstance(write, WriteFile) and (write.node, write.path, write.in_place) == ("engine", HOST, True)
@@ -127,7 +127,7 @@ def test_a_secret_of_the_older_state_is_not_shown() -> None:
     older = GOOD.replace(b"    gzip on;\n", b"    gzip on;\n" + secret)
     scene = contained(((HOST, "/etc/nginx/conf.d/shop.conf", False),))
     scene.files.append(file(f"{HOST}.bak", older, "engine"))
-    offered = restore(scene, backup=f"{HOST}.bak")
+    offered = restore(scene, **{"restore-from": f"{HOST}.bak"})
     assert offered is not None and "c2hvcDpodW50ZXIy" not in diff_of(offered.steps) and "gzip on;" in diff_of(offered.steps)
 
 
