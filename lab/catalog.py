@@ -124,5 +124,6 @@ def choose(word: str, stack: Stack | None, seed: int) -> Choice:
         on = stack or chosen.stacks[0]
         return Choice(chosen, pick_variant(chosen, on, seed), on)
     if stack is not None and stack not in variant.stacks:
-        raise UsageError(f"{word} does not run on the {stack} stack", f"it runs on {', '.join(variant.stacks)}")
+        reason = f": {variant.why_not[stack]}" if stack in variant.why_not else ""
+        raise UsageError(f"{word} does not run on the {stack} stack{reason}", f"it runs on {', '.join(variant.stacks)}")
     return Choice(chosen, variant, stack or variant.stacks[0])

@@ -67,6 +67,7 @@ class Variant:
     debrief: str
     ways: tuple[str, ...] = ()
     by_hand: tuple[Table, ...] = ()        # what a person does once fixer has named it
+    why_not: Mapping[str, str] = field(default_factory=dict)        # of the stack that it misses, where it is said
 
     def steps_on(self, stack: Stack) -> tuple[Table, ...]:
         """The steps of the break that belong to a stack."""
@@ -142,19 +143,24 @@ def problems_of(data: Table, path: Path) -> list[str]:
 
 def _inner_problems(data: Table) -> Iterable[str]:
     """What a schema cannot say: stacks that agree, a symptom for each of them."""
+    on = {name: variant.get("stacks", data["stacks"]) for name, variant in data["variants"].items()}
     for stack in STACKS:
-        if (stack in data["stacks"]) == (stack in data.get("why_not", {})):
-            yield f"why_not.{stack}: is needed exactly where the scenario does not run on {stack}"
+        said = stack in data.get("why_not", {})
+        if stack not in data["stacks"] and not said:
+            yield f"why_not.{stack}: is needed where the scenario does not run on {stack}"
+        if said and all(stack in stacks for stacks in on.values()):
+            yield f"why_not.{stack}: every variant runs on {stack}"
     for name, variant in data["variants"].items():
-        key = f"variants.{name}"
-        stacks = variant.get("stacks", data["stacks"])
+        key, stacks = f"variants.{name}", on[name]
+        for stack in sorted(variant.get("why_not", {}).keys() & set(stacks)):
+            yield f"{key}.why_not.{stack}: the variant runs on {stack}"
         for stack in stacks:
             if stack not in data["stacks"]:
                 yield f"{key}.stacks: {stack} is not among the scenario's stacks"
             if not any(stack in symptom.get("stacks", STACKS) for symptom in variant["symptom"]):
                 yield f"{key}.symptom: none for the {stack} stack"
     for stack in data["stacks"]:
-        if not any(stack in variant.get("stacks", data["stacks"]) for variant in data["variants"].values()):
+        if not any(stack in stacks for stacks in on.values()):
             yield f"stacks: no variant runs on {stack}"
 
 
@@ -212,11 +218,13 @@ def scenario_from(folder: Path, data: Table) -> Scenario:
 
 def _variant(name: str, table: Table, data: Table) -> Variant:
     """A variant, with what it does not say taken from its scenario."""
+    stacks = tuple(table.get("stacks", data["stacks"]))
+    reasons = {**data.get("why_not", {}), **table.get("why_not", {})}
     return Variant(
         name=name,
         title=table.get("title", data["title"]),
         story=table.get("story", data["story"]).strip(),
-        stacks=tuple(table.get("stacks", data["stacks"])),
+        stacks=stacks,
         parameters={**data.get("parameters", {}), **table.get("parameters", {})},
         breaks=tuple(table["breaks"]),
         symptoms=tuple(table["symptom"]),
@@ -227,6 +235,7 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
         debrief=table.get("debrief", data["debrief"]).strip(),
         ways=tuple(table.get("ways", data.get("ways", ()))),
         by_hand=tuple(table.get("by_hand", ())),
+        why_not={stack: reasons[stack] for stack in STACKS if stack not in stacks and stack in reasons},
     )
 
 

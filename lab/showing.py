@@ -21,7 +21,7 @@ def list_json() -> str:
     entries = [
         {"name": found.name, "title": found.title, "family": found.family, "difficulty": found.difficulty,
          "stacks": list(found.stacks), "why_not": dict(found.why_not),
-         "variants": [{"name": one.name, "title": one.title, "stacks": list(one.stacks),
+         "variants": [{"name": one.name, "title": one.title, "stacks": list(one.stacks), "why_not": dict(one.why_not),
                        "cause": one.expect.cause, "variant": one.expect.variant} for one in found.variants]}
         for found in scenarios().values()
     ]
@@ -45,7 +45,7 @@ def show_text(found: Scenario, variant: Variant | None = None) -> str:
     name, shown = (f"{found.name}/{variant.name}", variant) if variant else (found.name, found)
     lines = [f"{name} (difficulty {found.difficulty}, {found.family})", "", *textwrap.wrap(shown.story, 78), ""]
     lines += [f"runs on: {', '.join(shown.stacks)}"]
-    lines += [f"not on {stack}: {reason}" for stack, reason in found.why_not.items()]
+    lines += [f"not on {stack}: {reason}" for stack, reason in shown.why_not.items() if stack not in shown.stacks]
     if variant is None:
         lines += [f"variants: {', '.join(f'{found.name}/{one.name}' for one in found.variants)}"]
     lines += [f"start it: lab up {name} --stack {shown.stacks[0]}"]

@@ -11,7 +11,8 @@ import pytest
 
 from lab import catalog
 from lab.errors import LabError, ScenarioError, UsageError
-from lab.scenario import load_scenario, problems_of, read_toml
+from lab.scenario import load_scenario, problems_of, read_toml, scenario_from
+from lab.showing import show_text
 from lab.validating import problems
 
 WRONG_PORT = catalog.folders()["wrong-port"] / "scenario.toml"
@@ -41,6 +42,9 @@ def variant(data: dict[str, Any]) -> dict[str, Any]:
     (lambda d: variant(d)["symptom"].append({}), "variants.wrong-port.symptom[1]: {} is none of: healthy, refused"),
     (lambda d: variant(d)["expect"]["repair"].update(risk="mild"), "variants.wrong-port.expect.repair.risk: 'mild'"),
     (lambda d: d.update(stacks=["host"]), "why_not.containers"),
+    (lambda d: variant(d).update(why_not={"host": "no"}), "variants.wrong-port.why_not.host: the variant runs on host"),
+    (lambda d: d.update(variants={"one": {**variant(d), "stacks": ["containers", "host"]}}, why_not={"host": "no"}),
+     "why_not.host: every variant runs on host"),
     (lambda d: variant(d).update(symptom=[{"stacks": ["containers"], "refused": True}]), "none for the host stack"),
     (lambda d: d["parameters"].update(Bad=1), "parameters: 'Bad' does not match"),
 ])
@@ -65,6 +69,20 @@ def test_a_variant_takes_what_it_does_not_say_from_its_scenario() -> None:
     assert stopped.story == found.story
     assert stopped.stacks == ("containers",)
     assert found.variant("backend-not-running").title != found.title
+
+
+def test_why_a_variant_is_not_on_a_stack_is_its_own_word_or_its_scenarios() -> None:
+    data = copy.deepcopy(read_toml(WRONG_PORT))
+    data["why_not"] = {"containers": "units only"}
+    variant(data).update(stacks=["host"])
+    data["variants"]["docker-proxy-no-listener"]["why_not"] = {"host": "it has no ports to publish"}
+    assert problems_of(data, WRONG_PORT) == []
+    found = scenario_from(WRONG_PORT.parent, data)
+    assert found.variant("wrong-port").why_not == {"containers": "units only"}
+    shown = show_text(found, one := found.variant("docker-proxy-no-listener"))
+    assert one.why_not == {"host": "it has no ports to publish"}
+    assert "not on host: it has no ports to publish\n" in shown and "units only" not in shown
+    assert "not on" not in show_text(found)
 
 
 def test_where_a_person_must_act_the_scenario_says_how() -> None:
