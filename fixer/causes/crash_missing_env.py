@@ -42,14 +42,13 @@ from fixer.causes.reading import absent_evidence, config_evidence, find_node, lo
 from fixer.causes.reasons import Said, missing_variables
 from fixer.causes.starting import begin_steps, restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.model.copies import is_called_like
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.redact import is_secret_name
-from fixer.model.regex import regex
 from fixer.model.snapshot import Service
 
 ID = "set-variable"
-_COPY = regex(r"~|[._-][\w.~-]+")       # what follows the name of a file in that of its copy
 
 
 def judge(case: Case) -> Verdict:
@@ -150,7 +149,7 @@ def _beside(case: Case, crash: Crash, path: str) -> tuple[str, ...]:
     """Files that are called like one that is gone, the newest first; what they hold nobody looked at."""
     node = find_node(case.snapshot, crash.service.node)
     found = [(stat.mtime, name) for name, stat in (node.files if node is not None else ())
-             if _COPY.fullmatch(name.removeprefix(path)) and name.startswith(path) and stat.kind == "file"]
+             if is_called_like(name, path) and stat.kind == "file"]
     return tuple(name for _, name in sorted(found, reverse=True))[:4]
 
 

@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.reading import address_text, place
+from fixer.model.copies import is_put_aside
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import LeftOut
 from fixer.model.record import replace
 from fixer.model.snapshot import Nginx, Service
-from fixer.nginx.backups import name_behind
 
 if TYPE_CHECKING:
     from fixer.causes.owners import Owner
 
 SHOWN = 3
 _NO_NAME = frozenset(("", "_"))
-_ON_PURPOSE = frozenset((
-    "disabled", "off", "bak", "old", "orig", "save", "dpkg-dist", "dpkg-old", "dpkg-new", "rpmsave", "rpmnew", "swp",
-    "default", "example", "sample", "template", "j2", "inactive", "backup",
-))
 
 
 def contested(case: Case, trouble: Trouble, found: tuple[Owner, ...]) -> tuple[Owner, ...]:
@@ -77,5 +73,4 @@ def left_out_notes(case: Case) -> Iterator[str]:
 def _is_put_aside(left: LeftOut) -> bool:
     """Named as what is not to be loaded."""
     name = posixpath.basename(left.file)
-    _, dot, last = name.lower().rpartition(".")
-    return bool(name_behind(name)) or name.startswith(("_", "#")) or (bool(dot) and last in _ON_PURPOSE)
+    return is_put_aside(name) or name.startswith(("_", "#"))

@@ -9,6 +9,7 @@ from fixer.causes.coderepairs import BACKUP_KEY
 from fixer.causes.editing import NoPlace, Place, nginx_steps, overwriters, writable_place
 from fixer.causes.nginx_down import begin_nginx
 from fixer.causes.reading import line_text
+from fixer.model.copies import is_copy_name, name_behind
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.nginxconf import ConfigProblem
@@ -16,7 +17,7 @@ from fixer.model.plan import Step, WriteFile
 from fixer.model.redactnginx import redact_nginx
 from fixer.model.regex import regex
 from fixer.model.snapshot import FileContent, Nginx
-from fixer.nginx.backups import is_older_name, is_same_file, name_behind
+from fixer.nginx.backups import is_same_file
 from fixer.nginx.config import read_config
 from fixer.nginx.tree import parse
 
@@ -67,7 +68,7 @@ def _beside(case: Case, nginx: Nginx, problem: ConfigProblem, at: Place) -> list
         if file.node == at.node and file.stat.kind == "file" and file.path == file.real_path
         and file.path not in loaded and any(
             posixpath.dirname(path) == posixpath.dirname(file.path)
-            and is_older_name(posixpath.basename(file.path), posixpath.basename(path)) for path in named)
+            and is_copy_name(posixpath.basename(file.path), posixpath.basename(path)) for path in named)
     ]
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 from fixer.causes.codefaults import CodeFault
 from fixer.causes.reading import ENGINE
+from fixer.model.copies import LIKELY_ENDS
 from fixer.model.regex import regex
 from fixer.model.snapshot import FileContent, Service, Snapshot
 
-ENDS = (".bak", ".orig", ".old", "~", ".save", ".prev", ".backup", ".1")
 MOST = 8                 # of what a server could be pointed at, to be named
 _ONLY_AST = 0x400        # compile() to a tree and no further: nothing that was read is ever run
 _APPLICATION = regex(
@@ -55,7 +55,7 @@ def is_sound(file: FileContent) -> bool:
 def older_states(snapshot: Snapshot, file: FileContent, fault: CodeFault) -> tuple[FileContent, ...]:
     """Files beside it that hold an older state without the fault; the newest first."""
     beside = (snapshot.file(file.node, base + end) for base in dict.fromkeys((file.path, file.real_path))
-              for end in ENDS)
+              for end in LIKELY_ENDS)
     good = {f.path: f for f in beside if f is not None and f.data != file.data and is_without(f, fault)}
     return tuple(sorted(good.values(), key=lambda f: (-f.stat.mtime, f.path)))
 

@@ -27,6 +27,7 @@ from fixer.causes.unitfailure import (
     where,
 )
 from fixer.causes.unitinterpreter import broken_interpreter, broken_link
+from fixer.model.copies import is_put_aside
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
@@ -119,7 +120,7 @@ def _candidates(snapshot: Snapshot, service: Service, missing: str) -> tuple[tup
     own, near, system = [], [], []
     for path, stat in _programs(snapshot, service.node):
         where_, other = posixpath.dirname(path), posixpath.basename(path)
-        if path == missing or _is_kept_aside(other):
+        if path == missing or is_put_aside(other, program=True):
             continue
         if other == name and home and (path.startswith(home + "/") or where_ in above):
             own.append((path, stat))
@@ -145,10 +146,6 @@ def _distinct(group: list[tuple[str, FileStat]]) -> Iterator[str]:
         if real not in seen:
             seen.add(real)
             yield path
-
-
-def _is_kept_aside(name: str) -> bool:
-    return name.endswith(("~", ".bak", ".old", ".orig", ".save", ".swp", ".disabled", ".dpkg-old", ".dpkg-dist"))
 
 
 def _edit_entry(service: Service, entry: ArgPlace, program: str | None) -> Edit | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
+from fixer.model.copies import is_put_aside
 from fixer.model.facts import Known
 from fixer.model.regex import regex
 from fixer.model.service import LogLine, Service
@@ -22,7 +23,7 @@ _KIND = regex(
     r"\.(?:py|[cm]?js|ts|json|toml|ini|cfg|conf|ya?ml|env|cnf|properties|xml|pem|key|crt|cert)$|/\.env(?:\.[\w-]+)?$"
     r"|^/etc/(?:[\w.@+-]+/)*[\w@+-]+$"
 )
-_BESIDE = regex(r"(?:~|\.sw[op]|\.bak|\.orig|\.old|\.save|\.lock)$|/__pycache__/|/node_modules/|/\.git/")
+_NO_CODE = regex(r"\.lock$|/__pycache__/|/node_modules/|/\.git/")
 
 
 def folders_of(service: Service) -> tuple[str, ...]:
@@ -77,12 +78,16 @@ def module_folders(service: Service) -> tuple[str, ...]:
 
 def is_code_or_setting(path: str) -> bool:
     """By its name; no copy that somebody kept."""
-    return _KIND.search(path) is not None and not _BESIDE.search(path)
+    return _KIND.search(path) is not None and not _is_beside(path)
+
+
+def _is_beside(path: str) -> bool:
+    return _NO_CODE.search(path) is not None or is_put_aside(posixpath.basename(path))
 
 
 def is_of_its_own(service: Service, path: str) -> bool:
     """Code or a setting, in one of these places; no log, no data, no copy that somebody kept."""
-    if _BESIDE.search(path) or not (is_code_or_setting(path) or path in named_paths(service)):
+    if _is_beside(path) or not (is_code_or_setting(path) or path in named_paths(service)):
         return False
     inside = any(path.startswith(folder.rstrip("/") + "/") for folder in folders_of(service))
     return inside or path in named_paths(service) or any(

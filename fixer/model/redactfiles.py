@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from fixer.model.copies import path_behind
 from fixer.model.redact import is_secret_name, redact_text
 from fixer.model.redactargv import redact_argv
 from fixer.model.redactcode import redact_code
@@ -137,7 +138,8 @@ _HAPROXY = re.compile(rb"^[ \t]*(?:bind|frontend|listen|backend)[ \t]+[^\s#]+[ \
 
 
 def redact_file(path: str, data: bytes) -> bytes:
-    """A file that says how a service is started, by its kind."""
+    """A file that says how a service is started, by its kind; a copy of one holds what the file does."""
+    path = path_behind(path)
     if "/nginx/" in path:
         return redact_nginx(data)
     if "/haproxy/" in path:     # passwords stand there in forms of its own: of all lines only those that are read

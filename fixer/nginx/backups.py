@@ -1,30 +1,11 @@
-"""Older states of a configuration file that lie beside it: by what they are called, and by what they hold. Pure."""
+"""Copies that lie beside a configuration file: which plainly are states of the same file, by what they hold. Pure."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
-from fixer.model.regex import regex
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.tree import Directive, parse
-
-_WORD = (r"(?:bak|bck|bkp|backup|old|orig|original|save|saved|prev|previous|"
-         r"dpkg-(?:old|dist|bak)|ucf-(?:old|dist)|rpmsave|rpmorig)")
-_DATE = r"(?:(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d(?:[-_.T@]?[0-2]\d[-_.:]?[0-5]\d(?:[-_.:]?[0-5]\d)?)?|1\d{9})"
-_BEHIND = regex(
-    rf"(?:~|\.~\d+~|[._-]{_WORD}(?:[._-]?(?:{_DATE}|\d{{1,3}}))?|[._-]{_DATE}(?:[._-]{_WORD}|~)?|\.\d)\Z", re.I)
-
-
-def is_older_name(name: str, of: str) -> bool:
-    """Whether a file that is called so is what people, editors and packages call an older state of the other."""
-    return name.startswith(of) and _BEHIND.match(name, len(of)) is not None
-
-
-def name_behind(name: str) -> str:
-    """What a file that is called like an older state is one of; empty where it is not called so."""
-    starts = (at for at in range(1, len(name)) if name[at] in "~._-")
-    return next((name[:at] for at in starts if _BEHIND.match(name, at)), "")
 
 
 def is_same_file(broken: bytes, older: bytes) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 
+from fixer.model.copies import is_copy_name, patterns_beside
 from fixer.model.facts import Known
 from fixer.model.query import FileAnswer, Query, ReadGlob
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container
-from fixer.nginx.backups import is_older_name
 from fixer.nginx.errorlog import parse_test_output
 from fixer.observe.containers import host_path
 from fixer.observe.containerservice import logs_query
@@ -29,9 +29,9 @@ def backup_queries(site: Site, views: Mapping[str, View], containers: tuple[Cont
                    ) -> Iterator[tuple[str, Query]]:
     """What lies beside such a file under a longer name, where no tree that was read shows it."""
     for node, path in _places(site, views, containers):
-        plain = "".join(f"[{c}]" if c in "*?[" else c for c in path)
-        if "\\" not in path and (node != site.view.name or not was_listed(path, site.view)):
-            yield node, ReadGlob((f"{plain}~", f"{plain}.*", f"{plain}-*", f"{plain}_*"))
+        patterns = patterns_beside(path)
+        if patterns and (node != site.view.name or not was_listed(path, site.view)):
+            yield node, ReadGlob(patterns)
 
 
 def backups_read(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[tuple[str, str]]:
@@ -40,7 +40,7 @@ def backups_read(site: Site, views: Mapping[str, View], containers: tuple[Contai
         folder, name = posixpath.split(path)
         for beside, file in views[node].files.items():
             there, called = posixpath.split(beside)
-            if there == folder and is_older_name(called, name) and _is_whole(file):
+            if there == folder and is_copy_name(called, name) and _is_whole(file):
                 yield node, beside
 
 

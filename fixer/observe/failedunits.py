@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from fixer.model.copies import patterns_beside
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
 from fixer.model.startfiles import ACCOUNTS, MOUNTS, STANDARD, VENVS, app_file, interpreter_of, leads_to, stem_of
@@ -46,8 +47,7 @@ def _beside(unit: Unit, view: View) -> Iterator[Query]:
     for path in (word.split(" ")[0] for word in unit.environment_files):
         seen = view.files.get(path)
         if path.startswith("/") and seen is not None and seen.status == "absent":
-            plain = "".join(f"\\{c}" if c in "*?[\\" else c for c in path)
-            yield ReadGlob((*(f"{plain}{sign}*" for sign in ".-_"), f"{plain}~"), 0, MOST_PLACES)
+            yield ReadGlob(patterns_beside(path), 0, MOST_PLACES)
 
 
 def _programs(unit: Unit, told: Told) -> tuple[str, ...]:

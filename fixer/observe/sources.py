@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from fixer.model.copies import LIKELY_ENDS
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.regex import regex
@@ -15,7 +16,6 @@ from fixer.observe.view import ENGINE
 LAST_LINES = 80          # of a log: a traceback at its end is what counts
 MOST_SOURCES = 3
 LIMIT = 128 << 10
-BACKUPS = (".bak", ".orig", ".old", "~", ".save", ".prev", ".backup", ".1")
 ENTRIES = ("main", "app", "asgi", "wsgi", "server", "application", "api", "__init__")
 
 _PLACE = regex(r"(?:^\s*File \"|^|\()(?P<file>/[^\":()]+\.(?:py|js|mjs|cjs|ts))(?:\", line |:)\d+")
@@ -56,7 +56,7 @@ def source_paths(service: Service) -> Iterator[tuple[str, str]]:
         place = on_disk(service, path)
         if place is not None:
             yield place
-            yield from ((place[0], place[1] + end) for end in BACKUPS)
+            yield from ((place[0], place[1] + end) for end in LIKELY_ENDS)
 
 
 def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:

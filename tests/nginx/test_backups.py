@@ -1,29 +1,12 @@
-"""What an older state of a configuration file is called, and when it plainly is one of the same file."""
+"""When a copy plainly is a state of the same configuration file."""
 
 from __future__ import annotations
 
 import pytest
 
-from fixer.nginx.backups import is_older_name, is_same_file, name_behind
+from fixer.nginx.backups import is_same_file
 
 GOOD = b"upstream app { server 127.0.0.1:8000; }\nserver {\n listen 80;\n server_name shop.example;\n gzip on;\n}\n"
-
-
-@pytest.mark.parametrize("end", [
-    "~", ".~2~", ".bak", ".old", ".orig", ".save", ".dpkg-old", ".dpkg-dist", ".rpmsave", ".bak-20260101", ".bak.2026-01-31",
-    ".20260131", "-2026-01-31", "_20260131-1403", ".2026-01-31T14:03:59", ".1767225600", ".bak2", ".1", "-old", ".ORIG",
-])
-def test_names_of_older_states(end: str) -> None:
-    assert is_older_name("shop.conf" + end, "shop.conf")
-    assert name_behind("shop.conf" + end) == "shop.conf"
-
-
-@pytest.mark.parametrize("name", [
-    "shop.conf", "shop.conf.new", "shop.conf.dpkg-new", "shop.conf.rpmnew", "shop.conf.swp", "shop.conf-blog", "shop.conf.org",
-    "shop.confbak", "shop.conf.bak.tmp", "myshop.conf.bak", "shop.conf.20261399", "shop.conf.bak\n", "shop.conf.123456",
-])
-def test_names_of_something_else(name: str) -> None:
-    assert not is_older_name(name, "shop.conf")
 
 
 @pytest.mark.parametrize(("was", "now"), [
