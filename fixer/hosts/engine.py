@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from fixer.errors import Unreachable
@@ -29,6 +30,7 @@ class EngineAsker:
     def __init__(self, inspected: Mapping[Command, Sequence[Inspected]], here: Asker | None = None,
                  docker: Docker = dockercli.docker) -> None:
         self._fresh = dict(inspected)
+        self._projects = {query.args[0]: found for query, found in inspected.items() if query.name == "docker-project"}
         self._here = here or LocalAsker("engine")
         self._docker = docker
 
@@ -37,16 +39,31 @@ class EngineAsker:
         return self._here.clock()
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
-        """Docker's answers and that machine's files."""
+        """Docker's answers and that machine's files; each call of this machine's docker beside the others."""
         asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command) and q.name in _DOCKER]
-        answers = dict(self._here.ask([q for q in queries if q not in asked]))
-        for query in asked:
-            fresh = self._fresh.pop(query, None)
-            try:
-                answers[query] = _as_answer(fresh) if fresh is not None else answer_docker(query, self._docker)
-            except Unreachable as error:
-                answers[query] = Answer("failed", message=error.message)
-        return answers
+        answers: dict[Query, Answer] = {}
+        threads = [threading.Thread(target=self._ask_docker, args=(query, answers), daemon=True) for query in asked]
+        if self._docker.there is None:
+            for thread in threads:
+                thread.start()
+        found = self._here.ask([q for q in queries if q not in asked])
+        for thread in threads:
+            if self._docker.there is not None:      # one way into another machine, one call at a time
+                thread.start()
+            thread.join()
+        return {**found, **answers}
+
+    def _ask_docker(self, query: Command, answers: dict[Query, Answer]) -> None:
+        fresh = self._fresh.pop(query, None)
+        try:
+            if fresh is not None:
+                answers[query] = _as_answer(fresh)
+            elif query.name == "compose-hash" and query.args[1:] == ("*",) and query.args[0] in self._projects:
+                answers[query] = _compose_hash(self._docker, *query.args, found=self._projects[query.args[0]])
+            else:
+                answers[query] = answer_docker(query, self._docker)
+        except Unreachable as error:
+            answers[query] = Answer("failed", message=error.message)
 
 
 def _as_answer(found: Sequence[Inspected]) -> Answer:
@@ -132,8 +149,8 @@ def _top(docker: Docker, container: str) -> Answer:
     return Answer("ok", result.stdout, returncode=0)
 
 
-def _compose_hash(docker: Docker, project: str, service: str) -> Answer:
-    found = project_containers(project, docker)
+def _compose_hash(docker: Docker, project: str, service: str, *, found: Sequence[Inspected] = ()) -> Answer:
+    found = found or project_containers(project, docker)
     mine = [i for i in found if service in ("*", dockercli.labels_of(i).get(dockercli.SERVICE_LABEL))]
     if not mine:
         return Answer("absent", message=f"no container of service {service}")

@@ -1,0 +1,62 @@
+"""What the Docker host is asked in one round: its calls beside each other, and nothing twice in one look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fixer.hosts.base import Asker
+from fixer.hosts.engine import EngineAsker
+from fixer.model.query import Command
+
+LABELS = {
+    "com.docker.compose.project": "shop", "com.docker.compose.service": "api",
+    "com.docker.compose.project.config_files": "/srv/shop/compose.yaml",
+    "com.docker.compose.project.working_dir": "/srv/shop",
+}
+FOUND = [{"Name": "/shop-api-1", "Config": {"Labels": LABELS}}]
+
+
+class Here:
+    """The machine itself, of which nothing is asked."""
+
+    def ask(self, queries: object) -> dict[object, object]:
+        assert not queries
+        return {}
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder where a `docker` notes each call, and `logs` waits until another one has begun."""
+    program = tmp_path / "docker"
+    program.write_text(
+        '#!/bin/sh\n'
+        f'cd {tmp_path}\n'
+        'echo "$*" >> calls\n'
+        'case $1 in\n'
+        '    logs) mkdir "began-$5"; n=0\n'
+        '        until [ $(ls -d began-* | wc -l) = 2 ]; do n=$((n+1)); [ $n -lt 500 ] || exit 9; sleep 0.01; done ;;\n'
+        '    compose) echo "api 1234" ;;\n'
+        'esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return tmp_path
+
+
+def engine(here: Asker) -> EngineAsker:
+    return EngineAsker({Command("docker-project", ("shop",)): FOUND}, here)
+
+
+def test_calls_of_one_round_run_beside_each_other(docker: Path) -> None:
+    logs = [Command("docker-logs", ("one", "20")), Command("docker-logs", ("two", "20"))]
+    answers = engine(Here()).ask(logs)      # type: ignore[arg-type]
+    assert {answers[query].status for query in logs} == {"ok"}
+
+
+def test_what_compose_would_make_is_asked_of_the_containers_that_were_found(docker: Path) -> None:
+    query = Command("compose-hash", ("shop", "*"))
+    answer = engine(Here()).ask([query])[query]     # type: ignore[arg-type]
+    assert answer.status == "ok" and answer.data == b"api 1234\n"
+    assert all(line.startswith("compose ") for line in (docker / "calls").read_text().splitlines())
