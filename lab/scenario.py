@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
 Stack: TypeAlias = Literal["containers", "host"]
+Restart: TypeAlias = Literal["cures", "hides", "fails"]
 Role: TypeAlias = Literal["web", "backend", "second"]
 Table: TypeAlias = Mapping[str, Any]
 STACKS: tuple[Stack, ...] = ("containers", "host")
@@ -29,12 +30,20 @@ class Repair:
 
     `cleared_by_restart`: nobody can put the fault back once the service was restarted, so undo is tried before.
     `heals_by_waiting`: nothing is to be changed, so there is nothing to undo; a restart makes the same wait begin anew.
+    `restart`: what it helps to restart everything, on all stacks or on each; what is not named is in vain.
     """
 
     risk: str
     exit: int
     cleared_by_restart: bool = False
     heals_by_waiting: bool = False
+    restart: Restart | Mapping[Stack, Restart] = "fails"
+
+    def restart_on(self, stack: Stack) -> Restart:
+        """Whether restarting every service cures it there, hides it until the next boot, or fails."""
+        if self.cleared_by_restart:
+            return "cures"
+        return self.restart if isinstance(self.restart, str) else self.restart.get(stack, "fails")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lab import managing
+from lab.checking import check, check_restarted
 from lab.engine import docker
 from lab.scenario import Role
 from lab.stack import Lab
+
+STARTED = 10.0      # seconds: a service that was restarted is up by then, besides what it is known to take
 
 
 def nothing(lab: Lab) -> None:
@@ -27,6 +30,18 @@ def restart_everything(lab: Lab) -> None:
             continue
         docker("exec", lab.container(), "systemctl", "reset-failed", lab.unit(part), check=False)
         docker("exec", lab.container(), "systemctl", "restart", lab.unit(part), check=False)
+
+
+def cured_by_restarts(lab: Lab, *, hides: bool = False) -> list[str]:
+    """What is wrong with a broken lab that is well once everything was restarted; where that only `hides` its fault,
+    the next boot must show it again."""
+    restart_everything(lab)
+    lab.settle(STARTED)
+    well = check(lab).well
+    if well and hides:
+        lab.restart()
+        well = check_restarted(lab).well
+    return ["restarting everything cures it, and it is told as what no restart cures"] if well else []
 
 
 SOLVERS: Mapping[str, Callable[[Lab], None]] = {"nothing": nothing, "restart-everything": restart_everything}

@@ -22,6 +22,7 @@ from lab.manifest import Manifest, differences, folder_manifest, machine_manifes
 from lab.raising import lab_up
 from lab.removing import lab_down
 from lab.scenario import Expect, Stack, Variant
+from lab.solvers import cured_by_restarts
 from lab.solving import REPAIR
 from lab.stack import Lab
 from lab.templates import fill_deep
@@ -109,6 +110,7 @@ class Trial:
     folder: Path
     result: Result
     say: Callable[[str], None]
+    restarts: bool = True
     asked: int = 0
 
     @contextmanager
@@ -147,9 +149,10 @@ def _step(result: Result, name: str, say: Callable[[str], None]) -> Iterator[Ste
         step.seconds = time.monotonic() - start
 
 
-def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None) -> Result:
+def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None, *, restarts: bool = True) -> Result:
     """Run one case to its end, and take its lab away. `say` hears the name of each step as it begins; `folder` gets
-    what fixer said, and where something was wrong everything to look into it."""
+    what fixer said, and where something was wrong everything to look into it. Whether restarting everything would have
+    done is tried too, unless `restarts` is false: it takes as long as a repair."""
     result = Result(case, wanted=_wanted(scenario(case.scenario).variant(case.variant).expect))
     lab: Lab | None = None
     try:
@@ -162,7 +165,7 @@ def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: No
                 return result
         lab = risen.lab
         fixer = inside(lab) if case.within else outside(lab, folder / "state")
-        _run(Trial(case, lab, risen.variant, fixer, folder, result, say))
+        _run(Trial(case, lab, risen.variant, fixer, folder, result, say, restarts))
     except Stop:
         pass
     except LabError as error:
@@ -200,6 +203,7 @@ def _run(trial: Trial) -> None:
     _withheld(trial, before)
     _repair(trial, before)
     if repair.exit == 4:
+        _restart_in_vain(trial)
         if trial.variant.by_hand_on(trial.lab.stack):
             _by_hand(trial)
         return
@@ -209,7 +213,8 @@ def _run(trial: Trial) -> None:
         _last(trial)
     else:
         _last(trial)
-        _undo(trial, before)
+        if _undo(trial, before):
+            _restart_in_vain(trial)
 
 
 def _diagnose(trial: Trial) -> None:
@@ -364,8 +369,8 @@ def _last(trial: Trial) -> None:
         _nothing_done(trial, step, before, told, "nothing-to-do")
 
 
-def _undo(trial: Trial, before: Manifest) -> None:
-    """Every file as before, and the fault is back; except where the fault was a state that cannot be put back."""
+def _undo(trial: Trial, before: Manifest) -> bool:
+    """Every file as before, and the fault is back (True); except where it was a state that cannot be put back."""
     with trial.step("undo", vital=True) as step:
         told = trial.ask("undo", "--json")
         _expect(step, told, 0)
@@ -378,3 +383,12 @@ def _undo(trial: Trial, before: Manifest) -> None:
             well = check(trial.lab).well
         if well and not told.document.get("irreversible"):
             step.problems.append("the oracle finds it well, as if nothing had been undone")
+    return not well
+
+
+def _restart_in_vain(trial: Trial) -> None:
+    """What people do first cures only what the scenario says that it cures."""
+    helps = trial.variant.expect.repair.restart_on(trial.lab.stack)
+    if trial.restarts and helps != "cures" and not trial.case.within:       # inside it is no other lab
+        with trial.step("restart everything") as step:
+            step.problems += cured_by_restarts(trial.lab, hides=helps == "hides")

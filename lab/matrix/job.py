@@ -29,7 +29,8 @@ def main() -> int:
     os.environ["BADGATEWAY_LAB_STATE"] = str(state)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        result = try_case(case_from_json(order["case"]), folder, lambda step: _tell({"step": step}))
+        result = try_case(case_from_json(order["case"]), folder, lambda step: _tell({"step": step}),
+                          restarts=order.get("restarts", True))
         _tell({"result": result_to_json(result)})
     except KeyboardInterrupt:
         return 130

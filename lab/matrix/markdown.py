@@ -15,6 +15,7 @@ COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("after restart", ("restart",)),
     ("twice", ("again",)),
     ("undone", ("undo", "broken again")),
+    ("restarts in vain", ("restart everything",)),
 )
 
 REPAIRED = [name for name, _ in COLUMNS].index("repaired")
@@ -56,6 +57,11 @@ def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
         f"- Repaired, and still well after a restart: {share('repair', 'repair', 'well', 'restart')}.",
         f"- Taken back, every file byte for byte, and broken as before: {share('repair', 'undo', 'broken again')}.",
     ]
+    vain = [result for result in results if any(step.name == "restart everything" for step in result.steps)]
+    if vain:
+        good = sum(right(result, "restart everything") for result in vain)
+        lines.append("- Restarting everything does not cure it, or not until after the next boot: "
+                     f"{good} of {len(vain)}; of the others a restart is the cure.")
     if any(result.wanted == "person" for result in results):
         lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
     mended = [result for result in results if _by_hand(result)]

@@ -59,6 +59,7 @@ class Runner:
     watch: Watch
     code: str = ""
     until: float | None = None
+    restarts: bool = True       # whether each case tries too what restarting everything does
     command: Sequence[str] = (sys.executable, "-m", "lab.matrix.job")
     stop: threading.Event = field(default_factory=threading.Event)
     results: list[Result] = field(default_factory=list)
@@ -106,7 +107,8 @@ class Runner:
         job = _Job(case, folder, state, process, time.monotonic())
         self._running.append(job)
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"case": case_to_json(case), "folder": str(folder), "state": str(state)}) + "\n")
+        order = {"case": case_to_json(case), "folder": str(folder), "state": str(state), "restarts": self.restarts}
+        process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
         job.listener = threading.Thread(target=self._hear, args=(job,), daemon=True)
         job.listener.start()

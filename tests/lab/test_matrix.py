@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -32,6 +33,7 @@ from lab.matrix.markdown import to_markdown
 from lab.matrix.progress import Progress, duration, time_left
 from lab.matrix.report import read_results, result_from_json, result_to_json, to_json, to_junit
 from lab.matrix.running import Runner
+from lab.scenario import Repair
 from lab.trial import Case, Result, Step, _wanted
 
 WELL = Case("healthy", "healthy", "host", 1)
@@ -180,6 +182,24 @@ def test_markdown_counts_what_was_wanted() -> None:
     assert "and after a restart: 1 of 1" in text
     mended.steps[4].problems.append("exit 4, expected 0")
     assert "✘" in to_markdown([mended]) and "after a restart: 0 of 1" in to_markdown([mended])
+
+
+def test_markdown_counts_what_restarting_everything_does_not_cure() -> None:
+    assert "Restarting everything" not in to_markdown([GOOD])
+    tried = Result(GOOD.case, [*GOOD.steps, Step("restart everything")])
+    text = to_markdown([tried, GOOD])
+    assert "until after the next boot: 1 of 1" in text and "| restarts in vain |" in text
+    tried.steps[-1].problems.append("restarting everything cures it")
+    assert "until after the next boot: 0 of 1" in to_markdown([tried])
+
+
+@pytest.mark.parametrize(("said", "host", "containers"), [
+    ({}, "fails", "fails"), ({"restart": "cures"}, "cures", "cures"), ({"restart": {"host": "hides"}}, "hides", "fails"),
+    ({"cleared_by_restart": True}, "cures", "cures"),
+])
+def test_what_it_helps_to_restart_everything(said: dict[str, Any], host: str, containers: str) -> None:
+    repair = Repair(risk="safe", exit=0, **said)
+    assert (repair.restart_on("host"), repair.restart_on("containers")) == (host, containers)
 
 
 

@@ -15,7 +15,7 @@ from lab.raising import lab_up
 from lab.removing import lab_down
 from lab.scenario import STACKS, Stack
 from lab.seeds import draw
-from lab.solvers import restart_everything
+from lab.solvers import cured_by_restarts
 from lab.stack import Lab, reload_nginx
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
@@ -117,5 +117,14 @@ def test_a_longer_time_limit_is_no_capacity() -> None:
 @pytest.mark.parametrize("word", ["wrong-port", "overload-saturated/single-worker-overload"])
 def test_restart_everything_cures_neither(word: str, stack: Stack) -> None:
     with up(word, stack) as lab:
-        restart_everything(lab)
-        assert not check(lab).well
+        assert cured_by_restarts(lab) == []
+
+
+def test_what_restarting_cures_is_told_so_by_its_scenario() -> None:
+    with up("backend-down/backend-not-running", "host") as lab:
+        assert len(cured_by_restarts(lab)) == 1
+
+
+def test_what_restarting_hides_is_back_after_the_next_boot() -> None:
+    with up("backend-down/unit-disabled-after-reboot", "host") as lab:
+        assert cured_by_restarts(lab, hides=True) == []

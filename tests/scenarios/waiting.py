@@ -28,7 +28,8 @@ class Waiting:
         self.results: dict[Case, Result] = {}
         self._news = threading.Condition()
         self._over = False
-        self.runner = Runner(folder, JOBS, self, until=time.monotonic() + seconds_left())
+        self.runner = Runner(folder, JOBS, self, until=time.monotonic() + seconds_left(),
+                             restarts=False)        # `lab matrix` does; here more variants fit the time instead
         self._thread = threading.Thread(target=self._run, args=(chosen, always), daemon=True)
         self._thread.start()
 
