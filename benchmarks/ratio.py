@@ -42,3 +42,29 @@ def row(
 ) -> Row:
     """A row from two lists of milliseconds."""
     return Row(what, statistics.median(times), baseline, statistics.median(base), limit, floor)
+
+
+@dataclass(frozen=True, slots=True)
+class More:
+    """A row that may take so many milliseconds more than the same without a burden, whatever that takes."""
+
+    what: str
+    median: float
+    baseline: str
+    baseline_median: float
+    limit: float
+
+    @property
+    def holds(self) -> bool:
+        """True when what comes on top is within the limit."""
+        return self.median - self.baseline_median <= self.limit
+
+    def __str__(self) -> str:
+        mark = "ok  " if self.holds else "OVER"
+        return (f"{mark} {self.what}: {self.median:.0f} ms = {self.median - self.baseline_median:+.0f} ms to "
+                f"{self.baseline} ({self.baseline_median:.0f} ms), limit +{self.limit:g} ms")
+
+
+def more(what: str, times: Sequence[float], baseline: str, base: Sequence[float], limit: float) -> More:
+    """A row from two lists of milliseconds."""
+    return More(what, statistics.median(times), baseline, statistics.median(base), limit)

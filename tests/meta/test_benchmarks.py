@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
+from benchmarks.__main__ import main
 from benchmarks.alternate import alternate
-from benchmarks.ratio import row
+from benchmarks.ratio import more, row
 
 
 def test_a_row_over_its_limit_does_not_hold() -> None:
@@ -21,3 +24,15 @@ def test_below_the_floor_nothing_is_asked() -> None:
 def test_commands_run_in_turn() -> None:
     times = alternate({"a": [sys.executable, "-c", "pass"], "b": [sys.executable, "-c", "pass"]}, 2)
     assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
+
+
+def test_what_comes_on_top_is_judged_in_milliseconds() -> None:
+    assert more("a", [190, 210, 200], "b", [170, 180, 190], 20).holds
+    assert not more("a", [201, 201, 201], "b", [180], 20).holds
+    assert "+21 ms" in str(more("a", [201], "b", [180], 20))
+
+
+def test_rows_that_there_are_not_are_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "speed"])
+    assert main() == 2
+    assert "no such rows: speed" in capsys.readouterr().err

@@ -1,0 +1,35 @@
+"""`fixer diagnose` of containers, asked from the engine's host, and of a machine whose backend swallows packets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.alternate import alternate
+from benchmarks.machine import machine, times_inside, up
+from benchmarks.ratio import More, Row, more, row
+
+PROBE_LIMIT = 2000.0
+
+
+def container_rows(runs: int) -> Iterator[Row]:
+    """compose:// and docker:// against one `docker exec` for each node that is asked: the containers and the engine."""
+    fixer = str(Path(sys.executable).parent / "fixer")
+    with up("wrong-port", "containers") as lab:
+        times = alternate({
+            "exec": ["docker", "exec", f"{lab}-front-1", "true"],
+            "compose": [fixer, "diagnose", f"compose://{lab}"],
+            "docker": [fixer, "diagnose", f"docker://{lab}-front-1"],
+        }, runs)
+    for kind, nodes in (("compose", 3), ("docker", 2)):
+        base = [taken * nodes for taken in times["exec"]]
+        yield row(f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, 3)
+
+
+def swallowed_row(fixer: list[str], runs: int) -> More:
+    """A backend whose packets are dropped costs the probe's limit once, however many routes lead there."""
+    with machine("firewall-drop") as container:
+        times = times_inside(container, {"fixer": fixer, "no probe": [*fixer, "--no-probe"]}, runs)
+    return more("fixer diagnose, a dead endpoint that swallows packets", times["fixer"], "--no-probe",
+                times["no probe"], PROBE_LIMIT + 100)
