@@ -11,10 +11,10 @@ Why nginx says 504
 
 How it is told apart
   Process state T, or container status paused: certain. Otherwise: it accepts, answers nothing, finished no request
-  lately, few are waiting, and either they are not even taken or nginx gave some of them up: a page that is only slow
-  is no fault. overload-saturated looks the same to one visitor, but there requests are being finished
-  all the time, and many more wait than it has workers. If another process than the service holds the socket, see
-  crash-port-in-use.
+  lately, few are waiting, and either they are not even taken or nginx gave some of them up after more than a few
+  seconds: a page that is only slow is no fault. overload-saturated looks the same to one visitor, but there requests
+  are being finished all the time, and many more wait than it has workers. If another process than the service holds
+  the socket, see crash-port-in-use.
 
   An answer that begins and then stays out (hang-mid-body) is told as advice: nginx cuts it off after
   proxy_read_timeout with status 200, and only its log says so (`while reading upstream`).
@@ -46,6 +46,7 @@ from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
 
 _LATELY = 180.0     # seconds
+LONG = 10.0     # seconds that a page which is only slow does not take, where nothing else tells
 FEW = 3      # so many waiting requests are no load: they may be our own and a visitor's who tried again
 
 
@@ -70,6 +71,10 @@ def judge(case: Case) -> Verdict:
             slow = f"whether {pressure.service.name} is only slow"
             lacking.append(f"{slow}: nobody was let down so far (--wait 60 tells)")
             continue
+        elif pressure.queued == 0 and (waited := _waited(pressure)) < LONG:
+            slow = f"whether {pressure.service.name} is only slow"
+            lacking.append(f"{slow}: nobody has waited for it longer than {waited:g} s (--wait 60 tells)")
+            continue
         else:
             new = _blocked(case, pressure)
         findings.setdefault(pressure.service.id, new)
@@ -80,11 +85,23 @@ def judge(case: Case) -> Verdict:
 
 def _fails(pressure: Pressure) -> bool:
     """More than a slow page: connections that are not even taken, or requests that nginx gave up."""
-    gave_up = any(
+    return pressure.queued > 0 or _gave_up(pressure)
+
+
+def _gave_up(pressure: Pressure) -> bool:
+    """Whether nginx waited for an answer in vain."""
+    return bool(pressure.timeouts) or any(
         probe.status == 504 for judged in pressure.trouble.judged if isinstance(judged.facts.probes, Known)
         for probe in judged.facts.probes.value
     )
-    return gave_up or pressure.queued > 0 or bool(pressure.timeouts)
+
+
+def _waited(pressure: Pressure) -> float:
+    """Seconds that an answer was waited for in vain, by nginx for a visitor or by a probe of ours."""
+    routes = [judged.facts.route.read_timeout for judged in pressure.trouble.judged]
+    http = pressure.trouble.endpoint.http
+    ours = http.value.ms / 1000 if isinstance(http, Known) and http.value.error == "slow" else 0.0
+    return max((ours, *routes)) if _gave_up(pressure) else ours
 
 
 def _silences(case: Case) -> dict[str, Finding]:

@@ -247,6 +247,16 @@ def test_a_service_that_takes_connections_and_is_only_slow_is_not_restarted(esta
     assert roots(diagnose(late(queued=0, timeouts=0).answers(TIMED_OUT).snapshot())) == [HUNG]
 
 
+@pytest.mark.parametrize(("limit", "probe_ms", "hung"), [(1.0, 2001.0, False), (60.0, 2001.0, True), (1.0, 60001.0, True)])
+def test_a_page_that_only_a_short_limit_cuts_off_is_not_called_hung(limit: float, probe_ms: float, hung: bool) -> None:
+    """Taken at once, answered after 3 s: with a limit of 1 s nobody has seen more than that it is not there by then."""
+    seen = late(queued=0).answers(TIMED_OUT).endpoint(http=Known(replace(SLOW, ms=probe_ms))).snapshot()
+    routes = tuple(replace(facts, route=replace(facts.route, read_timeout=limit)) for facts in seen.routes)
+    diagnosis = diagnose(replace(seen, routes=routes))
+    assert (HUNG in roots(diagnosis)) is hung
+    assert hung or isinstance(verdict_of(diagnosis, HUNG), Undetermined)
+
+
 def test_slow_without_a_failure_is_degraded_when_the_cause_is_seen() -> None:
     scene = busy().answers(SLOW, GOOD)
     diagnosis = diagnose(scene.snapshot())
