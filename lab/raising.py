@@ -25,8 +25,7 @@ from lab.rendering import complete, load_sql, render
 from lab.scenario import Stack, Variant
 from lab.seeds import draw
 from lab.stack import Lab, wait_booted, wait_for
-from lab.symptoms import Seen, log_in, wait_until_seen
-from lab.templates import fill_deep
+from lab.symptoms import Seen, filled, log_in, wait_until_seen
 
 Say = Callable[[str], None]
 AGE = 3 * 86400.0       # files of the machine are some days old: a deployment is not made in the moment of a fault
@@ -150,10 +149,7 @@ def break_and_wait(lab: Lab, variant: Variant) -> Seen:
     break_lab(lab, variant)
     if noisy:
         scan(lab.url, lab.params)
-    where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.symptom"
-    symptom = fill_deep(dict(variant.symptom_on(lab.stack)), lab.params, where)
-    assert isinstance(symptom, dict)
-    seen = wait_until_seen(lab, symptom, mark, cookie)
+    seen = wait_until_seen(lab, filled(lab, variant), mark, cookie)
     lab.record.ready = True
     records.save(lab.record)
     return seen

@@ -10,12 +10,16 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from lab.asking import PATIENCE, REFUSED, SLOW, connection_to, get
 from lab.errors import NotBroken
-from lab.scenario import Table
+from lab.scenario import Table, Variant
 from lab.stack import Lab, LogMark
+from lab.templates import fill_deep
+
+ANEW = 15.0     # seconds within which a fault that comes and goes shows again
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +132,25 @@ def wait_until_seen(lab: Lab, symptom: Table, mark: LogMark, cookie: str) -> See
             raise NotBroken(f"not broken as it should be within {within:.0f} s: {seen.words}{missing}\n"
                             + lab.story_of_trouble())
         time.sleep(0.1)
+
+
+def shows_again(lab: Lab, variant: Variant) -> bool:
+    """Whether a fault that leaves the oracle's pages well goes on: nginx logs the same once more within a while. False
+    where the oracle sees the fault by itself."""
+    symptom = filled(lab, variant)
+    if not symptom.get("healthy") or not symptom.get("log"):
+        return False
+    mark, until = lab.log_mark(), time.monotonic() + ANEW
+    while time.monotonic() < until:
+        if re.search(str(symptom["log"]), lab.log_since(mark)) is not None:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def filled(lab: Lab, variant: Variant) -> dict[str, Any]:
+    """The symptom on a lab's stack, its parameters filled in."""
+    where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.symptom"
+    symptom = fill_deep(dict(variant.symptom_on(lab.stack)), lab.params, where)
+    assert isinstance(symptom, dict)
+    return symptom

@@ -25,6 +25,7 @@ from lab.scenario import Expect, Stack, Variant
 from lab.solvers import cured_by_restarts
 from lab.solving import REPAIR
 from lab.stack import Lab
+from lab.symptoms import shows_again
 from lab.templates import fill_deep
 
 ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
@@ -339,6 +340,8 @@ def _by_hand(trial: Trial) -> None:
         told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
         _expect(step, told, 0)
         step.problems += check(trial.lab).failing
+        if shows_again(trial.lab, trial.variant):
+            step.problems.append("nginx goes on to log what it did before")
     _last(trial)
 
 
@@ -391,4 +394,4 @@ def _restart_in_vain(trial: Trial) -> None:
     helps = trial.variant.expect.repair.restart_on(trial.lab.stack)
     if trial.restarts and helps != "cures" and not trial.case.within:       # inside it is no other lab
         with trial.step("restart everything") as step:
-            step.problems += cured_by_restarts(trial.lab, hides=helps == "hides")
+            step.problems += cured_by_restarts(trial.lab, trial.variant, hides=helps == "hides")

@@ -21,6 +21,11 @@ from lab.stack import Lab, reload_nginx
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 
 
+def cured(word: str, lab: Lab, *, hides: bool = False) -> list[str]:
+    name, _, variant = word.partition("/")
+    return cured_by_restarts(lab, scenario(name).variant(variant or name), hides=hides)
+
+
 @contextmanager
 def up(word: str, stack: Stack, seed: int = 1) -> Iterator[Lab]:
     risen = lab_up(word, stack, seed, lambda _: None)
@@ -114,17 +119,22 @@ def test_a_longer_time_limit_is_no_capacity() -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("word", ["wrong-port", "overload-saturated/single-worker-overload"])
+@pytest.mark.parametrize("word", ["wrong-port/wrong-port", "overload-saturated/single-worker-overload"])
 def test_restart_everything_cures_neither(word: str, stack: Stack) -> None:
     with up(word, stack) as lab:
-        assert cured_by_restarts(lab) == []
+        assert cured(word, lab) == []
 
 
 def test_what_restarting_cures_is_told_so_by_its_scenario() -> None:
-    with up("backend-down/backend-not-running", "host") as lab:
-        assert len(cured_by_restarts(lab)) == 1
+    with up(word := "backend-down/backend-not-running", "host") as lab:
+        assert len(cured(word, lab)) == 1
 
 
 def test_what_restarting_hides_is_back_after_the_next_boot() -> None:
-    with up("backend-down/unit-disabled-after-reboot", "host") as lab:
-        assert cured_by_restarts(lab, hides=True) == []
+    with up(word := "backend-down/unit-disabled-after-reboot", "host") as lab:
+        assert cured(word, lab, hides=True) == []
+
+
+def test_what_the_pages_of_the_oracle_do_not_show_is_looked_for_in_the_log() -> None:
+    with up(word := "crash-code-error/app-exception-mid-stream", "host") as lab:
+        assert check(lab).well and cured(word, lab) == []
