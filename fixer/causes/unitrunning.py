@@ -29,13 +29,14 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import Binding, LogLine, Service, UnitValue
+from fixer.model.snapshot import Binding, LogLine, PreCommand, Service, Unit, UnitValue
 
 # Servers that tell systemd neither that they are ready nor that they are alive.
 SILENT = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
 _TIMED_OUT = regex(r"[Ss]tart operation timed out\. Terminating")
 _WATCHDOG = regex(r"Watchdog timeout \(limit (?P<limit>[^)]+)\)")
 _TIME_UP = regex(r"Service reached runtime time limit")
+_ENDED = regex(r"(?P<which>Control|Main) process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")
 _WAITING = ("notify", "notify-reload", "forking")
 _USUAL_START = 90  # seconds: systemd's own default
@@ -234,9 +235,12 @@ def _time_is_up(case: Case, crash: Crash, ended: Ended) -> Told:
 def judge_before(case: Case, crash: Crash) -> Told | None:
     """A command of ExecStartPre= that failed: the program was never started."""
     service, unit = crash.service, crash.service.unit
-    if unit is None or unit.result not in ("exit-code", "signal", "timeout") or unit.main_pid or unit.exec_main_status:
+    if unit is None or unit.main_pid or unit.exec_main_status:
         return None
-    failed = next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
+    if unit.result in ("exit-code", "signal", "timeout"):
+        failed = next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
+    else:
+        failed = _failed_last_time(service, unit)
     if failed is None:
         return None
     setting = next((s for s in service.unit_values if s.key == "ExecStartPre"
@@ -259,6 +263,20 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
          *(log_evidence(x.text, x.where) for x in words)),
         by_hand("mend-start-pre", manual),
     )
+
+
+def _failed_last_time(service: Service, unit: Unit) -> PreCommand | None:
+    """The only command before the program, as the log tells its last end: in the midst of one more try systemd has
+    forgotten how the one before ended."""
+    if len(unit.pre) != 1 or (unit.active_state, unit.sub_state) != ("activating", "start-pre"):
+        return None
+    said = f"{service.name}: "
+    ends = (found for line in reversed(lines_of(service)) if message(line).startswith(said)
+            and (found := _ENDED.search(message(line))) is not None)
+    last = next(ends, None)
+    if last is None or last["which"] != "Control" or (last["code"] == "exited" and last["status"] == "0"):
+        return None
+    return PreCommand(unit.pre[0].argv, last["code"], int(last["status"]))
 
 
 def _same_words(written: str, argv: str) -> bool:

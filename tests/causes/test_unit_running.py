@@ -181,6 +181,26 @@ def test_a_command_before_the_program_failed(argv: str, written: str) -> None:
     assert f"{UNIT}:2" in finding.repairs[0].manual and "status 3: the licence has expired;" in finding.repairs[0].manual
 
 
+@pytest.mark.parametrize(("last", "commands", "told"), [
+    ("Control process exited, code=exited, status=3/NOTIMPLEMENTED", 1, True),
+    ("Control process exited, code=exited, status=3/NOTIMPLEMENTED", 2, False),     # which of them, nobody says
+    ("Main process exited, code=exited, status=3/NOTIMPLEMENTED", 1, False),
+])
+def test_a_command_before_the_program_is_told_in_the_midst_of_one_more_try(last: str, commands: int, told: bool) -> None:
+    """systemd has forgotten by then how the try before ended."""
+    setting, _ = value("ExecStartPre=/srv/check")
+    lines = ("the licence has expired", f"backend.service: {last}", "backend.service: Failed with result 'exit-code'.",
+             "backend.service: Scheduled restart job, restart counter is at 4.")
+    scene = Scene().with_service(failed(
+        unit_values=(setting,), log=log(*lines), unit_changes={
+            "active_state": "activating", "sub_state": "start-pre", "result": "success", "n_restarts": 4,
+            "exec_main_status": 0, "exec_main_code": 0, "pre": (PreCommand("/srv/check", "", 0),) * commands},
+    )).refused()
+    findings = [f for f in diagnose(scene.snapshot()).findings if f.variant == "start-execstartpre-failed"]
+    assert bool(findings) is told
+    assert not told or "ended with status 3" in findings[0].summary
+
+
 def test_an_edit_that_systemd_never_read() -> None:
     told = binding(8001)
     running = replace(binding(8000), source=Evidence("process", "pid 200", "uvicorn --port 8000"))
