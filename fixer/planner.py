@@ -70,22 +70,27 @@ def check_words(diagnosis: Diagnosis, only: str | None, inputs: Inputs) -> None:
     waits = any(repair.waits for _, repair in offers)
     if only is not None and only not in ids and not waits:
         raise UsageError(f"no repair is called {only} here", f"offered: {', '.join(ids)}")
-    needs = {need.key: need for _, repair in offers for need in repair.needs}
+    needs: dict[str, list[Need]] = {}      # two files may each have older states, chosen by the same word
+    for _, repair in offers:
+        for asked in repair.needs:
+            needs.setdefault(asked.key, []).append(asked)
     later = waits or bool(needs.keys() & inputs.keys()) or any(only_starts(repair.steps) for _, repair in offers)
     for key, value in inputs.items():
-        need = needs.get(key)
-        if need is None and later:
+        asking = needs.get(key, [])
+        if not asking and later:
             _check_characters(key, value)
             continue
-        if need is None:
+        if not asking:
             hint = f"asked for: {', '.join(needs)}" if needs else "no repair that is offered here asks for a value"
             raise UsageError(f"--set {key}: nothing asks for it", hint)
+        choices = tuple(dict.fromkeys(choice for need in asking if need.kind == "choice" for choice in need.choices))
+        need = next((need for need in asking if need.kind != "choice"), asking[0])
+        if need.kind == "choice" and value not in choices:
+            raise UsageError(f"--set {key}: not one of the choices", f"choices: {', '.join(choices)}")
         _check_value(need, value)
 
 
 def _check_value(need: Need, value: str) -> None:
-    if need.kind == "choice" and value not in need.choices:
-        raise UsageError(f"--set {need.key}: not one of the choices", f"choices: {', '.join(need.choices)}")
     _check_characters(need.key, value)
     if not value and need.kind != "value":
         raise UsageError(f"--set {need.key}: the value is empty")
@@ -98,12 +103,18 @@ def _check_characters(key: str, value: str) -> None:
         raise UsageError(f"--set {key}: the value holds a line break or another control character")
 
 
+def _is_missing(need: Need, inputs: Inputs) -> bool:
+    """Nobody has given it, or what was given chose among others: of another file, or in an earlier round."""
+    given = inputs.get(need.key)
+    return need.default is None and (given is None or (need.kind == "choice" and given not in need.choices))
+
+
 def _obstacle(finding: Finding, repair: Repair, policy: Policy, inputs: Inputs) -> Withheld | None:
     if repair.waits:
         return None
     if repair.risk == "manual":
         return Withheld(repair.id, finding.cause, repair.manual or repair.summary, "")
-    missing = [need for need in repair.needs if need.key not in inputs and need.default is None]
+    missing = [need for need in repair.needs if _is_missing(need, inputs)]
     flags = [f"--set {need.key}={'VALUE' if need.kind != 'choice' else '|'.join(need.choices)}" for need in missing]
     reasons = [need.why for need in missing]
     if _RISKS[repair.risk] > _RISKS[policy.max_risk]:

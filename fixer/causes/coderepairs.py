@@ -11,6 +11,7 @@ from fixer.causes.commandwords import edit_word
 from fixer.causes.crashing import Crash
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import write_variables
+from fixer.causes.olderstates import BACKUP_KEY, ID
 from fixer.causes.optionwords import correct_option, option_place, option_word
 from fixer.causes.reading import condition, now_on, place
 from fixer.causes.sources import applications, is_sound, line_of, older_states, source_of
@@ -23,7 +24,6 @@ from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, FileContent, Service
 
-BACKUP_KEY = "restore-from"
 TARGET_KEY = "target"
 _UNSTARTED = ", but nobody started it again"
 PATIENCE = 45.0          # seconds that a program or a database may take until it listens
@@ -138,7 +138,7 @@ def _restore(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> R
                           in_place=file.single_file_mount)
         steps = (write, *again_steps(case, crash))
     summary = f"put {file.path} back to an older state, then start {crash.service.name}"
-    return Repair("restore-backup", "disruptive", summary, steps, (need,))
+    return Repair(ID, "disruptive", summary, steps, (need,))
 
 
 def _release(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> list[Repair]:

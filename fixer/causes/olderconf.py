@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 
 from fixer.causes.case import Case
-from fixer.causes.coderepairs import BACKUP_KEY
 from fixer.causes.editing import NoPlace, Place, nginx_steps, overwriters, writable_place
 from fixer.causes.nginx_down import begin_nginx
+from fixer.causes.olderstates import BACKUP_KEY, ID, hidden_lines, order_of
 from fixer.causes.reading import line_text
 from fixer.model.copies import is_copy_name, name_behind
 from fixer.model.diagnosis import Need, Repair
@@ -36,19 +36,19 @@ def restore_backup(case: Case, nginx: Nginx, problem: ConfigProblem, near: int) 
               and not _is_refused(case, nginx, problem.file, s.data)]
     if not states:
         return None
-    states.sort(key=lambda s: (-s.stat.mtime, s.path))
+    states.sort(key=order_of)
     paths = tuple(state.path for state in states)
     need = Need(BACKUP_KEY, "choice", f"an older state of {at.shown} without the mistake: {', '.join(paths)}", paths)
     chosen = next((state for state in states if state.path == case.inputs.get(BACKUP_KEY)), None)
     steps: tuple[Step, ...] = ()
     if chosen is not None:
         write = WriteFile(at.node, at.path, at.data, chosen.data, f"the state of {chosen.path}", in_place=at.in_place,
-                          mask=(*_secrets(at.data), *_secrets(chosen.data)))
+                          mask=(*hidden_lines(at.data, redact_nginx), *hidden_lines(chosen.data, redact_nginx)))
         after = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
         steps = (write, *after)
     then = "start nginx" if nginx.master_pid is None else "reload nginx"
     summary = f"put {at.shown} back to an older state, then {then}{overwriters((at,))}"
-    return Repair("restore-backup", "disruptive", summary, steps, (need,))
+    return Repair(ID, "disruptive", summary, steps, (need,))
 
 
 def loaded_copy(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
@@ -87,11 +87,3 @@ def _is_refused(case: Case, nginx: Nginx, path: str, older: bytes) -> bool:
         main, files = path, {path: b"http {" + older + b"}"}
     return any(p.fatal and p.file == path and p.kind != "missing-include"
                for p in read_config(files, main, prefix=nginx.prefix).problems)
-
-
-def _secrets(data: bytes) -> tuple[bytes, ...]:
-    """The lines of which a part is hidden when nginx's files are shown: of a file outside its folder all of them is."""
-    lines, masked = data.split(b"\n"), redact_nginx(data).split(b"\n")
-    if len(lines) != len(masked):
-        return (data,)
-    return tuple(dict.fromkeys(line.strip() for line, shown in zip(lines, masked, strict=True) if line != shown))

@@ -31,6 +31,10 @@ The repair and its safety
   the application's file), the unit's line is corrected, systemd reads it, and the unit is started (disruptive). Where
   several could be meant, or an account has to be chosen, a person says which. A path of the sandbox that is not there
   is made optional (a dash before it; what is forbidden stays so), unless something is to be mounted there.
+  restore-backup (disruptive): where a person has to say or to do something, and a whole older state of the unit file or
+  drop-in lies beside it (shop.service.bak, ~, .dpkg-old, .rpmsave), or the packaged unit file that one in /etc stands
+  before, with the same command, port and application, and the program, folder, account and paths that it names are
+  there: a person may choose it (`--set restore-from=PATH`). The file gets those bytes and keeps its mode.
   raise-start-timeout (disruptive): where the unit's files give a start that its program announces itself (Type=notify)
   less than systemd's own 90 seconds, it is cut off before it is up, and its log tells no error: 90 are written there.
   raise-stop-timeout (disruptive): a longer TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without
@@ -52,6 +56,7 @@ from fixer.causes.crashing import Crash, crashes
 from fixer.causes.owners import sole_owner
 from fixer.causes.reading import state_evidence
 from fixer.causes.unitcontainer import judge_container
+from fixer.causes.unitcopies import with_copies
 from fixer.causes.unitfailure import ID, StepFailure, Told, finding, step_failure
 from fixer.causes.unitplaces import judge_account, judge_folder, judge_sandbox
 from fixer.causes.unitprogram import judge_program
@@ -82,7 +87,7 @@ def judge(case: Case) -> Verdict:
             if other is None:
                 ruled.append(state_evidence(crash.service))
             else:
-                findings.append(finding(case, crash, None, other))
+                findings.append(finding(case, crash, None, with_copies(case, crash, other)))
             continue
         told = _JUDGES[failure.status](case, crash, failure)
         if isinstance(told, str):
@@ -90,7 +95,7 @@ def judge(case: Case) -> Verdict:
         elif told.confidence != "certain" and (not failure.lines or _is_tried(crash.service)):
             missing.append(f"why {crash.service.name} failed with status {failure.status}")
         else:
-            findings.append(finding(case, crash, failure, told))
+            findings.append(finding(case, crash, failure, with_copies(case, crash, told)))
     findings += [finding(case, crash, None, told) for crash, told in refused(case)]
     findings += _of_running(case, {(f.node, f.service) for f in findings})
     known = {(f.node, f.service) for f in findings}

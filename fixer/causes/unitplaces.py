@@ -33,9 +33,9 @@ from fixer.model.query import FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Service, Snapshot, UnitValue
 from fixer.model.startfiles import MOUNTS, app_file, leads_to
+from fixer.model.unitfile import SANDBOX
 
 FOLDER_KEY, ACCOUNT_KEYS = "directory", {"User": "user", "Group": "group"}
-SANDBOX = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths", "BindReadOnlyPaths"})
 _WORD = regex(r"\S+")
 _NAMED = regex(r"(?:namespac|mount)\w*[^:]*: (?P<path>/[^:]+): No such file or directory")
 

@@ -30,6 +30,7 @@ from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, LogLine, PreCommand, Service, Unit, UnitValue
+from fixer.model.unitsteps import failed_before, is_before_again
 
 # Servers that tell systemd neither that they are ready nor that they are alive.
 SILENT = frozenset({"uvicorn", "hypercorn", "daphne", "flask", "django", "waitress-serve", "fastapi", "sanic"})
@@ -237,10 +238,7 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
     service, unit = crash.service, crash.service.unit
     if unit is None or unit.main_pid or unit.exec_main_status:
         return None
-    if unit.result in ("exit-code", "signal", "timeout"):
-        failed = next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
-    else:
-        failed = _failed_last_time(service, unit)
+    failed = failed_before(unit) or (_failed_last_time(service, unit) if is_before_again(unit) else None)
     if failed is None:
         return None
     setting = next((s for s in service.unit_values if s.key == "ExecStartPre"
@@ -268,8 +266,6 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
 def _failed_last_time(service: Service, unit: Unit) -> PreCommand | None:
     """The only command before the program, as the log tells its last end: in the midst of one more try systemd has
     forgotten how the one before ended."""
-    if len(unit.pre) != 1 or (unit.active_state, unit.sub_state) != ("activating", "start-pre"):
-        return None
     said = f"{service.name}: "
     ends = (found for line in reversed(lines_of(service)) if message(line).startswith(said)
             and (found := _ENDED.search(message(line))) is not None)

@@ -9,8 +9,8 @@ from fixer.model.facts import Evidence
 from fixer.model.numbers import is_number
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Unit
+from fixer.model.unitfile import unit_lines
 from fixer.observe.bindings import parse_address
-from fixer.observe.units import unit_lines
 from fixer.observe.view import View
 from fixer.observe.words import Piece, Word
 

@@ -10,7 +10,7 @@ from fixer.model.facts import Known
 from fixer.model.query import Command, FileAnswer, Query, ReadGlob
 from fixer.model.regex import regex
 from fixer.model.service import Service
-from fixer.observe.units import unit_lines
+from fixer.model.unitfile import unit_lines
 from fixer.observe.view import View
 
 LAST_LINES = 60

@@ -9,20 +9,22 @@ from fixer.model.copies import patterns_beside
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
 from fixer.model.startfiles import ACCOUNTS, MOUNTS, STANDARD, VENVS, app_file, interpreter_of, leads_to, stem_of
+from fixer.model.unitfile import sandbox_of
 from fixer.observe.told import Told
+from fixer.observe.unitcopies import copy_queries
 from fixer.observe.view import LOOK, View
 
 LIMIT = 64 << 10
 MOST_PLACES = 40
 MOST_PATHS = 12
 ROOTS = ("/srv/*", "/opt/*", "/var/www/*", "/home/*", "/home/*/*")
-SANDBOX = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths", "BindReadOnlyPaths"})
 
 
 def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
     """The next look for one unit; nothing for a unit that runs, or whose program ran and ended by itself."""
     if unit.result == "resources":
         yield from _beside(unit, view)
+    yield from copy_queries(unit, view)
     if unit.main_pid or unit.result != "exit-code":
         return
     match unit.exec_main_status:
@@ -38,7 +40,7 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
             yield from (ReadFile(path, LIMIT) for path in ACCOUNTS)
             yield from (ReadFile(path, 0) for path in _directories(unit, told))
         case 226:
-            yield from (ReadFile(path, 0) for path in sandbox_paths(told)[:MOST_PATHS])
+            yield from (ReadFile(path, 0) for path in sandbox_of(told.lines)[:MOST_PATHS])
             yield ReadFile(MOUNTS, LIMIT)
 
 
@@ -141,12 +143,6 @@ def _homes(missing: str, target: str | None, told: Told) -> tuple[str, ...]:
         near += [home, f"{home}/*"]
     roots = dict.fromkeys(root for root in (*near, *ROOTS) if root not in ("", "/", "/*"))
     return tuple(f"{root}/{inside}" for root in roots)
-
-
-def sandbox_paths(told: Told) -> tuple[str, ...]:
-    """Paths that the unit's sandbox needs; those with `-` before them may be missing."""
-    words = [w for line in told.lines if line.section == "Service" and line.key in SANDBOX for w in line.value.split()]
-    return tuple(dict.fromkeys(w.lstrip("+").split(":", 1)[0] for w in words if w.lstrip("+").startswith("/")))
 
 
 def _parents(path: str) -> Iterator[Query]:

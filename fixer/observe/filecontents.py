@@ -20,6 +20,7 @@ from fixer.observe.learnedfile import learned_of
 from fixer.observe.releases import release_paths
 from fixer.observe.sites import Site
 from fixer.observe.sources import entries_query, folders_on_disk, source_paths
+from fixer.observe.unitcopies import copies_read
 from fixer.observe.view import ENGINE, View, container_of, is_readable
 
 HEAD = 2000       # bytes in which a header says who manages a file
@@ -80,6 +81,8 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
         yield from ((service.node, path) for path in release_paths(service, views.get(service.node)))
         if service.unit is not None:
             yield from ((service.node, path) for path in (*ACCOUNTS, MOUNTS, MOUNTED))     # where a start needs them
+            if service.node in views:
+                yield from ((service.node, path) for path in copies_read(service.unit, views[service.node]))
     for view in views.values():
         yield from ((view.name, path) for path in (*RULE_FILES, *ACCOUNTS) if path in view.files)
         yield from ((view.name, file.path) for file in cluster_files(view))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadGlob
 from fixer.model.regex import regex
-from fixer.observe.units import UnitLine, unit_lines
+from fixer.model.unitfile import UnitLine, unit_lines
 from fixer.observe.view import LOOK, View, is_readable, known_pids
 
 MOST_FILES = 60

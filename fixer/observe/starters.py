@@ -13,13 +13,13 @@ from fixer.model.redactargv import redact_argv
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container
 from fixer.model.starters import Starter, StarterKind
+from fixer.model.unitfile import effective, unit_lines
 from fixer.observe.entrypoints import entered
 from fixer.observe.runfolders import RUN_FOLDERS, run_folders
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.scripts import read_script, simple_commands
 from fixer.observe.told import Follow, Told, followed
 from fixer.observe.toldbindings import told_bindings
-from fixer.observe.units import effective, unit_lines
 from fixer.observe.view import STARTER_FILES, View, is_readable
 from fixer.observe.words import Word, shell_words, systemd_words
 

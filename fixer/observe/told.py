@@ -11,10 +11,11 @@ from fixer.model.facts import Evidence
 from fixer.model.record import dataclass, field, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Process, Unit
+from fixer.model.unitfile import UnitLine, effective, unit_lines
 from fixer.observe.runtimes import script_of, server_at
 from fixer.observe.scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
 from fixer.observe.unitenvfiles import read_unit_env_file
-from fixer.observe.units import UnitLine, effective, packaged, unit_lines
+from fixer.observe.units import packaged
 from fixer.observe.view import View
 from fixer.observe.words import Env, Word, assignment, expand_words, literal, systemd_words
 

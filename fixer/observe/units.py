@@ -1,14 +1,14 @@
-"""systemd units: what `systemctl show` prints, and unit files with their drop-ins read line by line."""
+"""systemd units: what `systemctl show` and its lists print."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from fixer.model.facts import Fact, Known
 from fixer.model.numbers import is_number, timespan
 from fixer.model.query import Answer
-from fixer.model.record import dataclass, replace
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import PreCommand, Unit
 from fixer.observe.words import systemd_words
@@ -16,22 +16,6 @@ from fixer.observe.words import systemd_words
 _PULLS = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
 _REPEATED = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
 _PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
-_COMMENT = regex(r"[ \t]*[#;]")
-
-
-@dataclass(frozen=True, slots=True)
-class UnitLine:
-    """One assignment of a unit file: continued lines joined, `start` the offset of the value's first byte.
-
-    `value` is the raw text from there to the end, with its backslash-newlines, so offsets in it are file offsets.
-    """
-
-    file: str
-    line: int
-    section: str
-    key: str
-    value: str
-    start: int
 
 
 def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
@@ -175,46 +159,3 @@ def exec_argv(text: str) -> tuple[str, ...]:
     """The argv[] of `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`; systemd does not quote it there."""
     match = re.search(r"argv\[\]=(.*?) ; (?:ignore_errors|flags)=", text)
     return tuple(match[1].split()) if match else ()
-
-
-def unit_lines(file: str, data: bytes) -> list[UnitLine]:
-    """The assignments of one unit file in order; latin-1 keeps one character a byte, so offsets are byte offsets."""
-    text = data.decode("latin-1")
-    lines: list[UnitLine] = []
-    section, offset, number = "", 0, 1
-    while offset < len(text):
-        end = _logical_end(text, offset)
-        raw = text[offset:end]
-        stripped = raw.strip()
-        if stripped.startswith("[") and stripped.endswith("]"):
-            section = stripped[1:-1]
-        elif stripped and stripped[0] not in "#;":
-            key, found, value = raw.partition("=")
-            if found:
-                skip = len(value) - len(value.lstrip(" \t"))
-                at = offset + len(key) + 1 + skip
-                lines.append(UnitLine(file, number, section, key.strip(), value[skip:].rstrip(), at))
-        number += raw.count("\n") + 1
-        offset = end + 1
-    return lines
-
-
-def _logical_end(text: str, offset: int) -> int:
-    """Where the line ends, with the lines that a backslash at its end joins to it. Comments are never continued."""
-    comment = _COMMENT.match(text, offset) is not None
-    while True:
-        end = text.find("\n", offset)
-        if end < 0:
-            return len(text)
-        if comment or end == 0 or text[end - 1] != "\\":
-            return end
-        offset = end + 1
-
-
-def effective(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
-    """The assignments of a key that count: an empty one takes back those before it."""
-    kept: list[UnitLine] = []
-    for line in lines:
-        if line.section == "Service" and line.key == key:
-            kept = [] if not line.value.strip() else [*kept, line]
-    return kept

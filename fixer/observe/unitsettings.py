@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from fixer.model.facts import Evidence
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Unit
+from fixer.model.unitfile import UnitLine
 from fixer.observe.told import Told
-from fixer.observe.units import UnitLine
 from fixer.observe.view import View
 
 _WANTS = "/etc/systemd/system"

@@ -227,7 +227,7 @@ def _looked(node: NodeCapture) -> Iterator[tuple[str, FileAnswer]]:
 
 
 def _is_look(query: Query) -> bool:
-    return isinstance(query, ReadGlob) and query.limit == LOOK
+    return isinstance(query, ReadGlob) and query.limit in (0, LOOK) and not _is_of_services(query)
 
 
 def _addresses(answer: Answer | None) -> tuple[str, ...]:

@@ -135,3 +135,17 @@ def test_a_second_service_with_the_same_fault_is_not_hidden_by_the_first() -> No
     made = plan(diagnosis(replace(finding(SAFE), service="a.service"), replace(finding(SAFE), service="b.service")),
                 Policy(forbids=lambda found, repair: "not that one" if found.service == "a.service" else ""))
     assert made.steps == SAFE.steps and [item.why for item in made.withheld] == ["not that one"]
+
+
+def test_one_word_may_choose_among_the_older_states_of_several_files() -> None:
+    """What was chosen for one of them is no choice for the others: those still wait."""
+    one = Repair("restore-backup", "disruptive", "a", (STEP,), (Need("restore-from", "choice", "of a", ("a.bak",)),))
+    two = Repair("restore-backup", "disruptive", "b", (), (Need("restore-from", "choice", "of b", ("b.bak", "b~")),))
+    both = diagnosis(finding(two, cause="a"), finding(one, cause="b"))
+    made = plan(both, Policy("disruptive"), inputs={"restore-from": "a.bak"})
+    assert (made.cause, made.steps) == ("b", (STEP,))
+    assert made.withheld[0].flag == "--set restore-from=b.bak|b~"
+    with pytest.raises(UsageError, match="restore-from: not one of the choices"):
+        plan(both, Policy("disruptive"), inputs={"restore-from": "c.bak"})
+    later = plan(diagnosis(finding(two)), Policy("disruptive"), inputs={"restore-from": "a.bak"}, strict=False)
+    assert later.withheld[0].flag == "--set restore-from=b.bak|b~"
