@@ -23,6 +23,11 @@ The repair and its safety
   NAME=value`, or behind a byte order mark): what stands before the name is taken away, where a shell and systemd read
   the value alike. Nobody has to give a value then.
 
+  restore-backup (disruptive): where a copy beside the EnvironmentFile, the env_file or the application's .env holds the
+  variable (shop.env.bak, .env.old, shop.env.dpkg-old), or the file is gone and a copy is left, a person may choose it
+  (`--set restore-from=PATH`). Of a file that holds other variables only the missing ones are taken from the copy; one
+  that is gone or holds none gets all of it, a new one with the copy's mode and owner. Values are shown nowhere.
+
 By hand
   journalctl -u UNIT -n 50                    which variable?
   systemctl edit UNIT                         [Service] Environment="NAME=value"
@@ -36,6 +41,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace
+from fixer.causes.envcopies import copies_of, copies_with, copy_evidence, restore_variables
 from fixer.causes.envfiles import write_variables
 from fixer.causes.misread import Misread, misread, unwrapped
 from fixer.causes.reading import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
@@ -77,13 +83,17 @@ def is_set(service: Service, name: str) -> bool:
 def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
     names = ", ".join(s.name for s in said)
     lost = tuple(m for s in said if (m := misread(case.snapshot, crash.service, s.name)) is not None)
-    evidence = (*_evidence(case, crash, said), *(Evidence("file", m.where, m.said) for m in lost))
+    wanted = tuple(s.name for s in said)
+    copies = () if lost else copies_with(case.snapshot, crash.service, wanted)
+    again = restore_variables(case, crash, copies, wanted)
+    evidence = (*_evidence(case, crash, said), *(Evidence("file", m.where, m.said) for m in lost),
+                *copy_evidence(copies if again is not None else (), wanted))
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
         summary=f"{crash.service.name} ends at once: {names} {'is' if len(said) == 1 else 'are'} not set",
         detail=(*(m.said for m in lost), "nothing listens while it does not run"), routes=crash.routes,
         service=crash.service.name, node=crash.service.node, evidence=evidence,
-        repairs=(_repair(case, crash, said, lost),),
+        repairs=(_repair(case, crash, said, lost), *(() if again is None else (again,))),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
@@ -165,6 +175,7 @@ def _missing_file(case: Case, crash: Crash) -> Finding | None:
     if not gone:
         return _file_is_back(case, crash)
     beside = _beside(case, crash, gone[0])
+    again = restore_variables(case, crash, copies_of(case.snapshot, crash.service, gone[0]), ())
     held = f"what may be a copy of it: {', '.join(beside)}" if beside else "what it held is not known"
     manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; {held}"
     return Finding(
@@ -173,7 +184,8 @@ def _missing_file(case: Case, crash: Crash) -> Finding | None:
         routes=crash.routes, service=crash.service.name, node=crash.service.node,
         evidence=(state_evidence(crash.service), Evidence("file", gone[0], "no such file"),
                   *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
-        repairs=(Repair("restore-environment-file", "manual", f"put {gone[0]} back", (), manual=manual),),
+        repairs=(*(() if again is None else (again,)),
+                 Repair("restore-environment-file", "manual", f"put {gone[0]} back", (), manual=manual)),
         explains=("crash-loop-gave-up", "backend-down"),
     )
 

@@ -17,8 +17,9 @@ The repair and its safety
   and nginx is started or reloaded. Undo puts the link back. Where no server would be left without it, nginx would run
   and answer nobody: then it is for a person, who leads the link to the site's file again.
   restore-backup (disruptive): where a whole older state of the file lies beside it (shop~, shop.bak, shop.2026-01-31,
-  shop.dpkg-old), with the same servers and addresses and without the mistake, a person may choose it. The file gets
-  its bytes and keeps owner and mode, the configuration is checked, and nginx is started or reloaded.
+  shop.dpkg-old), or what the package brings (nginx.conf.dpkg-dist, .rpmnew, .default), with the same servers and
+  addresses and without the mistake, a person may choose it. The file gets its bytes and keeps owner and mode, the
+  configuration is checked, and nginx is started or reloaded.
   Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing. A backup
   that an include loads beside the file itself is said as that.
 

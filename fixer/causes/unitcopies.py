@@ -63,7 +63,7 @@ def with_copies(case: Case, crash: Crash, told: Told) -> Told:
 
 def _restore(case: Case, crash: Crash, told: Told) -> Repair | None:
     service, unit = crash.service, crash.service.unit
-    if unit is None or service.program is not None:
+    if unit is None or service.program is not None or unit.need_daemon_reload:     # it failed by what was read before
         return None
     paths = tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p)
     files = {path: file for path in paths if (file := case.snapshot.file(service.node, path)) is not None}

@@ -241,6 +241,18 @@ class EnvSlot:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvCopy:
+    """A copy (`path`) beside a file of variables (`of`): (name, start, end) of each line in it that gives a variable a
+    value, never the value. `there` are the names that the file itself gives one, None where it is gone."""
+
+    node: str
+    path: str
+    of: str
+    holds: tuple[tuple[str, int, int], ...]
+    there: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """A setting of a service besides command and variables, as its compose file gives it, and where.
 
@@ -311,6 +323,7 @@ class Service:
     refaults: Fact[int] = Unknown("not asked")   # pages that it needed again after the kernel had taken them
     told_networks: tuple[ToldNetwork, ...] = ()   # of a compose service
     gateway: str = ""                     # its name, where the program only hands connections on (`haproxy`, `nginx` …)
+    env_copies: tuple[EnvCopy, ...] = ()  # beside the files of its variables, once it has ended
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
 
     @property

@@ -16,6 +16,7 @@ from fixer.model.service import (
     Binding,
     Container,
     EnvAssignment,
+    EnvCopy,
     EnvSlot,
     LogLine,
     Manager,
@@ -32,10 +33,10 @@ from fixer.model.starters import Starter
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
-    "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvSlot", "ErrorEvent",
-    "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill", "Policy", "PreCommand",
-    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot", "Stranger", "ToldNetwork",
-    "Uncreated", "Unit", "UnitSetting", "UnitValue",
+    "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy", "EnvSlot",
+    "ErrorEvent", "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill",
+    "Policy", "PreCommand", "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot",
+    "Stranger", "ToldNetwork", "Uncreated", "Unit", "UnitSetting", "UnitValue",
 ]
 
 

@@ -14,6 +14,7 @@ from fixer.model.startfiles import ACCOUNTS, MOUNTS
 from fixer.observe.backups import backups_read
 from fixer.observe.containers import host_path
 from fixer.observe.dependencies import cluster_files
+from fixer.observe.envcopies import copies_of_env
 from fixer.observe.errorpaths import MOUNTED
 from fixer.observe.firewall import RULE_FILES
 from fixer.observe.learnedfile import learned_of
@@ -77,6 +78,7 @@ def _wanted(views: Mapping[str, View], sites: Iterable[Site], services: Iterable
         for path in service_files(service):
             yield service.files_node, path
         yield from source_paths(service)
+        yield from copies_of_env(service)
         yield from _entries(service, views)
         yield from ((service.node, path) for path in release_paths(service, views.get(service.node)))
         if service.unit is not None:

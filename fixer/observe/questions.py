@@ -31,6 +31,7 @@ from fixer.observe.dependencies import dependency_queries
 from fixer.observe.emptyplaces import empty_ports, empty_sockets, should_answer
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.entrypoints import entered
+from fixer.observe.envcopies import env_copy_queries
 from fixer.observe.errorpaths import closed_path_queries
 from fixer.observe.failedunits import unit_queries
 from fixer.observe.filecontents import host_path_of
@@ -122,7 +123,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     for site in sites:
         asked[site.view.name] += _of_hidden_units(site, services, containers)
     for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services),
-                        *closed_path_queries(services), *change_queries(services),
+                        *closed_path_queries(services), *change_queries(services), *env_copy_queries(services, views),
                         *(found for site in sites for found in backup_queries(site, views, containers))):
         if node in asked:
             asked[node].append(query)

@@ -11,6 +11,7 @@ from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, 
 from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.containerservice import container_service
+from fixer.observe.envcopies import with_env_copies
 from fixer.observe.forgotten import recalled
 from fixer.observe.gateways import gateway_bindings, gateway_of, handing_socket
 from fixer.observe.ownlogs import own_logs, with_own_logs
@@ -52,7 +53,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
             found.append(container_service(container, node_of(container, views), views))
     found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if is_limited(s) else s for s in found]
     found = [replace(s, refaults=refaults_of(s, views.get(s.node))) if has_memory_limit(s) else s for s in found]
-    return tuple(_unique(found))
+    return tuple(with_env_copies(service, views) for service in _unique(found))
 
 
 def _holds_nginx(view: View) -> bool:

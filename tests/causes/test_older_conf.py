@@ -40,7 +40,8 @@ def restore(scene: Scene, **inputs: str) -> Repair | None:
     return next((r for r in found(scene, **inputs).repairs if r.id == "restore-backup"), None)
 
 
-@pytest.mark.parametrize("path", [f"{REAL}~", f"{REAL}.bak", f"{REAL}.2026-01-31", f"{SITE}.dpkg-old"])
+@pytest.mark.parametrize("path", [f"{REAL}~", f"{REAL}.bak", f"{REAL}.2026-01-31", f"{SITE}.dpkg-old",
+                                  f"{REAL}.dpkg-dist", f"{REAL}.rpmnew", f"{REAL}.default", f"{REAL}.ucf-dist"])
 def test_a_person_may_choose_an_older_state(path: str) -> None:
     """Behind the link, or beside the link: never without being told which, be it the only one."""
     scene = refusing(TORN, "", (path, GOOD))

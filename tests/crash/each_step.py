@@ -71,6 +71,10 @@ PULLED = {
     "front.service": "[Unit]\nRequires=store.service\nAfter=store.service\n[Service]\nExecStart=/bin/sleep infinity\n",
 }
 BROKEN = f"[program:broken]\ncommand=/bin/sh -c \"test -e {HERE}/ready && exec sleep infinity\"\nstartretries=0\n"
+# A unit whose file is to be put back as it was: its own bytes change, and a file of variables is made anew.
+KEPT, KEPT_ENV = "/etc/systemd/system/kept.service", f"{HERE}/kept.env"
+KEPT_OLD = f"[Service]\nEnvironmentFile=-{KEPT_ENV}\nEnvironment=EACH=old\nExecStart=/bin/sleep infinity\n"
+KEPT_NEW = KEPT_OLD.replace("old", "new")
 RULES = ("tcp dport 22 accept", "tcp dport 8000 counter drop", "icmp type echo-request accept")
 
 
@@ -88,6 +92,7 @@ printf '%s' '{site("old")}' >{SITE}
 printf '[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n' >{UNIT}
 printf '%s' '{PROGRAM_TEXT}' >{PROGRAM}; printf '%s' '{RUNNING_TEXT}' >{RUNNING}; printf '%s' '{BROKEN}' >/etc/supervisor/conf.d/broken.conf; printf '%s' '{OWN_NGINX}' >{HERE}/own.conf
 systemctl daemon-reload; systemctl restart nginx sleeper; systemctl restart supervisor
+printf '%s' '{KEPT_OLD}' >{KEPT}; chmod 640 {KEPT}; chown 0:7 {KEPT}; systemctl daemon-reload; systemctl start kept
 cp {UNIT} /etc/systemd/system/other.service; systemctl daemon-reload
 nft add table ip each; nft add chain ip each c
 {"".join(f"nft add rule ip each c {rule};" for rule in RULES)}
@@ -116,6 +121,8 @@ STATES = {
     "nginx": _FILE.format(SITE, "/etc/nginx/sites-enabled") + "; curl -s -m 5 http://127.0.0.1:8098/",
     "unit": _FILE.format(DROP, DROP.rpartition("/")[0]) + "; " + _IS.format("sleeper")
             + "; tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value sleeper)/environ | grep EACH",
+    "older state": _FILE.format(f"{KEPT} {KEPT_ENV}", f"/etc/systemd/system {HERE}") + "; " + _IS.format("kept")
+                   + "; tr '\\0' '\\n' </proc/$(systemctl show -p MainPID --value kept)/environ | grep 'EACH\\|SEED'",
     "service": _IS.format("other"),
     "failed service": _IS.format("fails"), "socket": _IS.format("woken.socket woken.service"), "freeing": _IS.format("holder"),
     "init script": "pgrep -cxf '/bin/sleep 86399'; systemctl is-enabled olden", "pulled in": _IS.format("front store"),
@@ -295,6 +302,10 @@ def kinds(place: Place) -> dict[str, tuple[Step, ...]]:
         "unit": (
             write(DROP, None, "[Service]\nEnvironment=EACH=1\n", meta=me, create_dirs=(DROP.rpartition("/")[0],)),
             DaemonReload(node), unit("sleeper", "restart", "active", "disabled"),
+        ),
+        "older state": (
+            write(KEPT, KEPT_OLD, KEPT_NEW), write(KEPT_ENV, None, "SEED=1\n", meta=FileMeta(0o600, 33, 7), mask=(b"SEED=1",)),
+            DaemonReload(node), unit("kept", "restart", "active", "static"),
         ),
         "service": (unit("other", "enable", "inactive", "disabled"), unit("other", "start", "inactive", "disabled")),
         "process": (SignalProcess(node, int(pid), int(ticks), "CONT", "let it go on"),),

@@ -36,6 +36,7 @@ CASES: tuple[tuple[str, Stack], ...] = (
     ("backend-down/backend-not-running", "host"), ("backend-down/unit-disabled-after-reboot", "host"),
     ("backend-hung/backend-sigstop", "host"), ("firewall-drop/firewall-drop", "host"),
     ("crash-missing-env/start-env-var-missing", "host"),
+    ("unit-misconfigured/start-217-user-backup", "host"), ("crash-missing-env/start-envfile-missing-copy", "host"),
     ("unit-misconfigured/start-200-chdir", "host"), ("crash-loop-gave-up/supervisor-fatal", "host"),
     ("wrong-port/container-wrong-port", "containers"), ("backend-down/container-stopped", "containers"),
     ("backend-hung/container-paused", "containers"), ("network-detached/docker-network-detached", "containers"),

@@ -27,6 +27,19 @@ def test_another_file_or_no_whole_one(older: bytes) -> None:
     assert not is_same_file(GOOD.replace(b"gzip on;", b"gzip on"), older)
 
 
+PARAMETERS = (b"proxy_set_header Host $http_host;\nproxy_set_header X-Real-IP $remote_addr;\n"
+              b"proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\nproxy_set_header X-Forwarded-Proto $scheme;\n")
+
+
+@pytest.mark.parametrize(("was", "now"), [(b"$http_host;", b"$http_host"), (b"Host $", b"Host$"), (b"header X-R", b"heder X-R")])
+def test_a_list_of_parameters_is_known_by_what_it_says(was: bytes, now: bytes) -> None:
+    """As Debian's proxy_params, which names nothing of a site."""
+    assert is_same_file(PARAMETERS.replace(was, now, 1), PARAMETERS)
+    assert not is_same_file(PARAMETERS.replace(was, now, 1), b"proxy_set_header Host $http_host;\n")
+    assert not is_same_file(PARAMETERS.replace(was, now, 1), b"gzip on;\ngzip_types text/css;\ngzip_vary on;\n")
+    assert not is_same_file(PARAMETERS.replace(was, now, 1), PARAMETERS + b"server { listen 80; }\n")
+
+
 def test_the_main_file_is_known_by_its_outermost_blocks() -> None:
     main = b"user www-data;\nevents { worker_connections 9; }\nhttp {\n gzip on;\n include sites-enabled/*;\n}\n"
     assert is_same_file(main.replace(b"gzip on;", b"gzip on"), main)
