@@ -30,7 +30,7 @@ from fixer.model.unitfile import (
     sandbox_of,
     unit_lines,
 )
-from fixer.model.unitsteps import failed_before
+from fixer.model.unitsteps import failed_before, is_before_again
 
 _ACCOUNTS = {"User": "/etc/passwd", "Group": "/etc/group"}
 
@@ -141,7 +141,7 @@ def _is_mended(snapshot: Snapshot, crash: Crash, told: Told, now: tuple[UnitLine
         paths = sandbox_of(then)
         return paths != sandbox_of(now) and all(stat_of(snapshot, node, path) is not None for path in paths)
     if kind == "execstartpre-failed" and unit is not None:
-        bad = failed_before(unit)
+        bad = failed_before(unit) or (unit.pre[0] if is_before_again(unit) else None)
         return bad is not None and _bare(bad.argv) not in {_bare(x.value) for x in effective(then, "ExecStartPre")}
     return False
 
