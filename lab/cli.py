@@ -45,14 +45,13 @@ def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        code = app(standalone_mode=False)
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except LabError as error:
         sys.exit(_complain(error.message, error.hint, error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
         interrupted()
     except _ParserError as error:
-        error.show()  # type: ignore[attr-defined]
-        sys.exit(error.exit_code)  # type: ignore[attr-defined]
+        sys.exit(_misused(error))
     if code == INTERRUPTED:         # the parser turns an interrupt into this code
         interrupted()
     sys.exit(code if isinstance(code, int) else 0)
@@ -66,6 +65,13 @@ def interrupted() -> NoReturn:
 def _complain(message: str, hint: str, code: int) -> int:
     print(f"lab: {message}" + (f"\n  {hint}" if hint else ""), file=sys.stderr)  # noqa: T201
     return code
+
+
+def _misused(error: Exception) -> int:
+    """The parser's own complaint, as one line like any other."""
+    said = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+    path = getattr(getattr(error, "ctx", None), "command_path", "") or "lab"
+    return _complain(said.rstrip("."), f"see: {path} --help", error.exit_code)  # type: ignore[attr-defined]
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:

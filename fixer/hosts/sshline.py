@@ -90,10 +90,10 @@ def explain(address: str, result: CommandResult) -> Unreachable:
     text = result.stderr.decode(errors="replace")
     lines = [line.strip() for line in text.splitlines() if line.strip(" @\r")]
     said = lines[-1][:300] if lines else "no answer"
-    if result.timed_out:
-        said = f"it did not answer in time (it said: {said})" if lines else "it did not answer in time"
     shown = {"host": address, "name": words[-1], "words": shlex.join(w for w in words if w != "--"), "said": said}
     for pattern, message, hint in _COMPLAINTS:
         if regex(pattern).search(text):
             return Unreachable(message.format(**shown), hint.format(**shown))
+    if result.timed_out:
+        said = f"it did not answer in time (it said: {said})" if lines else "it did not answer in time"
     return Unreachable(f"{address} cannot be reached: {said}", f"ssh -v {shown['words']} shows where it stops")

@@ -77,6 +77,8 @@ def test_refusals(said: bytes, message: str) -> None:
 
 def test_one_that_never_answers_and_one_that_is_not_there() -> None:
     assert "in time" in explain("web1", CommandResult(("ssh",), None, b"", b"", timed_out=True)).message
+    late = CommandResult(("ssh",), None, b"", b"ssh: Could not resolve hostname web1: Name or service not known", timed_out=True)
+    assert "does not resolve" in explain("web1", late).message and "in time" not in explain("web1", late).message
     assert "not installed" in explain("web1", CommandResult(("ssh",), None, b"", b"", missing=True)).message
 
 

@@ -74,7 +74,12 @@ def test_wrong_words_end_with_2(words: tuple[str, ...], said: str) -> None:
     ended = lab(*words)
     assert ended.returncode == 2
     assert said in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.stderr.startswith("lab: ") and len(ended.stderr.splitlines()) <= 2
+
+
+def test_without_a_word_the_commands_are_shown() -> None:
+    shown = lab()
+    assert shown.returncode == 0 and "Usage: lab" in shown.stdout and not shown.stderr
 
 
 @pytest.mark.parametrize("words", [("up", "healthy"), ("status",), ("down", "--all"), ("shell", "x")])
