@@ -1,4 +1,4 @@
-"""A certificate that the lab signed itself, for a stack whose nginx speaks TLS in a container of its own."""
+"""A certificate that the lab signed itself, for a stack whose nginx or application speaks TLS in a container."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SCRIPT = ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -
 
 
 def with_certificate(drawn: Mapping[str, Value], image: str) -> dict[str, Value]:
-    """What was drawn; where nginx's container needs one, with a certificate and its key."""
-    if not drawn["tls"] or drawn["stack"] != "containers":
+    """What was drawn; where nginx's container or the application's needs one, with a certificate and its key."""
+    if not (drawn["tls"] or drawn["app_certificate"]) or drawn["stack"] != "containers":
         return dict(drawn)
     made = docker("run", "--rm", "--network", "none", "--entrypoint", "sh", image, "-c", _SCRIPT).out.decode()
     certificate, end, key = made.partition(_END)

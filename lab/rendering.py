@@ -141,6 +141,7 @@ def _host_places(full: Parameters) -> dict[str, Value]:
         "site": site,
         "site_read": f"/etc/nginx/sites-enabled/{name}" if "sites-available" in site else site,
         "site_file": _site_file(full, snippet, site),
+        "beside": f"{full['neighbour']}-files.service",
         "second_user": "www-data",
     }
 
@@ -159,6 +160,8 @@ def _container_places(full: Parameters) -> dict[str, Value]:
         "restart_word": '"no"' if full["restart_policy"] == "no" else full["restart_policy"],
         "snippet": f"snippets/{full['word']}.conf",
         "conf_folder": folder,
+        "beside": f"{full['id']}-{full['neighbour']}-1",
+        "named_volumes": full["unix"] or full["log_volume"],
         "has_conf_folder": not main or any((full["second_site"], full["noise_site"], full["decoy"] == "unused_file")),
         "site": site,
         "site_read": "/etc/nginx/nginx.conf" if main else f"/etc/nginx/conf.d/{name}.conf",
@@ -209,6 +212,9 @@ def _render_containers(full: Parameters) -> Rendering:
     if full["tls"]:
         files += [File(f"{web}/tls/certs/{full['word']}.pem", str(full["certificate"]).encode()),
                   File(f"{web}/tls/private/{full['word']}.key", str(full["certificate_key"]).encode(), 0o600)]
+    if full["app_certificate"]:      # the application's own user must read both
+        files += [File(f"{backend}/tls/own.{kind}", str(full[key]).encode())
+                  for kind, key in (("pem", "certificate"), ("key", "certificate_key"))]
     if full["decoy"] == "unused_file":
         files.append(_file(f"{folder}/{full['word']}.conf.old", "nginx/unused.conf", full))
     secret = f"{full['secret_name']}={full['secret']}\n" if full["with_secret"] else ""

@@ -140,6 +140,10 @@ def _names(dice: random.Random) -> Drawn:
         "neighbour": dice.choice(NEIGHBOURS),
         "visit_name": "",
         "server_options": "",
+        "beside_port": 0,           # what runs next door listens there; in containers in the network of nginx's own
+        "log_volume": False,        # nginx's container has a small volume for logs, of 64 KiB
+        "main_mounted": False,      # nginx's main file is the deployment's own: in containers one that is mounted
+        "app_certificate": False,   # a certificate lies beside the application's container, mounted, for its server
         "server_flags": "",
     }
 
@@ -232,6 +236,10 @@ def _agree(drawn: Drawn) -> None:
     """Draws that cannot stand together give way to the one that a scenario is more likely to want."""
     if drawn["backend"] in (drawn["web"], drawn["second"]):
         drawn["backend"] = "backend"
+    if drawn["main_mounted"] and drawn["stack"] == "containers":
+        drawn["place"] = "main"
+    if drawn["beside_port"] and drawn["stack"] == "containers":
+        drawn |= {"stranger": True, "neighbour_port": drawn["beside_port"]}
     if drawn["place"] == "nested":
         drawn["mount"] = "folder"
     if drawn.get("mount") == "file" and drawn["place"] != "main":
