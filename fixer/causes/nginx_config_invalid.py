@@ -14,8 +14,10 @@ How it is told apart
 
 The repair and its safety
   remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,
-  and nginx is started or reloaded. Undo puts the link back. Where no server would be left without it, nginx would run
-  and answer nobody: then it is for a person, who leads the link to the site's file again.
+  and nginx is started or reloaded. Undo puts the link back. Of a container it is removed on the Docker host, in the
+  folder that is mounted; where it leads to a file of the host that is not mounted, that is for a person. Where no
+  server would be left without it, nginx would run and answer nobody: then it is for a person too, who leads the link
+  to the site's file again.
   restore-backup (disruptive): where a whole older state of the file lies beside it (shop~, shop.bak, shop.2026-01-31,
   shop.dpkg-old), or what the package brings (nginx.conf.dpkg-dist, .rpmnew, .default), with the same servers and
   addresses and without the mistake, a person may choose it. The file gets its bytes and keeps owner and mode, the
@@ -34,7 +36,7 @@ import posixpath
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.editing import container_of, nginx_steps
+from fixer.causes.editing import NoPlace, container_of, nginx_steps
 from fixer.causes.logs import lines_of, message
 from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.reading import find_node, line_text, place
@@ -208,20 +210,24 @@ def _dangling(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[tuple[s
 
 def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -> Repair:
     names = ", ".join(path for path, _ in links)
-    box = container_of(case.snapshot, nginx.node)
-    if box is not None and not box.is_machine:
-        manual = f"remove {names} where the files of container {box.name} come from, then start it again"
-        return Repair(ID, "manual", f"remove {names}", (), manual=manual)
     if _is_all(nginx):
         first, stat = links[0]
         gone = posixpath.normpath(posixpath.join(posixpath.dirname(first), stat.link_target or ""))
         manual = (f"no server is left without {names}: lead {first} to the site's file again (ln -sfn FILE {first}), "
                   f"or put {gone} back; then nginx -t, and start nginx")
         return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
-    removals = tuple(
-        WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)
-        for path, stat in links
-    )
+    box = container_of(case.snapshot, nginx.node)
+    if box is not None and not box.is_machine:
+        from fixer.causes.looselinks import removals_outside  # only where one is found
+
+        removals = removals_outside(case.snapshot, box, links)
+        if isinstance(removals, NoPlace):
+            return Repair(ID, "manual", f"remove {names}", (), manual=removals.why)
+    else:
+        removals = tuple(
+            WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)
+            for path, stat in links
+        )
     rest = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
     return Repair(ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files", (*removals, *rest))
 

@@ -120,7 +120,7 @@ def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _stat(member: tarfile.TarInfo, path: str, end: FileAnswer | None) -> FileStat:
     kind: FileKind = "file" if member.isfile() else "dir" if member.isdir() else "link" if member.issym() else "other"
-    real = end.stat.real_path if end and end.stat else path
+    real = end.stat.real_path if end and end.stat else None if member.issym() else path
     return FileStat(
         kind, member.mode & 0o7777, member.uid, member.gid, member.size, float(member.mtime), 0, 1,
         member.linkname if member.issym() else None, real, end.stat if end else None,

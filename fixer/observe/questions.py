@@ -42,6 +42,7 @@ from fixer.observe.lastwords import last_words_queries
 from fixer.observe.laterlogs import later_logs
 from fixer.observe.learnedfile import learned_questions
 from fixer.observe.logquestions import kernel_log_queries, log_queries
+from fixer.observe.looselinks import loose_link_queries
 from fixer.observe.macpolicy import policy_queries
 from fixer.observe.neighbours import ARP
 from fixer.observe.nginxes import (
@@ -360,6 +361,7 @@ def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
             mount = host_path_of(site.view.name, file, containers) if file is not None else None
             if mount is not None:
                 yield ReadFile(mount[0])
+        yield from () if own.is_machine else loose_link_queries(site.view, own)
         if _logs_to_engine(site) or any(entered(site.view, own, [])):
             yield logs_query(own)
 

@@ -1,10 +1,18 @@
-"""A container without a shell, told apart from one that ends while it is asked."""
+"""A container without a shell, told apart from one that ends while it is asked; the files of one that does not run."""
 
 from __future__ import annotations
 
+import io
+import tarfile
+from collections.abc import Sequence
+
 import pytest
 
+from fixer.hosts.base import CommandResult
 from fixer.hosts.container import is_no_shell
+from fixer.hosts.dockercli import Docker
+from fixer.hosts.shellless import Box, stopped_answers
+from fixer.model.query import ReadFile
 
 BEGIN = "OCI runtime exec failed: exec failed: unable to start container process: "
 
@@ -22,3 +30,24 @@ BEGIN = "OCI runtime exec failed: exec failed: unable to start container process
 ])
 def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
     assert is_no_shell(said) is none
+
+
+@pytest.mark.parametrize(("target", "real"), [("good", "/etc/good"), ("nowhere", None), ("loop", None)])
+def test_a_link_that_leads_nowhere_has_no_real_path(target: str, real: str | None) -> None:
+    """As every other way of reading tells it."""
+    entries = {"/etc/link": target, "/etc/good": None, "/etc/loop": "loop"}
+
+    def copied(argv: Sequence[str], **_: object) -> CommandResult:
+        path = argv[2].partition(":")[2]
+        out, member = io.BytesIO(), tarfile.TarInfo(path[1:])
+        if path not in entries:
+            return CommandResult(tuple(argv), 1, b"", b"Could not find the file")
+        leads = entries[path]
+        member.type, member.linkname = (tarfile.REGTYPE, "") if leads is None else (tarfile.SYMTYPE, leads)
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            tar.addfile(member)
+        return CommandResult(tuple(argv), 0, out.getvalue(), b"")
+
+    query = ReadFile("/etc/link")
+    (file,) = stopped_answers(Box("web", Docker(copied)), "exited", [query])[query].files
+    assert file.stat is not None and (file.stat.kind, file.stat.real_path) == ("link", real)

@@ -113,7 +113,7 @@ def test_words_are_scenarios_variants_and_aliases() -> None:
     with pytest.raises(UsageError, match="no variant"):
         catalog.choose("wrong-port/none", None, 1)
     with pytest.raises(UsageError, match="does not run on the containers stack"):
-        catalog.choose("nginx-config-invalid/sites-enabled-dangling", "containers", 1)
+        catalog.choose("backend-down/unit-disabled-after-reboot", "containers", 1)
 
 
 def test_an_alias_only_draws_what_the_stack_can_hold() -> None:

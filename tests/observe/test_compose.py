@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import Answer, Command, ReadFile
+from fixer.model.query import Answer, Command, FileAnswer, ReadFile, ReadTree
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.composelabels import compose_paths, environment_paths
@@ -18,7 +19,7 @@ from fixer.observe.lines import line_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.view import containers_of, node_of, views_of
-from tests.observe.made import capture, file, node, process, sockets
+from tests.observe.made import capture, file, node, process, sockets, stat
 
 SITE = "server { listen 80; location / { proxy_pass http://api:8000; } }"
 
@@ -328,3 +329,20 @@ def test_very_many_variables_cost_their_length() -> None:
     began = time.monotonic()
     assert [line_of(data, at) for at in range(0, len(data), 5)] == list(range(1, 400_001))
     assert time.monotonic() - began < 10
+
+
+def test_links_that_lead_nowhere_in_a_container_are_looked_at_where_they_are_mounted_from() -> None:
+    """What they are, and never what they lead to there: a container may have made them."""
+    web = inspect("web", ["nginx"], ip="10.9.0.2")
+    web["Mounts"] = [{"Type": "bind", "Source": "/srv/shop/sites", "Destination": "/etc/nginx/sites"},
+                     {"Type": "bind", "Source": "/srv/shop/one", "Destination": "/etc/nginx/one"}]
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([web]).encode())}, name="engine", nginx=False)
+    loose = [FileAnswer(path, "absent", stat("link", link="/nowhere"))
+             for path in ("/etc/nginx/sites/old", "/etc/nginx/one", "/etc/nginx/modules/x")]
+    own = node(site=SITE, name="web", kind="container")
+    tree = own.answers[ReadTree("/etc/nginx")]
+    own = replace(own, answers={**own.answers, ReadTree("/etc/nginx"): replace(tree, files=(*tree.files, *loose))})
+    asked = follow_up(capture(own, engine, kind="compose", address="shop"), ObserveOptions())["engine"]
+    glances = [q for q in asked if isinstance(q, ReadFile) and q.limit == 0]
+    assert glances == [ReadFile("/srv/shop/sites/old", 0), ReadFile("/srv/shop/sites", 0)]
+    assert not any(isinstance(q, ReadFile) and q.limit and q.path.startswith("/srv/shop/sites/old") for q in asked)
