@@ -17,8 +17,8 @@ How it is told apart
 The repair and its safety
   reload-nginx (safe): nginx -t, then a reload; proof is new workers and a page that answers.
   restart-nginx-container (disruptive): only a restart makes a container look at a replaced single file again.
-  free-port (disruptive): a port that another process holds is freed only when a person names the holder
-  (`--set stop=NAME`); until then nginx -s reload says nothing and does nothing.
+  free-port (disruptive): a port that another process, or a container in the same network, holds is freed only when a
+  person names the holder (`--set stop=NAME`); until then nginx -s reload says nothing and does nothing.
 
 By hand
   nginx -t && nginx -s reload; then look at the workers' pids and at error.log
@@ -26,18 +26,20 @@ By hand
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import container_of, nginx_steps
 from fixer.causes.failing import is_closed, is_edited
 from fixer.causes.freeing import free_port
+from fixer.causes.holders import holder_evidence, is_anothers
 from fixer.causes.nginx_down import listens_of
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
     config_evidence,
     endpoint_text,
-    listener_evidence,
     listeners_on,
     now_on,
     pids_of,
@@ -50,7 +52,7 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.numbers import is_number
 from fixer.model.plan import ContainerAction
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
+from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx
 
 # Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
 # than this, in seconds, cannot be put in order, and an edit right before its own reload is what everybody does.
@@ -189,11 +191,11 @@ def _bind_failed(case: Case, trouble: Trouble) -> Finding | None:
     wanted = {listen.port for listen in listens_of(nginx) if listen.port}
     holders = [
         line for line in listeners_on(case.snapshot, nginx.node)
-        if line.port in wanted and pids_of(line) and not set(pids_of(line)) & mine
+        if line.port in wanted and (pids_of(line) or _is_said(line, events)) and is_anothers(case.snapshot, line, mine)
     ]
     if not events or not holders:
         return None
-    held = listener_evidence(case.snapshot, holders[0])
+    held = holder_evidence(case.snapshot, holders[0])
     where = address_text(holders[0].address, holders[0].port)
     return Finding(
         cause=CAUSE.id, variant="reload-bind-failed", role="root", confidence="certain",
@@ -202,6 +204,11 @@ def _bind_failed(case: Case, trouble: Trouble) -> Finding | None:
         evidence=(held, Evidence("nginx-log", events[-1].where, events[-1].raw[:300]), _age(case, nginx)),
         repairs=(free_port(case, holders[0], nginx_steps(case.snapshot, nginx), "then reload nginx"),),
     )
+
+
+def _is_said(line: Listener, events: Sequence[ErrorEvent]) -> bool:
+    """Whether nginx named that port when it could not bind."""
+    return any(f":{line.port} failed (98: " in event.message for event in events)
 
 
 def _events(nginx: Nginx) -> tuple[ErrorEvent, ...]:
