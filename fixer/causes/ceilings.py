@@ -11,6 +11,7 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import Written, drop_in
 from fixer.causes.starting import begin_steps, waiting
 from fixer.model.diagnosis import Need, Repair
+from fixer.model.plan import Step
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, Service
 
@@ -27,8 +28,10 @@ class Ceiling:
     compose_keys: tuple[str, ...]
 
 
-def raise_ceiling(case: Case, service: Service, endpoint: Endpoint, ceiling: Ceiling, need: Need) -> Repair:
-    """Write another value and let it take effect. The need's key names the input; its default is what is proposed."""
+def raise_ceiling(case: Case, service: Service, at: Endpoint | tuple[Step, ...], ceiling: Ceiling,
+                  need: Need) -> Repair:
+    """Write another value and let it take effect. The need's key names the input; its default is what is proposed. `at`
+    is where it must accept then, or how that is waited for."""
     chosen = case.inputs.get(need.key, need.default or "")
     title = f"{ceiling.title} of {service.name}"
     written: Written | NoPlace = NoPlace("nobody said how much")
@@ -36,8 +39,13 @@ def raise_ceiling(case: Case, service: Service, endpoint: Endpoint, ceiling: Cei
         written = drop_in(case.snapshot, service, f"{ceiling.unit_key}={chosen}\n", _name(service))
     elif chosen:
         written = _in_compose(case, service, ceiling.compose_keys, chosen, title)
-    begin = begin_steps(case.snapshot, service, endpoint) if service.unit is not None else waiting(
-        case.snapshot, service, endpoint)
+    begin: tuple[Step, ...] | NoPlace
+    if isinstance(at, tuple):
+        begin = at
+    elif service.unit is not None:
+        begin = begin_steps(case.snapshot, service, at)
+    else:
+        begin = waiting(case.snapshot, service, at)
     from fixer.causes.resetting import Setting, set_and_begin  # only where something is found
 
     return set_and_begin(Setting(

@@ -17,7 +17,8 @@ How it is told apart
 
 The repair and its safety
   raise-open-files (disruptive): LimitNOFILE in a drop-in of the unit, or ulimits in the compose file; then a restart.
-  raise-worker-files (safe): worker_rlimit_nofile in nginx's main file, nginx -t, a reload.
+  raise-worker-files (safe): worker_rlimit_nofile in nginx's main file, nginx -t, a reload. Where it is its container
+  that was given so few (ulimits), that is raised instead (disruptive): no worker gets more by itself.
   Whoever keeps the connections open is worth a look: a higher limit only gives more time to one that leaks.
 
 By hand
@@ -34,7 +35,7 @@ from fixer.causes.crashing import Crash, crashes
 from fixer.causes.editing import NoPlace, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, message
-from fixer.causes.nginx_down import routes_of
+from fixer.causes.nginx_down import routes_of, wait_for_nginx
 from fixer.causes.reading import config_evidence, listener_at, log_evidence, now_on, place, ran_since, state_evidence
 from fixer.causes.symptoms import symptom_evidence
 from fixer.errors import StepFailed
@@ -164,10 +165,38 @@ def _worker(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding:
     )
 
 
+def _boxed_limit(case: Case, nginx: Nginx) -> int:
+    """What nginx's container was given, where its own files do not ask for less: without a privilege that containers do
+    not have its workers get no more than that, whatever worker_rlimit_nofile says. Else 0."""
+    service = nginx.service
+    if service is None or service.container is None or service.container.is_machine:
+        return 0
+    main = case.snapshot.file(nginx.node, nginx.conf_path)
+    own = _limit_of(main.data) if main is not None else 0
+    return service.container.nofile_limit if not own or own >= service.container.nofile_limit else 0
+
+
+def _limit_of(data: bytes) -> int:
+    said = next((d for d in parse(data).directives if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
+    return int(said.args[0]) if said is not None and said.args[0].isdigit() else 0
+
+
+def _raise_box(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
+    """Its container is made anew with more."""
+    need = Need("open_files", "value", f"how many files {service.name} may open, now {limit}",
+                default=str(max(IN_A_BOX, limit * 4)), pattern="[1-9][0-9]{1,6}")
+    return raise_ceiling(case, service, wait_for_nginx(nginx), _FILES, need)
+
+
 def _raise_worker(case: Case, nginx: Nginx) -> Repair:
-    need = Need("worker_files", "value", "how many files a worker of nginx may open", default=PLENTY,
+    boxed = _boxed_limit(case, nginx)
+    if boxed and nginx.service is not None:
+        return _raise_box(case, nginx, nginx.service, boxed)
+    box = nginx.service.container if nginx.service is not None else None
+    plenty = str(min(int(PLENTY), box.nofile_limit)) if box is not None and box.nofile_limit else PLENTY
+    need = Need("worker_files", "value", "how many files a worker of nginx may open", default=plenty,
                 pattern="[1-9][0-9]{1,6}")
-    chosen = case.inputs.get(need.key, PLENTY)
+    chosen = case.inputs.get(need.key, plenty)
     summary = f"worker_rlimit_nofile {chosen}"
     where = place(case.snapshot, nginx.node, nginx.conf_path)
     here = writable_place(case.snapshot, nginx.node, nginx.conf_path)

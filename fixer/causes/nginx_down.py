@@ -221,7 +221,7 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         again = is_restarting(nginx.service)
         if again and "[emerg]" in words and _is_changed_since(nginx, last[0]):
             box = nginx.service.container
-            begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status), *_wait_for_it(nginx))
+            begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status), *wait_for_nginx(nginx))
             return Repair(ID, "safe", "start nginx: its configuration was changed after its last try", begun)
         how = "is started again and again and ends at once" if again else "runs, without an nginx"
         manual = f"{nginx.service.name} {how}; its log ends with: {words}"
@@ -243,7 +243,7 @@ def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
     service = nginx.service
     explicit = is_explicit(case.snapshot, nginx)
     check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
-    wait = _wait_for_it(nginx)
+    wait = wait_for_nginx(nginx)
     if service is not None and service.container is not None and not service.container.is_machine:
         return (*start_steps(case.snapshot, service, None), *wait)    # nothing can be asked of a container that is down
     if service is not None and service.unit is not None:
@@ -253,7 +253,8 @@ def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
     return (check, StartNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit), *wait)
 
 
-def _wait_for_it(nginx: Nginx) -> tuple[WaitForListener, ...]:
+def wait_for_nginx(nginx: Nginx) -> tuple[WaitForListener, ...]:
+    """Wait until the first of its addresses accepts."""
     return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port)
                  for listen in listens_of(nginx)[:1] if listen.port)
 

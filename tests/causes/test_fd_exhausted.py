@@ -9,7 +9,7 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, UnitAction, WriteFile
+from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Compose, EnvSlot, Setting
 from fixer.model.target import TargetRef
 from tests.causes.building import (
@@ -107,6 +107,38 @@ def test_limits_of_a_container_are_raised_in_its_file() -> None:
 def test_limits_that_the_file_does_not_hold(scene: Scene) -> None:
     repair = found(scene).repairs[0]
     assert repair.risk == "manual" and "8192" in repair.manual
+
+
+def boxed_worker(limit: int, main: str = "user www-data;\n", *keys: str) -> Scene:
+    """nginx in a container; its main file is mounted."""
+    scene = in_compose()
+    scene.answers(SLOW).logs("accept4() failed (24: Too many open files)", 24, "", count=3)
+    scene.events = [replace(e, level="crit") for e in scene.events[-3:]]
+    settings = tuple(Setting(key, "48", "/p/compose.yaml", 1, 0, 2) for key in keys)
+    web = boxed("web", 80, pid=100, is_app_server=False, compose_settings=settings, box={
+        "nofile_limit": limit, "mounts": (("/p/nginx.conf", CONF, False),), "labels": (("com.docker.compose.config-hash", "h"),)})
+    scene.services = [replace(scene.services[0], log=Known(())), web]
+    scene.nginx["service"] = web
+    scene.extra["compose"] = Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True), ("web", True)), Known(True))
+    scene.files.append(file(CONF, main, node="web", single_file_mount=True))
+    return scene
+
+
+def test_a_worker_gets_no_more_than_its_container_was_given() -> None:
+    """nginx would say `setrlimit(RLIMIT_NOFILE, 65536) failed (1: Operation not permitted)` and go on as before."""
+    first = found(boxed_worker(24, "user www-data;\n", "ulimits.nofile"))
+    assert (first.variant, first.repairs[0].risk) == ("worker-fd-limit", "disruptive")
+    write, up, wait = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and (write.path, write.after) == ("/p/compose.yaml", b"8192 48\n")
+    assert isinstance(up, ComposeUp) and up.service == "web" and isinstance(wait, WaitForListener)
+    assert found(boxed_worker(24)).repairs[0].risk == "manual"       # it was given elsewhere
+    asks_more = found(boxed_worker(24, "worker_rlimit_nofile 512;\n", "ulimits.nofile"))
+    assert asks_more.repairs[0].risk == "disruptive"
+
+
+def test_a_worker_that_nginx_itself_gives_less_than_its_container_has() -> None:
+    write, *_ = found(boxed_worker(1024, "worker_rlimit_nofile 24;\n", "ulimits.nofile")).repairs[0].steps
+    assert isinstance(write, WriteFile) and (write.path, write.after) == ("/p/nginx.conf", b"worker_rlimit_nofile 1024;\n")
 
 
 def test_nobody_manages_it() -> None:
