@@ -52,8 +52,8 @@ def _stop_container(case: Case, line: Listener, box: Container, then: Sequence[S
     where = address_text(line.address, line.port)
     said = holder_evidence(case.snapshot, line).text
     need = Need(KEY, "choice", f"{said} holds {where}, which nginx needs: name it to have it stopped", (box.name,))
-    what = (f"stop container {box.name}, which holds {where}; {summary} (docker compose up would start it again, "
-            "without that port: give it another one, or take it out of the project)")
+    what = (f"stop container {box.name}, which holds {where}; {summary} (docker compose up would start it again: "
+            "give it another port, or take it out of the project)")
     action = ContainerAction(box.id, box.name, "stop", box.status, said)
     return Repair(ID, "disruptive", what, (action, *then) if case.inputs.get(KEY) == box.name else (), (need,))
 

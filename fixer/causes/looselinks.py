@@ -22,6 +22,8 @@ def removals_outside(snapshot: Snapshot, box: Container, links: Sequence[Loose])
     for path, stat in links:
         outside = _outside(box, path)
         there = stats.get(outside) if outside is not None else None
+        if outside == "":
+            return NoPlace(f"{path} lies in the image of container {box.name}: remove it there, and create that anew")
         if outside is None or there is None or (there.kind, there.link_target) != ("link", stat.link_target):
             return NoPlace(f"remove {path} where the files of container {box.name} come from, then start it again")
         if there.real_path is not None:
@@ -34,11 +36,14 @@ def removals_outside(snapshot: Snapshot, box: Container, links: Sequence[Loose])
 
 
 def _outside(box: Container, path: str) -> str | None:
-    """The link on the Docker host: in a folder that is mounted, the innermost that holds it."""
+    """The link on the Docker host: in a folder that is mounted, the innermost that holds it; empty where it lies in the
+    image, None where a volume or its own mount has it."""
     mounts = [*((source, at) for source, at, _ in box.mounts), *(("", at) for _, at in box.shares)]
-    source, at = max((m for m in mounts if path.startswith(f"{m[1].rstrip('/')}/")), key=lambda m: len(m[1]),
-                     default=("", ""))
-    return posixpath.normpath(source + path[len(at.rstrip("/")):]) if source else None
+    holding = [m for m in mounts if path == m[1] or path.startswith(f"{m[1].rstrip('/')}/")]
+    source, at = max(holding, key=lambda m: len(m[1]), default=("", path))
+    if source and path != at:
+        return posixpath.normpath(source + path[len(at.rstrip("/")):])
+    return None if holding else ""
 
 
 def _real(path: str, stats: Mapping[str, FileStat]) -> str:

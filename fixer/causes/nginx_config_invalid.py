@@ -222,7 +222,7 @@ def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -
 
         removals = removals_outside(case.snapshot, box, links)
         if isinstance(removals, NoPlace):
-            return Repair(ID, "manual", f"remove {names}", (), manual=removals.why)
+            return Repair(ID, "manual", f"let {names} lead to a file again, or remove it", (), manual=removals.why)
     else:
         removals = tuple(
             WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)

@@ -58,6 +58,7 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx
 # than this, in seconds, cannot be put in order, and an edit right before its own reload is what everybody does.
 _GRAIN = 0.5
 ID = "reload-nginx"
+_AT_ONCE = "it was changed in the moment of the last reload, and nginx asks elsewhere"
 RELOAD = "check the configuration and reload nginx (what it holds in memory now cannot be brought back)"
 
 
@@ -105,8 +106,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | N
         return _age(case, nginx)
     failed = _bind_failed(case, trouble)
     if failed is not None or not near:
-        return failed or _found(case, trouble)
-    return _found(case, trouble, sure=False) if _asks_elsewhere(case, trouble) else _age(case, nginx)
+        return failed or _found(case, trouble, _unseen_holder(case, nginx))
+    return _found(case, trouble, _AT_ONCE) if _asks_elsewhere(case, trouble) else _age(case, nginx)
 
 
 def _in_one_moment(nginx: Nginx) -> bool:
@@ -153,16 +154,16 @@ def _age(case: Case, nginx: Nginx) -> Evidence:
     return Evidence("nginx-process", where, f"newest file changed {files} ago, loaded {workers} ago")
 
 
-def _found(case: Case, trouble: Trouble, *, sure: bool = True) -> Finding:
+def _found(case: Case, trouble: Trouble, doubt: str = "") -> Finding:
     nginx, endpoint = trouble.nginx, trouble.endpoint
     direct = endpoint.http.value if isinstance(endpoint.http, Known) else None
     answer = "" if direct is None else f"answers {direct.status} when asked directly"
     return Finding(
-        cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="certain" if sure else "likely",
+        cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="likely" if doubt else "certain",
         summary=(
             f"nginx still runs with an older configuration: the file hands {say_routes(trouble)} to "
             f"{endpoint_text(endpoint)}, which answers"
-            f"{'' if sure else '; it was changed in the moment of the last reload, and nginx asks elsewhere'}"
+            f"{'; ' if doubt else ''}{doubt}"
         ),
         detail=(), routes=_failing_routes(case, trouble), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -181,34 +182,50 @@ def _failing_routes(case: Case, trouble: Trouble) -> tuple[str, ...]:
     ))
 
 
+def _not_bound(nginx: Nginx) -> list[ErrorEvent]:
+    """What nginx said since its files changed of addresses that it could not have."""
+    changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else 0.0
+    # the log knows whole seconds only
+    return [e for e in _events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at > changed - 1.0]
+
+
+def _wanted(case: Case, nginx: Nginx) -> list[Listener]:
+    """Sockets on ports that its files name."""
+    wanted = {listen.port for listen in listens_of(nginx) if listen.port}
+    return [line for line in listeners_on(case.snapshot, nginx.node) if line.port in wanted]
+
+
+def _unseen_holder(case: Case, nginx: Nginx) -> str:
+    """The reload was tried since, and whether it would fail again depends on who holds a port: nobody could see."""
+    events = _not_bound(nginx)
+    line = next((x for x in _wanted(case, nginx) if not pids_of(x) and _said_of(x, events)), None)
+    return "" if line is None else f"but since then it could not have {address_text(line.address, line.port)}"
+
+
 def _bind_failed(case: Case, trouble: Trouble) -> Finding | None:
     """A reload was tried and could not take effect, since a port that the new files want is taken."""
     nginx = trouble.nginx
-    changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else 0.0
-    # the log knows whole seconds only
-    events = [e for e in _events(nginx) if e.level == "emerg" and "bind()" in e.message and e.at > changed - 1.0]
+    events = _not_bound(nginx)
     mine = set(nginx.worker_pids) | {nginx.master_pid}
-    wanted = {listen.port for listen in listens_of(nginx) if listen.port}
-    holders = [
-        line for line in listeners_on(case.snapshot, nginx.node)
-        if line.port in wanted and (pids_of(line) or _is_said(line, events)) and is_anothers(case.snapshot, line, mine)
-    ]
+    holders = [line for line in _wanted(case, nginx)
+               if (pids_of(line) or _said_of(line, events)) and is_anothers(case.snapshot, line, mine)]
     if not events or not holders:
         return None
+    said = _said_of(holders[0], events) or events[-1]
     held = holder_evidence(case.snapshot, holders[0])
     where = address_text(holders[0].address, holders[0].port)
     return Finding(
         cause=CAUSE.id, variant="reload-bind-failed", role="root", confidence="certain",
         summary=f"nginx could not take its new configuration: another process holds {where}", detail=(),
         routes=trouble.route_ids, service=None, node=nginx.node,
-        evidence=(held, Evidence("nginx-log", events[-1].where, events[-1].raw[:300]), _age(case, nginx)),
+        evidence=(held, Evidence("nginx-log", said.where, said.raw[:300]), _age(case, nginx)),
         repairs=(free_port(case, holders[0], nginx_steps(case.snapshot, nginx), "then reload nginx"),),
     )
 
 
-def _is_said(line: Listener, events: Sequence[ErrorEvent]) -> bool:
-    """Whether nginx named that port when it could not bind."""
-    return any(f":{line.port} failed (98: " in event.message for event in events)
+def _said_of(line: Listener, events: Sequence[ErrorEvent]) -> ErrorEvent | None:
+    """The last line in which nginx named that port as one that it could not have."""
+    return next((e for e in reversed(events) if f":{line.port} failed (98: " in e.message), None)
 
 
 def _events(nginx: Nginx) -> tuple[ErrorEvent, ...]:

@@ -23,7 +23,8 @@ def scene(port: int = NEW) -> Scene:
     first = route.value.routes[0].listens[0]
     made.route[0] = {"listens": (first, replace(first, port=NEW))}
     made.logs(f"bind() to 0.0.0.0:{port} failed (98: Address already in use)", 98, "", ago=30)
-    made.events[-1] = replace(made.events[-1], level="emerg")
+    made.logs("still could not bind()", None, "", ago=29)
+    made.events[-2:] = [replace(event, level="emerg") for event in made.events[-2:]]
     made.listeners.append(listener(NEW, None, "0.0.0.0", "web"))
     return made
 
@@ -42,6 +43,7 @@ def test_a_container_in_the_same_network_holds_the_port() -> None:
     repair = found.repairs[0]
     assert (found.variant, found.confidence, repair.risk, repair.steps) == (
         "reload-bind-failed", "certain", "disruptive", ())
+    assert f"bind() to 0.0.0.0:{NEW} failed" in found.evidence[1].text
     assert repair.needs[0].choices == ("p-exporter-1",) and "in container p-exporter-1" in found.evidence[0].text
     stop, check, reload = finding(beside(scene()), stop="p-exporter-1").repairs[0].steps
     assert isinstance(stop, ContainerAction) and (stop.verb, stop.name) == ("stop", "p-exporter-1")
@@ -64,4 +66,6 @@ def test_a_port_that_nginx_did_not_name_or_holds_itself_is_in_nobodys_way() -> N
 def test_where_no_holders_are_seen_at_all_the_socket_may_be_nginxs_own() -> None:
     blind = scene()
     blind.listeners = [replace(x, pids=Unknown("not root")) if x.node == "web" else x for x in blind.listeners]
-    assert finding(blind).variant == "config-edited-not-reloaded"
+    found = finding(blind)
+    assert (found.variant, found.confidence) == ("config-edited-not-reloaded", "likely")
+    assert f"could not have 0.0.0.0:{NEW}" in found.summary

@@ -62,10 +62,14 @@ def test_what_leads_to_a_file_of_the_host_is_meant_and_not_mounted() -> None:
     ({}, {}),                                                                   # nobody could look there
     ({THERE: stat(kind="link", link_target="elsewhere")}, {}),                  # another link by now
     ({THERE: stat()}, {}),
-    ({THERE: LINK}, {"mounts": ()}),                                            # it lies in the image
     ({THERE: LINK}, {"mounts": ((THERE, GONE, False),)}),                       # a mount of the single file
     ({THERE: LINK}, {"shares": (("/var/lib/docker/volumes/x/_data", "/etc/nginx/conf.d"),), "mounts": ()}),
 ])
 def test_elsewhere_a_person_removes_it(outside: dict[str, FileStat], box: dict[str, object]) -> None:
     repair = repair_of(scene(outside, **box))
     assert (repair.risk, repair.steps) == ("manual", ()) and GONE in repair.manual
+
+
+def test_one_in_the_image_is_removed_there() -> None:
+    repair = repair_of(scene({THERE: LINK}, mounts=()))
+    assert (repair.risk, repair.steps) == ("manual", ()) and "image of container p-web-1" in repair.manual
