@@ -174,3 +174,28 @@ def test_what_is_started_by_hand_is_started_by_nothing_else() -> None:
         assert f"{full['home']}/start.sh" in files
         assert not [path for path in files if f"/{full['unit']}.service" in path]
         assert text_of(render(full, "host")).count(str(full["secret"])) == 1
+
+
+def services_of(word: str, seed: int) -> tuple[dict[str, Value], str]:
+    """A variant's compose file as it is before the break."""
+    found, _, name = word.partition("/")
+    scenario = catalog.scenario(found)
+    full = complete(draw(scenario, scenario.variant(name), "containers", seed), "containers", "name-1a2b", IMAGES)
+    entry = render(full, "containers").files["compose.yaml"]
+    assert isinstance(entry, File)
+    return full, entry.data.decode()
+
+
+def test_what_only_some_deployments_in_containers_have() -> None:
+    for seed in SEEDS:
+        full, text = services_of("upstream-expects-tls/plain-to-tls-backend", seed)
+        assert f"- ./{full['backend']}/tls:/srv/tls:ro" in text
+        full, text = services_of("disk-full/log-disk-full", seed)
+        assert f"- logs:/var/log/{full['word']}" in text and "o: size=64k" in text and text.count("\nvolumes:\n") == 1
+        full, text = services_of("fd-exhausted/worker-fd-limit", seed)
+        assert f"- ./{full['web']}/nginx.conf:/etc/nginx/nginx.conf:ro" in text
+        full, text = services_of("nginx-not-reloaded/reload-bind-failed", seed)
+        assert f"network_mode: service:{full['web']}" in text and f"name-1a2b-{full['neighbour']}-1" == full["beside"]
+        assert f" {full['beside_port']}" in text and full["neighbour_port"] == full["beside_port"]
+        plain = text_of(made("containers", seed)[1])
+        assert not any(word in plain for word in ("network_mode: service:", "size=64k", "/srv/tls"))
