@@ -104,9 +104,9 @@ def inside(lab: Lab) -> Fixer:
 
 
 def input_words(lab: Lab) -> tuple[str, ...]:
-    """What a person would give: the scenario's input as --set words."""
+    """What a person would give: the scenario's input as --set words; files of a project go by their whole path."""
     variant = scenario(lab.record.scenario).variant(lab.record.variant)
     where = f"{lab.record.scenario}/scenario.toml: input"
-    filled = fill_deep(dict(variant.input), lab.params, where)
+    filled = fill_deep(dict(variant.input), {**lab.params, "lab_folder": str(lab.folder)}, where)
     assert isinstance(filled, dict)
     return tuple(word for key, value in filled.items() for word in ("--set", f"{key}={value}"))

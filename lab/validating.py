@@ -70,6 +70,7 @@ def _try(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
     symptom = fill_deep(dict(variant.symptom_on(stack)), full, f"{where}.symptom")
     assert isinstance(symptom, dict)
     re.compile(str(symptom.get("log", "")))
+    full = {**full, "lab_folder": "/"}
     told = {"hints": list(variant.hints), "input": dict(variant.input), "load": dict(variant.load or {}),
             "story": variant.story, "debrief": variant.debrief}
     for key, text in told.items():

@@ -135,3 +135,26 @@ def test_no_value_is_shown(now: str | None) -> None:
     shown = "\n".join((diff_of(chosen.steps), chosen.summary, finding.summary, *(n.why for n in chosen.needs),
                        *(e.text for e in finding.evidence), *(describe_step(step) for step in chosen.steps)))
     assert "hunter" not in shown and "[redacted: " in shown
+
+
+def test_a_copy_of_an_env_file_of_compose() -> None:
+    """The lines of it that are taken are those of the copy, byte for byte; the project is brought up with them."""
+    from dataclasses import replace
+
+    from fixer.diagnose import diagnose
+    from fixer.model.plan import ComposeUp
+    from fixer.model.snapshot import EnvCopy
+    from tests.causes.building import file as content
+    from tests.causes.test_crash_missing_env import composed
+
+    scene = composed()
+    older = "LANG=C\nSECRET_KEY='a$b'\n"
+    at = older.index("SECRET")
+    copy = EnvCopy("engine", "/home/lab/app.env.old", "/home/lab/app.env", (("SECRET_KEY", at, len(older) - 1),), ("LANG",))
+    scene.services = [replace(service, env_copies=(copy,)) for service in scene.services]
+    scene.files += [content("/home/lab/app.env", "LANG=C.UTF-8\n", node="engine"), content(copy.path, older, node="engine")]
+    chosen = restore(finding_of(diagnose(scene.snapshot(), {"restore-from": copy.path}), CAUSE))
+    assert chosen is not None
+    write, up, *_ = chosen.steps
+    assert isinstance(write, WriteFile) and isinstance(up, ComposeUp)
+    assert (write.node, write.path, write.after) == ("engine", "/home/lab/app.env", b"LANG=C.UTF-8\nSECRET_KEY='a$b'\n")
