@@ -21,6 +21,7 @@ from fixer.model.snapshot import Endpoint, Snapshot
 
 _ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
+_OVER = frozenset({"restart-window"})     # told of what has passed: behind what may come again
 _OWN = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env", "crash-port-in-use"})
 _AT_FAULT = frozenset({"root", "contributing"})
 _SHOWN = 3
@@ -95,11 +96,11 @@ def _explains(other: Finding, finding: Finding) -> bool:
 def _ordered(findings: Sequence[Finding], judges: Sequence[Cause]) -> tuple[Finding, ...]:
     nearness = {cause.id: cause.order for cause in judges}
 
-    def rank(finding: Finding) -> tuple[int, int, int, str, str, int]:
+    def rank(finding: Finding) -> tuple[int, bool, int, int, str, str, int]:
         first = min((_number(route) for route in finding.routes), default=0)
         return (
-            _ROLES[finding.role], nearness.get(finding.cause, 50), _CONFIDENCE[finding.confidence],
-            finding.cause, finding.node, first,
+            _ROLES[finding.role], finding.variant in _OVER, nearness.get(finding.cause, 50),
+            _CONFIDENCE[finding.confidence], finding.cause, finding.node, first,
         )
 
     return tuple(sorted(findings, key=rank))

@@ -173,6 +173,11 @@ def test_a_restart_in_order_is_told_and_left_alone() -> None:
     assert {"unit", "service-log", "nginx-log"} == {e.source for e in found.evidence} and "3 times" in found.summary
 
 
+def test_a_restart_that_is_over_stands_behind_what_may_come_again() -> None:
+    scene = restarted().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=5)
+    assert [f.variant for f in diagnose(scene.snapshot()).findings] == ["hang-mid-body", "restart-window"]
+
+
 @pytest.mark.parametrize("scene", [
     restarted(said="INFO: nothing of that kind"), restarted(inactive_enter=0.0), restarted(ago=55.0),
     restarted(inactive_enter=NOW - 5), restarted(active_enter=NOW - 3000, inactive_enter=NOW - 3010),
