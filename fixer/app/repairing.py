@@ -196,7 +196,7 @@ class _Rounds:
             return False
         self._person.show(["what nginx leaves out after a failure answers: it is asked again soon (at most 12 s)"])
         course.current = wait_until_asked(course.look, course.current)
-        return not is_held_off(course.current)
+        return course.has_fault() or not is_held_off(course.current)
 
     def _aside(self) -> tuple[str, ...]:
         """What was set aside in this run, a line each, and the hints to it."""

@@ -64,10 +64,11 @@ def wait_until_well(look_again: LookAgain, first: Look, *, limit: float = HEAL_L
 
 
 def wait_until_asked(look_again: LookAgain, first: Look) -> Look:
-    """Wait while nginx leaves out servers that answer: it asks them again once that time is over."""
+    """Wait while nginx leaves out servers that answer: it asks them again once that time is over. What let it leave
+    them out may show meanwhile: then there is something to mend."""
     deadline = time.monotonic() + HELD_OFF
     look = first
-    while is_held_off(look) and time.monotonic() < deadline:
+    while is_held_off(look) and not _at_fault(look) and time.monotonic() < deadline:
         time.sleep(PAUSE)
         look = look_again()
     return look
@@ -95,13 +96,17 @@ class _Streak:
 
 
 def _state(look: Look) -> object:
-    faults = [(f.cause, f.service, f.routes) for f in look.diagnosis.findings if f.role in ("root", "contributing")]
+    faults = [(f.cause, f.service, f.routes) for f in _at_fault(look)]
     return (look.diagnosis.verdict, tuple(faults))
+
+
+def _at_fault(look: Look) -> list[Finding]:
+    return [f for f in look.diagnosis.findings if f.role in ("root", "contributing")]
 
 
 def _heals_itself(look: Look) -> bool:
     """Something is still starting: whatever is seen now is not the end."""
-    faults = [f for f in look.diagnosis.findings if f.role in ("root", "contributing")]
+    faults = _at_fault(look)
     return bool(faults) and any(repair.waits for fault in faults[:1] for repair in fault.repairs)
 
 
@@ -109,7 +114,7 @@ def is_held_off(look: Look) -> bool:
     """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now. A
     name of several addresses (localhost) is such a group too."""
     health = {health.route: health.state for health in look.diagnosis.health}
-    blamed = {route for f in look.diagnosis.findings if f.role in ("root", "contributing") for route in f.routes}
+    blamed = {route for f in _at_fault(look) for route in f.routes}
     members = {e.id: len(e.addresses.value) if isinstance(e.addresses, Known) else 1 for e in look.snapshot.endpoints}
     answering = {
         e.id for e in look.snapshot.endpoints if isinstance(e.http, Known) and e.http.value.status is not None

@@ -207,10 +207,18 @@ def _found(case: Case, seen: _Seen) -> Finding:
                       text or route.pass_text)
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="likely", summary=summary, detail=(),
-        routes=(route.id,), service=None, node=seen.nginx.node, evidence=(*lines, config, *direct),
+        routes=tuple(dict.fromkeys((route.id, *(_of_group(case, seen) if several else ())))), service=None,
+        node=seen.nginx.node, evidence=(*lines, config, *direct),
         repairs=(_mend_backend(seen) if seen.sending else _raise(case, seen),),
         explains=("no-live-upstreams", "nginx-not-reloaded"),
     )
+
+
+def _of_group(case: Case, seen: _Seen) -> tuple[str, ...]:
+    """Whatever else nginx hands to the group of which it has no server left fails with it."""
+    group = seen.judged.facts.route.upstream
+    return tuple(j.facts.route.id for j in case.judged.values() if group and j.facts.route.upstream == group
+                 and j.state in ("failing", "degraded") and seen.nginx.serves(j.facts))
 
 
 def _took(endpoint: Endpoint) -> float:

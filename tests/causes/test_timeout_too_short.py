@@ -102,7 +102,8 @@ def group(late: int, none_left: int) -> Diagnosis:
     snapshot = scene.snapshot()
     route = replace(snapshot.routes[0].route, servers=snapshot.routes[0].route.servers * 2)
     both = replace(snapshot.routes[0], route=route, endpoints=("e0", "e1"))
-    return diagnose(replace(snapshot, routes=(both,)))
+    beside = replace(both, route=replace(route, id="beside", location="/beside/", path="/beside/"))
+    return diagnose(replace(snapshot, routes=(both, beside)))
 
 
 @pytest.mark.parametrize(("late", "none_left"), [(4, 2), (2, 5)])
@@ -110,6 +111,7 @@ def test_each_of_several_servers_is_tried(late: int, none_left: int) -> None:
     first = finding_of(group(late, none_left), CAUSE)
     assert first.variant == "retry-multiplies-timeout" and f"none left ({none_left} times)" in first.summary
     assert first.evidence[1].text.startswith("[error] no live")
+    assert len(first.routes) == 2 and "beside" in first.routes, "whatever is handed to that group fails with it"
 
 
 @pytest.mark.parametrize(("late", "none_left"), [(1, 5), (2, 2)])

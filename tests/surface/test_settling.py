@@ -106,6 +106,20 @@ def test_what_nginx_leaves_out_is_asked_again_before_a_repair_gives_up(
     assert settling.wait_until_asked(showing(first, WELL), first) is first
 
 
+def test_what_let_nginx_leave_them_out_may_show_while_it_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = held_off()
+    guilty = Look(first.snapshot, replace(first.diagnosis, findings=(replace(FAULT, routes=()),)))
+    assert settling.is_held_off(guilty)
+    looks = iter([first, guilty, WELL])
+    monkeypatch.setattr(courses, "look_at", lambda *words, **more: next(looks))
+    with ExitStack() as stack:
+        course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), first, first)
+        assert _Rounds(course, stack)._asked_again()
+    assert course.current is guilty
+
+
 def test_a_name_of_one_address_is_no_group() -> None:
     alone = [held_off_name("127.0.0.1")] * 20
     assert settle(showing(*alone, WELL), BROKEN, FAULT, limit=2.0).look is alone[0]
