@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fixer.apply.containers import demand_not_anothers
+from fixer.apply.networks import entering
 from fixer.apply.nodes import Runner, complaint, demand
 from fixer.errors import StepFailed
 from fixer.model.plan import RemoveRoute
@@ -31,11 +32,4 @@ def _words(step: RemoveRoute, verb: str) -> list[str]:
 
 
 def _inside(step: RemoveRoute, runner: Runner) -> list[str]:
-    """What enters the container's network; it may have been started anew since."""
-    if not step.container:
-        return []
-    shown = demand(runner, ["docker", "inspect", "-f", "{{.State.Pid}}", step.container], f"find {step.container}")
-    pid = shown.stdout.decode("ascii", "replace").strip()
-    if not pid.isdigit() or pid == "0":
-        raise StepFailed(f"container {step.container} does not run")
-    return ["nsenter", "-t", pid, "-n"]
+    return entering(step.container, runner) if step.container else []

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from fixer.apply import containers, firewall, listeners, nginx, processes, programs, routes, selinux, units
-from fixer.apply.nodes import Nodes
+from fixer.apply import containers, firewall, listeners, networks, nginx, processes, programs, routes, selinux, units
+from fixer.apply.nodes import Nodes, Runner
 from fixer.apply.starts import Started
+from fixer.errors import StepFailed
 from fixer.model.plan import (
     ChangeRule,
     CheckNginx,
@@ -72,13 +73,30 @@ def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> str:
 
 def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute, nodes: Nodes) -> None:
     if isinstance(step, ChangeRule):
-        firewall.change_rule(step, nodes.runner(step.node))
+        firewall.change_rule(step, _filtering(step, nodes))
     elif isinstance(step, RemoveRoute):
         routes.remove_route(step, nodes.engine() if step.container else nodes.runner(step.node))
     elif isinstance(step, SetBoolean):
         selinux.set_boolean(step, nodes.runner(step.node))
     else:
         containers.change_network(step, nodes.engine())
+
+
+def _filtering(step: ChangeRule, nodes: Nodes) -> Runner:
+    """Where the tools see the packet filter that the step is about."""
+    if not step.container:
+        return nodes.runner(step.node)
+    return networks.in_network(step.container, step.container_id, nodes.engine())
+
+
+def _bring_back_rule(step: ChangeRule, nodes: Nodes) -> str:
+    try:
+        place = _filtering(step, nodes)
+    except StepFailed:
+        if step.container and step.action == "add":
+            return ""          # the container ended, and its network with our rule
+        raise
+    return firewall.bring_back_rule(step, place)
 
 
 def bring_back_state(step: Step, nodes: Nodes, started: Started) -> str:
@@ -100,7 +118,7 @@ def bring_back_state(step: Step, nodes: Nodes, started: Started) -> str:
         case SetBoolean():
             return selinux.bring_back_boolean(step, nodes.runner(step.node))
         case ChangeRule():
-            return firewall.bring_back_rule(step, nodes.runner(step.node))
+            return _bring_back_rule(step, nodes)
         case StartNginx():
             return "nginx ended" if nginx.quit_started(step, nodes.runner(step.node), started) else ""
         case _:

@@ -124,19 +124,21 @@ def _filters(case: Case, trouble: Trouble) -> Iterator[tuple[str, Fact[Firewall]
     loop = endpoint.node == nginx.node or bool(endpoint.inner)     # what is published is asked on the host itself
     source = _source(snapshot, nginx.node, endpoint)
 
-    def hits(firewall: Fact[Firewall], ways: tuple[str, str], address: str, bridge: str = "") -> tuple[Hit, ...]:
+    def hits(firewall: Fact[Firewall], ways: tuple[str, str], address: str, bridge: str = "",
+             device: str = "") -> tuple[Hit, ...]:
         if isinstance(firewall, Unknown):
             return ()
         start = address if loop else source
-        packets = exchange(start, address, endpoint.port, ways, loop=loop, uid=uid, bridge=bridge)
+        packets = exchange(start, address, endpoint.port, ways, loop=loop, uid=uid, bridge=bridge, device=device)
         return hits_of(firewall.value, packets)
 
     for address in addresses[:1]:
         if own is not None:
             ways = ("out+in", "out+in") if loop else ("out", "in")
-            yield own.name, own.firewall, hits(own.firewall, ways, address)
+            yield own.name, own.firewall, hits(own.firewall, ways, address, device=_device(snapshot, own.name))
         if not loop and there is not None and not isinstance(there.firewall, Unknown):
-            yield there.name, there.firewall, hits(there.firewall, ("in", "out"), address)
+            yield there.name, there.firewall, hits(there.firewall, ("in", "out"), address,
+                                                   device=_device(snapshot, there.name))
         box = container_of(snapshot, nginx.node)
         if not loop and box is not None and not box.is_machine and endpoint.node is not None:
             engine = snapshot.engine_firewall
@@ -151,6 +153,13 @@ def _source(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
         return ""
     shared = {name for name, _, _ in theirs.networks}
     return next((ip for name, ip, _ in mine.networks if name in shared and ip), "")
+
+
+def _device(snapshot: Snapshot, node: str) -> str:
+    """What leads out of a container on a single network, as Docker calls it."""
+    box = container_of(snapshot, node)
+    own = box is not None and not box.is_machine and not box.network_mode.startswith(("host", "container:"))
+    return "eth0" if own and box is not None and len(box.networks) == 1 else ""
 
 
 def _bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:

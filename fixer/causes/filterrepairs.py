@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 from fixer.causes.accounts import rows
 from fixer.causes.case import Case
-from fixer.causes.editing import NoPlace, writable_place
+from fixer.causes.editing import NoPlace, container_of, writable_place
 from fixer.causes.filtering import Block
 from fixer.causes.reading import ENGINE, find_node, listener_at
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.firewall import Chain, Key, Rule
 from fixer.model.plan import ChangeRule, Step, WriteFile
-from fixer.model.snapshot import Snapshot
+from fixer.model.snapshot import Container, Snapshot
 
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 _TOOLS = (
@@ -28,6 +28,12 @@ _TOOLS = (
 def repairs_of(case: Case, block: Block) -> tuple[Repair, ...]:
     """Take the rule away where it is about nobody else, else let nginx's own connection pass before it."""
     rule = block.hit.rule
+    filling = _fills_its_own(case, block)
+    if filling is not None:
+        text = (f"{filling.name} may change the packet filter of this network, and what it runs at its start would put "
+                f"the rule there again: mend that, so that it lets nginx's connections pass to port "
+                f"{block.trouble.endpoint.port}")
+        return (Repair("change-firewall", "manual", f"let {filling.name} allow it", (), manual=text),)
     owner = _tool(case, block)
     if owner is not None:
         text = f"{owner[0]} made this rule and would write it again: {owner[1]}"
@@ -49,6 +55,21 @@ def _tool(case: Case, block: Block) -> tuple[str, str] | None:
     return next(((tool, how) for mark, tool, how in _TOOLS if any(name.startswith(mark) for name in names)), None)
 
 
+def _boxed(snapshot: Snapshot, block: Block) -> Container | None:
+    """The container whose network the filter is of; None for that of a machine."""
+    box = container_of(snapshot, block.node)
+    return box if box is not None and not box.is_machine else None
+
+
+def _fills_its_own(case: Case, block: Block) -> Container | None:
+    """Who may have written the rule from inside: that container, or one that lives in its network."""
+    box = _boxed(case.snapshot, block)
+    every = () if box is None else (s.container for s in case.snapshot.services if s.container is not None)
+    mine = [other for other in every if box is not None and (
+        other.id == box.id or other.network_mode == f"container:{box.id}")]
+    return next((other for other in (box, *mine) if other is not None and other.net_admin), None)
+
+
 def _is_only_ours(block: Block, rule: Rule) -> bool:
     """Without the rule, nobody else gets in: the port is told exactly, and only this machine can come that way."""
     endpoint, fields = block.trouble.endpoint, block.hit.packet.fields
@@ -59,6 +80,8 @@ def _is_only_ours(block: Block, rule: Rule) -> bool:
     if any(values != (str(endpoint.port),) for values in ports) or _lets_some_pass(block, rule):
         return False
     hook, held = block.hit.packet.hook, listener_at(endpoint)
+    if block.node != block.trouble.nginx.node and block.node == endpoint.node:
+        return False            # the backend's own side: without the rule all others on its networks come in too
     inward = any(m.key == "iif" and m.values == ("lo",) and not m.negated for m in rule.matches)
     own = {fields.get("saddr", ""), fields.get("daddr", "")}
     narrow = any(m.key in ("saddr", "daddr") and not m.negated and len(m.values) == 1
@@ -92,7 +115,7 @@ def _remove(case: Case, block: Block, rule: Rule) -> Repair:
     if edit is not None:
         steps.append(edit)
     steps.append(ChangeRule(block.node, chain.tool, chain.family, chain.table, chain.name, "remove", rule.text,
-                            rule.index, chain.texts))
+                            rule.index, chain.texts, *_inside(case, block)))
     lasting = f", and from {edit.display_path or edit.path}" if edit is not None else ""
     words = f"delete the rule from {chain.title}{lasting}: {rule.text}"
     return Repair("remove-rule", "disruptive", words, tuple(steps))
@@ -101,7 +124,7 @@ def _remove(case: Case, block: Block, rule: Rule) -> Repair:
 def _allow(case: Case, block: Block) -> Repair:
     """A rule before it that accepts exactly this connection and opens nothing to anybody else."""
     chain, rule = block.hit.chain, block.hit.rule
-    text = _accept_text(block)
+    text = _accept_text(case, block)
     index = len(chain.texts) if rule is None else rule.index
     steps: list[Step] = []
     if rule is not None:
@@ -115,14 +138,28 @@ def _allow(case: Case, block: Block) -> Repair:
         where = ", ".join(path for path, _ in _files(case.snapshot, block))
         manual = f"add this rule to {chain.title}, and to {where}, which loads it at boot: {text}"
         return Repair("allow-connection", "manual", f"accept {text}", (), manual=manual)
-    steps.append(ChangeRule(
-        block.node, chain.tool, chain.family, chain.table, chain.name, "add", text, index, chain.texts,
-    ))
+    steps.append(ChangeRule(block.node, chain.tool, chain.family, chain.table, chain.name, "add", text, index,
+                            chain.texts, *_inside(case, block)))
     words = f"accept nginx's own connection in {chain.title}: {text}"
     return Repair("allow-connection", "disruptive", words, tuple(steps))
 
 
-def _accept_text(block: Block) -> str:
+def _inside(case: Case, block: Block) -> tuple[str, str]:
+    box = _boxed(case.snapshot, block)
+    return (box.name, box.id) if box is not None else ("", "")
+
+
+def _of_their_network(case: Case, block: Block) -> str:
+    """All addresses of the network that both containers are on: either, made anew, may get another of them."""
+    mine = container_of(case.snapshot, block.trouble.nginx.node)
+    theirs = container_of(case.snapshot, block.trouble.endpoint.node or "")
+    if mine is None or theirs is None or _boxed(case.snapshot, block) is None:
+        return ""
+    shared = {name for name, _, _ in theirs.networks}
+    return next((subnet for name, subnet in mine.subnets if name in shared), "")
+
+
+def _accept_text(case: Case, block: Block) -> str:
     chain, fields = block.hit.chain, block.hit.packet.fields
     sport = "sport" in fields
     port, address = fields["sport" if sport else "dport"], fields["saddr" if sport else "daddr"]
@@ -132,9 +169,12 @@ def _accept_text(block: Block) -> str:
         named = {m.key for m in block.hit.rule.matches} if block.hit.rule is not None else set()
         address = address if ("saddr" if sport else "daddr") in named else ""
         other = other if ("daddr" if sport else "saddr") in named else ""
+    network = _of_their_network(case, block)
+    if network:
+        address, other = (network, "") if block.node == block.trouble.nginx.node else ("", network)
     owner = fields.get("skuid", "") if _goes_by_accounts(block) else ""       # only nginx's own may pass
     keys: tuple[Key, ...] = ("iif", "oif")
-    device = [(key, fields[key]) for key in keys if key in fields]
+    device = [(key, fields[key]) for key in keys if key in fields and not network]
     if chain.tool == "nft":
         ip = "ip6" if ":" in address else "ip"
         parts = [f'{key}name "{name}"' for key, name in device]
@@ -144,13 +184,16 @@ def _accept_text(block: Block) -> str:
             parts.append(f"{ip} {'daddr' if sport else 'saddr'} {other}")
         parts.append(f"tcp {'sport' if sport else 'dport'} {port}")
         return " ".join([*parts, *([f"meta skuid {owner}"] if owner else []), "accept"])
-    bits = 128 if ":" in address + other else 32
-    source, target = (address, other) if sport else (other, address)
-    parts = [f"-s {source}/{bits}"] if source else []
-    parts += [f"-d {target}/{bits}"] if target else []
+    source, target = (_with_bits(word) for word in ((address, other) if sport else (other, address)))
+    parts = [f"-s {source}"] if source else []
+    parts += [f"-d {target}"] if target else []
     parts += [f"-{key[0]} {name}" for key, name in device]
     parts.append(f"-p tcp -m tcp --{'sport' if sport else 'dport'} {port}")
     return " ".join([*parts, *([f"-m owner --uid-owner {owner}"] if owner else []), "-j ACCEPT"])
+
+
+def _with_bits(address: str) -> str:
+    return address if not address or "/" in address else f"{address}/{128 if ':' in address else 32}"
 
 
 def _goes_by_accounts(block: Block) -> bool:

@@ -57,9 +57,12 @@ class Hit:
 
 def exchange(
     source: str, address: str, port: int, ways: tuple[str, str], *, loop: bool, uid: int | None, bridge: str = "",
+    device: str = "",
 ) -> Iterator[Packet]:
     """The packets of one request: `ways` are the paths of what nginx sends and of what comes back (out, in, through;
-    several joined by `+`). `loop` says that all of it stays on the loopback device, `bridge` names one it crosses."""
+    several joined by `+`). `loop` says that all of it stays on the loopback device, `bridge` names one it crosses,
+    `device` the only one that leads to others."""
+    device = "lo" if loop else device
     there: dict[Key, str] = {"proto": "tcp", "daddr": address, "dport": str(port)}
     back: dict[Key, str] = {"proto": "tcp", "saddr": address, "sport": str(port), "state": "established"}
     family = "ipv6" if ":" in address else "ipv4"
@@ -74,8 +77,8 @@ def exchange(
                     made["length"] = "60"
                 if uid is not None and hook in ("output", "postrouting") and fields is there:
                     made["skuid"] = str(uid)
-                if loop:
-                    made["oif" if hook in ("output", "postrouting") else "iif"] = "lo"
+                if device:
+                    made["oif" if hook in ("output", "postrouting") else "iif"] = device
                 if bridge:
                     made |= {key: bridge for key, at in _DEVICES if hook in at}
                 yield Packet(hook, "connect" if stage == "connect" else "data", made)

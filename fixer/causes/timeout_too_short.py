@@ -121,10 +121,13 @@ def _is_none_left(event: ErrorEvent) -> bool:
 def _judge_nginx(case: Case, nginx: Nginx) -> Iterator[Finding | str | Evidence]:
     late = fresh_by_route(case, nginx, _is_late)
     none_left = fresh_by_route(case, nginx, _is_none_left) if late else {}
-    gone = {j.facts.route.upstream: lines for j, lines in none_left.values() if j.facts.route.upstream}
+    gone: dict[str, tuple[ErrorEvent, ...]] = {}
+    for judged, events in none_left.values():       # several locations may hand to one group
+        group = judged.facts.route.upstream
+        gone[group] = tuple(sorted((*gone.get(group, ()), *events), key=lambda event: event.at))
     for judged, events in late.values():
         group = judged.facts.route.upstream
-        yield _judge_route(case, nginx, judged, events, gone.get(group, ()))
+        yield _judge_route(case, nginx, judged, events, gone.get(group, ()) if group else ())
 
 
 def _judge_route(

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from fixer.errors import NeedsPerson, Unreachable
-from fixer.hosts import dockercli, process, shellless
+from fixer.hosts import dockercli, netfilter, process, shellless
 from fixer.hosts.base import CommandResult, Files, NodeClock
 from fixer.hosts.dockercli import Docker, Inspected, Run
 from fixer.hosts.files_sh import ShFiles
@@ -108,6 +108,7 @@ class ContainerAsker:
         answers: dict[Query, Answer] = {}
         if rest or not queries:
             answers.update(self._ask_inside(rest))
+            answers.update(netfilter.from_outside(rest, answers, self._pid_here()))
         probed = entered.result()
         if probed is None and entered.works:
             probed = self._ask_inside([q for q in queries if isinstance(q, Probe)])

@@ -107,7 +107,8 @@ def _network_words(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) 
         return f"{step.verb} container {step.name} {way} network {step.network}{names}{chosen}"
     family = f"{step.family} " if step.tool == "nft" else ""
     verb, place = ("delete", "from") if step.action == "remove" else ("insert", "into")
-    return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}: {step.rule}"
+    whose = f" of container {step.container}" if step.container else ""
+    return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}{whose}: {step.rule}"
 
 
 def _program_words(step: ProgramAction) -> str:

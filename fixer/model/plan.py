@@ -232,6 +232,9 @@ class SetBoolean:
 class ChangeRule:
     """Take one rule out of a packet filter's chain, or put one in, at `index`. `before` are all rules that the chain
     must hold now, as their tool prints them without counters. Undo: the chain as before, the rule at its old place.
+
+    `container` names the one whose network the chain filters, where it is no machine: it is entered from the Docker
+    host, for its image need hold no such tool, and it may not use it.
     """
 
     node: str
@@ -243,6 +246,8 @@ class ChangeRule:
     rule: str
     index: int
     before: tuple[str, ...]
+    container: str = ""
+    container_id: str = ""
 
 
 Step: TypeAlias = (

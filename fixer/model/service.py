@@ -138,6 +138,8 @@ class Container:
     extra_hosts: tuple[str, ...] = ()     # names that it was given besides those of its networks
     gateways: tuple[str, ...] = ()        # addresses of the Docker host on its networks
     fixed: tuple[tuple[str, tuple[str, ...]], ...] = ()   # (network, the addresses that were chosen for it there)
+    subnets: tuple[tuple[str, str], ...] = ()    # (network, all its addresses as 172.20.0.0/16)
+    net_admin: bool = False               # it may change the packet filter of its own network
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""

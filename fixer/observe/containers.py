@@ -91,6 +91,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         working_dir=text(item, "Config", "WorkingDir"),
         read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
         health_exit=_health_exit(item), health_port=_health_port(item),
+        subnets=tuple(_subnets(item)), net_admin=_may_filter(item),
         extra_hosts=tuple(_HOST_OF.split(w)[0] for w in strings(get(item, "HostConfig", "ExtraHosts"))),
     )
 
@@ -136,6 +137,22 @@ def _fixed(item: Json) -> Iterable[tuple[str, tuple[str, ...]]]:
         told = (text(network, "IPAMConfig", key) for key in ("IPv4Address", "IPv6Address"))
         if chosen := tuple(filter(None, told)):
             yield name, chosen
+
+
+def _subnets(item: Json) -> Iterable[tuple[str, str]]:
+    """Each network's addresses, from its own there and how many bits of it name the network."""
+    for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
+        octets = text(network, "IPAddress").split(".")
+        bits = number(network, "IPPrefixLen")
+        if len(octets) == 4 and all(is_number(o) and int(o) < 256 for o in octets) and 0 < bits <= 32:
+            whole = sum(int(o) << shift for o, shift in zip(octets, (24, 16, 8, 0), strict=True))
+            whole &= -1 << (32 - bits)
+            yield name, ".".join(str(whole >> shift & 255) for shift in (24, 16, 8, 0)) + f"/{bits}"
+
+
+def _may_filter(item: Json) -> bool:
+    given = {word.upper().removeprefix("CAP_") for word in strings(get(item, "HostConfig", "CapAdd"))}
+    return get(item, "HostConfig", "Privileged") is True or bool(given & {"NET_ADMIN", "ALL"})
 
 
 def _gateways(item: Json) -> Iterable[str]:

@@ -269,6 +269,7 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
         if _is_blocked(site, options, views, containers):
             policy = policy_queries(worker.pid for worker in site.place.workers)
             yield from ((site.view.name, query) for query in (*firewall_queries(), *policy, FIB, ARP))
+            yield from ((node, query) for node in _across(site, views, containers) for query in firewall_queries())
             if ENGINE in views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
     if troubled:
@@ -329,6 +330,13 @@ def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
     logged = any((e.errno in _STOPPED_ERRNOS and "connecting" in e.phase) or (e.errno == 110 and "reading" in e.phase)
                  for e in fresh_failures(site)[-20:])
     return logged and bool(addresses) and all(_is_listened_at(a, site, views, containers) for a in addresses.values())
+
+
+def _across(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[str, ...]:
+    """The containers that its addresses lead to: the filter of their network is passed as well."""
+    led = (leads_to(address.found, site.view, views, containers) for address in site.addresses if address.found)
+    return tuple(dict.fromkeys(
+        name for name in led if name is not None and name != site.view.name and views[name].node.kind == "container"))
 
 
 def _is_listened_at(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:

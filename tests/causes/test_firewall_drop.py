@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from fixer.causes.packets import exchange, hits_of
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.describe import describe_step
+from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.firewall import Firewall, Match
 from fixer.model.plan import ChangeRule, WriteFile
@@ -202,6 +204,46 @@ def test_hit_between_two_containers() -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), RuledOut)
     scene.extra["engine_firewall"] = Unknown("no nft or iptables there")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), Undetermined)
+
+
+IN_BOXES = {"networks": (("p_default", "172.18.0.3", ("web",)),), "subnets": (("p_default", "172.18.0.0/16"),)}
+
+
+def between_containers(filters: object, node: str, **box: Any) -> Scene:
+    """Both containers run; the packet filter in the network of one of them holds rules."""
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(box=box), listener(8000, 7, "0.0.0.0", "app"))
+    scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), addresses=Known(("172.18.0.2",))).answers(SLOW)
+    scene.nginx["service"] = boxed("web", 80, box=IN_BOXES)
+    scene.node_changes |= {name: {"firewall": filters if name == node else saved()} for name in ("web", "app")}
+    scene.extra["engine_firewall"] = saved()
+    return scene
+
+
+@pytest.mark.parametrize(("node", "rule_text", "offered"), [
+    ("web", "OUTPUT -p tcp -m tcp --dport 8000 -j DROP", "remove-rule"),          # nginx's own side keeps nobody else away
+    ("app", "INPUT -p tcp -m tcp --dport 8000 -j DROP", "-s 172.18.0.0/16 -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    ("app", "INPUT -i eth0 -p tcp -m tcp --dport 8000 -j DROP", "-s 172.18.0.0/16 -p tcp -m tcp --dport 8000 -j ACCEPT"),
+    ("app", "OUTPUT -p tcp -m tcp --sport 8000 -j DROP", "-d 172.18.0.0/16 -p tcp -m tcp --sport 8000 -j ACCEPT"),
+])
+def test_a_filter_in_the_network_of_a_container(node: str, rule_text: str, offered: str) -> None:
+    shown = found(between_containers(saved(rule_text), node))
+    (step,) = shown.repairs[0].steps
+    assert (shown.variant, shown.node) == ("firewall-drop", node)
+    assert isinstance(step, ChangeRule) and step.node == node and step.container and step.container_id
+    assert offered in (shown.repairs[0].id, step.rule)
+    assert "of container" in describe_step(step)
+
+
+def test_what_a_container_may_write_into_its_filter_itself_is_for_a_person() -> None:
+    scene = between_containers(saved("INPUT -p tcp -m tcp --dport 8000 -j DROP"), "app", net_admin=True)
+    (repair,) = found(scene).repairs
+    assert (repair.risk, repair.steps) == ("manual", ()) and "at its start" in repair.manual
+
+
+def test_of_several_networks_nobody_knows_which_is_eth0() -> None:
+    both = (("p_default", "172.18.0.2", ("app",)), ("p_store", "172.19.0.2", ("app",)))
+    scene = between_containers(saved("INPUT -i eth0 -p tcp -m tcp --dport 8000 -j DROP"), "app", networks=both)
+    assert not isinstance(verdict_of(diagnose(scene.snapshot()), DROP), Found)
 
 
 BRIDGE = "-i br-0123456789ab -o br-0123456789ab"

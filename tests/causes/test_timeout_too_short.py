@@ -91,19 +91,20 @@ def test_an_upload_that_is_not_read_is_for_a_person() -> None:
     assert "proxy_send_timeout" in first.repairs[0].manual
 
 
-def group(late: int, none_left: int) -> Diagnosis:
+def group(late: int, none_left: int, beside: int = 0) -> Diagnosis:
     """Two servers behind one route, both well when they are asked directly."""
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8001")
     scene.with_service(service(), listener(8000, 200)).with_service(service("b.service", 8001, 300), listener(8001, 300))
     scene.logs(TIMEOUT, 110, READING, count=late, path="/report")
     scene.logs("no live upstreams", None, "connecting to upstream", count=none_left)
+    scene.logs("no live upstreams", None, "connecting to upstream", count=beside, path="/beside/")
     scene.answers(BAD_GATEWAY, GOOD)
     scene.route[0] = {"upstream": "app", "read_timeout": 2.0}
     snapshot = scene.snapshot()
     route = replace(snapshot.routes[0].route, servers=snapshot.routes[0].route.servers * 2)
     both = replace(snapshot.routes[0], route=route, endpoints=("e0", "e1"))
-    beside = replace(both, route=replace(route, id="beside", location="/beside/", path="/beside/"))
-    return diagnose(replace(snapshot, routes=(both, beside)))
+    second = replace(both, route=replace(route, id="beside", location="/beside/", path="/beside/"))
+    return diagnose(replace(snapshot, routes=(both, second)))
 
 
 @pytest.mark.parametrize(("late", "none_left"), [(4, 2), (2, 5)])
@@ -112,6 +113,10 @@ def test_each_of_several_servers_is_tried(late: int, none_left: int) -> None:
     assert first.variant == "retry-multiplies-timeout" and f"none left ({none_left} times)" in first.summary
     assert first.evidence[1].text.startswith("[error] no live")
     assert len(first.routes) == 2 and "beside" in first.routes, "whatever is handed to that group fails with it"
+
+
+def test_what_a_group_of_several_locations_lost_is_counted_together() -> None:
+    assert "none left (5 times)" in finding_of(group(2, 4, beside=1), CAUSE).summary
 
 
 @pytest.mark.parametrize(("late", "none_left"), [(1, 5), (2, 2)])
