@@ -2,7 +2,8 @@
 
 What it is
   A rule of nftables or iptables (or a chain's policy) drops the connection between nginx and the backend: on the
-  machine itself, also on the loopback device, or on the Docker host between two containers (DOCKER-USER).
+  machine itself, also on the loopback device, on the Docker host between two containers (DOCKER-USER), or in the
+  network of one of the two: each container's has a filter of its own.
 
 Why nginx says 504, sometimes 502
   A dropped SYN gets no answer: after proxy_connect_timeout `upstream timed out (110: Connection timed out) while
@@ -20,10 +21,14 @@ The repair and its safety
   allow-connection (disruptive): where the rule also keeps others out, or there is only a policy, one rule before it
   accepts nginx's own connection and opens nothing else. On the Docker host it names the bridge of nginx's network,
   and of addresses only what the rule itself goes by: a container that is made anew may get another one.
+  In a container's network both are done from the Docker host, with the addresses of the network that both are on; the
+  rule is gone when the container is made anew. A container that may change that filter itself (CAP_NET_ADMIN) would
+  put the rule there again at its start: manual.
   Rules of ufw, firewalld and fail2ban are theirs to change: the message names the command.
 
 By hand
   nft -a list ruleset; nft delete rule FAMILY TABLE CHAIN handle N      iptables -nvL --line-numbers; iptables -D …
+  in a container's network, from the Docker host: nsenter -t PID -n iptables -nvL      (PID: docker inspect)
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from fixer.apply.firewall import bring_back_rule, change_rule
-from fixer.errors import Conflict
+from fixer.apply.networks import in_network
+from fixer.errors import Conflict, StepFailed
+from fixer.hosts.base import CommandResult
 from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.plan import ChangeRule
 from tests.apply.inside import Inside
@@ -62,6 +64,34 @@ def test_a_rule_goes_and_comes_back_to_its_place(inside: Inside) -> None:
         change_rule(gone, inside)
     assert "back" in bring_back_rule(gone, inside) and rules(inside) == list(RULES)
     assert bring_back_rule(gone, inside) == ""
+
+
+def test_the_rule_of_a_container_is_changed_in_its_network_from_the_docker_host() -> None:
+    asked: list[tuple[str, ...]] = []
+    shown = ["-A INPUT -p tcp -m tcp --dport 8000 -j DROP", ""]
+
+    class Engine:
+        pid = b"4711"
+
+        def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+            asked.append(tuple(argv))
+            told = {"docker": b"a" * 64 if "--type" in argv else self.pid}.get(argv[0])
+            text = shown.pop(0).encode() if told is None and "-S" in argv else b""
+            return CommandResult(tuple(argv), 0, told or text, b"")
+
+    engine = Engine()
+    gone = ChangeRule("app", "iptables", "ip", "filter", "INPUT", "remove", "-p tcp -m tcp --dport 8000 -j DROP", 0,
+                      ("-p tcp -m tcp --dport 8000 -j DROP",), "p-app-1", "a" * 64)
+    change_rule(gone, in_network(gone.container, gone.container_id, engine))
+    inside = [words for words in asked if words[0] != "docker"]
+    assert all(words[:4] == ("nsenter", "-t", "4711", "-n") for words in inside)
+    assert inside[1][4:] == ("iptables", "-w", "5", "-t", "filter", "-D", "INPUT", "1")
+    assert step_from_json(step_to_json(gone)) == gone
+    engine.pid = b"0"
+    with pytest.raises(StepFailed, match="p-app-1 does not run"):
+        in_network(gone.container, gone.container_id, engine)
+    with pytest.raises(Conflict, match="another one of that name"):
+        in_network(gone.container, "b" * 64, engine)
 
 
 def test_a_rule_comes_and_goes(inside: Inside) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from lab import catalog
 from lab.errors import LabError, ScenarioError, UsageError
-from lab.scenario import load_scenario, problems_of, read_toml, scenario_from
+from lab.scenario import STACKS, load_scenario, problems_of, read_toml, scenario_from
 from lab.showing import show_text
 from lab.validating import problems
 
@@ -75,6 +75,7 @@ def test_why_a_variant_is_not_on_a_stack_is_its_own_word_or_its_scenarios() -> N
     data = copy.deepcopy(read_toml(WRONG_PORT))
     data["why_not"] = {"containers": "units only"}
     variant(data).update(stacks=["host"])
+    variant(data).pop("why_not", None)
     data["variants"]["docker-proxy-no-listener"]["why_not"] = {"host": "it has no ports to publish"}
     assert problems_of(data, WRONG_PORT) == []
     found = scenario_from(WRONG_PORT.parent, data)
@@ -83,6 +84,18 @@ def test_why_a_variant_is_not_on_a_stack_is_its_own_word_or_its_scenarios() -> N
     assert one.why_not == {"host": "it has no ports to publish"}
     assert "not on host: it has no ports to publish\n" in shown and "units only" not in shown
     assert "not on" not in show_text(found)
+
+
+def test_every_variant_of_one_stack_says_why_it_is_not_on_the_other() -> None:
+    unsaid = {f"{found.name}/{one.name}" for name in catalog.folders() if (found := catalog.scenario(name))
+              for one in found.variants if {*one.stacks, *one.why_not} != {*STACKS}}
+    assert unsaid == set()
+
+
+def test_where_another_variant_is_named_instead_it_is_there() -> None:
+    named = {(found.name, word) for name in catalog.folders() if (found := catalog.scenario(name)) for one in found.variants
+             for reason in one.why_not.values() if reason.startswith("its name there is ") for word in [reason.split()[-1]]}
+    assert named and all(word in {one.name for one in catalog.scenario(name).variants} for name, word in named)
 
 
 def test_where_a_person_must_act_the_scenario_says_how() -> None:

@@ -57,6 +57,22 @@ def test_the_addresses_that_were_chosen_for_a_container() -> None:
     assert found.fixed == (("front", ("10.1.0.9", "fd00::9")),)
 
 
+def test_all_addresses_of_the_networks_of_a_container() -> None:
+    networks = {"front": {"IPAddress": "10.1.37.9", "IPPrefixLen": 20}, "back": {"IPAddress": "10.2.0.2", "IPPrefixLen": 24},
+                "old": {"IPAddress": "", "IPPrefixLen": 0}, "odd": {"IPAddress": "10.2.0.x", "IPPrefixLen": 99}}
+    (found,) = parse_inspect(answer([{**ITEM, "NetworkSettings": {"Networks": networks}}]))
+    assert found.subnets == (("front", "10.1.32.0/20"), ("back", "10.2.0.0/24"))
+
+
+@pytest.mark.parametrize(("config", "may"), [
+    ({}, False), ({"CapAdd": ["SYS_PTRACE"]}, False), ({"CapAdd": ["NET_ADMIN"]}, True), ({"CapAdd": ["CAP_NET_ADMIN"]}, True),
+    ({"CapAdd": ["ALL"]}, True), ({"Privileged": True}, True),
+])
+def test_who_may_change_the_packet_filter_of_its_network(config: dict[str, object], may: bool) -> None:
+    (found,) = parse_inspect(answer([{**ITEM, "HostConfig": config}]))
+    assert found.net_admin is may
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[1, null, {}]", b'{"Id": 5}', b'"x"', b"\xff"])
 def test_what_is_no_container(data: bytes) -> None:
     assert parse_inspect(Answer("ok", data)) == ()
