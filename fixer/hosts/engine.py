@@ -55,11 +55,12 @@ class EngineAsker:
 
     def _ask_docker(self, query: Command, answers: dict[Query, Answer]) -> None:
         fresh = self._fresh.pop(query, None)
+        hashed = query.name == "compose-hash" and query.args[1:] == ("*",)
         try:
             if fresh is not None:
                 answers[query] = _as_answer(fresh)
-            elif query.name == "compose-hash" and query.args[1:] == ("*",) and query.args[0] in self._projects:
-                answers[query] = _compose_hash(self._docker, *query.args, found=self._projects[query.args[0]])
+            elif hashed and (found := self._projects.pop(query.args[0], None)) is not None:
+                answers[query] = _compose_hash(self._docker, *query.args, found=found)
             else:
                 answers[query] = answer_docker(query, self._docker)
         except Unreachable as error:

@@ -56,7 +56,9 @@ def test_calls_of_one_round_run_beside_each_other(docker: Path) -> None:
 
 
 def test_what_compose_would_make_is_asked_of_the_containers_that_were_found(docker: Path) -> None:
-    query = Command("compose-hash", ("shop", "*"))
-    answer = engine(Here()).ask([query])[query]     # type: ignore[arg-type]
+    query, asked = Command("compose-hash", ("shop", "*")), engine(Here())       # type: ignore[arg-type]
+    answer = asked.ask([query])[query]
     assert answer.status == "ok" and answer.data == b"api 1234\n"
     assert all(line.startswith("compose ") for line in (docker / "calls").read_text().splitlines())
+    asked.ask([query])      # later there may be others
+    assert any(line.startswith("ps ") for line in (docker / "calls").read_text().splitlines())
