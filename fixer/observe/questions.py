@@ -335,8 +335,8 @@ def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
 def _across(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[str, ...]:
     """The containers that its addresses lead to: the filter of their network is passed as well."""
     led = (leads_to(address.found, site.view, views, containers) for address in site.addresses if address.found)
-    return tuple(dict.fromkeys(
-        name for name in led if name is not None and name != site.view.name and views[name].node.kind == "container"))
+    asked = {name for name, view in views.items() if view.node.kind == "container"}   # not one that ended
+    return tuple(dict.fromkeys(name for name in led if name in asked and name != site.view.name))
 
 
 def _is_listened_at(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:

@@ -66,14 +66,23 @@ def _steady(line: str) -> bool:
 
 
 def project_state(lab: Lab) -> State:
-    """The lab's folder, and what its containers are: status, networks with names, what they were deployed from."""
+    """The lab's folder, and what its containers are: status, networks with names, what they were deployed from, what the
+    packet filter of their own network lets through."""
     found: dict[str, Any] = dict(folder_manifest(lab.folder))
     for item in json.loads(subprocess.run(["docker", "inspect", *labelled("container", lab.id)], capture_output=True, check=True).stdout):
         labels, networks = item["Config"]["Labels"], item["NetworkSettings"]["Networks"]
         status = item["State"]["Status"].replace("restarting", "running")      # in a crash loop it is the one or the other
         found[f"container {item['Name']}"] = (
-            status, labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)))
+            status, labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)), _filter(item["State"]["Pid"]))
     return found
+
+
+def _filter(pid: int) -> str:
+    """The rules of a container's own network, without what counts; empty where it does not run."""
+    words = ["nsenter", "-t", str(pid), "-n", "sh", "-c", "iptables-save -t filter; ip6tables-save -t filter"]
+    told = subprocess.run(words, capture_output=True, text=True, check=False).stdout if pid else ""
+    rules = [re.sub(r"\[[0-9:]*\]$", "", line) for line in told.splitlines() if not line.startswith("#")]
+    return "\n".join(rules) if any(line.startswith("-A") for line in rules) else ""
 
 
 def carry_fixer_in(name: str) -> str:

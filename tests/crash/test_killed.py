@@ -40,7 +40,7 @@ CASES: tuple[tuple[str, Stack], ...] = (
     ("unit-misconfigured/start-200-chdir", "host"), ("crash-loop-gave-up/supervisor-fatal", "host"),
     ("wrong-port/container-wrong-port", "containers"), ("backend-down/container-stopped", "containers"),
     ("backend-hung/container-paused", "containers"), ("network-detached/docker-network-detached", "containers"),
-    ("route-broken/route-blackhole", "containers"),
+    ("route-broken/route-blackhole", "containers"), ("firewall-drop/firewall-drop-in-a-container", "containers"),
     ("backend-down/ended-under-an-init-script", "host"), ("crash-dependency-down/start-db-refused", "host"),
     ("crash-dependency-down/start-db-refused", "containers"),
 )

@@ -118,8 +118,10 @@ def test_a_longer_time_limit_is_no_capacity() -> None:
         assert any(line.startswith("reports") for line in verdict.failing)
 
 
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("word", ["wrong-port/wrong-port", "overload-saturated/single-worker-overload"])
+@pytest.mark.parametrize(("word", "stack"), [
+    ("wrong-port/wrong-port", "host"), ("wrong-port/container-wrong-port", "containers"),
+    ("overload-saturated/single-worker-overload", "host"), ("overload-saturated/single-worker-overload", "containers"),
+])
 def test_restart_everything_cures_neither(word: str, stack: Stack) -> None:
     with up(word, stack) as lab:
         assert cured(word, lab) == []
