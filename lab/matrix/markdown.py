@@ -61,7 +61,7 @@ def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
     if vain:
         good = sum(right(result, "restart everything") for result in vain)
         lines.append("- Restarting everything does not cure it, or not until after the next boot: "
-                     f"{good} of {len(vain)}; of the others a restart is the cure.")
+                     f"{good} of {len(vain)} where that was tried (not where the scenario says that it is the cure).")
     if any(result.wanted == "person" for result in results):
         lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
     mended = [result for result in results if _by_hand(result)]
