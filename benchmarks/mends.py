@@ -14,6 +14,7 @@ import urllib.request
 
 ROOT = "/etc/nginx"
 LIMIT = 30.0
+STEADY = 100        # broken answers in a row, each some milliseconds after the other
 
 
 def files() -> "dict[str, bytes]":
@@ -41,9 +42,13 @@ def well(host: str) -> bool:
 
 
 def wait(host: str, wanted: bool) -> None:
-    """Until it is so."""
-    until = time.monotonic() + LIMIT
-    while well(host) is not wanted:
+    """Until it is so; broken counts once it has been so for a while, as workers from before a reload answer a little
+    longer."""
+    until, streak = time.monotonic() + LIMIT, 0
+    while True:
+        streak = streak + 1 if well(host) is wanted else 0
+        if streak >= (1 if wanted else STEADY):
+            return
         if time.monotonic() > until:
             raise SystemExit(f"the page did not become {'well' if wanted else 'broken'}")
         time.sleep(0.002)
