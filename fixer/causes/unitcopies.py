@@ -20,6 +20,7 @@ from fixer.model.snapshot import FileContent, Snapshot
 from fixer.model.unitfile import (
     PACKAGES,
     UnitLine,
+    bare_command,
     effective,
     folder_of,
     is_copy_of_unit,
@@ -142,12 +143,9 @@ def _is_mended(snapshot: Snapshot, crash: Crash, told: Told, now: tuple[UnitLine
         return paths != sandbox_of(now) and all(stat_of(snapshot, node, path) is not None for path in paths)
     if kind == "execstartpre-failed" and unit is not None:
         bad = failed_before(unit) or (unit.pre[0] if is_before_again(unit) else None)
-        return bad is not None and _bare(bad.argv) not in {_bare(x.value) for x in effective(then, "ExecStartPre")}
+        kept = {bare_command(line.value) for line in effective(then, "ExecStartPre")}
+        return bad is not None and bare_command(bad.argv) not in kept
     return False
-
-
-def _bare(command: str) -> str:
-    return "".join(command.lstrip("-@:+!").translate(str.maketrans("", "", "\"'\\")).split())
 
 
 def _can_be(snapshot: Snapshot, node: str, then: tuple[UnitLine, ...]) -> bool:

@@ -30,6 +30,7 @@ from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, LogLine, PreCommand, Service, Unit, UnitValue
+from fixer.model.unitfile import bare_command
 from fixer.model.unitsteps import failed_before, is_before_again
 
 # Servers that tell systemd neither that they are ready nor that they are alive.
@@ -243,7 +244,7 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
         return None
     setting = next((s for s in service.unit_values if s.key == "ExecStartPre"
                     and s.value.lstrip("-@:+!").split()[:1] == failed.argv.split()[:1]
-                    and _same_words(s.value, failed.argv)), None)
+                    and bare_command(s.value) == bare_command(failed.argv)), None)
     if setting is None:
         setting = next((s for s in service.unit_values if s.key == "ExecStartPre"), None)
     words = own_lines(lines_of(service))[-3:]
@@ -273,11 +274,6 @@ def _failed_last_time(service: Service, unit: Unit) -> PreCommand | None:
     if last is None or last["which"] != "Control" or (last["code"] == "exited" and last["status"] == "0"):
         return None
     return PreCommand(unit.pre[0].argv, last["code"], int(last["status"]))
-
-
-def _same_words(written: str, argv: str) -> bool:
-    strip = str.maketrans("", "", "\"'\\")
-    return "".join(written.lstrip("-@:+!").translate(strip).split()) == "".join(argv.translate(strip).split())
 
 
 def running_units(case: Case) -> Iterator[Crash]:

@@ -16,6 +16,7 @@ SANDBOX = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPath
 _SECTION = regex(r"\[[^\]\s]+\]\s*")
 _NAMING = regex(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?|\S*[/.]\S*|\S*\d{2,}\S*")
 _COMMENT = regex(r"[ \t]*[#;]")
+_QUOTES = str.maketrans("", "", "\"'\\")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +128,8 @@ def naming_words(lines: Iterable[UnitLine]) -> frozenset[str]:
     """The words of ExecStart= that say what is served and where: an application, paths and addresses, ports."""
     words = last_value(lines, "ExecStart").split()[1:]
     return frozenset(w for word in words for w in (word.partition("=")[2] or word,) if _NAMING.fullmatch(w))
+
+
+def bare_command(text: str) -> str:
+    """A command without marks before it, quotes and blanks: as a unit's file writes it and as systemd tells it."""
+    return "".join(text.lstrip("-@:+!").translate(_QUOTES).split())

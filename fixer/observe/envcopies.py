@@ -68,14 +68,14 @@ def _files(service: Service) -> tuple[tuple[str, str], ...]:
 def _has_ended(service: Service) -> bool:
     """Its end may be one for want of a variable; whether it is, the causes judge."""
     unit, box = service.unit, service.container
-    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
     if unit is not None and unit.result == "resources":
         return True
-    if not any(_LACKS.search(line.text) for line in lines):
-        return False
     if unit is not None:
-        return unit.result in ("exit-code", "signal") or unit.n_restarts > 0
-    return box is not None and (box.status not in ("running", "paused") or box.restart_count > 0)
+        ended = unit.result in ("exit-code", "signal") or unit.n_restarts > 0
+    else:
+        ended = box is not None and (box.status not in ("running", "paused") or box.restart_count > 0)
+    lines = service.log.value[-LAST_LINES:] if ended and isinstance(service.log, Known) else ()
+    return any(_LACKS.search(line.text) for line in lines)
 
 
 def _beside(view: View, path: str) -> tuple[str, ...]:
