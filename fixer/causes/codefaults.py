@@ -27,6 +27,8 @@ _TARGETS = (
     regex(r"^Error: (?:Could not import|While importing) '(?P<name>[^']+)'"),                        # flask
     regex(r"^Error: Failed to find (?:a )?Flask application or factory in module '(?P<name>[^']+)'"),
 )
+_UWSGI = regex(r"^unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)")
+_UWSGI_BEGINS = regex(r"^(?:\*\*\* Starting uWSGI|Python main interpreter initialized)")
 _WAITRESS = regex(r"^There was an exception \((?P<type>\w+)\) importing your module\.")    # it shows no traceback
 _ARGUMENT = regex(r"^1\. (?P<text>.+)$")
 _NO_SERVER = regex(r"^\S*(?:python|pypy)[\d.]*t?: (?:No module named|Error while finding module specification for) "
@@ -120,6 +122,8 @@ def _read(tail: Sequence[LogLine], texts: Sequence[str], index: int,
     told = _of_waitress(said, texts[max(0, index - 5):index], argv) if _ARGUMENT.match(text) else None
     if told is not None:
         return told
+    if _UWSGI.match(text) and _has_no_callable(texts, index):
+        return CodeFault("target", said, text, target_of(argv))
     match = _NODE_MODULE.match(text)
     if match is not None:
         file = next((m["file"] for t in texts[index + 1:index + 12] if (m := _NODE_STACK.match(t))), "")
@@ -142,10 +146,24 @@ def _of_waitress(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> C
     text = f"{named['type']}: {words}"
     if named["type"] in ("ModuleNotFoundError", "ImportError"):
         return _of_import(said, text, words, (), argv)
-    target = target_of(argv)
-    module, _, name = target.partition(":")
-    missing = named["type"] == "AttributeError" and words == f"module {module!r} has no attribute {name!r}"
-    return CodeFault("target", said, text, target) if target and missing else None
+    return CodeFault("target", said, text, target_of(argv)) if _lacks_target(named["type"], words, argv) else None
+
+
+def _lacks_target(name: str, words: str, argv: Sequence[str]) -> bool:
+    """The module that the command names was loaded, and what the command calls in it is not there."""
+    module, _, called = target_of(argv).partition(":")
+    return name == "AttributeError" and bool(module) and (
+        words == f"module {module!r} has no attribute {called.partition('.')[0]!r}")
+
+
+def _has_no_callable(texts: Sequence[str], index: int) -> bool:
+    """uWSGI says the same of a module that fails and of a name that is not in it: an error is shown before it."""
+    for text in reversed(texts[max(0, index - _TRACE):index]):
+        if _UWSGI_BEGINS.match(text):
+            return True
+        if _ENDS.match(text) or _NO_MODULE.match(text):
+            return False
+    return True
 
 
 def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
@@ -170,6 +188,8 @@ def _of_exception(said: LogLine, text: str, before: Sequence[str], argv: Sequenc
     if name == "ValueError" and (of := next((m for t in trace[-3:] if (m := _FROM_ENV.search(t))), None)) is not None:
         return CodeFault("value", said, text, of["name"])
     file, line, code = own_frame(trace)
+    if not file and _lacks_target(name, words, argv):
+        return CodeFault("target", said, text, target_of(argv))
     if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):
         wanted = next((argv[i + 1] for i in range(len(argv) - 1) if argv[i] in ("-k", "--worker-class")), "")
         return CodeFault("option", said, f"the class of workers {wanted or 'that is named'} is not there", wanted)

@@ -25,7 +25,8 @@ _OF_CODE = regex(
     r"UnboundLocalError|AttributeError|TypeError|IndexError|ZeroDivisionError|RecursionError)(?::|$))"
     r"|^Error(?: \[\w+\])?: Cannot find (?:module|package) "
 )
-_NO_TARGET = regex(r"Error loading ASGI app|Failed to find attribute|Cannot load application from|No module named")
+_NO_TARGET = regex(r"Error loading ASGI app|Failed to find attribute|Cannot load application from|No module named|"
+                   r"AttributeError: module '[\w.]+' has no attribute|\(callable not found or import error\)")
 
 
 def named_sources(service: Service) -> tuple[str, ...]:

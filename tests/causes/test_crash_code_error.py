@@ -143,6 +143,32 @@ def test_waitress_tells_its_exception_in_two_lines(kind: str, words: str, varian
     assert (found.variant, found.confidence) == (variant, "certain") and said in found.summary
 
 
+DAPHNE = (STARTED, HEAD[0], '  File "/usr/bin/daphne", line 8, in <module>',
+          '  File "/usr/lib/python3/dist-packages/daphne/utils.py", line 22, in import_by_path',
+          "    target = getattr(target, bit)")
+UWSGI = (STARTED, "*** Starting uWSGI 2.0.28 (64bit) on [Fri Nov 27] ***", "Python main interpreter initialized at 0x7f",
+         "unable to load app 0 (mountpoint='') (callable not found or import error)", "*** no app loaded. GAME OVER ***")
+
+
+@pytest.mark.parametrize(("lines", "words"), [
+    ((*DAPHNE, "AttributeError: module 'app.main' has no attribute 'application'"), "app.main:application"),
+    (UWSGI, "app.main:application"),
+])
+def test_servers_that_tell_a_missing_name_in_words_of_their_own(lines: tuple[str, ...], words: str) -> None:
+    made = found(crashed(*lines, argv=("/usr/bin/daphne", "-p", "8000", "app.main:application")))
+    assert made.variant == "start-wrong-app-target" and words in made.summary
+
+
+def test_another_module_that_lacks_a_name_is_no_wrong_target() -> None:
+    lines = (*DAPHNE, "AttributeError: module 'ssl' has no attribute 'wrap_socket'")
+    assert isinstance(verdict_of(diagnose(crashed(*lines).snapshot()), CAUSE), RuledOut)
+
+
+def test_uwsgi_says_so_of_a_module_that_fails_too() -> None:
+    made = found(crashed(*UWSGI[:3], *IMPORT[4:7], *UWSGI[3:]))
+    assert (made.variant, "orjson" in made.summary) == ("start-import-error", True)
+
+
 @pytest.mark.parametrize("lines", [
     (STARTED, "1. No module named 'pricing'"),
     (STARTED, WAITRESS.format("OSError"), "It had these arguments:", "1. No module named 'pricing'"),
