@@ -21,6 +21,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
 _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
+_CALL = regex(r': (?:Get|Head|Post|Put|Delete) "http[^"]*".*')       # the request that failed helps nobody
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
 _WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
 _WEB = frozenset({"80/tcp", "443/tcp"})
@@ -69,7 +70,7 @@ class Docker:
             denied = "permission denied" in said
             hint = "run it as a user that may use Docker: root, or one of the group docker" if denied else \
                 "start it (systemctl start docker), or set DOCKER_HOST to where it listens"
-            raise Unreachable(f"the Docker daemon cannot be reached: {said.splitlines()[-1][:200]}", hint)
+            raise Unreachable(f"the Docker daemon cannot be reached: {_CALL.sub('', said.splitlines()[-1])[:200]}", hint)
         return result
 
 

@@ -51,6 +51,15 @@ def test_an_engine_out_of_reach_names_what_to_do(said: str, hint: str) -> None:
     assert hint in failed.value.hint and "running?" not in failed.value.hint
 
 
+def test_who_may_not_use_docker_is_told_so_and_not_which_request_failed() -> None:
+    said = ("permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: "
+            'Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.45/containers/json?all=1": dial unix: connect: permission denied')
+    there = Docker(lambda argv, **_: CommandResult(tuple(argv), 1, b"", said.encode()))
+    with pytest.raises(Unreachable) as caught:
+        there("ps")
+    assert str(caught.value).endswith("at unix:///var/run/docker.sock")
+
+
 def test_an_up_that_is_only_tried_notes_nothing_at_home() -> None:
     """What compose notes of its builders goes to a folder that is gone afterwards; the command's own end is told."""
     done = process.run(dockercli.without_a_trace("sh", "-c", 'echo "$BUILDX_CONFIG $1"; : >"$BUILDX_CONFIG/current"; exit 3', "sh", "a 'b"))
