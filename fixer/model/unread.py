@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 
 _ESTABLISHED = " 01 "
+_ODD = regex(rb" 01 (?!00000000:00000000 \S+ \S+ +\d+ +\d+ [1-9])")     # something waits, or no program has it
 _REPEATS = 2            # times that the kernel has sent it again: one may be lost on any network
 
 
@@ -23,6 +26,13 @@ class _Row:
 def unread_lines(tables: Iterable[bytes]) -> frozenset[str]:
     """The lines of /proc/net/tcp and tcp6 whose other end lets what was sent lie: its program on this node does not
     read it or has not even accepted the connection, or its machine does not say that it came."""
+    return _unread_lines(tuple(tables))
+
+
+@lru_cache(maxsize=4)      # who reads the tables asks, and who explains them: thousands of rows take as long as a file
+def _unread_lines(tables: tuple[bytes, ...]) -> frozenset[str]:
+    if not any(_ODD.search(data) for data in tables):
+        return frozenset()
     rows: dict[tuple[str, str], tuple[str, _Row]] = {}
     for data in tables:
         for line in data.decode("ascii", "replace").splitlines()[1:]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer, FileAnswer
@@ -88,13 +89,20 @@ def _process(pid: int, files: Mapping[str, FileAnswer], boot: float, root: str) 
         started = boot + ticks / TICKS
     except (ValueError, IndexError, OverflowError):
         return None
-    cgroup = _below(_cgroup_path(files.get("cgroup")), root)
+    cgroup, unit = _place_of(files["cgroup"].data if "cgroup" in files else b"", root)
     return Process(
         pid=pid, ppid=ppid, comm=comm, argv=split_cmdline(files["cmdline"].data if "cmdline" in files else b""),
         state=rest[0], started_at=started, start_ticks=ticks, uid=_uid(files),
-        unit=unit_of_cgroup(cgroup), cgroup=cgroup, exe=_link(files.get("exe")), cwd=_link(files.get("cwd")),
+        unit=unit, cgroup=cgroup, exe=_link(files.get("exe")), cwd=_link(files.get("cwd")),
         threads=threads, rss_bytes=rss,
     )
+
+
+@lru_cache(maxsize=1024)      # a unit's processes share it
+def _place_of(data: bytes, root: str) -> tuple[str, str | None]:
+    """The cgroup as the node has it, and its unit."""
+    cgroup = _below(_cgroup_path(data), root)
+    return cgroup, unit_of_cgroup(cgroup)
 
 
 def _stat_fields(data: bytes) -> tuple[str, list[str]] | None:
@@ -129,12 +137,10 @@ def _link(file: FileAnswer | None) -> Fact[str]:
     return Known(file.stat.link_target)
 
 
-def _cgroup_path(file: FileAnswer | None) -> str:
+def _cgroup_path(data: bytes) -> str:
     """The path that names the unit: systemd's own hierarchy on v1, the only one on v2, else the longest."""
-    if file is None:
-        return ""
     paths: dict[str, str] = {}
-    for line in file.data.decode("utf-8", "replace").splitlines():
+    for line in data.decode("utf-8", "replace").splitlines():
         parts = line.split(":", 2)
         if len(parts) == 3:
             paths[parts[1]] = parts[2]
@@ -146,7 +152,7 @@ def _cgroup_path(file: FileAnswer | None) -> str:
 
 def _cgroup_root(files: Mapping[str, FileAnswer]) -> str:
     """The path below which all of this node lies: inside a container every path begins with the container's own."""
-    path = _cgroup_path(files.get("cgroup"))
+    path = _cgroup_path(files["cgroup"].data) if "cgroup" in files else ""
     return path.removesuffix("/init.scope").rstrip("/")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from fixer.model.regex import regex
 
@@ -149,6 +150,11 @@ def server_at_offset(argv: Sequence[str], i: int) -> tuple[str, int]:
 
 def runtime_of(argv: Sequence[str]) -> str:
     """What serves when this command runs: a known server, `python`, `node`, `java`, `binary` … or nothing."""
+    return _runtime_of(tuple(argv))
+
+
+@lru_cache(maxsize=4096)      # each process is asked about several times, and thousands of them run the same few commands
+def _runtime_of(argv: tuple[str, ...]) -> str:
     runtime, _ = server_at(argv)
     if runtime and runtime != "shell":
         return runtime

@@ -17,6 +17,7 @@ from fixer.model.unread import unread_lines
 
 LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
 SYSTEMS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
+_TO_SYSTEM = regex(rf":(?:{'|'.join(f'{port:04X}' for port in sorted(SYSTEMS))}) {ESTABLISHED} ")
 MOST = 64
 Kind: TypeAlias = Literal["dialing", "open", "unread"]
 _ACCEPTS = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
@@ -66,7 +67,7 @@ def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
     found: dict[Connection, None] = {}
     for data in tables:
         for line in data.decode("ascii", "replace").splitlines()[1:]:
-            if " 02 " not in line and " 01 " not in line:
+            if " 02 " not in line and line not in unread and not _TO_SYSTEM.search(line):
                 continue
             fields = line.split()
             try:
