@@ -1,4 +1,5 @@
-"""`lab up` against bare `docker compose up --wait` of the very same files."""
+"""`lab up` against bare `docker compose up --wait` of the very same files; the scenario's own break, and the wait until
+it shows, are not counted."""
 
 from __future__ import annotations
 
@@ -13,14 +14,12 @@ from benchmarks.ratio import Row, row
 
 
 def up_row(runs: int) -> Row:
-    """In turn; nothing is broken in this one, so both end when the stack is well."""
+    """In turn, on the scenario whose break is a reload that changes nothing."""
     times: dict[str, list[float]] = {"lab": [], "compose": []}
     with tempfile.TemporaryDirectory(prefix="bare-") as temporary:
         for number in range(runs + 1):
             before = lab_ids()
-            start = time.perf_counter()
-            run(LAB, "up", "healthy", "--stack", "containers", "--seed", "11")
-            taken = (time.perf_counter() - start) * 1000
+            taken = _lab()
             (lab,) = lab_ids() - before
             try:
                 copy = Path(temporary) / f"stack-{number}"
@@ -32,6 +31,21 @@ def up_row(runs: int) -> Row:
                 times["lab"].append(taken)
                 times["compose"].append(bare)
     return row("lab up, healthy, containers", times["lab"], "docker compose up --wait", times["compose"], 1.3)
+
+
+def _lab() -> float:
+    """Milliseconds of a lab's start, without those between the line that the stack is up and the one that it broke."""
+    start = time.perf_counter()
+    words = (LAB, "up", "healthy", "--stack", "containers", "--seed", "11")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as lab:
+        assert lab.stdout is not None
+        told = [(line.partition(" ")[2], time.perf_counter()) for line in lab.stdout]
+    end = time.perf_counter()
+    if lab.returncode:
+        raise SystemExit("lab up failed: nothing to measure")
+    up = next(at for line, at in told if line.startswith("stack up"))
+    broken = next(at for line, at in told if line.startswith("as promised"))
+    return (end - start - (broken - up)) * 1000
 
 
 def _folder(lab: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -61,12 +62,14 @@ def docker(*words: str, check: bool = True, stdin: bytes = b"", timeout: float =
 @cache
 def require_docker() -> None:
     """Raise NoDocker unless an engine and compose answer."""
-    asked = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20.0)
+    with ThreadPoolExecutor(1) as beside:      # each takes a good while to start
+        compose = beside.submit(docker, "compose", "version", check=False)
+        asked = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False, timeout=20.0)
     if asked.code != 0 and b"permission denied" in asked.err:
         raise NoDocker("this user may not use Docker", "run it as root, or as one of the group docker")
     if asked.code != 0:
         raise NoDocker("no Docker engine answers", "start it (systemctl start docker), or let script/demo do it")
-    if docker("compose", "version", check=False).code != 0:
+    if compose.result().code != 0:
         raise NoDocker("Docker has no compose plugin", "install docker-compose (Debian) or docker-compose-plugin")
 
 

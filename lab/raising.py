@@ -63,11 +63,14 @@ def lab_up(word: str, stack: Stack | None, seed: int, say: Say, *, chosen_seed: 
 
 def _refuse_twin(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:
     """The same lab twice is a mistake; another stack or a chosen seed makes it another lab."""
-    running = set(labs_running())
-    for found in records.every():
+    def is_same(found: Record) -> bool:
         same_seed = found.seed == seed if chosen_seed else not found.chosen_seed
-        same = found.asked == word and same_seed and (stack is None or found.stack == choice.stack)
-        if same and found.id in running and found.ready:
+        return found.asked == word and same_seed and (stack is None or found.stack == choice.stack) and found.ready
+
+    twins = [found for found in records.every() if is_same(found)]
+    running = labs_running() if twins else ()
+    for found in twins:
+        if found.id in running:
             raise UsageError(
                 f"{word} is already up on the {found.stack} stack: {found.id}",
                 f"another one: --seed N; again from scratch: lab reset {found.id}; away: lab down {found.id}",
@@ -109,11 +112,12 @@ def raise_healthy(lab: Lab) -> None:
             raise NotBroken(f"{lab.id} did not come up: {came.complaint}\n{lab.story_of_trouble()}")
         if lab.params["noise_job"]:
             _run_job(lab)
-    for site in sites_of(lab):
+    sites = sites_of(lab)
+    for site in sites:
         wait_for(lambda site=site: get(site.url, "/login", host=site.host) == 200, 60.0,  # type: ignore[misc]
                  f"{lab.id}: {site.name} does not answer", lab)
     try:
-        lab.record.baseline = {site.host: baseline_to_json(record(site)) for site in sites_of(lab)}
+        lab.record.baseline = {site.host: baseline_to_json(record(site)) for site in sites}
     except NotHealthy as error:
         raise NotBroken(f"{lab.id} is not healthy before the break: {error}\n{lab.story_of_trouble()}") from error
     records.save(lab.record)
