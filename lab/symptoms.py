@@ -135,8 +135,8 @@ def wait_until_seen(lab: Lab, symptom: Table, mark: LogMark, cookie: str) -> See
 
 
 def shows_again(lab: Lab, variant: Variant) -> bool:
-    """Whether a fault that leaves the oracle's pages well goes on: long forms fail once more, or nginx logs the same once
-    more within a while. False where the oracle sees the fault by itself."""
+    """Whether a fault that leaves the oracle's pages well goes on: long forms fail once more, or nginx logs the same
+    once more within a while. False where the oracle sees the fault by itself."""
     symptom = filled(lab, variant)
     if symptom.get("post"):
         return holds(ask_round(lab, symptom, ""), symptom)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, container_of, edit_spans, nginx_steps, writable_place
@@ -124,6 +123,8 @@ def _meant(case: Case, troubles: list[Trouble]) -> tuple[tuple[str, str], ...]:
     host, nginx = troubles[0].endpoint.host, troubles[0].nginx
     if "." in host or any(endpoint.written != host for trouble in troubles for endpoint in trouble.endpoints):
         return ()
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
+
     return tuple((name, place_text(case.snapshot, nginx.node, path, line))
                  for path, line, _, name in _first_words(case, nginx, b"upstream")
                  if _GROUP.fullmatch(name) and SequenceMatcher(None, name, host).ratio() >= _NEAR)

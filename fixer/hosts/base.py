@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
 from fixer.model.query import Answer, Command, Query
 from fixer.model.record import dataclass
 from fixer.model.target import NodeKind, TargetRef
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,6 @@ class Target(Protocol):
     def close(self) -> None: ...
 
 
-@runtime_checkable
 class Project(Protocol):
     """A target of containers, whose nginx may lead to containers of other projects."""
 
@@ -172,7 +174,6 @@ class Project(Protocol):
         ...
 
 
-@runtime_checkable
 class DockerHost(Protocol):
     """A target that is a machine, whose nginx may lead to containers of an engine of its own."""
 
@@ -183,3 +184,14 @@ class DockerHost(Protocol):
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """The containers that may be behind ports of that machine, and `engine`; none where there are none."""
         ...
+
+
+# isinstance of a protocol imports inspect, which takes as long as a command
+def is_project(target: object) -> TypeGuard[Project]:
+    """Whether the target is one of containers."""
+    return hasattr(target, "called")
+
+
+def is_docker_host(target: object) -> TypeGuard[DockerHost]:
+    """Whether the target is a machine that may have an engine of its own."""
+    return hasattr(target, "beside") and hasattr(target, "has_docker")

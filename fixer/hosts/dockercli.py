@@ -70,7 +70,8 @@ class Docker:
             denied = "permission denied" in said
             hint = "run it as a user that may use Docker: root, or one of the group docker" if denied else \
                 "start it (systemctl start docker), or set DOCKER_HOST to where it listens"
-            raise Unreachable(f"the Docker daemon cannot be reached: {_CALL.sub('', said.splitlines()[-1])[:200]}", hint)
+            why = _CALL.sub("", said.splitlines()[-1])[:200]
+            raise Unreachable(f"the Docker daemon cannot be reached: {why}", hint)
         return result
 
 

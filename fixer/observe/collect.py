@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from fixer.errors import CannotObserve, NoNginx, Unreachable
-from fixer.hosts.base import Asker, DockerHost, Project, Target
+from fixer.hosts.base import Asker, DockerHost, Project, Target, is_docker_host, is_project
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.query import Command, ListProcesses, Query
@@ -38,7 +38,7 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
         raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
     _require_nginx(_capture(target, nodes, options), askers)
     here = _docker_host(target)
-    project = target if isinstance(target, Project) else None
+    project = target if is_project(target) else None
     for _ in range(MOST_ROUNDS - 1):
         if project is not None and _call(project, nodes, askers, _capture(target, nodes, options)):
             project = None
@@ -53,7 +53,7 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
 
 def _docker_host(target: Target) -> DockerHost | None:
     """The target where it is a machine that may have a Docker engine."""
-    return target if isinstance(target, DockerHost) and target.has_docker() else None
+    return target if is_docker_host(target) and target.has_docker() else None
 
 
 def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:

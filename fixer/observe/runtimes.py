@@ -153,7 +153,7 @@ def runtime_of(argv: Sequence[str]) -> str:
     return _runtime_of(tuple(argv))
 
 
-@lru_cache(maxsize=4096)      # each process is asked about several times, and thousands of them run the same few commands
+@lru_cache(maxsize=4096)      # each process is asked about several times, and thousands run the same
 def _runtime_of(argv: tuple[str, ...]) -> str:
     runtime, _ = server_at(argv)
     if runtime and runtime != "shell":

@@ -42,6 +42,12 @@ def test_no_word_of_the_lab_in_fixer() -> None:
         assert not found, f"{relative(path)}: {found}"
 
 
+def test_no_protocol_of_fixer_is_asked_of_an_object() -> None:
+    """isinstance of a protocol imports inspect since Python 3.12, in the middle of every look."""
+    for path in sorted((ROOT / "fixer").rglob("*.py")):
+        assert "runtime_checkable" not in path.read_text(encoding="utf-8"), relative(path)
+
+
 def test_no_unfinished_marks() -> None:
     for path in CODE:
         found = re.findall(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError", path.read_text(encoding="utf-8"))

@@ -47,7 +47,7 @@ def test_anything_else_is_left_to_the_parser(words: list[str]) -> None:
 
 
 def test_a_plain_look_imports_nothing_that_only_others_need() -> None:
-    slow = "('typer', 'inspect', 'dataclasses', 'urllib.parse', 'ipaddress', 'calendar', 'traceback', 'rich', 'asyncio')"
+    slow = "('typer', 'inspect', 'dataclasses', 'urllib.parse', 'ipaddress', 'calendar', 'traceback', 'rich', 'asyncio', 'difflib')"
     code = (
         "import sys; sys.modules.pop('traceback', 0); from fixer.start import main;"
         "from fixer.app import looking, plugins; plugins.our_causes();"
