@@ -56,10 +56,11 @@ def diagnose(
     dark = _dark(case)
     verdict = _verdict(case, settled, counted, dark) if counted or not excused else "healthy"
     notes = (*notes, *_notes(case), *_late(case, health, dark), *_unheard(case, health))
-    if any(entry.state in ("failing", "degraded") and entry.route not in blamed for entry in counted):
+    puzzling = {entry.route for entry in counted if entry.state in ("failing", "degraded")} - set(blamed)
+    if puzzling:
         from fixer.causes.unexplained import unexplained  # only where no cause is proven
 
-        notes = (*notes, *unexplained(case, blamed))
+        notes = (*notes, *unexplained(case, puzzling))
     if any(isinstance(nginx.errors, Known) and nginx.errors.value for nginx in snapshot.nginxes):
         from fixer.causes.unpassed import unpassed  # only where nginx has logged anything
 

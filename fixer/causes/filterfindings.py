@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fixer.causes.base import conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.filtering import Block, block_evidence, block_words, blocks
+from fixer.causes.filtering import Block, block_evidence, block_words, blocks, doubts
 from fixer.causes.reading import config_evidence, listener_at, listener_evidence
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
@@ -32,11 +32,19 @@ def judge_filters(case: Case, cause: str, variant: Callable[[Block], str | None]
             key = f"{block.node}/{block.hit.where}"
             old = findings.get(key)
             findings[key] = new if old is None else _joined(old, new)
+        unsure = () if wanted else tuple(b for b in doubts(case, trouble) if variant(b) is not None)
         if lacking:
             missing.append(lacking)
+        elif unsure:
+            missing.append(f"whether a rule takes nginx's packets: {_said(unsure[0])}")
         elif not wanted:
             ruled += _passes(trouble)
     return conclude(findings.values(), missing, ruled)
+
+
+def _said(block: Block) -> str:
+    shown = block_evidence(block)[0]
+    return f"{shown.where}: {shown.text}"
 
 
 def _passes(trouble: Trouble) -> tuple[Evidence, ...]:

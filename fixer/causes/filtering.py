@@ -75,12 +75,26 @@ def symptoms_of(case: Case, trouble: Trouble) -> frozenset[Symptom]:
 
 def blocks(case: Case, trouble: Trouble) -> tuple[tuple[Block, ...], str]:
     """The rules that explain how this address fails, the sure ones only; and what could not be read, if it matters."""
+    found, missing = _blocks(case, trouble)
+    return tuple(block for block in found if _is_sure(block.hit)), missing
+
+
+def doubts(case: Case, trouble: Trouble) -> tuple[Block, ...]:
+    """The rules that would explain it, of which nothing tells whether they take these packets (a rate, a mark)."""
+    return tuple(block for block in _blocks(case, trouble)[0] if not _is_sure(block.hit))
+
+
+def _is_sure(hit: Hit) -> bool:
+    return hit.sure or _is_by_length(hit.rule)
+
+
+def _blocks(case: Case, trouble: Trouble) -> tuple[list[Block], str]:
     endpoint = trouble.endpoint
     if endpoint.unix is not None or not endpoint.port or isinstance(endpoint.addresses, Unknown):
-        return (), ""
+        return [], ""
     seen = symptoms_of(case, trouble)
     if not seen or (seen == {"refused"} and endpoint.node is not None and listener_at(endpoint) is None):
-        return (), ""
+        return [], ""
     found: list[Block] = []
     missing = ""
     for node, firewall, hits in _filters(case, trouble):
@@ -89,9 +103,9 @@ def blocks(case: Case, trouble: Trouble) -> tuple[tuple[Block, ...], str]:
             continue
         for hit in hits:
             symptom = _explained(hit, seen)
-            if symptom is not None and not _is_dockers(hit.chain) and (hit.sure or _is_by_length(hit.rule)):
+            if symptom is not None and not _is_dockers(hit.chain):
                 found.append(Block(trouble, node, hit, symptom))
-    return tuple(found), "" if found else missing
+    return found, "" if any(_is_sure(block.hit) for block in found) else missing
 
 
 def _is_dockers(chain: Chain) -> bool:

@@ -14,6 +14,9 @@ Stage: TypeAlias = Literal["connect", "data"]
 _Fits: TypeAlias = bool | None
 _End: TypeAlias = Literal["accept", "drop", "return", "unsure", "end"]
 _DEEPEST = 16
+_PICKED = "picked"                             # nginx's own port of a connection: the kernel picks one
+_PORTS: frozenset[Key] = frozenset({"sport", "dport"})
+_FIRST_PICKED, _LAST_PORT, _FEW = 1024, 65535, 64
 _WAYS: Mapping[str, tuple[Hook, ...]] = {
     "out": ("output", "postrouting"), "in": ("prerouting", "input"),
     "through": ("prerouting", "forward", "postrouting"),
@@ -171,7 +174,7 @@ def _matches(match: Match, fields: Mapping[Key, str]) -> _Fits:
     elif match.key == "flags":
         fits = _flags(match.values, fields.get("flags", "").split(","))
     elif match.key not in fields:
-        return None
+        fits = _any_value(match, _PICKED) if match.key in _PORTS else None
     else:
         fits = _any_value(match, fields[match.key])
     return fits if fits is None else fits != match.negated
@@ -204,6 +207,8 @@ def _one_value(key: Key, wanted: str, value: str) -> _Fits:
             low, dash, high = wanted.partition("-")
             if not is_number(low):
                 return None      # a name: which number it stands for is not known here
+            if value == _PICKED:
+                return _takes_picked(int(low), int(high) if dash and is_number(high) else int(low))
             return int(low) <= int(value) <= int(high) if dash and is_number(high) else False
         case "iif" | "oif":
             for mark in ("+", "*"):
@@ -214,6 +219,14 @@ def _one_value(key: Key, wanted: str, value: str) -> _Fits:
             return wanted in ("6", "all", "0")
         case _:
             return False
+
+
+def _takes_picked(low: int, high: int) -> _Fits:
+    """Whether a range holds the port that the kernel picked for nginx's end: never one of the well-known, and one of
+    a few among tens of thousands so seldom that it explains no page that fails."""
+    if high < _FIRST_PICKED or high - low < _FEW:
+        return False
+    return True if low <= _FIRST_PICKED and high >= _LAST_PORT else None
 
 
 def _in_network(wanted: str, value: str) -> _Fits:

@@ -6,20 +6,21 @@ from collections.abc import Container, Iterator
 
 from fixer.causes.case import Case
 from fixer.causes.crashing import crashes
+from fixer.causes.dialects import misunderstood
 from fixer.causes.failing import FRESH, Judged, fresh_events
 from fixer.causes.logs import own_lines
 from fixer.causes.reading import endpoint_text
 from fixer.causes.reasons import last_words
 from fixer.model.facts import Known
-from fixer.model.snapshot import Endpoint, Nginx
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts
 
 SHOWN = 5
 _WORDS = 200    # letters of a message that may hold what a backend sent
 
 
-def unexplained(case: Case, blamed: Container[str]) -> Iterator[str]:
+def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
     """One line a failing route that nothing is blamed for, the first few; then what the programs said that failed."""
-    left = [j for j in case.judged.values() if j.is_bad and j.facts.route.id not in blamed]
+    left = [j for j in case.judged.values() if j.facts.route.id in puzzling]
     for judged in left[:SHOWN]:
         yield _told(case, judged)
     if len(left) > SHOWN:
@@ -56,22 +57,29 @@ def _kept(case: Case) -> Iterator[str]:
 def _told(case: Case, judged: Judged) -> str:
     route = judged.facts.route
     reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
-    seen = "; ".join(dict.fromkeys(_seen(endpoint) for endpoint in reached[:3]))
+    seen = "; ".join(dict.fromkeys(_seen(case, judged.facts, endpoint) for endpoint in reached[:3]))
     page = f"{route.location} on {route.listen_text}"
     text = f"no cause proven for {page}, which {judged.reason}: {seen or route.pass_text}"
     said = _said(case, judged)
     return f"{text}; nginx logs: {said}" if said else text
 
 
-def _seen(endpoint: Endpoint) -> str:
-    """The address, and what it gives to one that asks without nginx."""
-    where, heard = endpoint_text(endpoint), endpoint.http if isinstance(endpoint.http, Known) else endpoint.tcp
+def _seen(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
+    """The address, who listens there, and what that gives to one that asks without nginx."""
+    holder = case.service(endpoint.holder)
+    where = endpoint_text(endpoint) + ("" if holder is None else f" ({holder.name})")
+    heard = endpoint.http if isinstance(endpoint.http, Known) else endpoint.tcp
     if not isinstance(heard, Known):
         return f"{where} was not asked"
     status, error = heard.value.status, heard.value.error
     if status is not None:
         marked = f", and is marked `down` at {endpoint.file}:{endpoint.line}" if endpoint.down else ""
-        return f"{where} answers {status} without nginx{marked}"
+        behind = "" if holder is None or not holder.gateway or status < 500 else (
+            f", which hands it on to programs of its own: {holder.gateway}'s configuration and log tell which fail")
+        return f"{where} answers {status} without nginx{marked}{behind}"
+    other = "" if holder is None else misunderstood(holder, facts)
+    if other:
+        return f"{where} without nginx: {error or 'takes the connection'}; {other}"
     return f"{where} takes the connection" if error is None else f"{where} without nginx: {error}"
 
 

@@ -93,7 +93,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         if stats[path].kind != "link" and not may(stats[path], account, 2 if path == way[-1] else 1)
     )
     if not shut:
-        return f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it"
+        return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it (an access list? "
+                f"getfacl -p {' '.join(way)})")
     return _found(case, trouble, account, shut)
 
 

@@ -127,6 +127,8 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
     six = ":" in held.address and not held.address.startswith("::ffff:")
     only_six = six and all(":" not in a for a in addresses)
     there = address_text(held.address, held.port)
+    led = f" ({', '.join(addresses)})" if addresses and endpoint.host not in addresses else ""   # of a name: where to
+    asked = f"{endpoint_text(endpoint)}{led}"
     manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
     same = endpoint.node == trouble.nginx.node and service.node == trouble.nginx.node
     aim = address_text(_reached(held.address), held.port)
@@ -139,7 +141,7 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
         cause=CAUSE.id, variant="bound-ipv6-only" if only_six else "bound-other-interface", role="root",
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
         summary=(
-            f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {service.name} listens on {there} "
+            f"nginx hands {say_routes(trouble)} to {asked}, but {service.name} listens on {there} "
             f"{manner}"
         ),
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,

@@ -44,6 +44,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.contradicted import contradicted
+from fixer.causes.dialects import speech
 from fixer.causes.displacing import is_missed, is_occupied
 from fixer.causes.failing import is_closed
 from fixer.causes.namesakes import is_foreign, is_named_otherwise
@@ -63,7 +64,6 @@ from fixer.causes.reading import (
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Service
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
 _SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
@@ -116,18 +116,9 @@ def is_spoken(case: Case, trouble: Trouble) -> bool:
     """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
     kind, found = trouble.routes[0].route.kind, owners(case, trouble)
     server = _SPEAKERS.get(kind)
-    if any(_speech(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
+    if any(speech(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
         return False      # its file says so: nginx pointed there would not be understood
     return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))
-
-
-def _speech(service: Service) -> str:
-    """What uWSGI speaks on its sockets where its file says that of all of them, else empty."""
-    told = bindings_of(service) if service.runtime == "uwsgi" else ()
-    keys = {b.source.text.partition("=")[0].strip() for b in told}
-    if keys and keys <= {"http", "http-socket"}:
-        return "http"
-    return "uwsgi" if keys and keys <= {"socket", "uwsgi-socket"} else ""
 
 
 def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:

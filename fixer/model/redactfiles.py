@@ -97,6 +97,23 @@ def redact_inspect(data: bytes) -> bytes:
     return json.dumps(_redact_json(items), indent=1).encode()
 
 
+def redact_rules(data: bytes) -> bytes:
+    """The JSON of packet filters: `"key"` names what a rule looks at (a device, a mark), so each text counts alone."""
+    try:
+        listed = json.loads(data)
+    except (ValueError, RecursionError):
+        return redact_bytes(data)
+    return json.dumps(_redact_texts(listed)).encode()
+
+
+def _redact_texts(item: object) -> object:
+    if isinstance(item, dict):
+        return {name: _redact_texts(value) for name, value in item.items()}
+    if isinstance(item, list):
+        return [_redact_texts(value) for value in item]
+    return redact_text(item) if isinstance(item, str) else item
+
+
 def _redact_json(item: object, key: str = "") -> object:
     if isinstance(item, dict):
         return {name: _redact_json(value, str(name)) for name, value in item.items()}

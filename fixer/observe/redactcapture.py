@@ -25,6 +25,7 @@ from fixer.model.redactfiles import (
     redact_inspect,
     redact_probe,
     redact_program,
+    redact_rules,
     redact_script,
     redact_unit,
 )
@@ -39,7 +40,7 @@ def _only_kills(data: bytes) -> bytes:
 
 
 _BY_COMMAND: dict[str, Callable[[bytes], bytes]] = {
-    "kernel-log": _only_kills,
+    "kernel-log": _only_kills, "nft-rules": redact_rules,
     "systemctl-show": redact_unit, "docker-project": redact_inspect, "docker-container": redact_inspect,
     "docker-published": redact_inspect, "docker-called": redact_inspect,
 }

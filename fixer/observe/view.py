@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from fixer.model.capture import Capture, NodeCapture
@@ -124,11 +124,12 @@ def view_of(node: NodeCapture, *, home: bool = False, beside: bool = False) -> V
             found = remembered(partial(parse_show, answer, table.boot_at), "units", answer, table)
             units.update({name: unit for name, unit in found.items() if name not in units})
     files = {**dict(_looked(node)), **dict(_files(node))}
+    addresses = _addresses(node.answers.get(Command("ip-addresses")))
     return View(
         node=node, table=table, by_pid=by_pid, listeners=listeners, units=with_rivals(units), files=files,
         conf_files=dict(_files(node, conf=True)),
-        addresses=_addresses(node.answers.get(Command("ip-addresses"))),
-        hosts=parse_hosts(files["/etc/hosts"].data if "/etc/hosts" in files else b""),
+        addresses=addresses,
+        hosts=parse_hosts(files["/etc/hosts"].data if "/etc/hosts" in files else b"", six=_has_six(addresses)),
         resolved=_resolved(node), init=by_pid[1].comm if 1 in by_pid else "", home=home, beside=beside,
     )
 
@@ -246,15 +247,24 @@ def _resolved(node: NodeCapture) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def parse_hosts(data: bytes) -> dict[str, tuple[str, ...]]:
-    """name -> addresses of an /etc/hosts file, each once, in its order."""
+def _has_six(addresses: Collection[str]) -> bool:
+    """Whether the C library counts the machine as one of IPv6: by an address that is not the loopback's."""
+    return any(":" in address and not is_loopback(address) for address in addresses)
+
+
+def parse_hosts(data: bytes, *, six: bool = False) -> dict[str, tuple[str, ...]]:
+    """name -> addresses of an /etc/hosts file, each once, in its order.
+
+    `six`: the machine has IPv6, so that of a name with ::1 alone nginx gets ::1 alone. Where it has none, the C library
+    answers 127.0.0.1 of that line.
+    """
     found: dict[str, dict[str, None]] = {}
     for line in data.decode("utf-8", "replace").splitlines():
         words = line.split("#", 1)[0].split()
         for name in words[1:]:
             found.setdefault(name.lower(), {})[words[0]] = None
     for addresses in found.values():
-        if "::1" in addresses and not any(address.startswith("127.") for address in addresses):
+        if not six and "::1" in addresses and not any(address.startswith("127.") for address in addresses):
             addresses["127.0.0.1"] = None      # what the C library answers of ::1 to whoever asks for IPv4
     return {name: tuple(addresses) for name, addresses in found.items()}
 

@@ -274,7 +274,6 @@ def test_what_lets_two_containers_talk_outlives_their_addresses(rule_text: str, 
     healthy(), moved(), silent(saved()), silent(saved("INPUT -p tcp --dport 8001 -j DROP")),
     silent(saved("INPUT -i eth0 -p tcp --dport 8000 -j DROP")),
     silent(saved("INPUT -i lo -j ACCEPT", "INPUT -p tcp --dport 8000 -j DROP")),
-    silent(saved("INPUT -m limit --limit 5/sec -p tcp --dport 8000 -j DROP")),        # nobody can tell whom it takes
     silent(saved("INPUT -p udp --dport 8000 -j DROP")),
     silent(saved("INPUT -p tcp --dport 8000 -j REJECT")),
     silent(saved(PORT)).endpoint(unix="/run/app.sock", port=0),
@@ -283,6 +282,32 @@ def test_what_lets_two_containers_talk_outlives_their_addresses(rule_text: str, 
 def test_miss(scene: Scene) -> None:
     scene.events = [e for e in scene.events if scene.probes.get(0) != Known((GOOD,))]
     assert isinstance(verdict_of(diagnose(scene.snapshot()), DROP), RuledOut)
+
+
+@pytest.mark.parametrize("rule_text", [
+    "INPUT -m limit --limit 5/sec -p tcp --dport 8000 -j DROP", "INPUT -p tcp --dport 8000 -m mark --mark 7 -j DROP",
+])
+def test_a_rule_of_which_nobody_can_tell_whom_it_takes_is_named_as_what_is_not_known(rule_text: str) -> None:
+    diagnosis = diagnose(silent(saved(rule_text)).snapshot())
+    verdict = verdict_of(diagnosis, DROP)
+    assert isinstance(verdict, Undetermined) and rule_text.partition(" ")[2] in verdict.missing[0]
+    assert isinstance(verdict_of(diagnosis, "firewall-reject"), RuledOut) and not diagnosis.findings
+
+
+@pytest.mark.parametrize("before", [
+    "INPUT -i lo -p tcp --sport 80 -j ACCEPT", "INPUT -p tcp --sport 0:1023 -j ACCEPT", "INPUT -p tcp --sport 5432 -j ACCEPT",
+    "OUTPUT -p tcp --dport 22 -j ACCEPT",
+])
+def test_nginxs_own_port_is_none_that_servers_have(before: str) -> None:
+    assert found(silent(saved(before, "INPUT -p tcp --dport 8000 -j DROP"))).confidence == "certain"
+
+
+def test_whoever_takes_no_connection_is_told_with_where_it_was_tried() -> None:
+    diagnosis = diagnose(silent(saved()).snapshot())
+    assert diagnosis.verdict == "broken"
+    assert "127.0.0.1:8000 (backend.service) without nginx: slow" in " ".join(diagnosis.notes)
+    slow = silent(saved()).answers(SLOW)
+    assert "127.0.0.1:8000 (backend.service) without nginx: slow" in " ".join(diagnose(slow.snapshot()).notes)
 
 
 def test_a_connect_without_answer_is_no_hang() -> None:
@@ -305,7 +330,7 @@ def test_following_a_packet() -> None:
     other = rule("accept", Match("other"))
     assert stopped(chain(other, rule("drop", port(), index=1))) == [("nft inet filter input handle 8", False)]
     assert stopped(chain(rule("return", port()), policy="drop"))[0][0] == "nft inet filter input policy"
-    assert stopped(chain(rule("unknown", port()), rule("drop", index=1)))[0][1] is False
+    assert stopped(chain(rule("unknown"), rule("drop", index=1)))[0][1] is False
     jump = saved("INPUT -p tcp -j A", "A -p tcp --dport 8000 -j RETURN", "A -j DROP")
     assert [where for where, _ in stopped(jump)] == ["iptables filter A rule 2"]     # the answers
     assert stopped(saved("INPUT -g A", "INPUT -j DROP", "A -p tcp -j RETURN")) == []

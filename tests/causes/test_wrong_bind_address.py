@@ -62,6 +62,11 @@ def test_hit_nginx_is_pointed_at_the_socket() -> None:
     assert write.after == write.before.replace(b"127.0.0.2:8000", b"127.0.0.1:8000")
 
 
+def test_a_name_is_told_with_what_it_stands_for() -> None:
+    scene = elsewhere("localhost:8000").endpoint(addresses=Known(("::1",)))
+    assert "to localhost:8000 (::1), but backend.service listens on 127.0.0.1:8000" in found(scene).summary
+
+
 def test_miss_what_is_healthy_or_down_or_elsewhere() -> None:
     down = Scene().with_service(service(pid=None)).refused()
     other_port = Scene("127.0.0.1:8001").with_service(service(), listener(8000, 200)).refused()

@@ -482,6 +482,14 @@ def test_a_socket_that_systemd_holds_is_where_its_service_listens() -> None:
     assert roots(diagnose(scene.snapshot()))[0] == "backend-down"
 
 
+def test_a_socket_of_uwsgis_own_protocol_is_no_listener_for_http() -> None:
+    """Its command says so, where no file does."""
+    argv = ("/usr/bin/uwsgi", "--module", "app:app", "--socket", "127.0.0.1:8000")
+    for words, expected in ((argv, []), ((*argv[:3], "--http-socket", "127.0.0.1:8000"), ["wrong-port"])):
+        scene = Scene("127.0.0.1:8001").with_service(service(runtime="uwsgi", argv=words), listener(8000, 200)).refused()
+        assert roots(diagnose(scene.snapshot())) == expected
+
+
 def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
     for runtime, kind, expected in (("uwsgi", "uwsgi_pass", ["wrong-port"]), ("uvicorn", "uwsgi_pass", []),
                                     ("uwsgi", "grpc_pass", []), ("php-fpm", "fastcgi_pass", ["wrong-port"])):

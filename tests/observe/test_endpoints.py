@@ -11,7 +11,7 @@ import pytest
 from fixer.causes.failing import is_closed
 from fixer.model.capture import NodeCapture
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import Answer, Command, FileAnswer, Probe
+from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.endpoints import host_header, hosts_line_of, probe_result
@@ -314,6 +314,17 @@ def test_who_asks_for_ipv4_gets_it_of_a_loopback_that_only_ipv6_has() -> None:
     assert parse_hosts(b"::1 localhost\n") == {"localhost": ("::1", "127.0.0.1")}
     assert parse_hosts(b"127.0.0.1 localhost\n::1 localhost six\n")["localhost"] == ("127.0.0.1", "::1")
     assert parse_hosts(b"fe80::1 db\n") == {"db": ("fe80::1",)}
+
+
+@pytest.mark.parametrize(("own", "led"), [
+    (b"127.0.0.1\n::1\n10.0.0.5\n", ("::1", "127.0.0.1")), (b"127.0.0.1\n::1\nfe80::5\n", ("::1",)), (b"", ("::1", "127.0.0.1")),
+])
+def test_a_machine_of_ipv6_gets_the_loopback_of_ipv6_alone(own: bytes, led: tuple[str, ...]) -> None:
+    """As measured: with another address of IPv6 than the loopback's, nginx asks [::1] and nothing else."""
+    hosts = {ReadFile("/etc/hosts"): Answer("ok", files=(file("/etc/hosts", "::1 localhost\n"),)),
+             Command("ip-addresses"): Answer("ok", own)}
+    found = endpoint("http://localhost:8000", answers=hosts).addresses
+    assert isinstance(found, Known) and found.value == led
 
 
 @pytest.mark.parametrize(("names", "asked"), [

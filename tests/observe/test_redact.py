@@ -120,6 +120,16 @@ def test_every_answer_of_a_capture() -> None:
     assert endpoint_probe is not None
 
 
+def test_the_rules_of_a_packet_filter_stay_readable() -> None:
+    """`"key": "iif"` was taken for a secret, and what nft had listed could not be read any more."""
+    rule = {"match": {"op": "==", "left": {"meta": {"key": "iif"}}, "right": "lo"}}
+    listed = {"nftables": [{"rule": {"comment": f"token={SECRET}", "expr": [rule, {"drop": None}]}}]}
+    asked = Command("nft-rules")
+    masked = redact(capture(node({asked: Answer("ok", json.dumps(listed).encode())}))).nodes[0].answers[asked]
+    (after,) = json.loads(masked.data)["nftables"]
+    assert after["rule"]["expr"] == [rule, {"drop": None}] and SECRET not in after["rule"]["comment"]
+
+
 @pytest.mark.parametrize("line", [
     'SIGNING_KEY = os.environ["SIGNING_KEY"]', "    TOKEN = os.getenv('TOKEN')", 'secret_key = environ.get("SECRET_KEY")',
 ])
