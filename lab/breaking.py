@@ -33,6 +33,11 @@ def mend_by_hand(lab: Lab, variant: Variant) -> None:
     _carry_out(lab, variant, "by_hand", variant.by_hand_on(lab.stack))
 
 
+def visit_again(lab: Lab, variant: Variant) -> None:
+    """The same for what visitors do until a fault shows that a restart cures for a while."""
+    _carry_out(lab, variant, "again", variant.again_on(lab.stack))
+
+
 def _carry_out(lab: Lab, variant: Variant, key: str, steps: tuple[Table, ...]) -> None:
     for number, step in enumerate(steps):
         where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.{key}[{number}]"

@@ -76,6 +76,7 @@ class Variant:
     debrief: str
     ways: tuple[str, ...] = ()
     by_hand: tuple[Table, ...] = ()        # what a person does once fixer has named it
+    again: tuple[Table, ...] = ()          # what visitors do after a restart of everything, until it shows once more
     why_not: Mapping[str, str] = field(default_factory=dict)        # of the stack that it misses, where it is said
 
     def steps_on(self, stack: Stack) -> tuple[Table, ...]:
@@ -85,6 +86,10 @@ class Variant:
     def by_hand_on(self, stack: Stack) -> tuple[Table, ...]:
         """The steps of the person that belong to a stack."""
         return tuple(step for step in self.by_hand if stack in step.get("stacks", STACKS))
+
+    def again_on(self, stack: Stack) -> tuple[Table, ...]:
+        """The steps of the visitors that belong to a stack."""
+        return tuple(step for step in self.again if stack in step.get("stacks", STACKS))
 
     def symptom_on(self, stack: Stack) -> Table:
         """The symptom to be seen on a stack."""
@@ -244,6 +249,7 @@ def _variant(name: str, table: Table, data: Table) -> Variant:
         debrief=table.get("debrief", data["debrief"]).strip(),
         ways=tuple(table.get("ways", data.get("ways", ()))),
         by_hand=tuple(table.get("by_hand", ())),
+        again=tuple(table.get("again", ())),
         why_not={stack: reasons[stack] for stack in STACKS if stack not in stacks and stack in reasons},
     )
 

@@ -64,7 +64,8 @@ def _try(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
     full: Parameters = complete(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000", _IMAGES)
     render(full, stack)
     where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
-    for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack))):
+    for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack)),
+                        ("again", variant.again_on(stack))):
         for number, step in enumerate(steps):
             _try_step(step, full, f"{where}.{part}[{number}]")
     symptom = fill_deep(dict(variant.symptom_on(stack)), full, f"{where}.symptom")

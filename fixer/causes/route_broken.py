@@ -19,7 +19,9 @@ How it is told apart
 The repair and its safety
   remove-route (disruptive): exactly that route goes; undo adds it again. A route that a file or a daemon adds at boot
   must go there too: fixer changes the kernel's table only. Where a network has no route at all, a person must know the
-  way to it. remove-rule (disruptive): the rule that looks at sizes goes, as in firewall-drop.
+  way to it; but where that is a network which Docker has given nginx's own container, restart-nginx-container
+  (disruptive) has Docker lay the route again. remove-rule (disruptive): the rule that looks at sizes goes, as in
+  firewall-drop.
 
 By hand
   ip route get ADDRESS; ip route show table all; ip rule      ip route del unreachable NETWORK
@@ -38,7 +40,7 @@ from fixer.causes.reading import config_evidence, endpoint_text, find_node
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import RemoveRoute
+from fixer.model.plan import ContainerAction, RemoveRoute
 from fixer.model.record import replace
 from fixer.model.snapshot import ErrorEvent, Nginx
 
@@ -154,9 +156,27 @@ def _no_route(case: Case, trouble: Trouble, address: str) -> Finding:
     manual = (f"tell the machine the way: no route covers {address}, not even a default one (ip route add … via …); "
               f"where the backend is not at {address}, correct the address at {written}")
     repair = Repair("add-route", "manual", f"add a route to {address}", (), manual=manual)
+    again = _docker_lays_it(case, trouble, address)
+    repair = repair if again is None else again
     shown = Evidence("kernel", "/proc/net/fib_trie", f"no route covers {address}")
     words = f"no route leads to {endpoint_text(trouble.endpoint)}"
     return _made(case, trouble, ("route-missing", words), repair, shown)
+
+
+def _docker_lays_it(case: Case, trouble: Trouble, address: str) -> Repair | None:
+    """A restart of nginx's own container, where Docker gave it the network that the address is of: the routes of its
+    networks are laid when it starts."""
+    box = container_of(case.snapshot, trouble.nginx.node)
+    if box is None or box.is_machine:
+        return None
+    own = {name for name, ip, _ in box.networks if ip}
+    others = (service.container for service in case.snapshot.services if service.container is not None)
+    shared = next((name for c in others for name, ip, _ in c.networks if ip == address and name in own), None)
+    if shared is None:
+        return None
+    action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
+    return Repair("restart-nginx-container", "disruptive",
+                  f"restart container {box.name}: Docker lays its way into {shared} again", (action,))
 
 
 def _finding(case: Case, trouble: Trouble, network: str, kind: str) -> Finding:

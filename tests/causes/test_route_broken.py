@@ -13,8 +13,9 @@ from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.firewall import Match
-from fixer.model.plan import RemoveRoute
+from fixer.model.plan import ContainerAction, RemoveRoute
 from fixer.model.query import Answer, FileAnswer, FileStat
+from fixer.model.record import replace
 from fixer.model.target import TargetRef
 from fixer.observe.routes import FIB, ways_of
 from fixer.observe.view import views_of
@@ -100,6 +101,22 @@ def test_hit_no_route_at_all_is_for_a_person() -> None:
     shown = found(away(Known((("10.0.0.0/8", "UNICAST"),)), 101))
     assert shown.variant == "route-missing" and shown.repairs[0].risk == "manual"
     assert "correct the address at local:/etc/nginx/" in shown.repairs[0].manual
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_way_into_a_network_of_its_own_is_laid_again_by_a_restart_of_the_container(shared: bool) -> None:
+    """The route that Docker had laid is gone; to an address of no network of the container's, Docker lays none."""
+    scene = away(Known(()), 101)
+    scene.nginx["service"] = web = boxed("web", 80)
+    assert web.container is not None
+    theirs = ("shop", "203.0.113.9" if shared else "203.0.113.10", ())
+    web = replace(web, container=replace(web.container, networks=(("shop", "203.0.113.8", ()),)))
+    scene.services = [replace(web, node="local", pids=()), boxed("app", 8000, pid=None, box={"networks": (theirs,)})]
+    repair = found(scene).repairs[0]
+    if shared:
+        (step,) = repair.steps
+        assert isinstance(step, ContainerAction) and (step.name, step.verb) == ("p-web-1", "restart")
+    assert repair.risk == ("disruptive" if shared else "manual")
 
 
 @pytest.mark.parametrize("scene", [
