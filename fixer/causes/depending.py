@@ -76,7 +76,7 @@ def container_named(snapshot: Snapshot, said: Complaint, asking: Service) -> Ser
         if box is None or service.id == asking.id:
             continue
         names = {box.name, *([box.service] if box.service else []), *(a for _, _, al in box.networks for a in al)}
-        held = {ip for _, ip, _ in box.networks if ip}
+        held = box.addresses
         if said.host in names or (said.ip or said.host) in held:
             return service
     return None

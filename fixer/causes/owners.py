@@ -194,8 +194,7 @@ def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
             continue
         aliases = {name for _, _, names in box.networks for name in names}
         known = {box.name, *([box.service] if box.service else []), *aliases}
-        held = {ip for _, ip, _ in box.networks if ip}
-        if endpoint.host in known | held or held.intersection(addresses):
+        if endpoint.host in known | box.addresses or box.addresses.intersection(addresses):
             return service
     return None
 

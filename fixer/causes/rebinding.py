@@ -14,7 +14,7 @@ from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import ArgPlace, Endpoint, Service, Snapshot
 
 ID = "listen-where-nginx-asks"
-EVERYWHERE = "0.0.0.0"  # noqa: S104  written into a command, nothing is bound here
+EVERYWHERE, EVERYWHERE6 = "0.0.0.0", "::"  # noqa: S104  written into a command, nothing is bound here
 _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})
 _TAKES_HOST = frozenset({"uvicorn", "fastapi", "granian", "flask"})      # `--host` may be added at the end
 
@@ -64,10 +64,24 @@ def _write(snapshot: Snapshot, service: Service, host: str) -> Written | NoPlace
     is_unit = unit is not None and spot.file in (unit.fragment_path, *unit.drop_in_paths)
     if is_unit and not spot.file.startswith("/etc/"):
         return NoPlace(f"{spot.file} belongs to a package: put the command into a drop-in")
-    data = file.data[:spot.start] + spot.new.encode() + file.data[spot.end:]
+    new = _plain_in_yaml(file.data, spot) if service.command_style.startswith("yaml") else spot.new
+    data = file.data[:spot.start] + new.encode() + file.data[spot.end:]
     step = WriteFile(node, file.real_path, file.data, data, f"listen on {host}", in_place=file.single_file_mount)
     steps = (step, DaemonReload(node)) if is_unit else (step,)
     return Written(steps, file.real_path, file.managed_by)
+
+
+def _plain_in_yaml(data: bytes, spot: _Spot) -> str:
+    """`::` unquoted would make a mapping of a YAML text; quotes that the line does not use otherwise, or another way to
+    write that address."""
+    line = data[data.rfind(b"\n", 0, spot.start) + 1:].partition(b"\n")[0]
+    quoted = data[spot.start - 1:spot.start] in (b"'", b'"') and data[spot.start - 1:spot.start] == data[
+        spot.end:spot.end + 1]
+    if quoted or not spot.new.endswith(EVERYWHERE6):
+        return spot.new
+    free = next((quote for quote in "'\"" if quote.encode() not in line), None)
+    before = spot.new.removesuffix(EVERYWHERE6)
+    return f"{before}{EVERYWHERE6}0" if free is None else f"{before}{free}{EVERYWHERE6}{free}"
 
 
 def _told_host(snapshot: Snapshot, service: Service, host: str) -> _Spot | None:

@@ -120,7 +120,7 @@ def _takes(line: Listener, endpoint: Endpoint) -> bool:
 
 
 def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
-    from fixer.causes.rebinding import EVERYWHERE, listen_at  # only where it is found
+    from fixer.causes.rebinding import EVERYWHERE, EVERYWHERE6, listen_at  # only where it is found
 
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
@@ -132,7 +132,8 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
     manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
     same = endpoint.node == trouble.nginx.node and service.node == trouble.nginx.node
     aim = address_text(_reached(held.address), held.port)
-    everywhere = addresses[0] if addresses and shares_host_network(service) else EVERYWHERE     # of its own network
+    everywhere = EVERYWHERE6 if addresses and all(":" in a for a in addresses) else EVERYWHERE
+    everywhere = addresses[0] if addresses and shares_host_network(service) else everywhere     # of its own network
     repair = (
         point_at(case, trouble, "point-route-at-socket", aim) if same
         else listen_at(case, service, endpoint, everywhere)

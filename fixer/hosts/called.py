@@ -42,7 +42,7 @@ def _goes_by(item: Inspected, networks: set[str], names: set[str]) -> bool:
         return False
     called: set[object] = {dockercli.name_of(item), dockercli.labels_of(item).get(SERVICE_LABEL)}
     for end in ends:
-        called |= {end.get("IPAddress"), *_names(end)}
+        called |= {end.get("IPAddress"), end.get("GlobalIPv6Address"), *_names(end)}
     return bool(called & names)
 
 

@@ -140,10 +140,16 @@ class Container:
     fixed: tuple[tuple[str, tuple[str, ...]], ...] = ()   # (network, the addresses that were chosen for it there)
     subnets: tuple[tuple[str, str], ...] = ()    # (network, all its addresses as 172.20.0.0/16)
     net_admin: bool = False               # it may change the packet filter of its own network
+    ipv6: tuple[tuple[str, str], ...] = ()       # (network, its IPv6 address there)
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""
         return dict(self.labels).get(name)
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """All addresses that it has on its networks, of both families."""
+        return frozenset((*(ip for _, ip, _ in self.networks if ip), *(ip for _, ip in self.ipv6)))
 
 
 ProgramState: TypeAlias = Literal[

@@ -91,7 +91,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         working_dir=text(item, "Config", "WorkingDir"),
         read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
         health_exit=_health_exit(item), health_port=_health_port(item),
-        subnets=tuple(_subnets(item)), net_admin=_may_filter(item),
+        subnets=tuple(_subnets(item)), net_admin=_may_filter(item), ipv6=tuple(_ipv6(item)),
         extra_hosts=tuple(_HOST_OF.split(w)[0] for w in strings(get(item, "HostConfig", "ExtraHosts"))),
     )
 
@@ -129,6 +129,12 @@ def _networks(item: Json) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
         names = [*strings(get(network, "Aliases")), *strings(get(network, "DNSNames"))]
         yield name, text(network, "IPAddress"), tuple(dict.fromkeys(names))
+
+
+def _ipv6(item: Mapping[str, Json]) -> Iterable[tuple[str, str]]:
+    for name, network in _mapping(get(item, "NetworkSettings", "Networks")).items():
+        if address := text(network, "GlobalIPv6Address"):
+            yield name, address
 
 
 def _fixed(item: Json) -> Iterable[tuple[str, tuple[str, ...]]]:

@@ -50,7 +50,7 @@ def _asked(site: Site, options: ObserveOptions, views: Mapping[str, View],
     plan = plan_probes(site, options, views, containers)
     for address in site.addresses:
         probe = plan.by_address.get(address.id)
-        holders = {c.id for c in young for _, ip, _ in c.networks if ip and ip in address.found}
+        holders = {c.id for c in young if c.addresses.intersection(address.found)}
         if probe is None or not holders or _IP.search(address.server.host):
             continue
         others = [(c, ip) for c in young if c.id not in holders | {own.id}

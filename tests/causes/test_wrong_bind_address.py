@@ -142,6 +142,29 @@ def test_in_a_container_the_command_is_told_every_address(
     assert (write.after or b"").decode() == COMPOSE.format(expected)
 
 
+@pytest.mark.parametrize(("command", "words", "style", "expected"), [
+    ("uvicorn a:b --host 0.0.0.0 --port 8000", [("--host", 0), ("0.0.0.0", 0)], "yaml-string",
+     "uvicorn a:b --host '::' --port 8000"),
+    ("sh -c 'uvicorn a:b --host 0.0.0.0'", [("--host", 0), ("0.0.0.0", 0)], "yaml-string",
+     "sh -c 'uvicorn a:b --host \"::\"'"),
+    ('"uvicorn \'a:b\' --host 0.0.0.0"', [("--host", 0), ("0.0.0.0", 0)], "yaml-string", '"uvicorn \'a:b\' --host ::0"'),
+    ('["uvicorn", "a:b", "--host", "0.0.0.0"]', [("--host", 0), ("0.0.0.0", 0)], "yaml-flow",
+     '["uvicorn", "a:b", "--host", "::"]'),
+    ("gunicorn -b 0.0.0.0:8000 app", [("-b", 0), ("0.0.0.0:8000", 0)], "yaml-string", "gunicorn -b [::]:8000 app"),
+    ("uvicorn a:b", [("uvicorn", 0), ("a:b", 0)], "yaml-string", "uvicorn a:b --host '::'"),
+])
+def test_nginx_asks_a_container_by_its_ipv6_address(
+    command: str, words: list[tuple[str, int]], style: str, expected: str,
+) -> None:
+    """A bare `::` within a plain text of YAML would make a mapping of it."""
+    scene = in_container(command, words, style)
+    scene.endpoint(host="fd00::9", written="[fd00::9]:8000", addresses=Known(("fd00::9",)))
+    if "0.0.0.0" in command:
+        scene.listeners[-1] = listener(8000, 7, "0.0.0.0", "app")
+    write = found(scene).repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and (write.after or b"").decode() == COMPOSE.format(expected)
+
+
 def test_an_option_inside_a_text_that_reads_otherwise() -> None:
     """Compose writes `$$PORT` for `$PORT`: the word's bytes stand nowhere as they are, its line does."""
     command = "sh -c 'exec uvicorn a:b --host 127.0.0.1 --port $$PORT'"

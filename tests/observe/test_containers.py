@@ -57,6 +57,12 @@ def test_the_addresses_that_were_chosen_for_a_container() -> None:
     assert found.fixed == (("front", ("10.1.0.9", "fd00::9")),)
 
 
+def test_the_ipv6_addresses_of_a_container() -> None:
+    networks = {"front": {"IPAddress": "10.1.0.9", "GlobalIPv6Address": "fd00:5::9"}, "back": {"GlobalIPv6Address": ""}}
+    (found,) = parse_inspect(answer([{**ITEM, "NetworkSettings": {"Networks": networks}}]))
+    assert found.ipv6 == (("front", "fd00:5::9"),) and found.addresses == {"10.1.0.9", "fd00:5::9"}
+
+
 def test_all_addresses_of_the_networks_of_a_container() -> None:
     networks = {"front": {"IPAddress": "10.1.37.9", "IPPrefixLen": 20}, "back": {"IPAddress": "10.2.0.2", "IPPrefixLen": 24},
                 "old": {"IPAddress": "", "IPPrefixLen": 0}, "odd": {"IPAddress": "10.2.0.x", "IPPrefixLen": 99}}
