@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from fixer.causes.case import Case, route_key, routes_to
 from fixer.causes.editing import container_of
+from fixer.causes.owners import bindings_of
 from fixer.causes.reading import config_evidence, listener_evidence, listeners_on, state_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
@@ -50,7 +51,16 @@ def _is_another(service: Service, rightful: Service) -> bool:
     one, other = service.container, rightful.container
     if one is None or other is None or (one.project, one.service) == (other.project, other.service):
         return False
-    return _program(one) != _program(other)
+    return _program(one) != _program(other) or _differ(_ports(service), _ports(rightful))
+
+
+def _ports(service: Service) -> frozenset[int]:
+    return frozenset(b.port for b in bindings_of(service) if b.unix is None)
+
+
+def _differ(one: frozenset[int], other: frozenset[int]) -> bool:
+    """Copies of one program listen on the same port."""
+    return bool(one and other) and one.isdisjoint(other)
 
 
 def _program(box: Container) -> tuple[str, ...]:
@@ -84,7 +94,8 @@ def _found(case: Case, about: tuple[Nginx, Endpoint, Service], strays: list[tupl
             *shown, *held, state_evidence(rightful), *(e for j in judged[:2] for e in j.evidence[:1]),
         ))),
         repairs=(_repair(box, endpoint.host, network),),
-        explains=("backend-down", "wrong-port", "wrong-bind-address", "nginx-not-reloaded", "backend-hung"),
+        explains=("backend-down", "wrong-port", "wrong-bind-address", "nginx-not-reloaded", "backend-hung",
+                  "wrong-host", "firewall-reject"),
     )
 
 

@@ -170,6 +170,8 @@ def _endpoint(
     container = container_at(server, address.found, containers, own) if behind is None else behind.container
     container = container or told_container(server, services, own)
     node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
+    if container is not None and len(container.addresses.intersection(address.found)) < len(address.found):
+        node = _node_among(address, container, node, views)
     within = sharing(container, server.port if behind is None else behind.port, services) if container else None
     if within is not None:
         container, node = within, node_of(within, views)
@@ -243,6 +245,11 @@ def _node_of(address: Address, site: Site, views: Mapping[str, View], containers
     if address.server.unix is not None:
         return site.view.name
     return leads_to(address.found, site.view, views, containers)
+
+
+def _node_among(address: Address, container: Container, node: str | None, views: Mapping[str, View]) -> str | None:
+    """Of several places that a name leads to, that of the container which it is the name of."""
+    return node_of(container, views) if container.addresses.intersection(address.found) else node
 
 
 def _routes(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterator[RouteFacts]:

@@ -32,7 +32,7 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
         return Known(())
     host = server.host.strip("[]")
     if _IP.match(host):
-        return Known((host,))
+        return Known((plain_address(host),))
     if host in view.resolved:
         return Known(view.resolved[host], (Evidence("file", "resolver", f"{host}: {' '.join(view.resolved[host])}"),))
     if host.lower() in view.hosts:
@@ -43,6 +43,18 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
     if named:
         return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
     return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
+
+
+def plain_address(text: str) -> str:
+    """The address as the kernel and Docker write it: IPv6 can be written in many ways."""
+    if ":" not in text:
+        return text
+    import ipaddress  # only where one is written
+
+    try:
+        return ipaddress.ip_address(text).compressed
+    except ValueError:
+        return text
 
 
 def hosts_line_of(data: bytes, host: str) -> int:
@@ -63,7 +75,7 @@ def copies_of(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: Vie
     if len(found) < 2 or server.variable or any(is_loopback(a) or a in view.addresses for a in found):
         return ("",)
     alike = tuple(a for a in dict.fromkeys(found) if (":" in a) is (":" in found[0]))[:MOST_COPIES]
-    held = [c for a in alike for c in containers if any(ip == a for _, ip, _ in c.networks)]
+    held = [c for a in alike for c in containers if a in c.addresses]
     if len(alike) < 2 or len({(c.project, c.service) if c.service else c.id for c in held}) > 1:
         return ("",)
     return alike if not held or len({c.id for c in held}) == len(alike) else ("",)
@@ -93,7 +105,7 @@ def leads_to(addresses: Sequence[str], view: View, views: Mapping[str, View],
         if is_loopback(address) or address in view.addresses:
             return view.name
         for container in containers:
-            if any(ip == address for _, ip, _ in container.networks):
+            if address in container.addresses:
                 return node_of(container, views)
     return None
 
@@ -101,10 +113,13 @@ def leads_to(addresses: Sequence[str], view: View, views: Mapping[str, View],
 def container_at(server: UpstreamServer, addresses: Sequence[str], containers: tuple[Container, ...],
                  own: Container | None) -> Container | None:
     """The container that an upstream names or reaches, also one that does not run and has no address now; None where
-    several services go by that name and none is of nginx's own project."""
-    for container in containers:
-        if any(ip and ip in addresses for _, ip, _ in container.networks):
-            return container
+    several services go by that name and none is of nginx's own project. Where the name leads to several, the one that
+    is called so before one that has it as an alias only."""
+    reached = [c for c in containers if c.addresses.intersection(addresses)]
+    if reached:
+        called = [c for c in reached if server.host in (c.name, c.service)] if len(reached) > 1 else []
+        ours = [c for c in called if own is not None and own.project and c.project == own.project]
+        return (ours or called or reached)[0]
     mine = {name for name, _, _ in own.networks} if own is not None else set()
     named: list[Container] = []
     for container in containers:

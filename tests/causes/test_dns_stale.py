@@ -17,6 +17,7 @@ from tests.causes.building import (
     NOW,
     SLOW,
     Scene,
+    binding,
     boxed,
     finding_of,
     healthy,
@@ -104,6 +105,15 @@ def test_a_name_that_another_program_has_too() -> None:
         found = finding_of(diagnosis, STALE)
         assert (roots(diagnosis), found.variant, diagnosis.verdict) == ([STALE], "docker-alias-collision", "degraded")
         assert found.repairs[0].risk == "manual" and "take the alias app off service feed" in found.repairs[0].manual
+
+
+def test_one_program_on_two_ports_is_no_copy() -> None:
+    """Whatever lies behind both names is the same server of the same image; the port tells them apart."""
+    scene = shared(argv=("uvicorn", "app.main:app"), held=False)
+    scene.services[1] = replace(scene.services[1], bindings=Known((binding(9000),)))
+    scene.listeners.append(listener(9000, 9, "0.0.0.0", "feed"))
+    found = finding_of(diagnose(scene.snapshot()), STALE)
+    assert found.variant == "docker-alias-collision" and "which does not listen there" in found.summary
 
 
 def test_copies_of_one_program_share_a_name_on_purpose() -> None:

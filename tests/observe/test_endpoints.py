@@ -194,6 +194,39 @@ def test_a_name_on_a_docker_network() -> None:
     assert isinstance(found.http, Known) and found.http.value.status == 200
 
 
+def test_an_ipv6_address_leads_to_its_container() -> None:
+    """However it is written."""
+    def item(name: str, six: str) -> dict[str, object]:
+        return {"Id": name * 16, "Name": f"/{name}", "Path": "uvicorn" if name == "api" else "nginx",
+                "State": {"Status": "running"}, "Config": {},
+                "NetworkSettings": {"Networks": {"net": {"IPAddress": "", "GlobalIPv6Address": six}}}}
+
+    items = [item("web1", "fd00:5::2"), item("api", "fd00:5::9")]
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    web = node(site=SITE.format("http://[FD00:5:0::9]:8000"), name="web1", kind="container")
+    api = node(name="api", kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
+               listening=sockets([tcp_row("0.0.0.0", 8000, 5)], {5: [1]}))
+    (found,) = snapshot(capture(web, api, engine, kind="docker", address="web1")).endpoints
+    assert (found.node, found.service) == ("api", "api/api")
+    assert isinstance(found.listener, Known) and found.listener.value is None      # its socket takes IPv4 only
+
+
+def test_of_several_containers_behind_a_name_the_one_that_is_called_so() -> None:
+    def item(name: str, address: str, *names: str) -> dict[str, object]:
+        return {"Id": name * 16, "Name": f"/{name}", "Path": "nginx" if name == "web1" else "uvicorn",
+                "State": {"Status": "running"}, "Config": {},
+                "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "Aliases": [name, *names]}}}}
+
+    items = [item("web1", "10.9.0.2"), item("spare", "10.9.0.3", "till"), item("till", "10.9.0.4")]
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    said = Answer("ok", b"till 10.9.0.3\ntill 10.9.0.4\n", returncode=0)
+    web = node({Command("resolve", ("till",)): said}, site=SITE.format("http://till:8000"), name="web1", kind="container")
+    others = [node(name=name, kind="container", nginx=False, running=[process(1, ["uvicorn", "a:b"])],
+                   listening=sockets([tcp_row("0.0.0.0", port, 5)], {5: [1]})) for name, port in (("spare", 9000), ("till", 8000))]
+    (found,) = snapshot(capture(web, *others, engine, kind="docker", address="web1")).endpoints
+    assert (found.node, found.service) == ("till", "till/till")
+
+
 @pytest.mark.parametrize(("projects", "meant"), [
     (("shop", "shop"), True), (("shop", "till"), True), (("till", "till"), True), (("till", "desk"), False),
 ])
