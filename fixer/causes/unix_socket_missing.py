@@ -3,7 +3,8 @@
 What it is
   A unix socket is a name in a folder, and nginx and the backend must name the same one. A release renames it, a unit
   gets another RuntimeDirectory=, a site is copied from an older host; or both name /tmp and the unit has
-  PrivateTmp=yes, so that the backend's /tmp is another folder than the one nginx sees.
+  PrivateTmp=yes, so that the backend's /tmp is another folder than the one nginx sees. Between containers the folder is
+  a volume or a bind mount that both must have, each under a path of its own.
 
 Why nginx says 502
   The name leads nowhere: `connect() to unix:/run/app/app.sock failed (2: No such file or directory)`; a file that an
@@ -13,11 +14,14 @@ How it is told apart
   backend-down looks the same from outside, but there the service does not run. Here it runs, and the kernel's table
   shows its own socket at another path that no other site names. A socket that belongs to anybody else is no candidate.
   A service that was moved from a port to a socket holds no port at all any more: then the address of the port is what
-  changes. With PrivateTmp the table shows the very path that nginx asks for, and still nobody can reach it there.
+  changes. Of an application in another container the path is the one by which nginx's container sees the same file;
+  where it has no part in that folder, it is said. With PrivateTmp the table shows the very path that nginx asks for,
+  and still nobody can reach it there.
 
 The repair and its safety
   point-route-at-socket (safe): exactly the path changes in every place of nginx's configuration that names it, then
   `nginx -t`, then a reload. Nothing that runs is stopped.
+  share-socket (manual): the two containers have no folder in common there: what to mount where is told.
   restart-service (disruptive): the backend listens on a socket that it made at the very path, and whose name is gone
   since (it was removed, or a link on the way leads to another release now). A start makes it anew.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
@@ -73,6 +77,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if closed is None:
         return f"whether anything listens at {endpoint_text(endpoint)}"
     owner = sole_owner(case, trouble)
+    if closed and owner is None and endpoint.unix is not None and (found := _across(case, trouble)) is not None:
+        return found
     if not closed or owner is None or not owner.service.running:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.unix is None and _holds_a_port(case, owner.service):
@@ -95,6 +101,14 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if len(meant) > 1:
         return f"which socket of {owner.service.name} is meant: {', '.join(line.address for line in meant[:5])}"
     return _found(case, trouble, owner, meant[0])
+
+
+def _across(case: Case, trouble: Trouble) -> Finding | str | None:
+    if not any(s.container is not None for s in case.snapshot.services):
+        return None
+    from fixer.causes.acrossvolumes import across  # only where there are containers
+
+    return across(case, trouble)
 
 
 def _sockets_of(case: Case, service: Service) -> list[Listener]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fixer.model.facts import Known
 from fixer.model.query import ListSockets
 from fixer.model.record import replace
+from fixer.model.shares import place_of
 from fixer.model.snapshot import Container, Listener, Service
 from fixer.observe.memo import remembered
 from fixer.observe.sockets import callers, unix_rows
@@ -17,7 +18,7 @@ def sharer(path: str, own: Container | None, view: View, services: Sequence[Serv
     """The service of another container that is told to listen at this very socket, and its own name for it; None
     where several are, and where a program of nginx's own node listens there. `own` is nginx's container, None on the
     engine's machine."""
-    wanted = path if own is None else _place(own, path)
+    wanted = path if own is None else place_of(own, path)
     if wanted is None or _is_heard(path, view):
         return None
     found = {
@@ -25,7 +26,7 @@ def sharer(path: str, own: Container | None, view: View, services: Sequence[Serv
         if service.container is not None and (own is None or service.container.id != own.id)
         and isinstance(service.bindings, Known)
         for binding in service.bindings.value
-        if binding.unix is not None and _place(service.container, binding.unix) == wanted
+        if binding.unix is not None and place_of(service.container, binding.unix) == wanted
     }
     return next(iter(found.values())) if len(found) == 1 else None
 
@@ -47,13 +48,3 @@ def with_callers(held: Listener, view: View) -> Listener:
     waiting, taken = remembered(lambda: callers(unix_rows(table)), "callers", table)     # many sockets share one table
     queued, more = waiting[held.address], taken[held.address]
     return replace(held, queued=held.queued + queued, established=held.established + queued + more)
-
-
-def _place(container: Container, path: str) -> str | None:
-    """The path on the engine's machine of a container's path in a bind mount or a volume."""
-    best: tuple[str, str] | None = None
-    for source, destination in container.shares:
-        root = destination.rstrip("/")
-        if (path == root or path.startswith(root + "/")) and (best is None or len(root) > len(best[1])):
-            best = (source.rstrip("/"), root)
-    return None if best is None else best[0] + path[len(best[1]):]
