@@ -9,7 +9,7 @@ from fixer.apply.nodes import Runner, complaint, demand, demand_told
 from fixer.apply.starts import Started
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
-from fixer.hosts.dockercli import DRY_UP, PROJECT_LABEL, SERVICE_LABEL, without_a_trace
+from fixer.hosts.dockercli import DRY_UP, PROJECT_LABEL, SERVICE_LABEL, lent_network, without_a_trace
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
 _LONG = 180.0
@@ -137,6 +137,10 @@ def demand_same_service(step: ComposeUp, engine: Runner) -> None:
         return
     words = result.stdout.decode("utf-8", "replace").split()
     same = bool(step.config_hash) and words[:1] == [step.service]
+    if same and words != [step.service, step.config_hash] and step.network:
+        lent = engine.run(compose_command(step, "-f", "-", "config", "--hash", step.service), timeout=_LONG,
+                          stdin=lent_network(step.service, step.network, step.depends))
+        words = lent.stdout.decode("utf-8", "replace").split()
     if not same or (words != [step.service, step.config_hash] and _would_replace(step, engine)):
         raise Conflict(
             f"the compose files say something else of {step.service} than what was deployed",
@@ -164,11 +168,12 @@ def _would_replace(step: ComposeUp, engine: Runner) -> bool:
 
 def compose_up(step: ComposeUp, engine: Runner) -> None:
     """Bring the one service up: nothing built, nothing pulled, no other service touched."""
-    _up(step, engine, "-d")
+    anew = ("--force-recreate",) if step.network else ()      # the id of another container may be all that is new
+    _up(step, engine, "-d", *anew)
 
 
-def _up(step: ComposeUp, engine: Runner, how: str) -> None:
-    words = compose_command(step, "up", how, "--no-deps", "--no-build", "--pull", "never", step.service)
+def _up(step: ComposeUp, engine: Runner, *how: str) -> None:
+    words = compose_command(step, "up", *how, "--no-deps", "--no-build", "--pull", "never", step.service)
     demand(engine, words, f"bring {step.service} up", timeout=_LONG)
 
 

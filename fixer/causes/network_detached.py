@@ -2,14 +2,17 @@
 
 What it is
   One of the two was taken off the network (`docker network disconnect`), or their service definitions name different
-  networks, or the network they share was made with inter-container communication off (enable_icc=false).
+  networks, or the network they share was made with inter-container communication off (enable_icc=false). Or one has
+  the network of another container (`network_mode: service:x`, `--network container:x`), and that one was started again
+  or made anew: it has a new network then, and whoever shared the old one stays in it, alone.
 
 Why nginx says 504 or 502
   nginx still holds the address that the name had when it started: packets to it get no answer (`upstream timed out
   (110) while connecting`), then `connect() failed (113: No route to host)`. A name of a container on another network
   does not resolve: at its next start nginx ends with `host not found in upstream`. nginx itself without a network logs
   `101: Network is unreachable`. Where nginx asks for a port that Docker publishes on its host, nothing listens there
-  while the container is on no network: `connect() failed (111: Connection refused)`.
+  while the container is on no network: `connect() failed (111: Connection refused)`. So it is in a network that was
+  another container's: 127.0.0.1 leads to nobody there, and what Docker publishes leads past it.
 
 How it is told apart
   The backend's container runs, and Docker's own view of both shows no network in common (or icc off on the one they
@@ -21,6 +24,11 @@ The repair and its safety
   the name). Nothing that runs is stopped, and compose makes it so at the next re-creation as well.
   join-network (manual): where the files themselves put the two on different networks, they must name one in common:
   which of the two moves is a decision about who may talk to whom.
+
+  renew-network (disruptive): what is alone in the network of another container is restarted, or, where that container
+  was made anew, created anew by its compose file (which differs from what runs in that container's id alone). Of one
+  that compose did not make it is said how. In the files, `depends_on: {x: {condition: service_started, restart: true}}`
+  lets compose do so with every restart of x.
 
 By hand
   docker inspect -f '{{json .NetworkSettings.Networks}}' CONTAINER
@@ -72,7 +80,12 @@ def judge(case: Case) -> Verdict:
                 _join_finding(findings, muted.hit.where, _icc(case, trouble, box, muted))
         else:
             _join_finding(findings, box.id, _finding(case, trouble, web, box))
-    return conclude(findings.values(), (), ruled)
+    lent: list[Finding] = []
+    if any(_borrows(s.container) for s in case.snapshot.services if s.container is not None):
+        from fixer.causes.lentnetwork import lent_findings  # only where one has the network of another
+
+        lent += lent_findings(case)
+    return conclude((*lent, *findings.values()), (), ruled)
 
 
 def _nameless(case: Case) -> tuple[Trouble, ...]:
@@ -267,7 +280,7 @@ CAUSE = Cause(
     id="network-detached",
     title="nginx and the backend share no Docker network",
     family="network, firewall, SELinux",
-    variants=("docker-network-detached", "docker-different-network", "docker-icc-disabled"),
+    variants=("docker-network-detached", "docker-different-network", "docker-icc-disabled", "shared-network-gone"),
     verdict=judge,
     order=18,
     page=__doc__,

@@ -212,6 +212,8 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
     return ComposeUp(
         compose.project, name, compose.working_dir, compose.config_files, compose.environment_files,
         box.label("com.docker.compose.config-hash") or "", box.status,
+        box.network_mode if box.network_mode.startswith("container:") else "",
+        box.label("com.docker.compose.depends_on") or "",
     )
 
 

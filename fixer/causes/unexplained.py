@@ -8,6 +8,7 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import crashes
 from fixer.causes.dialects import misunderstood
 from fixer.causes.failing import FRESH, Judged, fresh_events
+from fixer.causes.lentnetwork import stranded
 from fixer.causes.logs import own_lines
 from fixer.causes.reading import endpoint_text
 from fixer.causes.reasons import last_words
@@ -35,9 +36,10 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
 
 def _cut_off(case: Case) -> Iterator[str]:
     """Containers in the network of one that was made anew since: nobody reaches them, and they do not notice."""
-    boxes = [s.container for s in case.snapshot.services if s.container is not None]
-    known = {box.id for box in boxes}
-    for box in boxes:
+    known = {s.container.id for s in case.snapshot.services if s.container is not None}
+    for service in case.snapshot.services:
+        if (box := service.container) is None or stranded(case.snapshot, service) is not None:
+            continue        # a finding says so
         kind, _, lender = box.network_mode.partition(":")
         if kind == "container" and lender and lender not in known:
             again = f" (docker compose up -d --force-recreate {box.service})" if box.service else ""

@@ -18,6 +18,7 @@ from fixer.model.regex import regex
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+DEPENDS_LABEL = "com.docker.compose.depends_on"
 DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
 _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
@@ -52,9 +53,9 @@ class Docker:
         """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
         return self._told(self.run(("docker", *words), timeout=timeout))
 
-    def bounded(self, *words: str, timeout: float = 15.0) -> CommandResult:
+    def bounded(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
         """A call that reads files of whoever, with so much memory and no more."""
-        return self._told(self.run(bounded("docker", *words), timeout=timeout))
+        return self._told(self.run(bounded("docker", *words), timeout=timeout, stdin=stdin))
 
     def dry_up(self, *words: str, timeout: float = 15.0) -> CommandResult:
         """An up that is not done; see `without_a_trace`."""
@@ -242,6 +243,16 @@ def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
     for file in filter(None, settings):
         words += ["--env-file", file]
     return words
+
+
+def lent_network(service: str, network: str, depends: str) -> bytes:
+    """One more compose file, for its stdin: the service in the network of that very container. What an `up` wrote into
+    the label `config-hash` counted the container's id, of whom the files only know the service, and what the service
+    depends on (`depends`: its label), of which that container is one though no file says so."""
+    told = [words for entry in depends.split(",") if len(words := entry.split(":")) == 3]
+    needs = {name: {"condition": until, "restart": again == "true", "required": True} for name, until, again in told}
+    found: dict[str, Any] = {"network_mode": network, **({"depends_on": needs} if needs else {})}
+    return json.dumps({"services": {service: found}}).encode()
 
 
 def _is_compose_file(path: str) -> bool:

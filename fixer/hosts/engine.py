@@ -96,10 +96,12 @@ def project_containers(project: str, docker: Docker = dockercli.docker) -> list[
 
 
 def with_peers(item: Inspected, docker: Docker = dockercli.docker) -> list[Inspected]:
-    """A container, then those that share a user-defined network with it."""
+    """A container, then those that share a user-defined network with it, or lend it their own."""
     networks = dockercli.user_networks(item)
     wanted = [f"network={network}" for network in networks]
     ids = dockercli.list_ids(*wanted, docker=docker) if wanted else []
+    kind, _, lender = str((item.get("HostConfig") or {}).get("NetworkMode", "")).partition(":")
+    ids += [lender] if kind == "container" and lender and not lender.startswith("-") else []
     peers = dockercli.inspect((i for i in ids if i != item.get("Id")), docker)
     return [item, *sorted(peers, key=dockercli.name_of)]
 
@@ -131,7 +133,9 @@ def _logs(docker: Docker, container: str, lines: str) -> Answer:
     if result.truncated:
         result = docker("logs", "--timestamps", "--tail", lines, container)
     if result.returncode != 0:
-        return Answer("failed", stderr=result.stderr, returncode=result.returncode, message="docker logs failed")
+        said = result.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        words = "docker logs failed" + "".join(f": {line.rpartition('daemon: ')[2][:200]}" for line in said)
+        return Answer("failed", stderr=result.stderr, returncode=result.returncode, message=words)
     # the two streams come apart; the stamps are of fixed width, so they sort as text
     both = [*result.stdout.splitlines(keepends=True)[-int(lines):],
             *result.stderr.splitlines(keepends=True)[-int(lines) * _ERRORS:]]
@@ -170,6 +174,13 @@ def _compose_hash(docker: Docker, project: str, service: str, *, found: Sequence
     return Answer("ok", _with_same_services(docker, result.stdout, mine, words), returncode=0)
 
 
+def _hash_in(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> str:
+    """What the files give where the service is put into the network of that very container."""
+    given = dockercli.lent_network(service, network, depends)
+    said = docker.bounded(*words, "--file", "-", "config", "--hash", service, stdin=given).stdout.split()
+    return said[1].decode(errors="replace") if len(said) == 2 else ""
+
+
 def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspected],
                         words: Sequence[str]) -> bytes:
     """The hashes, the label's own where compose would not replace the container although it prints another.
@@ -184,8 +195,13 @@ def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspect
             for c in containers
         ) if label and hashes.get(service, label) != label
     }
+    lent = {dockercli.labels_of(c).get(dockercli.SERVICE_LABEL, ""): (
+        mode, dockercli.labels_of(c).get(dockercli.DEPENDS_LABEL, "")) for c in containers
+        if (mode := str((c.get("HostConfig") or {}).get("NetworkMode", ""))).startswith("container:")}
     for service, label in labels.items():
         tried = docker.dry_up(*words, "up", *dockercli.DRY_UP, service)
         if tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr:
             hashes[service] = label
+        elif service in lent and _hash_in(docker, words, service, *lent[service]) == label:
+            hashes[service] = label      # an up replaces it only since the container whose network it has was replaced
     return "".join(f"{service} {value}\n" for service, value in hashes.items()).encode()

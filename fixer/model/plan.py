@@ -136,7 +136,9 @@ class ComposeUp:
     """`docker compose … up -d --no-deps --no-build --pull never SERVICE` with the project's own files.
 
     `config_hash` is the label that the files must still give before the first edit. Undo: files back, up again; where
-    `was` is ABSENT there must be no container before, and undo removes the one that was made.
+    `was` is ABSENT there must be no container before, and undo removes the one that was made. `network`
+    (`container:ID`) is that of another container which it was made with, `depends` its label of what it depends on: the
+    hash counts both.
     """
 
     project: str
@@ -146,6 +148,8 @@ class ComposeUp:
     environment_files: tuple[str, ...]
     config_hash: str
     was: str = "running"
+    network: str = ""
+    depends: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from fixer.hosts.base import Asker
+from fixer.hosts.base import Asker, CommandResult
+from fixer.hosts.dockercli import Docker
 from fixer.hosts.engine import EngineAsker
 from fixer.model.query import Command
 
@@ -62,3 +64,25 @@ def test_what_compose_would_make_is_asked_of_the_containers_that_were_found(dock
     assert all(line.startswith("compose ") for line in (docker / "calls").read_text().splitlines())
     asked.ask([query])      # later there may be others
     assert any(line.startswith("ps ") for line in (docker / "calls").read_text().splitlines())
+
+
+def test_a_container_in_the_network_of_one_that_was_replaced_counts_as_what_its_files_say(tmp_path: Path) -> None:
+    """Its hash counts the id of the other container, and that the file lacks: given that id the hash is the label's."""
+    labels = {**LABELS, "com.docker.compose.config-hash": "old", "com.docker.compose.depends_on": "pod:service_started:true"}
+    found = [{"Name": "/shop-api-1", "Config": {"Labels": labels}, "HostConfig": {"NetworkMode": "container:abc"}}]
+    asked: list[bytes] = []
+
+    def run(argv: Sequence[str], *, stdin: bytes = b"", **_: object) -> CommandResult:
+        words = tuple(argv)
+        if "--dry-run" in words:
+            return CommandResult(words, 0, b"", b" Container shop-api-1  Recreated")
+        asked.append(stdin)
+        told = b"api old\n" if b'"network_mode": "container:abc"' in stdin and b'"pod"' in stdin else b"api new\n"
+        return CommandResult(words, 0, told, b"")
+
+    query = Command("compose-hash", ("shop", "*"))
+    made = EngineAsker({Command("docker-project", ("shop",)): found}, Here(), Docker(run))       # type: ignore[arg-type]
+    assert made.ask([query])[query].data == b"api old\n" and len(asked) == 2
+    found[0]["HostConfig"] = {"NetworkMode": "container:other"}
+    made = EngineAsker({Command("docker-project", ("shop",)): found}, Here(), Docker(run))       # type: ignore[arg-type]
+    assert made.ask([query])[query].data == b"api new\n"
