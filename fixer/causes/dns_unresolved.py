@@ -13,10 +13,13 @@ How it is told apart
   The name itself: nginx names it, and it leads nowhere on the node where nginx runs. A container that is stopped is
   backend-down, one on another network is network-detached. Where the name resolves to something dead, see dns-stale.
 
+  A container in the network of another one (`network_mode: service:x`, `host`) has no name: it goes by the other's.
+
 The repair and its safety
   restore-alias (safe): a container that runs on nginx's network without its service's name is joined again under it.
   name-address (safe, asks for --set address=…): the address that the name stands for is written into nginx's
-  configuration in its place, then nginx -t, then a start or a reload.
+  configuration in its place, then nginx -t, then a start or a reload. Of a container in the network of another one that
+  is the other's name, and nothing is asked.
   point-resolver (safe): in a container on a network of its own, a resolver that does not answer is replaced by
   Docker's, 127.0.0.11. On other machines which server is right is for a person: the message names the line.
 
@@ -30,6 +33,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import is_docker_host
 from fixer.causes.editing import container_of
+from fixer.causes.guests import is_guest, reached_through, repair_guest
 from fixer.causes.nameedits import other_address, other_resolver
 from fixer.causes.network_detached import aliases_of, joining
 from fixer.causes.nginx_down import begin_nginx, routes_of
@@ -93,6 +97,8 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
         return shown           # that name is told to a container, or unknown: wrong-host
     if box is not None and box.status != "running":
         return shown           # the backend is down: that is the root
+    if box is not None and web is not None and not web.is_machine and is_guest(box):
+        return _guest(case, troubles, box, shown)
     if box is not None and web is not None and not web.is_machine:
         network = _nameless(case, web, box, name)
         if network is None:
@@ -172,6 +178,10 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     owner = placed_owner(case, trouble.endpoint)
     if owner is not None and _was_away(owner.service.container, said[-1].at):
         return None            # Docker knows the name of what runs: that it did not is the root
+    if owner is not None and owner.service.container is not None and is_guest(owner.service.container) and (
+            container_of(case.snapshot, trouble.nginx.node) is not None):
+        return _guest(case, [trouble], owner.service.container, Evidence(
+            "nginx-log", said[-1].where, said[-1].raw[:300]))
     late = said[-1].errno == 110
     known = trouble.endpoint.addresses
     shown = [Evidence("nginx-log", said[-1].where, said[-1].raw[:300])]
@@ -181,6 +191,18 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     repair = other_resolver(case, trouble) if late else other_address(case, [trouble])
     variant = "resolver-timeout" if late else "resolver-nxdomain"
     return _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
+
+
+def _guest(case: Case, troubles: list[Trouble], box: Container, shown: Evidence) -> Finding:
+    """It has no name of its own: it is in the network of another container, or in the Docker host's."""
+    trouble, lender = troubles[0], reached_through(case, troubles[0].nginx, box)
+    whose = "the Docker host" if box.network_mode == "host" else f"container {lender.name}" if lender is not None else (
+        "another container")
+    made = _finding(case, trouble, ("docker-alias-lost", "certain"), repair_guest(case, troubles, box, lender), (
+        shown, Evidence("container", box.name, f"made with network {box.network_mode[:22]}: it has no name in one")))
+    effect = made.summary.rpartition(": ")[2]
+    summary = f"{trouble.endpoint.host} has the network of {whose} (network_mode), so the name leads nowhere: {effect}"
+    return replace(made, summary=summary, service=box.service or box.name)
 
 
 def _was_away(box: Container | None, at: float | None) -> bool:

@@ -13,7 +13,7 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import Step
 from fixer.model.regex import regex
-from fixer.model.snapshot import Nginx, Service
+from fixer.model.snapshot import Endpoint, Nginx, Service
 from fixer.nginx.edit import EditRefused
 from fixer.nginx.lexer import tokenize
 
@@ -21,24 +21,29 @@ KEY = "address"
 DOCKERS = "127.0.0.11"
 _NEAR = 0.8              # of two names' letters in the same order: a slip of the hand
 _GROUP = regex(r"[A-Za-z0-9_.-]{1,100}")
+_VARIABLE = regex(r"\$\{?(\w{1,100})\}?")
 _PATTERN = r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9a-fA-F:.]+\]"
 
 
-def other_address(case: Case, troubles: list[Trouble]) -> Repair:
-    """The address that a person gives, in the name's place."""
+def other_address(case: Case, troubles: list[Trouble], known: str = "") -> Repair:
+    """The address that a person gives, in the name's place; or the name that is `known` to lead there."""
     nginx, host = troubles[0].nginx, troubles[0].endpoint.host
     where = ", ".join(place_text(case.snapshot, nginx.node, t.endpoint.file, t.endpoint.line) for t in troubles[:8])
     meant = _meant(case, troubles)
     near = "".join(f"; the upstream {name} is defined at {at}" for name, at in meant)
+    near += "".join(f"; a container beside nginx's is called {name}" for name in _near(case, nginx, host))
     pattern = "|".join((_PATTERN, *(re.escape(name) for name, _ in meant)))
     need = Need(KEY, "value", f"the address or name that {host} at {where} should lead to{near}", pattern=pattern)
     summary = f"write the address that {host} stands for at {where}, and let nginx read it"
-    manual = f"make {host} resolve (its record, or /etc/hosts), or correct {where}; then nginx -t, and reload nginx"
-    new = case.inputs.get(KEY, "")
+    manual = f"make {host} resolve (its record, or /etc/hosts), or correct {where}{near}; then nginx -t, reload nginx"
+    if known:
+        summary = f"write {known} in place of {host} at {where}, and let nginx read it"
+        manual = f"write {known} in place of {host} at {where}; then nginx -t, and reload nginx"
+    new = known or case.inputs.get(KEY, "")
     spans: dict[str, dict[tuple[int, int], bytes]] = {}
     for endpoint in (endpoint for trouble in troubles for endpoint in trouble.endpoints):
-        end = endpoint.start + len(endpoint.host.encode())
-        spans.setdefault(endpoint.file, {})[endpoint.start, end] = new.encode()
+        path, start = _written(case, nginx, endpoint)
+        spans.setdefault(path, {})[start, start + len(endpoint.host.encode())] = new.encode()
     steps: list[Step] = []
     for path, wanted in spans.items():
         file = writable_place(case.snapshot, nginx.node, path)
@@ -54,7 +59,38 @@ def other_address(case: Case, troubles: list[Trouble]) -> Repair:
     if asleep is not None:
         summary = f"start {asleep.name}, which {new} stands for and without which it does not resolve; {summary}"
         steps = [*start_steps(case.snapshot, asleep, None), *steps]
-    return Repair("name-address", "safe", summary, (*steps, *_read_again(case, nginx)) if new else (), (need,))
+    needs = () if known else (need,)
+    return Repair("name-address", "safe", summary, (*steps, *_read_again(case, nginx)) if new else (), needs)
+
+
+def _written(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:
+    """The file that holds the name, and where: with a variable in its place, in the one `set` that gives it."""
+    variable = _VARIABLE.match(endpoint.written)
+    if variable is None:
+        return endpoint.file, endpoint.start
+    name, wanted = f"${variable[1]}".encode(), endpoint.host.encode()
+    found: list[tuple[str, int]] = []
+    for path in nginx.config.value.files if isinstance(nginx.config, Known) else ():
+        place = writable_place(case.snapshot, nginx.node, path)
+        data = place.data if isinstance(place, Place) else b""
+        tokens = tokenize(data)[0] if name in data else []
+        for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+            if before.value == b"set" and token.value == name:
+                at = data.find(wanted, after.start, after.end)
+                found.append((path, at if after.value.partition(b":")[0] == wanted else -1))
+    return found[0] if len(found) == 1 and found[0][1] >= 0 else (endpoint.file, endpoint.start)
+
+
+def _near(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
+    """What containers on nginx's networks are called that is nearly the name: a slip of the hand."""
+    box = container_of(case.snapshot, nginx.node)
+    if box is None or box.is_machine:
+        return ()
+    mine = {network for network, _, _ in box.networks} | {box.network_mode}
+    names = (s.container.service or s.container.name for s in case.snapshot.services
+             if s.container is not None and s.container.id != box.id
+             and any(network in mine for network, _, _ in s.container.networks))
+    return tuple(dict.fromkeys(n for n in names if SequenceMatcher(None, n, host).ratio() >= _NEAR))[:3]
 
 
 def _asleep(case: Case, nginx: Nginx, new: str) -> Service | None:
