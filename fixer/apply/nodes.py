@@ -110,4 +110,6 @@ def complaint(result: CommandResult) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and not lines[-1].strip("^~ "):     # nft shows the place below what it was told
         lines = [line for line in lines if line.startswith("Error:")] or lines
+    if len(lines) > 1 and lines[-1].startswith("Error: failed to "):     # docker's sum of what it said before
+        lines.pop()
     return lines[-1] if lines else f"{result.argv[0]} ended with {result.returncode}"

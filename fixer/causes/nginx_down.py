@@ -53,12 +53,14 @@ from fixer.causes.reading import (
 )
 from fixer.causes.readonly import give_folders, read_only_words
 from fixer.causes.starting import reachable_host, start_steps
+from fixer.causes.unitcontainer import refused_start
+from fixer.causes.unreached import is_uncreated
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import Listen
 from fixer.model.plan import CheckNginx, ContainerAction, StartNginx, Step, WaitForListener
 from fixer.model.regex import regex
-from fixer.model.snapshot import Listener, LogLine, Nginx
+from fixer.model.snapshot import Container, Listener, LogLine, Nginx
 
 ID = "start-nginx"
 _ADDRESS = regex(r"[\d.]+|\[?[\da-fA-F]*:[\da-fA-F:.]*\]?")
@@ -121,6 +123,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     service = nginx.service
     box = service.container if service is not None else None
     waits = never_started(case, box)
+    refused = refused_start(box) if box is not None and waits is None else None
     evidence = (
         Evidence("nginx-process", nginx.node, f"no master process of {nginx.binary or 'nginx'}"),
         *((state_evidence(service),) if service is not None else ()),
@@ -137,17 +140,30 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += ": its container's file system is read-only, and it has no folder to write to"
     elif waits is not None:
         summary += f": its container was made and never started, {waits[0]}"
-    variant = "nginx-port-taken" if taken else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
+    elif refused is not None:
+        summary += f": its container could not be started, as {refused[0]}"
+    held = bool(taken) or (refused is not None and refused[1] == "ports")
+    variant = "nginx-port-taken" if held else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
         cause=CAUSE.id, variant=variant, role=role, confidence="certain",
         summary=summary, detail=held_up(case, box) if waits is None else (), routes=routes_of(case, nginx),
         service=None if service is None else service.name, node=nginx.node, evidence=evidence,
-        repairs=(_repair(case, nginx, taken) if waits is None else _after_that(waits[1]),),
+        repairs=(_after_that(waits[1]) if waits is not None else _made_right(box, *refused) if (
+            refused is not None and box is not None) else _repair(case, nginx, taken),),
     )
 
 
 def _after_that(todo: str) -> Repair:
     return Repair(ID, "manual", "a person must bring back what nginx's container waits for", (), manual=todo)
+
+
+def _made_right(box: Container, said: str, key: str) -> Repair:
+    """The engine would say the same again: what it stumbles over comes first."""
+    by_whom = "what holds it: docker ps --filter publish=PORT, ss -ltnp; free it, or publish another"
+    todo = by_whom if key == "ports" else f"correct {key or 'that'} where {box.name} was made"
+    again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
+    manual = f"{said[0].upper()}{said[1:]}: {todo}; then {again}"
+    return Repair(ID, "manual", "let nginx's container start", (), manual=manual)
 
 
 def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
@@ -196,6 +212,8 @@ def _gone(case: Case, nginx: Nginx) -> str:
     for endpoint in case.snapshot.endpoints:
         service = case.service(endpoint.service) if endpoint.id in named else None
         by_name = endpoint.unix is None and not _ADDRESS.fullmatch(endpoint.host)
+        if by_name and endpoint.id in named and is_uncreated(case, endpoint.host):
+            return endpoint.host
         if by_name and service is not None and service.container is not None and not service.running:
             return service.name
     return ""
@@ -255,7 +273,9 @@ def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
 
 def wait_for_nginx(nginx: Nginx) -> tuple[WaitForListener, ...]:
     """Wait until the first of its addresses accepts."""
-    return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port)
+    box = nginx.service.container if nginx.service is not None else None
+    name = box.name if box is not None and not box.is_machine else ""
+    return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port, container=name)
                  for listen in listens_of(nginx)[:1] if listen.port)
 
 

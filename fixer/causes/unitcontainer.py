@@ -10,7 +10,7 @@ from fixer.causes.unitedits import by_hand
 from fixer.causes.unitfailure import Told
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine, Service, Snapshot
+from fixer.model.snapshot import Container, LogLine, Service, Snapshot
 
 # What runc and the engine say (State.Error), and what is wrong in words.
 _ERRORS = (
@@ -27,6 +27,14 @@ _ERRORS = (
            r"ess already in use)"), "{what}, which it is to publish, is taken by something else", "ports"),
     (regex(r"address already in use|port is already allocated"), "a port that it is to publish is taken", "ports"),
 )
+# … and what is left in its log where it said so after the start.
+_RUNC = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
+_SAID = {
+    "no such file or directory": "cannot be run: it is not there, or what its first line names is not (#!: a line that "
+    "ends with CR LF names an interpreter that nobody has)",
+    "exec format error": "cannot be run: it is of another kind of machine, or a script without #! in its first line",
+    "permission denied": "may not be executed",
+}
 _NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
 _SHELL = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not found$")
@@ -44,6 +52,10 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
         if match is not None:
             named = match.groupdict().get("what") or ""
             return _told(case, crash, (said.format(what=named), key, named), None)
+    last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
+    ran = None if last is None else _RUNC.search(message(last).strip())
+    if ran is not None and last is not None and box.exit_code:
+        return _told(case, crash, (f"its program {ran['what']} {_SAID[ran['why']]}", "command", ran["what"]), last)
     if box.exit_code in (126, 127):
         for line in reversed(crash.lines[-20:]):
             match = _NOT_FOUND.search(message(line).strip())
@@ -54,6 +66,17 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
                 return _told(case, crash, (said, "command", what), line)
     return None if not box.error or service.unit is not None else _told(
         case, crash, (f"the engine says: {box.error[:160]}", "", ""), None)
+
+
+def refused_start(box: Container) -> tuple[str, str] | None:
+    """(what is wrong, key of the compose file) of a container that does not run as the engine could not start it."""
+    if box.status == "running" or not box.error:
+        return None
+    for pattern, said, key in _ERRORS:
+        match = pattern.search(box.error)
+        if match is not None:
+            return said.format(what=match.groupdict().get("what") or ""), key
+    return f"the engine says: {box.error[:160]}", ""
 
 
 def _between(case: Case, crash: Crash) -> Told | None:

@@ -25,10 +25,19 @@ _NO_SHELL = regex(
     r"executable file\b.*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
     r"exec /\S+: no such file or directory", re.IGNORECASE)
 
+_REFUSED = regex(r"Error response from daemon: (?!.*(?:is not running|is paused|[Nn]o such container))|"
+                 r"OCI runtime exec failed: ")
+
 
 def is_no_shell(said: str) -> bool:
     """Whether Docker's words say that the container has no such program, and not that it ended meanwhile."""
     return bool(_NO_SHELL.search(said))
+
+
+def is_refused(said: str) -> bool:
+    """Whether Docker's words say that it starts no further program there: a link to a container that is gone, a limit
+    on processes that is reached. It may run all the same."""
+    return bool(_REFUSED.search(said))
 
 
 def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
@@ -82,7 +91,7 @@ class ContainerAsker:
         for again in (True, True, False):
             try:
                 return self._ask(queries)
-            except Unreachable:
+            except Unreachable as error:
                 if dockercli.status_of(self._item) != "running":
                     raise
                 if not again:
@@ -92,7 +101,11 @@ class ContainerAsker:
                 found = dockercli.inspect([self._id], self._docker)
                 if not found:
                     raise
+                runs_on = dockercli.pid_of(found[0]) == dockercli.pid_of(self._item) > 0
                 self._item = found[0]
+                if runs_on and is_refused(error.message):
+                    self._shellless = True
+                    return shellless.answers(self._box, self._pid_here(), queries)
         self._shellless = True
         return shellless.stopped_answers(self._box, "restarting", queries)
 

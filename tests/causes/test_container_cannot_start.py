@@ -59,6 +59,15 @@ def test_a_shell_that_finds_no_command(code: int, line: str) -> None:
     assert finding.variant == "container-cannot-start" and "command" in finding.summary
 
 
+@pytest.mark.parametrize(("code", "line", "said"), [
+    (255, "exec /app/entry.sh: no such file or directory", "CR LF"), (255, "exec /app/serve: exec format error", "another kind of"),
+    (1, "exec /app/serve: permission denied", "may not be executed"),
+])
+def test_what_runc_leaves_in_the_log_of_a_program_that_cannot_be_run(code: int, line: str, said: str) -> None:
+    diagnosis = diagnose(dead("", code, "exited", line).snapshot())
+    assert roots(diagnosis) == [CAUSE] and said in finding_of(diagnosis, CAUSE).summary
+
+
 def test_miss_a_program_that_ran_and_ended() -> None:
     scene = dead("", 1, "exited", "Traceback (most recent call last):", "ValueError: no")
     assert CAUSE not in roots(diagnose(scene.snapshot()))

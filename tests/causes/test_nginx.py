@@ -8,9 +8,10 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginxconf import PIPE, ConfigProblem
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
+from fixer.model.snapshot import Compose, Uncreated
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -124,6 +125,48 @@ def test_of_two_stopped_containers_the_one_that_is_asked_by_name_comes_first(hos
     assert diagnosis.findings[0].cause == first
     repair = finding_of(diagnosis, DOWN).repairs[0]
     assert repair.risk == ("safe" if first == DOWN else "manual"), repair.manual
+
+
+@pytest.mark.parametrize(("error", "variant", "said"), [
+    ("driver failed programming external connectivity on endpoint p-web-1: Bind for 127.0.0.1:8080 failed: port is already "
+     "allocated", "nginx-port-taken", "127.0.0.1:8080, which it is to publish, is taken"),
+    ("something else", "nginx-stopped", "the engine says: something else"),
+])
+def test_a_container_that_the_engine_could_not_start_is_not_started_in_vain(error: str, variant: str, said: str) -> None:
+    web = boxed("web", 80, pid=None, is_app_server=False, log=Known(()),
+                box={"status": "created", "exit_code": 128, "error": error, "started_at": 0.0})
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    found = finding_of(diagnose(scene.snapshot()), DOWN)
+    assert found.variant == variant and said in found.summary and found.repairs[0].risk == "manual"
+    assert "docker compose up -d web" in found.repairs[0].manual
+
+
+def test_a_name_of_a_service_without_a_container_comes_before_nginx() -> None:
+    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 1}, log=log(NO_NAME))
+    scene = Scene("app:8000", node="web", back="app").answers(REFUSED)
+    scene.endpoint(addresses=Known(()), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"), node=None, service=None)
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    gone = Uncreated("app", ("app",), Evidence("file", "/srv/compose.yaml:3", "app:"), ("full",))
+    scene.extra = {"compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (gone,))}
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["backend-down"]
+    found = finding_of(diagnosis, DOWN)
+    assert found.role != "root" and not any(repair.risk == "safe" for repair in found.repairs)
+
+
+def test_what_only_sleeps_does_not_start() -> None:
+    made = boxed(argv=("sleep", "600"), bindings=Known(()), is_app_server=False, runtime="", box={"started_at": NOW - 5})
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    assert SLOW_START not in roots(diagnose(scene.snapshot()))
+    scene.services[0] = replace(made, argv=("uvicorn", "app:app"))
+    assert SLOW_START in roots(diagnose(scene.snapshot()))
 
 
 def refuses(text: str, **nginx: object) -> Scene:

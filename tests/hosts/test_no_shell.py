@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from fixer.hosts.base import CommandResult
-from fixer.hosts.container import is_no_shell
+from fixer.hosts.container import is_no_shell, is_refused
 from fixer.hosts.dockercli import Docker
 from fixer.hosts.shellless import Box, stopped_answers
 from fixer.model.query import ReadFile
@@ -30,6 +30,19 @@ BEGIN = "OCI runtime exec failed: exec failed: unable to start container process
 ])
 def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
     assert is_no_shell(said) is none
+
+
+@pytest.mark.parametrize(("said", "refused"), [
+    ("web cannot be asked: Error response from daemon: Cannot link to a non running container: /b AS /web/b", True),
+    (BEGIN + "can't get final child's PID from pipe: EOF: unknown", True),
+    ("Error response from daemon: container 6a16 is not running", False),
+    ("Error response from daemon: Container 6a16 is paused, unpause the container before exec", False),
+    ("Error response from daemon: No such container: web", False),
+    ("web ended while it was asked", False),
+])
+def test_what_docker_says_where_it_starts_no_further_program(said: str, refused: bool) -> None:
+    """The container may run all the same: its files, processes and sockets are looked at from outside."""
+    assert is_refused(said) is refused
 
 
 @pytest.mark.parametrize(("target", "real"), [("good", "/etc/good"), ("nowhere", None), ("loop", None)])
