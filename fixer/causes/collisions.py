@@ -10,6 +10,7 @@ from fixer.causes.owners import bindings_of
 from fixer.causes.reading import config_evidence, listener_evidence, listeners_on, state_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
+from fixer.model.record import replace
 from fixer.model.snapshot import Container, Endpoint, Nginx, Service
 
 
@@ -39,11 +40,22 @@ def _judge(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
         if network in mine and ip in known and endpoint.host in (*names, service.container.name)
     ]
     own = [s for s, _, _ in holders if s.container and endpoint.host in (s.container.service, s.container.name)]
+    ours = [s for s in own if s.container and web.project and s.container.project == web.project]
+    own = ours or own          # of two projects' services of one name that of nginx's own project is meant
     rightful = own[0] if own else None
     strays = [h for h in holders if rightful is not None and _is_another(h[0], rightful)]
-    if rightful is None or not strays or any(_is_another(s, rightful) for s in own):
+    if rightful is None or any(_is_another(s, rightful) for s in own):
         return None
-    return _found(case, (nginx, endpoint, rightful), strays)
+    if strays:
+        return _found(case, (nginx, endpoint, rightful), strays)
+    alike = [h for h in holders if ours and h[0].container and h[0].container.project != web.project]
+    return _perhaps(_found(case, (nginx, endpoint, rightful), alike)) if alike else None
+
+
+def _perhaps(found: Finding) -> Finding:
+    """The same program on the same port, of another project: a second deployment of it, or meant so."""
+    said = found.summary.replace("answers with something else", "runs the same program for another project")
+    return replace(found, role="advice", confidence="possible", explains=(), summary=said)
 
 
 def _is_another(service: Service, rightful: Service) -> bool:

@@ -83,6 +83,8 @@ def _written(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:
 
 def _near(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     """What containers on nginx's networks are called that is nearly the name: a slip of the hand."""
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
+
     box = container_of(case.snapshot, nginx.node)
     if box is None or box.is_machine:
         return ()

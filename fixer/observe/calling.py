@@ -1,4 +1,4 @@
-"""Which names nginx asks for on its container's networks that no container of the target goes by."""
+"""Which names nginx asks for on its container's networks that no container of the target goes by, or not it alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ def called_query(sites: Sequence[Site], containers: tuple[Container, ...], views
 
 def _strange(address: Address, own: Container, containers: tuple[Container, ...], view: View) -> Iterator[str]:
     server = address.server
-    if server.unix is not None or not server.host or container_at(server, address.found, containers, own) is not None:
+    if server.unix is not None or not server.host:
+        return
+    if container_at(server, address.found, containers, own) is not None:
+        others = [a for a in address.found if _is_near(a) and not any(a in c.addresses for c in containers)]
+        if len(others) < len(address.found):        # one of ours is behind that name, and somebody else's besides
+            yield from others
         return
     if any(is_loopback(a) or a in view.addresses for a in address.found) or server.host == "localhost":
         return

@@ -116,6 +116,23 @@ def test_one_program_on_two_ports_is_no_copy() -> None:
     assert found.variant == "docker-alias-collision" and "which does not listen there" in found.summary
 
 
+def test_a_service_of_that_name_in_another_project_is_told() -> None:
+    """On a network that two projects share. The same program there may be meant, so a healthy page stays healthy."""
+    def with_other(**changes: Any) -> Scene:
+        scene = shared(argv=("uvicorn", "app.main:app"))
+        other = scene.services[1]
+        assert other.container is not None
+        box = replace(other.container, project="q", service="app", name="q-app-1")
+        scene.services[1] = replace(other, container=replace(box, **changes))
+        return scene
+
+    diagnosis = diagnose(with_other().snapshot())
+    (found,) = diagnosis.findings
+    assert (diagnosis.verdict, found.role, found.variant) == ("healthy", "advice", "docker-alias-collision")
+    assert "runs the same program for another project" in found.summary
+    assert roots(diagnose(with_other(argv=("python3", "/srv/feed.py")).snapshot())) == [STALE]
+
+
 def test_copies_of_one_program_share_a_name_on_purpose() -> None:
     assert isinstance(verdict_of(diagnose(shared(argv=("uvicorn", "app.main:app")).snapshot()), STALE), RuledOut)
     assert isinstance(verdict_of(diagnose(shared(name="app").snapshot()), STALE), RuledOut)     # scaled
