@@ -17,6 +17,7 @@ _WORDS = {
     "user-unit": "a unit of {user}'s own systemd",
     "runit": "runit's service {name}", "s6": "the service {name} of s6",
     "daemontools": "the service {name} of daemontools",
+    "monit": "monit's check {name}",
     "entrypoint": "the container {name}, before it becomes nginx,",
 }
 
@@ -62,6 +63,10 @@ def not_started(case: Case, trouble: Trouble) -> Finding | None:
 
 
 def _by_hand(starter: Starter, where: str, why: str) -> str:
+    if starter.kind == "monit":
+        watcher = "start monit (it starts what it watches), or now: " if starter.idle else ""
+        return (f"{watcher}{starter.command}; where it ends again its own log says why, and `monit summary` says "
+                "whether it is still watched")
     if starter.command and starter.idle:
         return f"start it: {starter.command}{why}"
     if starter.command and starter.kind == "s6":      # what it keeps of the state is not read

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from fixer.causes.case import Case
 from fixer.causes.crashing import crashes
 from fixer.causes.dialects import misunderstood
-from fixer.causes.failing import FRESH, Judged, fresh_events
+from fixer.causes.failing import FRESH, Judged, fresh_events, is_closed
 from fixer.causes.lentnetwork import stranded
 from fixer.causes.logs import own_lines
-from fixer.causes.reading import endpoint_text
+from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of, processes_of
 from fixer.causes.reasons import last_words
 from fixer.model.facts import Known
-from fixer.model.snapshot import Endpoint, Nginx, RouteFacts
+from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
 
 SHOWN = 5
 _WORDS = 200    # letters of a message that may hold what a backend sent
@@ -26,12 +26,35 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
         yield _told(case, judged)
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
-    yield from (*_cut_off(case), *_kept(case)) if left else ()
+    yield from (*_unasked(case, left), *_cut_off(case), *_kept(case)) if left else ()
     unblamed = {judged.facts.route.id for judged in left}
     for crash in crashes(case).found if left else ():
         words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(own_lines(crash.lines)))
         if words and unblamed.intersection(crash.routes):
             yield f"{crash.service.name} failed; its log ends with: {words}"
+
+
+def _unasked(case: Case, left: Sequence[Judged]) -> Iterator[str]:
+    """Servers that run beside an empty address and that no route asks: nothing proves that one of them is meant, and
+    anybody may have started it, but a person will want to look at them first."""
+    reached = [case.snapshot.endpoint(name) for judged in left for name in judged.facts.endpoints]
+    empty = {endpoint.node: endpoint for endpoint in reversed(reached) if is_closed(endpoint) and not endpoint.inner}
+    asked = {name for endpoint in case.snapshot.endpoints for name in (endpoint.service, endpoint.holder)}
+    for node, endpoint in empty.items():
+        free = [s for s in case.snapshot.services if s.node == node and s.is_app_server and s.id not in asked]
+        held = [(s, line) for s in free for line in listeners_on(case.snapshot, node) if set(pids_of(line)) & set(s.pids)]
+        shown = ", ".join(f"{s.name} ({_whose(case, s)}) on {_at(line)}" for s, line in held[:SHOWN])
+        if shown:
+            yield f"beside {endpoint_text(endpoint)} and asked by no route, perhaps of somebody else: {shown}"
+
+
+def _whose(case: Case, service: Service) -> str:
+    ours = processes_of(case.snapshot, service.node, service.pids)
+    return f"pid {service.pids[0]}, uid {ours[0].uid}" if ours else f"pid {service.pids[0]}"
+
+
+def _at(line: Listener) -> str:
+    return address_text(line.address, line.port, line.address if line.family == "unix" else None)
 
 
 def _cut_off(case: Case) -> Iterator[str]:

@@ -1,5 +1,5 @@
 """What starts a backend besides the managers: lines of cron for a reboot, rc.local, units of a user's own systemd,
-folders of runit, s6 or daemontools, the script that a container begins with."""
+folders of runit, s6 or daemontools, what monit watches, the script that a container begins with."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.model.record import dataclass
 
-StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6", "daemontools", "entrypoint"]
+StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6", "daemontools", "monit", "entrypoint"]
 
 
 @dataclass(frozen=True, slots=True)

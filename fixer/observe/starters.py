@@ -1,5 +1,5 @@
 """Who starts a backend that no manager of ours keeps: `@reboot` of cron, rc.local, units of a user's own systemd, runit
-and its like. Read, never run; looked for only where an address is empty that nginx asks for."""
+and its like, monit. Read, never run; looked for only where an address is empty that nginx asks for."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from fixer.observe.view import STARTER_FILES, View, is_readable
 from fixer.observe.words import Word, shell_words, systemd_words
 
 LIMIT = 16 << 10
+MONIT_FILES = ("/etc/monit/conf.d/*", "/etc/monit/conf-enabled/*", "/etc/monit.d/*")
 STARTERS = ReadGlob((
     "/var/spool/cron/crontabs/*", "/var/spool/cron/*", "/etc/crontab", "/etc/cron.d/*", "/etc/rc.local",
     "/etc/rc.d/rc.local", "/home/*/.config/systemd/user/*.service", "/root/.config/systemd/user/*.service",
     "/etc/systemd/user/*.service", "/var/lib/systemd/linger/*",
-    *RUN_FOLDERS,
+    *RUN_FOLDERS, *MONIT_FILES,
 ), LIMIT, STARTER_FILES)
 
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
@@ -36,6 +37,9 @@ _WITH_USER = ("/etc/crontab", "/etc/cron.d/")
 _CRON = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
 _LINGER = "/var/lib/systemd/linger/"
 _OF_RUN_FOLDERS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
+_MONIT = tuple(pattern[:-1] for pattern in MONIT_FILES)
+_CHECK = regex(r"^\s*check\s+process\s+\"?([\w.@-]+)")
+_START = regex(r"^\s*start(?:\s+program)?\s*=?\s*([\"'])(?P<command>.+?)\1(?:.*?\bas\s+uid\s+\"?(?P<user>[\w.-]+))?")
 _DEPTH = 3
 _MOST = 40
 
@@ -63,6 +67,8 @@ def _found(view: View, reads: list[str], own: Container | None) -> Iterator[Star
             idle = "" if file.stat is not None and file.stat.end.mode & 0o111 else f"{path} is not executable"
             if idle or view.init != "systemd":      # else it is a unit of systemd's
                 yield from _started(view, reads, ("rc.local", path, "root", idle), (text, 1))
+        elif path.startswith(_MONIT):
+            yield from _monitored(view, reads, path, text)
         elif path.startswith(_LINGER) or path.endswith(_OF_RUN_FOLDERS):
             continue
         elif path.endswith(".service"):
@@ -94,6 +100,19 @@ def _crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[Sta
         if path.startswith(_WITH_USER):
             user, _, command = command.partition(" ")
         yield from _started(view, reads, ("cron", path, user, idle), (command, number))
+
+
+def _monitored(view: View, reads: list[str], path: str, text: str) -> Iterator[Starter]:
+    """What monit starts where the process of a check is gone."""
+    idle = "" if any(p.comm == "monit" for p in view.by_pid.values()) else "monit does not run"
+    name = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        check, start = _CHECK.match(line), _START.match(line)
+        name = check[1] if check is not None else name
+        if start is not None and name:
+            about: _About = ("monit", path, start["user"] or "root", idle)
+            for starter in _started(view, reads, about, (start["command"], number)):
+                yield replace(starter, name=name, command=f"monit start {name}")
 
 
 def _started(view: View, reads: list[str], about: _About, said: tuple[str, int]) -> Iterator[Starter]:

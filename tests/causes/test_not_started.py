@@ -107,3 +107,13 @@ def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, 
     repair = from_its_script(*said)
     assert (repair.risk, repair.steps) == ("manual", ()) and words in repair.manual
     assert "could not be read" in from_its_script(known=False).manual
+
+
+@pytest.mark.parametrize(("idle", "words"), [
+    ("monit does not run", "start monit (it starts what it watches), or now: monit start shop; where"), ("", "monit start shop; where"),
+])
+def test_what_monit_keeps_is_started_by_monit(idle: str, words: str) -> None:
+    line = replace(LINE, kind="monit", file="/etc/monit/conf.d/shop", name="shop", command="monit start shop", idle=idle)
+    found = judged(Scene("127.0.0.1:8001").refused(), line).findings[0]
+    assert "what monit's check shop starts at 127.0.0.1:8001 does not run" in found.summary
+    assert found.repairs[0].risk == "manual" and found.repairs[0].manual.startswith(words)

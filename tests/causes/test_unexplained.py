@@ -75,6 +75,18 @@ def test_a_program_that_hands_on_is_said_to_where_it_answers_with_an_error() -> 
     assert "127.0.0.1:8000 (lb.service) answers 503 without nginx" in told and "haproxy's configuration and log" in told
 
 
+def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_offered() -> None:
+    """Somebody's program in a terminal: whether it is the one that is meant, a person sees at once."""
+    scene = Scene("127.0.0.1:8001").refused()
+    made = service("uvicorn[200]", unit=None, manager="none", bindings=Known(()))
+    scene.with_service(made, listener(8000, 200))
+    scene.processes[-1] = replace(scene.processes[-1], ppid=90, uid=1001)
+    diagnosis = diagnose(scene.snapshot())
+    assert not diagnosis.findings
+    assert "asked by no route, perhaps of somebody else: uvicorn[200] (pid 200, uid 1001) on 127.0.0.1:8000" in " ".join(
+        diagnosis.notes)
+
+
 HEADER = "upstream sent too big header"
 
 

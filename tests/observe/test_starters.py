@@ -119,6 +119,32 @@ def test_what_runit_was_told_to_keep_down_and_what_nobody_watches() -> None:
     assert (alone.command, alone.idle) == ("", "no runsv, s6-supervise or supervise watches shop")
 
 
+MONIT = "check process shop with pidfile /run/shop.pid\n  start program = \"{}\"{}\n  stop program = \"/bin/kill 1\"\n"
+
+
+@pytest.mark.parametrize(("path", "command", "more", "user"), [
+    ("/etc/monit/conf.d/shop", f"/bin/sh -c '{UVICORN}'", "", "root"),
+    ("/etc/monit/conf-enabled/shop", f"/usr/bin/env {UVICORN}", ' as uid "shop" and gid "shop" with timeout 30 seconds', "shop"),
+    ("/etc/monit.d/shop.conf", "/opt/shop/start.sh", "", "root"),
+])
+def test_what_monit_starts(path: str, command: str, more: str, user: str) -> None:
+    script = file("/opt/shop/start.sh", f"#!/bin/sh\ncd /opt/shop; setsid {UVICORN} >/var/log/shop.log 2>&1 &\n")
+    made = view(script)
+    asked = {STARTERS: Answer("ok", files=(file(path, MONIT.format(command, more)),))}
+    made = replace(made, node=replace(made.node, answers={**made.node.answers, **asked}))
+    (one,) = starters_of(made)
+    assert (one.kind, one.name, one.port, one.user, one.command) == ("monit", "shop", 8123, user, "monit start shop")
+    assert one.idle == "monit does not run"
+    keeper = replace(building.process(300), comm="monit", argv=("/usr/bin/monit", "-I"), uid=0)
+    (kept,) = starters_of(replace(made, by_pid={300: keeper}))
+    assert kept.idle == ""
+
+
+def test_other_checks_of_monit_start_no_server() -> None:
+    text = 'check filesystem root with path /\nstart program = "/usr/bin/uvicorn a:b --port 1"\ncheck process cron\n'
+    assert found(file("/etc/monit/conf.d/x", text)) == []
+
+
 def test_a_folder_that_two_places_lead_to_counts_once_and_the_watched_place_is_named() -> None:
     (one,) = watched("runsv", "shop", more=(file("/etc/sv/shop/run", RUN),))
     assert one.file == "/etc/service/shop/run"
