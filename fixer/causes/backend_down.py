@@ -60,7 +60,7 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.fellover import over_an_error
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
-from fixer.causes.notstarted import not_started
+from fixer.causes.notstarted import begun_again, not_started
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
@@ -160,7 +160,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         case "unknown":
             return f"the state of {owner.service.name}"
         case _:
-            return state_evidence(owner.service)
+            again = begun_again(case, trouble, owner.service) if closed and owner.service.manager == "none" else None
+            return again or state_evidence(owner.service)
 
 
 def is_gone(service: Service) -> bool:

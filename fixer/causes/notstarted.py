@@ -5,12 +5,25 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.lastwords import last_words
-from fixer.causes.reading import absent_evidence, config_evidence, endpoint_text, place
+from fixer.causes.reading import (
+    absent_evidence,
+    config_evidence,
+    endpoint_text,
+    listeners_on,
+    now_on,
+    pids_of,
+    place,
+    processes_of,
+    say_age,
+)
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
 from fixer.model.starters import Starter
 
+_WATCHED = frozenset({"runit", "s6", "daemontools"})
+_YOUNG = 15.0      # seconds that a program may take to open its socket, longer than the pause of any of them
 _WORDS = {
     "cron": "an @reboot line of {user}'s crontab",
     "rc.local": "rc.local",
@@ -31,7 +44,19 @@ def starters_at(case: Case, trouble: Trouble) -> tuple[Starter, ...]:
         s.unix == endpoint.unix if endpoint.unix is not None or s.unix is not None else s.port == endpoint.port))
 
 
-def not_started(case: Case, trouble: Trouble) -> Finding | None:
+def begun_again(case: Case, trouble: Trouble, service: Service) -> Finding | None:
+    """A program that runit or its like watches, started a moment ago, that has opened no socket: seen between two of
+    its ends it counts as running, and nothing else would be told of it."""
+    if not any(s.kind in _WATCHED and s.command and not s.idle for s in starters_at(case, trouble)):
+        return None
+    ours = processes_of(case.snapshot, service.node, service.pids)
+    age = max((now_on(case.snapshot, service.node) - p.started_at for p in ours), default=_YOUNG)
+    if age >= _YOUNG or any(set(pids_of(x)) & set(service.pids) for x in listeners_on(case.snapshot, service.node)):
+        return None
+    return not_started(case, trouble, f"was started {say_age(max(0.0, age))} ago and does not listen")
+
+
+def not_started(case: Case, trouble: Trouble, state: str = "does not run") -> Finding | None:
     """The finding, with the line that starts it; nothing is started by us, since nobody would watch it."""
     found = starters_at(case, trouble)
     if not found:
@@ -51,7 +76,7 @@ def not_started(case: Case, trouble: Trouble) -> Finding | None:
     idle = (Evidence("file", first.file, first.idle),) if first.idle else ()
     return Finding(
         cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
-        summary=f"what {who} starts at {endpoint_text(endpoint)} does not run{why}",
+        summary=f"what {who} starts at {endpoint_text(endpoint)} {state}{why}",
         detail=(f"needed by {say_routes(trouble)}", *((ended,) if said else ())),
         routes=trouble.route_ids, service=None, node=first.node,
         evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),

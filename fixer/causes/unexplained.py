@@ -42,7 +42,7 @@ def _unasked(case: Case, left: Sequence[Judged]) -> Iterator[str]:
     asked = {name for endpoint in case.snapshot.endpoints for name in (endpoint.service, endpoint.holder)}
     for node, endpoint in empty.items():
         free = [s for s in case.snapshot.services if s.node == node and s.is_app_server and s.id not in asked]
-        held = [(s, line) for s in free for line in listeners_on(case.snapshot, node) if set(pids_of(line)) & set(s.pids)]
+        held = [(s, x) for s in free for x in listeners_on(case.snapshot, node) if set(pids_of(x)) & set(s.pids)]
         shown = ", ".join(f"{s.name} ({_whose(case, s)}) on {_at(line)}" for s, line in held[:SHOWN])
         if shown:
             yield f"beside {endpoint_text(endpoint)} and asked by no route, perhaps of somebody else: {shown}"

@@ -10,8 +10,9 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, Repair
 from fixer.model.facts import Unknown
 from fixer.model.plan import ContainerAction, WaitForListener
+from fixer.model.snapshot import Listener
 from fixer.model.starters import Starter, StarterKind
-from tests.causes.building import Scene, boxed, listener, log, moved, roots, service
+from tests.causes.building import NOW, Scene, boxed, listener, log, moved, process, roots, service
 
 LINE = Starter("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)
 
@@ -117,3 +118,28 @@ def test_what_monit_keeps_is_started_by_monit(idle: str, words: str) -> None:
     found = judged(Scene("127.0.0.1:8001").refused(), line).findings[0]
     assert "what monit's check shop starts at 127.0.0.1:8001 does not run" in found.summary
     assert found.repairs[0].risk == "manual" and found.repairs[0].manual.startswith(words)
+
+
+RUN_LINE = replace(LINE, kind="daemontools", file="/etc/service/shop/run", name="shop", command="svc -u /etc/service/shop")
+
+
+def between(age: float, *more: Listener) -> Scene:
+    """Nobody listens, and the program of a watcher is there."""
+    made = service("uvicorn[200]", port=8001, unit=None, manager="none")
+    scene = Scene("127.0.0.1:8001").with_service(made, *more).refused()
+    scene.processes[-1] = replace(scene.processes[-1], ppid=90, started_at=NOW - age)
+    scene.processes.append(process(90, "supervise", "shop", uid=0))
+    return scene
+
+
+def test_a_program_that_ends_again_and_again_is_told_also_while_it_starts() -> None:
+    found = judged(between(0.4), RUN_LINE)
+    assert roots(found) == ["backend-down"]
+    assert "the service shop of daemontools starts at 127.0.0.1:8001 was started" in found.findings[0].summary
+    assert "its log says why" in found.findings[0].repairs[0].manual
+
+
+def test_what_runs_for_long_or_listens_elsewhere_or_is_watched_by_nobody_is_no_such_program() -> None:
+    for scene, line in ((between(400), RUN_LINE), (between(0.4, listener(8000, 200)), RUN_LINE),
+                        (between(0.4), replace(RUN_LINE, command=""))):
+        assert "backend-down" not in roots(judged(scene, line))
