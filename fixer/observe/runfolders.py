@@ -20,7 +20,9 @@ from fixer.observe.view import View
 # What is watched comes before where services are only kept.
 _FOLDERS = ("/etc/service", "/service", "/var/service", "/run/service", "/etc/services.d", "/etc/s6-overlay/s6-rc.d",
             "/etc/sv")
-RUN_FOLDERS = tuple(f"{folder}/*/{file}" for folder in _FOLDERS for file in ("run", "supervise/status"))
+_FILES = ("run", "supervise/status")
+_MOST = 4
+RUN_FOLDERS = tuple(f"{folder}/*/{file}" for folder in _FOLDERS for file in _FILES)
 
 _RUN = regex(r"^(?P<folder>/.+/(?P<name>[^/]+))/run$")      # found by one of RUN_FOLDERS
 _WATCHERS: Mapping[str, tuple[StarterKind, str]] = {
@@ -29,7 +31,18 @@ _WATCHERS: Mapping[str, tuple[StarterKind, str]] = {
 }
 _STATUS_SIZES = (18, 20)       # daemontools', runit's; byte 17 is what is wanted: u(p), d(own)
 _SCANNERS: Mapping[str, StarterKind] = {"runsvdir": "runit", "s6-svscan": "s6", "svscan": "daemontools"}
+_PLACE = regex(r"^(?:/[\w.@-]+)+$")
 _KEEPERS = frozenset({*_SCANNERS, "runsvdir-start", "svscanboot", "cron", "crond", "atd", "sshd", "monit"})
+
+
+def scanned(view: View) -> tuple[str, ...]:
+    """Files to read in folders of its own that a scanner of root's was started with."""
+    words = [
+        word.rstrip("/") for process in view.by_pid.values() for word in process.argv[1:]
+        if process.uid <= 0 and posixpath.basename(process.argv[0]) in _SCANNERS
+    ]
+    own = [word for word in dict.fromkeys(words) if _PLACE.match(word) and word not in _FOLDERS]
+    return tuple(f"{folder}/*/{file}" for folder in own[:_MOST] for file in _FILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,7 @@ def run_folders(view: View, files: Mapping[str, FileAnswer]) -> Iterator[RunFold
     seen: set[str] = set()
     watched = _watched(view)
     found = [(match, file) for path, file in files.items() if (match := _RUN.match(path)) is not None]
-    for match, file in sorted(found, key=lambda entry: _FOLDERS.index(posixpath.dirname(entry[0]["folder"]))):
+    for match, file in sorted(found, key=lambda entry: _rank(entry[0]["folder"])):
         if match["name"] in seen:
             continue
         path = match[0]
@@ -66,6 +79,12 @@ def run_folders(view: View, files: Mapping[str, FileAnswer]) -> Iterator[RunFold
         by = watched.get(name)
         kind, start = _WATCHERS.get(by or "", (_scanner(view), ""))
         yield RunFolder(kind, name, told, _idle(folder, name, by, files), start.format(name=name, folder=folder))
+
+
+def _rank(folder: str) -> int:
+    """Where a scanner looks comes first."""
+    above = posixpath.dirname(folder)
+    return _FOLDERS.index(above) if above in _FOLDERS else -1
 
 
 def _watched(view: View) -> dict[str, str]:

@@ -15,7 +15,7 @@ from fixer.model.snapshot import Container
 from fixer.model.starters import Starter, StarterKind
 from fixer.model.unitfile import effective, unit_lines
 from fixer.observe.entrypoints import entered
-from fixer.observe.runfolders import RUN_FOLDERS, run_folders
+from fixer.observe.runfolders import RUN_FOLDERS, run_folders, scanned
 from fixer.observe.runtimes import runtime_of
 from fixer.observe.scripts import read_script, simple_commands
 from fixer.observe.told import Follow, Told, followed
@@ -47,6 +47,7 @@ _MOST = 40
 def starter_queries(view: View, own: Container | None = None) -> Iterator[Query]:
     """First where such commands stand, then the scripts that they name; `own` is the container that the node is."""
     yield STARTERS
+    yield from _scanned(view)
     reads: list[str] = []
     for _ in _found(view, reads, own):
         pass
@@ -59,8 +60,8 @@ def starters_of(view: View, own: Container | None = None) -> tuple[Starter, ...]
 
 
 def _found(view: View, reads: list[str], own: Container | None) -> Iterator[Starter]:
-    answer = view.node.answers.get(STARTERS)
-    files = {file.path: file for file in answer.files if is_readable(file)} if answer is not None else {}
+    answers = [view.node.answers.get(query) for query in (STARTERS, *_scanned(view))]
+    files = {file.path: file for answer in answers if answer is not None for file in answer.files if is_readable(file)}
     for path, file in files.items():
         text = file.data.decode("latin-1")
         if path.endswith("rc.local"):
@@ -85,6 +86,12 @@ def _found(view: View, reads: list[str], own: Container | None) -> Iterator[Star
         script, _, line = folder.told.said.where.rpartition(":")
         for starter in _bound(view, (folder.kind, script, "", folder.idle), folder.told, int(line)):
             yield replace(starter, name=folder.name, command=folder.command)
+
+
+def _scanned(view: View) -> tuple[ReadGlob, ...]:
+    """The services of a scanner that was given a folder of its own."""
+    patterns = scanned(view)
+    return (ReadGlob(patterns, LIMIT, STARTER_FILES),) if patterns else ()
 
 
 _About = tuple[StarterKind, str, str, str]      # kind, file, user, idle

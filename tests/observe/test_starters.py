@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.model.query import Answer, FileAnswer, Query, ReadFile
+from fixer.model.query import Answer, FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.starters import Starter
 from fixer.observe.redactcapture import redact
 from fixer.observe.starters import STARTERS, starter_queries, starters_of
@@ -117,6 +117,27 @@ def test_what_runit_was_told_to_keep_down_and_what_nobody_watches() -> None:
     assert loop.idle == ""
     (alone,) = watched("runsv", "blog")
     assert (alone.command, alone.idle) == ("", "no runsv, s6-supervise or supervise watches shop")
+
+
+@pytest.mark.parametrize("argv", [
+    ("/usr/bin/s6-svscan", "-d4", "/srv/scan/"), ("runsvdir", "-P", "/srv/scan", "log: ..."), ("svscan", "/srv/scan"),
+])
+def test_a_scanner_may_have_a_folder_of_its_own(argv: tuple[str, ...]) -> None:
+    keeper = replace(building.process(300), argv=argv, uid=0, comm="scanner")
+    watcher = replace(building.process(301), argv=("s6-supervise", "shop"), uid=0, comm="s6-supervise")
+    made = replace(seen(), by_pid={300: keeper, 301: watcher})
+    asked = next(q for q in starter_queries(made) if isinstance(q, ReadGlob) and q != STARTERS)
+    assert asked.patterns == ("/srv/scan/*/run", "/srv/scan/*/supervise/status")
+    answers = {**made.node.answers, asked: Answer("ok", files=(file("/srv/scan/shop/run", RUN),))}
+    (one,) = starters_of(replace(made, node=replace(made.node, answers=answers)))
+    assert (one.kind, one.port, one.command) == ("s6", 8123, "s6-svc -u /srv/scan/shop")
+
+
+@pytest.mark.parametrize(("uid", "folder"), [(1000, "/srv/scan"), (0, "scan"), (0, "/srv/*"), (0, "/etc/service")])
+def test_a_folder_that_anybody_could_name_is_not_read(uid: int, folder: str) -> None:
+    keeper = replace(building.process(300), argv=("svscan", folder), uid=uid, comm="svscan")
+    made = replace(seen(), by_pid={300: keeper})
+    assert [q for q in starter_queries(made) if isinstance(q, ReadGlob)] == [STARTERS]
 
 
 MONIT = "check process shop with pidfile /run/shop.pid\n  start program = \"{}\"{}\n  stop program = \"/bin/kill 1\"\n"
