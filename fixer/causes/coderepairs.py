@@ -23,6 +23,7 @@ from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
 from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, FileContent, Service
+from fixer.model.venvs import environment_of, module_places
 
 TARGET_KEY = "target"
 _UNSTARTED = ", but nobody started it again"
@@ -247,6 +248,10 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             variable = _variable_naming(case, service, fault.name)
             by = f", or correct {variable}, which names it" if variable else f", or take it out of {at}" if at else ""
             return f"{package} is there, and there is no {module} in it: put that file or folder back{by}; {again}"
+        case "import" if there := _for_another_python(case, service, fault.name):
+            return (f"{there} holds {fault.name} for another Python than the one that runs now (what the link to it "
+                    f"leads to was upgraded): make the environment anew (python3 -m venv --clear "
+                    f"{environment_of(service.argv)}, then all that it requires); {again}")
         case "import" if "No module" in fault.text or "Cannot find" in fault.text:
             by = f", or take it out of {at}" if at else ""
             return f"install the package that provides {fault.name} for {_python(service)} ({shell}){by}; {again}"
@@ -263,6 +268,13 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             return f"mend the command of {service.name}{option_place(service, fault)} ({fault.text[:160]}); {again}"
         case _:
             return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
+
+
+def _for_another_python(case: Case, service: Service, module: str) -> str:
+    """The folder of the service's own environment that has the module, though what runs did not see it."""
+    found = (path for path in module_places(service.argv, module) if case.snapshot.file(service.node, path) is not None)
+    path = next(found, "")
+    return path.partition("/site-packages/")[0] + "/site-packages" if path else ""
 
 
 def _told_at(case: Case, service: Service) -> str:

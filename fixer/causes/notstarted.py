@@ -23,6 +23,7 @@ from fixer.model.snapshot import Service
 from fixer.model.starters import Starter
 
 _WATCHED = frozenset({"runit", "s6", "daemontools"})
+_IDLE = "does not run"
 _YOUNG = 15.0      # seconds that a program may take to open its socket, longer than the pause of any of them
 _WORDS = {
     "cron": "an @reboot line of {user}'s crontab",
@@ -56,7 +57,7 @@ def begun_again(case: Case, trouble: Trouble, service: Service) -> Finding | Non
     return not_started(case, trouble, f"was started {say_age(max(0.0, age))} ago and does not listen")
 
 
-def not_started(case: Case, trouble: Trouble, state: str = "does not run") -> Finding | None:
+def not_started(case: Case, trouble: Trouble, state: str = _IDLE) -> Finding | None:
     """The finding, with the line that starts it; nothing is started by us, since nobody would watch it."""
     found = starters_at(case, trouble)
     if not found:
@@ -82,19 +83,19 @@ def not_started(case: Case, trouble: Trouble, state: str = "does not run") -> Fi
         evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
                   *heard, *symptom_evidence(case, trouble, is_refused)),
         repairs=(all_again(case, trouble, box, said) if box is not None else Repair(
-            "start-service", "manual", "start the backend", (), manual=_by_hand(first, where, why)),),
+            "start-service", "manual", "start the backend", (), manual=_by_hand(first, where, why, state != _IDLE)),),
         explains=("nginx-not-reloaded",),
     )
 
 
-def _by_hand(starter: Starter, where: str, why: str) -> str:
+def _by_hand(starter: Starter, where: str, why: str, again: bool) -> str:
     if starter.kind == "monit":
-        watcher = "start monit (it starts what it watches), or now: " if starter.idle else ""
-        return (f"{watcher}{starter.command}; where it ends again its own log says why, and `monit summary` says "
-                "whether it is still watched")
+        first = "start monit, also at boot: it starts what it watches" if starter.idle else starter.command
+        return (f"{first}; where it ends again its own log says why, and `monit summary` says whether it is still "
+                "watched")
     if starter.command and starter.idle:
         return f"start it: {starter.command}{why}"
-    if starter.command and starter.kind == "s6":      # what it keeps of the state is not read
+    if starter.command and starter.kind == "s6" and not again:      # what it keeps of the state is not read
         return f"start it: {starter.command}; where it ends again and again its log says why"
     if starter.command:      # watched, and no sign that it should be down
         return (f"it is watched, so it ends as often as it is started: its log says why; mend that, then "

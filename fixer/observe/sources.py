@@ -10,6 +10,7 @@ from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.regex import regex
 from fixer.model.service import Service
+from fixer.model.venvs import module_places
 from fixer.observe.containers import host_path
 from fixer.observe.view import ENGINE
 
@@ -25,6 +26,7 @@ _OF_CODE = regex(
     r"UnboundLocalError|AttributeError|TypeError|IndexError|ZeroDivisionError|RecursionError)(?::|$))"
     r"|^Error(?: \[\w+\])?: Cannot find (?:module|package) "
 )
+_NO_MODULE = regex(r"ModuleNotFoundError: No module named '(?P<name>\w+)'")
 _NO_TARGET = regex(r"Error loading ASGI app|Failed to find attribute|Cannot load application from|No module named|"
                    r"AttributeError: module '[\w.]+' has no attribute|\(callable not found or import error\)")
 
@@ -52,7 +54,9 @@ def on_disk(service: Service, path: str) -> tuple[str, str] | None:
 
 
 def source_paths(service: Service) -> Iterator[tuple[str, str]]:
-    """(node, path) of every such file and of what may be an older state of it."""
+    """(node, path) of every such file and of what may be an older state of it; and where the environment may keep a
+    module that was not found for another Python."""
+    yield from ((service.node, path) for path in _of_other_pythons(service))
     for path in named_sources(service):
         place = on_disk(service, path)
         if place is not None:
@@ -70,6 +74,12 @@ def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
         if _names_no_target(service):
             for node, folder in folders_on_disk(service):
                 yield node, entries_query(folder)
+
+
+def _of_other_pythons(service: Service) -> tuple[str, ...]:
+    log = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.container is None else ()
+    match = next((m for line in reversed(log) if (m := _NO_MODULE.search(line.text)) is not None), None)
+    return () if match is None else module_places(service.argv, match["name"])
 
 
 def _names_no_target(service: Service) -> bool:

@@ -113,6 +113,17 @@ def test_a_parent_that_listens_before_its_workers_fail_once_more() -> None:
         assert roots(diagnose(scene.snapshot())) == []
 
 
+@pytest.mark.parametrize(("there", "told"), [
+    ("/srv/shop/venv/lib/python3.11/site-packages/orjson/__init__.py", "/srv/shop/venv/lib/python3.11/site-packages holds orjson"),
+    ("/srv/shop/venv/lib/python3.9/site-packages/orjson.py", "/srv/shop/venv/lib/python3.9/site-packages holds orjson"),
+    ("/srv/blog/venv/lib/python3.11/site-packages/orjson/__init__.py", "install the package that provides orjson"),
+])
+def test_an_environment_of_another_python_is_to_be_made_anew(there: str, told: str) -> None:
+    scene = crashed(argv=("/srv/shop/venv/bin/python", "-m", "uvicorn", "app.main:app"))
+    scene.files.append(file(there, ""))
+    assert told in found(scene).repairs[-1].manual
+
+
 def test_a_package_of_node_is_not_installed_with_pip() -> None:
     lines = (STARTED, "Error: Cannot find module 'express'", "Require stack:", "- /srv/shop/server.js")
     made = found(crashed(*lines, argv=("/usr/bin/node", "server.js"), runtime="node"))

@@ -111,7 +111,7 @@ def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, 
 
 
 @pytest.mark.parametrize(("idle", "words"), [
-    ("monit does not run", "start monit (it starts what it watches), or now: monit start shop; where"), ("", "monit start shop; where"),
+    ("monit does not run", "start monit, also at boot: it starts what it watches; where"), ("", "monit start shop; where"),
 ])
 def test_what_monit_keeps_is_started_by_monit(idle: str, words: str) -> None:
     line = replace(LINE, kind="monit", file="/etc/monit/conf.d/shop", name="shop", command="monit start shop", idle=idle)
@@ -133,10 +133,11 @@ def between(age: float, *more: Listener) -> Scene:
 
 
 def test_a_program_that_ends_again_and_again_is_told_also_while_it_starts() -> None:
-    found = judged(between(0.4), RUN_LINE)
-    assert roots(found) == ["backend-down"]
-    assert "the service shop of daemontools starts at 127.0.0.1:8001 was started" in found.findings[0].summary
-    assert "its log says why" in found.findings[0].repairs[0].manual
+    for line in (RUN_LINE, replace(RUN_LINE, kind="s6")):
+        found = judged(between(0.4), line)
+        assert roots(found) == ["backend-down"]
+        assert f"the service shop of {line.kind} starts at 127.0.0.1:8001 was started" in found.findings[0].summary
+        assert "ends as often as it is started: its log says why" in found.findings[0].repairs[0].manual
 
 
 def test_what_runs_for_long_or_listens_elsewhere_or_is_watched_by_nobody_is_no_such_program() -> None:

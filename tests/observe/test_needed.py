@@ -30,11 +30,11 @@ IMPORT = ('  File "/srv/shop/app/main.py", line 3, in <module>\n'
 REFUSED = 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: Connection refused\n'
 
 
-def logged(text: str, **answers: Answer) -> NodeCapture:
+def logged(text: str, unit: str = UNIT) -> NodeCapture:
     show = SHOW.format("back.service", "failed", 0).replace("Type=simple", "Type=simple\nWorkingDirectory=/srv/shop")
     lines = "".join(f"1700000000.1 box uvicorn[7]: {line}\n" for line in text.splitlines())
     return node({JOURNAL: Answer("ok", lines.encode())}, site=SITE, show=show,
-                units=[file("/etc/systemd/system/back.service", UNIT)])
+                units=[file("/etc/systemd/system/back.service", unit)])
 
 
 def asked(seen: NodeCapture) -> list[Query]:
@@ -46,6 +46,13 @@ def test_the_source_that_a_traceback_names_and_older_states_of_it() -> None:
     assert MAIN in wanted and ReadFile("/srv/shop/app/main.py.bak", LIMIT) in wanted
     assert not [q for q in wanted if isinstance(q, ReadFile) and "dist-packages" in q.path]
     assert entries_query("/srv/shop") in wanted
+
+
+def test_a_module_that_the_environment_may_hold_for_another_python() -> None:
+    kept = ReadFile("/srv/shop/venv/lib/python3.9/site-packages/y/__init__.py", LIMIT)
+    assert kept not in asked(logged(IMPORT))
+    own = UNIT.replace("/usr/bin/uvicorn", "/srv/shop/venv/bin/uvicorn")
+    assert kept in asked(logged(IMPORT, own))
 
 
 @pytest.mark.parametrize("text", [
