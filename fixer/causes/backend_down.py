@@ -160,8 +160,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         case "unknown":
             return f"the state of {owner.service.name}"
         case _:
-            again = begun_again(case, trouble, owner.service) if closed and owner.service.manager == "none" else None
-            return again or state_evidence(owner.service)
+            return begun_again(case, trouble, owner.service) or state_evidence(owner.service)
 
 
 def is_gone(service: Service) -> bool:

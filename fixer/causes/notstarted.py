@@ -48,7 +48,8 @@ def starters_at(case: Case, trouble: Trouble) -> tuple[Starter, ...]:
 def begun_again(case: Case, trouble: Trouble, service: Service) -> Finding | None:
     """A program that runit or its like watches, started a moment ago, that has opened no socket: seen between two of
     its ends it counts as running, and nothing else would be told of it."""
-    if not any(s.kind in _WATCHED and s.command and not s.idle for s in starters_at(case, trouble)):
+    if service.manager != "none" or not any(
+            s.kind in _WATCHED and s.command and not s.idle for s in starters_at(case, trouble)):
         return None
     ours = processes_of(case.snapshot, service.node, service.pids)
     age = max((now_on(case.snapshot, service.node) - p.started_at for p in ours), default=_YOUNG)
