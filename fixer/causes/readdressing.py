@@ -11,6 +11,7 @@ from fixer.model.facts import Known
 from fixer.nginx.edit import EditRefused
 
 KEY = "upstream"
+_UNIX = b"unix:"
 
 
 def point_at(case: Case, trouble: Trouble, repair_id: str, text: str | None, need: Need | None = None) -> Repair:
@@ -55,9 +56,17 @@ def _places(case: Case, trouble: Trouble) -> dict[str, Place] | NoPlace:
 
 
 def _spans(trouble: Trouble, place: Place, path: str, text: str) -> dict[tuple[int, int], bytes]:
-    """A socket's path ends with a colon where a page follows it: else that would belong to the path."""
-    return {
-        (e.start, e.end): (text + (":" if text.startswith("unix:") and place.data[e.end:e.end + 1] == b"/" else "")
-                           ).encode()
-        for e in trouble.endpoints if e.file == path
-    }
+    """A socket's path ends with a colon where a page follows it: else that would belong to the path. Where a port takes
+    its place, that colon goes, and the word `unix:` before the path."""
+    found: dict[tuple[int, int], bytes] = {}
+    for e in (e for e in trouble.endpoints if e.file == path):
+        start, end, after = e.start, e.end, ""
+        if text.startswith("unix:"):
+            after = ":" if place.data[end:end + 1] == b"/" else ""
+        elif e.unix is not None and not text.startswith("/"):
+            start -= len(_UNIX)
+            if place.data[start:e.start] != _UNIX:
+                raise EditRefused(f"{e.file}:{e.line} does not say unix: before {e.written}")
+            end += place.data[end:end + 1] == b":"
+        found[start, end] = (text + after).encode()
+    return found

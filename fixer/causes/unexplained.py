@@ -101,11 +101,25 @@ def _seen(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
         marked = f", and is marked `down` at {endpoint.file}:{endpoint.line}" if endpoint.down else ""
         behind = "" if holder is None or not holder.gateway or status < 500 else (
             f", which hands it on to programs of its own: {holder.gateway}'s configuration and log tell which fail")
-        return f"{where} answers {status} without nginx{marked}{behind}"
+        return f"{where} answers {status} without nginx{marked}{behind}{_half(case, endpoint)}"
     other = "" if holder is None else misunderstood(holder, facts)
     if other:
         return f"{where} without nginx: {error or 'takes the connection'}; {other}"
     return f"{where} takes the connection" if error is None else f"{where} without nginx: {error}"
+
+
+def _half(case: Case, endpoint: Endpoint) -> str:
+    """A name of this machine with two addresses, of which one has no socket: nginx takes turns with them."""
+    led = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    if len(led) < 2 or endpoint.inner or endpoint.node is None:
+        return ""
+    there = {x.address for x in listeners_on(case.snapshot, endpoint.node) if x.port == endpoint.port}
+    empty = [a for a in led if (a == "::1" or a.startswith("127.")) and a not in there
+             and not there & ({"::"} if ":" in a else {"::", "0.0.0.0", "*"})]  # noqa: S104
+    if not empty or len(empty) == len(led):
+        return ""
+    return (f", but {endpoint.host} leads to {' and '.join(led)}, nginx takes turns, and nothing listens on "
+            f"{', '.join(empty)}: write the address in place of the name")
 
 
 def _said(case: Case, judged: Judged) -> str:

@@ -14,9 +14,9 @@ How it is told apart
   backend-down looks the same from outside, but there the service does not run. Here it runs, and the kernel's table
   shows its own socket at another path that no other site names. A socket that belongs to anybody else is no candidate.
   A service that was moved from a port to a socket holds no port at all any more: then the address of the port is what
-  changes. Of an application in another container the path is the one by which nginx's container sees the same file;
-  where it has no part in that folder, it is said. With PrivateTmp the table shows the very path that nginx asks for,
-  and still nobody can reach it there.
+  changes; and the other way about, to the one port that it is told to open. Of an application in another container the
+  path is the one by which nginx's container sees the same file; where it has no part in that folder, it is said. With
+  PrivateTmp the table shows the very path that nginx asks for, and still nobody can reach it there.
 
 The repair and its safety
   point-route-at-socket (safe): exactly the path changes in every place of nginx's configuration that names it, then
@@ -43,6 +43,7 @@ from fixer.causes.pathstate import hidden_by
 from fixer.causes.readdressing import KEY, point_at
 from fixer.causes.reading import (
     absent_evidence,
+    address_text,
     config_evidence,
     endpoint_text,
     listener_at,
@@ -92,6 +93,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if elsewhere:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = _sockets_of(case, owner.service)
+    if not held and endpoint.unix is not None:
+        return _on_a_port(case, trouble, owner) or state_evidence(owner.service)
     told = {b.unix for b in bindings_of(owner.service)}
     meant = [line for line in held if line.address in told] or held
     if not meant:
@@ -123,6 +126,19 @@ def _sockets_of(case: Case, service: Service) -> list[Listener]:
 def _holds_a_port(case: Case, service: Service) -> bool:
     ours = set(service.pids)
     return any(line.port and ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
+
+
+_REACHED = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104  addresses that were read
+
+
+def _on_a_port(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+    """It was moved from a socket to a port: the one that it is told to open and holds, which no route names."""
+    ours, told = set(owner.service.pids), {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
+    named = {endpoint.port for endpoint in case.snapshot.endpoints if endpoint.node == owner.service.node}
+    held = [x for x in listeners_on(case.snapshot, owner.service.node)
+            if x.port in told - named and ours.intersection(pids_of(x))
+            and (x.address in _REACHED or x.address == "::1" or x.address.startswith("127."))]
+    return _found(case, trouble, owner, held[0]) if len({x.port for x in held}) == 1 else None
 
 
 def _private_tmp(trouble: Trouble, service: Service) -> UnitSetting | None:
@@ -169,15 +185,19 @@ _OFF = frozenset({"no", "false", "off", "0", ""})
 def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
     endpoint, service = trouble.endpoint, owner.service
     unsure = owner.rule in ("alone", "bare") and is_foreign(trouble, service)
-    aim: str | None = held.address if endpoint.unix is not None else f"unix:{held.address}"
+    there = (f"unix:{held.address}" if held.family == "unix"
+             else address_text(_REACHED.get(held.address, held.address), held.port))
+    aim: str | None = there if endpoint.unix is None or held.port else held.address
     need = None
     if unsure:
         why = f"nothing but that it is the only one left binds {service.name} to {endpoint_text(endpoint)}"
-        need = Need(KEY, "choice", why, (held.address,))
-        aim = aim if case.inputs.get(KEY) == held.address else None
-    variant = "unix-socket-missing" if endpoint.unix is not None else "moved-to-a-socket"
+        word = held.address if held.family == "unix" else there
+        need = Need(KEY, "choice", why, (word,))
+        aim = aim if case.inputs.get(KEY) == word else None
+    moved = "moved-to-a-port" if held.port else "unix-socket-missing"
+    variant = "moved-to-a-socket" if endpoint.unix is None else moved
     return _finding(case, trouble, owner, held, (
-        variant, f"where nobody listens; {service.name} listens on unix:{held.address}",
+        variant, f"where nobody listens; {service.name} listens on {there}",
         point_at(case, trouble, "point-route-at-socket", aim, need), unsure,
     ))
 
@@ -200,10 +220,10 @@ def _hidden(case: Case, trouble: Trouble, owner: Owner, private: UnitSetting) ->
 def _finding(case: Case, trouble: Trouble, owner: Owner, held: Listener, told: tuple[str, str, Repair, bool],
              *more: Evidence) -> Finding:
     endpoint, (variant, said, repair, unsure) = trouble.endpoint, told
-    certain = owner.certain or owner.rule == "related" or held.address in {b.unix for b in bindings_of(owner.service)}
+    sure = owner.certain or owner.rule == "related" or held.address in {b.unix for b in bindings_of(owner.service)}
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
-        confidence="possible" if unsure else "certain" if certain else "likely",
+        confidence="possible" if unsure else "certain" if sure else "likely",
         summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {said}",
         detail=(), routes=trouble.route_ids, service=owner.service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -219,7 +239,7 @@ CAUSE = Cause(
     id="unix-socket-missing",
     title="nginx asks for a unix socket that is not there; the backend's own lies elsewhere",
     family="beyond the guide",
-    variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket"),
+    variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket", "moved-to-a-port"),
     verdict=judge,
     order=37,
     page=__doc__,

@@ -10,6 +10,7 @@ from fixer.diagnose import diagnose
 from fixer.model.facts import Known
 from tests.causes.building import (
     BAD_GATEWAY,
+    GOOD,
     Scene,
     boxed,
     failed,
@@ -73,6 +74,17 @@ def test_a_program_that_hands_on_is_said_to_where_it_answers_with_an_error() -> 
     scene.endpoint(http=Known(probe(503))).answers(probe(503, body="<h1>503 Service Unavailable</h1>"))
     told = " ".join(diagnose(scene.snapshot()).notes)
     assert "127.0.0.1:8000 (lb.service) answers 503 without nginx" in told and "haproxy's configuration and log" in told
+
+
+@pytest.mark.parametrize(("held", "told"), [
+    (("127.0.0.1",), True), (("0.0.0.0",), True), (("127.0.0.1", "::1"), False), (("::",), False),
+])
+def test_a_name_of_two_addresses_with_one_socket_is_said_to_be(held: tuple[str, ...], told: bool) -> None:
+    lines = (listener(8000, 200, address) for address in held)
+    scene = Scene("localhost:8000").with_service(service(), *lines).answers(BAD_GATEWAY, GOOD)
+    scene.endpoint(addresses=Known(("127.0.0.1", "::1")), http=Known(GOOD))
+    notes = " ".join(diagnose(scene.snapshot()).notes)
+    assert ("localhost leads to 127.0.0.1 and ::1, nginx takes turns, and nothing listens on ::1" in notes) is told
 
 
 def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_offered() -> None:

@@ -96,6 +96,29 @@ def test_hit_a_service_that_was_moved_from_a_port_to_a_socket(page: str, wanted:
     assert isinstance(write, WriteFile) and f"http://{wanted}".encode() in (write.after or b"")
 
 
+@pytest.mark.parametrize(("page", "address", "wanted"), [
+    ("proxy_pass http://unix:/run/shop/app.sock;", "127.0.0.1", "proxy_pass http://127.0.0.1:8000;"),
+    ("proxy_pass http://unix:/run/shop/app.sock:/api/;", "0.0.0.0", "proxy_pass http://127.0.0.1:8000/api/;"),
+    ("server unix:/run/shop/app.sock fail_timeout=0;", "::1", "server [::1]:8000 fail_timeout=0;"),
+])
+def test_hit_a_service_that_was_moved_from_a_socket_to_a_port(page: str, address: str, wanted: str) -> None:
+    asked = scene(service(), listener(8000, 200, address))
+    asked.files = [file("/etc/nginx/sites-enabled/shop", page + "\n", real_path="/etc/nginx/sites-available/shop")]
+    at = page.index(ASKED)
+    asked.endpoint(start=at, end=at + len(ASKED), line=1)
+    first = finding_of(diagnose(asked.snapshot()), CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("moved-to-a-port", "safe")
+    step = first.repairs[0].steps[0]
+    assert isinstance(step, WriteFile) and step.after == wanted.encode() + b"\n"
+
+
+def test_a_port_that_it_is_not_told_to_open_is_no_aim() -> None:
+    asked = scene(service(port=9000), listener(8000, 200))
+    assert CAUSE not in roots(diagnose(asked.snapshot()))
+    outside = scene(service(), listener(8000, 200, "10.0.0.5"))
+    assert CAUSE not in roots(diagnose(outside.snapshot()))
+
+
 def test_a_service_that_no_name_binds_is_a_persons_choice() -> None:
     made = service("printd.service", bindings=Known(()), argv=("/usr/bin/gunicorn", "spool:main"),
                    unit_changes={"working_directory": "/srv/spool", "user": "spool"})
