@@ -87,6 +87,8 @@ def judge(case: Case) -> Verdict:
             missing.append(f"processes of {nginx.node}")
         elif (other := _titled(case, nginx)) is not None:
             missing.append(f"whether {other}, which calls itself nginx, is the one of {nginx.node}")
+        elif (unused := _unused(nginx)):
+            missing.append(unused)
         else:
             findings.append(_found(case, nginx))
     if not case.snapshot.nginxes:
@@ -100,6 +102,17 @@ def _is_hidden(case: Case, nginx: Nginx) -> bool:
         return False
     node = find_node(case.snapshot, nginx.node)
     return node is None or not isinstance(node.processes, Known)
+
+
+def _unused(nginx: Nginx) -> str:
+    """A unit that was put to rest and whose files hand nothing on, as a package leaves them: to start that one would
+    serve nobody, and take the ports of the one that is meant (built by hand, below a folder of its own)."""
+    unit = nginx.service.unit if nginx.service is not None else None
+    if unit is None or unit.unit_file_state != "disabled" or unit.active_state == "failed" or \
+            not isinstance(nginx.config, Known) or nginx.config.value.routes or nginx.config.value.problems:
+        return ""
+    return (f"which nginx should run on {nginx.node}: {unit.name} is stopped and disabled at boot, and "
+            f"{nginx.conf_path} hands nothing on; one that was started with -c or -p is known while it runs only")
 
 
 def _titled(case: Case, nginx: Nginx) -> str | None:

@@ -89,10 +89,11 @@ def with_start(case: Case, crash: Crash, doing: Doing, written: Written) -> Repa
     service = crash.service
     unit = service.unit
     begin: tuple[Step, ...] | NoPlace = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    if unit is not None and unit.active_state == "activating" and unit.sub_state == "start":
-        # a start would join the one under way, which waits for what never comes
+    if unit is not None and unit.active_state == "activating" and unit.sub_state in ("start", "auto-restart"):
+        # a start would join the one under way (or that began meanwhile), which waits for what never comes
+        first = () if unit.sub_state == "start" else (unit_action(service, unit, "reset-failed"),)
         again = unit_action(service, unit, "restart")
-        begin = (again, *waiting(case.snapshot, service, crash.troubles[0].endpoint))
+        begin = (*first, again, *waiting(case.snapshot, service, crash.troubles[0].endpoint))
     if isinstance(begin, NoPlace):
         return Repair(doing.id, "manual", doing.does, (), doing.needs, f"{doing.by_hand}; then start it: {begin.why}")
     summary = f"{doing.does}, in {written.where}, then start {service.name}"

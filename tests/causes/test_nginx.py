@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginxconf import PIPE, ConfigProblem
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
@@ -91,6 +91,26 @@ def test_down_is_not_known_while_root_runs_what_calls_itself_nginx() -> None:
     assert isinstance(verdict, Undetermined) and "pid 77" in verdict.missing[0]
     scene.processes[-1] = replace(scene.processes[-1], uid=1000)       # anybody may take the title
     assert roots(diagnose(scene.snapshot())) == [DOWN]
+
+
+@pytest.mark.parametrize(("state", "meant"), [
+    ({}, False), ({"unit_file_state": "enabled"}, True), ({"active_state": "failed", "result": "exit-code"}, True),
+])
+def test_a_packaged_nginx_that_was_put_to_rest_and_hands_nothing_on_is_not_started(
+        state: dict[str, object], *, meant: bool) -> None:
+    scene = Scene()
+    rest = stopped("nginx.service", 80, unit_changes={"unit_file_state": "disabled", **state})
+    made = scene.snapshot()
+    config = made.nginxes[0].config
+    assert isinstance(config, Known)
+    bare = replace(made.nginxes[0], service=rest, master_pid=None, worker_pids=(),
+                   config=Known(replace(config.value, routes=())))
+    diagnosis = diagnose(replace(made, nginxes=(bare,), routes=(), endpoints=(), services=(rest,)))
+    verdict = verdict_of(diagnosis, "nginx-down")
+    assert isinstance(verdict, Found) is meant
+    if not meant:
+        assert diagnosis.verdict == "unknown"
+        assert isinstance(verdict, Undetermined) and "which nginx should run" in verdict.missing[0]
 
 
 def test_down_for_a_person() -> None:

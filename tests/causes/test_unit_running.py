@@ -79,6 +79,12 @@ def test_hit_systemd_ends_what_is_well(text: str, line: str, variant: str, after
     assert verbs == (["restart"] if now_well else ["reset-failed", "start"])
 
 
+def test_between_two_tries_a_start_could_join_the_next_one() -> None:
+    pause = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 2, "main_pid": 0}
+    finding = found(unit_with("Type=forking", TIMED_OUT, now_well=True, unit_changes=pause))
+    assert [s.verb for s in finding.repairs[0].steps if isinstance(s, UnitAction)] == ["reset-failed", "restart"]
+
+
 NO_FILE = "backend.service: Can't open PID file '/run/shop.pid' (yet?) after start: No such file or directory"
 
 
