@@ -7,6 +7,7 @@ import posixpath
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash
 from fixer.causes.envfiles import Written
+from fixer.causes.hiding import hidden
 from fixer.causes.logs import message
 from fixer.causes.reading import find_node
 from fixer.causes.unitedits import Doing, Edit, by_hand, edit_and_start, whole, with_start
@@ -51,6 +52,8 @@ def judge_folder(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     if is_gone(case.snapshot, service.node, path):
         return _missing_folder(case, crash, setting, path)
     stat = stat_of(case.snapshot, service.node, path)
+    if (unseen := hidden(case, crash, "start-200-chdir", path)) is not None:
+        return unseen
     if stat is None:
         return f"whether {path} is there"
     account = account_of(service)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fixer.causes.case import Case
 from fixer.causes.crashing import Crash
 from fixer.causes.envfiles import Written
+from fixer.causes.hiding import hidden
 from fixer.causes.reading import find_node
 from fixer.causes.unitedits import Doing, Edit, by_hand, edit_and_start, whole, with_start
 from fixer.causes.unitfailure import (
@@ -51,6 +52,8 @@ def judge_program(case: Case, crash: Crash, failure: StepFailure, named: ArgPlac
         link = link_of(snapshot, node, entry.text)
         return _missing(case, crash, entry) if link is None else broken_link(case, crash, entry.text, entry.text)
     stat = stat_of(snapshot, node, entry.text)
+    if (unseen := hidden(case, crash, "start-203-exec-missing", entry.text)) is not None:
+        return unseen
     if stat is None:
         return f"whether {entry.text} is there"
     if stat.kind != "file":

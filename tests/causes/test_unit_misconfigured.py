@@ -247,6 +247,25 @@ def test_a_folder_that_was_opened_since_needs_a_start() -> None:
     assert "might not enter /srv/shop" in finding.summary and "mended" in finding.summary
 
 
+@pytest.mark.parametrize(("line", "risk", "words"), [
+    ("ProtectHome=yes\n", "disruptive", "ProtectHome=yes hides /home/shop/app from it"),
+    ("ProtectHome=tmpfs\n", "disruptive", "ProtectHome=tmpfs hides /home/shop/app from it"),
+    ("InaccessiblePaths=-/home/shop /mnt\n", "manual", "InaccessiblePaths=-/home/shop /mnt hides /home/shop/app from it"),
+    ("ProtectHome=read-only\n", "safe", "mended"), ("InaccessiblePaths=/home/sho\n", "safe", "mended"),
+])
+def test_a_folder_that_the_sandbox_hides_is_there_and_not_mended(line: str, risk: str, words: str) -> None:
+    unit = MOVED.replace("/srv/old", "/home/shop/app") + line
+    files = {"/home/shop/app/main.py": "app = 1", "/home/shop/app": ("dir", 0o755), "/home/shop": ("dir", 0o755)}
+    show = {"ExecMainStatus": "200", "WorkingDirectory": "/home/shop/app"}
+    for said in (CHDIR.format("Permission denied"), CHDIR.format("No such file or directory")):
+        finding = found(judged(unit, files, log=(said,), show=show))
+        assert finding.variant == "start-200-chdir" and words in finding.summary
+        assert finding.repairs[0].risk == risk
+        if risk == "disruptive":
+            edit = finding.repairs[0].steps[0]
+            assert isinstance(edit, WriteFile) and b"ProtectHome=read-only\n" in (edit.after or b"")
+
+
 def test_a_folder_that_is_there_by_now() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop")
     finding = found(judged(unit, APP, log=NOT_THERE, show={"ExecMainStatus": "200"}))
