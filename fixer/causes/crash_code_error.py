@@ -49,6 +49,7 @@ from fixer.causes.reading import absent_evidence, config_evidence, log_evidence,
 from fixer.causes.reasons import missing_variables, port_in_use
 from fixer.causes.sources import line_of, source_of
 from fixer.causes.symptoms import is_cut_in_body, is_refused, symptom_evidence
+from fixer.causes.unreadable import closed_folder_of
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
 
@@ -65,7 +66,7 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
         fault = fault_of(crash)
-        if fault is None:
+        if fault is None or closed_folder_of(case.snapshot, crash, fault):
             last = [line for line in crash.lines if line.text.strip()][-1:]
             ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
         else:

@@ -62,6 +62,7 @@ from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.temporary import temporary_repairs, temporary_words
 from fixer.causes.unitedits import Doing, by_hand, with_start
 from fixer.causes.unitfailure import setting_evidence
+from fixer.causes.unreadable import closed_folder_of
 from fixer.model.closedpaths import GONE, NO_TEMP, READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -70,6 +71,7 @@ from fixer.model.regex import regex
 from fixer.model.service import told_sockets
 from fixer.model.snapshot import LogLine, UnitValue
 
+_EACCES = "13"
 _LAST = 120              # lines of a run's end that are read
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
 _SERVING = regex(r"Application startup complete")
@@ -102,7 +104,7 @@ def judge(case: Case) -> Verdict:
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
-        denied = _denied(crash)
+        denied = _denied(case, crash)
         if denied is None:
             ruled.append(state_evidence(crash.service))
         else:
@@ -110,12 +112,14 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, all_of.missing, ruled)
 
 
-def _denied(crash: Crash) -> _Denied | None:
+def _denied(case: Case, crash: Crash) -> _Denied | None:
     """What the end of the run says, where nothing explains it better and it never came to serve."""
     if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
         return None
-    if code_fault(crash.lines, crash.service.argv, ran_since(crash.service)) is not None:
-        return None
+    fault = code_fault(crash.lines, crash.service.argv, ran_since(crash.service))
+    if fault is not None:
+        shut = closed_folder_of(case.snapshot, crash, fault)
+        return _Denied(shut, _EACCES, fault.said) if shut else None
     lines, told = crash.lines[-_LAST:], told_sockets(crash.service)
     texts = [message(line).rstrip() for line in lines]
     for index in range(len(texts) - 1, -1, -1):

@@ -62,7 +62,7 @@ def path_state(snapshot: Snapshot, crash: Crash, path: str, why: str, line: LogL
     last = way[-1] if path not in absent else next((p for p in reversed(way[:-1]) if p not in absent), "/")
     if any(part not in stats and part not in absent for part in way):
         return PathState("unknown", f"what {path} is now could not be seen")
-    account = _account(snapshot, service)
+    account = account_for(snapshot, service)
     if account is None:
         if why in GONE and path not in absent:
             return PathState("gone", "it is there now", (_stat_evidence(path, stats[path]),))
@@ -133,7 +133,7 @@ def hidden_by(service: Service, path: str) -> str:
     return ""
 
 
-def _account(snapshot: Snapshot, service: Service) -> Account | None:
+def account_for(snapshot: Snapshot, service: Service) -> Account | None:
     """Whom its unit runs it as, with the groups that the unit adds."""
     unit = service.unit
     if unit is None:

@@ -334,3 +334,33 @@ def test_a_container_that_was_made_read_only_is_certain_where_nothing_is_mounted
     for box in ({"read_only": False}, {"read_only": True, "shares": (("/var/lib/docker/volumes/v/_data", "/srv"),)}):
         assert in_container(said, **box).confidence == "likely"
 
+
+
+OWN_LINE, OWN_GROUP = "shop:x:998:998::/:/bin/false\n", "shop:x:998:\n"
+UNFOUND = 'ERROR:    Error loading ASGI app. Could not import module "app.main".'
+
+
+def module_below(mode: int, *, line: str = UNFOUND, there: bool = True) -> Scene:
+    """The module is there, below a folder of this mode."""
+    scene = crashed(line)
+    scene.files += [file("/etc/passwd", OWN_LINE), file("/etc/group", OWN_GROUP)]
+    shown = {"/": 0o40755, "/srv": 0o40755, "/srv/shop": 0o40755, "/srv/shop/app": 0o40000 | mode}
+    stats = [(path, stat(kind="dir", mode=bits)) for path, bits in shown.items()]
+    found = [("/srv/shop/app/main.py", stat(mode=0o100644))] if there else []
+    scene.node_changes["local"] = {"files": (*stats, *found)}
+    return scene
+
+
+@pytest.mark.parametrize("line", [UNFOUND, "ModuleNotFoundError: No module named 'app.main'"])
+def test_a_module_in_a_closed_folder_is_no_wrong_name(line: str) -> None:
+    """Python says that there is none; its file is there for root."""
+    diagnosis = diagnose(module_below(0o700, line=line).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence) == ("start-file-denied", "certain")
+    assert "shop may not use /srv/shop/app" in first.summary and "chown or chmod" in first.repairs[0].manual
+
+
+@pytest.mark.parametrize("scene", [module_below(0o755), module_below(0o700, there=False)])
+def test_a_module_that_is_not_there_or_that_it_may_read_is_no_question_of_rights(scene: Scene) -> None:
+    assert roots(diagnose(scene.snapshot())) == ["crash-code-error"]

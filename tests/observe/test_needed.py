@@ -63,6 +63,12 @@ def test_no_source_is_read_where_the_end_is_of_another_kind(text: str) -> None:
     assert MAIN not in wanted and entries_query("/srv/shop") not in wanted
 
 
+def test_the_folders_of_a_module_that_was_not_found_are_looked_at() -> None:
+    wanted = asked(logged('ERROR:    Error loading ASGI app. Could not import module "app.main".\n'))
+    for path in ("/srv/shop", "/srv/shop/app", "/srv/shop/app/main.py", "/srv/shop/app/main/__init__.py"):
+        assert ReadFile(path, 0) in wanted
+
+
 def test_what_a_server_could_be_pointed_at() -> None:
     text = 'ERROR:    Error loading ASGI app. Could not import module "nosuch".\n'
     query = entries_query("/srv/shop")
