@@ -37,6 +37,8 @@ The repair and its safety
   there: a person may choose it (`--set restore-from=PATH`). The file gets those bytes and keeps its mode.
   raise-start-timeout (disruptive): where the unit's files give a start that its program announces itself (Type=notify)
   less than systemd's own 90 seconds, it is cut off before it is up, and its log tells no error: 90 are written there.
+  correct-unit (manual): a line that systemd cannot use (a relative path in ExecStart=, no command at all) keeps it from
+  loading the unit; the message names the file and line that its journal names.
   raise-stop-timeout (disruptive): a longer TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without
   a restart. Undo puts back every byte and mode.
 
@@ -63,6 +65,7 @@ from fixer.causes.unitprogram import judge_program
 from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
 from fixer.causes.unitstopping import killed_while_stopping
 from fixer.causes.unitsupervised import refused
+from fixer.causes.unitunloaded import unloaded
 from fixer.causes.unitwrapped import wrapped_program
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
@@ -116,6 +119,12 @@ def _is_tried(service: Service) -> bool:
 def _of_running(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Finding]:
     """Units whose files systemd has not read, and those that it ends again and again while they answer in between."""
     for trouble in case.troubles:
+        bad = unloaded(case, trouble)
+        if bad is not None:
+            if (bad[0].service.node, bad[0].service.name) not in known:
+                known.add((bad[0].service.node, bad[0].service.name))
+                yield finding(case, bad[0], None, bad[1])
+            continue
         unread = unread_edit(case, trouble)
         if unread is not None:
             owner, told = unread
@@ -141,7 +150,7 @@ CAUSE = Cause(
         "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",
         "start-217-user", "start-216-group", "start-226-namespace", "start-execstartpre-failed",
         "unit-edited-no-daemon-reload", "start-type-notify-timeout", "unit-watchdog-restarts",
-        "start-timeout-too-short",
+        "start-timeout-too-short", "unit-not-loaded",
         "stop-timeout-sigkill", "container-cannot-start",
     ),
     verdict=judge,

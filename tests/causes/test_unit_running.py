@@ -336,3 +336,25 @@ def test_unknown_what_is_said_of_a_service_that_loses_requests() -> None:
     scene.services[0] = replace(scene.services[0], log=Unknown("not in the group adm"))
     verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
     assert isinstance(verdict, Undetermined) and any("not in the group adm" in fact for fact in verdict.missing)
+
+
+REFUSED = {"load_state": "bad-setting", "load_error": 'org.freedesktop.systemd1.BadUnitSetting "bad"', "active_state": "inactive",
+           "sub_state": "dead", "main_pid": 0, "need_daemon_reload": False}
+PLACE = "/etc/systemd/system/backend.service"
+
+
+@pytest.mark.parametrize(("line", "words"), [
+    (f"{PLACE}:3: Neither a valid executable name nor an absolute path: ./venv/bin/uvicorn",
+     f"Neither a valid executable name nor an absolute path: ./venv/bin/uvicorn ({PLACE}:3)"),
+    ("backend.service: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.", f"Refusing. ({PLACE})"),
+    ("something else", "systemd cannot load backend.service"),
+])
+def test_a_unit_that_systemd_could_not_load(line: str, words: str) -> None:
+    finding = found(Scene().with_service(service(pid=None, log=log(line), unit_changes=REFUSED)).refused())
+    assert (finding.variant, finding.confidence) == ("unit-not-loaded", "certain") and words in finding.summary
+    assert finding.repairs[0].risk == "manual" and "daemon-reload" in finding.repairs[0].manual
+
+
+def test_a_unit_that_was_corrected_and_not_read_yet_is_another_matter() -> None:
+    scene = Scene().with_service(service(pid=None, unit_changes={**REFUSED, "need_daemon_reload": True})).refused()
+    assert all(f.variant != "unit-not-loaded" for f in diagnose(scene.snapshot()).findings)
