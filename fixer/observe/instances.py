@@ -9,6 +9,7 @@ from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadGlob
 from fixer.model.regex import regex
 from fixer.model.unitfile import UnitLine, unit_lines
+from fixer.observe.unitnames import escaped
 from fixer.observe.view import LOOK, View, is_readable, known_pids
 
 MOST_FILES = 60
@@ -29,7 +30,7 @@ def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = 
             continue
         stem = path.rsplit("/", 1)[-1].removesuffix(".service")
         lines = [line for line in unit_lines(path, file.data) if line.section == "Service"]
-        for pattern in _variables(lines):
+        for pattern, _ in _variables(lines):
             yield ReadGlob((pattern,), LOOK, MOST_FILES)
         told = (*_by_word(lines, wanted), *_by_sibling(stem, lines, wanted, view))
         for instance in (*told, *_by_path(lines, paths), *_by_file(lines, wanted, view)):
@@ -70,6 +71,7 @@ def _by_path(lines: Iterable[UnitLine], sockets: tuple[str, ...]) -> Iterator[st
         rest = "(?P=name)".join(map(re.escape, after))
         pattern = re.compile(f"{re.escape(before)}(?P<name>[^/]+){rest}")
         found = [match["name"] for match in map(pattern.fullmatch, sockets) if match is not None]
+        found = [escaped(name) for name in found] if "%I" in word else found
         yield from (name for name in found if _WORD.match(name))
 
 
@@ -77,23 +79,24 @@ def _ends_so(port: str, start: str) -> bool:
     return port.startswith(start) and len(port) > len(start)
 
 
-def _variables(lines: Iterable[UnitLine]) -> Iterator[str]:
-    """The globs of `EnvironmentFile=/etc/shop/%i.env`."""
+def _variables(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
+    """The globs of `EnvironmentFile=/etc/shop/%i.env`, and whether they hold the instance unescaped (`%I`)."""
     for line in lines:
         path = line.value.strip().removeprefix("-")
         if line.key == "EnvironmentFile" and path.count("%") == 1 and re.search(r"%[iI]", path) and \
                 path.startswith("/") and not set(path) & set("*?["):
-            yield re.sub(r"%[iI]", "*", path)
+            yield re.sub(r"%[iI]", "*", path), "%I" in path
 
 
 def _by_file(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
     """The instances whose file of variables names one of the ports."""
-    for pattern in _variables(lines):
+    for pattern, is_plain in _variables(lines):
         before, _, after = pattern.partition("*")
         for path, file in view.files.items():
             if len(path) <= len(before) + len(after) or not (path.startswith(before) and path.endswith(after)):
                 continue
-            instance = path[len(before):len(path) - len(after)]
+            text = path[len(before):len(path) - len(after)]
+            instance = escaped(text) if is_plain else text
             named = {int(match[1]) for match in _NAMED.finditer(file.data)}
             if _WORD.match(instance) and named.intersection(ports):
                 yield instance

@@ -15,6 +15,7 @@ from fixer.model.unitfile import UnitLine, effective, unit_lines
 from fixer.observe.runtimes import script_of, server_at
 from fixer.observe.scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
 from fixer.observe.unitenvfiles import read_unit_env_file
+from fixer.observe.unitnames import unescaped
 from fixer.observe.units import packaged
 from fixer.observe.view import View
 from fixer.observe.words import Env, Word, assignment, expand_words, literal, systemd_words
@@ -157,7 +158,7 @@ def _specifiers(text: str, unit: Unit) -> str:
     """A text with the common specifiers of systemd put in."""
     stem = unit.name.rsplit(".", 1)[0]
     prefix, _, instance = stem.partition("@")
-    values = {"%": "%", "i": instance, "I": instance, "n": unit.name, "N": stem, "p": prefix, "h": "/root"}
+    values = {"%": "%", "i": instance, "I": unescaped(instance), "n": unit.name, "N": stem, "p": prefix, "h": "/root"}
     return _SPECIFIER.sub(lambda m: values.get(m[1], m[0]), text)
 
 

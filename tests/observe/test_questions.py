@@ -525,6 +525,17 @@ def test_a_stopped_instance_of_a_template_is_asked_for_by_its_socket(text: str, 
     assert not [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)], listening=HEARD)) if "api@" in str(q)]
 
 
+@pytest.mark.parametrize(("text", "instance"), [
+    ("--uds /run/shop/%I.sock", r"api@back\x2doffice.service"), ("--uds /run/shop/%i.sock", "api@back-office.service"),
+])
+def test_an_instance_is_named_by_its_escaped_text(text: str, instance: str) -> None:
+    """Another instance than the one that was meant was enabled and started: `%I` of back-office is back/office."""
+    site = SOCKET_SITE.replace("blue.sock", "back-office.sock")
+    shown = [q for q in asked(node(site=site, units=[_template(f"ExecStart=/usr/bin/uvicorn a:b {text}")]))
+             if isinstance(q, Command) and "api@" in str(q.args)]
+    assert shown == [Command("systemctl-show", (instance,))]
+
+
 def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_listens_on_a_socket() -> None:
     listing = Command("systemctl-units")
     assert listing in asked(node(site=SOCKET_SITE)) and listing not in asked(node(site=SOCKET_SITE, listening=HEARD))
