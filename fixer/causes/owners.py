@@ -13,6 +13,7 @@ from fixer.causes.failing import Judged, is_closed
 from fixer.causes.leftout import contested
 from fixer.causes.namesakes import is_aside, is_foreign, is_named_for, is_named_otherwise, shared_names
 from fixer.causes.notstarted import starters_at
+from fixer.causes.podmates import same_network
 from fixer.causes.reading import find_node, listeners_on, pids_of, state_evidence
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
@@ -104,8 +105,9 @@ def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
         service = None
     if service is not None and (service.is_app_server or service.id != endpoint.holder or is_told(service, endpoint)):
         return Owner(service, "placed", endpoint.service_why or (state_evidence(service),))
+    nodes = same_network(case, endpoint.node)
     told = [s for s in case.snapshot.services
-            if s.node == endpoint.node and is_told(s, endpoint) and not is_anybodys(case.snapshot, s)
+            if s.node in nodes and is_told(s, endpoint) and not is_anybodys(case.snapshot, s)
             and not is_made_up(case.snapshot, s)]
     told = told or told_on_host(case.snapshot, endpoint) or told_beside(case.snapshot, endpoint)
     if told:
@@ -201,11 +203,11 @@ def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
 
 def _free(case: Case, trouble: Trouble) -> list[Service]:
     """Application servers of the node that nothing else relies on."""
-    node = trouble.endpoint.node
+    nodes = same_network(case, trouble.endpoint.node)
     away = wanted_elsewhere(case, trouble)
     free = [
         s for s in case.snapshot.services
-        if s.node == node and s.is_app_server and s.id not in case.taken and s.id not in away
+        if s.node in nodes and s.is_app_server and s.id not in case.taken and s.id not in away
         and not (s.unit is not None and s.unit.load_state == "not-found") and not is_made_up(case.snapshot, s)
     ]
     managed = [s for s in free if s.manager != "none" and _could_be_meant(case, trouble, s)]

@@ -34,6 +34,7 @@ from fixer.causes.crashing import Crash, crashes
 from fixer.causes.dockerhost import shares_host_network
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, sole_owner
+from fixer.causes.podmates import same_network
 from fixer.causes.readdressing import point_at
 from fixer.causes.reading import (
     absent_evidence,
@@ -90,7 +91,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
 def _only_within(case: Case, trouble: Trouble, service: Service) -> Listener | None:
     """The one socket of a service in another network, where it is told to listen and nobody outside reaches it: that
     nginx asks for another port too is the next round's, since nothing can be led to a socket within."""
-    if service.node == trouble.nginx.node or shares_host_network(service):
+    if service.node in same_network(case, trouble.nginx.node) or shares_host_network(service):
         return None
     told = {(b.port, b.host) for b in bindings_of(service) if b.unix is None}
     own = [x for x in listeners_on(case.snapshot, service.node) if x.family != "unix" and (
@@ -130,7 +131,7 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
     led = f" ({', '.join(addresses)})" if addresses and endpoint.host not in addresses else ""   # of a name: where to
     asked = f"{endpoint_text(endpoint)}{led}"
     manner = "for IPv6 only" if held.address == "::" and only_six else "and nowhere else"
-    same = endpoint.node == trouble.nginx.node and service.node == trouble.nginx.node
+    same = endpoint.node == trouble.nginx.node and service.node in same_network(case, trouble.nginx.node)
     aim = address_text(_reached(held.address), held.port)
     everywhere = EVERYWHERE6 if addresses and all(":" in a for a in addresses) else EVERYWHERE
     everywhere = addresses[0] if addresses and shares_host_network(service) else everywhere     # of its own network
