@@ -20,6 +20,8 @@ def with_own_ports(drawn: Mapping[str, Value]) -> dict[str, Value]:
         (port,), bridge = free_ports(1), _bridge_address()
         return made | {"port": port, "route_port": port, "route_host": "host.docker.internal", "bind_inside": bridge,
                        "own_address": bridge}
+    if drawn["backend_network"] == "web":       # in nginx's own network
+        return made | {"route_host": "127.0.0.1"}
     if drawn["web_network"] != "host":
         return made
     front, outer, other = free_ports(3)

@@ -170,7 +170,7 @@ def _numbers(dice: random.Random) -> Drawn:
         "own_mounts": False,        # the same, and mounts of its own: also where AppArmor keeps containers from it
         "bpf": False,               # a machine whose systemd can filter the packets of a unit
         "icc": "on",                # whether containers of a network may talk to each other
-        "backend_network": "inside",
+        "backend_network": "inside",    # `host`: the Docker host's, `web`: that of nginx's container
         "asked_port": 0, "health_interval": "10s", "health_start": "30s",    # 0: the application's own
         "own_address": "127.0.0.1",     # where a container asks its application whether it is well
         "gateway": "none",          # whether nginx's container was told the Docker host's name
