@@ -59,6 +59,7 @@ from fixer.causes.displacing import is_occupied
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.fellover import over_an_error
+from fixer.causes.idle import give_a_server, runs_no_server
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
 from fixer.causes.notstarted import begun_again, not_started
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
@@ -146,8 +147,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     owner = found[0]
     if closed is False and not is_gone(owner.service) and not is_occupied(case, trouble):
         return state_evidence(owner.service)
-    if closed is True and is_left_alone(owner.service):
-        return _left_alone(case, trouble, owner)
+    if closed is True and (nothing_runs := _without_a_server(case, trouble, owner)) is not None:
+        return nothing_runs
     match condition(owner.service):
         case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
@@ -166,6 +167,17 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
 def is_gone(service: Service) -> bool:
     """A container that does not run: whatever still answers at its old address is not it."""
     return service.container is not None and not service.running
+
+
+def _without_a_server(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+    """Its manager sees it run, and no program of it does that could listen."""
+    service = owner.service
+    if is_left_alone(service):
+        return _left_alone(case, trouble, owner)
+    if not runs_no_server(case, trouble, service):
+        return None
+    words = f"{service.name} runs `{' '.join(service.argv)[:60]}` and no server"
+    return _finding(case, trouble, owner, (START_ALONE, words), repairs=(give_a_server(trouble, service),), shown=())
 
 
 def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:

@@ -37,7 +37,7 @@ from fixer.causes.guests import is_guest, reached_through, repair_guest
 from fixer.causes.nameedits import other_address, other_resolver
 from fixer.causes.network_detached import aliases_of, joining
 from fixer.causes.nginx_down import begin_nginx, routes_of
-from fixer.causes.owners import placed_owner
+from fixer.causes.owners import Owner, placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.causes.unreached import is_uncreated, name_in, name_missing, troubles_of_down
@@ -162,8 +162,10 @@ def _rejoin(case: Case, nginx: Nginx, box: Container, network: str) -> Repair:
     off = NetworkAction(box.id, box.name, network, "disconnect", tuple(
         name for own, _, names in box.networks if own == network for name in names if not box.id.startswith(name)),
         dict(box.fixed).get(network, ()))
-    steps: tuple[Step, ...] = (off, again, *begin_nginx(case, nginx))
-    words = f"join container {box.name} to network {network} again as {', '.join(again.aliases)}, then start nginx"
+    down = nginx.master_pid is None       # one that runs asks for the name at each request
+    steps: tuple[Step, ...] = (off, again, *(begin_nginx(case, nginx) if down else ()))
+    words = f"join container {box.name} to network {network} again as {', '.join(again.aliases)}" + (
+        ", then start nginx" if down else "")
     return Repair("restore-alias", "safe", words, steps)
 
 
@@ -182,6 +184,12 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
             container_of(case.snapshot, trouble.nginx.node) is not None):
         return _guest(case, [trouble], owner.service.container, Evidence(
             "nginx-log", said[-1].where, said[-1].raw[:300]))
+    lost = _lost_alias(case, trouble, owner)
+    if lost is not None:
+        box, network = lost
+        shown_there = Evidence("nginx-log", said[-1].where, said[-1].raw[:300])
+        return _finding(case, trouble, ("docker-alias-lost", "certain"), _rejoin(case, trouble.nginx, box, network), (
+            shown_there, _names(box, network)))
     late = said[-1].errno == 110
     known = trouble.endpoint.addresses
     shown = [Evidence("nginx-log", said[-1].where, said[-1].raw[:300])]
@@ -203,6 +211,16 @@ def _guest(case: Case, troubles: list[Trouble], box: Container, shown: Evidence)
     effect = made.summary.rpartition(": ")[2]
     summary = f"{trouble.endpoint.host} has the network of {whose} (network_mode), so the name leads nowhere: {effect}"
     return replace(made, summary=summary, service=box.service or box.name)
+
+
+def _lost_alias(case: Case, trouble: Trouble, owner: Owner | None) -> tuple[Container, str] | None:
+    """The container that is to have the name, and the network of nginx's on which it lacks it."""
+    web = container_of(case.snapshot, trouble.nginx.node)
+    box = owner.service.container if owner is not None else None
+    if web is None or web.is_machine or box is None or box.status != "running":
+        return None
+    network = _nameless(case, web, box, trouble.endpoint.host)
+    return None if network is None else (box, network)
 
 
 def _was_away(box: Container | None, at: float | None) -> bool:

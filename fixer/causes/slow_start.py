@@ -31,6 +31,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.crashing import fails_inside, has_failed, holds_a_socket
 from fixer.causes.failing import is_closed
+from fixer.causes.idle import only_waits
 from fixer.causes.logs import lines_of, own_lines
 from fixer.causes.owners import Owner, bindings_of, sole_owner
 from fixer.causes.pointing import reachable_listeners
@@ -58,7 +59,6 @@ from fixer.model.snapshot import Service
 LONG = 15.0       # seconds after which a person may ask what a start waits for
 _WORDS = 160
 YOUNG = 60.0      # seconds that a start may take and still be called a start
-_IDLE = frozenset({"sleep", "tail", "pause"})
 _BEFORE = frozenset({("activating", "start-pre"), ("activating", "condition")})
 
 
@@ -113,16 +113,10 @@ def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
         return False
     if condition(service) not in ("running", "starting") or holds_a_socket(case, service):
         return False
-    if (service.unit is None and service.container is None) or _only_waits(service):
+    if (service.unit is None and service.container is None) or only_waits(service):
         return False
     young = _in_start_pre(owner) or 0.0 <= now_on(case.snapshot, service.node) - _began(owner) < YOUNG
     return young and not reachable_listeners(case, trouble, owner)
-
-
-def _only_waits(service: Service) -> bool:
-    """A container that runs nothing but `sleep` or the like, with nothing that it is told to listen on."""
-    return service.container is not None and bool(service.argv) and not bindings_of(service) and (
-        service.argv[0].rpartition("/")[2] in _IDLE)
 
 
 def _perhaps_its_own(case: Case, service: Service) -> str:

@@ -92,7 +92,7 @@ def _told(case: Case, judged: Judged) -> str:
 def _seen(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
     """The address, who listens there, and what that gives to one that asks without nginx."""
     holder = case.service(endpoint.holder)
-    where = endpoint_text(endpoint) + ("" if holder is None else f" ({holder.name})")
+    where = _where(endpoint) + ("" if holder is None else f" ({holder.name})")
     heard = endpoint.http if isinstance(endpoint.http, Known) else endpoint.tcp
     if not isinstance(heard, Known):
         return f"{where} was not asked"
@@ -120,6 +120,15 @@ def _half(case: Case, endpoint: Endpoint) -> str:
         return ""
     return (f", but {endpoint.host} leads to {' and '.join(led)}, nginx takes turns, and nothing listens on "
             f"{', '.join(empty)}: write the address in place of the name")
+
+
+def _where(endpoint: Endpoint) -> str:
+    """With the line of /etc/hosts that leads its name somewhere: a container that was made anew may have got that."""
+    known = endpoint.addresses
+    line = next((e.where for e in known.evidence if e.where.startswith("/etc/hosts")), "") if isinstance(
+        known, Known) else ""
+    return f"{endpoint_text(endpoint)} ({line}: {', '.join(known.value)})" if line and isinstance(known, Known) else (
+        endpoint_text(endpoint))
 
 
 def _said(case: Case, judged: Judged) -> str:

@@ -9,12 +9,12 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Undetermined
-from fixer.model.facts import Known, Unknown
-from fixer.model.plan import ComposeUp, ContainerAction, WaitForListener
-from fixer.model.snapshot import Compose
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction, WaitForListener
+from fixer.model.snapshot import Compose, ToldNetwork
 from fixer.model.step_json import step_from_json, step_to_json
 from fixer.model.target import TargetRef
-from tests.causes.building import NOW, REFUSED, Scene, boxed, finding_of, listener, roots, verdict_of
+from tests.causes.building import BAD_GATEWAY, NOW, REFUSED, Scene, boxed, finding_of, listener, roots, verdict_of
 
 DETACHED, VARIANT = "network-detached", "shared-network-gone"
 LABELS = (("com.docker.compose.config-hash", "abc"), ("com.docker.compose.depends_on", "pod:service_started:true"))
@@ -141,6 +141,23 @@ def test_the_name_of_its_host_takes_the_place_of_its_own() -> None:
 def test_of_one_in_the_network_of_the_docker_host_it_is_said_how_to_reach_it() -> None:
     found = finding_of(diagnose(nameless("host", lender=False).snapshot()), "dns-unresolved")
     assert found.repairs[0].risk == "manual" and "host.docker.internal:8000" in found.repairs[0].manual
+
+
+@pytest.mark.parametrize(("names", "lost"), [(("app",), True), (("app", "api.internal"), False)])
+def test_an_alias_that_was_lost_is_given_back_where_nginx_asks_at_each_request(names: tuple[str, ...], lost: bool) -> None:
+    told = ToldNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:9", "networks: default"))
+    scene = Scene("api.internal:8000", node="web", back="app").with_service(
+        boxed(box={"networks": (("p_default", "172.18.0.2", names),), "network_mode": "p_default"}, told_networks=(told,)),
+        listener(8000, 7, "0.0.0.0", "app"))
+    scene.nginx["service"] = boxed("web", 80, box={"networks": INSIDE, "network_mode": "p_default"})
+    scene.services.append(scene.nginx["service"])
+    scene.endpoint(addresses=Known(()), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"), node=None)
+    scene.answers(BAD_GATEWAY).logs("api.internal could not be resolved (3: Host not found)", 3, "")
+    found = finding_of(diagnose(scene.snapshot()), "dns-unresolved")
+    assert found.variant == ("docker-alias-lost" if lost else "resolver-nxdomain")
+    if lost:
+        steps = found.repairs[0].steps
+        assert [type(step) for step in steps] == [NetworkAction, NetworkAction] and "api.internal" in steps[1].aliases
 
 
 def test_unknown_log() -> None:

@@ -184,7 +184,14 @@ def test_a_name_of_a_service_without_a_container_comes_before_nginx() -> None:
 def test_what_only_sleeps_does_not_start() -> None:
     made = boxed(argv=("sleep", "600"), bindings=Known(()), is_app_server=False, runtime="", box={"started_at": NOW - 5})
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
-    assert SLOW_START not in roots(diagnose(scene.snapshot()))
+    scene.processes[-1] = process(7, "sleep", "600")
+    assert roots(diagnose(scene.snapshot())) == ["backend-down"]
+    found = finding_of(diagnose(scene.snapshot()), "backend-down")
+    assert "runs `sleep 600` and no server" in found.summary and found.repairs[0].risk == "manual"
+    lent = boxed("guest", 1, box={"network_mode": "container:" + "app" * 4, "networks": (), "started_at": NOW})
+    scene.services.append(lent)      # what only lends its network is not meant itself
+    assert "backend-down" not in roots(diagnose(scene.snapshot()))
+    scene.services.pop()
     scene.services[0] = replace(made, argv=("uvicorn", "app:app"))
     assert SLOW_START in roots(diagnose(scene.snapshot()))
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.facts import Known
+from fixer.model.facts import Evidence, Known
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -168,6 +168,15 @@ def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_th
     diagnosis = diagnose(scene.snapshot())
     assert [h.state for h in diagnosis.health] == [state]
     assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])
+
+
+def test_the_line_of_the_hosts_file_that_leads_a_name_there_is_named() -> None:
+    """Docker writes one for `--link`, and the container that is called so may have another address since."""
+    said = Known(("172.17.0.3",), (Evidence("file", "/etc/hosts:8", "172.17.0.3 shed"),))
+    made = boxed("squat", argv=("sleep", "9"), bindings=Known(()), is_app_server=False, runtime="")
+    scene = Scene("shed:8000", node="web", back="squat").with_service(made).refused(addresses=said)
+    scene.processes[-1] = replace(scene.processes[-1], argv=("sleep", "9"))
+    assert any("shed:8000 (/etc/hosts:8: 172.17.0.3)" in note for note in diagnose(scene.snapshot()).notes)
 
 
 def test_a_container_in_the_network_of_one_that_is_gone_is_named() -> None:
