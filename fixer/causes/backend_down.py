@@ -61,6 +61,7 @@ from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.fellover import over_an_error
 from fixer.causes.idle import give_a_server, runs_no_server
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
+from fixer.causes.nobody import START, nobody, unclaimed
 from fixer.causes.notstarted import begun_again, not_started
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
@@ -68,7 +69,6 @@ from fixer.causes.reading import (
     condition,
     config_evidence,
     endpoint_text,
-    find_node,
     is_activated,
     state_evidence,
 )
@@ -81,12 +81,11 @@ from fixer.causes.starting import (
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.causes.unitactions import is_left_alone
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence
 from fixer.model.plan import Step
 from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, Service
 
-START = "start-service"
 START_ALONE = "backend-not-running"
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if not found:
         if closed is None:
             return f"whether anything listens at {text}"
-        return not_started(case, trouble) or _nobody(case, trouble) or _unclaimed(case, trouble, closed)
+        return not_started(case, trouble) or nobody(case, trouble) or unclaimed(case, trouble, closed)
     owner = found[0]
     if closed is False and not is_gone(owner.service) and not is_occupied(case, trouble):
         return state_evidence(owner.service)
@@ -343,59 +342,6 @@ def _remembered(case: Case, trouble: Trouble, gone: Gone) -> Finding:
         node=gone.learned.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(start_as_unit(case, trouble, gone),), explains=("nginx-not-reloaded",),
     )
-
-
-def _nobody(case: Case, trouble: Trouble) -> Finding | None:
-    """Nothing listens and no application server runs at all: the backend is down, whoever should have started it."""
-    endpoint = trouble.endpoint
-    node = find_node(case.snapshot, endpoint.node)
-    if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
-        return None
-    here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
-    if here or endpoint.unix is not None or _may_be_boxed(case, trouble):
-        return None
-    manual = (
-        f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
-        "it was started before, and give it to a manager so that it comes back after a reboot"
-    )
-    from fixer.causes.lastwords import is_an_end_like_any, last_words  # only where nothing runs
-
-    said, heard = last_words(case, node.name)
-    mend = "" if is_an_end_like_any(said) else "; mend that before it is started again"
-    text = f"{len(node.processes.value)} processes, none of them an application server"
-    return Finding(
-        cause=CAUSE.id, variant="backend-not-running", role="root", confidence="likely",
-        summary=f"no application server runs; nothing listens at {endpoint_text(endpoint)}",
-        detail=(f"the newest log of one ends with: {said}{mend}",) if said else (),
-        routes=trouble.route_ids, service=None, node=node.name,
-        evidence=(
-            config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
-            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, is_refused),
-        ),
-        repairs=(Repair(START, "manual", "start the backend", (), manual=manual),),
-    )
-
-
-def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
-    """Applications run in containers of this very machine: not none. In nginx's own container none is expected."""
-    node = find_node(case.snapshot, trouble.endpoint.node)
-    if node is not None and node.kind == "container" and any(
-            s.container is not None and s.is_app_server and s.node != node.name for s in case.snapshot.services):
-        return True
-    if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
-        return False
-    from fixer.causes.publishing import is_on_docker_host  # only where there are containers
-
-    return is_on_docker_host(case, trouble)
-
-
-def _unclaimed(case: Case, trouble: Trouble, closed: bool | None) -> str | Evidence:
-    if closed:
-        return f"which service belongs behind {endpoint_text(trouble.endpoint)}"
-    held = trouble.endpoint.listener
-    if isinstance(held, Known) and held.evidence:
-        return held.evidence[0]
-    return Evidence("socket", f"socket {endpoint_text(trouble.endpoint)}", "something accepts there")
 
 
 CAUSE = Cause(

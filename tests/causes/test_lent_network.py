@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixer.diagnose import diagnose
-from fixer.model.diagnosis import Undetermined
+from fixer.model.diagnosis import Found, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction, WaitForListener
 from fixer.model.snapshot import Compose, ToldNetwork
@@ -43,6 +43,14 @@ def test_hit_the_other_container_was_started_again() -> None:
     restart, wait = repair.steps
     assert repair.risk == "disruptive" and isinstance(restart, ContainerAction) and isinstance(wait, WaitForListener)
     assert (restart.verb, restart.name, wait.container) == ("restart", "p-web-1", "p-web-1")
+
+
+@pytest.mark.parametrize("lender", [None, {"started_at": NOW - 60}])
+def test_nobody_there_is_no_backend_that_is_down(lender: dict[str, Any] | None) -> None:
+    """The start of the other container, which was stopped, is judged by its own: that it helped is seen then."""
+    scene = sidecar(lender=lender)
+    scene.services = [s for s in scene.services if s.node != "pod" or s.is_app_server]
+    assert not isinstance(verdict_of(diagnose(scene.snapshot()), "backend-down"), Found | Undetermined)
 
 
 def test_hit_the_other_container_is_gone() -> None:
