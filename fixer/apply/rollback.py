@@ -149,7 +149,10 @@ def _remark(journal: Journal, like: Record, note: str = "") -> None:
 
 
 def _forgets(step: Step) -> bool:
-    """Whether it made something that ran forget what it held: a reload, a restart."""
+    """Whether it made something that ran forget what it held: a reload, a restart, the network of a container that is
+    gone."""
+    if isinstance(step, ComposeUp):
+        return bool(step.network) and step.was == "running"
     return isinstance(step, ReloadNginx | DaemonReload) or (
         isinstance(step, ContainerAction) and step.verb == "restart" and step.was == "running"
     ) or (isinstance(step, UnitAction) and step.verb == "restart" and step.was_active == "active")

@@ -23,6 +23,7 @@ from fixer.model.snapshot import Container, Nginx, Service, Snapshot
 VARIANT = "shared-network-gone"
 ID = "renew-network"
 _OF = "container:"
+_GOES = " (the one that it is alone in cannot be brought back)"
 _GONE = regex(r"(?:No such container: |cannot join network of a non running container: )(?P<id>[0-9a-f]{12,64})")
 _EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "wrong-host", "wrong-bind-address", "backend-hung",
              "nginx-down", "unit-misconfigured", "dns-unresolved", "dns-stale")
@@ -124,12 +125,12 @@ def _repair(case: Case, nginx: Nginx, troubles: list[Trouble], cut: Stranded) ->
         snapshot, cut.service, troubles[0].endpoint)
     if cut.lender is not None:
         restart = ContainerAction(box.id, box.name, "restart", box.status, "cut off from every network")
-        return Repair(ID, "disruptive", f"restart {box.name}, which joins the network of {cut.lender.name} anew",
+        return Repair(ID, "disruptive", f"restart {box.name}, which joins the network of {cut.lender.name} anew{_GOES}",
                       (restart, *after))
     step = compose_up(snapshot, box)
     if not isinstance(step, NoPlace):
-        return Repair(ID, "disruptive", f"create {box.service} anew, in the network of the container that is there now",
-                      (step, *after))
+        words = f"create {box.service} anew, in the network of the container that is there now{_GOES}"
+        return Repair(ID, "disruptive", words, (step, *after))
     how = f"docker compose up -d --force-recreate --no-deps {box.service}" if box.service and box.project else (
         f"remove {box.name} and run it again with --network container:NAME, the one that is there now")
     return Repair(ID, "manual", f"make {box.name} anew", (), manual=f"{how}; a restart cannot help: {step.why}")
