@@ -202,12 +202,13 @@ def _container_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
 
 
 def _free(case: Case, trouble: Trouble) -> list[Service]:
-    """Application servers of the node that nothing else relies on."""
-    nodes = same_network(case, trouble.endpoint.node)
+    """Application servers of the node that nothing else relies on; of others in its network those that run."""
+    node, nodes = trouble.endpoint.node, same_network(case, trouble.endpoint.node)
     away = wanted_elsewhere(case, trouble)
     free = [
         s for s in case.snapshot.services
-        if s.node in nodes and s.is_app_server and s.id not in case.taken and s.id not in away
+        if s.node in nodes and (s.node == node or s.running) and s.is_app_server
+        and s.id not in case.taken and s.id not in away
         and not (s.unit is not None and s.unit.load_state == "not-found") and not is_made_up(case.snapshot, s)
     ]
     managed = [s for s in free if s.manager != "none" and _could_be_meant(case, trouble, s)]
