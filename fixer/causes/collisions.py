@@ -86,7 +86,7 @@ def _found(case: Case, about: tuple[Nginx, Endpoint, Service], strays: list[tupl
     box = stray.container
     assert box is not None
     routes = routes_to(case, nginx, endpoint.host)
-    names = ", ".join(dict.fromkeys(service.name for service, _, _ in strays))
+    names = ", ".join(dict.fromkeys(_called(service, rightful) for service, _, _ in strays))
     listens = [x for x in listeners_on(case.snapshot, stray.node) if x.port == endpoint.port and x.family != "unix"]
     held = (listener_evidence(case.snapshot, listens[0], stray),) if listens else ()
     what = "answers with something else" if listens else "does not listen there"
@@ -98,7 +98,7 @@ def _found(case: Case, about: tuple[Nginx, Endpoint, Service], strays: list[tupl
     return Finding(
         cause="dns-stale", variant="docker-alias-collision", role="root", confidence="certain",
         summary=(f"{endpoint.host} is the name of {rightful.name} and of {names} too: nginx hands a part of all "
-                 f"requests to {stray.name}, which {what}"),
+                 f"requests to {_called(stray, rightful)}, which {what}"),
         detail=(), routes=routes, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, nginx, endpoint),
@@ -111,11 +111,20 @@ def _found(case: Case, about: tuple[Nginx, Endpoint, Service], strays: list[tupl
     )
 
 
+def _called(service: Service, rightful: Service) -> str:
+    """Two projects may each have a service of that name."""
+    box = service.container
+    return box.name if box is not None and service.name == rightful.name else service.name
+
+
 def _repair(box: Container, name: str, network: str) -> Repair:
     """Which of the two is to have the name, only a person knows; where it is written is told."""
     files = box.label("com.docker.compose.project.config_files") or "its compose file"
     place = f"make container {box.name} anew without the alias {name}"
-    if box.project and box.service:
+    if box.project and box.service == name:
+        place = (f"in {files} give service {name} another name, or take it off network {network}, where it has that "
+                 f"name as its own; then docker compose -p {box.project} up -d")
+    elif box.project and box.service:
         place = (f"take the alias {name} off service {box.service} in {files}, then docker compose -p {box.project} "
                  f"up -d --no-deps {box.service}")
     manual = (f"{place}, and let nginx look the name up anew (nginx -s reload); docker network disconnect {network} "

@@ -39,8 +39,9 @@ def collect(target: Target, options: ObserveOptions) -> Capture:
     _require_nginx(_capture(target, nodes, options), askers)
     here = _docker_host(target)
     project = target if is_project(target) else None
+    called: list[Command | None] = []
     for _ in range(MOST_ROUNDS - 1):
-        if project is not None and _call(project, nodes, askers, _capture(target, nodes, options)):
+        if project is not None and _call(project, nodes, askers, _capture(target, nodes, options), called):
             project = None
         if here is not None and _widen(here, nodes, askers, _capture(target, nodes, options)):
             here = None
@@ -80,8 +81,10 @@ def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, 
     return True
 
 
-def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
-    """Containers of other projects that nginx asks for become nodes. False while its configuration is not read yet."""
+def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture,
+          called: list[Command | None]) -> bool:
+    """Containers of other projects that nginx asks for become nodes. False while its configuration is not read yet,
+    and once more (`called` are those that were asked): what its names lead to is known a round later."""
     from fixer.observe.calling import called_query  # only where there are containers
 
     views = views_of(capture)
@@ -90,16 +93,20 @@ def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Aske
     if any(isinstance(site.config, Unknown) for site in sites):
         return False
     query = called_query(sites, containers, views)
+    if query in called:
+        return True
+    called.append(query)
     try:
         more = {asker.name: asker for asker in target.called(query)} if query is not None else {}
     except Unreachable:               # Docker went away: what it has told already counts
         return True
+    more = {name: asker for name, asker in more.items() if name == ENGINE or name not in nodes}
     if more and query is not None:
         askers.update(more)
         nodes.update({name: _unasked(asker) for name, asker in more.items() if name != ENGINE})
         first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
         _ask_all(askers, {**first, ENGINE: [query]}, nodes)
-    return True
+    return len(called) > 1
 
 
 def recorded(target: Target) -> Capture:

@@ -130,7 +130,8 @@ def test_a_service_of_that_name_in_another_project_is_told() -> None:
     (found,) = diagnosis.findings
     assert (diagnosis.verdict, found.role, found.variant) == ("healthy", "advice", "docker-alias-collision")
     assert "runs the same program for another project" in found.summary
-    assert roots(diagnose(with_other(argv=("python3", "/srv/feed.py")).snapshot())) == [STALE]
+    diagnosis = diagnose(with_other(argv=("python3", "/srv/feed.py")).snapshot())
+    assert roots(diagnosis) == [STALE] and "give service app another name" in diagnosis.findings[0].repairs[0].manual
 
 
 def test_copies_of_one_program_share_a_name_on_purpose() -> None:

@@ -3,15 +3,68 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from fixer.model.query import Answer, Command
+from fixer.hosts.base import NodeClock
+from fixer.model.capture import NodeCapture
+from fixer.model.query import Answer, Command, Query
+from fixer.model.target import NodeKind, TargetRef
 from fixer.observe.calling import called_query
-from fixer.observe.collect import containers_of, sites_of, views_of
+from fixer.observe.collect import ObserveOptions, collect, containers_of, sites_of, views_of
 from tests.observe.made import capture, node
 
 SITE = "server {{ listen 80; location / {{ proxy_pass {}; }} }}"
+
+
+ITEMS = [{"Id": name * 16, "Name": f"/{name}", "Path": "nginx" if name == "web1" else "uvicorn", "State": {"Status": "running"},
+          "Config": {}, "HostConfig": {"NetworkMode": "net"},
+          "NetworkSettings": {"Networks": {"net": {"IPAddress": address, "Aliases": [name, *also]}}}}
+         for name, address, also in (("web1", "10.9.0.2", ()), ("till", "10.9.0.3", ("app",)))]
+
+
+class Answering:
+    """A node that has answered all of it before."""
+
+    def __init__(self, node: NodeCapture) -> None:
+        self.name, self.kind, self._answers = node.name, node.kind, node.answers
+
+    name: str
+    kind: NodeKind
+
+    def clock(self) -> NodeClock:
+        return NodeClock(now=1_800_000_000.0, root=True, utc_offset=0)
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        return {query: self._answers.get(query, Answer("absent")) for query in queries}
+
+
+class Shared:
+    """A project whose nginx asks for a name that a container of somebody else has too."""
+
+    notes: tuple[str, ...] = ()
+    ref = TargetRef("docker", "web1")
+
+    def __init__(self) -> None:
+        self.asked: list[Command] = []
+
+    def askers(self) -> tuple[Answering, ...]:
+        told = {Command("docker-container", ("web1",)): Answer("ok", json.dumps(ITEMS).encode())}
+        known = {Command("resolve", ("app",)): Answer("ok", b"app 10.9.0.3\napp 10.9.0.8\n")}
+        web = node(known, site=SITE.format("http://app:8000"), name="web1", kind="container")
+        return Answering(web), Answering(node(name="till", kind="container", nginx=False)), Answering(
+            node(told, name="engine", nginx=False))
+
+    def called(self, query: Command) -> tuple[Answering, ...]:
+        self.asked.append(query)
+        return ()
+
+
+def test_what_a_name_leads_to_is_known_a_round_later() -> None:
+    target = Shared()
+    collect(target, ObserveOptions())      # type: ignore[arg-type]
+    assert target.asked == [Command("docker-called", ("net", "10.9.0.8"))]
 
 
 @pytest.mark.parametrize(("said", "asked"), [
