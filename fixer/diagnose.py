@@ -69,6 +69,10 @@ def diagnose(
         from fixer.causes.leftout import left_out_notes  # only where there are such
 
         notes = (*notes, *left_out_notes(case))
+    if snapshot.nginxes and not snapshot.routes:
+        from fixer.causes.nothingpassed import nothing_passed  # only where there is no page to judge
+
+        notes = (*notes, *nothing_passed(snapshot))
     if any(repair.steps for finding in settled for repair in finding.repairs):
         notes = (*notes, *layered_notes(snapshot, settled))
     return Diagnosis(verdict, settled, checks, health, notes)

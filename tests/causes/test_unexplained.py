@@ -170,6 +170,19 @@ def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_th
     assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])
 
 
+def test_an_nginx_that_hands_nothing_on_is_told_with_what_is_mounted_there() -> None:
+    """A misspelt source of a mount is made as an empty folder: no site of the project is read."""
+    scene = Scene("app:8000", node="web", back="app")
+    shares = (("/srv/shop/confs", "/etc/nginx/conf.d"), ("/srv/shop/data", "/data"))
+    scene.services.append(boxed("web", 80, is_app_server=False, box={"shares": shares}))
+    made = scene.snapshot()
+    (nginx,) = made.nginxes
+    assert isinstance(nginx.config, Known)
+    bare = replace(nginx, config=Known(replace(nginx.config.value, routes=())))
+    (note,) = diagnose(replace(made, nginxes=(bare,), routes=(), endpoints=())).notes
+    assert "hands nothing on" in note and "/etc/nginx/conf.d from /srv/shop/confs" in note and "/data" not in note
+
+
 def test_the_line_of_the_hosts_file_that_leads_a_name_there_is_named() -> None:
     """Docker writes one for `--link`, and the container that is called so may have another address since."""
     said = Known(("172.17.0.3",), (Evidence("file", "/etc/hosts:8", "172.17.0.3 shed"),))
