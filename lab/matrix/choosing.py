@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, version
 
@@ -105,15 +105,17 @@ def shuffled(pool: Iterable[Case], word: str) -> tuple[Case, ...]:
     return tuple(sorted(pool, key=lambda case: hashlib.sha256(f"{word}/{case.name}".encode()).digest()))
 
 
-def drawn(pool: Iterable[Case], word: str, seconds: float, jobs: int) -> tuple[Case, ...]:
-    """As many as fit the time by estimate: each variant on one of its stacks first, then on the other."""
+def drawn(pool: Iterable[Case], word: str, seconds: float, jobs: int,
+          cost_of: Callable[[Case], float] = estimate) -> tuple[Case, ...]:
+    """As many as fit the time by what each is told to cost: each variant on one of its stacks first, then on the other.
+    """
     order = shuffled(pool, word)
     first = {(case.scenario, case.variant): case for case in reversed(order)}
     rounds = [*(case for case in order if first[case.scenario, case.variant] == case),
               *(case for case in order if first[case.scenario, case.variant] != case)]
     left, kept = seconds, list[Case]()
     for case in rounds:
-        cost = estimate(case) / (1 if alone(case) else jobs)
+        cost = cost_of(case) / (1 if alone(case) else jobs)
         if cost <= left:
             kept.append(case)
             left -= cost
