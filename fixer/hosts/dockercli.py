@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from fixer.errors import NoSuchTarget, Unreachable
 from fixer.hosts import process
 from fixer.hosts.base import CommandResult
+from fixer.hosts.shrun import plainly
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 
@@ -22,7 +23,6 @@ DEPENDS_LABEL = "com.docker.compose.depends_on"
 DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
 _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
-_CALL = regex(r': (?:Get|Head|Post|Put|Delete) "http[^"]*".*')       # the request that failed helps nobody
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
 _WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
 _WEB = frozenset({"80/tcp", "443/tcp"})
@@ -71,8 +71,7 @@ class Docker:
             denied = "permission denied" in said
             hint = "run it as a user that may use Docker: root, or one of the group docker" if denied else \
                 "start it (systemctl start docker), or set DOCKER_HOST to where it listens"
-            why = _CALL.sub("", said.splitlines()[-1])[:200]
-            raise Unreachable(f"the Docker daemon cannot be reached: {why}", hint)
+            raise Unreachable(f"the Docker daemon cannot be reached: {plainly(said).splitlines()[-1][:200]}", hint)
         return result
 
 

@@ -18,6 +18,7 @@ from fixer.errors import Locked, Unreachable
 from fixer.hosts.base import LEADS_ELSEWHERE, in_one_folder
 from fixer.hosts.frames import mode_of
 from fixer.hosts.process import Conversation
+from fixer.hosts.shrun import plainly
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
 from fixer.model.regex import regex
@@ -194,7 +195,7 @@ class ShFiles:
                 self._talk.complaint()       # nor is it why the shell ends later
         output = self._talk.exchange(text, mark, _TIMEOUT)
         if output is None:
-            said = self._talk.complaint()
+            said = plainly(self._talk.complaint())
             self.close()
             raise Unreachable(f"the shell on the node ended: {said[-300:] or 'no answer'}")
         return output

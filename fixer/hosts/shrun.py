@@ -20,6 +20,8 @@ command -v "$1" >/dev/null 2>&1 || { printf '\n%s none\n' "$n" >&2; exit 127; }
 BEGAN = regex(rb"(?:\A|\n)\n[0-9a-f]{32} clock \d* (\d+)\n")
 """The first line of a round of questions: the process id of its script."""
 
+_ASKED = regex(r'(?:Get|Head|Post|Put|Delete) "http[^"]*": ')
+
 
 def own_result(
     node: str, nonce: bytes, result: CommandResult, *, argv: tuple[str, ...], kill: Callable[[int], None],
@@ -32,7 +34,7 @@ def own_result(
             return CommandResult(argv, None, b"", b"", timed_out=True)
         if explained is not None:
             raise explained(result)
-        said = (result.stderr + result.stdout).decode(errors="replace").strip()
+        said = plainly((result.stderr + result.stdout).decode(errors="replace"))
         raise Unreachable(f"{node} cannot be reached: {said.splitlines()[-1][:300] if said else 'no answer'}")
     pid, _, rest = stderr.partition(b"\n")
     if result.timed_out:
@@ -45,3 +47,7 @@ def own_result(
     number = None if missing else int(code)
     return CommandResult(argv, number, stdout, stderr, missing=missing, truncated=result.truncated)
 
+
+def plainly(said: str) -> str:
+    """What a command said, without the address that docker's command line asked: nobody can do anything with it."""
+    return _ASKED.sub("", said).strip()
