@@ -33,8 +33,8 @@ def mend_by_hand(lab: Lab, variant: Variant) -> None:
     _carry_out(lab, variant, "by_hand", variant.by_hand_on(lab.stack))
 
 
-def visit_again(lab: Lab, variant: Variant) -> None:
-    """The same for what visitors do until a fault shows that a restart cures for a while."""
+def wait_again(lab: Lab, variant: Variant) -> None:
+    """The same for what goes on until a fault shows that a restart cures for a while."""
     _carry_out(lab, variant, "again", variant.again_on(lab.stack))
 
 

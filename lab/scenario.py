@@ -76,7 +76,7 @@ class Variant:
     debrief: str
     ways: tuple[str, ...] = ()
     by_hand: tuple[Table, ...] = ()        # what a person does once fixer has named it
-    again: tuple[Table, ...] = ()          # what visitors do after a restart of everything, until it shows once more
+    again: tuple[Table, ...] = ()          # after a restart of everything, until it shows once more
     why_not: Mapping[str, str] = field(default_factory=dict)        # of the stack that it misses, where it is said
 
     def steps_on(self, stack: Stack) -> tuple[Table, ...]:
@@ -88,7 +88,7 @@ class Variant:
         return tuple(step for step in self.by_hand if stack in step.get("stacks", STACKS))
 
     def again_on(self, stack: Stack) -> tuple[Table, ...]:
-        """The steps of the visitors that belong to a stack."""
+        """The steps until it shows once more that belong to a stack."""
         return tuple(step for step in self.again if stack in step.get("stacks", STACKS))
 
     def symptom_on(self, stack: Stack) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from lab import managing
 from lab.asking import get
-from lab.breaking import visit_again
+from lab.breaking import wait_again
 from lab.checking import check, check_restarted
 from lab.engine import docker
 from lab.raising import sites_of
@@ -43,7 +43,7 @@ def cured_by_restarts(lab: Lab, variant: Variant, *, hides: bool = False) -> lis
     the next boot must show it again."""
     restart_everything(lab)
     lab.settle(STARTED)
-    visit_again(lab, variant)
+    wait_again(lab, variant)
     well = check(lab).well and not shows_again(lab, variant) and _stays_well(lab)
     if well and hides:
         lab.restart()
