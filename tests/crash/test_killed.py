@@ -155,9 +155,9 @@ def began(place: Place, folder: Path) -> tuple[Killing, dict[str, list[str]]]:
 
 
 @contextlib.contextmanager
-def raised(word: str, stack: Stack) -> Iterator[Place]:
+def raised(word: str, stack: Stack, seed: int = 1) -> Iterator[Place]:
     """A lab, broken."""
-    lab = lab_up(word, stack, 1, lambda _: None).lab
+    lab = lab_up(word, stack, seed, lambda _: None).lab
     try:
         yield Place(lab.target, lab, words=input_words(lab))
     finally:
