@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Literal, TypeAlias
 
 from fixer.causes.between import is_due, may_lead_elsewhere
@@ -207,12 +207,19 @@ def _free(case: Case, trouble: Trouble) -> list[Service]:
     away = wanted_elsewhere(case, trouble)
     free = [
         s for s in case.snapshot.services
-        if s.node in nodes and (s.node == node or s.running) and s.is_app_server
+        if s.node in nodes and (s.node == node or (s.running and not _is_asked(case, s, nodes))) and s.is_app_server
         and s.id not in case.taken and s.id not in away
         and not (s.unit is not None and s.unit.load_state == "not-found") and not is_made_up(case.snapshot, s)
     ]
     managed = [s for s in free if s.manager != "none" and _could_be_meant(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
+
+
+def _is_asked(case: Case, service: Service, nodes: Collection[str | None]) -> bool:
+    """A route asks, in that network, for a port that it is told, and somebody takes the connection: who, the kernel
+    does not tell from another container."""
+    told = {b.port for b in bindings_of(service) if b.unix is None}
+    return any(e.node in nodes and e.unix is None and e.port in told for e in case.accepting)
 
 
 def wanted_elsewhere(case: Case, trouble: Trouble) -> set[str]:

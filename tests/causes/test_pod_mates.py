@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.facts import Known
-from tests.causes.building import NOW, Scene, boxed, finding_of, listener, log, roots
+from tests.causes.building import GOOD, NOW, Scene, boxed, finding_of, listener, log, roots
 
 GUEST = "container:" + "pod" * 4
 
@@ -30,6 +30,20 @@ def test_another_port_of_its_own_network() -> None:
     found = finding_of(diagnosis, "wrong-port")
     assert found.service == "p-app-1" and "127.0.0.1:8000" in found.summary
     assert found.repairs[0].id == "point-route-at-listener"
+
+
+def test_one_that_another_route_asks_is_not_meant() -> None:
+    """Its socket is seen without a holder in nginx's container: the port that it is told says whose it is."""
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000", node="pod", back="pod").refused(service=None)
+    for name, port, pid in (("app", 8000, 7), ("desk", 9000, 8)):
+        box = {"network_mode": GUEST, "networks": (), "started_at": NOW - 300}
+        scene.with_service(boxed(name, port, pid=pid, box=box), listener(port, pid, "127.0.0.1", name))
+    scene.listeners.append(listener(9000, None, "127.0.0.1", "pod"))
+    scene.endpoint(1, service=None, holder=None).answers(GOOD, route=1)
+    scene.nginx["service"] = boxed("pod", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))
+    scene.services.append(scene.nginx["service"])
+    found = finding_of(diagnose(scene.snapshot()), "wrong-port")
+    assert found.service == "p-app-1" and not found.repairs[0].needs
 
 
 def test_one_that_failed_is_found_by_the_port_that_it_is_told() -> None:
