@@ -200,11 +200,14 @@ def _mended(case: Case, crash: Crash, denied: _Denied, state: PathState) -> Find
     service = crash.service
     missing = denied.why in GONE
     then = f"{denied.path} was not there" if missing else f"it might not use {denied.path}"
+    doubt = () if missing else (
+        f"where it fails again, an access list denies it (getfacl -p {denied.path}), or a policy of the kernel's",)
     return Finding(
         cause=CAUSE.id, variant="start-file-missing" if missing else "start-file-denied", role="root",
         confidence="likely", summary=f"{service.name} ended because {then}; {state.words}, but nobody started it again",
-        detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
-        evidence=_evidence(case, crash, denied, state.evidence), repairs=start_again(case, crash), explains=EXPLAINS,
+        detail=("nothing listens while it does not run", *doubt), routes=crash.routes, service=service.name,
+        node=service.node, evidence=_evidence(case, crash, denied, state.evidence), repairs=start_again(case, crash),
+        explains=EXPLAINS,
     )
 
 

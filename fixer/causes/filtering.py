@@ -101,6 +101,8 @@ def _blocks(case: Case, trouble: Trouble) -> tuple[list[Block], str]:
         if isinstance(firewall, Unknown):
             missing = missing or f"the packet filter of {node}: {firewall.reason}"
             continue
+        if firewall.value.unread:
+            missing = missing or f"the packet filter of {node}: {firewall.value.unread}"
         for hit in hits:
             symptom = _explained(hit, seen)
             if symptom is not None and not _is_dockers(hit.chain):

@@ -84,7 +84,8 @@ def _told(case: Case, judged: Judged) -> str:
     reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
     seen = "; ".join(dict.fromkeys(_seen(case, judged.facts, endpoint) for endpoint in reached[:3]))
     page = f"{route.location} on {route.listen_text}"
-    text = f"no cause proven for {page}, which {judged.reason}: {seen or route.pass_text}"
+    did = f"gives {judged.reason}" if judged.reason.startswith("no answer") else judged.reason
+    text = f"no cause proven for {page}, which {did}: {seen or route.pass_text}"
     said = _said(case, judged)
     return f"{text}; nginx logs: {said}" if said else text
 

@@ -74,6 +74,7 @@ class Firewall:
     """Every chain of a node's network namespace."""
 
     chains: tuple[Chain, ...] = ()
+    unread: str = ""          # what the tools said of rules that they do not show
 
     def chain(self, like: Chain, name: str) -> Chain | None:
         """The chain of that name beside another."""

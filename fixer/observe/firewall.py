@@ -22,6 +22,7 @@ RULE_FILES = (
     "/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables",
 )
 BRIDGED = ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables", 64)
+_LEGACY = b"-legacy tables present"      # a warning of the tools that write to nft
 _FAMILIES = frozenset({"inet", "ip", "ip6"})
 _COUNTS = regex(r"\bcounter packets (\d+) bytes \d+")
 _HANDLE = regex(r"^(.*?)\s+# handle (\d{1,18})$")
@@ -41,9 +42,11 @@ def firewall_of(view: View) -> Fact[Firewall]:
         return Unknown("not asked")
     chains: list[Chain] = []
     failed: list[str] = []
-    tools = 0
+    tools, unread = 0, ""
     for tool, query in SAVED.items():
         answer = answers.get(query)
+        if answer is not None and _LEGACY in answer.stderr:
+            unread = f"rules that only {tool}-legacy-save shows"
         if answer is not None and answer.status == "ok":
             tools += 1
             chains += parse_saved(answer.data.decode("utf-8", "replace"), tool)
@@ -65,7 +68,7 @@ def firewall_of(view: View) -> Fact[Firewall]:
         failed.append(_why(nft))
     if failed:
         return Unknown(failed[0])
-    return Known(Firewall(tuple(chains))) if tools else Unknown("no nft or iptables there")
+    return Known(Firewall(tuple(chains), unread)) if tools else Unknown("no nft or iptables there")
 
 
 def _made_by_nft(read: Iterable[Chain], saved: Iterable[Chain]) -> set[tuple[str, str]]:

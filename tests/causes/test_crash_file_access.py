@@ -131,6 +131,7 @@ def test_what_is_mended_by_now_needs_a_start_and_nothing_else(said: str, modes: 
     (repair,) = first.repairs
     assert (first.confidence, repair.id, repair.risk) == ("likely", "start-service", "safe")
     assert "nobody started it again" in first.summary
+    assert ("getfacl -p /srv/shop/words" in " ".join(first.detail)) is (said == DENIED_SAID)
     assert any((e.where, e.text[:10]) == ("/srv/shop/words", "file, mode") for e in first.evidence)
     assert [s.verb for s in repair.steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
 

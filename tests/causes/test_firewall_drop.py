@@ -307,6 +307,7 @@ def test_whoever_takes_no_connection_is_told_with_where_it_was_tried() -> None:
     assert diagnosis.verdict == "broken"
     assert "127.0.0.1:8000 (backend.service) without nginx: slow" in " ".join(diagnosis.notes)
     slow = silent(saved()).answers(SLOW)
+    assert "which gives no answer in time" in " ".join(diagnose(slow.snapshot()).notes)
     assert "127.0.0.1:8000 (backend.service) without nginx: slow" in " ".join(diagnose(slow.snapshot()).notes)
 
 
@@ -319,6 +320,14 @@ def test_a_connect_without_answer_is_no_hang() -> None:
 def test_unknown() -> None:
     verdict = verdict_of(diagnose(silent(Unknown("not root")).snapshot()), DROP)
     assert isinstance(verdict, Undetermined) and verdict.missing == ("the packet filter of local: not root",)
+
+
+def test_rules_that_no_tool_shows_are_what_is_not_known() -> None:
+    hidden = Known(Firewall(saved().value.chains, "rules that only iptables-legacy-save shows"))
+    verdict = verdict_of(diagnose(silent(hidden).snapshot()), DROP)
+    assert isinstance(verdict, Undetermined) and "iptables-legacy-save" in verdict.missing[0]
+    shown = Known(Firewall(saved(PORT).value.chains, "rules that only iptables-legacy-save shows"))
+    assert found(silent(shown)).confidence == "certain"
 
 
 def stopped(filters: Known[Firewall], address: str = "127.0.0.1") -> list[tuple[str, bool]]:

@@ -122,6 +122,14 @@ def test_what_could_not_be_read_is_unknown(answers: dict[str, Answer], reason: s
     assert isinstance(found, Unknown) and reason in found.reason
 
 
+def test_rules_of_the_older_tool_are_said_to_be_hidden() -> None:
+    said = b"# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n"
+    found = firewall_of(view(nft=Answer("ok", b'{"nftables": []}'), iptables=Answer("ok", b"", stderr=said)))
+    assert isinstance(found, Known) and found.value.unread == "rules that only iptables-legacy-save shows"
+    plain = firewall_of(view(nft=Answer("ok", b'{"nftables": []}'), iptables=Answer("ok", b"")))
+    assert isinstance(plain, Known) and not plain.value.unread
+
+
 PORT_25 = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 25}}
 SET_25 = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": {"set": [25, 80]}}}
 OWNER = {"match": {"op": "!=", "left": {"meta": {"key": "skuid"}}, "right": 0}}
