@@ -26,7 +26,7 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
         yield _told(case, judged)
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
-    yield from (*_unasked(case, left), *_cut_off(case), *_kept(case)) if left else ()
+    yield from (*_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *_kept(case)) if left else ()
     unblamed = {judged.facts.route.id for judged in left}
     for crash in crashes(case).found if left else ():
         words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(own_lines(crash.lines)))
@@ -46,6 +46,15 @@ def _unasked(case: Case, left: Sequence[Judged]) -> Iterator[str]:
         shown = ", ".join(f"{s.name} ({_whose(case, s)}) on {_at(line)}" for s, line in held[:SHOWN])
         if shown:
             yield f"beside {endpoint_text(endpoint)} and asked by no route, perhaps of somebody else: {shown}"
+
+
+def _unloaded(case: Case, left: Sequence[Judged]) -> Iterator[str]:
+    """Units that systemd refused to load: without a command nothing tells whether the backend is one of them."""
+    nodes = {case.snapshot.endpoint(name).node for judged in left for name in judged.facts.endpoints}
+    for service in case.snapshot.services:
+        if service.node in nodes and service.unit is not None and service.unit.load_state in ("bad-setting", "error"):
+            yield (f"systemd could not load {service.name}: where that is the backend, systemd-analyze verify "
+                   f"{service.name} says what to correct")
 
 
 def _whose(case: Case, service: Service) -> str:

@@ -99,6 +99,14 @@ def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_
         diagnosis.notes)
 
 
+@pytest.mark.parametrize(("state", "told"), [("bad-setting", True), ("error", True), ("masked", False), ("loaded", False)])
+def test_units_that_systemd_could_not_load_are_named(state: str, told: bool) -> None:
+    about = {"load_state": state, "active_state": "inactive", "sub_state": "dead", "exec_start": ()}
+    bare = service("shop.service", pid=None, is_app_server=False, argv=(), bindings=Known(()), unit_changes=about)
+    diagnosis = diagnose(healthy().with_service(bare).answers(BAD_GATEWAY).snapshot())
+    assert ("systemd could not load shop.service" in " ".join(diagnosis.notes)) is told
+
+
 HEADER = "upstream sent too big header"
 
 
