@@ -152,8 +152,9 @@ def _of_waitress(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> C
 def _lacks_target(name: str, words: str, argv: Sequence[str]) -> bool:
     """The module that the command names was loaded, and what the command calls in it is not there."""
     module, _, called = target_of(argv).partition(":")
+    said = words.partition(". Did you mean: ")[0]       # Python guesses
     return name == "AttributeError" and bool(module) and (
-        words == f"module {module!r} has no attribute {called.partition('.')[0]!r}")
+        said == f"module {module!r} has no attribute {called.partition('.')[0]!r}")
 
 
 def _has_no_callable(texts: Sequence[str], index: int) -> bool:

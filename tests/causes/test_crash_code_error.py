@@ -163,6 +163,8 @@ UWSGI = (STARTED, "*** Starting uWSGI 2.0.28 (64bit) on [Fri Nov 27] ***", "Pyth
 
 @pytest.mark.parametrize(("lines", "words"), [
     ((*DAPHNE, "AttributeError: module 'app.main' has no attribute 'application'"), "app.main:application"),
+    ((*DAPHNE, "AttributeError: module 'app.main' has no attribute 'application'. Did you mean: 'applications'?"),
+     "app.main:application"),
     (UWSGI, "app.main:application"),
 ])
 def test_servers_that_tell_a_missing_name_in_words_of_their_own(lines: tuple[str, ...], words: str) -> None:
