@@ -17,6 +17,8 @@ How it is told apart
 The repair and its safety
   start-service (safe): start it, and where no boot starts it, let one: enabled where it is disabled, a link as of
   `systemctl add-wants` where its unit does not say for what; then wait until it accepts. Undo takes all of it back.
+  Where nothing but the code of its program says the port, that code is read: it is the one whose code listens there,
+  and of several a person names one (`--set backend=UNIT`).
   Where it is disabled, and another unit of the same name (its version or colour aside) that no site asks for runs or
   starts at boot, it may have been replaced: a person names the one that is meant (`--set backend=UNIT`), and nginx is
   pointed at the other one where it is that.
@@ -60,6 +62,7 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.fellover import over_an_error
 from fixer.causes.idle import give_a_server, runs_no_server
+from fixer.causes.incode import MOST_EQUALS, which_in_code
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
 from fixer.causes.nobody import START, nobody, unclaimed
 from fixer.causes.notstarted import begun_again, not_started
@@ -138,7 +141,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return _remembered(case, trouble, gone)
     found = [owner for owner in owners(case, trouble) if not owner.is_unsure]
     if len(found) > 1:
-        return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
+        asked = which_in_code(case, endpoint, found, [_stopped(case, trouble, o) for o in found[:MOST_EQUALS]])
+        return asked or f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     if not found:
         if closed is None:
             return f"whether anything listens at {text}"

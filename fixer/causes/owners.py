@@ -10,6 +10,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.displacing import is_missed, is_occupied
 from fixer.causes.dockerhost import told_beside, told_on_host
 from fixer.causes.failing import Judged, is_closed
+from fixer.causes.incode import is_elsewhere_in_code, named_in_code
 from fixer.causes.leftout import contested
 from fixer.causes.namesakes import is_aside, is_foreign, is_named_for, is_named_otherwise, shared_names
 from fixer.causes.notstarted import starters_at
@@ -54,7 +55,8 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
         placed = placed_owner(case, trouble.endpoint)
         found = _missed(case, trouble) if placed is not None else ()
         found = found or ((placed,) if placed is not None else (
-            left_over(case, trouble) or _displaced(case, trouble) or _same_site(case, trouble)))
+            _equals_in_code(case, trouble) or left_over(case, trouble) or _displaced(case, trouble)
+            or _same_site(case, trouble)))
         known = case.owned[id(trouble)] = (trouble, found)
     return known[1]
 
@@ -65,6 +67,11 @@ def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     if starters_at(case, trouble):     # what is no service starts one there: only what is named so may be meant as well
         pool = [s for s in pool if s.running and is_named_for(trouble, s)]
     return contested(case, trouble, separated(case, trouble, pool)) if pool else ()
+
+
+def _equals_in_code(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
+    """Several at rest whose code listens there: a person says which."""
+    return tuple(Owner(service, "alone", (why,)) for service, why in named_in_code(case.snapshot, trouble.endpoint))
 
 
 def _missed(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
@@ -114,7 +121,10 @@ def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
         best = _preferred(told)
         return Owner(best, "placed", _binding_evidence(best, endpoint) or (state_evidence(best),))
     named = _container_named(case.snapshot, endpoint)
-    return None if named is None else Owner(named, "placed", (state_evidence(named),))
+    if named is not None:
+        return Owner(named, "placed", (state_evidence(named),))
+    coded = named_in_code(case.snapshot, endpoint)
+    return Owner(coded[0][0], "placed", (coded[0][1],)) if len(coded) == 1 else None
 
 
 def is_made_up(snapshot: Snapshot, service: Service) -> bool:
@@ -248,6 +258,8 @@ def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:
     """Not what speaks FastCGI where HTTP is asked, nor what listens on sockets of the other kind, nor what was put to
     rest beside an application that runs."""
     told, unit = bindings_of(service), service.unit
+    if is_elsewhere_in_code(service, trouble.endpoint):
+        return False
     if unit is not None and (unit.active_state, unit.sub_state) == ("active", "exited") and not (service.pids or told):
         return False      # it has started what it had to start, perhaps nothing: where that would listen nobody knows
     if service.runtime in _FASTCGI and all(facts.route.kind != "fastcgi_pass" for facts in trouble.routes):

@@ -41,8 +41,16 @@ def successors(case: Case, trouble: Trouble, owner: Owner) -> tuple[Service, ...
         if s.id != old.id and s.node == old.node and s.is_app_server and s.manager in ("systemd", "supervisord")
         and s.id not in away and s.id not in case.taken and (s.running or not is_off_at_boot(s))
         and not (s.unit is not None and s.unit.load_state != "loaded")
-        and any(b.port != trouble.endpoint.port or b.unix for b in bindings_of(s)) and _is_alike(old, s)
+        and _is_alike(old, s) and _is_elsewhere(case, trouble, s)
     )
+
+
+def _is_elsewhere(case: Case, trouble: Trouble, service: Service) -> bool:
+    """Told to listen elsewhere, by its code alone or by nothing but its socket as well."""
+    told = (*bindings_of(service), *service.in_code)
+    if not told and service.running:
+        return len(reachable_listeners(case, trouble, Owner(service, "alone", ()))) == 1
+    return any(b.port != trouble.endpoint.port or b.unix for b in told)
 
 
 def _is_alike(one: Service, other: Service) -> bool:
@@ -87,5 +95,5 @@ def _point_at(case: Case, trouble: Trouble, chosen: Service) -> Repair:
     options = reachable_listeners(case, trouble, Owner(chosen, "alone", ()))
     if len(options) == 1:
         return point_at_listener(case, trouble, options, ask=False)
-    told = bindings_of(chosen)[0]
+    told = (*bindings_of(chosen), *chosen.in_code)[0]
     return after_start(trouble, chosen.name, address_text(told.host, told.port, told.unix))

@@ -332,6 +332,7 @@ class Service:
     told_networks: tuple[ToldNetwork, ...] = ()   # of a compose service
     gateway: str = ""                     # its name, where the program only hands connections on (`haproxy`, `nginx` …)
     env_copies: tuple[EnvCopy, ...] = ()  # beside the files of its variables, once it has ended
+    in_code: tuple[Binding, ...] = ()     # of a unit at rest that nothing tells where: what its own code listens on
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
 
     @property

@@ -33,6 +33,6 @@ def should_answer(service: Service, sites: tuple[Site, ...]) -> bool:
     """A unit of any program that is told to listen where nginx asks, and that does not run."""
     if service.unit is None or service.running or not isinstance(service.bindings, Known):
         return False
-    told = {(binding.unix, binding.port) for binding in service.bindings.value}
+    told = {(binding.unix, binding.port) for binding in (*service.bindings.value, *service.in_code)}
     return any((at.server.unix, at.server.port) in told for site in sites if site.view.name == service.node
                for at in site.addresses)

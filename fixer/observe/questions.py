@@ -38,6 +38,7 @@ from fixer.observe.filecontents import host_path_of
 from fixer.observe.firewall import BRIDGED, firewall_queries
 from fixer.observe.forgotten import recalled
 from fixer.observe.gateways import gateway_queries, is_silent
+from fixer.observe.hiddencode import code_queries, is_explained
 from fixer.observe.lastwords import last_words_queries
 from fixer.observe.laterlogs import later_logs
 from fixer.observe.learnedfile import learned_questions
@@ -224,15 +225,17 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...], containers: tupl
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]
     yield from (ReadFile(packaged(name), SERVICE_FILE_LIMIT) for name in names)
-    if any(s.is_app_server and s.node == view.name for s in services):
+    serves = any(s.is_app_server and s.node == view.name for s in services)
+    if serves and (not empty or is_explained(empty, services, view)):
         return
     listing = Command("systemctl-units")
     yield listing
-    yield from last_words_queries(view)
+    yield from () if serves else last_words_queries(view)
     listed = startable(view.node.answers.get(listing))
     unknown = tuple(n for n in listed if n not in view.units and not n.startswith("systemd-"))
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_UNLOADED])
+    yield from code_queries(view)
 
 
 def _of_programs(view: View, services: tuple[Service, ...]) -> Iterator[Query]:

@@ -10,6 +10,7 @@ from fixer.model.record import replace
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
+from fixer.observe.codeports import ports_in_code
 from fixer.observe.containerservice import container_service
 from fixer.observe.envcopies import with_env_copies
 from fixer.observe.forgotten import recalled
@@ -123,6 +124,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
         unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
+        in_code=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
     )
 
 

@@ -52,8 +52,8 @@ def test_a_complete_capture_asks_nothing_more(name: str) -> None:
 
 
 def _is_glance(query: Query) -> bool:
-    """The age of code and settings, packaged gateways, cron: nobody asked for them when these were recorded."""
-    if query == STARTERS:
+    """The age of code and settings, packaged gateways and units, cron: nobody asked for them when these were recorded."""
+    if query in (STARTERS, Command("systemctl-units")):
         return True
     return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else query == Command("systemctl-show", PACKAGED)
 
