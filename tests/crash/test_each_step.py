@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,8 @@ def steps_of(project: test_compose.Project, kind: str) -> tuple[Step, ...]:
             return (project.act("stop", "running"),)
         case "restart":
             return restart_with_a_file(project)
+        case "lent network":
+            return join_anew(project)
         case "other names":
             more = f"{project.name}-more"
             chosen = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", more).replace(".0/28", ".9")
@@ -122,6 +125,19 @@ def steps_of(project: test_compose.Project, kind: str) -> tuple[Step, ...]:
             return (RemoveRoute("engine", "blackhole", "203.0.113.9/32", project.worker),)
 
 
+def join_anew(project: test_compose.Project) -> tuple[Step, ...]:
+    """A container that stayed in the network of another one, which was made anew since, is made anew too, with another
+    command: no undo brings that network back, but that."""
+    lent = test_compose.OLD.replace("networks: [n]", 'network_mode: "service:other"', 1)
+    project.file.write_text(lent)
+    project.compose("up", "-d")
+    project.compose("up", "-d", "--force-recreate", "--no-deps", "other")
+    depends = project.look(field='{{index .Config.Labels "com.docker.compose.depends_on"}}')
+    up = replace(project.up(), network=project.look(field="{{.HostConfig.NetworkMode}}"), depends=depends)
+    changed = lent.replace("sleep 1000", "sleep 2000").encode()
+    return WriteFile("engine", str(project.file), lent.encode(), changed, "change it"), up
+
+
 def restart_with_a_file(project: test_compose.Project) -> tuple[Step, ...]:
     """A container that reads a file of the host's when it starts."""
     sleeps = project.file.with_name("sleeps")
@@ -133,7 +149,8 @@ def restart_with_a_file(project: test_compose.Project) -> tuple[Step, ...]:
 
 
 @pytest.mark.parametrize("kind", [
-    "compose", "start", "unpause", "network", "route", "absent", "stopped service", "stop", "restart", "other names"])
+    "compose", "start", "unpause", "network", "route", "absent", "stopped service", "stop", "restart", "other names",
+    "lent network"])
 def test_each_kind_of_step_of_containers(project: test_compose.Project, kind: str, tmp_path: Path) -> None:
     steps = steps_of(project, kind)
     # a container that compose made anew and did not start is created, where the one before had exited

@@ -42,7 +42,7 @@ CASES: tuple[tuple[str, Stack], ...] = (
     ("backend-hung/container-paused", "containers"), ("network-detached/docker-network-detached", "containers"),
     ("route-broken/route-blackhole", "containers"), ("firewall-drop/firewall-drop-in-a-container", "containers"),
     ("backend-down/ended-under-an-init-script", "host"), ("crash-dependency-down/start-db-refused", "host"),
-    ("crash-dependency-down/start-db-refused", "containers"), ("network-detached/shared-network-gone", "containers"),
+    ("crash-dependency-down/start-db-refused", "containers"),
 )
 INSIDE = ("wrong-port/wrong-port", "backend-down/unit-disabled-after-reboot", "firewall-drop/firewall-drop")
 REPAIR = ("--yes", "--max-risk", "disruptive")
