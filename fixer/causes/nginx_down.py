@@ -20,7 +20,8 @@ How it is told apart
 
 The repair and its safety
   start-nginx (safe): the configuration is checked first; then its unit or container is started (and enabled at boot
-  where it was not), or, where nobody manages it, the binary itself.
+  where it was not), or, where nobody manages it, the binary itself. One that was built by hand is asked what it reads
+  (`nginx -V`); where no unit starts it, the command is told.
   free-port (disruptive): where another process holds the port, nothing is stopped unless a person names it
   (`--set stop=NAME`): which of the two is meant, no machine knows.
   give-nginx-folders (disruptive): a tmpfs in the compose file for the folders that nginx must write to.
@@ -158,7 +159,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     held = bool(taken) or (refused is not None and refused[1] == "ports")
     variant = "nginx-port-taken" if held else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
-        cause=CAUSE.id, variant=variant, role=role, confidence="certain",
+        cause=CAUSE.id, variant=variant, role=role, confidence="likely" if _has_no_unit(case, nginx) else "certain",
         summary=summary, detail=held_up(case, box) if waits is None else (), routes=routes_of(case, nginx),
         service=None if service is None else service.name, node=nginx.node, evidence=evidence,
         repairs=(_after_that(waits[1]) if waits is not None else _made_right(box, *refused) if (
@@ -257,11 +258,22 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         how = "is started again and again and ends at once" if again else "runs, without an nginx"
         manual = f"{nginx.service.name} {how}; its log ends with: {words}"
         return Repair(ID, "manual", "start nginx", (), manual=manual)
+    if _has_no_unit(case, nginx):
+        manual = (f"no unit starts {nginx.binary}: `{nginx.binary} -t`, then `{nginx.binary}`; and give it a unit "
+                  "with that command, or no boot starts it")
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
     steps = begin_nginx(case, nginx)
     if not steps:
         name = nginx.service.name if nginx.service is not None else nginx.node
         return Repair(ID, "manual", "start nginx", (), manual=f"start {name} with the tool that manages it")
     return Repair(ID, "safe", "start nginx", steps)
+
+
+def _has_no_unit(case: Case, nginx: Nginx) -> bool:
+    """Built by hand on a machine, and known by where it lies alone."""
+    node = find_node(case.snapshot, nginx.node)
+    return nginx.service is None and node is not None and node.kind == "machine" and node.init == "systemd" \
+        and nginx.binary.startswith("/usr/local/")
 
 
 def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:

@@ -11,9 +11,10 @@ from fixer.model.nginxconf import PIPE, NginxConfig
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import ErrorEvent, Process
+from fixer.model.snapshot import ErrorEvent, Process, Unit
 from fixer.nginx.config import read_config
 from fixer.nginx.errorlog import parse_error_log
+from fixer.observe.builtnginx import BUILT, as_built, is_idle, is_there
 from fixer.observe.memo import remembered
 from fixer.observe.processes import ancestors
 from fixer.observe.runtimes import is_nginx
@@ -45,6 +46,7 @@ class NginxPlace:
     master: Process | None
     workers: tuple[Process, ...]
     log_option: str = ""
+    is_told: bool = False       # by -c which file to read: what it was built to read does not count
 
     @property
     def root(self) -> str:
@@ -57,9 +59,9 @@ def find_nginxes(view: View) -> tuple[NginxPlace, ...]:
 
     Anybody may start a program that calls itself nginx: while the machine's own runs, another user's does not count.
     """
-    running = tuple(_running(view))
+    running = tuple(as_built(place, view) for place in _running(view))
     ours = tuple(place for place in running if _is_the_nodes(place.master, view))
-    return ours or running or tuple(_stopped(view))
+    return ours or running or tuple(as_built(place, view) for place in _stopped(view))
 
 
 def strange_nginxes(view: View) -> tuple[Process, ...]:
@@ -144,7 +146,8 @@ def _place(words: list[str], master: Process | None, workers: tuple[Process, ...
     base = options["-p"] if "-p" in options else posixpath.dirname(default)
     conf = posixpath.normpath(posixpath.join(base, options["-c"])) if "-c" in options else default
     explicit = "-c" in options or "-p" in options
-    return NginxPlace(binary, conf, prefix, explicit, master, workers, options.get("-e", ""))
+    return NginxPlace(binary, conf, prefix, explicit, master, workers, options.get("-e", ""),
+                      "-c" in options)
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str]]:
@@ -156,13 +159,26 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _stopped(view: View) -> Iterator[NginxPlace]:
-    """Where a stopped nginx would start from: its unit's command, else the default, where that is there."""
-    for unit in dict.fromkeys(view.units.values()):
-        if unit.exec_start and is_nginx(unit.exec_start[0]):
-            yield place_of(unit.exec_start)
-            return
-    if DEFAULT_CONF in view.conf_files and view.conf_files[DEFAULT_CONF].status != "absent":
-        yield _place([DEFAULT_BINARY], None, ())
+    """Where a stopped nginx would start from: its unit's command, else the default, where that is there.
+
+    Of several units one that is not put to rest, and of those one that hands something on, as far as was read.
+    """
+    units = [u for u in dict.fromkeys(view.units.values()) if u.exec_start and is_nginx(u.exec_start[0])]
+    unit = min(units, key=lambda u: (_is_at_rest(u), _is_idle(place_of(u.exec_start), view)), default=None)
+    place = place_of(unit.exec_start) if unit is not None else _place([DEFAULT_BINARY], None, ())
+    if unit is None and (DEFAULT_CONF not in view.conf_files or view.conf_files[DEFAULT_CONF].status == "absent"):
+        return
+    built = _place([BUILT], None, ())
+    rests = (unit is None or _is_at_rest(unit)) and _is_idle(place, view) and is_there(view)
+    yield built if rests and not _is_idle(as_built(built, view), view) else place
+
+
+def _is_at_rest(unit: Unit) -> bool:
+    return unit.unit_file_state in ("disabled", "masked") and unit.active_state != "failed"
+
+
+def _is_idle(place: NginxPlace, view: View) -> bool:
+    return is_idle(parsed_config(as_built(place, view), view))
 
 
 def config_of(place: NginxPlace, view: View) -> Fact[NginxConfig]:

@@ -21,6 +21,7 @@ from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
 from fixer.observe.activation import questions as activated
 from fixer.observe.backups import backup_queries
+from fixer.observe.builtnginx import built_queries
 from fixer.observe.changes import change_queries
 from fixer.observe.composefile import compose_service
 from fixer.observe.composefiles import paths_to_read
@@ -148,6 +149,7 @@ def _new(queries: list[Query], view: View) -> Iterator[Query]:
 def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> Iterator[Query]:
     """Includes outside of what was read, logs that it names, names to resolve, `nginx -t` in doubt, probes."""
+    yield from built_queries(site.place, site.config, site.view)
     yield from uncut(parsed_config(site.place, site.view), site.view)
     if isinstance(site.config, Unknown):
         yield ReadGlob((site.place.conf,))

@@ -113,6 +113,15 @@ def test_a_packaged_nginx_that_was_put_to_rest_and_hands_nothing_on_is_not_start
         assert isinstance(verdict, Undetermined) and "which nginx should run" in verdict.missing[0]
 
 
+def test_one_that_was_built_by_hand_and_that_no_unit_starts_is_for_a_person() -> None:
+    scene = no_nginx(service=None)
+    scene.nginx.update({"binary": "/usr/local/nginx/sbin/nginx"})
+    scene.node_changes["local"] = {"init": "systemd"}
+    found = finding_of(diagnose(scene.snapshot()), DOWN)
+    assert (found.confidence, found.repairs[0].risk) == ("likely", "manual")
+    assert "`/usr/local/nginx/sbin/nginx -t`" in found.repairs[0].manual
+
+
 def test_down_for_a_person() -> None:
     masked = no_nginx(service=nginx_unit(load_state="masked"))
     assert finding_of(diagnose(masked.snapshot()), DOWN).repairs[0].risk == "manual"
