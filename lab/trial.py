@@ -373,7 +373,8 @@ def _last(trial: Trial) -> None:
 
 
 def _undo(trial: Trial, before: Manifest) -> bool:
-    """Every file as before, and the fault is back (True); except where it was a state that cannot be put back."""
+    """Every file as before, and the whole fault is back (True); except where it was, or had in it, what cannot be put
+    back: a process that was made to end."""
     with trial.step("undo", vital=True) as step:
         told = trial.ask("undo", "--json")
         _expect(step, told, 0)
@@ -386,7 +387,7 @@ def _undo(trial: Trial, before: Manifest) -> bool:
             well = check(trial.lab).well
         if well and not told.document.get("irreversible"):
             step.problems.append("the oracle finds it well, as if nothing had been undone")
-    return not well
+    return not well and not told.document.get("irreversible")
 
 
 def _restart_in_vain(trial: Trial) -> None:

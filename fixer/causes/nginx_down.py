@@ -66,6 +66,7 @@ from fixer.model.snapshot import Container, Listener, LogLine, Nginx
 ID = "start-nginx"
 _ADDRESS = regex(r"[\d.]+|\[?[\da-fA-F]*:[\da-fA-F:.]*\]?")
 _NO_HOST = "host not found in upstream"
+_HOST = regex(_NO_HOST + r' "([A-Za-z0-9_.-]{1,253})[":]')
 _SLACK = 0.5     # seconds between the clock of a log and that of a file
 
 
@@ -251,10 +252,11 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         last = lines_of(nginx.service)[-1:]
         words = message(last[0]).strip()[:200] if last else "nothing"
         again = is_restarting(nginx.service)
-        if again and "[emerg]" in words and _is_changed_since(nginx, last[0]):
-            box = nginx.service.container
+        box = nginx.service.container
+        over = _is_over(case, nginx, box, last[0]) if again and "[emerg]" in words else ""
+        if over:
             begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status), *wait_for_nginx(nginx))
-            return Repair(ID, "safe", "start nginx: its configuration was changed after its last try", begun)
+            return Repair(ID, "safe", f"start nginx: {over} after its last try", begun)
         how = "is started again and again and ends at once" if again else "runs, without an nginx"
         manual = f"{nginx.service.name} {how}; its log ends with: {words}"
         return Repair(ID, "manual", "start nginx", (), manual=manual)
@@ -274,6 +276,24 @@ def _has_no_unit(case: Case, nginx: Nginx) -> bool:
     node = find_node(case.snapshot, nginx.node)
     return nginx.service is None and node is not None and node.kind == "machine" and node.init == "systemd" \
         and nginx.binary.startswith("/usr/local/")
+
+
+def _is_over(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
+    """Why what it said at its last try is so no more: its files were changed since, or what it named in vain came."""
+    if _is_changed_since(nginx, line):
+        return "its configuration was changed"
+    named = _HOST.search(message(line))
+    if named is None or line.at is None:
+        return ""
+    mine = {network for network, _, _ in box.networks}
+    for service in case.snapshot.services:
+        other = service.container
+        if other is None or other.id == box.id or not service.running or other.started_at <= line.at:
+            continue
+        for network, ip, aliases in other.networks:
+            if network in mine and ip and named[1] in (*aliases, other.name, other.service):
+                return f"{other.name} came up, which it needs by the name {named[1]},"
+    return ""
 
 
 def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -507,6 +508,21 @@ def test_a_configuration_that_was_changed_after_the_last_try_is_tried_at_once() 
     act = repair.steps[0]
     assert isinstance(act, ContainerAction) and (act.verb, repair.risk) == ("restart", "safe")
     assert finding_of(diagnose(ended_box("something odd", ago=90000.0).snapshot()), DOWN).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize(("changes", "risk"), [
+    ({}, "safe"), ({"started_at": NOW - 3600}, "manual"), ({"networks": (("other", "172.19.0.2", ("app",)),)}, "manual"),
+    ({"networks": (("p_default", "172.18.0.2", ("shop",)),), "service": "shop"}, "manual"), ({"status": "exited"}, "manual"),
+])
+def test_what_nginx_named_in_vain_and_came_up_since_is_no_reason_to_wait(changes: dict[str, Any], risk: str) -> None:
+    scene = ended_box(NO_NAME)
+    scene.with_service(boxed("app", box={"started_at": NOW - 10, **changes}))
+    repair = finding_of(diagnose(scene.snapshot()), DOWN).repairs[0]
+    assert repair.risk == risk, repair
+    if risk == "safe":
+        act = repair.steps[0]
+        assert isinstance(act, ContainerAction) and (act.name, act.verb) == ("p-web-1", "restart")
+        assert "p-app-1 came up" in repair.summary
 
 
 def test_an_nginx_that_is_started_in_vain_is_not_started_once_more() -> None:
