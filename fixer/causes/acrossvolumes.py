@@ -37,7 +37,7 @@ class _Socket:
     seen: str | None
 
 
-def across(case: Case, trouble: Trouble) -> Finding | str | None:
+def across(case: Case, trouble: Trouble) -> Finding | None:
     """What nobody listens at, where the application's socket is to be found under another path, or not at all."""
     web = container_of(case.snapshot, trouble.nginx.node)
     if trouble.endpoint.unix is None or (web is not None and web.is_machine):

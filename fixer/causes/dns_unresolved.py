@@ -33,7 +33,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import is_docker_host
 from fixer.causes.editing import container_of
-from fixer.causes.guests import is_guest, reached_through, repair_guest
+from fixer.causes.guests import lender_of, repair_guest
 from fixer.causes.nameedits import other_address, other_resolver
 from fixer.causes.network_detached import aliases_of, joining
 from fixer.causes.nginx_down import begin_nginx, routes_of
@@ -97,7 +97,7 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
         return shown           # that name is told to a container, or unknown: wrong-host
     if box is not None and box.status != "running":
         return shown           # the backend is down: that is the root
-    if box is not None and web is not None and not web.is_machine and is_guest(box):
+    if box is not None and web is not None and not web.is_machine and box.is_guest:
         return _guest(case, troubles, box, shown)
     if box is not None and web is not None and not web.is_machine:
         network = _nameless(case, web, box, name)
@@ -180,7 +180,7 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     owner = placed_owner(case, trouble.endpoint)
     if owner is not None and _was_away(owner.service.container, said[-1].at):
         return None            # Docker knows the name of what runs: that it did not is the root
-    if owner is not None and owner.service.container is not None and is_guest(owner.service.container) and (
+    if owner is not None and owner.service.container is not None and owner.service.container.is_guest and (
             container_of(case.snapshot, trouble.nginx.node) is not None):
         return _guest(case, [trouble], owner.service.container, Evidence(
             "nginx-log", said[-1].where, said[-1].raw[:300]))
@@ -203,7 +203,7 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
 
 def _guest(case: Case, troubles: list[Trouble], box: Container, shown: Evidence) -> Finding:
     """It has no name of its own: it is in the network of another container, or in the Docker host's."""
-    trouble, lender = troubles[0], reached_through(case, troubles[0].nginx, box)
+    trouble, lender = troubles[0], lender_of(case, box)
     whose = "the Docker host" if box.network_mode == "host" else f"container {lender.name}" if lender is not None else (
         "another container")
     made = _finding(case, trouble, ("docker-alias-lost", "certain"), repair_guest(case, troubles, box, lender), (

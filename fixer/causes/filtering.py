@@ -174,7 +174,7 @@ def _source(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
 def _device(snapshot: Snapshot, node: str) -> str:
     """What leads out of a container on a single network, as Docker calls it."""
     box = container_of(snapshot, node)
-    own = box is not None and not box.is_machine and not box.network_mode.startswith(("host", "container:"))
+    own = box is not None and not box.is_machine and not box.is_guest
     return "eth0" if own and box is not None and len(box.networks) == 1 else ""
 
 

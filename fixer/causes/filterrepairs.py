@@ -65,8 +65,7 @@ def _fills_its_own(case: Case, block: Block) -> Container | None:
     """Who may have written the rule from inside: that container, or one that lives in its network."""
     box = _boxed(case.snapshot, block)
     every = () if box is None else (s.container for s in case.snapshot.services if s.container is not None)
-    mine = [other for other in every if box is not None and (
-        other.id == box.id or other.network_mode == f"container:{box.id}")]
+    mine = [other for other in every if box is not None and box.id in (other.id, other.lender)]
     return next((other for other in (box, *mine) if other is not None and other.net_admin), None)
 
 

@@ -9,21 +9,13 @@ from fixer.causes.nameedits import other_address
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import place as place_text
 from fixer.model.diagnosis import Repair
-from fixer.model.snapshot import Container, Nginx
-
-_OF = "container:"
+from fixer.model.snapshot import Container
 
 
-def is_guest(box: Container) -> bool:
-    """It has no network of its own."""
-    return box.network_mode == "host" or box.network_mode.startswith(_OF)
-
-
-def reached_through(case: Case, nginx: Nginx, box: Container) -> Container | None:
+def lender_of(case: Case, box: Container) -> Container | None:
     """The container whose network it has."""
-    wanted = box.network_mode.removeprefix(_OF)
     return next((s.container for s in case.snapshot.services
-                 if s.container is not None and s.container.id == wanted), None)
+                 if s.container is not None and s.container.id == box.lender), None)
 
 
 def repair_guest(case: Case, troubles: list[Trouble], box: Container, lender: Container | None) -> Repair:

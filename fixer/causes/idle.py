@@ -27,7 +27,7 @@ def runs_no_server(case: Case, trouble: Trouble, service: Service) -> bool:
         return False
     if trouble.endpoint.host not in {box.name, box.service, *(name for _, _, names in box.networks for name in names)}:
         return False
-    lends = any(s.container is not None and s.container.network_mode == f"container:{box.id}"
+    lends = any(s.container is not None and s.container.lender == box.id
                 for s in case.snapshot.services)
     return not lends and all(_name(p.argv) in _IDLE | _INITS for p in node.processes.value)
 

@@ -22,7 +22,6 @@ from fixer.model.snapshot import Container, Nginx, Service, Snapshot
 
 VARIANT = "shared-network-gone"
 ID = "renew-network"
-_OF = "container:"
 _GOES = " (the one that it is alone in cannot be brought back)"
 _GONE = regex(r"(?:No such container: |cannot join network of a non running container: )(?P<id>[0-9a-f]{12,64})")
 _EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "wrong-host", "wrong-bind-address", "backend-hung",
@@ -43,9 +42,9 @@ def stranded(snapshot: Snapshot, service: Service | None) -> Stranded | None:
     """Proven by Docker's times of both starts, by the kernel (no address but its loopback), or by the engine's word
     that it cannot be started."""
     box = service.container if service is not None else None
-    if service is None or box is None or not box.network_mode.startswith(_OF):
+    if service is None or box is None or not box.lender:
         return None
-    wanted = box.network_mode.removeprefix(_OF)
+    wanted = box.lender
     boxes = [s.container for s in snapshot.services if s.container is not None]
     lender = next((other for other in boxes if other.id == wanted), None)
     made = Evidence("container", box.name, f"made with the network of container {wanted[:12]}")

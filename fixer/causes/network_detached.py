@@ -72,7 +72,7 @@ def judge(case: Case) -> Verdict:
             _join_finding(findings, box.id, _published_to_nowhere(case, trouble, box, off))
         elif web is None or box is None or web.is_machine or web.id == box.id:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
-        elif box.status != "running" or _shared(web, box) or _borrows(web) or _borrows(box):
+        elif box.status != "running" or _shared(web, box) or web.is_guest or box.is_guest:
             muted = _muted(case, trouble)
             if muted is None:
                 ruled.append(_networks_evidence(box))
@@ -81,7 +81,7 @@ def judge(case: Case) -> Verdict:
         else:
             _join_finding(findings, box.id, _finding(case, trouble, web, box))
     lent: list[Finding] = []
-    if any(_borrows(s.container) for s in case.snapshot.services if s.container is not None):
+    if any(s.container.is_guest for s in case.snapshot.services if s.container is not None):
         from fixer.causes.lentnetwork import lent_findings  # only where one has the network of another
 
         lent += lent_findings(case)
@@ -148,7 +148,7 @@ def _shared(web: Container, box: Container) -> bool:
 
 def _unplugged(case: Case, box: Container) -> ToldNetwork | None:
     """The network that a running container belongs on, where it is on none at all."""
-    if box.status != "running" or box.networks or _borrows(box):
+    if box.status != "running" or box.networks or box.is_guest:
         return None
     told = told_of(case.snapshot, box)
     made = next((own for own in told if own.name == box.network_mode), None)
@@ -175,11 +175,6 @@ def _published_to_nowhere(case: Case, trouble: Trouble, box: Container, network:
                         (connect,)),),
         explains=EXPLAINED,
     )
-
-
-def _borrows(box: Container) -> bool:
-    """It has the network of its host or of another container: what it is on does not stand with itself."""
-    return box.network_mode == "host" or box.network_mode.startswith("container:")
 
 
 def _networks_evidence(box: Container) -> Evidence:

@@ -46,12 +46,12 @@ from fixer.causes.reading import (
     place,
     say_age,
 )
+from fixer.causes.starting import restart_nginx_box
 from fixer.causes.symptoms import events_for, is_refused, say_routes, symptom_evidence
 from fixer.causes.wrong_port import is_stale
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.numbers import is_number
-from fixer.model.plan import ContainerAction
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx
 
 # Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
@@ -241,8 +241,7 @@ def _stale(case: Case, trouble: Trouble) -> Finding:
         repair = Repair("restart-nginx-container", "manual", "mount the file again", (),
                         manual=f"{endpoint.file} was replaced below its mount: mount it again, then reload nginx")
     else:
-        action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
-        repair = Repair("restart-nginx-container", "disruptive", f"restart container {box.name}", (action,))
+        repair = restart_nginx_box(box)
     return Finding(
         cause=CAUSE.id, variant="bind-mount-stale-inode", role="root", confidence="certain",
         summary=f"nginx reads an old copy of {endpoint.file}: the file on the host was replaced below its mount",

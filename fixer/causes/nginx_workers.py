@@ -5,9 +5,10 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.causes.editing import container_of
 from fixer.causes.reading import condition, describe_process, now_on, processes_of, state_evidence
+from fixer.causes.starting import restart_nginx_box
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence, Known
-from fixer.model.plan import ContainerAction, SignalProcess
+from fixer.model.plan import SignalProcess
 from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
 
@@ -49,8 +50,7 @@ def _continue(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair:
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
         # no process of it is known by a number that means something outside
-        action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
-        return Repair("restart-nginx-container", "disruptive", f"restart container {box.name}", (action,))
+        return restart_nginx_box(box)
     signals = tuple(
         SignalProcess(nginx.node, p.pid, p.start_ticks, "CONT", describe_process(case.snapshot, nginx.node, p))
         for p in sorted(stopped, key=lambda p: (p.pid == nginx.master_pid, p.pid))

@@ -71,8 +71,7 @@ def unclaimed(case: Case, trouble: Trouble, closed: bool | None) -> str | Eviden
 
 def _is_cut_off(case: Case, trouble: Trouble) -> Evidence | None:
     """nginx is in a network that nobody else is in any more: what is not at its address there, tells nothing."""
-    if not any(s.container is not None and s.container.network_mode.startswith("container:")
-               for s in case.snapshot.services):
+    if not any(s.container is not None and s.container.lender for s in case.snapshot.services):
         return None
     from fixer.causes.lentnetwork import stranded  # only where one has the network of another
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.model.snapshot import Container
 
-_OF = "container:"
-
 
 def same_network(case: Case, node: str | None) -> frozenset[str | None]:
     """The node, and those among whose sockets a loopback address of it leads. One that stayed in an older network of
@@ -14,7 +12,7 @@ def same_network(case: Case, node: str | None) -> frozenset[str | None]:
     boxes = {s.node: s.container for s in case.snapshot.services
              if s.container is not None and not s.container.is_machine}
     own = boxes.get(node or "")
-    if own is None or not any(box.network_mode.startswith(_OF) for box in boxes.values()):
+    if own is None or not any(box.lender for box in boxes.values()):
         return frozenset((node,))
     from fixer.causes.lentnetwork import stranded  # which asks whose a service is
 
@@ -24,4 +22,4 @@ def same_network(case: Case, node: str | None) -> frozenset[str | None]:
 
 
 def _root(box: Container) -> str:
-    return box.network_mode.removeprefix(_OF) if box.network_mode.startswith(_OF) else box.id
+    return box.lender or box.id

@@ -37,10 +37,11 @@ from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.editing import container_of
 from fixer.causes.failing import fresh_events
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
+from fixer.causes.starting import restart_nginx_box
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import ContainerAction, RemoveRoute
+from fixer.model.plan import RemoveRoute
 from fixer.model.record import replace
 from fixer.model.snapshot import ErrorEvent, Nginx
 
@@ -174,9 +175,7 @@ def _docker_lays_it(case: Case, trouble: Trouble, address: str) -> Repair | None
     shared = next((name for c in others for name, ip, _ in c.networks if ip == address and name in own), None)
     if shared is None:
         return None
-    action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
-    return Repair("restart-nginx-container", "disruptive",
-                  f"restart container {box.name}: Docker lays its way into {shared} again", (action,))
+    return restart_nginx_box(box, f": Docker lays its way into {shared} again")
 
 
 def _finding(case: Case, trouble: Trouble, network: str, kind: str) -> Finding:

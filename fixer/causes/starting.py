@@ -9,6 +9,7 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import condition, listeners_on, pids_of, say_age
 from fixer.causes.unitactions import is_left_alone, unit_action
+from fixer.model.diagnosis import Repair
 from fixer.model.facts import Unknown
 from fixer.model.plan import (
     ABSENT,
@@ -212,9 +213,15 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
     return ComposeUp(
         compose.project, name, compose.working_dir, compose.config_files, compose.environment_files,
         box.label("com.docker.compose.config-hash") or "", box.status,
-        box.network_mode if box.network_mode.startswith("container:") else "",
+        box.network_mode if box.lender else "",
         box.label("com.docker.compose.depends_on") or "",
     )
+
+
+def restart_nginx_box(box: Container, so_that: str = "") -> Repair:
+    """A restart of nginx's own container, with what it does good in words."""
+    action = ContainerAction(box.id, box.name, "restart", box.status, "nginx is away for a moment")
+    return Repair("restart-nginx-container", "disruptive", f"restart container {box.name}{so_that}", (action,))
 
 
 def create_service(snapshot: Snapshot, name: str) -> ComposeUp | NoPlace:

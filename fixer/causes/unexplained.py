@@ -72,11 +72,10 @@ def _cut_off(case: Case) -> Iterator[str]:
     for service in case.snapshot.services:
         if (box := service.container) is None or stranded(case.snapshot, service) is not None:
             continue        # a finding says so
-        kind, _, lender = box.network_mode.partition(":")
-        if kind == "container" and lender and lender not in known:
+        if box.lender and box.lender not in known:
             again = f" (docker compose up -d --force-recreate {box.service})" if box.service else ""
-            yield (f"{box.name} lives in the network of container {lender[:12]}, which was not found: where that was "
-                   f"made anew, {box.name} has to be made anew too{again}")
+            yield (f"{box.name} lives in the network of container {box.lender[:12]}, which was not found: where that "
+                   f"was made anew, {box.name} has to be made anew too{again}")
 
 
 def _kept(case: Case) -> Iterator[str]:

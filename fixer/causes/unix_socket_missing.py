@@ -106,7 +106,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     return _found(case, trouble, owner, meant[0])
 
 
-def _across(case: Case, trouble: Trouble) -> Finding | str | None:
+def _across(case: Case, trouble: Trouble) -> Finding | None:
     if not any(s.container is not None for s in case.snapshot.services):
         return None
     from fixer.causes.acrossvolumes import across  # only where there are containers

@@ -147,6 +147,17 @@ class Container:
         return dict(self.labels).get(name)
 
     @property
+    def lender(self) -> str:
+        """The id of the container whose network it has, empty where it has its own or that of its host."""
+        kind, _, name = self.network_mode.partition(":")
+        return name if kind == "container" else ""
+
+    @property
+    def is_guest(self) -> bool:
+        """It has no network of its own, but that of its host or of another container."""
+        return self.network_mode == "host" or bool(self.lender)
+
+    @property
     def addresses(self) -> frozenset[str]:
         """All addresses that it has on its networks, of both families."""
         return frozenset((*(ip for _, ip, _ in self.networks if ip), *(ip for _, ip in self.ipv6)))

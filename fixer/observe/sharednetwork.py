@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from fixer.model.facts import Known
 from fixer.model.snapshot import Container, Service
 
-_OF = "container:"
-
 
 def sharing(container: Container, port: int, services: Sequence[Service]) -> Container | None:
     """The container that serves where an address leads to `container`, where that only lends its network: the one
@@ -25,4 +23,4 @@ def sharing(container: Container, port: int, services: Sequence[Service]) -> Con
 
 
 def _is_in(box: Container, lender: Container) -> bool:
-    return box.id != lender.id and box.network_mode == f"{_OF}{lender.id}"
+    return box.id != lender.id and box.lender == lender.id
