@@ -118,7 +118,7 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
     events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
     said = {name_in(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
     unknown = [t for t in case.troubles if t.nginx is nginx and t.endpoint.host and not _is_asked_later(t)
-               and not is_uncreated(case, t.endpoint.host) and not _is_known(t)
+               and not is_uncreated(case, t.endpoint.host) and not _is_known(t) and not _is_down(case, t)
                and (t.endpoint.host.lower() in said or isinstance(t.endpoint.addresses, Known))]
     if not unknown:
         return []
@@ -130,6 +130,13 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
     made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address(case, troubles), (shown,))
     text = f"the name {name} does not resolve: nginx refuses its files over it, and what runs is older"
     return [replace(made, summary=text)]
+
+
+def _is_down(case: Case, trouble: Trouble) -> bool:
+    """Docker forgets the name of a container that does not run: that it does not is the root, whatever was edited."""
+    owner = placed_owner(case, trouble.endpoint)
+    box = owner.service.container if owner is not None else None
+    return box is not None and box.status != "running"
 
 
 def _is_known(trouble: Trouble) -> bool:

@@ -116,7 +116,7 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
             return ()
     else:
         return ()
-    return tuple(steps) if endpoint is None else (*steps, *waiting(snapshot, service, endpoint))
+    return tuple(steps) if endpoint is None else (*steps, *waiting(snapshot, service, endpoint, as_made=True))
 
 
 def _pulled_in(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Unit], ...]:
@@ -139,7 +139,7 @@ def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> t
         action = program_action(snapshot, service, service.program, "restart")
     else:
         return ()
-    return (action, *waiting(snapshot, service, endpoint))
+    return (action, *waiting(snapshot, service, endpoint, as_made=True))
 
 
 def _what_stops(snapshot: Snapshot, service: Service) -> str:
@@ -151,11 +151,20 @@ def _what_stops(snapshot: Snapshot, service: Service) -> str:
     return f"running for {say_age(max(0.0, snapshot.taken_at - since))}" if since else ""
 
 
-def waiting(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
-    """Wait until it accepts: on the address it is told to listen on, else on the one nginx asks for."""
+def waiting(
+    snapshot: Snapshot, service: Service, endpoint: Endpoint, *, as_made: bool = False,
+) -> tuple[Step, ...]:
+    """Wait until it accepts: on the address it is told to listen on, else on the one nginx asks for.
+
+    A container that is started as it was made (`as_made`) is told so by its own settings, which come last: its files
+    may have changed since.
+    """
     told = bindings_of(service)
     if told:
-        first = told[0]
+        own = as_made and service.container is not None
+        asked = [b for b in told if own and endpoint.node == service.node
+                 and (b.port == endpoint.port_there if b.port else bool(b.unix) and b.unix == endpoint.unix)]
+        first = asked[0] if asked else told[-1] if own else told[0]
         return (_wait(service, first.host, first.port, first.unix),)
     if endpoint.node == service.node and (endpoint.port or endpoint.unix):
         return (_wait(service, "localhost" if endpoint.inner else endpoint.host, endpoint.port_there, endpoint.unix),)

@@ -157,6 +157,8 @@ class Conversation:
         for pipe in (self._child.stdout, self._child.stderr, self._child.stdin):
             os.set_blocking(pipe.fileno(), False)
         self._rest = b""
+        self.unread = b""         # what it wrote before it ended, where the mark never came
+        self.is_over = False      # its output has ended, though it may take a moment to be gone itself
 
     @property
     def alive(self) -> bool:
@@ -179,6 +181,7 @@ class Conversation:
                     if key.fd == self._child.stdout.fileno():
                         more = os.read(key.fd, _CHUNK)
                         if not more:
+                            self.unread, self.is_over = got or self.unread, True
                             return None
                         got += more
                     else:

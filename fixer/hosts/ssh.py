@@ -78,9 +78,9 @@ class Connection:
         self._master.exchange(b"", f"\n{nonce} ".encode(), _LOGIN)
         said = self._master.exchange(b"", f"\n{nonce}\n".encode(), 5.0)
         if said is None:
-            late = self._master.alive
-            complaint = self._master.complaint().encode()
-            raise sshline.explain(self.address, CommandResult(("ssh",), None, b"", complaint, timed_out=late))
+            late = self._master.alive and not self._master.is_over
+            complaint, unread = self._master.complaint().encode(), self._master.unread
+            raise sshline.explain(self.address, CommandResult(("ssh",), None, unread, complaint, timed_out=late))
         head, _, refusal = said.decode(errors="replace").partition("\n")
         user, sudo, home = [*head.split(" ", 2), "", ""][:3]
         root = user == "0" or sudo == "0"

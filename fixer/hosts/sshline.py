@@ -94,6 +94,11 @@ def explain(address: str, result: CommandResult) -> Unreachable:
     for pattern, message, hint in _COMPLAINTS:
         if regex(pattern).search(text):
             return Unreachable(message.format(**shown), hint.format(**shown))
+    last = [line.strip() for line in result.stdout.decode(errors="replace").splitlines() if line.strip()][-1:]
+    if not lines and not result.timed_out and last:
+        return Unreachable(
+            f"{address} lets us in and ends at once: {last[0][:300]}",
+            "is its login shell one that runs commands (getent passwd USER there)? Another user, or a shell, would do")
     if result.timed_out:
         said = f"it did not answer in time (it said: {said})" if lines else "it did not answer in time"
     return Unreachable(f"{address} cannot be reached: {said}", f"ssh -v {shown['words']} shows where it stops")

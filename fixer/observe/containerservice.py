@@ -40,7 +40,8 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         id=f"{node}/{container.service or container.name}", name=container.service or container.name, node=node,
         manager="docker", unit=None, container=container, pids=tuple(p.pid for p in processes),
         argv=main.argv if main is not None else container.argv,
-        bindings=quoted_bindings(_bindings(command, env, said, main), engine), env=assignments(env, container.name),
+        bindings=quoted_bindings(_bindings(command, env, said, main or _as_made(container, from_engine)), engine),
+        env=assignments(env, container.name),
         env_places=tuple(dict.fromkeys(slot.file for slot in written.slots)) if written else (),
         workers=quoted_count(workers_of(asked, env, said), engine),
         log=_log(container, engine), is_app_server=_is_app(container, runtime, processes, view), runtime=runtime,
@@ -78,16 +79,25 @@ def _own(view: View | None) -> list[Process]:
 
 
 def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence,
-              main: Process | None) -> Fact[tuple[Binding, ...]]:
+              runs: Process | tuple[Binding, ...]) -> Fact[tuple[Binding, ...]]:
+    """What its files say, then what its process is told, or a start would be: the files may have changed since."""
     found = list(bindings_of(command, env, said))
-    if main is not None:
-        running = Evidence("process", f"pid {main.pid}", " ".join(main.argv))
-        places = {(b.port, b.unix) for b in found}
-        told = bindings_of([literal(a) for a in main.argv], env, running)
-        found += [b for b in told if (b.port, b.unix) not in places]
+    if isinstance(runs, Process):
+        running = Evidence("process", f"pid {runs.pid}", " ".join(runs.argv))
+        told = bindings_of([literal(a) for a in runs.argv], env, running)
+    else:
+        told = runs
+    places = {(b.port, b.unix) for b in found}
+    found += [b for b in told if (b.port, b.unix) not in places]
     if not found and not runtime_of([w.text for w in command]):
         return Unknown("its command is inside the image")
     return Known(tuple(found), (said,))
+
+
+def _as_made(container: Container, env: Mapping[str, Word]) -> tuple[Binding, ...]:
+    """Where a start of it would listen: by the command and the variables that it was made with."""
+    said = Evidence("container", container.name, " ".join(container.argv))
+    return bindings_of([literal(a) for a in container.argv], env, said)
 
 
 def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]:

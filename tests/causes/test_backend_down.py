@@ -248,6 +248,20 @@ def test_an_answer_by_the_old_name_of_a_stopped_container_is_somebody_elses() ->
     assert diagnose(runs.endpoint(service="app/p-app-1").answers(probe(404)).snapshot()).findings == ()
 
 
+def test_a_container_that_is_started_is_waited_for_where_it_was_made_to_listen() -> None:
+    """Its files may name another port since (a changed .env): that is what the next `up` makes of it, no start."""
+    made = boxed(box={"status": "exited", "pid": 0, "finished_at": NOW - 60}, pid=None,
+                 bindings=Known((building.binding(9000), building.binding(8000))))
+    scene = boxes()
+    scene.services[0] = made
+    wait = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].steps[-1]
+    assert isinstance(wait, WaitForListener) and wait.port == 8000
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert any("9000" in line and "up" in line for line in found.detail)
+    scene.services[0] = replace(made, bindings=Known((building.binding(8000),)))
+    assert not any("up" in line for line in finding_of(diagnose(scene.snapshot()), CAUSE).detail)
+
+
 def test_a_container_that_was_slow_to_go_was_stopped_not_killed() -> None:
     scene = boxes(exit_code=137)
     assert CAUSE not in roots(diagnose(scene.snapshot()))

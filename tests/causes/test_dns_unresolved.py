@@ -160,6 +160,16 @@ def test_hit_at_a_reload_that_was_refused() -> None:
         assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
 
 
+@pytest.mark.parametrize("status", ["exited", "created", "restarting"])
+def test_miss_an_edited_site_that_names_a_container_which_does_not_run(status: str) -> None:
+    """Any edit that was not loaded yet, and nginx -t fails over a name that Docker forgot when its container stopped."""
+    scene = refused(ago=90.0, addresses=Known(()))
+    scene.with_service(boxed(pid=None, box={"status": status, "networks": (("p_default", "", ("app",)),)}))
+    assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
+    scene.services.clear()
+    assert UNRESOLVED in roots(diagnose(scene.snapshot()))
+
+
 def test_hit_at_a_request() -> None:
     text = "app could not be resolved (3: Host not found)"
     shown = found(asked(text))

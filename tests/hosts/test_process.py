@@ -96,3 +96,14 @@ def test_a_conversation_with_a_process_that_ended_says_so() -> None:
     assert talk.exchange(b"x\n", b"END", 5) is None
     assert talk.complaint() == "why"
     talk.close()
+
+
+def test_what_a_conversation_said_before_it_ended_is_kept() -> None:
+    talk = Conversation(["sh", "-c", "echo not here; exec >&-; sleep 1"])
+    assert talk.exchange(b"", b"END", 5) is None
+    assert talk.exchange(b"", b"END", 5) is None
+    assert (talk.unread, talk.is_over) == (b"not here\n", True)
+    talk.close()
+    late = Conversation(["sleep", "9"])
+    assert late.exchange(b"", b"END", 0.1) is None and not late.is_over
+    late.close()

@@ -75,6 +75,14 @@ def test_refusals(said: bytes, message: str) -> None:
     assert error.exit_code == 3
 
 
+def test_a_login_shell_that_runs_nothing_is_no_silence() -> None:
+    """nologin says so on stdout, and is gone: nothing was late."""
+    said = b"Welcome\r\nThis account is currently not available.\r\n"
+    error = explain("web@web1", CommandResult(("ssh",), None, said, b""))
+    assert error.message == "web@web1 lets us in and ends at once: This account is currently not available."
+    assert "login shell" in error.hint
+
+
 def test_one_that_never_answers_and_one_that_is_not_there() -> None:
     assert "in time" in explain("web1", CommandResult(("ssh",), None, b"", b"", timed_out=True)).message
     late = CommandResult(("ssh",), None, b"", b"ssh: Could not resolve hostname web1: Name or service not known", timed_out=True)

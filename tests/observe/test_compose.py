@@ -112,6 +112,16 @@ def test_what_runs_differs_from_the_file() -> None:
     assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
 
 
+def test_where_a_start_of_a_stopped_container_listens_is_as_it_was_made() -> None:
+    """Its files say what the next `up` would make of it: both are told, the files first."""
+    words = ["sh", "-c", "exec uvicorn a:b --port $PORT"]
+    body = "    command: sh -c 'exec uvicorn a:b --port $$PORT'\n    environment: {PORT: '${API_PORT}'}\n"
+    found = shop(body, argv=words, env=["PORT=8000"], running=[["sleep", "9"]], files={"/srv/shop/.env": "API_PORT=9000\n"})
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
+    found = shop("    command: uvicorn a:b --port 9000\n", argv=UVICORN, running=[["sleep", "9"]])
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
+
+
 @pytest.mark.parametrize(("body", "expected"), [
     ("    environment:\n      A: 1\n", [("/srv/shop/compose.yaml", "yaml-map", "\n      {name}: {value}")]),
     ("    environment:\n    - A=1\n", [("/srv/shop/compose.yaml", "yaml-list", "\n    - {name}={value}")]),
