@@ -44,7 +44,7 @@ def writable_place(snapshot: Snapshot, node: str, path: str) -> Place | NoPlace:
     box = container_of(snapshot, node)
     if box is None or box.is_machine:
         return Place(node, file.real_path, file.data, file.single_file_mount, file.managed_by, file.real_path)
-    template = _template_of(snapshot, file)
+    template = template_of(snapshot, file)
     if template is not None:
         return NoPlace(
             f"container {box.name} writes {file.real_path} anew at each start, from {template} and its variables: "
@@ -53,7 +53,7 @@ def writable_place(snapshot: Snapshot, node: str, path: str) -> Place | NoPlace:
     return _behind_mount(snapshot, box, file)
 
 
-def _template_of(snapshot: Snapshot, file: FileContent) -> str | None:
+def template_of(snapshot: Snapshot, file: FileContent) -> str | None:
     """What the image's entry point makes the file of, as nginx's own does of /etc/nginx/templates."""
     node = find_node(snapshot, file.node)
     names = {posixpath.basename(file.real_path) + ending for ending in _TEMPLATES}
@@ -83,14 +83,31 @@ def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Plac
             "change the image, or mount the file"
         )
     source, destination, _ = mount
-    host_path = source + file.real_path[len(destination.rstrip("/")):] if file.real_path != destination else source
-    host_path = posixpath.normpath(host_path)
+    host_path = _below(source, destination, file.real_path)
     outside = snapshot.file(ENGINE, host_path)
     if outside is not None and outside.data != file.data:
         return NoPlace(f"{host_path} is not what container {box.name} reads: its mount is stale")
     single = file.real_path == destination
     path = host_path if outside is None else outside.real_path
     return Place(ENGINE, path, file.data, single, file.managed_by, host_path)
+
+
+def _below(source: str, destination: str, path: str) -> str:
+    return posixpath.normpath(source + path[len(destination.rstrip("/")):] if path != destination else source)
+
+
+def replaced_below(snapshot: Snapshot, file: FileContent) -> FileContent | None:
+    """The file of the host where the mounted folder lay: another one, since that folder was moved away or deleted and a
+    new one put in its place (a deployment). The container holds on to the old folder until it is started again."""
+    box = container_of(snapshot, file.node)
+    if box is None or box.is_machine:
+        return None
+    for source, destination, _ in sorted(box.mounts, key=lambda m: -len(m[1])):
+        if file.real_path.startswith(destination.rstrip("/") + "/"):
+            outside = snapshot.file(ENGINE, _below(source, destination, file.real_path))
+            differs = outside is not None and outside.data != file.data and outside.stat.inode != file.stat.inode
+            return outside if differs else None
+    return None
 
 
 def container_of(snapshot: Snapshot, node: str) -> Container | None:

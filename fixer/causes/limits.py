@@ -95,6 +95,10 @@ def size_of(text: str) -> int:
 
 def _over(snapshot: Snapshot, service: Service, places: list[UnitSetting], value: str) -> Written | NoPlace:
     if not places:
+        box = service.container
+        if box is not None and not box.project:
+            return NoPlace(f"it was given by hand when {box.name} was made: docker update changes it (--memory with "
+                           "--memory-swap, --cpus), and so must whatever makes that container anew")
         return NoPlace("its compose files do not set it, so it was given by hand; put it into the compose file")
     spans = []
     for setting in places:

@@ -33,10 +33,11 @@ By hand
 from __future__ import annotations
 
 import posixpath
+import re
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.editing import NoPlace, container_of, nginx_steps
+from fixer.causes.editing import NoPlace, container_of, nginx_steps, template_of
 from fixer.causes.logs import lines_of, message
 from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.reading import find_node, line_text, place
@@ -51,8 +52,10 @@ from fixer.model.snapshot import Nginx
 from fixer.nginx.errorlog import parse_test_output
 
 ID = "remove-dangling-link"
+_A_FOLDER = "failed (21: Is a directory)"      # its last word though it is [crit]: what it includes is no file
 _WORDLESS = "nginx -t ends over it without a word, as over a file that includes itself"
 _NAMED = regex(r"\"(?P<path>/[^\"\n]+)\"")
+_VARIABLE = regex(r"unknown \"(\w{1,200})\" variable")
 _NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
 # what depends on the machine and on who asks, not on what the files say
 _NOT_THE_FILES = (
@@ -90,7 +93,7 @@ def refused(nginx: Nginx) -> ConfigProblem | None:
         code, text = nginx.test.value
         if code == 0:
             return None
-        said = [p for p in parse_test_output(text) if p.fatal]
+        said = _fatal(text)
         if any(word in p.message for p in said for word in _NOT_THE_FILES):
             return None
         return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:] or _WORDLESS, nginx.conf_path, 0)
@@ -103,16 +106,26 @@ def refused(nginx: Nginx) -> ConfigProblem | None:
     return said_when_it_ended(nginx)
 
 
+def _fatal(text: str) -> list[ConfigProblem]:
+    return [p for p in parse_test_output(text) if p.fatal or p.message.endswith(_A_FOLDER)]
+
+
 def _with_line(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigProblem:
-    """Of a file that nginx could not use (a certificate) it names the path and no line: the first that names it too."""
+    """Of a file that nginx could not use (a certificate), and of a variable that it does not know, it names no line:
+    the first that holds the same."""
     match = _NAMED.search(problem.message) if problem.line == 0 else None
-    if match is None or not isinstance(nginx.config, Known):
+    unknown = _VARIABLE.fullmatch(problem.message) if problem.line == 0 else None
+    if not (match or unknown) or not isinstance(nginx.config, Known):
         return problem
-    named = match["path"].encode("utf-8", "surrogateescape")
+    named = match["path"].encode("utf-8", "surrogateescape") if match else b""
+    if unknown:      # as nginx says it, in small letters
+        use = re.compile(rb"(?i)\$\{?" + re.escape(unknown[1].encode()) + rb"\b")
+    else:
+        use = re.compile(re.escape(named))
     for path in nginx.config.value.files:
         content = case.snapshot.file(nginx.node, path)
-        lines = content.data.split(b"\n") if content is not None and named in content.data else []
-        at = next((n for n, line in enumerate(lines, 1) if named in line.partition(b"#")[0]), 0)
+        lines = content.data.split(b"\n") if content is not None else []
+        at = next((n for n, line in enumerate(lines, 1) if use.search(line.partition(b"#")[0])), 0)
         if at:
             return replace(problem, file=path, line=at)
     return problem
@@ -126,8 +139,8 @@ def said_when_it_ended(nginx: Nginx) -> ConfigProblem | None:
     if nginx.service is None or nginx.service.container is None or not isinstance(nginx.config_mtime, Known):
         return None
     for line in reversed(lines_of(nginx.service)[-10:]):
-        if "[emerg]" in line.text and line.at is not None:
-            said = [p for p in parse_test_output(message(line)) if p.fatal]
+        if line.at is not None and ("[emerg]" in line.text or _A_FOLDER in line.text):
+            said = _fatal(message(line))
             outside = any(word in p.message for p in said for word in _NOT_THE_FILES)
             return said[0] if said and not outside and line.at >= nginx.config_mtime.value else None
     return None
@@ -252,6 +265,32 @@ def _put_back(said: str, where: str) -> str:
     return f"put {path} back, or correct {where}"
 
 
+def _folder_for_file(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
+    """Docker makes an empty folder where the file that is to be mounted is not there (`-v`, compose's short form)."""
+    match = _NAMED.search(problem.message) if problem.message.endswith(_A_FOLDER) else None
+    if match is None:
+        return ""
+    path, box = match["path"], container_of(case.snapshot, nginx.node)
+    source = next((m[0] for m in box.mounts if m[1] == path), "") if box is not None else ""
+    if not source:
+        return f"{path} is a folder where a file is meant: put the file there, or take the folder away"
+    return (f"{source} on the Docker host, which is mounted at {path}, is a folder: Docker makes one where the file is "
+            f"not there; remove the folder (rmdir {source}), put the file there, or correct the path of the mount")
+
+
+def _made_of(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
+    """Of a file that a container makes at each start: there a correction would not last."""
+    box = container_of(case.snapshot, nginx.node)
+    file = case.snapshot.file(nginx.node, problem.file)
+    template = template_of(case.snapshot, file) if file is not None and box is not None and not box.is_machine else None
+    if template is None or box is None:
+        return ""
+    unset = ", which is left as it stands where the container has no variable of that name" if _VARIABLE.fullmatch(
+        problem.message) else ""
+    return (f"; container {box.name} makes that file at each start of {template} and its variables{unset}: change "
+            "those, and make it anew")
+
+
 def _mending(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """An older state of the file where one lies beside it, and always what a person can do by hand."""
     from fixer.causes.olderconf import restore_backup  # only where one is found
@@ -265,10 +304,11 @@ def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
 
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
-    todo = _put_back(problem.message, where) or f"correct {where}"
+    todo = _folder_for_file(case, nginx, problem) or _put_back(problem.message, where) or f"correct {where}"
     if loaded_copy(case, nginx, problem):
         todo = f"move {problem.file} out of its folder if it is a backup that was left there, else {todo}"
-    manual = f"{todo}: nginx says {problem.message!r}; then nginx -t, and {after}"
+    made = _made_of(case, nginx, problem)
+    manual = f"{todo}: nginx says {problem.message!r}; then nginx -t, and {after}{made}"
     return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
 
 

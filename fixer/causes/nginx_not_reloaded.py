@@ -30,7 +30,7 @@ from collections.abc import Sequence
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.editing import container_of, nginx_steps
+from fixer.causes.editing import container_of, nginx_steps, replaced_below
 from fixer.causes.failing import is_closed, is_edited
 from fixer.causes.freeing import free_port
 from fixer.causes.holders import holder_evidence, is_anothers
@@ -242,12 +242,19 @@ def _stale(case: Case, trouble: Trouble) -> Finding:
                         manual=f"{endpoint.file} was replaced below its mount: mount it again, then reload nginx")
     else:
         repair = restart_nginx_box(box)
+    file = case.snapshot.file(nginx.node, endpoint.file)
+    present = None if file is None or file.stat.nlink == 0 else replaced_below(case.snapshot, file)
+    what, shown = ("file", Evidence("file", where, "link count 0: this file is in no folder any more"))
+    if present is not None:
+        what = "folder that holds it"
+        shown = Evidence("file", present.path, f"another file by now, which does not name {endpoint.written}")
     return Finding(
-        cause=CAUSE.id, variant="bind-mount-stale-inode", role="root", confidence="certain",
-        summary=f"nginx reads an old copy of {endpoint.file}: the file on the host was replaced below its mount",
+        cause=CAUSE.id, variant="bind-mount-stale-inode", role="root",
+        confidence="certain" if present is None else "likely",
+        summary=f"nginx reads an old copy of {endpoint.file}: the {what} on the host was replaced below its mount",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(
-            Evidence("file", where, "link count 0: this file is in no folder any more"),
+            shown,
             config_evidence(case.snapshot, nginx, endpoint), *symptom_evidence(case, trouble, lambda event: True),
         ),
         repairs=(repair,),

@@ -168,7 +168,9 @@ def _found(case: Case, trouble: Trouble, owner: Owner, options: tuple[Option, ..
     else:
         sure = proven and len({x.port for x in lines}) == 1
         repair = publish(case, trouble, service, line.port, proven=sure)
-        said = f"where nothing listens; {service.name} listens on {_text(line)} in its container, not published"
+        elsewhere = [address_text(host, outer) for host, outer, inner in box.published if inner == line.port]
+        how = f"published at {' and '.join(elsewhere[:3])} only" if elsewhere else "not published"
+        said = f"where nothing listens; {service.name} listens on {_text(line)} in its container, {how}"
     variant = "container-wrong-port" if options else "docker-port-not-published"
     return _not_published(case, trouble, owner, (variant, said, line), repair, sure=sure)
 

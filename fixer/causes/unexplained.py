@@ -27,6 +27,10 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
     yield from (*_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *_kept(case)) if left else ()
+    if any(service.container is not None for service in case.snapshot.services) and left:
+        from fixer.causes.nowhere import container_notes  # most hosts have no containers
+
+        yield from container_notes(case, left)
     unblamed = {judged.facts.route.id for judged in left}
     for crash in crashes(case).found if left else ():
         words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(own_lines(crash.lines)))

@@ -27,8 +27,10 @@ _ERRORS = (
            r"ess already in use)"), "{what}, which it is to publish, is taken by something else", "ports"),
     (regex(r"address already in use|port is already allocated"), "a port that it is to publish is taken", "ports"),
 )
-# … and what is left in its log where it said so after the start.
+# … and what is left in its log where it said so after the start: runc, or the init that `init: true` puts before it.
 _RUNC = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
+_INIT = regex(r"^\[(?:FATAL tini \(\d+\)\] exec|dumb-init\]) (?P<what>\S+?):?(?: failed:)? "
+              r"(?P<why>No such file or directory|Exec format error|Permission denied)$")
 _SAID = {
     "no such file or directory": "cannot be run: it is not there, or what its first line names is not (#!: a line that "
     "ends with CR LF names an interpreter that nobody has)",
@@ -53,9 +55,11 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
             named = match.groupdict().get("what") or ""
             return _told(case, crash, (said.format(what=named), key, named), None)
     last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
-    ran = None if last is None else _RUNC.search(message(last).strip())
+    words = "" if last is None else message(last).strip()
+    ran = _RUNC.search(words) or _INIT.search(words)
     if ran is not None and last is not None and box.exit_code:
-        return _told(case, crash, (f"its program {ran['what']} {_SAID[ran['why']]}", "command", ran["what"]), last)
+        said = _SAID[ran["why"].lower()] if "/" in ran["what"] or ran["why"][0] != "N" else "is not in its image"
+        return _told(case, crash, (f"its program {ran['what']} {said}", "command", ran["what"]), last)
     if box.exit_code in (126, 127):
         for line in reversed(crash.lines[-20:]):
             match = _NOT_FOUND.search(message(line).strip())

@@ -46,6 +46,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.contradicted import contradicted
 from fixer.causes.dialects import speech
 from fixer.causes.displacing import is_missed, is_occupied
+from fixer.causes.editing import replaced_below
 from fixer.causes.failing import is_closed
 from fixer.causes.namesakes import is_foreign, is_named_otherwise
 from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
@@ -158,9 +159,13 @@ def _other_path(case: Case, trouble: Trouble) -> str | None:
 
 
 def is_stale(case: Case, trouble: Trouble) -> bool:
-    """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced."""
+    """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced; or the
+    mounted folder was, and the file that is there now does not name this address."""
     file = case.snapshot.file(trouble.nginx.node, trouble.endpoint.file)
-    return file is not None and file.stat.nlink == 0
+    if file is None or file.stat.nlink == 0:
+        return file is not None
+    present = replaced_below(case.snapshot, file)
+    return present is not None and trouble.endpoint.written.encode() not in present.data
 
 
 def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tuple[bool, bool]) -> Finding:

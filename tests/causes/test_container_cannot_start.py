@@ -62,6 +62,10 @@ def test_a_shell_that_finds_no_command(code: int, line: str) -> None:
 @pytest.mark.parametrize(("code", "line", "said"), [
     (255, "exec /app/entry.sh: no such file or directory", "CR LF"), (255, "exec /app/serve: exec format error", "another kind of"),
     (1, "exec /app/serve: permission denied", "may not be executed"),
+    (127, "[FATAL tini (7)] exec /app/entry.sh failed: No such file or directory", "CR LF"),
+    (127, "[FATAL tini (7)] exec uvicornn failed: No such file or directory", "uvicornn is not in its image"),
+    (126, "[FATAL tini (8)] exec /app/serve failed: Permission denied", "/app/serve may not be executed"),
+    (2, "[dumb-init] gunicorn: No such file or directory", "gunicorn is not in its image"),
 ])
 def test_what_runc_leaves_in_the_log_of_a_program_that_cannot_be_run(code: int, line: str, said: str) -> None:
     diagnosis = diagnose(dead("", code, "exited", line).snapshot())

@@ -152,6 +152,11 @@ def container(settings: tuple[UnitSetting, ...], *, box: dict[str, Any] | None =
     return scene
 
 
+def test_a_limit_that_a_container_was_made_with_by_hand_is_for_whoever_makes_it() -> None:
+    repair = finding_of(diagnose(container((), box={"project": None, "service": None}).snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and "docker update" in repair.manual and "compose" not in repair.manual
+
+
 def test_a_containers_limit_is_raised_in_its_compose_file() -> None:
     settings = (setting("MemoryMax", "90m"), setting("MemorySwapMax", "100m"))
     found = finding_of(diagnose(container(settings).snapshot()), CAUSE)

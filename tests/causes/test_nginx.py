@@ -416,6 +416,26 @@ def test_a_mount_whose_file_was_replaced() -> None:
     assert finding_of(diagnose(machine.snapshot()), OLD).repairs[0].risk == "manual"
 
 
+def test_a_mount_whose_folder_was_replaced() -> None:
+    """A deployment that moves a new folder into the place of the old: the container has the old one until it starts."""
+    web = boxed("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", False),)})
+    scene = Scene("app:8001", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).refused()
+    scene.services.append(web)
+    scene.nginx["service"] = web
+    read = scene.files[0]
+    there = "/srv/conf/" + read.real_path.removeprefix("/etc/nginx/")
+    new = file(there, read.data.replace(b":8001", b":8000"), "engine", stat=stat(inode=77))
+    scene.files.append(new)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [OLD] and diagnosis.findings[0].confidence == "likely"
+    assert "the folder that holds it on the host was replaced" in diagnosis.findings[0].summary
+    (repair,) = diagnosis.findings[0].repairs
+    assert repair.risk == "disruptive" and isinstance(repair.steps[0], ContainerAction)
+    for other in (replace(new, stat=read.stat), replace(new, data=read.data), replace(new, data=read.data + b"# more\n")):
+        scene.files[-1] = other          # edited in between, the same, or no help
+        assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
+
+
 def test_an_explicit_configuration_is_named_when_it_is_checked() -> None:
     scene = edited()
     scene.processes[0] = process(100, "nginx: master process /usr/sbin/nginx -c /opt/n.conf")
@@ -495,6 +515,37 @@ def test_what_a_container_refused_is_told_by_its_last_words(status: str) -> None
     assert roots(diagnosis) == [INVALID]
     found = diagnosis.findings[0]
     assert "/etc/nginx/conf.d/site.conf:3" in found.summary and found.repairs[0].risk == "manual"
+
+
+FOLDER = '2027/01/15 08:00:00 [crit] 1#1: pread() "/etc/nginx/conf.d/site.conf" failed (21: Is a directory)'
+
+
+def test_a_folder_that_docker_made_in_place_of_a_file_is_told_with_its_place_on_the_host() -> None:
+    """nginx ends over it with a [crit] and no [emerg]: to start it again is in vain."""
+    scene = ended_box(FOLDER, status="exited")
+    web = scene.nginx["service"]
+    mounts = (("/srv/shop/site.conf", "/etc/nginx/conf.d/site.conf", True),)
+    scene.nginx["service"] = replace(web, container=replace(web.container, mounts=mounts))
+    scene.services = [scene.nginx["service"] if s.name == web.name else s for s in scene.services]
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [INVALID]
+    repair = diagnosis.findings[0].repairs[0]
+    assert repair.risk == "manual" and "rmdir /srv/shop/site.conf" in repair.manual
+    asked = refuses('nginx: [crit] pread() "/etc/nginx/conf.d" failed (21: Is a directory)\n')
+    assert "is a folder where a file is meant" in finding_of(diagnose(asked.snapshot()), INVALID).repairs[0].manual
+
+
+def test_a_variable_that_was_left_in_a_template_is_told_with_its_line_and_where_it_comes_from() -> None:
+    """envsubst leaves alone what the container has no variable for; nginx says the name in small letters, and no line."""
+    scene = ended_box('2027/01/15 08:00:00 [emerg] 1#1: unknown "back_port" variable', status="exited")
+    read = scene.files[0]
+    scene.files[0] = replace(read, data=read.data.replace(b"127.0.0.1:8000", b"app:${BACK_PORT}"))
+    line = scene.files[0].data.partition(b"${BACK")[0].count(b"\n") + 1
+    name = read.real_path.rpartition("/")[2]
+    scene.node_changes["local"] = {"files": ((f"/etc/nginx/templates/{name}.template", stat()),)}
+    found = diagnose(scene.snapshot()).findings[0]
+    assert f"{name}:{line}: " in found.summary
+    assert f"of /etc/nginx/templates/{name}.template and its variables" in found.repairs[0].manual
 
 
 def test_last_words_about_files_that_changed_since_prove_nothing() -> None:

@@ -424,6 +424,12 @@ def test_a_port_that_no_container_publishes() -> None:
     assert found.repairs[0].risk == "manual" and "-p 127.0.0.1:8001:8000" in found.repairs[0].manual
 
 
+def test_a_port_that_is_published_on_another_address_only() -> None:
+    there = (("10.0.0.5", 8001, 8000),)
+    found = finding_of(diagnose(behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=there, inner=0).snapshot()), CAUSE)
+    assert found.variant == "docker-port-not-published" and "published at 10.0.0.5:8001 only" in found.summary
+
+
 def test_a_container_that_is_published_elsewhere_and_named_for_the_site() -> None:
     elsewhere = (("127.0.0.1", 8002, 8000),)
     found = finding_of(diagnose(behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=elsewhere, inner=0).snapshot()), CAUSE)

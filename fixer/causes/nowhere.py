@@ -1,0 +1,68 @@
+"""What is told of a route to containers though no cause is proven: a name that nobody has, a program that ended without
+a word, a container that runs and in which nothing listens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fixer.causes.case import Case
+from fixer.causes.crashing import crashes
+from fixer.causes.editing import container_of
+from fixer.causes.failing import Judged, is_empty
+from fixer.causes.owners import placed_owner
+from fixer.causes.reading import endpoint_text, find_node, listeners_on
+from fixer.model.facts import Known, Unknown
+from fixer.model.snapshot import Container, Endpoint, Service
+
+_SHOWN = 4
+
+
+def container_notes(case: Case, left: Sequence[Judged]) -> Iterator[str]:
+    """One line a fact, for the routes that are left without a cause."""
+    routes = {judged.facts.route.id for judged in left}
+    for crash in crashes(case).found:
+        if routes.intersection(crash.routes) and (said := _wordless(crash.service)):
+            yield said
+    told: dict[str, None] = {}
+    for judged in left:
+        nginx = case.snapshot.nginx_of(judged.facts)
+        web = container_of(case.snapshot, nginx.node) if nginx is not None else None
+        for name in judged.facts.endpoints if web is not None and not web.is_machine else ():
+            endpoint = case.snapshot.endpoint(name)
+            told |= dict.fromkeys(filter(None, (_unknown(case, web, endpoint), _silent(case, endpoint))))
+    yield from told
+
+
+def _wordless(service: Service) -> str:
+    box = service.container
+    if box is None or not isinstance(service.log, Unknown) or box.status == "running":
+        return ""
+    return (f"{service.name} ended with exit code {box.exit_code} and what it said cannot be read "
+            f"({service.log.reason}): docker start -a {box.name} shows what it says")
+
+
+def _unknown(case: Case, web: Container | None, endpoint: Endpoint) -> str:
+    """A container was removed, renamed, or made anew elsewhere: Docker's resolver knows who runs on its networks."""
+    known = endpoint.addresses
+    if web is None or not endpoint.host or not isinstance(known, Known) or known.value or (
+            placed_owner(case, endpoint) is not None):
+        return ""
+    networks = ", ".join(name for name, _, _ in web.networks) or "none"
+    return (f"{endpoint.host} (for {endpoint_text(endpoint)}) is the name of nobody that runs on the networks of "
+            f"{web.name} ({networks}): docker ps -a tells whether its container was removed, renamed, or made on "
+            "another network; what nginx asks is the address from when it started")
+
+
+def _silent(case: Case, endpoint: Endpoint) -> str:
+    """It runs, and what was to listen in it has gone, or waits for something: its first process does not notice."""
+    owner = placed_owner(case, endpoint)
+    node = find_node(case.snapshot, owner.service.node) if owner is not None else None
+    box = owner.service.container if owner is not None else None
+    if node is None or box is None or box.status != "running" or not isinstance(node.processes, Known) or (
+            not is_empty(endpoint)) or listeners_on(case.snapshot, node.name):
+        return ""
+    runs = [" ".join(process.argv)[:60] for process in node.processes.value if process.argv]
+    shown = ", ".join(f"`{words}`" for words in runs[:_SHOWN]) + (", …" if len(runs) > _SHOWN else "")
+    return (f"nothing listens in {box.name}; what runs there is {shown}: where what should listen has ended, docker "
+            f"restart {box.name} runs its command once more, and a command that is the server itself (exec) would end "
+            "with it, so that Docker notices")

@@ -1,0 +1,57 @@
+"""What is told of routes to containers where no cause is proven."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.facts import Known, Unknown
+from tests.causes.building import BAD_GATEWAY, NOW, REFUSED, Scene, boxed, listener, process
+
+NOBODY: dict[str, Any] = {"addresses": Known(()), "node": None, "service": None, "tcp": Unknown("x"), "http": Unknown("x"),
+                          "listener": Unknown("x"), "holder": None}
+
+
+def front(scene: Scene) -> Scene:
+    web = boxed("web", 80, pid=100, is_app_server=False)
+    scene.services.append(web)
+    scene.nginx["service"] = web
+    return scene.answers(BAD_GATEWAY)
+
+
+def notes(scene: Scene) -> str:
+    return " ".join(diagnose(scene.snapshot()).notes)
+
+
+def test_a_name_that_nobody_on_nginxs_networks_has_is_said() -> None:
+    scene = front(Scene("api:8000", node="web", back="app")).endpoint(**NOBODY)
+    said = notes(scene)
+    assert "api (for api:8000) is the name of nobody that runs on the networks of p-web-1 (p_default)" in said
+    scene.endpoint(addresses=Known(("172.18.0.9",)))
+    assert "is the name of nobody" not in notes(scene)
+    scene.endpoint(addresses=Unknown("not asked"))
+    assert "is the name of nobody" not in notes(scene)
+
+
+def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None:
+    reason = "docker logs failed: configured logging driver does not support reading"
+    made = boxed(pid=None, box={"status": "exited", "exit_code": 1, "pid": 0, "finished_at": NOW - 60}, log=Unknown(reason))
+    scene = front(Scene("app:8000", node="web", back="app").with_service(made))
+    scene.endpoint(**{**NOBODY, "service": made.id, "node": "app"})
+    said = notes(scene)
+    assert "p-app-1 ended with exit code 1 and what it said cannot be read (docker logs failed" in said
+    assert "docker start -a p-app-1" in said
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_container_in_which_nothing_listens_is_told_with_what_runs_in_it(listens: bool) -> None:
+    argv = ("sh", "-c", "uvicorn a:b --port 8000 & sleep 9999")
+    made = boxed(argv=argv, box={"argv": argv, "started_at": NOW - 3600})
+    other = (listener(9999, 8, "0.0.0.0", "app"),) if listens else ()
+    scene = front(Scene("app:8000", node="web", back="app").with_service(made, *other))
+    scene.endpoint(service=made.id, node="app", tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None))
+    scene.node_changes["app"] = {"processes": Known((process(7, *argv), process(8, "sleep", "9999")))}
+    said = notes(scene)
+    assert ("nothing listens in p-app-1; what runs there is `sh -c uvicorn" in said) is not listens
