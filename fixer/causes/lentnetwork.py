@@ -36,11 +36,13 @@ class Stranded:
     box: Container
     lender: Container | None
     why: tuple[Evidence, ...]
+    sure: bool = True
 
 
 def stranded(snapshot: Snapshot, service: Service | None) -> Stranded | None:
     """Proven by Docker's times of both starts, by the kernel (no address but its loopback), or by the engine's word
-    that it cannot be started."""
+    that it cannot be started. One of a project that has ended says none of these: likely, where the other is not among
+    the containers that were found."""
     box = service.container if service is not None else None
     if service is None or box is None or not box.lender:
         return None
@@ -51,7 +53,10 @@ def stranded(snapshot: Snapshot, service: Service | None) -> Stranded | None:
     if box.status != "running":
         said = _GONE.search(box.error)
         gone = lender is None and said is not None and wanted.startswith(said["id"])
-        return Stranded(service, box, None, (Evidence("container", box.name, box.error[:200]), made)) if gone else None
+        if gone:
+            return Stranded(service, box, None, (Evidence("container", box.name, box.error[:200]), made))
+        return Stranded(service, box, None, (made, _not_found(wanted)), sure=False) if lender is None and box.project \
+            else None
     if lender is not None:
         later = lender.started_at - box.started_at
         if lender.status != "running" or later <= 0:
@@ -62,8 +67,11 @@ def stranded(snapshot: Snapshot, service: Service | None) -> Stranded | None:
     if node is None or not node.addresses or not all(a.startswith("127.") or a == "::1" for a in node.addresses):
         return None
     alone = Evidence("kernel", f"addresses of {node.name}", f"{', '.join(node.addresses)}: of no network")
-    missing = Evidence("container", wanted[:12], "no container of that id was found")
-    return Stranded(service, box, None, (alone, made, missing))
+    return Stranded(service, box, None, (alone, made, _not_found(wanted)))
+
+
+def _not_found(wanted: str) -> Evidence:
+    return Evidence("container", wanted[:12], "no container of that id was found")
 
 
 def lent_findings(case: Case) -> Iterator[Finding]:
@@ -81,7 +89,8 @@ def lent_findings(case: Case) -> Iterator[Finding]:
     others = [cut for s in case.snapshot.services if s.node not in done and (cut := stranded(case.snapshot, s))]
     for trouble in case.troubles if others else ():
         meant = [cut for cut in others if _is_meant(case, trouble, cut)]
-        if len(meant) == 1 and trouble.nginx.node not in done and meant[0].box.status == "running":
+        if len(meant) == 1 and trouble.nginx.node not in done and (
+                meant[0].box.status == "running" or not meant[0].sure):
             yield _finding(case, trouble.nginx, [trouble], meant[0])
 
 
@@ -111,7 +120,7 @@ def _finding(case: Case, nginx: Nginx, troubles: list[Trouble], cut: Stranded) -
         config_evidence(case.snapshot, nginx, t.endpoint),
         *symptom_evidence(case, t, lambda event: "connecting" in event.phase))))
     return Finding(
-        cause="network-detached", variant=VARIANT, role="root", confidence="certain",
+        cause="network-detached", variant=VARIANT, role="root", confidence="certain" if cut.sure else "likely",
         summary=f"container {box.name} is in a network of its own: {how}, so {effect}", detail=(), routes=routes,
         service=cut.service.name, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(_repair(case, nginx, troubles, cut),), explains=_EXPLAINS,

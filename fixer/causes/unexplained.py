@@ -74,7 +74,8 @@ def _cut_off(case: Case) -> Iterator[str]:
     """Containers in the network of one that was made anew since: nobody reaches them, and they do not notice."""
     known = {s.container.id for s in case.snapshot.services if s.container is not None}
     for service in case.snapshot.services:
-        if (box := service.container) is None or stranded(case.snapshot, service) is not None:
+        cut = stranded(case.snapshot, service)
+        if (box := service.container) is None or (cut is not None and cut.sure):
             continue        # a finding says so
         if box.lender and box.lender not in known:
             again = f" (docker compose up -d --force-recreate {box.service})" if box.service else ""

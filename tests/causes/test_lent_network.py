@@ -98,6 +98,23 @@ def test_hit_the_application_stayed_in_the_old_network(mode: str) -> None:
     assert (roots(diagnosis), found.variant, found.service) == ([DETACHED], VARIANT, "p-app-1")
 
 
+def test_hit_the_application_has_ended_in_a_network_that_is_gone() -> None:
+    """A start could only fail: who ends in the midst of the other's renewal leaves no word of the engine about it."""
+    ended = guest("container:" + "old" * 4, status="exited", exit_code=1, pid=0)
+    ended.listeners.clear()
+    found = finding_of(diagnose(ended.snapshot()), DETACHED)
+    assert (found.variant, found.confidence, found.service) == (VARIANT, "likely", "p-app-1")
+    assert isinstance(found.repairs[0].steps[0], ComposeUp)
+
+
+@pytest.mark.parametrize("box", [{"project": None}, {"network_mode": "container:" + "web" * 4}])
+def test_miss_one_that_has_ended(box: dict[str, Any]) -> None:
+    """Outside of a project the other one may be out of sight; one that is there is no lost network."""
+    ended = guest("container:" + "old" * 4, **{"status": "exited", "exit_code": 1, "pid": 0, **box})
+    ended.listeners.clear()
+    assert not any(f.variant == VARIANT for f in diagnose(ended.snapshot()).findings)
+
+
 @pytest.mark.parametrize("scene", [
     guest("container:" + "web" * 4, started_at=NOW - 30),       # started after the one whose network it has
     guest("p_default"),
