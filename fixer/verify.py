@@ -43,7 +43,8 @@ class Verification:
 def compare(before: Look, after: Look, addressed: Finding) -> Verification:
     """Judge a round by a look before it and a look after it."""
     fixed = after.healthy or (not _still_found(before, after, addressed) and (
-        _answer_now(before, after, addressed) or not _undetermined(before, after, addressed.cause)))
+        _answer_now(before, after, addressed) or not _undetermined(before, after, addressed.cause)
+        or _laid_bare(before, after, addressed)))
     regressions = tuple(_regressions(before, after))
     return Verification(fixed and not regressions, fixed, regressions)
 
@@ -80,6 +81,17 @@ def _answer_now(before: Look, after: Look, addressed: Finding) -> bool:
     now = _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes)
     return bool(keys) and all(key in now and now[key].state == "ok" for key in keys)
+
+
+def _laid_bare(before: Look, after: Look, addressed: Finding) -> bool:
+    """Its routes fail for certain by another cause now, which could not be seen before: the first hid it, and that
+    nobody can tell more of the first behind it is no doubt that it is gone."""
+    known = {f.cause for f in before.diagnosis.findings}
+    now, health = _keys_by_id(after.snapshot), _health_by_key(after)
+    told = {key for f in after.diagnosis.findings if f.role == "root" and f.confidence == "certain"
+            and f.cause not in known for route in f.routes for key in now.get(route, ())}
+    keys = route_keys(before.snapshot, addressed.routes)
+    return bool(keys) and all(key in told or (key in health and health[key].state == "ok") for key in keys)
 
 
 def _undetermined(before: Look, after: Look, cause: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,19 @@ def test_what_cannot_be_told_after_is_not_better() -> None:
     before = look(moved())
     after = with_health(before, "failing", checks=(Check("wrong-port", Undetermined(("not root",))),))
     assert not compare(before, after, fault(before)).better
+
+
+@pytest.mark.parametrize(("changes", "better"), [
+    ({}, True), ({"confidence": "likely"}, False), ({"role": "consequence"}, False), ({"routes": ()}, False),
+])
+def test_what_another_cause_hides_now_is_no_doubt_about_the_first(changes: dict[str, Any], better: bool) -> None:
+    """A dropped connection hid that nginx gets no memory for the answer; what fails so says nothing of the filter."""
+    before = look(moved())
+    other = replace(fault(before), cause="nginx-down", **{"confidence": "certain", **changes})
+    after = with_health(before, "failing", findings=(other,), checks=(Check("wrong-port", Undetermined(("no tool",))),))
+    assert compare(before, after, fault(before)).better is better
+    both = with_health(before, "failing", findings=(fault(before), other))      # that one was there all the time
+    assert not compare(both, after, fault(before)).better
 
 
 DOUBT = ("which service belongs behind 127.0.0.1:8002",)
