@@ -11,12 +11,15 @@ Why nginx says 502
 
 How it is told apart
   The address answers when it is asked by anybody else on the machine, and only nginx is denied. A route or rule of type
-  prohibit denies everybody alike; on the path of a unix socket the same words mean its mode or owner. By name only
-  where the kernel shows it: SELinux's mode, boolean and nginx's label, a profile, a filter. Else the cause is open.
+  prohibit denies everybody alike; on the path of a unix socket the same words mean its mode or owner, unless audit has
+  recorded that SELinux refused it. By name only where the kernel shows it: SELinux's mode, boolean and nginx's label,
+  audit's records of the last ten minutes, a profile, a filter. Else the cause is open.
 
 The repair and its safety
   set-boolean (disruptive): `setsebool -P httpd_can_network_connect 1`; it takes effect at once and lasts. Undo turns it
-  off again. Not proven on an enforcing kernel: the facts were recorded, the denial itself was reproduced by a filter.
+  off again. Not proven on an enforcing kernel: audit's records are those of such hosts, the rest of the facts follows
+  their documentation, and the denial itself was reproduced by a filter.
+  allow-in-policy (manual): a port or a socket of a type that no such boolean covers; the message names both types.
   loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
   A container's profile and AppArmor are for a person: the message names them.
 
@@ -26,6 +29,8 @@ By hand
 """
 
 from __future__ import annotations
+
+import posixpath
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
@@ -37,10 +42,12 @@ from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import ErrorEvent, Policy
+from fixer.model.snapshot import Denial, Endpoint, ErrorEvent, Policy
 
 BOOLEAN = "httpd_can_network_connect"
 _HTTPD = ("httpd_t", "nginx_t")
+_ON_SOCKETS = frozenset({"write", "connectto"})
+_RECENT = 600.0     # seconds: what `ausearch -ts recent` goes back
 _CONNECT = frozenset({"connect", "@network-io", "@system-service"})
 _Named = tuple[str, Confidence, str, tuple[Evidence, ...], Repair]
 
@@ -51,10 +58,11 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for trouble in case.troubles:
-        if not _is_denied(case, trouble):
+        refused = _refusals(case, trouble)
+        if not _is_denied(case, trouble, refused):
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
             continue
-        named = _named(case, trouble)
+        named = _named(case, trouble, refused)
         if isinstance(named, str):
             missing.append(named)
         else:
@@ -66,15 +74,38 @@ def _denied(event: ErrorEvent) -> bool:
     return event.errno in (1, 13) and "connecting" in event.phase and event.message.startswith("connect()")
 
 
-def _is_denied(case: Case, trouble: Trouble) -> bool:
-    """nginx was denied just now, and the address answers when asked directly."""
-    if trouble.endpoint.unix is not None or not events_for(case, trouble, _denied):
+def _is_denied(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> bool:
+    """nginx was denied just now, and the address answers when asked directly. Of a socket that is a file its mode may
+    be the reason, unless audit has recorded that a policy was."""
+    if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _denied):
         return False
     tcp = trouble.endpoint.tcp
     return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
 
 
-def _named(case: Case, trouble: Trouble) -> _Named | str:
+def _refusals(case: Case, trouble: Trouble) -> tuple[Denial, ...]:
+    """What audit recorded of such connections lately: of a web server's domain, to that port or that socket."""
+    node, endpoint = find_node(case.snapshot, trouble.nginx.node), trouble.endpoint
+    if node is None or isinstance(node.policy, Unknown) or not node.policy.value.enforcing:
+        return ()
+
+    def is_of_it(denial: Denial) -> bool:
+        words = denial.permission.split()
+        if endpoint.unix is None:
+            return "name_connect" in words and denial.port == endpoint.port
+        same = posixpath.basename(denial.name) == posixpath.basename(endpoint.unix)
+        return same and not _ON_SOCKETS.isdisjoint(words)
+
+    return tuple(d for d in node.policy.value.denials
+                 if d.at >= node.now - _RECENT and _type(d.source) in _HTTPD and is_of_it(d))
+
+
+def _type(context: str) -> str:
+    """Of user:role:type:level."""
+    return (*context.split(":"), "", "", "")[2]
+
+
+def _named(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> _Named | str:
     nginx = trouble.nginx
     setting = _filter(case, trouble)
     if setting is not None:
@@ -92,21 +123,25 @@ def _named(case: Case, trouble: Trouble) -> _Named | str:
     node = find_node(case.snapshot, nginx.node)
     if node is None or isinstance(node.policy, Unknown):
         return f"which policy denies nginx on {nginx.node} its connections"
-    return _by_module(nginx.node, node.policy.value)
+    return _by_module(nginx.node, node.policy.value, trouble.endpoint, refused)
 
 
-def _by_module(node: str, policy: Policy) -> _Named | str:
+def _by_module(node: str, policy: Policy, endpoint: Endpoint, refused: tuple[Denial, ...]) -> _Named | str:
     on = dict(policy.booleans).get(BOOLEAN)
-    if policy.enforcing and on is False and any(word in policy.label for word in _HTTPD):
+    enforcing = Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing")
+    recorded = tuple(Evidence("kernel", "audit (ausearch)", d.text[:300]) for d in refused[-1:])
+    by_label = any(_type(policy.label) == word for word in _HTTPD)
+    if policy.enforcing and on is False and endpoint.unix is None and (by_label or refused):
         shown = (
-            Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing"),
-            Evidence("kernel", f"/sys/fs/selinux/booleans/{BOOLEAN}", "off"),
-            Evidence("process", "nginx worker", policy.label),
+            enforcing, Evidence("kernel", f"/sys/fs/selinux/booleans/{BOOLEAN}", "off"),
+            *recorded, *((Evidence("process", "nginx worker", policy.label),) if policy.label else ()),
         )
         step = SetBoolean(node, BOOLEAN, value=True, was=False)
         repair = Repair("set-boolean", "disruptive", f"allow it for good: setsebool -P {BOOLEAN} 1", (step,))
         words = f"SELinux forbids nginx to connect ({BOOLEAN} is off)"
         return ("selinux-connect-denied", "certain", words, shown, repair)
+    if refused:
+        return _by_audit(endpoint, refused[-1], (enforcing, *recorded))
     if policy.enforcing is None and policy.label.endswith("(enforce)"):
         name = policy.label.removesuffix(" (enforce)")
         manual = f"let the AppArmor profile {name} allow it (aa-logprof; `network inet stream,`), and load it anew"
@@ -114,6 +149,25 @@ def _by_module(node: str, policy: Policy) -> _Named | str:
         said = Evidence("process", "nginx worker", f"AppArmor profile {policy.label}")
         return ("apparmor-denied", "likely", f"the AppArmor profile {name} confines nginx", (said,), repair)
     return f"which policy denies nginx on {node} its connections: no SELinux boolean, profile or filter shows it"
+
+
+def _by_audit(endpoint: Endpoint, denial: Denial, shown: tuple[Evidence, ...]) -> _Named:
+    """No boolean that is off explains it: its policy is a person's to change, and the tools of SELinux know how."""
+    mine, theirs = _type(denial.source), _type(denial.target)
+    ask = "ausearch -m avc -ts recent -c nginx | audit2why names the boolean or the rule that is missing"
+    if endpoint.unix is None:
+        what = f"port {endpoint.port} has the type {theirs}"
+        manual = (f"{what}, which {mine} may not connect to: semanage port -a -t http_port_t -p tcp {endpoint.port} "
+                  f"(-m where the policy lists that port already), or {ask}")
+    elif "connectto" in denial.permission.split():
+        what = f"who listens at {endpoint.unix} runs as {theirs}"
+        manual = f"{what}, which {mine} may not connect to: {ask}"
+    else:
+        what = f"{endpoint.unix} has the type {theirs}"
+        manual = (f"{what}, which {mine} may not write to: semanage fcontext -a -t httpd_var_run_t '{endpoint.unix}', "
+                  f"then restorecon -v {endpoint.unix} (its service makes it anew: best in a folder of /run); or {ask}")
+    repair = Repair("allow-in-policy", "manual", f"let SELinux's policy allow it to {mine}", (), manual=manual)
+    return ("selinux-connect-denied", "certain", f"SELinux forbids nginx to connect: {what}", shown, repair)
 
 
 def _filter(case: Case, trouble: Trouble) -> UnitSetting | None:

@@ -39,6 +39,9 @@ def runs_of(command: Command) -> tuple[Run, ...] | None:
             return (Run(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], "-u", args[0])),)
         case "kernel-log" if not args:
             return (Run(("dmesg",), 3.0),)
+        case "audit-denials" if not args:
+            # with a pipe for stdin it would read that instead of the logs
+            return (Run(("ausearch", "--input-logs", "-m", "avc", "-ts", "recent", "-c", "nginx", "--raw"), 3.0),)
         case "nginx-test" if len(args) == 3 and _PATH.match(args[0]):
             return (Run((args[0], "-t", *_option("-c", args[1]), *_option("-p", args[2])), 10.0, args[0]),)
         case "nginx-version" if len(args) == 1 and _PATH.match(args[0]):

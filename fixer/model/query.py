@@ -29,6 +29,7 @@ CommandName: TypeAlias = Literal[
     "docker-logs",          # (container, lines)       docker logs --timestamps --tail
     "docker-top",           # (container,)             docker top
     "kernel-log",           # ()                       dmesg: what the kernel killed for want of memory
+    "audit-denials",        # ()                       ausearch: what SELinux lately refused to nginx
     "compose-hash",         # (project, service)       docker compose config --hash SERVICE from the label files
     "nft-rules",            # ()                       nft -j list ruleset
     "nft-text",             # ()                       nft -a list ruleset: the same as nft's own words, with handles

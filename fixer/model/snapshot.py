@@ -220,13 +220,29 @@ class RouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Denial:
+    """What SELinux refused to nginx, as audit recorded it: `port` is 0 where it was no connection to one, `name` the
+    path, or the last part of it, of a socket that is a file. The contexts are user:role:type:level."""
+
+    at: float
+    permission: str
+    port: int
+    name: str
+    source: str
+    target: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the kernel's security modules say: SELinux enforcing or not (None: no SELinux), its booleans that are known,
-    and the label or profile that nginx's workers run under (empty where there is none)."""
+    the label or profile that nginx's workers run under (empty where there is none), and what was refused to them in the
+    last minutes."""
 
     enforcing: bool | None
     booleans: tuple[tuple[str, bool], ...]
     label: str
+    denials: tuple[Denial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

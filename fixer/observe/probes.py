@@ -135,6 +135,12 @@ def fresh_failures(site: Site, logs: Answer | None = None) -> tuple[ErrorEvent, 
     return tuple(e for e in errors.value if now - e.at < FRESH and "upstream" in f"{e.phase} {e.message}")
 
 
+def is_refused_socket(site: Site) -> bool:
+    """Whether nginx was lately denied a unix socket: by its mode, or by a policy of the kernel."""
+    return any(a.server.unix is not None for a in site.addresses) and any(
+        e.errno == 13 and "connecting" in e.phase for e in fresh_failures(site)[-20:])
+
+
 def failing_lately(site: Site) -> frozenset[str]:
     """The routes that the freshly failed requests most likely went through: by server name, then longest location."""
     asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in fresh_failures(site)}

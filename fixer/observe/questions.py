@@ -59,7 +59,7 @@ from fixer.observe.nginxes import (
     test_query,
 )
 from fixer.observe.options import ObserveOptions
-from fixer.observe.probes import fresh_failures, plan_probes
+from fixer.observe.probes import fresh_failures, is_refused_socket, plan_probes
 from fixer.observe.refaults import refault_paths
 from fixer.observe.releases import release_queries
 from fixer.observe.routes import FIB
@@ -271,9 +271,11 @@ def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: 
                 continue
         yield from log_queries(service, views, containers)
     for site in sites:
-        if _is_blocked(site, options, views, containers):
-            policy = policy_queries(worker.pid for worker in site.place.workers)
-            yield from ((site.view.name, query) for query in (*firewall_queries(), *policy, FIB, ARP))
+        blocked = _is_blocked(site, options, views, containers)
+        if blocked or is_refused_socket(site):
+            yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.place.workers))
+        if blocked:
+            yield from ((site.view.name, query) for query in (*firewall_queries(), FIB, ARP))
             yield from ((node, query) for node in _across(site, views, containers) for query in firewall_queries())
             if ENGINE in views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))

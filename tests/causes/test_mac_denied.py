@@ -7,18 +7,31 @@ from typing import Any
 import pytest
 
 from fixer.diagnose import diagnose
+from fixer.hosts.commands import runs_of
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, SetBoolean, UnitAction, WriteFile
-from fixer.model.query import Answer, FileAnswer, FileStat, ReadFile
+from fixer.model.query import Answer, FileAnswer, FileStat, Query, ReadFile
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Policy
+from fixer.model.snapshot import Denial, Policy
 from fixer.model.target import TargetRef
-from fixer.observe.macpolicy import policy_of, policy_queries
+from fixer.observe.macpolicy import DENIALS, policy_of, policy_queries
 from fixer.observe.view import views_of
-from tests.causes.building import BAD_GATEWAY, Scene, boxed, healthy, listener, moved, probe, roots, service, verdict_of
+from tests.causes.building import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    boxed,
+    healthy,
+    listener,
+    moved,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
 
 MAC = "mac-denied"
 HTTPD = "system_u:system_r:httpd_t:s0"
@@ -92,13 +105,85 @@ def test_unknown(policy: Policy | None) -> None:
     assert isinstance(verdict_of(diagnose(denied(policy).snapshot()), MAC), Undetermined)
 
 
-def read(files: dict[str, bytes]) -> object:
+def read(files: dict[str, bytes], audit: bytes | None = None) -> Any:
     stat = FileStat("file", 0o100644, 0, 0, 9, 0.0, 1, 1)
-    answers = {query: Answer("ok" if query.path in files else "absent", files=(
+    answers: dict[Query, Answer] = {query: Answer("ok" if query.path in files else "absent", files=(
         FileAnswer(query.path, "ok", stat, files[query.path]),) if query.path in files else (
         FileAnswer(query.path, "absent"),)) for query in policy_queries((101, 102)) if isinstance(query, ReadFile)}
+    if audit is not None:
+        answers[DENIALS] = Answer("ok", audit)
     node = NodeCapture("local", "machine", 0.0, True, dict(answers))
     return policy_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"])
+
+
+# Lines of audit.log as people published them of their enforcing hosts (the first two: CentOS 6 and 7, of nginx in
+# front of Nexus and of webvirtcloud); the times are those of the test.
+OLD = ('type=AVC msg=audit({at:.3f}:1081): avc:  denied  {{ name_connect }} for  pid=5642 comm="nginx" dest=8081 '
+       "scontext=unconfined_u:system_r:httpd_t:s0 tcontext=system_u:object_r:transproxy_port_t:s0 tclass=tcp_socket")
+SOUND = ('type=AVC msg=audit({at:.3f}:2138): avc:  denied  {{ name_connect }} for  pid=3355 comm="nginx" dest=8000 '
+         "scontext=system_u:system_r:httpd_t:s0 tcontext=system_u:object_r:soundd_port_t:s0 tclass=tcp_socket")
+SOCKET = ('type=AVC msg=audit({at:.3f}:77): avc:  denied  {{ write }} for  pid=3355 comm="nginx" name="app.sock" '
+          'dev="tmpfs" ino=42 scontext=system_u:system_r:httpd_t:s0 tcontext=system_u:object_r:var_run_t:s0 '
+          "tclass=sock_file permissive=0")
+SPOKEN = ('type=AVC msg=audit({at:.3f}:78): avc:  denied  {{ connectto }} for  pid=3355 comm="nginx" '
+          'path="/run/app/app.sock" scontext=system_u:system_r:httpd_t:s0 '
+          "tcontext=system_u:system_r:unconfined_service_t:s0 tclass=unix_stream_socket permissive=0")
+CALL = 'type=SYSCALL msg=audit({at:.3f}:1081): arch=c000003e syscall=42 success=no exit=-13 comm="nginx" exe="/usr/sbin/nginx"'
+
+
+def audited(*lines: str, at: float = NOW - 20) -> tuple[Denial, ...]:
+    """What is read of such lines."""
+    text = "\n".join(line.format(at=at) for line in (CALL, *lines, "type=AVC msg=audit(x): avc:  denied"))
+    seen = read({"/sys/fs/selinux/enforce": b"1"}, text.encode())
+    assert isinstance(seen, Known)
+    found: tuple[Denial, ...] = seen.value.denials
+    return found
+
+
+def test_what_audit_recorded_of_real_hosts() -> None:
+    old, sound = audited(OLD, SOUND)
+    assert (old.port, old.permission, old.at) == (8081, "name_connect", NOW - 20)
+    assert old.source == "unconfined_u:system_r:httpd_t:s0" and old.target == "system_u:object_r:transproxy_port_t:s0"
+    assert sound.port == 8000 and sound.text.startswith('avc: denied { name_connect } for pid=3355 comm="nginx"')
+    assert audited(SOUND + " permissive=1") == ()       # it was allowed all the same
+
+
+def test_hit_audit_is_evidence_beside_the_boolean() -> None:
+    shown = found(denied(Policy(True, OFF, "", audited(SOUND))))      # the label of a worker could not be read
+    assert shown.variant == "selinux-connect-denied" and shown.confidence == "certain"
+    assert shown.repairs[0].steps == (SetBoolean("local", "httpd_can_network_connect", value=True, was=False),)
+    assert any("soundd_port_t" in e.text for e in shown.evidence)
+
+
+@pytest.mark.parametrize("booleans", [(), (("httpd_can_network_connect", True),)])
+def test_hit_a_port_that_no_boolean_covers(booleans: tuple[tuple[str, bool], ...]) -> None:
+    shown = found(denied(Policy(True, booleans, HTTPD, audited(SOUND))))
+    assert (shown.variant, shown.repairs[0].risk, shown.repairs[0].steps) == ("selinux-connect-denied", "manual", ())
+    assert "semanage port -a -t http_port_t -p tcp 8000" in shown.repairs[0].manual and "soundd_port_t" in shown.summary
+
+
+@pytest.mark.parametrize(("line", "word"), [(SOCKET, "semanage fcontext -a -t httpd_var_run_t '/run/app/app.sock'"),
+                                            (SPOKEN, "unconfined_service_t")])
+def test_hit_a_unix_socket(line: str, word: str) -> None:
+    scene = denied(Policy(True, OFF, HTTPD, audited(line)), unix="/run/app/app.sock", port=0)
+    shown = found(scene)
+    assert shown.variant == "selinux-connect-denied" and shown.repairs[0].risk == "manual"
+    assert word in shown.repairs[0].manual
+
+
+@pytest.mark.parametrize("policy", [
+    Policy(False, OFF, HTTPD, audited(SOUND)), Policy(True, (), HTTPD, audited(OLD)),
+    Policy(True, (), HTTPD, audited(SOUND, at=NOW - 900)),
+    Policy(True, (), HTTPD, audited(SOUND.replace("httpd_t", "cron_t"))),
+])
+def test_unknown_where_audit_speaks_of_something_else(policy: Policy) -> None:
+    assert isinstance(verdict_of(diagnose(denied(policy).snapshot()), MAC), Undetermined)
+
+
+def test_audit_is_asked_for_its_logs() -> None:
+    """ausearch reads a pipe on stdin instead of them, unless it is told."""
+    (run,) = runs_of(DENIALS) or ()
+    assert run.argv[:2] == ("ausearch", "--input-logs") and DENIALS in policy_queries(())
 
 
 def test_the_kernels_own_files() -> None:
