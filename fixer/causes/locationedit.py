@@ -46,31 +46,41 @@ def set_in_locations(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[Set], su
     if len(place.data) > _MOST:
         return NoPlace(f"{path} is too long")
     data, where = place.data, []
+    shift, last = 0, -1      # several directives of one location: what stands before its pass may become longer
     for wish in sorted(wishes, key=lambda wish: -wish.route.source.start):
-        made = _set(data, wish)
+        start = wish.route.source.start
+        shift = shift if start == last else 0
+        made = _set(data, wish, start + shift)
         if isinstance(made, NoPlace):
             return made
-        data = made
-        where.append(f"{path}:{wish.route.source.line}")
+        data, moved = made
+        if start != last:
+            where.append(f"{path}:{wish.route.source.line}")
+        shift, last = shift + moved, start
     if data == place.data:
         return NoPlace(f"{path} says so already")
     return Edited(WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place),
                   tuple(reversed(where)), place)
 
 
-def _set(data: bytes, wish: Set) -> bytes | NoPlace:
-    chain = list(_chain(parse(data).directives, wish.route.source.start))
+def _set(data: bytes, wish: Set, at: int) -> tuple[bytes, int] | NoPlace:
+    """The file with it, and by how many bytes the pass, which begins at `at`, has moved."""
+    chain = list(_chain(parse(data).directives, at))
     if not chain or (len(chain) > 1 and chain[-2].name in (b"if", b"limit_except")):
         return NoPlace(f"{wish.name} cannot stand where {wish.route.source.file}:{wish.route.source.line} does")
     beside = chain[-2].block if len(chain) > 1 else parse(data).directives
-    old = next((d for d in beside or () if d.name == wish.name.encode() and len(d.args) == 1), None)
+    words = wish.value.encode().split()
+    old = next((d for d in beside or () if d.name == wish.name.encode() and len(d.args) == len(words)), None)
     try:
-        if old is not None:
-            span = word_span(old, 1)
-            return replace_span(data, span.start, span.end, wish.value.encode())
-        return insert_after(data, chain[-1].stop + 1, f"{wish.name} {wish.value};".encode())
+        if old is None:
+            return insert_after(data, chain[-1].stop + 1, f"{wish.name} {wish.value};".encode()), 0
+        made = data
+        for index in range(len(words), 0, -1):
+            span = word_span(old, index)
+            made = replace_span(made, span.start, span.end, words[index - 1])
     except StepFailed as error:
         return NoPlace(error.message)
+    return made, len(made) - len(data) if old.start < at else 0
 
 
 def _chain(block: Sequence[Directive], at: int) -> Iterator[Directive]:

@@ -94,6 +94,9 @@ class Route:
     included: bool = False      # internal, and pages of this server are put together of several answers (`ssi`)
     behind: tuple[str, ...] = ()    # a server of `stream`: the ids of the routes that lead to where it listens
     closed: bool = False        # `deny all`: nginx lets nobody in, so nobody gets as far as the pass
+    header_buffer: int = 0      # bytes that the head of an answer may have, 0 where nginx's own default holds
+    buffers: tuple[int, int] = (8, 4096)    # how many others, and of how many bytes each
+    busy_buffers: int = 0       # bytes that may be on their way to the visitor, 0 where nothing is said
     masked_by: str = ""         # the error_page that gives a 502 or 504 another status, and its place
 
     @property

@@ -84,6 +84,13 @@ def parse_duration(text: str) -> float | None:
     return float(sum(int(number) * _SECONDS[unit] for number, unit in parts if len(number) < 16))
 
 
+def parse_size(text: str) -> int | None:
+    """Bytes of an nginx size (`4096`, `16k`, `1m`); None where it is none."""
+    unit = {"k": 10, "m": 20, "g": 30}.get(text[-1:].lower(), 0)
+    digits = text[:-1] if unit else text
+    return int(digits) << unit if digits.isascii() and digits.isdigit() and len(digits) < 16 else None
+
+
 def text_of(value: bytes) -> str:
     """A configuration's bytes for people: invalid UTF-8 is shown as escapes."""
     return value.decode("utf-8", "backslashreplace")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 from fixer.model.nginxconf import Listen, PassKind, Route, ServerBlock, Span, StaticLocation
-from fixer.nginx.address import parse_duration, text_of
+from fixer.nginx.address import parse_duration, parse_size, text_of
 from fixer.nginx.effective import Effective, Node, word_span
 from fixer.nginx.listen import Listens, server_names
 from fixer.nginx.request_path import Locations, Place
@@ -19,7 +19,11 @@ _FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
 _TIMEOUTS = frozenset(
     family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
 )
-_ONCE = _PASSES | _TIMEOUTS
+_HEADS = frozenset(family + b"_buffer_size" for family in _FAMILIES)
+_BUSY = frozenset(family + b"_busy_buffers_size" for family in _FAMILIES)
+_BUFFERS = frozenset(family + b"_buffers" for family in _FAMILIES)
+_SIZES = _HEADS | _BUSY
+_ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
 _RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
 MOST_PLACES = 120_000     # servers, locations and passes; no real configuration comes near
 _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
@@ -306,7 +310,7 @@ class Routes:
             self._assembling.add(server.number)
 
     def _timeouts(self, block: list[Node], above: dict[bytes, float]) -> dict[bytes, float]:
-        """The timeouts in force in a block. The one that nginx refuses for standing twice is named."""
+        """The timeouts and sizes of buffers in force in a block. What nginx refuses for standing twice is named."""
         found = above
         seen: set[bytes] = set()
         for node in block:
@@ -317,9 +321,12 @@ class Routes:
                 self._effective.refuse(node, "duplicate", f'"{text_of(name)}" directive is duplicate')
                 continue
             seen.add(name)
-            seconds = parse_duration(text_of(node.args[0])) if name in _TIMEOUTS else None
-            if seconds is not None:
-                found = {**found, name: seconds}
+            given = parse_duration(text_of(node.args[0])) if name in _TIMEOUTS else (
+                parse_size(text_of(node.args[-1])) if name not in _PASSES else None)
+            if given is not None:
+                found = {**found, name: given}
+            if name in _BUFFERS and len(node.args) == 2 and node.args[0].isdigit() and len(node.args[0]) < 9:
+                found = {**found, name + b" number": int(node.args[0])}
         return found
 
     def _route(self, number: int, draft: _Draft) -> Route:
@@ -343,6 +350,9 @@ class Routes:
             connect_timeout=timeouts.get(family + b"_connect_timeout", 60.0),
             send_timeout=timeouts.get(family + b"_send_timeout", 60.0),
             read_timeout=timeouts.get(family + b"_read_timeout", 60.0),
+            header_buffer=int(timeouts.get(family + b"_buffer_size", 0)),
+            buffers=(int(timeouts.get(family + b"_buffers number", 8)), int(timeouts.get(family + b"_buffers", 4096))),
+            busy_buffers=int(timeouts.get(family + b"_busy_buffers_size", 0)),
             server_index=server.number,
             internal=level.internal,
             shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,

@@ -1,0 +1,141 @@
+"""The head of an answer (its status line and all headers) is larger than the buffer that nginx reads it into.
+
+What it is
+  nginx reads the whole head of an answer into one buffer (proxy_buffer_size, a memory page of 4 or 8 kB where nothing
+  is said). Long cookies, a signed session, a token or a policy header, or very many of them, do not fit.
+
+Why nginx says 502
+  `upstream sent too big header while reading response header from upstream`, at once, on those pages only, and often
+  only for those visitors whose session grew.
+
+How it is told apart
+  nginx says so itself, and what it says is of the present: no restart changes an answer. The backend is well and logs a
+  200. invalid headers are another message. Where the page that we ask for is well, several such lines within a minute
+  are needed: a single visitor's cookie is no outage.
+
+The repair and its safety
+  raise-header-buffer (safe): a larger proxy_buffer_size for that location, with proxy_buffers and
+  proxy_busy_buffers_size as nginx then wants them; nginx -t, a reload. Four times a page first, then twice what is
+  there; beyond 32 kB only a person can say how much an answer may carry (`--set header_buffer=64k`).
+  Why the head has grown is worth a look all the same.
+
+By hand
+  curl -sD- -o /dev/null http://127.0.0.1:8000/ | wc -c
+  grep 'too big header' /var/log/nginx/error.log
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.bylocation import SEVERAL, fresh_by_route
+from fixer.causes.case import Case
+from fixer.causes.editing import NoPlace, nginx_steps, overwriters, risk_of
+from fixer.causes.failing import Judged
+from fixer.causes.locationedit import Set, set_in_locations
+from fixer.causes.reading import line_text, place
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.nginxconf import Route
+from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.nginx.address import parse_size
+
+KEY = "header_buffer"
+PAGE = 4096            # where nothing is said: a page of memory, 4k on nearly every machine
+_FIRST = 16 << 10
+_ENOUGH = 32 << 10     # up to here the next size is no question
+_BUFFERS = 8           # nginx's own number of them
+_SAID = "upstream sent too big header"
+
+
+def judge(case: Case) -> Verdict:
+    """For every route about which nginx lately said so: is it the page that we asked for, or several visitors'?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for nginx in case.snapshot.nginxes:
+        if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
+            missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
+        for judged, events in fresh_by_route(case, nginx, _is_too_big).values():
+            asked = judged.state in ("failing", "degraded") and any(_path(e) == judged.facts.route.path for e in events)
+            if asked or len(events) >= SEVERAL:
+                findings.append(_found(case, nginx, judged, events, asked=asked))
+            else:
+                ruled.append(Evidence("nginx-log", events[-1].where, events[-1].raw[:300]))
+    return conclude(findings, missing, ruled)
+
+
+def _is_too_big(event: ErrorEvent) -> bool:
+    return event.message.startswith(_SAID)
+
+
+def _path(event: ErrorEvent) -> str:
+    return "".join(event.request.split(" ")[1:2]).partition("?")[0]
+
+
+def _found(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], *, asked: bool) -> Finding:
+    route, last = judged.facts.route, events[-1]
+    now = route.header_buffer or PAGE
+    text = line_text(case.snapshot, nginx.node, route.source.file, route.source.line)
+    where = place(case.snapshot, nginx.node, route.source.file, route.source.line)
+    return Finding(
+        cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if asked else "likely",
+        summary=f"answers of {route.location} carry more headers than nginx reads ({_words(now)}"
+                f"{'' if route.header_buffer else ', its default'}): {len(events)} times a 502 within a minute",
+        detail=(), routes=(route.id,), service=None, node=nginx.node,
+        evidence=(
+            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
+            Evidence("nginx-config", where, text or route.pass_text), *judged.evidence[:1],
+        ),
+        repairs=(_raise(case, nginx, route, now),), explains=("nginx-not-reloaded", "nested-gateway"),
+    )
+
+
+def _raise(case: Case, nginx: Nginx, route: Route, now: int) -> Repair:
+    name = f"{route.kind.removesuffix('_pass')}_buffer_size"
+    default = _words(max(_FIRST, now * 2)) if now < _ENOUGH else None
+    need = Need(KEY, "value", f"how long the head of an answer of {route.location} may be; nginx takes {_words(now)}",
+                default=default, pattern="[1-9][0-9]{0,5}k")
+    chosen = case.inputs.get(KEY, default)
+    summary = f"let nginx take longer heads of answers for {route.location} ({name}, now {_words(now)})"
+    if chosen is None:
+        return Repair("raise-header-buffer", "safe", summary, (), (need,))
+    wishes = list(_wishes(route, parse_size(chosen) or _FIRST))
+    said = "; ".join(f"{wish.name} {wish.value}" for wish in wishes)
+    edit = set_in_locations(case.snapshot, nginx, wishes, summary)
+    if isinstance(edit, NoPlace):
+        manual = f"set {said} in the location at {route.source.file}:{route.source.line}: {edit.why}"
+        return Repair("raise-header-buffer", "manual", summary, (), (need,), manual)
+    summary = f"{said} at {edit.where[0]}{overwriters((edit.place,))}"
+    return Repair("raise-header-buffer", risk_of((edit.place,), "safe"), summary,
+                  (edit.step, *nginx_steps(case.snapshot, nginx)), (need,))
+
+
+def _wishes(route: Route, head: int) -> Iterator[Set]:
+    """The larger buffer, and what nginx refuses beside it: those that are busy must hold it, and leave one free."""
+    family = route.kind.removesuffix("_pass")
+    yield Set(route, f"{family}_buffer_size", _words(head))
+    if family == "grpc":
+        return          # it has no others
+    number, size = route.buffers
+    busy = route.busy_buffers or 2 * max(head, size)
+    if not max(head, size) <= busy <= (number - 1) * size:
+        yield Set(route, f"{family}_buffers", f"{max(number, _BUFFERS)} {_words(max(head, size))}")
+    if route.busy_buffers and route.busy_buffers < max(head, size):
+        yield Set(route, f"{family}_busy_buffers_size", _words(2 * max(head, size)))
+
+
+def _words(size: int) -> str:
+    return f"{size >> 10}k" if size >= 1024 else str(size)
+
+
+CAUSE = Cause(
+    id="header-too-big",
+    title="the head of an answer does not fit into nginx's buffer",
+    family="beyond the guide",
+    variants=("header-too-big",),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

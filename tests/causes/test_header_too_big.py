@@ -1,0 +1,105 @@
+"""header-too-big: nginx says that the head of an answer does not fit, and gets a larger buffer that it accepts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.causes.editing import NoPlace
+from fixer.causes.locationedit import Set, set_in_locations
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from tests.causes.building import BAD_GATEWAY, GOOD, SITE, Scene, file, finding_of, healthy, moved, roots, verdict_of
+
+CAUSE = "header-too-big"
+HEAD = "reading response header from upstream"
+
+
+def big(count: int = 1, *, path: str = "/", ok: bool = False, **route: object) -> Scene:
+    """nginx could not read the head of answers; the page that we ask for is one of them, unless `ok`."""
+    scene = healthy().answers(GOOD if ok else BAD_GATEWAY)
+    scene.route[0] = route
+    return scene.logs("upstream sent too big header", None, HEAD, count=count, path=path)
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    return finding_of(diagnose(scene.snapshot(), inputs), CAUSE)
+
+
+def written(scene: Scene, **inputs: str) -> bytes:
+    step = found(scene, **inputs).repairs[0].steps[0]
+    assert isinstance(step, WriteFile)
+    return step.after or b""
+
+
+def test_hit_the_page_that_we_ask_for() -> None:
+    diagnosis = diagnose(big().snapshot())
+    first = finding_of(diagnosis, CAUSE)
+    assert roots(diagnosis) == [CAUSE] and (first.confidence, first.routes) == ("certain", ("r1",))
+    assert "(4k, its default)" in first.summary and first.evidence[0].source == "nginx-log"
+    write, check, reload = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert first.repairs[0].risk == "safe"
+    assert b"proxy_buffer_size 16k;" in (write.after or b"") and b"proxy_buffers 8 16k;" in (write.after or b"")
+
+
+def test_hit_several_visitors_where_our_page_is_well() -> None:
+    first = found(big(3, path="/account", ok=True))
+    assert first.confidence == "likely" and "3 times a 502" in first.summary
+
+
+@pytest.mark.parametrize(("route", "there", "not_there"), [
+    ({"buffers": (8, 65536)}, (b"proxy_buffer_size 16k;",), (b"proxy_buffers", b"busy")),
+    ({"buffers": (16, 4096), "header_buffer": 8192}, (b"proxy_buffer_size 16k;",), (b"proxy_buffers", b"busy")),
+    ({"buffers": (4, 8192), "header_buffer": 16384}, (b"proxy_buffer_size 32k;", b"proxy_buffers 8 32k;"), (b"busy",)),
+    ({"busy_buffers": 8192}, (b"proxy_buffers 8 16k;", b"proxy_busy_buffers_size 32k;"), ()),
+    ({"kind": "uwsgi_pass"}, (b"uwsgi_buffer_size 16k;", b"uwsgi_buffers 8 16k;"), (b"proxy_buffer",)),
+    ({"kind": "grpc_pass"}, (b"grpc_buffer_size 16k;",), (b"buffers",)),
+])
+def test_only_what_nginx_wants_beside_it_is_set(
+    route: dict[str, object], there: tuple[bytes, ...], not_there: tuple[bytes, ...],
+) -> None:
+    """nginx refuses a busy size that is below one buffer, or above all of them but one."""
+    after = written(big(**route))
+    assert all(text in after for text in there) and not any(text in after for text in not_there)
+
+
+def test_how_much_an_answer_may_carry_is_a_persons_word_once_it_is_much() -> None:
+    (repair,) = found(big(header_buffer=32768)).repairs
+    assert (repair.steps, repair.needs[0].key, repair.needs[0].default) == ((), "header_buffer", None)
+    assert b"proxy_buffer_size 128k;" in written(big(header_buffer=32768), header_buffer="128k")
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), moved(), big(2, path="/account", ok=True),
+    healthy().answers(BAD_GATEWAY).logs("upstream sent invalid header", None, HEAD, count=4),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_without_the_log() -> None:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.nginx["errors"] = Unknown("denied")
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_values_of_one_location_are_set_together_wherever_they_stand(before: bool) -> None:
+    """What stands before the pass becomes longer, and the pass moves with it."""
+    old, pass_line = b"proxy_buffers 4 4k; proxy_buffer_size 4k;", b"proxy_pass http://127.0.0.1:8000;"
+    first, second = (old, pass_line) if before else (pass_line, old)
+    data = b"server {\n location / {\n  " + first + b"\n  " + second + b"\n }\n}\n"
+    scene = healthy()
+    snapshot = replace(scene.snapshot(), files=(file(SITE, data),))
+    route = snapshot.routes[0].route
+    route = replace(route, source=replace(route.source, start=data.index(b"proxy_pass")))
+    wishes = [Set(route, "proxy_buffer_size", "16k"), Set(route, "proxy_buffers", "8 16k"),
+              Set(route, "proxy_busy_buffers_size", "32k")]
+    made = set_in_locations(snapshot, snapshot.nginxes[0], wishes, "s")
+    assert not isinstance(made, NoPlace)
+    after = made.step.after or b""
+    assert b"proxy_buffers 8 16k; proxy_buffer_size 16k;" in after and b"proxy_busy_buffers_size 32k;" in after
