@@ -107,7 +107,7 @@ def test_units_that_systemd_could_not_load_are_named(state: str, told: bool) -> 
     assert ("systemd could not load shop.service" in " ".join(diagnosis.notes)) is told
 
 
-HEADER = "upstream sent too big header"
+HEADER = "upstream sent invalid header"
 
 
 def test_an_answer_that_nginx_could_not_pass_on_for_another_page_is_a_note() -> None:
