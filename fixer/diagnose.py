@@ -8,6 +8,7 @@ from fixer.causes import Cause, load_causes
 from fixer.causes.atboot import unkept
 from fixer.causes.case import Case, is_answering, open_case, route_key
 from fixer.causes.failing import Judged
+from fixer.causes.fleeting import spare_fleeting
 from fixer.causes.layered import layered_notes
 from fixer.causes.rivals import spare_rivals
 from fixer.causes.together import together
@@ -38,7 +39,7 @@ def diagnose(
     judges = load_causes() if causes is None else tuple(causes)
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
-    told: Sequence[Finding] = spare_rivals(snapshot, together(_demoted(findings)))
+    told: Sequence[Finding] = spare_fleeting(snapshot, spare_rivals(snapshot, together(_demoted(findings))))
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     if accepted:

@@ -31,11 +31,18 @@ def is_off_at_boot(service: Service) -> bool:
     if is_disabled(service):
         return True
     unit = service.unit
-    if unit is None or service.socket is not None or unit.pulled_by is None or unit.pulled_by:
+    if unit is None or service.socket is not None or unit.pulled_by is None or _starters(service, unit):
         return False
     if not unit.fragment_path.startswith("/") or unit.fragment_path.startswith("/run/"):     # gone after a boot
         return False
     return unit.unit_file_state in _UNPULLED or (unit.unit_file_state == "enabled" and _never_ran(unit))
+
+
+def _starters(service: Service, unit: Unit) -> tuple[str, ...]:
+    """What a boot may start it along with. Not a path unit of one that does not run: that starts it whenever it finds
+    what it waits for, so it has not."""
+    pulled = unit.pulled_by or ()
+    return pulled if service.running else tuple(name for name in pulled if not name.endswith(".path"))
 
 
 def _never_ran(unit: Unit) -> bool:

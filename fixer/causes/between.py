@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.reading import find_node, pids_of
+from fixer.causes.reading import find_node, keeper_of, pids_of
 from fixer.model.facts import Unknown
 from fixer.model.snapshot import Service
 
-_KEEPERS = frozenset(("runsvdir", "s6-svscan", "svscan", "circusd", "perpd", "immortaldir"))
 _FRONT = (80, 443)      # what listens here stands before nginx
 
 
@@ -26,10 +25,7 @@ def _keeps_others(case: Case, name: str) -> bool:
     node = find_node(case.snapshot, name)
     if node is None or isinstance(node.processes, Unknown):
         return False
-    return any(
-        p.argv and (p.argv[0].split(" ")[0].rpartition("/")[2] in _KEEPERS or p.argv[0].startswith("PM2 v"))
-        for p in node.processes.value
-    )
+    return any(keeper_of(process) for process in node.processes.value)
 
 
 def _is_awaited(service: Service) -> bool:

@@ -13,7 +13,8 @@ How it is told apart
   The unit is failed, its own log since the last start says `[Errno 98] … address already in use`, and the kernel shows
   who holds that port: a process outside the unit. backend-hung looks the same from nginx, but there the process that
   hangs is the service itself. A socket file on which a connect is refused is nobody's. If the holder answers well, the
-  page works: then it is advice, and nothing is stopped.
+  page works: then it is advice, and nothing is stopped. It is not where another program of somebody's session, from
+  another folder, answers in its place: visitors get pages that are not the site's, and a person decides who goes.
 
 The repair and its safety
   stop-port-holder (disruptive): the holder is named in full (command, pid, user, age), asked to end, and made to
@@ -58,7 +59,7 @@ from fixer.causes.stalesocket import is_left_behind, left_behind
 from fixer.causes.starting import start_steps
 from fixer.causes.symptoms import is_cut_off, is_read_timeout, is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
-from fixer.model.facts import Evidence, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SignalProcess
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, LogLine, Process, Service
@@ -198,7 +199,8 @@ def _found(case: Case, seen: _Seen) -> Finding:
     snapshot, service, holder = case.snapshot, seen.service, seen.holders[0]
     where = address_text(seen.held.address, seen.held.port)
     said = describe_process(snapshot, seen.held.node, holder)
-    role: Role = "root" if seen.trouble is not None else "advice"
+    strange = seen.trouble is None and _is_strange(seen)
+    role: Role = "root" if seen.trouble is not None or strange else "advice"
     nginx = case.snapshot.nginxes[0] if seen.trouble is None else seen.trouble.nginx
     symptom = () if seen.trouble is None else symptom_evidence(case, seen.trouble, _is_bad_answer)
     is_left = holder.pid in service.pids
@@ -209,7 +211,10 @@ def _found(case: Case, seen: _Seen) -> Finding:
         Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
         *left, state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
     )
-    manner = "and answers for it" if seen.trouble is None else f"and does not answer ({_manner(seen)})"
+    instead = "and answers in its place, another program of somebody's session"
+    manner = instead if strange else "and answers for it"
+    if seen.trouble is not None:
+        manner = f"and does not answer ({_manner(seen)})"
     return Finding(
         cause=CAUSE.id, variant="start-port-in-use", role=role, confidence="certain",
         summary=f"{service.name} cannot start: pid {holder.pid} ({holder.comm}{_LEFT if is_left else ''}) holds "
@@ -222,6 +227,17 @@ def _found(case: Case, seen: _Seen) -> Finding:
             "crash-loop-gave-up", "backend-hung", "backend-down", "crash-killed", "overload-saturated", "wrong-port",
         ),
     )
+
+
+def _is_strange(seen: _Seen) -> bool:
+    """What answers is nothing of the service's: a person's session runs it, from another folder, and it is another kind
+    of program. An old copy that somebody started by hand has one of them in common."""
+    holder, unit, kind = seen.holders[0], seen.service.unit, seen.service.runtime
+    if unit is None or not unit.working_directory.startswith("/") or not isinstance(holder.cwd, Known) or not kind:
+        return False
+    folder, home = holder.cwd.value.rstrip("/") + "/", unit.working_directory.rstrip("/") + "/"
+    return (holder.uid != 0 and "/user.slice/" in holder.cgroup and not any(kind in word for word in holder.argv)
+            and not folder.startswith(home) and not home.startswith(folder))
 
 
 def _is_bad_answer(event: ErrorEvent) -> bool:
@@ -249,6 +265,10 @@ def _repair(case: Case, seen: _Seen) -> Repair:
     snapshot, service = case.snapshot, seen.service
     managed = _managed(case, seen)
     names = "; ".join(describe_process(snapshot, seen.held.node, p) for p in seen.holders)
+    if seen.trouble is None:
+        manual = (f"ask whose that is, and let it end or listen elsewhere; then systemctl restart {service.name} "
+                  f"(held by {names})")
+        return Repair(ID, "manual", f"free the port of {service.name}", (), manual=manual)
     if managed is not None or any(p.pid == 1 for p in seen.holders):
         by = managed.name if managed is not None else "process 1"
         manual = (

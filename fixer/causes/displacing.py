@@ -13,10 +13,12 @@ _STRANGE = frozenset({"not-http", "closed", "reset"})
 
 def is_occupied(case: Case, trouble: Trouble) -> bool:
     """Something else than an application listens there and does not speak HTTP, and no service is told to. An nginx
-    is no stranger: what its `stream` block hands on passes there."""
+    is no stranger: what its `stream` block hands on passes there. Nor is another program that hands connections on
+    (systemd-socket-proxyd, haproxy): it hangs up while nobody is behind it, and to go past it would miss what it is
+    there for, as the start of a service that no boot starts."""
     endpoint = trouble.endpoint
     holder = case.service(endpoint.holder)
-    if holder is None or holder.is_app_server or endpoint.service not in (None, holder.id):
+    if holder is None or holder.is_app_server or holder.gateway or endpoint.service not in (None, holder.id):
         return False
     if any(nginx.node == endpoint.node and nginx.master_pid in holder.pids for nginx in case.snapshot.nginxes):
         return False

@@ -14,6 +14,7 @@ _Word: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 
 FRESH = 60.0         # seconds: a line of the error log that old can still belong to what is seen now
 _AHEAD = 5.0         # clocks of two views of one machine may differ by this much
+_GATEWAY_WORDS = (502, 503, 504)
 _NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
 _HUNG_UP = frozenset({"closed", "reset", "not-http"})
@@ -74,7 +75,8 @@ def judge_route(
     speaking = tuple(e for e in reached if not (doubtful and _leads_back(e, facts, nginx)))
     others = {status for e in reached if doubtful and (status := _word_of_a_gateway(e, snapshot)) is not None}
     words: list[_Word] = [
-        "bad" if p.status in others else _weigh(p, facts, speaking, fresh, nginx) for p in probes
+        "bad" if p.status in others or _is_passed_on(p, reached, snapshot) else
+        _weigh(p, facts, speaking, fresh, nginx) for p in probes
     ]
     bad, slow = words.count("bad"), words.count("slow")
     own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _says_the_same(p, speaking))
@@ -107,10 +109,20 @@ def _leads_back(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> b
 def _word_of_a_gateway(endpoint: Endpoint, snapshot: Snapshot) -> int | None:
     """Another gateway sits there and says by this status that nobody is behind it: as little an application's answer
     as nginx's own. A further nginx is looked at itself."""
-    service = snapshot.service(endpoint.holder) if endpoint.holder is not None else None
     heard = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
-    told = service is not None and service.gateway not in ("", "nginx")
-    return heard if told and heard in (502, 503, 504) else None
+    return heard if heard in _GATEWAY_WORDS and _is_gateway(endpoint, snapshot) else None
+
+
+def _is_passed_on(probe: ProbeResult, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
+    """The page of another gateway that came through nginx. One that keeps pages may have answered the look at it, of
+    another name, from what it keeps."""
+    return (probe.status in _GATEWAY_WORDS and _NGINX_PAGE not in probe.body and bool(reached)
+            and all(_is_gateway(endpoint, snapshot) for endpoint in reached))
+
+
+def _is_gateway(endpoint: Endpoint, snapshot: Snapshot) -> bool:
+    service = snapshot.service(endpoint.holder) if endpoint.holder is not None else None
+    return service is not None and service.gateway not in ("", "nginx")
 
 
 def _hangs_up_on_plain(reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:

@@ -41,6 +41,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.editing import is_explicit
 from fixer.causes.freeing import free_port
+from fixer.causes.homeless import homeless_listen
 from fixer.causes.logs import is_restarting, lines_of, message
 from fixer.causes.nginx_workers import NO_MEMORY, ended_workers, stopped_workers, unmanaged_master
 from fixer.causes.reading import (
@@ -134,7 +135,8 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     taken = _port_taken(case, nginx)
     nameless = _name_missing(nginx)
     unwritable = read_only_words(nginx)
-    said = nameless or unwritable
+    homeless = homeless_listen(case.snapshot, nginx) if not taken else None
+    said = nameless or unwritable or (homeless[1] if homeless is not None else None)
     service = nginx.service
     box = service.container if service is not None else None
     waits = never_started(case, box)
@@ -145,6 +147,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *(listener_evidence(case.snapshot, line) for line in taken[:1]),
         *((log_evidence(said.text, said.where),) if said is not None else ()),
         *((waits[2],) if waits is not None else ()),
+        *(homeless[2] if homeless is not None else ()),
     )
     role: Role = "contributing" if nameless is not None or _first(case, nginx) else "root"
     summary = "nginx does not run"
@@ -153,6 +156,8 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += f": another process holds {port}"
     elif unwritable is not None:
         summary += ": its container's file system is read-only, and it has no folder to write to"
+    elif homeless is not None:
+        summary += f": it is to listen on {homeless[0]}, an address that {nginx.node} does not have"
     elif waits is not None:
         summary += f": its container was made and never started, {waits[0]}"
     elif refused is not None:
@@ -164,12 +169,21 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary=summary, detail=held_up(case, box) if waits is None else (), routes=routes_of(case, nginx),
         service=None if service is None else service.name, node=nginx.node, evidence=evidence,
         repairs=(_after_that(waits[1]) if waits is not None else _made_right(box, *refused) if (
-            refused is not None and box is not None) else _repair(case, nginx, taken),),
+            refused is not None and box is not None) else _brought_back(homeless[0]) if homeless is not None else
+            _repair(case, nginx, taken),),
     )
 
 
 def _after_that(todo: str) -> Repair:
     return Repair(ID, "manual", "a person must bring back what nginx's container waits for", (), manual=todo)
+
+
+def _brought_back(listen: str) -> Repair:
+    host = listen.rpartition(":")[0]
+    manual = (f"bring {host} back (ip address add, or keepalived, which moves it between machines), or correct the "
+              "listen line; where it comes later than nginx at boot, order nginx.service After= what brings it, or "
+              "allow it (sysctl net.ipv4.ip_nonlocal_bind=1); then start nginx")
+    return Repair(ID, "manual", "give nginx an address to listen on", (), manual=manual)
 
 
 def _made_right(box: Container, said: str, key: str) -> Repair:

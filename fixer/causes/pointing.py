@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace, Place, edit_spans, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.owners import Owner, bindings_of
-from fixer.causes.reading import address_text, endpoint_text, is_activated, listeners_on, pids_of
+from fixer.causes.reading import (
+    address_text,
+    endpoint_text,
+    is_activated,
+    keeper_of,
+    listeners_on,
+    pids_of,
+    processes_of,
+)
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known, Unknown
@@ -42,10 +50,13 @@ def reachable_listeners(case: Case, trouble: Trouble, owner: Owner) -> tuple[Opt
         return ()
     if not service.running and not is_activated(service):
         return ()
+    controls = {p.pid for p in processes_of(case.snapshot, service.node, service.pids) if keeper_of(p) == "circusd"}
     found: dict[int, Option] = {}
     for line in listeners_on(case.snapshot, service.node):
         if line.family == "unix" or line.port == endpoint.port or line.port in found:
             continue
+        if pids_of(line) and controls.issuperset(pids_of(line)):
+            continue       # by which it is told what to do: a socket of its programs they hold too
         if _is_held(line, service, told) and _is_reachable(line, endpoint, service):
             found[line.port] = Option(owner, line, address_text(endpoint.host, line.port), line.port in told)
     options = tuple(found.values())

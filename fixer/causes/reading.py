@@ -12,6 +12,7 @@ Condition: TypeAlias = Literal[
     "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
 ]
 
+_KEEPERS = frozenset(("runsvdir", "s6-svscan", "svscan", "circusd", "perpd", "immortaldir"))
 _CLEAN_EXITS = frozenset({0, 130, 143})     # done, Ctrl-C, `docker stop`
 ENGINE = "engine"
 _NO_CRASH = ("", "success", "exec-condition")     # results of systemd that no failed run leaves
@@ -119,6 +120,17 @@ def processes_of(snapshot: Snapshot, node: str | None, pids: tuple[int, ...]) ->
         return ()
     wanted = set(pids)
     return tuple(process for process in found.processes.value if process.pid in wanted)
+
+
+def keeper_of(process: Process) -> str:
+    """The name of a supervisor that is no systemd, supervisord or Docker; empty for any other program. What is a script
+    runs as Python's argument."""
+    if not process.argv:
+        return ""
+    if process.argv[0].startswith("PM2 v"):
+        return "PM2"
+    names = [word.partition(" ")[0].rpartition("/")[2] for word in process.argv[:2]]
+    return next((name for name in names[:2 if names[0].startswith("python") else 1] if name in _KEEPERS), "")
 
 
 def listeners_on(snapshot: Snapshot, node: str | None) -> tuple[Listener, ...]:

@@ -10,9 +10,10 @@ from fixer.causes.dialects import misunderstood
 from fixer.causes.failing import FRESH, Judged, fresh_events, is_closed
 from fixer.causes.lentnetwork import stranded
 from fixer.causes.logs import own_lines
-from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of, processes_of
+from fixer.causes.reading import address_text, endpoint_text, keeper_of, listeners_on, pids_of, processes_of
 from fixer.causes.reasons import last_words
 from fixer.model.facts import Known
+from fixer.model.numbers import is_number
 from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
 
 SHOWN = 5
@@ -90,6 +91,9 @@ def _kept(case: Case) -> Iterator[str]:
             if process.argv and process.argv[0].startswith("PM2 v") and "God Daemon" in process.argv[0]:
                 yield (f"PM2 keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): pm2 list, as that "
                        "user, tells which of them it has stopped or given up, pm2 logs why")
+            elif keeper_of(process) == "circusd":
+                yield (f"circusd keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): circusctl "
+                       "status tells which of them it has stopped, its configuration where their output goes")
 
 
 def _told(case: Case, judged: Judged) -> str:
@@ -117,9 +121,21 @@ def _seen(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
             f", which hands it on to programs of its own: {holder.gateway}'s configuration and log tell which fail")
         return f"{where} answers {status} without nginx{marked}{behind}{_half(case, endpoint)}"
     other = "" if holder is None else misunderstood(holder, facts)
+    if holder is not None and holder.gateway and not other and error in ("closed", "reset"):
+        other = _handed_on(case, holder)
     if other:
         return f"{where} without nginx: {error or 'takes the connection'}; {other}"
     return f"{where} takes the connection" if error is None else f"{where} without nginx: {error}"
+
+
+def _handed_on(case: Case, holder: Service) -> str:
+    """Where a program that hands connections on is told to hand them, where its command says that."""
+    words = [word for word in holder.argv[1:] if not word.startswith("-")]
+    port = words[0].rpartition(":")[2] if holder.gateway == "systemd-socket-proxyd" and len(words) == 1 else ""
+    if not is_number(port):
+        return f"{holder.name} hands it on to programs of its own: its configuration and log tell which fail"
+    empty = not any(line.port == int(port) for line in listeners_on(case.snapshot, holder.node))
+    return f"{holder.name} hands it on to {words[0]}" + (", where nothing listens" if empty else "")
 
 
 def _half(case: Case, endpoint: Endpoint) -> str:

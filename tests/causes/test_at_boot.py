@@ -83,3 +83,10 @@ def test_of_what_serves_and_would_not_come_back_a_note_says_so(unit: dict[str, o
     state = unit["unit_file_state"]
     assert said == ([f"no boot starts backend.service, which nginx needs: {state}; systemctl {way} backend.service"]
                     if way else [])
+
+
+def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot_starts_it_by() -> None:
+    static = {"unit_file_state": "static", "pulled_by": ("backend.path",)}
+    found = finding_of(diagnose(scene(**static).snapshot()), "backend-down")
+    assert any(isinstance(step, WriteFile) and step.path == LINK for step in found.repairs[0].steps)
+    assert not is_off_at_boot(service(unit_changes=static))      # it runs: the path unit may have started it

@@ -211,3 +211,17 @@ def test_the_socket_of_an_earlier_run_is_taken_away_before_each_start() -> None:
 def test_a_socket_that_is_not_there_is_in_nobodys_way() -> None:
     for scene in (left("OSError: [Errno 98] Address already in use", tcp="no-socket"), left("Killed")):
         assert "start-socket-stale" not in [f.variant for f in diagnose(scene.snapshot()).findings]
+
+
+def test_a_program_of_somebodys_session_that_answers_in_its_place_is_no_health() -> None:
+    """Visitors get its pages. It is not ended, and an old copy of the service itself stays advice."""
+    for argv, cwd, role in ((("python3", "-m", "http.server"), "/home/tom/demo", "root"),
+                            (("python3", "-m", "uvicorn", "app:app"), "/home/tom/demo", "advice"),
+                            (("python3", "-m", "http.server"), "/srv/shop/public", "advice")):
+        scene = squatted(state="S").endpoint(http=Known(probe(200))).answers(probe(200))
+        scene.processes[-1] = process(300, *argv, cwd=Known(cwd), uid=1001,
+                                      cgroup="/user.slice/user-1001.slice/session-3.scope")
+        diagnosis = diagnose(scene.snapshot())
+        found = finding_of(diagnosis, CAUSE)
+        assert (found.role, diagnosis.verdict) == (role, "degraded" if role == "root" else "healthy"), argv
+        assert all(not repair.steps for repair in found.repairs)

@@ -297,3 +297,12 @@ def test_what_another_gateway_says_in_place_of_an_application_is_no_health() -> 
         scene = healthy().answers(told).endpoint(http=Known(told))
         scene.services = [replace(scene.services[0], is_app_server=not gateway, gateway=gateway)]
         assert diagnose(scene.snapshot()).verdict == verdict, (gateway, status)
+
+
+def test_what_came_of_another_gateway_counts_though_it_kept_a_page_for_the_look_at_it() -> None:
+    """A cache answers the name that we ask by from what it keeps, and visitors with an error of its own."""
+    error = probe(503, body="<h1>Error 503 Backend fetch failed</h1>")
+    for gateway, answer, verdict in (("varnishd", error, "broken"), ("", error, "healthy"), ("varnishd", GOOD, "healthy")):
+        scene = healthy().answers(answer)
+        scene.services = [replace(scene.services[0], is_app_server=not gateway, gateway=gateway)]
+        assert diagnose(scene.snapshot()).verdict == verdict, (gateway, answer)

@@ -18,6 +18,7 @@ from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     GOOD,
+    NOW,
     SLOW,
     TIMED_OUT,
     Scene,
@@ -281,3 +282,15 @@ def test_an_answer_that_stays_out_half_way_is_advice() -> None:
     assert diagnosis.verdict == "healthy" and found.repairs == ()
     old = healthy().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", ago=900)
     assert not diagnose(old.snapshot()).findings
+
+
+def test_a_supervisor_whose_programs_end_at_once_is_not_hung() -> None:
+    """It opened the socket for them, and no restart of it would make them last."""
+    argv = ("/usr/bin/python3", "/usr/bin/circusd", "/etc/circus.ini")
+    scene = late(argv=argv, pids=(200, 201))
+    scene.processes = [replace(p, state="Z", started_at=NOW - 1) if p.pid == 201 else p for p in scene.processes]
+    verdict = verdict_of(diagnose(scene.snapshot()), HUNG)
+    assert isinstance(verdict, Undetermined) and "circusd holds the socket" in str(verdict.missing)
+    scene.processes = [replace(p, state="S", started_at=NOW - 99, argv=("uvicorn",)) if p.pid == 201 else p
+                       for p in scene.processes]
+    assert HUNG in roots(diagnose(scene.snapshot()))

@@ -10,7 +10,7 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginxconf import PIPE, ConfigProblem
+from fixer.model.nginxconf import PIPE, ConfigProblem, Listen, Span
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
 from fixer.model.snapshot import Compose, Uncreated
 from tests.causes.building import (
@@ -22,6 +22,7 @@ from tests.causes.building import (
     STOPPED,
     Scene,
     boxed,
+    failed,
     file,
     finding_of,
     healthy,
@@ -634,3 +635,17 @@ def test_an_edit_right_after_a_reload_is_told_by_where_nginx_asks(asked: str, la
     assert roots(diagnosis) == (["nginx-not-reloaded"] if found else [])
     if found:
         assert diagnosis.findings[0].confidence == "likely" and diagnosis.findings[0].repairs[0].risk == "safe"
+
+
+def test_an_address_that_is_gone_is_what_nginx_lacks() -> None:
+    """As nginx said it in its unit's journal; the kernel has no such address, the configuration wants it."""
+    said = "nginx: [emerg] bind() to 10.44.0.9:80 failed (99: Cannot assign requested address)"
+    listen = Listen("10.44.0.9", 80, False, False, False, Span(SITE, 2, 0, 0))
+    for addresses, told in ((("127.0.0.1",), True), (("127.0.0.1", "10.44.0.9"), False)):
+        scene = no_nginx()
+        scene.route[0] = {"listens": (listen,)}
+        scene.node_changes["local"] = {"addresses": addresses}
+        scene.nginx.update(master_pid=None, worker_pids=(), service=failed("nginx.service", 80, log=log(said)))
+        found = finding_of(diagnose(scene.snapshot()), "nginx-down")
+        assert ("10.44.0.9:80, an address that local does not have" in found.summary) is told
+        assert (found.repairs[0].risk == "manual") is told

@@ -13,6 +13,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from fixer.model.snapshot import Listener, Service
 from tests.causes.building import (
+    BAD_GATEWAY,
     NOW,
     Scene,
     binding,
@@ -510,3 +511,25 @@ def test_a_service_whose_own_files_name_nginx_port_is_no_certain_case() -> None:
     scene = moved()
     scene.services = [replace(scene.services[0], bindings=Known((binding(8001), binding(8000))))]
     assert finding_of(diagnose(scene.snapshot()), CAUSE).confidence == "likely"
+
+
+def test_a_program_that_hands_on_is_nothing_to_go_past() -> None:
+    """systemd-socket-proxyd hangs up while nobody is behind it: the backend that listens elsewhere is missed there."""
+    scene = Scene("127.0.0.1:8001").with_service(service("shop.service", 8003), listener(8003, 200)).answers(BAD_GATEWAY)
+    argv = ("/usr/lib/systemd/systemd-socket-proxyd", "127.0.0.1:8002")
+    front = service("shop-proxy.service", 8001, 300, is_app_server=False, runtime="", gateway="systemd-socket-proxyd",
+                    argv=argv, bindings=Known(()))
+    scene.with_service(front, listener(8001, 300))
+    scene.endpoint(http=Known(probe(error="reset")), service=front.id, holder=front.id)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "broken" and not diagnosis.findings
+    told = " ".join(diagnosis.notes)
+    assert "shop-proxy.service hands it on to 127.0.0.1:8002, where nothing listens" in told
+
+
+def test_what_tells_a_supervisor_what_to_do_is_no_application() -> None:
+    argv = ("/usr/bin/python3", "/usr/bin/circusd", "/etc/circus.ini")
+    scene = Scene("127.0.0.1:8001").with_service(service("circus.service", 5555, argv=argv), listener(5555, 200)).refused()
+    scene.services[0] = replace(scene.services[0], bindings=Known(()), runtime="python")
+    diagnosis = diagnose(scene.snapshot())
+    assert CAUSE not in roots(diagnosis) and "circusctl status" in " ".join(diagnosis.notes)
