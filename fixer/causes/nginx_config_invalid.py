@@ -10,7 +10,8 @@ Why visitors see an error
 
 How it is told apart
   `nginx -t` fails. While every page answers, this is advice: nothing is broken yet, and nothing is touched. Of a pipe
-  (FIFO) that is included nginx says nothing, it waits there for ever: that is seen, and `nginx -t` not run.
+  (FIFO) that is included nginx says nothing, it waits there for ever: that is seen, and `nginx -t` not run. Where
+  Docker was to mount a file that is not there it makes an empty folder of that name, over which nginx ends at once.
 
 The repair and its safety
   remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.reading import absent_evidence, config_evidence, endpoint_text, find_node
@@ -10,6 +12,7 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 
 START = "start-service"
+_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own chores
 
 
 def nobody(case: Case, trouble: Trouble) -> Finding | None:
@@ -19,7 +22,8 @@ def nobody(case: Case, trouble: Trouble) -> Finding | None:
     if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
         return None
     here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
-    if here or endpoint.unix is not None or _may_be_boxed(case, trouble) or _is_cut_off(case, trouble) is not None:
+    if here or endpoint.unix is not None or _may_be_podmans(case, node.name) or _may_be_boxed(case, trouble) or (
+            _is_cut_off(case, trouble) is not None):
         return None
     manual = (
         f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
@@ -41,6 +45,27 @@ def nobody(case: Case, trouble: Trouble) -> Finding | None:
         ),
         repairs=(Repair(START, "manual", "start the backend", (), manual=manual),),
     )
+
+
+def _may_be_podmans(case: Case, node: str) -> bool:
+    """Its containers are not looked into: what listens in them, and what they publish, is not known here."""
+    return any(True for _ in kept_by_podman(case, node))
+
+
+def kept_by_podman(case: Case, node: str) -> Iterator[str]:
+    """What starts or runs containers of podman there: units, then those that were run by hand."""
+    theirs: set[int] = set()
+    for service in case.snapshot.services:
+        unit = service.unit
+        if service.node == node and unit is not None and unit.exec_start[:1] and (
+                unit.exec_start[0].rpartition("/")[2] == "podman" and not unit.fragment_path.startswith(_PACKAGED)):
+            theirs |= set(service.pids)
+            yield f"{service.name} ({unit.active_state})"
+    found = find_node(case.snapshot, node)
+    for process in found.processes.value if found is not None and isinstance(found.processes, Known) else ():
+        words = process.argv
+        if process.comm == "conmon" and process.pid not in theirs:
+            yield f"container {words[words.index('-n') + 1] if '-n' in words[:-1] else '?'} (pid {process.pid})"
 
 
 def _may_be_boxed(case: Case, trouble: Trouble) -> bool:

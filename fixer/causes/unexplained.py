@@ -10,6 +10,7 @@ from fixer.causes.dialects import misunderstood
 from fixer.causes.failing import FRESH, Judged, fresh_events, is_closed
 from fixer.causes.lentnetwork import stranded
 from fixer.causes.logs import own_lines
+from fixer.causes.nobody import kept_by_podman
 from fixer.causes.reading import address_text, endpoint_text, keeper_of, listeners_on, pids_of, processes_of
 from fixer.causes.reasons import last_words
 from fixer.model.facts import Known
@@ -27,7 +28,8 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
         yield _told(case, judged)
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
-    yield from (*_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *_kept(case)) if left else ()
+    if left:
+        yield from (*_podmans(case, left), *_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *_kept(case))
     if any(service.container is not None for service in case.snapshot.services) and left:
         from fixer.causes.nowhere import container_notes  # most hosts have no containers
 
@@ -60,6 +62,16 @@ def _unloaded(case: Case, left: Sequence[Judged]) -> Iterator[str]:
         if service.node in nodes and service.unit is not None and service.unit.load_state in ("bad-setting", "error"):
             yield (f"systemd could not load {service.name}: where that is the backend, systemd-analyze verify "
                    f"{service.name} says what to correct")
+
+
+def _podmans(case: Case, left: Sequence[Judged]) -> Iterator[str]:
+    """Its containers are no nodes of ours: which of them publishes an address that is empty, podman knows."""
+    reached = [case.snapshot.endpoint(name) for judged in left for name in judged.facts.endpoints]
+    for node, endpoint in {e.node: e for e in reversed(reached) if e.node and is_closed(e) and not e.inner}.items():
+        if kept := list(kept_by_podman(case, node or "")):
+            yield (f"podman keeps containers there, which fixer does not look into ({', '.join(kept[:SHOWN])}): podman "
+                   f"ps -a tells which is meant behind {endpoint_text(endpoint)}, what it publishes and how it ended; "
+                   "a unit of it that is stopped is started by systemctl")
 
 
 def _whose(case: Case, service: Service) -> str:

@@ -20,7 +20,7 @@ from fixer.observe.places import assignments, slots_of_unit, values_of
 from fixer.observe.processes import ancestors, descendants, is_itself
 from fixer.observe.refaults import has_memory_limit, refaults_of
 from fixer.observe.runfolders import kept_for_others
-from fixer.observe.runtimes import DAEMONS, is_app_server, is_nginx, runtime_of
+from fixer.observe.runtimes import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
 from fixer.observe.servicelogs import parse_journal, parse_log_file
 from fixer.observe.settings import workers_in_settings
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
@@ -102,6 +102,9 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     unit = recalled(unit, view.node.answers.get(journal_query(unit.name)), view)
     told = told_by_unit(unit, view)
     main = view.by_pid.get(unit.main_pid)
+    inner = _in_its_container(main, pids, view)
+    if inner is not None:      # of a container that shares this node's network: it listens here, whoever started it
+        main, told = inner, replace(told_by_process(inner, view), directory=working_directory(inner))
     argv = main.argv if main is not None and is_itself(main) else told.argv or unit.exec_start
     runtime = runtime_of(told.argv) or runtime_of(argv)
     if unit.main_pid and unit.main_pid not in pids and main is not None:
@@ -126,6 +129,16 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
         in_code=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
     )
+
+
+def _in_its_container(main: Process | None, pids: tuple[int, ...], view: View) -> Process | None:
+    """The server that podman's monitor keeps for a unit, where it holds a socket of this very node: one that has a
+    network of its own listens there, and its port says nothing of here."""
+    if main is None or main.comm != "conmon":
+        return None
+    listening = {pid for fact in _listeners(view) for pid in fact}
+    found = [view.by_pid[pid] for pid in pids if pid in listening and pid != main.pid and pid in view.by_pid]
+    return next((p for p in found if runtime_of(p.argv) in SERVERS), None)
 
 
 def _unit_log(unit: Unit, told: Told, view: View) -> Fact[tuple[LogLine, ...]]:

@@ -215,3 +215,17 @@ def test_a_manager_that_only_itself_tells_what_it_keeps_is_named() -> None:
     well = healthy()
     well.processes.append(scene.processes[-1])
     assert diagnose(well.snapshot()).notes == ()
+
+
+@pytest.mark.parametrize(("fragment", "told"), [("/etc/systemd/system/quote.service", True), ("/run/systemd/generator/quote.service", True),
+                                                ("/usr/lib/systemd/system/podman.service", False)])
+def test_containers_that_podman_keeps_are_not_looked_into_and_are_no_absence(fragment: str, told: bool) -> None:
+    kept = stopped("quote.service", 80, is_app_server=False, runtime="", bindings=Known(()),
+                   unit_changes={"exec_start": ("/usr/bin/podman", "start", "quote"), "fragment_path": fragment})
+    scene = Scene().with_service(kept).refused()
+    diagnosis = diagnose(scene.snapshot())
+    assert ([f.cause for f in diagnosis.findings] == []) is told
+    assert ("quote.service (inactive)" in " ".join(diagnosis.notes)) is told
+    alone = Scene().refused()
+    alone.processes.append(process(50, "/usr/bin/conmon", "-n", "quote", comm="conmon"))
+    assert "container quote (pid 50)" in " ".join(diagnose(alone.snapshot()).notes)

@@ -214,3 +214,17 @@ def test_who_manages_a_file(header: str, name: str) -> None:
 def test_evidence_of_units() -> None:
     found = back("ExecStart=uvicorn a")
     assert evidence_of(found).text == "active (x)"
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_server_that_podman_keeps_for_a_unit_in_the_nodes_own_network(shared: bool) -> None:
+    """In a network of its own its port says nothing of this node."""
+    group = "/system.slice/back.service"
+    running = [process(20, ["/usr/bin/conmon", "-n", "quote"], comm="conmon", cgroup=group),
+               process(21, ["/usr/bin/python3", "/usr/bin/uvicorn", "a:b", "--port", "8622"], ppid=20, comm="uvicorn", cgroup=group)]
+    listening = sockets([tcp_row("127.0.0.1", 8622, 77)], {77: [21]}) if shared else sockets([], {})
+    found = back("ExecStart=/usr/bin/podman start quote", running=running, listening=listening,
+                 show=SHOW.format("back.service", "active", 20))
+    assert found.is_app_server is shared and (found.runtime == "uvicorn") is shared
+    if shared:
+        assert port(found) == 8622 and found.env_slots == ()      # what its container was made with stands in no unit
