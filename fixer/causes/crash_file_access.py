@@ -82,8 +82,8 @@ _YES = ("/usr/", "/boot/", "/efi/")
 _SYSTEM = {"full": (*_YES, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _YES)}
 _DATA = ("/var/lib/", "/var/log/", "/var/cache/", "/srv/", "/opt/")      # a folder below them, never these themselves
 _IN_UNIT = "LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make such a folder at each start"
-_IN_CONTAINER = ("what its image does not bring has to be mounted (volumes:, configs: or secrets: of its service; "
-                 "tmpfs: for an empty folder), and the path that it is told may be another than the mount's")
+_IN_CONTAINER = ("what its image does not bring has to be mounted (as a volume, a config or a secret of its "
+                 "service; a tmpfs for an empty folder), and the path that it is told may be another than the mount's")
 _IN_RUN = regex(r"/run/([A-Za-z0-9][\w.-]*)/[^/]+")
 _PLAIN = regex(r"/[\w./@-]+")
 

@@ -29,12 +29,15 @@ def gateway(case: Case, trouble: Trouble) -> Finding | None:
     shown = _unknown(trouble, box)
     if not shown and (is_closed(endpoint) is not True or placed_owner(case, endpoint) is not None):
         return None       # known, and whose that port is too: what is wrong there is for others to tell
+    shown_there: tuple[Evidence, ...] = ()
     if shown:
         said = f"{endpoint.host}, a name that its container does not know"
         repair = _tell_name(case, nginx, box, endpoint.host)
     else:
         said = f"{endpoint_text(endpoint)}, the Docker host, where nothing listens for containers"
-        manual = (
+        beside = _published_to_the_host_alone(case, endpoint.port)
+        shown_there = () if beside is None else (beside[1],)
+        manual = beside[0] if beside is not None else (
             f"on the Docker host: start what belongs on port {endpoint.port}, and let it listen on the address of the "
             "bridge (or 0.0.0.0 behind a firewall) instead of 127.0.0.1"
         )
@@ -45,11 +48,25 @@ def gateway(case: Case, trouble: Trouble) -> Finding | None:
         summary=f"nginx hands {say_routes(trouble)} to {said}{', and does not start' if down else ''}", detail=(),
         routes=routes_of(case, nginx) if down else trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, nginx, endpoint), *shown, *absent_evidence(endpoint),
+            config_evidence(case.snapshot, nginx, endpoint), *shown, *shown_there, *absent_evidence(endpoint),
             *symptom_evidence(case, trouble, is_refused),
         ))),
         repairs=(repair,), explains=("dns-unresolved", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
     )
+
+
+def _published_to_the_host_alone(case: Case, port: int) -> tuple[str, Evidence] | None:
+    """A container that publishes that port where only programs of the host reach it: what to do, and the proof."""
+    for service in case.snapshot.services:
+        box = service.container
+        for host, outer, inner in box.published if box is not None and box.status == "running" else ():
+            if box is not None and outer == port and (host.startswith("127.") or host == "::1"):
+                name, shown = box.service or box.name, f"published: {host}:{outer} -> {inner}"
+                todo = (f"container {box.name} publishes its port {inner} as {host}:{outer}, for programs of the "
+                        f"Docker host alone: let nginx ask for {name}:{inner} on a network of both, or publish it "
+                        "on the address of the bridge")
+                return todo, Evidence("container", box.name, shown)
+    return None
 
 
 def _unknown(trouble: Trouble, box: Container) -> tuple[Evidence, ...]:

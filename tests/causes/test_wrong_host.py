@@ -182,6 +182,18 @@ def test_the_docker_host_by_name() -> None:
     assert isinstance(verdict_of(diagnose(well.snapshot()), CAUSE), RuledOut)
 
 
+@pytest.mark.parametrize(("published", "told"), [
+    ((("127.0.0.1", 8000, 9107),), True), ((("127.0.0.1", 8001, 9107),), False), ((("172.17.0.1", 8000, 9107),), False),
+])
+def test_what_is_published_for_the_docker_host_alone_is_named(published: tuple[tuple[str, int, int], ...], told: bool) -> None:
+    app = boxed(box={"published": published})
+    scene = apart("host.docker.internal:8000", app).endpoint(addresses=Known(("172.17.0.1",)), node=None)
+    scene.listeners = [line for line in scene.listeners if line.port != 8000]
+    finding = found(scene)
+    assert ("let nginx ask for app:9107" in finding.repairs[0].manual) is told
+    assert any("127.0.0.1:8000 -> 9107" in e.text for e in finding.evidence) is told
+
+
 def of_the_host(service: Service, *lines: Listener) -> Scene:
     """nginx asks the Docker host, whose network the application's container has."""
     scene = apart("host.docker.internal:8000", service).endpoint(addresses=Known(("172.17.0.1",)), node=None)
