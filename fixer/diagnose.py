@@ -70,6 +70,10 @@ def diagnose(
         from fixer.causes.leftout import left_out_notes  # only where there are such
 
         notes = (*notes, *left_out_notes(case))
+    if any(service.container is not None and service.container.published for service in snapshot.services):
+        from fixer.causes.infront import in_front  # only where Docker publishes something
+
+        notes = (*notes, *in_front(snapshot))
     if snapshot.nginxes and not snapshot.routes:
         from fixer.causes.nothingpassed import nothing_passed  # only where there is no page to judge
 

@@ -136,6 +136,7 @@ class Container:
     nofile_limit: int = 0                 # open files of a process, 0 where the engine's default holds
     health_exit: int | None = None        # how its health check ended last, None where it has none
     extra_hosts: tuple[str, ...] = ()     # names that it was given besides those of its networks
+    links: tuple[tuple[str, str], ...] = ()     # (container, name): what it alone calls others by (`links:`, --link)
     gateways: tuple[str, ...] = ()        # addresses of the Docker host on its networks
     fixed: tuple[tuple[str, tuple[str, ...]], ...] = ()   # (network, the addresses that were chosen for it there)
     subnets: tuple[tuple[str, str], ...] = ()    # (network, all its addresses as 172.20.0.0/16)

@@ -92,8 +92,18 @@ def _container(item: Mapping[str, Json]) -> Container:
         read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
         health_exit=_health_exit(item), health_port=_health_port(item),
         subnets=tuple(_subnets(item)), net_admin=_may_filter(item), ipv6=tuple(_ipv6(item)),
+        links=tuple(dict.fromkeys(_links(item))),
         extra_hosts=tuple(_HOST_OF.split(w)[0] for w in strings(get(item, "HostConfig", "ExtraHosts"))),
     )
+
+
+def _links(item: Json) -> Iterable[tuple[str, str]]:
+    """`container:name` of its networks, and `/container:/own/name` of the default bridge."""
+    ends = _mapping(get(item, "NetworkSettings", "Networks")).values()
+    for link in [w for end in ends for w in strings(get(end, "Links"))] + strings(get(item, "HostConfig", "Links")):
+        target, _, name = link.partition(":")
+        if target.strip("/") and name:
+            yield target.strip("/"), name.rpartition("/")[2]
 
 
 def _cpus(item: Json) -> float:

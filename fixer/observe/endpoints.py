@@ -120,6 +120,9 @@ def container_at(server: UpstreamServer, addresses: Sequence[str], containers: t
         called = [c for c in reached if server.host in (c.name, c.service)] if len(reached) > 1 else []
         ours = [c for c in called if own is not None and own.project and c.project == own.project]
         return (ours or called or reached)[0]
+    linked = {target for target, name in own.links if name == server.host} if own is not None else set()
+    if linked:
+        return next((c for c in containers if c.name in linked), None)
     mine = {name for name, _, _ in own.networks} if own is not None else set()
     named: list[Container] = []
     for container in containers:

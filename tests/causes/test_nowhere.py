@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.facts import Known, Unknown
-from tests.causes.building import BAD_GATEWAY, NOW, REFUSED, Scene, boxed, listener, process
+from tests.causes.building import BAD_GATEWAY, GOOD, NOW, REFUSED, Scene, boxed, listener, process
 
 NOBODY: dict[str, Any] = {"addresses": Known(()), "node": None, "service": None, "tcp": Unknown("x"), "http": Unknown("x"),
                           "listener": Unknown("x"), "holder": None}
@@ -55,3 +55,21 @@ def test_a_container_in_which_nothing_listens_is_told_with_what_runs_in_it(liste
     scene.node_changes["app"] = {"processes": Known((process(7, *argv), process(8, "sleep", "9999")))}
     said = notes(scene)
     assert ("nothing listens in p-app-1; what runs there is `sh -c uvicorn" in said) is not listens
+
+
+@pytest.mark.parametrize(("argv", "own", "told"), [
+    (("caddy", "run"), (), True), (("/entrypoint.sh", "traefik", "--providers.docker"), (), True), (("postgres",), (), False),
+    (("caddy", "run"), (("0.0.0.0", 80, 80),), False),
+])
+def test_a_proxy_that_takes_the_visitors_in_before_nginx_is_named(
+    argv: tuple[str, ...], own: tuple[tuple[str, int, int], ...], told: bool,
+) -> None:
+    """All is well from nginx on: whether anybody gets there, is that proxy's."""
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    web = boxed("web", 80, pid=100, is_app_server=False, box={"published": own})
+    scene.services += [web, boxed("edge", 8443, pid=None, is_app_server=False, argv=argv,
+                                  box={"argv": argv, "published": (("127.0.0.1", 8443, 443),)})]
+    scene.nginx["service"] = web
+    diagnosis = diagnose(scene.answers(GOOD).snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert ("visitors come in through p-edge-1" in " ".join(diagnosis.notes)) is told

@@ -356,3 +356,16 @@ def test_links_that_lead_nowhere_in_a_container_are_looked_at_where_they_are_mou
     glances = [q for q in asked if isinstance(q, ReadFile) and q.limit == 0]
     assert glances == [ReadFile("/srv/shop/sites/old", 0), ReadFile("/srv/shop/sites", 0)]
     assert not any(isinstance(q, ReadFile) and q.limit and q.path.startswith("/srv/shop/sites/old") for q in asked)
+
+
+@pytest.mark.parametrize(("link", "expected"), [("shop-api-1:backend", "api"), ("shop-gone-1:backend", None), ("shop-api-1:other", None)])
+def test_a_stopped_container_goes_by_the_name_that_nginx_alone_calls_it(link: str, expected: str | None) -> None:
+    """Docker forgets a link's name while its container is down; what it was made with stays."""
+    web = inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2")
+    web["NetworkSettings"]["Networks"]["net"]["Links"] = [link]       # type: ignore[index]
+    items = [web, inspect("api", UVICORN, ip="", status="exited")]
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    seen = snapshot(capture(node(site=SITE.replace("api:", "backend:"), name="web", kind="container"), engine,
+                            kind="compose", address="shop"))
+    service = next(iter(seen.endpoints)).service
+    assert (service or "").rpartition("/")[2] == (expected or "")

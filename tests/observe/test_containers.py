@@ -57,6 +57,15 @@ def test_the_addresses_that_were_chosen_for_a_container() -> None:
     assert found.fixed == (("front", ("10.1.0.9", "fd00::9")),)
 
 
+def test_what_a_container_alone_calls_others() -> None:
+    """`links:` on a network of its own, `--link` on the default bridge."""
+    ends = {"front": {"IPAddress": "10.1.0.2", "Links": ["shop-api-1:backend", "shop-api-1:shop-api-1", "odd"]}}
+    (found,) = parse_inspect(answer([{**ITEM, "NetworkSettings": {"Networks": ends},
+                                      "HostConfig": {"Links": ["/db:/shop-api-1/database", 7]}}]))
+    assert found.links == (("shop-api-1", "backend"), ("shop-api-1", "shop-api-1"), ("db", "database"))
+    assert parse_inspect(answer([ITEM]))[0].links == ()
+
+
 def test_the_ipv6_addresses_of_a_container() -> None:
     networks = {"front": {"IPAddress": "10.1.0.9", "GlobalIPv6Address": "fd00:5::9"}, "back": {"GlobalIPv6Address": ""}}
     (found,) = parse_inspect(answer([{**ITEM, "NetworkSettings": {"Networks": networks}}]))
