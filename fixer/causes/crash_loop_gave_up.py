@@ -47,7 +47,7 @@ from fixer.causes.starting import restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.unitfailure import fails_before_start
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.regex import regex
 
 _KEPT = 1024      # ports below are for root, unless the kernel was told otherwise
@@ -139,6 +139,8 @@ def _found(case: Case, crash: Crash) -> Finding:
         "outside": "another system refused it then",
         "changed": f"its log ends in an error; {newer} was changed after that, and only a start tells what it did",
     }[state]
+    if state == "unknown" and not is_known(crash.service):
+        why = "its log could not be read, so what it ends of is not known"
     number = last_signal(crash)
     if number in FAULTS and state == "unknown":
         why = f"its last run was ended by signal {number} ({SIGNALS[number]}), a fault of its own"
@@ -203,6 +205,12 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
         return (Repair("start-service", "manual", f"let supervisord find what {service.name} runs", (), manual=manual),)
     if last_signal(crash) in FAULTS and state == "unknown" and not own_lines(crash.lines)[-1:]:
         manual = f"{service.name} would end the same way again, and says nothing before it does{_fault(crash)}"
+    elif isinstance(service.log, Unknown):
+        box = service.container
+        by_hand = "read it as root" if box is None or box.is_machine else (
+            f"run its image and command by hand, or give {box.name} a log driver that can be read")
+        manual = (f"{service.name} would end the same way again, and what it says could not be read "
+                  f"({service.log.reason}): {by_hand}; mend what it says, then start it")
     else:
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
                   f"{pid_file_words(case, service, crash.lines) or _low_port(crash) or _try_it(crash)}")

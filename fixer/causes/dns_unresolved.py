@@ -34,6 +34,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.dockerhost import is_docker_host
 from fixer.causes.editing import container_of
 from fixer.causes.guests import lender_of, repair_guest
+from fixer.causes.logs import is_restarting
 from fixer.causes.nameedits import other_address, other_resolver
 from fixer.causes.network_detached import aliases_of, joining
 from fixer.causes.nginx_down import begin_nginx, routes_of
@@ -46,6 +47,8 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step
 from fixer.model.record import replace
 from fixer.model.snapshot import Container, Endpoint, Nginx
+
+_GRAIN = 0.5     # seconds: a file that a container makes right before it starts nginx is no edit since
 
 
 def judge(case: Case) -> Verdict:
@@ -113,7 +116,7 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
     """The present files name what nobody knows: nginx refuses them, and what runs is older. `systemctl reload` leaves
     its refusal in the log, `nginx -s reload` tells only whoever typed it."""
     changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else float("inf")
-    if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value:
+    if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value + _GRAIN:
         return []
     events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
     said = {name_in(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
@@ -133,10 +136,11 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
 
 
 def _is_down(case: Case, trouble: Trouble) -> bool:
-    """Docker forgets the name of a container that does not run: that it does not is the root, whatever was edited."""
+    """Docker forgets the name of a container that does not run, or not all the time: that is the root, whatever was
+    edited."""
     owner = placed_owner(case, trouble.endpoint)
     box = owner.service.container if owner is not None else None
-    return box is not None and box.status != "running"
+    return owner is not None and box is not None and (box.status != "running" or is_restarting(owner.service))
 
 
 def _is_known(trouble: Trouble) -> bool:

@@ -135,6 +135,16 @@ def test_containers() -> None:
     assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
 
 
+def test_nothing_is_claimed_of_a_log_that_could_not_be_read() -> None:
+    """A container with the log driver none that is started again and again."""
+    box = {"status": "restarting", "restart_count": 5, "exit_code": 1, "restart_policy": "always"}
+    reason = "docker logs failed: configured logging driver does not support reading"
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box, log=Unknown(reason))).refused()
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert "a log driver that can be read" in found.repairs[0].manual and reason in found.repairs[0].manual
+    assert "its log could not be read" in found.summary and "ends in an error" not in found.summary
+
+
 def by_socket(**socket: Any) -> Scene:
     made = failed(
         log=log("Started backend.service.", "Main process exited, code=killed, status=9/KILL",

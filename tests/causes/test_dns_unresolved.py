@@ -156,7 +156,9 @@ def test_hit_at_a_reload_that_was_refused() -> None:
     assert silent.confidence == "likely" and silent.evidence[0].source == "probe"
     read = refused()
     read.nginx["config_mtime"] = Known(NOW - 700.0)
-    for scene in (read, refused(addresses=Known(("10.0.0.7",))), refused(ago=90.0, addresses=Unknown("not asked"))):
+    made = refused()         # by an entry point, right before it becomes nginx
+    made.nginx["config_mtime"] = Known(NOW - 599.7)
+    for scene in (read, made, refused(addresses=Known(("10.0.0.7",))), refused(ago=90.0, addresses=Unknown("not asked"))):
         assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
 
 
@@ -166,6 +168,8 @@ def test_miss_an_edited_site_that_names_a_container_which_does_not_run(status: s
     scene = refused(ago=90.0, addresses=Known(()))
     scene.with_service(boxed(pid=None, box={"status": status, "networks": (("p_default", "", ("app",)),)}))
     assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
+    scene.services = [boxed(pid=None, box={"status": "running", "restart_count": 4, "networks": (("p_default", "", ("app",)),)})]
+    assert UNRESOLVED not in roots(diagnose(scene.snapshot()))        # caught in the moment of one more try
     scene.services.clear()
     assert UNRESOLVED in roots(diagnose(scene.snapshot()))
 
