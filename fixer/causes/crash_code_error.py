@@ -100,6 +100,9 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
     if crash.inside:
         detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
     summary, evidence = f"{service.name} ends at once: {say(fault)}", _evidence(case, crash, fault)
+    mounted = _mounted_code(crash, fault)
+    if mounted:
+        confidence, summary = "likely", f"{summary} that it can read: {mounted}"
     if since is not None:
         summary = f"{service.name} ended at once: {say(fault)}; {since.words}"
         evidence = tuple(dict.fromkeys((evidence[0], *since.evidence, *evidence[1:])))
@@ -109,6 +112,21 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
         evidence=evidence, repairs=code_repairs(case, crash, fault, since),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
+
+
+def _mounted_code(crash: Crash, fault: CodeFault) -> str:
+    """uvicorn does not say why it could not load a module: where the code is mounted from the host, an empty folder,
+    the wrong one, or one that the container's account may not enter looks the same."""
+    box = crash.service.container
+    unseen = fault.kind == "target" and ("Could not import" in fault.text or "No module named" in fault.text)
+    if not unseen or box is None or box.is_machine or not box.working_dir:
+        return ""
+    over = [m for m in box.mounts if f"{box.working_dir}/".startswith(m[1].rstrip("/") + "/")]
+    if not over:
+        return ""
+    source, at, _ = max(over, key=lambda m: len(m[1]))
+    who = f"the account {box.user}" if box.user else "its account"
+    return f"{at} is mounted from {source}, which may lack it, or be closed to {who}"
 
 
 def variant_of(crash: Crash, fault: CodeFault) -> str | None:

@@ -172,6 +172,23 @@ def test_servers_that_tell_a_missing_name_in_words_of_their_own(lines: tuple[str
     assert made.variant == "start-wrong-app-target" and words in made.summary
 
 
+@pytest.mark.parametrize(("line", "mounts", "told"), [
+    ('ERROR:    Error loading ASGI app. Could not import module "main".', (("/srv/shop", "/code", True),), True),
+    ('ERROR:    Error loading ASGI app. Could not import module "main".', (("/srv/shop", "/data", True),), False),
+    ('ERROR:    Error loading ASGI app. Attribute "app" not found in module "main".', (("/srv/shop", "/code", True),), False),
+])
+def test_code_that_is_mounted_may_be_closed_to_the_containers_account(
+    line: str, mounts: tuple[tuple[str, str, bool], ...], told: bool,
+) -> None:
+    """A folder of mode 700, an empty one or a misspelt one: uvicorn says the same of all."""
+    box = {"status": "exited", "exit_code": 1, "pid": 0, "user": "1234", "working_dir": "/code", "mounts": mounts}
+    made = boxed(box=box, pid=None, log=log(line), argv=("uvicorn", "main:app"))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    shown = found(scene)
+    assert ("/code is mounted from /srv/shop" in shown.summary and "1234" in shown.summary) is told
+    assert shown.confidence == "likely" or not told
+
+
 def test_another_module_that_lacks_a_name_is_no_wrong_target() -> None:
     lines = (*DAPHNE, "AttributeError: module 'ssl' has no attribute 'wrap_socket'")
     assert isinstance(verdict_of(diagnose(crashed(*lines).snapshot()), CAUSE), RuledOut)
