@@ -108,7 +108,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
                 places.setdefault(name, endpoints[name])
                 routes.update(((facts.route.id, facts), (inner.route.id, inner)))
             continue
-        if _is_suspect(verdict, nginx) or _is_asked_inside(verdict, reached, nginx, snapshot):
+        if _is_suspect(verdict, any(e.service for e in reached)) or _is_asked_inside(verdict, reached, nginx, snapshot):
             for endpoint in _blamed(verdict, reached, snapshot):
                 if nginx.master_pid is None and _listens_itself(nginx, endpoint):
                     continue        # that nobody is there is no fault of its own: this nginx does not run
@@ -179,11 +179,14 @@ def _take(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoi
                 taken.setdefault(name, facts)
 
 
-def _is_suspect(verdict: Judged, nginx: Nginx) -> bool:
-    """A route that fails, is slow, or could not be asked though a request path for it is known, or others ask it."""
+def _is_suspect(verdict: Judged, told: bool) -> bool:
+    """A route that fails, is slow, or could not be asked though a request path for it is known, or others ask it.
+    `told`: a service is told to listen at one of its addresses."""
+    route = verdict.facts.route
+    if route.location == "stream" and not route.behind:
+        return verdict.is_bad and told      # else anybody could be meant, another server of this nginx too
     if verdict.is_bad or verdict.state == "slow":
         return True
-    route = verdict.facts.route
     asked = isinstance(verdict.facts.probes, Known) and bool(verdict.facts.probes.value)
     if verdict.state == "unknown" and route.asked_first:
         return True

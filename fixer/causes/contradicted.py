@@ -1,4 +1,5 @@
-"""Containers that listen elsewhere than nginx asks while their own settings side with nginx."""
+"""What listens elsewhere than nginx asks, and would not for long: containers whose own settings side with nginx, units
+that were told so until the next boot."""
 
 from __future__ import annotations
 
@@ -7,12 +8,15 @@ from fixer.causes.pointing import ID, Option
 from fixer.model.diagnosis import Repair
 from fixer.model.snapshot import Endpoint, Service, Snapshot
 
+_UNTIL_BOOT = ("/run/systemd/system/", "/run/systemd/system.control/")
 _OF_WHAT_RUNS = frozenset({"process", "container"})
 
 
 def contradicted(snapshot: Snapshot, endpoint: Endpoint, option: Option) -> tuple[str, Repair] | None:
     """What says that nginx asks the right port, and the words for a person."""
     service, box = option.owner.service, option.owner.service.container
+    if service.unit is not None:
+        return _until_boot(service, option.listener.port)
     if box is None or box.is_machine:
         return None
     wanted, name = endpoint.port_there, box.service
@@ -29,6 +33,19 @@ def contradicted(snapshot: Snapshot, endpoint: Endpoint, option: Option) -> tupl
         summary = f"let {service.name} listen where nginx and its health check ask"
         return words, Repair(ID, "manual", summary, (), manual=text)
     return None
+
+
+def _until_boot(service: Service, port: int) -> tuple[str, Repair] | None:
+    """A drop-in of `systemctl edit --runtime`: pointed there, nginx would be wrong when the machine comes back."""
+    told = next((b.source.where for b in bindings_of(service) if b.port == port and b.unix is None), "")
+    if not told.startswith(_UNTIL_BOOT):
+        return None
+    file = told.rpartition(":")[0]
+    text = (f"{file} goes with the next boot: take it back now (rm {file}; systemctl daemon-reload; systemctl restart "
+            f"{service.name}), or, if {port} is meant to stay, write it with systemctl edit {service.name} and remove "
+            "that file: nginx is pointed there then")
+    return f"as {told} says until the next boot", Repair(
+        ID, "manual", f"decide which port {service.name} is to keep", (), manual=text)
 
 
 def _made_otherwise(snapshot: Snapshot, service: Service, port: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.causes.case import Case, Trouble, is_answering
+from fixer.causes.childless import since_reload, without_program
 from fixer.causes.codefaults import code_fault
 from fixer.causes.failing import is_closed
 from fixer.causes.fellover import fell_over
@@ -77,7 +78,8 @@ def crashes(case: Case) -> Crashes:
             missing.append(f"log of {owner.service.name}: {owner.service.log.reason}")
         troubles.sort(key=lambda trouble: not is_told(owner.service, trouble.endpoint))    # its own address goes first
         inside = not has_failed(case, owner.service, troubles[0])
-        found.append(Crash(owner, tuple(troubles), last_run(case.snapshot, owner.service), inside))
+        lines = since_reload(last_run(case.snapshot, owner.service))
+        found.append(Crash(owner, tuple(troubles), lines, inside))
     return Crashes(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
 
 
@@ -110,9 +112,13 @@ def says_why(service: Service, lines: Sequence[LogLine]) -> bool:
 
 def fails_inside(case: Case, service: Service, trouble: Trouble) -> bool:
     """It runs and holds no socket, while the program in it ends: a parent that starts its workers again and again, or
-    the last moments of a first run that its manager has not seen end yet."""
-    if condition(service) != "running" or is_closed(trouble.endpoint) is not True or holds_a_socket(case, service):
+    the last moments of a first run that its manager has not seen end yet. One that opened the socket for them may keep
+    it: then visitors wait, and its log must say why nobody takes them."""
+    if condition(service) != "running":
         return False
+    if is_closed(trouble.endpoint) is not True or holds_a_socket(case, service):
+        return (not is_answering(trouble.endpoint) and bool(without_program(case, trouble, service))
+                and says_why(service, since_reload(last_run(case.snapshot, service))))
     lines = last_run(case.snapshot, service)
     return ends_repeatedly(lines) or says_why(service, lines)
 

@@ -65,6 +65,11 @@ def judge_route(
     facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx | None, snapshot: Snapshot,
 ) -> Judged:
     """Weigh every request that was made for the route."""
+    runs = nginx is not None and nginx.master_pid is not None
+    if facts.route.location == "stream" and not facts.route.behind and runs and reached and all(map(is_empty, reached)):
+        where = Evidence("nginx-config", f"{facts.route.source.file}:{facts.route.source.line}",
+                         f"proxy_pass {facts.route.pass_text};")
+        return Judged(facts, "failing", "hands connections on to where nothing listens", (where,))
     if isinstance(facts.probes, Unknown):
         return Judged(facts, "unknown", f"not asked: {facts.probes.reason}", ())
     probes = facts.probes.value

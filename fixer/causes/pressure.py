@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
+from fixer.causes.childless import without_program
 from fixer.causes.failing import is_closed
 from fixer.causes.logs import lines_of, message
 from fixer.causes.owners import sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
-    keeper_of,
     listener_at,
     now_on,
-    pids_of,
     processes_of,
     ran_since,
 )
@@ -24,7 +23,6 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
 
 _ANSWERED = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
 RECENT = 15.0       # seconds: a request that was finished that lately shows a process at work
-_SETTLED = 10.0     # seconds: a program that lives so long does not end at its start
 _QUIET = 5.0        # seconds without a finished request, since visitors began to wait in vain
 
 
@@ -66,7 +64,7 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
         elif _is_cut_off(trouble):
             ruled += absent_evidence(trouble.endpoint)
-        elif _waits(case, trouble) and not begins(trouble.endpoint) and (keeper := _without_program(
+        elif _waits(case, trouble) and not begins(trouble.endpoint) and (keeper := without_program(
                 case, trouble, owner.service)):
             missing.append(f"whether {owner.service.name} has a program that stays: {keeper} holds the socket, and "
                            "what it starts does not last")
@@ -91,19 +89,6 @@ def begins(endpoint: Endpoint) -> bool:
 def is_paused(service: Service) -> bool:
     """A container whose processes are frozen."""
     return service.container is not None and service.container.status == "paused"
-
-
-def _without_program(case: Case, trouble: Trouble, service: Service) -> str:
-    """The supervisor that opened the socket, while none of the programs that it starts to take the connections lives
-    for long: they end at once, which is no question of the one that waits. Empty for any other service."""
-    ours = processes_of(case.snapshot, service.node, service.pids)
-    keepers = {p.pid: name for p in ours if (name := keeper_of(p))}
-    held = listener_at(trouble.endpoint)
-    if not keepers or held is None or not keepers.keys() & set(pids_of(held)):
-        return ""
-    young = now_on(case.snapshot, service.node) - _SETTLED
-    lasting = [p for p in ours if p.pid not in keepers and p.state != "Z" and p.started_at < young]
-    return "" if lasting else next(iter(keepers.values()))
 
 
 def _is_strangers(trouble: Trouble, service: Service) -> bool:

@@ -33,6 +33,9 @@ def broken_interpreter(case: Case, crash: Crash, file: FileContent, wanted: str)
     options = same or other
     if not options or len(file.data) != file.stat.size:
         manual = f"{file.path}:1 names {plain}, which is not there: install it, or name the right interpreter there"
+        if posixpath.dirname(plain) == posixpath.dirname(file.path):
+            home = posixpath.dirname(posixpath.dirname(plain))
+            manual += f"; where {home} is an environment of Python's, make it anew with its packages"
         return Told(VARIANT, summary, evidence, by_hand(_REPAIR, manual))
     need, chosen = None, options[0] if len(same) == 1 else None
     if chosen is None:
@@ -75,13 +78,15 @@ def _carriage_returns(case: Case, crash: Crash, file: FileContent, plain: str) -
 
 
 def _candidates(snapshot: Snapshot, node: str, script: str, missing: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Interpreters of that very name (beside the script first, else the system's), and others of its kind."""
+    """Interpreters of that very name (beside the script first, else the system's), and others of its kind. For one that
+    stood beside the script the system's is none: the script's packages lie in that environment."""
     name, folder = posixpath.basename(missing), posixpath.dirname(script)
     beside = f"{folder}/{name}"
     if is_program(stat_of(snapshot, node, beside)):
         return (beside,), ()
     same: dict[str, str] = {}
-    for place in STANDARD:
+    own = posixpath.dirname(missing) == folder and folder not in STANDARD and name.startswith("python")
+    for place in () if own else STANDARD:
         link = link_of(snapshot, node, f"{place}/{name}")
         if is_program(link):
             assert link is not None

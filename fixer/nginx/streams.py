@@ -24,6 +24,9 @@ _LOOPBACK = {"127.0.0.1": ("127.0.0.1", "0.0.0.0"), "::1": ("::1", "::"),  # noq
              "localhost": ("127.0.0.1", "::1", "0.0.0.0", "::")}  # noqa: S104
 
 
+_DOORS = (80, 443)
+
+
 class _Server(NamedTuple):
     """One plain server of a `stream` block."""
 
@@ -67,15 +70,17 @@ class Streams:
             self._servers.append(_Server(node, heard, servers, group.name if group is not None else ""))
 
     def routes_behind(self, routes: Iterable[Route]) -> list[Route]:
-        """A route for each server that one of these leads to, numbered after them."""
+        """A route for each server that one of these leads to, numbered after them, and for each that visitors of pages
+        come in by: nobody gets further than that."""
         fronts = list(routes)
         found: list[Route] = []
         for server in self._servers:
             ours = [r for r in fronts if r.kind == "proxy_pass" and any(
                 _leads(there, listen) for there in r.servers for listen in server.listens)]
-            if ours:
+            door = not ours and any(listen.port in _DOORS for listen in server.listens)
+            if ours or (door and fronts):
                 found.append(replace(
-                    ours[0], id=f"r{len(fronts) + len(found) + 1}", listens=server.listens, server_names=(),
+                    (ours or fronts)[0], id=f"r{len(fronts) + len(found) + 1}", listens=server.listens, server_names=(),
                     location="stream", path=None, source=word_span(server.node, 0),
                     pass_text=text_of(server.node.args[0]), servers=server.servers, upstream=server.group,
                     internal=True, shadowed=False, one_try="", masked_by="", auth="", asked_first=False, included=False,

@@ -7,7 +7,7 @@ from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Binding, Compose
 from fixer.model.target import TargetRef
-from tests.causes.building import Scene, boxed, listener, roots
+from tests.causes.building import Scene, boxed, listener, roots, service
 
 WRITTEN = Binding("0.0.0.0", 8000, None, Evidence("file", "/srv/p/compose.yaml:8", "--port ${PORT:-8000}"))
 RUNS = Binding("0.0.0.0", 8011, None, Evidence("process", "pid 7", "uvicorn app.main:app --port 8011"))
@@ -40,3 +40,13 @@ def test_its_own_health_check_asks_where_nginx_does() -> None:
     assert shown.repairs[0].risk == "manual" and "health check" in shown.summary
     for other in ({"health": "healthy", "health_port": 8000}, {"health": "unhealthy", "health_port": 8011}):
         assert "health check" not in found(RUNS, matches=True, **other).summary
+
+
+def test_a_unit_that_was_told_so_until_the_next_boot_is_a_persons_to_decide() -> None:
+    for folder, lasting in (("/run/systemd/system", False), ("/etc/systemd/system", True)):
+        where = f"{folder}/backend.service.d/override.conf:3"
+        made = service(bindings=Known((Binding("127.0.0.1", 8000, None, Evidence("unit", where, "--port 8000")),)))
+        scene = Scene("127.0.0.1:8001").with_service(made, listener(8000, 200)).refused()
+        shown = diagnose(scene.snapshot()).findings[0]
+        assert shown.cause == "wrong-port" and (shown.repairs[0].risk == "safe") is lasting
+        assert ("until the next boot" in shown.summary) is not lasting

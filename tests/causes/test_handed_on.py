@@ -47,3 +47,19 @@ def test_while_nginx_is_down_nobody_is_missed_where_it_listens_itself(listens: t
     made.route[1] = {"listens": (own,)}
     made.nginx.update(master_pid=None, worker_pids=())
     assert roots(diagnose(made.snapshot())) == ["nginx-down"]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_stream_that_visitors_come_in_by_and_that_leads_nowhere_is_no_health(told: bool) -> None:
+    """The pages behind it are well, and nobody gets there. What belongs there is known only where something is told."""
+    made = Scene("127.0.0.1:7301", "127.0.0.1:7311").with_service(service(port=7301), listener(7301, 200))
+    if told:
+        made.with_service(stopped("gate.service", 7311))
+    made.route[1] = {"location": "stream", "path": None, "internal": True}
+    made.refused(1)
+    made.probes[1] = Known(())
+    diagnosis = diagnose(made.snapshot())
+    assert diagnosis.verdict == "degraded" and roots(diagnosis) == (["backend-down"] if told else [])
+    assert told or "no cause proven for stream on 0.0.0.0:80, which hands connections on to where nothing" in diagnosis.notes[0]
+    made.nginx.update(master_pid=None, worker_pids=())
+    assert roots(diagnose(made.snapshot()))[:1] == ["nginx-down"]

@@ -294,3 +294,17 @@ def test_a_supervisor_whose_programs_end_at_once_is_not_hung() -> None:
     scene.processes = [replace(p, state="S", started_at=NOW - 99, argv=("uvicorn",)) if p.pid == 201 else p
                        for p in scene.processes]
     assert HUNG in roots(diagnose(scene.snapshot()))
+
+
+def test_a_server_that_reloads_its_code_and_has_no_program_left_ended_by_that_code() -> None:
+    """It keeps the socket, so that visitors wait: a restart would change nothing."""
+    words = log("INFO:     Application startup complete.", "WARNING:  WatchFiles detected changes in 'main.py'. Reloading...",
+                "Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 9', "    def x(:",
+                "          ^", "SyntaxError: invalid syntax")
+    scene = late(argv=("/usr/bin/uvicorn", "app.main:app", "--reload"), pids=(200, 201, 202), log=words)
+    helper = ("python3", "-c", "from multiprocessing.resource_tracker import main;main(5)")
+    scene.processes = [replace(p, argv=helper) if p.pid == 201 else p for p in scene.processes]
+    scene.processes = [replace(p, state="Z", argv=("python3",)) if p.pid == 202 else p for p in scene.processes]
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["crash-code-error"] and "SyntaxError" in diagnosis.findings[0].summary
+    assert all(repair.risk == "manual" for repair in diagnosis.findings[0].repairs)

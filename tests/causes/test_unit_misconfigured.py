@@ -327,3 +327,12 @@ def test_what_the_start_limit_says_is_its_consequence() -> None:
     diagnosis = judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}, log=log)
     assert roots(diagnosis) == [CAUSE] and isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), Found)
     assert {f.role for f in diagnosis.findings if f.cause == "crash-loop-gave-up"} == {"consequence"}
+
+
+def test_the_interpreter_of_an_environment_is_not_the_systems() -> None:
+    """The packages of the script lie in its environment: under another Python they are not there."""
+    unit = START.replace(PROGRAM, "/srv/shop/venv/bin/uvicorn")
+    files = {**APP, "/srv/shop/venv/bin/uvicorn": ("#!/srv/shop/venv/bin/python3\nprint(1)\n", 0o755),
+             "/usr/bin/python3": ("", 0o755)}
+    (repair,) = found(judged(unit, files, log=GONE)).repairs
+    assert repair.risk == "manual" and "where /srv/shop/venv is an environment of Python's" in repair.manual

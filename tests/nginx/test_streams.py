@@ -42,3 +42,9 @@ def test_a_plain_server_that_a_route_leads_to_is_a_route_behind_it(stream: str, 
 ])
 def test_what_changes_what_passes_or_serves_others_is_none(stream: str) -> None:
     assert len(read(stream).routes) == 1
+
+
+@pytest.mark.parametrize(("port", "told"), [(443, True), (80, True), (5433, False)])
+def test_one_that_visitors_come_in_by_is_a_route_of_its_own(port: int, told: bool) -> None:
+    config = read(f"server {{ listen {port}; proxy_pass 127.0.0.1:7311; }}")
+    assert [(r.location, r.behind, r.servers[0].port) for r in config.routes[1:]] == ([("stream", (), 7311)] if told else [])
