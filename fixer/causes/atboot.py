@@ -10,6 +10,8 @@ from fixer.model.snapshot import Service, Snapshot, Unit
 
 _OFF = frozenset({"disabled"})
 _UNPULLED = frozenset({"static", "linked", "linked-runtime", "enabled-runtime", "indirect"})
+_PASSED = frozenset({"multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target",
+                     "network.target", "network-online.target"})
 _USUAL = "multi-user.target"
 _MOST = 3
 
@@ -40,9 +42,13 @@ def is_off_at_boot(service: Service) -> bool:
 
 def _starters(service: Service, unit: Unit) -> tuple[str, ...]:
     """What a boot may start it along with. Not a path unit of one that does not run: that starts it whenever it finds
-    what it waits for, so it has not."""
+    what it waits for, so it has not. Nor a target of one that never ran: only those that every boot comes by would have
+    started it."""
     pulled = unit.pulled_by or ()
-    return pulled if service.running else tuple(name for name in pulled if not name.endswith(".path"))
+    if service.running:
+        return pulled
+    idle = (".path", ".target") if _never_ran(unit) else (".path",)
+    return tuple(name for name in pulled if name in _PASSED or not name.endswith(idle))
 
 
 def _never_ran(unit: Unit) -> bool:

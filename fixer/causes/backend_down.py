@@ -257,10 +257,17 @@ def _variant(case: Case, service: Service) -> str:
 
 def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tuple[Repair, ...]:
     from fixer.causes.envfiles import drop_in  # only where it is found
-    from fixer.causes.held_back import condition_repair, unmet_condition  # only where it is found
+    from fixer.causes.held_back import (  # only where it is found
+        assertion_repair,
+        condition_repair,
+        failed_assertion,
+        unmet_condition,
+    )
 
     if variant == "start-condition-unmet":
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
+    if service.unit is not None and (refused := failed_assertion(service)) is not None:
+        return (assertion_repair(service, refused),)
     steps = (*_start_copies(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
     if not steps:
         return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)

@@ -27,6 +27,7 @@ _SKIPPED = regex(      # systemd 255 and newer, then older ones
     r"skipped, unmet condition check (?P<key>Condition\w+)=(?P<value>.*\S)\s*$"
     r"|skipped because of (?:an unmet|a failed) condition check \((?P<old_key>Condition\w+)=(?P<old_value>[^)]*)\)"
 )
+_ASSERTED = regex(r"\basserts failed\.\s*$|^Assertion failed for ")
 _STARTED = regex(r"^Started \S")
 _VOLATILE = ("/run/", "/tmp/", "/var/run/", "/dev/", "/proc/", "/sys/")   # noqa: S108  nothing is written there
 
@@ -74,6 +75,25 @@ def unmet_condition(service: Service) -> Unmet | None:
             return Unmet(key, value, mine, line)
     lacking = [s for s in conditions if s.present is s.value.startswith("!") and not s.value.startswith("|")]
     return Unmet(lacking[0].key, lacking[0].value, lacking[0], None) if len(lacking) == 1 else None
+
+
+def failed_assertion(service: Service) -> LogLine | None:
+    """systemd refused to start it for an `Assert…=` of its unit, the last time that it was asked to."""
+    for line in reversed(lines_of(service)):
+        text = message(line)
+        if _ASSERTED.search(text):
+            return line
+        if _STARTED.search(text):
+            break
+    return None
+
+
+def assertion_repair(service: Service, line: LogLine) -> Repair:
+    """What is asked for may be a file, a mount, a machine: a person sees to it."""
+    said = message(line).strip()[:200]
+    text = (f"an Assert…= line of its unit is not met ({said}): systemctl cat {service.name} shows "
+            "it; see to what it asks for, then start it")
+    return Repair(CONDITION, "manual", f"start {service.name}", (), manual=text)
 
 
 def condition_evidence(unmet: Unmet | None) -> tuple[Evidence, ...]:

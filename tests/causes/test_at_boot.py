@@ -90,3 +90,12 @@ def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot
     found = finding_of(diagnose(scene(**static).snapshot()), "backend-down")
     assert any(isinstance(step, WriteFile) and step.path == LINK for step in found.repairs[0].steps)
     assert not is_off_at_boot(service(unit_changes=static))      # it runs: the path unit may have started it
+
+
+@pytest.mark.parametrize(("pulled", "off"), [
+    (("shop.target",), True), (("multi-user.target",), False), (("shop.target", "other.service"), False), (("a.timer",), False),
+])
+def test_a_target_that_did_not_start_it_at_this_boot_is_nothing_to_rely_on(pulled: tuple[str, ...], off: bool) -> None:
+    """A group's own target that is disabled: what it wants is enabled all the same."""
+    assert is_off_at_boot(stopped(unit_changes={**NEVER, "pulled_by": pulled})) is off
+    assert not is_off_at_boot(stopped(unit_changes={"pulled_by": pulled}))      # it ran since the boot

@@ -439,3 +439,12 @@ def test_what_systemd_would_start_along_is_a_step_of_its_own() -> None:
     scene.files.append(building.file(made.unit.fragment_path, "[Unit]\nBindsTo=tunnel.service\nRequires=gone.service\n"))
     told = [(s.verb, s.unit) for s in diagnose(scene.snapshot()).findings[0].repairs[0].steps if isinstance(s, UnitAction)]
     assert told == [("start", "tunnel.service"), ("start", "backend.service")]
+
+
+def test_an_assertion_of_its_unit_would_refuse_every_start() -> None:
+    words = log("Started backend.service.", "backend.service: Starting requested but asserts failed.")
+    (repair,) = finding_of(diagnose(Scene().with_service(stopped(log=words)).refused().snapshot()), "backend-down").repairs
+    assert repair.risk == "manual" and "Assert…= line of its unit is not met" in repair.manual
+    over = log("backend.service: Starting requested but asserts failed.", "Started backend.service.")
+    again = finding_of(diagnose(Scene().with_service(stopped(log=over)).refused().snapshot()), "backend-down")
+    assert again.repairs[0].risk == "safe"
