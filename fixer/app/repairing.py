@@ -293,8 +293,9 @@ class _Rounds:
         course.changed = time.monotonic()
         settled = settle(course.look, before, finding)
         course.changed = time.monotonic()
+        about = {finding.service, *(step.unit for step in drawn.steps if isinstance(step, UnitAction))}
         follows = any(
-            found.role == "root" and found.service == finding.service and any(r.risk != "manual" for r in found.repairs)
+            found.role == "root" and found.service in about and any(r.risk != "manual" for r in found.repairs)
             for found in settled.look.diagnosis.findings
         )
         if settled.verification.better and follows:

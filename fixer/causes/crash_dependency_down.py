@@ -43,6 +43,7 @@ from fixer.causes.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding,
 from fixer.causes.dependencyrepairs import back_again, let_through, make_room, set_other, start_needed
 from fixer.causes.depending import Needed, listening_elsewhere, locate, unseen_clusters
 from fixer.causes.logs import is_restarting
+from fixer.causes.ownnetwork import own_network
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -83,6 +84,8 @@ def judge(case: Case) -> Verdict:
                 findings.append(outcome)
             case str():
                 missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
     ended = {(finding.node, finding.service) for finding in findings}      # its log says more than what it does now
     findings += [blocked_finding(case, one) for one in blocked(case)
                  if (one.service.node, one.service.name) not in ended]
@@ -101,7 +104,7 @@ def complaint_of(crash: Crash) -> Complaint | None:
     return complaint(crash.lines, ran_since(crash.service))
 
 
-def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str:
+def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str | Evidence:
     needed = locate(case, crash, said)
     provider = needed.provider
     if said.kind == "auth":
@@ -121,6 +124,9 @@ def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str:
         text = f"{_at(said, needed)} gave no answer"
         repairs = let_through(crash, said, needed)
         return _found(case, (crash, said, needed), "startup-blocked-on-dependency", text, repairs)
+    apart = own_network(crash.service) if needed.up and not said.unix else None
+    if apart is not None:
+        return apart.source        # what accepts on the machine is not in the network of that unit: sandbox-denied
     if needed.up:
         text = f"{_at(said, needed)} refused it then and accepts by now, but nobody started it again"
         return _found(case, (crash, said, needed), "start-db-refused", text, back_again(case, crash))

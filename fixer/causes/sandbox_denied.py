@@ -13,8 +13,10 @@ Why nginx says 502, 504 or 500
 
 How it is told apart
   The unit is active, its log may even say "running on", and the kernel's table of the host shows no listener of it: a
-  service that is down, that listens elsewhere (wrong-port) or that still starts (slow-start) has no such setting. A
-  packet filter is shown by nft or iptables; IPAddressDeny is not. Signal 31 comes from a filter and nothing else.
+  service that is down, that listens elsewhere (wrong-port) or that still starts (slow-start) has no such setting. Or it
+  ends at once over what it cannot reach in a network of its own, though the machine serves it (a database at 127.0.0.1
+  that accepts everybody else): its log ends with that. A packet filter is shown by nft or iptables; IPAddressDeny is
+  not. Signal 31 comes from a filter and nothing else.
 
 The repair and its safety
   loosen-sandbox (disruptive): a drop-in beside the unit allows exactly what is needed (the address family, this
@@ -34,6 +36,7 @@ from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed
 from fixer.causes.filtering import symptoms_of
 from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.ownnetwork import misses_its_machine, own_network
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -56,7 +59,6 @@ from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Service
 
 FILE = "50-badgateway-sandbox.conf"
-_YES = frozenset({"yes", "true", "on", "1"})
 _SYS = 31
 _EVERYWHERE = frozenset({"any", "0.0.0.0/0", "::/0"})
 _LOCAL = frozenset({"localhost", "127.0.0.0/8", "127.0.0.1", "127.0.0.1/32", "::1", "::1/128"})
@@ -164,14 +166,15 @@ def _no_listener(case: Case, trouble: Trouble, service: Service) -> Denial | Non
         words = f"{service.name} runs and may open no TCP socket (RestrictAddressFamilies)"
         lines = _allowed(setting, family)
         return Denial("no-listener-address-family-restricted", service, setting, words, lines)
-    private = next((s for s in _settings(service, "PrivateNetwork") if s.value.lower() in _YES), None)
-    if private is not None and trouble.endpoint.unix is None and condition(service) == "running":
+    own = own_network(service)
+    if own is None or (condition(service) != "running" and not misses_its_machine(case, service)):
+        return None
+    if own.key == "PrivateNetwork" and trouble.endpoint.unix is None:
         words = f"{service.name} runs in a network of its own (PrivateNetwork), where nginx cannot reach it"
-        return Denial("private-network-namespace", service, private, words, "PrivateNetwork=no\n")
-    named = next((s for s in _settings(service, "NetworkNamespacePath") if s.value), None)
-    if named is not None and _is_of_node(case, trouble.endpoint) and condition(service) == "running":
-        words = f"{service.name} runs in the network {named.value} (NetworkNamespacePath), where nginx cannot reach it"
-        return Denial("private-network-namespace", service, named, words, "")
+        return Denial("private-network-namespace", service, own, words, "PrivateNetwork=no\n")
+    if own.key == "NetworkNamespacePath" and _is_of_node(case, trouble.endpoint):
+        words = f"{service.name} runs in the network {own.value} (NetworkNamespacePath), where nginx cannot reach it"
+        return Denial("private-network-namespace", service, own, words, "")
     return None
 
 

@@ -16,9 +16,11 @@ from tests.causes.building import (
     SLOW,
     Scene,
     boxed,
+    failed,
     finding_of,
     healthy,
     listener,
+    log,
     moved,
     probe,
     roots,
@@ -69,6 +71,33 @@ def test_hit_address_families(value: str, lines: str) -> None:
 def test_hit_a_network_of_its_own() -> None:
     shown = found(mute(PrivateNetwork="yes"))
     assert shown.variant == "private-network-namespace" and allowed(shown) == "[Service]\nPrivateNetwork=no\n"
+
+
+NO_DATABASE = ("Started backend.service - Office.", "Traceback (most recent call last):",
+               'psycopg2.OperationalError: connection to server at "{}", port 5432 failed: Connection refused', "")
+
+
+def alone(address: str = "127.0.0.1", *, database: bool = True, **values: str) -> Scene:
+    """It ended over a database of its own machine, which it cannot see from a network of its own."""
+    scene = Scene().with_service(failed(log=log(*(line.format(address) for line in NO_DATABASE)),
+                                        settings=settings(**(values or {"PrivateNetwork": "yes"})))).refused()
+    return scene.with_service(service("postgresql@17-main.service", 5432, 400, is_app_server=False, runtime=""),
+                              listener(5432, 400)) if database else scene
+
+
+def test_hit_it_ends_over_a_database_that_it_cannot_see() -> None:
+    """"It accepts by now" would be certain and wrong: to those of the machine only."""
+    shown = found(alone())
+    assert shown.variant == "private-network-namespace" and allowed(shown) == "[Service]\nPrivateNetwork=no\n"
+
+
+def test_what_is_down_and_out_of_sight_are_two_faults() -> None:
+    assert roots(diagnose(alone(database=False).snapshot())) == ["crash-dependency-down", DENIED]
+
+
+@pytest.mark.parametrize("scene", [alone(PrivateNetwork="no"), alone("10.1.2.3")])
+def test_miss_a_database_that_refuses_everybody_or_is_elsewhere(scene: Scene) -> None:
+    assert DENIED not in roots(diagnose(scene.snapshot()))
 
 
 def test_hit_killed_by_its_filter() -> None:
