@@ -334,7 +334,8 @@ class _Rounds:
         if left:
             return self._over(why, left)
         self._look_again(why)
-        self._course.give_up(before, finding, drawn.summary, why, "; ".join(filter(None, (hint, _BACK))))
+        if hint or not self._laid_bare(drawn, finding, why):
+            self._course.give_up(before, finding, drawn.summary, why, "; ".join(filter(None, (hint, _BACK))))
         return None
 
     def _over(self, *notes: str) -> End:

@@ -88,6 +88,23 @@ def test_what_runs_and_never_listens_says_why_before_it_is_taken_back(tmp_path: 
     assert any("nothere" in note for note in end.notes[1:])
 
 
+class MadeRun(VainRun):
+    """Every round does what it should: a socket accepts, and the service behind it ends at the first connection."""
+
+    def round(self, plan: Plan, tell: object = None) -> None:
+        return None
+
+
+def test_what_a_start_shows_after_it_counted_as_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not better, and taken back; what its log says by now is repaired, not set aside with what it was taken for."""
+    after = look(failed(log=SAID))
+    monkeypatch.setattr(repairing, "settle", lambda *words: Settled(after, Verification(False, False, ())))
+    monkeypatch.setitem(globals(), "VainRun", MadeRun)
+    end, course = ended(after, tmp_path, monkeypatch)
+    assert (end.outcome, end.exit_code, course.aside) == ("needs-input", 4, [])
+    assert any("SHOP_SALT" in item.flag for item in course.withheld)
+
+
 @pytest.fixture(params=["the same", "nothing"])
 def nothing_new(request: pytest.FixtureRequest) -> Iterator[Look]:
     yield look(stopped()) if request.param == "the same" else look(failed())
