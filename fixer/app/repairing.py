@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 
 from fixer.app.course import Course, End, name_of, withheld_text
+from fixer.app.following import is_next, other_of
 from fixer.app.looking import StateNotes, look_at, opened
 from fixer.app.options import Repairing
 from fixer.app.person import Person
@@ -293,14 +294,12 @@ class _Rounds:
         course.changed = time.monotonic()
         settled = settle(course.look, before, finding)
         course.changed = time.monotonic()
-        about = {finding.service, *(step.unit for step in drawn.steps if isinstance(step, UnitAction))}
-        follows = any(
-            found.role == "root" and found.service in about and any(r.risk != "manual" for r in found.repairs)
-            for found in settled.look.diagnosis.findings
-        )
+        follows = any(found.role == "root" and any(r.risk != "manual" for r in found.repairs)
+                      and is_next(found, settled.look, finding, before, drawn)
+                      for found in settled.look.diagnosis.findings)
         if settled.verification.better and follows:
             return self._keep(run, drawn, finding, settled.look, f"{finding.cause} is gone; {error.message}")
-        laid = _other_of(settled.look, finding)
+        laid = other_of(settled.look, finding)
         if laid is None:
             return self._roll_back(run, drawn, finding, error.message)
         told = f"{error.message}; while it was started it showed why: {laid.summary} ({laid.cause})"
@@ -356,7 +355,7 @@ class _Rounds:
     def _laid_bare(self, drawn: Plan, finding: Finding, why: str) -> bool:
         """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
         failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
-        first = _other_of(self._course.current, finding) if only_starts(drawn.steps) else None
+        first = other_of(self._course.current, finding) if only_starts(drawn.steps) else None
         if first is None:
             return False
         self._person.tell(f"{why}; taken back, and now it shows why: {first.cause}")
@@ -366,13 +365,6 @@ class _Rounds:
         if self._run is None:
             self._run = self._stack.enter_context(RepairRun.open(self._course.target, cause=cause, now=time.time()))
         return self._run
-
-
-def _other_of(look: Look, finding: Finding) -> Finding | None:
-    """Another fault that comes first now at the root of the same service; None where the same one still does."""
-    first = next((f for f in look.diagnosis.findings
-                  if f.role == "root" and (f.node, f.service) == (finding.node, finding.service)), None)
-    return first if first is not None and first.cause != finding.cause else None
 
 
 def warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:

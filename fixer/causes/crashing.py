@@ -92,8 +92,9 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
         return not was_asked_to_stop(case.snapshot, service)
     if state == "looping":
         return True
-    if state == "stopped":
-        return fell_over(case.snapshot, service) is not None
+    if state == "stopped":      # a start that a condition refused came after it: that is why it is down now
+        refused = service.unit is not None and not service.unit.condition_result
+        return not refused and fell_over(case.snapshot, service) is not None
     if state != "running" or trouble is None or restarts(service) == 0:
         return False
     if now_on(case.snapshot, service.node) - ran_since(service) >= _JUST_STARTED:

@@ -34,9 +34,9 @@ _TRY = 20.0       # seconds within which a run that fails ends, where it is one 
 
 
 def recalled(unit: Unit, answer: Answer | None, view: View) -> Unit:
-    """The unit, with what its journal knows better."""
+    """The unit, with what its journal knows better: not where a start was passed over since, for a condition of it."""
     loaded = unit.load_state == "loaded" and isinstance(view.table.boot_at, Known)
-    rests = unit.active_state == "inactive" and unit.result in ("", "success")
+    rests = unit.active_state == "inactive" and unit.result in ("", "success") and unit.condition_result
     runs = unit.active_state == "active" and unit.n_restarts == 0
     again = unit.active_state in ("active", "activating") and unit.n_restarts > 0 and unit.result in ("", "success")
     if not loaded or not (rests or runs or again) or answer is None or answer.status != "ok":

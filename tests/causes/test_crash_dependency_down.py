@@ -30,6 +30,7 @@ from tests.causes.building import (
     roots,
     service,
     stat,
+    stopped,
     unit,
     verdict_of,
 )
@@ -168,6 +169,12 @@ def test_it_answers_by_now() -> None:
     repair = found(scene).repairs[0]
     assert (repair.id, repair.risk) == ("start-service", "safe")
     assert verbs(scene) == [("reset-failed", "backend.service"), ("start", "backend.service")]
+
+
+def test_a_condition_that_was_not_met_since_comes_first() -> None:
+    passed = stopped(log=log(*REFUSED), unit_changes={"condition_result": False, "result": "exit-code"})
+    scene = Scene().with_service(passed).refused()
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
 def test_unknown_whether_anything_listens() -> None:

@@ -36,6 +36,13 @@ def test_a_failure_that_was_reset_is_recalled() -> None:
     assert (found.result, found.exec_main_code, found.exec_main_status, found.recalled) == ("signal", 2, 11, True)
 
 
+def test_a_start_that_a_condition_passed_over_came_after_the_failure() -> None:
+    """It is down for the condition; what it failed over before shows when it is started once more."""
+    passed = unit("solo.service", **{**STOPPED, "condition_result": False})
+    said = told(("systemd[1]: Started solo.service.", *KILLED))
+    assert recalled(passed, said, seen()) == passed
+
+
 # A unit whose working directory is not there, started again and again, and stopped while it was tried once more.
 TRY = ("systemd[1]: Started solo.service - Solo.", "(uvicorn)[169]: solo.service: Failed at step CHDIR spawning /x: No such file or directory",
        "systemd[1]: solo.service: Main process exited, code=exited, status=200/CHDIR",
