@@ -63,7 +63,7 @@ from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.fellover import over_an_error
 from fixer.causes.idle import give_a_server, runs_no_server
 from fixer.causes.incode import MOST_EQUALS, which_in_code
-from fixer.causes.logs import end_evidence, ended_by_itself, is_known, was_asked_to_stop
+from fixer.causes.logs import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
 from fixer.causes.nobody import START, nobody, unclaimed
 from fixer.causes.notstarted import begun_again, not_started
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
@@ -159,7 +159,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             return over_an_error(case, owner.service, _stopped(case, trouble, owner))
         case "masked":
             return _masked(case, trouble, owner)
-        case "failed" if was_asked_to_stop(case.snapshot, owner.service):
+        case "failed" if was_asked_to_stop(case.snapshot, owner.service) or is_passed_over(owner.service):
             return _stopped(case, trouble, owner)
         case "unknown":
             return f"the state of {owner.service.name}"

@@ -9,7 +9,7 @@ from fixer.causes.childless import since_reload, without_program
 from fixer.causes.codefaults import code_fault
 from fixer.causes.failing import is_closed
 from fixer.causes.fellover import fell_over
-from fixer.causes.logs import last_run, was_asked_to_stop
+from fixer.causes.logs import is_passed_over, last_run, was_asked_to_stop
 from fixer.causes.owners import Owner, bindings_of, is_told, sole_owner
 from fixer.causes.reading import (
     condition,
@@ -88,13 +88,14 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
     state = condition(service)
     if service.socket is not None and service.socket.active_state == "failed":
         return True
+    if is_passed_over(service):
+        return False
     if state == "failed":
         return not was_asked_to_stop(case.snapshot, service)
     if state == "looping":
         return True
-    if state == "stopped":      # a start that a condition refused came after it: that is why it is down now
-        refused = service.unit is not None and not service.unit.condition_result
-        return not refused and fell_over(case.snapshot, service) is not None
+    if state == "stopped":
+        return fell_over(case.snapshot, service) is not None
     if state != "running" or trouble is None or restarts(service) == 0:
         return False
     if now_on(case.snapshot, service.node) - ran_since(service) >= _JUST_STARTED:

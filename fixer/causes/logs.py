@@ -54,6 +54,11 @@ def lines_of(service: Service) -> tuple[LogLine, ...]:
     return service.log.value if isinstance(service.log, Known) else ()
 
 
+def is_passed_over(service: Service) -> bool:
+    """The last start was refused by a condition of the unit: that is why it is down, whatever it ended over before."""
+    return service.unit is not None and not service.running and not service.unit.condition_result
+
+
 def last_run(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     """The lines since the last start; while it is started again and again, those of the last few minutes."""
     lines = lines_of(service)

@@ -173,8 +173,9 @@ def test_it_answers_by_now() -> None:
 
 def test_a_condition_that_was_not_met_since_comes_first() -> None:
     passed = stopped(log=log(*REFUSED), unit_changes={"condition_result": False, "result": "exit-code"})
-    scene = Scene().with_service(passed).refused()
-    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    for end in (passed, failed(log=log(*REFUSED), unit_changes={**FAILED, "condition_result": False})):
+        diagnosis = diagnose(Scene().with_service(end).refused().snapshot())
+        assert roots(diagnosis) == ["backend-down"] and diagnosis.findings[0].variant == "start-condition-unmet"
 
 
 def test_unknown_whether_anything_listens() -> None:
