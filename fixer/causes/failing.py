@@ -166,11 +166,14 @@ def _is_answered_by_another(
 
 
 def _is_ended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    """Its name is that of a container which does not run, and leads nowhere now."""
+    """Its name is that of a container which does not run, and leads nowhere now, or to where nobody takes us: one that
+    is started again and again has an address at times."""
     service = snapshot.service(endpoint.service) if endpoint.service is not None else None
     if service is None or service.container is None or service.running or service.container.status == "paused":
         return False
-    return isinstance(endpoint.addresses, Known) and not endpoint.addresses.value and endpoint.unix is None
+    if endpoint.unix is not None or not isinstance(endpoint.addresses, Known):
+        return False
+    return not endpoint.addresses.value or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is not None)
 
 
 def _is_turned_away(probes: tuple[ProbeResult, ...], reached: tuple[Endpoint, ...]) -> bool:

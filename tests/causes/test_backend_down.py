@@ -26,6 +26,7 @@ from tests.causes import building
 from tests.causes.building import (
     FAILED,
     NOW,
+    REFUSED,
     SLOW,
     STOPPED,
     Scene,
@@ -243,6 +244,10 @@ def test_an_answer_by_the_old_name_of_a_stopped_container_is_somebody_elses() ->
     gone = boxes().endpoint(service="app/p-app-1").answers(probe(404, body="not here"))
     diagnosis = diagnose(gone.snapshot())
     assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "degraded")
+    between = boxes(status="restarting").endpoint(
+        service="app/p-app-1", addresses=Known(("172.18.0.9",)), tcp=Known(REFUSED),
+        listener=Unknown("no process of it"))
+    assert diagnose(between.answers(probe(404)).snapshot()).verdict == "degraded", "it had an address a moment ago"
     runs = boxes(status="running", pid=7)
     runs.services[0] = boxed()
     assert diagnose(runs.endpoint(service="app/p-app-1").answers(probe(404)).snapshot()).findings == ()
