@@ -54,7 +54,12 @@ def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
     alike = [f.service for f in before.diagnosis.findings if f.cause == addressed.cause]
     neighbours = {*alike} - {addressed.service, None}
     routes = {key for route in addressed.routes for key in then.get(route, ())}
+    known = {f.cause for f in before.diagnosis.findings}
+    explained = {route for f in after.diagnosis.findings if f.role == "root" and f.cause not in known
+                 for route in f.routes}
     for finding in after.diagnosis.findings:
+        if finding.role == "consequence" and finding.routes and explained.issuperset(finding.routes):
+            continue        # what it comes from shows by now, and is the next to be mended
         if finding.cause != addressed.cause or finding.role == "advice" or _asks_for_another(addressed, finding):
             continue
         if addressed.service is not None and finding.service in neighbours:

@@ -88,6 +88,21 @@ def test_what_another_cause_hides_now_is_no_doubt_about_the_first(changes: dict[
     assert not compare(both, after, fault(before)).better
 
 
+@pytest.mark.parametrize(("role", "routes", "better"), [
+    ("consequence", ("r1",), True), ("root", ("r1",), False), ("consequence", ("r1", "r2"), False),
+])
+def test_what_shows_its_own_cause_by_now_is_that_ones_consequence(role: str, routes: tuple[str, ...], better: bool) -> None:
+    """A unit that had given up, with no reason in its log, is started once more and says what ends it."""
+    before = two_routes()
+    gave_up = replace(fault(look(moved())), cause="crash-loop-gave-up", routes=("r1",), service="s")
+    reason = replace(gave_up, cause="crash-dependency-down", routes=("r1",))
+    known = with_health(before, "failing", "ok", findings=(gave_up,))
+    now = replace(gave_up, role=role, routes=routes)    # type: ignore[arg-type]
+    assert compare(known, with_health(before, "failing", "ok", findings=(reason, now)), gave_up).better is better
+    there = with_health(before, "failing", "ok", findings=(reason, gave_up))
+    assert not compare(there, with_health(before, "failing", "ok", findings=(reason, now)), gave_up).better
+
+
 DOUBT = ("which service belongs behind 127.0.0.1:8002",)
 
 
