@@ -54,9 +54,7 @@ def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
     alike = [f.service for f in before.diagnosis.findings if f.cause == addressed.cause]
     neighbours = {*alike} - {addressed.service, None}
     routes = {key for route in addressed.routes for key in then.get(route, ())}
-    known = {f.cause for f in before.diagnosis.findings}
-    explained = {route for f in after.diagnosis.findings if f.role == "root" and f.cause not in known
-                 for route in f.routes}
+    explained = {route for f in _come_to_light(before, after) for route in f.routes}
     for finding in after.diagnosis.findings:
         if finding.role == "consequence" and finding.routes and explained.issuperset(finding.routes):
             continue        # what it comes from shows by now, and is the next to be mended
@@ -70,6 +68,12 @@ def _still_found(before: Look, after: Look, addressed: Finding) -> bool:
         if same:
             return True
     return False
+
+
+def _come_to_light(before: Look, after: Look) -> Iterator[Finding]:
+    """Roots of causes of which the look before knew nothing."""
+    known = {finding.cause for finding in before.diagnosis.findings}
+    yield from (f for f in after.diagnosis.findings if f.role == "root" and f.cause not in known)
 
 
 def _asks_for_another(addressed: Finding, now: Finding) -> bool:
@@ -91,10 +95,9 @@ def _answer_now(before: Look, after: Look, addressed: Finding) -> bool:
 def _laid_bare(before: Look, after: Look, addressed: Finding) -> bool:
     """Its routes fail for certain by another cause now, which could not be seen before: the first hid it, and that
     nobody can tell more of the first behind it is no doubt that it is gone."""
-    known = {f.cause for f in before.diagnosis.findings}
     now, health = _keys_by_id(after.snapshot), _health_by_key(after)
-    told = {key for f in after.diagnosis.findings if f.role == "root" and f.confidence == "certain"
-            and f.cause not in known for route in f.routes for key in now.get(route, ())}
+    told = {key for f in _come_to_light(before, after) if f.confidence == "certain"
+            for route in f.routes for key in now.get(route, ())}
     keys = route_keys(before.snapshot, addressed.routes)
     return bool(keys) and all(key in told or (key in health and health[key].state == "ok") for key in keys)
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from fixer.causes.bylocation import fresh_by_route, fresh_lines
 from fixer.causes.case import Case
 from fixer.causes.editing import NoPlace, edit_spans, nginx_steps, overwriters, risk_of, writable_place
-from fixer.causes.limits import size_of
 from fixer.causes.nginx_workers import CAUSE_ID, NO_MEMORY
 from fixer.causes.reading import place
 from fixer.errors import StepFailed
@@ -15,6 +14,7 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import dataclass
 from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.nginx.address import parse_size
 from fixer.nginx.effective import word_span
 from fixer.nginx.tree import Directive, parse
 
@@ -113,7 +113,7 @@ def _huge(block: Sequence[Directive], path: str) -> Iterator[_Huge]:
         if not directive.name.endswith(_NAMES):
             continue
         for index, word in enumerate(directive.args, 1):
-            size = size_of(word.decode("ascii", "replace"))
+            size = parse_size(word.decode("ascii", "replace")) or 0
             if size < _HUGE:
                 continue
             span = word_span(directive, index)
@@ -125,7 +125,7 @@ def _smaller(word: str) -> str:
     """A thousandth: `128m` was meant as `128k`. Empty where that is huge still."""
     number, unit = (word[:-1], word[-1].lower()) if word[-1].isalpha() else (word, "")
     less = number + _SMALLER[unit] if unit in _SMALLER else f"{int(number) // 1024}{unit}"
-    return less if size_of(less) < _HUGE else ""
+    return less if (parse_size(less) or 0) < _HUGE else ""
 
 
 def _repair(case: Case, nginx: Nginx, huge: Sequence[_Huge]) -> Repair:

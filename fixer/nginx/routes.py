@@ -19,10 +19,8 @@ _FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
 _TIMEOUTS = frozenset(
     family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
 )
-_HEADS = frozenset(family + b"_buffer_size" for family in _FAMILIES)
-_BUSY = frozenset(family + b"_busy_buffers_size" for family in _FAMILIES)
+_SIZES = frozenset(family + word for family in _FAMILIES for word in (b"_buffer_size", b"_busy_buffers_size"))
 _BUFFERS = frozenset(family + b"_buffers" for family in _FAMILIES)
-_SIZES = _HEADS | _BUSY
 _ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
 _RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
 MOST_PLACES = 120_000     # servers, locations and passes; no real configuration comes near
