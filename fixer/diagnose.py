@@ -78,6 +78,11 @@ def diagnose(
         from fixer.causes.nothingpassed import nothing_passed  # only where there is no page to judge
 
         notes = (*notes, *nothing_passed(snapshot))
+    heard = (facts.probes.value for facts in snapshot.routes if isinstance(facts.probes, Known))
+    if verdict == "healthy" and any(probe.location for probes in heard for probe in probes):
+        from fixer.causes.onward import sent_on  # only where a page leads on
+
+        notes = (*notes, *sent_on(case))
     if any(repair.steps for finding in settled for repair in finding.repairs):
         notes = (*notes, *layered_notes(snapshot, settled))
     return Diagnosis(verdict, settled, checks, health, notes)

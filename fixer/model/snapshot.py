@@ -156,6 +156,7 @@ class ProbeResult:
     body: str = ""         # first KiB
     arrived: int = 0       # bytes of a head that was not whole when time ran out
     growing: float | None = None   # milliseconds between the first and the last of them; None where nobody measured
+    location: str = ""     # where a 301, 302, 303, 307 or 308 leads, as sent
 
 
 _WANTS_TLS = ("plain HTTP request was sent to HTTPS port", "HTTP request to an HTTPS server")

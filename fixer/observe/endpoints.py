@@ -19,6 +19,8 @@ ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
 
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
 _WORDS = {"timeout": "slow"}
+_SENT_ON = (301, 302, 303, 307, 308)
+_LOCATION = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
 _NOT_ASKED = Unknown("not asked")
 MOST_COPIES = 8       # addresses of one name that are each asked
 _REACHED = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}   # how a wildcard is reached from here
@@ -271,10 +273,12 @@ def _outcome(answer: Answer) -> Fact[ProbeResult]:
     server = re.search(r"^server:[ \t]*(.*?)\r?$", head, re.MULTILINE | re.IGNORECASE)
     status, error, number, ms = data.get("status"), data.get("error"), data.get("errno"), data.get("ms")
     word = _WORDS.get(error, error) if isinstance(error, str) else None
+    goes = _LOCATION.search(head) if status in _SENT_ON else None
     return Known(ProbeResult(
         status if isinstance(status, int) else None, word, number if isinstance(number, int) else None,
         str(data.get("phase") or ""), float(ms) if isinstance(ms, int | float) else 0.0,
         server[1] if server else "", str(data.get("body") or ""), *_begun(data),
+        goes[1] if goes else "",
     ))
 
 
