@@ -9,13 +9,15 @@ from fixer.causes.failing import Judged, fresh_events, is_closed, judge_route
 from fixer.causes.masked import weigh_masked
 from fixer.causes.members import weigh_members
 from fixer.model.diagnosis import Inputs
-from fixer.model.facts import Known
+from fixer.model.facts import Known, Unknown
 from fixer.model.record import dataclass, field
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
 
 if TYPE_CHECKING:
     from fixer.causes.owners import Owner
 
+_TAKEN = "an earlier server block of the same name and address takes its requests"
+_GRAIN = 0.5       # seconds: a file and a start that are closer cannot be put in order
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -89,9 +91,14 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
     taken: dict[str, RouteFacts] = {}
     guards = tuple(facts for facts in snapshot.routes if facts.route.asked_first)
+    unused = {nginx.node + nginx.conf_path: _unused(nginx) for nginx in snapshot.nginxes}
     for facts in snapshot.routes:
         nginx = snapshot.nginx_of(facts)
         reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
+        if nginx is not None and facts.route.server_index in unused[nginx.node + nginx.conf_path]:
+            judged[route_key(facts)] = Judged(facts, "unknown", _TAKEN, ())
+            _take(taken, facts, reached)
+            continue
         verdict = weigh_masked(judge_route(facts, reached, nginx, snapshot), reached, nginx, snapshot)
         verdict = weigh_members(verdict, reached, nginx, snapshot)
         judged[route_key(facts)] = verdict
@@ -128,6 +135,14 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     )
     accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
     return Case(snapshot, inputs, judged, troubles, taken, accepting)
+
+
+def _unused(nginx: Nginx) -> frozenset[int]:
+    """The servers that its workers hand no request, where they run with the files as they are."""
+    changed, loaded = nginx.config_mtime, nginx.loaded_at
+    if isinstance(nginx.config, Unknown) or isinstance(changed, Unknown) or isinstance(loaded, Unknown):
+        return frozenset()
+    return frozenset() if changed.value > loaded.value + _GRAIN else nginx.config.value.hidden_servers()
 
 
 def _guards(guard: RouteFacts, facts: RouteFacts) -> bool:

@@ -14,21 +14,23 @@ _NAME = regex(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
 def sent_on(case: Case) -> tuple[str, ...]:
-    """One line a site whose page leads on to another of the same site that nobody asked for."""
-    asked = {(_site(judged.facts.route), judged.facts.route.path) for judged in case.judged.values()}
-    told: dict[str, str] = {}
+    """One line that names the pages of the same sites that visitors get to see and nobody asked for."""
+    asked = {f"{_site(judged.facts.route)}{judged.facts.route.path}" for judged in case.judged.values()}
+    told: list[str] = []
     for judged in case.judged.values():
         route, probes = judged.facts.route, judged.facts.probes
-        if judged.state != "ok" or route.internal or not isinstance(probes, Known):
+        if judged.state != "ok" or route.internal or not isinstance(probes, Known) or not probes.value:
             continue
-        for probe in probes.value:
-            path = _next(route, probe.location)
-            if path and (_site(route), path) not in asked:
-                asked.add((_site(route), path))
-                told[route.id] = (f"{route.location} on {route.listen_text} sends visitors on to {path}, which was not "
-                                  f"asked: diagnose --url {_site(route)}{path} does")
-    more = len(told) - _SHOWN
-    return (*list(told.values())[:_SHOWN], *((f"{more} more routes send visitors on",) if more > 0 else ()))
+        # what did not send on is the page that a person asked for
+        paths = [_next(route, probe.location) for probe in probes.value]
+        page = f"{_site(route)}{paths[0]}"
+        if all(paths) and page not in asked:
+            asked.add(page)
+            told.append(page)
+    if not told:
+        return ()
+    more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+    return (f"not asked: {', '.join(told[:_SHOWN])}{more}, where visitors are sent on to (--url asks for one)",)
 
 
 def _next(route: Route, location: str) -> str:

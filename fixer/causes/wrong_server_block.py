@@ -11,8 +11,9 @@ Why nginx says 502
 
 How it is told apart
   Two blocks with one name: both stand in the configuration; the first one's address is empty and the second one's
-  answers. A name that no block lists: nginx's log shows the name that was asked for, no block has it, and other blocks
-  of the same address answer. With wrong-port there is one block, and it is the right one.
+  answers, and no service that belongs to the first address is down (then it is that). A name that no block lists:
+  nginx's log shows the name that was asked for, no block has it, and other blocks of the same address answer. With
+  wrong-port there is one block, and it is the right one.
 
 The repair and its safety
   remove-shadowing-site (safe): a person names the file to keep (`--set keep=FILE`); the other one, where it holds
@@ -33,7 +34,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.failing import fresh_events, is_closed
-from fixer.causes.owners import sole_owner
+from fixer.causes.owners import placed_owner, sole_owner
 from fixer.causes.reading import absent_evidence, address_text, config_evidence, line_text, place
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -78,7 +79,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if not 0 <= index < len(config.servers):
         return shown
     hidden = _hidden_by(case, nginx, config, index)
-    if hidden is not None:
+    if hidden is not None and not _is_missed(case, endpoint):
         return _shadowed(case, trouble, index, hidden)
     # A service that belongs behind the default server is that block's own trouble: down, or listening elsewhere. Names
     # in the log are what visitors sent, and never outweigh it.
@@ -86,21 +87,27 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     return (None if belongs else _caught(case, trouble, config, index) or _not_loaded(case, trouble, config)) or shown
 
 
+def _is_missed(case: Case, endpoint: Endpoint) -> bool:
+    """The service of this address is there and does not run: what is wrong is that, whichever block is the older one.
+    One that was put to rest may be the old release of the other."""
+    owner = placed_owner(case, endpoint)
+    if owner is None or owner.service.running:
+        return False
+    unit = owner.service.unit
+    return unit is None or unit.active_state == "failed" or unit.unit_file_state not in ("disabled", "masked")
+
+
 def _hidden_by(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
     """A later block with the same address and name whose own address answers."""
     first = config.servers[index]
     names = set(first.names or ("",))
     for later, other in enumerate(config.servers[index + 1:], index + 1):
-        if not names & set(other.names or ("",)) or not _addresses(first) & _addresses(other):
+        if not names & set(other.names or ("",)) or not first.addresses & other.addresses:
             continue
         answering = _answering(case, nginx, later)
         if answering is not None:
             return later, answering
     return None
-
-
-def _addresses(block: ServerBlock) -> set[tuple[str, int]]:
-    return {(listen.address, listen.port) for listen in block.listens}
 
 
 def _answering(case: Case, nginx: Nginx, index: int) -> Endpoint | None:
@@ -160,7 +167,7 @@ def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Fi
     if not _is_default(config, index):
         return None
     others = [other for number, other in enumerate(config.servers)
-              if number != index and _addresses(other) & _addresses(block) and _is_well(case, nginx, number)]
+              if number != index and other.addresses & block.addresses and _is_well(case, nginx, number)]
     strange = _asked(case, trouble, config)
     if not others or not strange:
         return None

@@ -151,6 +151,11 @@ class ServerBlock:
     span: Span
     names_span: Span | None
 
+    @property
+    def addresses(self) -> set[tuple[str, int]]:
+        """Where it listens; without a `listen` nobody is asked for."""
+        return {(listen.address, listen.port) for listen in self.listens}
+
 
 @dataclass(frozen=True, slots=True)
 class NginxConfig:
@@ -171,6 +176,18 @@ class NginxConfig:
     logs_to_journal: bool = False      # errors go to stderr, or to the socket that is the system's log
     servers: tuple[ServerBlock, ...] = ()
     cut: bool = False                        # there was more than may be held, and the rest was not read
+
+    def hidden_servers(self) -> frozenset[int]:
+        """The indexes of servers that get no request: an earlier one has each of their names at each of their
+        addresses. nginx only warns (`conflicting server name "…", ignored`)."""
+        seen: set[tuple[str, int, str]] = set()
+        hidden: set[int] = set()
+        for index, server in enumerate(self.servers):
+            places = {(*address, name) for address in server.addresses for name in (server.names or ("",))}
+            if places and places <= seen and not any(listen.default_server for listen in server.listens):
+                hidden.add(index)
+            seen |= places
+        return frozenset(hidden)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,12 @@ def _notes(location: str, status: int = 303) -> tuple[str, ...]:
 
 def test_the_page_that_visitors_are_sent_on_to_was_not_asked() -> None:
     [note] = _notes("/login?next=%2F")
-    assert note == ("/ on 0.0.0.0:80 sends visitors on to /login, which was not asked: "
-                    "diagnose --url http://127.0.0.1/login does")
+    assert note == "not asked: http://127.0.0.1/login, where visitors are sent on to (--url asks for one)"
+
+
+def test_where_a_person_asked_for_a_page_of_theirs_nothing_is_left_to_ask() -> None:
+    asked = healthy().answers(probe(200), probe(303, location="/login"))
+    assert diagnose(asked.snapshot()).notes == ()
 
 
 @pytest.mark.parametrize("location", [

@@ -24,6 +24,7 @@ from tests.causes.building import (
     roots,
     service,
     stat,
+    stopped,
     verdict_of,
 )
 
@@ -73,6 +74,49 @@ def test_hit_two_blocks_with_one_name() -> None:
     assert f"{OLD_FILE}:1" in first.summary and "shop.example" in first.evidence[0].text
     (repair,) = first.repairs
     assert (repair.risk, repair.steps, repair.needs[0].choices) == ("safe", (), (OLD_FILE, SITE))
+
+
+def _with_first(**changes: object) -> Scene:
+    """A unit that is told to listen where the first block leads, beside the one that answers behind the second."""
+    made = stopped("shop.service", 9999)
+    return two().with_service(replace(made, unit=replace(made.unit, **changes)))   # type: ignore[arg-type,type-var]
+
+
+def test_where_the_service_of_the_first_block_is_down_it_is_that() -> None:
+    diagnosis = diagnose(made(_with_first(unit_file_state="enabled")))
+    assert roots(diagnosis) == ["backend-down"] and diagnosis.findings[0].service == "shop.service"
+    assert not [f for f in diagnosis.findings if f.cause == CAUSE]
+
+
+def test_one_that_was_put_to_rest_may_be_the_old_release() -> None:
+    assert roots(diagnose(made(_with_first(unit_file_state="disabled")))) == [CAUSE]
+
+
+def test_what_the_second_block_leads_to_is_no_trouble_of_its_own() -> None:
+    """Nothing is started for a block that gets no request."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9999").with_service(stopped("shop.service", 8000)).with_service(
+        stopped("shop-old.service", 9999)).refused(0).refused(1)
+    scene.route[0] = {"server_index": 0, "server_names": ("shop.example",)}
+    scene.route[1] = {"server_index": 1, "server_names": ("shop.example",)}
+    blocks = (block(OLD_FILE, OLD, "shop.example"), block(SITE, NEW, "shop.example"))
+    for servers, routes, states in ((blocks, ("r1",), ["failing", "unknown"]), ((), ("r1", "r2"), ["failing", "failing"])):
+        scene.extra["servers"] = servers
+        diagnosis = diagnose(made(scene))
+        assert tuple(route for f in diagnosis.findings for route in f.routes) == routes
+        assert [health.state for health in diagnosis.health] == states
+
+
+@pytest.mark.parametrize(("first", "second", "hidden"), [
+    (block("a", "", "a"), block("b", "", "a"), {1}), (block("a", "", "a", "b"), block("b", "", "b"), {1}),
+    (block("a", ""), block("b", ""), {1}), (block("a", ""), block("b", "", default=True), set()),
+    (block("a", "", "a"), block("b", "", "a", "c"), set()), (block("a", "", "a"), block("b", "", "c"), set()),
+    (block("a", "", "a"), replace(block("b", "", "a"), listens=(
+        Listen("0.0.0.0", 80, False, False, False, Span("b", 2, 0, 0)), Listen("::", 80, False, False, False, Span("b", 3, 0, 0)))), set()),
+])
+def test_a_server_gets_no_request_where_each_of_its_names_is_taken(first: ServerBlock, second: ServerBlock, hidden: set[int]) -> None:
+    snapshot = made(two())
+    config = snapshot.nginxes[0].config
+    assert isinstance(config, Known) and replace(config.value, servers=(first, second)).hidden_servers() == hidden
 
 
 def test_the_file_that_is_not_meant_is_put_aside() -> None:
@@ -132,7 +176,7 @@ def test_a_person_says_which_of_several_blocks_is_meant() -> None:
     scene = caught()
     scene.route[1]["server_index"] = 1
     first, second = scene.extra["servers"]
-    other = replace(second, names_span=Span(SITE, 33, second.names_span.start, second.names_span.end))
+    other = replace(second, names=("b.example",), names_span=Span(SITE, 33, second.names_span.start, second.names_span.end))
     scene.extra["servers"] = (first, second, other)
     scene.written = (*scene.written, "127.0.0.1:8000")
     scene.spots.append(scene.spots[1])
