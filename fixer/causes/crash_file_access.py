@@ -44,6 +44,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.codefaults import code_fault
 from fixer.causes.crashing import Crash, crashes
+from fixer.causes.credentials import credential_words, is_credential
 from fixer.causes.editing import NoPlace
 from fixer.causes.envfiles import drop_in
 from fixer.causes.logs import message
@@ -149,6 +150,8 @@ def _found(case: Case, crash: Crash, denied: _Denied) -> Finding:
     user = (service.unit.user if service.unit is not None else box.user if box is not None else "") or "root"
     if denied.why == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_words(service, denied.path, state, setting)
+    elif denied.why in GONE and is_credential(denied.path):
+        variant, (said, todo) = "start-file-missing", credential_words(crash, denied.path)
     elif denied.why in GONE:
         variant, said = "start-file-missing", f"{denied.path} is not there"
         todo = (f"put {denied.path} (or the folder it belongs into) back, for {user} to use; "

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.accounts import PASS, READ, WRITE, Account, account_of, group_name, may, rows
 from fixer.causes.crashing import Crash
+from fixer.causes.credentials import is_credential
 from fixer.causes.logs import message
 from fixer.causes.reading import find_node
 from fixer.model.closedpaths import GONE, READ_ONLY, says_writing
@@ -52,6 +53,8 @@ def path_state(snapshot: Snapshot, crash: Crash, path: str, why: str, line: LogL
     hidden = hidden_by(service, path)
     if hidden:
         return PathState("unknown", f"{hidden} of its unit shows it other files than those that were looked at")
+    if is_credential(path):
+        return PathState("unknown", "systemd makes that folder at each start and takes it away after the end")
     if why in READ_ONLY:
         return _mounted(snapshot, service, path)
     node = find_node(snapshot, service.node)

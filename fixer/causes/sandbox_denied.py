@@ -2,9 +2,10 @@
 
 What it is
   A hardening setting of the unit forbids what its program needs: `PrivateNetwork=yes` gives it a network of its own,
-  `NetworkNamespacePath=` puts it into another, `RestrictAddressFamilies=` without AF_INET lets it open no TCP socket,
-  `SystemCallFilter=` kills it at a forbidden call (signal 31, SYS), `IPAddressDeny=` swallows its packets; or nginx's
-  own unit forbids its upstream's family.
+  `NetworkNamespacePath=` puts it into another, `RestrictAddressFamilies=` without AF_INET lets it open no TCP socket
+  (without AF_UNIX no unix socket), `SystemCallFilter=` kills it at a forbidden call (signal 31, SYS) or
+  answers with an error, `MemoryDenyWriteExecute=` refuses what compiles as it runs, `IPAddressDeny=` swallows its
+  packets; or nginx's own unit forbids its upstream's family.
 
 Why nginx says 502, 504 or 500
   Nothing listens where nginx can see it: `connect() failed (111: Connection refused)`. With IPAddressDeny nothing
@@ -16,7 +17,8 @@ How it is told apart
   service that is down, that listens elsewhere (wrong-port) or that still starts (slow-start) has no such setting. Or it
   ends at once over what it cannot reach in a network of its own, though the machine serves it (a database at 127.0.0.1
   that accepts everybody else): its log ends with that. A packet filter is shown by nft or iptables; IPAddressDeny is
-  not. Signal 31 comes from a filter and nothing else.
+  not. Signal 31 comes from a filter and nothing else. An error that a filter answers with looks like any other: where
+  it ends the program, names no file and is the number that the unit sets, the filter is likely and no more.
 
 The repair and its safety
   loosen-sandbox (disruptive): a drop-in beside the unit allows exactly what is needed (the address family, this
@@ -35,6 +37,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed
 from fixer.causes.filtering import symptoms_of
+from fixer.causes.logs import last_run
 from fixer.causes.owners import Owner, sole_owner
 from fixer.causes.ownnetwork import misses_its_machine, own_network
 from fixer.causes.reading import (
@@ -45,9 +48,11 @@ from fixer.causes.reading import (
     find_node,
     listener_at,
     listeners_on,
+    log_evidence,
     pids_of,
     state_evidence,
 )
+from fixer.causes.refusedcalls import Refusal, refused_call, refused_family, setting_for
 from fixer.causes.starting import begin_steps
 from fixer.causes.symptoms import events_for, symptom_evidence
 from fixer.causes.unitactions import unit_action
@@ -56,7 +61,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step
 from fixer.model.record import dataclass, replace
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Endpoint, Service
+from fixer.model.snapshot import Endpoint, LogLine, Service
 
 FILE = "50-badgateway-sandbox.conf"
 _SYS = 31
@@ -74,6 +79,7 @@ class Denial:
     words: str
     lines: str
     confidence: Confidence = "certain"      # that it is this service which belongs behind the address
+    said: LogLine | None = None             # what its program says of it
 
 
 def judge(case: Case) -> Verdict:
@@ -140,6 +146,16 @@ def _backend_denied(case: Case, trouble: Trouble) -> Denial | None:
     return replace(denial, confidence="likely")
 
 
+def _refused(service: Service, refusal: Refusal) -> Denial | None:
+    setting = setting_for(service, refusal.key)
+    if setting is None:
+        return None
+    shown = setting if isinstance(setting, UnitSetting) else UnitSetting(
+        setting.key, setting.value.strip(), Evidence("unit", f"{setting.file}:{setting.line}", setting.key))
+    variant = "memory-denied" if refusal.key == "MemoryDenyWriteExecute" else "call-refused"
+    return Denial(variant, service, shown, refusal.words, refusal.lines, refusal.confidence, refusal.said)
+
+
 def _denied_to(case: Case, trouble: Trouble, owner: Owner) -> Denial | None:
     service, unit = owner.service, owner.service.unit
     assert unit is not None
@@ -151,8 +167,10 @@ def _denied_to(case: Case, trouble: Trouble, owner: Owner) -> Denial | None:
         return Denial("start-sigsys-filter", service, filters[-1], words, "SystemCallFilter=\n")
     if condition(service) not in ("running", "looping", "failed"):
         return None
-    if is_closed(trouble.endpoint) is True:
-        return _no_listener(case, trouble, service)
+    if is_closed(trouble.endpoint) is True or (is_closed(trouble.endpoint) is None and trouble.endpoint.unix):
+        refusal = refused_call(service, last_run(case.snapshot, service))
+        refused = _refused(service, refusal) if refusal is not None else None
+        return refused or _no_listener(case, trouble, service)
     return _no_packets(case, trouble, service) if owner.certain else None
 
 
@@ -161,11 +179,19 @@ def _no_listener(case: Case, trouble: Trouble, service: Service) -> Denial | Non
     if any(line.family != "unix" and ours & set(pids_of(line)) for line in listeners_on(case.snapshot, service.node)):
         return None
     family = _family(trouble.endpoint)
-    setting = _forbids(_settings(service, "RestrictAddressFamilies"), family)
+    listed = _settings(service, "RestrictAddressFamilies")
+    told = refused_family(last_run(case.snapshot, service), family) if listed else None
+    setting = _forbids(listed, family)
     if setting is not None and family != "AF_UNIX":
         words = f"{service.name} runs and may open no TCP socket (RestrictAddressFamilies)"
         lines = _allowed(setting, family)
         return Denial("no-listener-address-family-restricted", service, setting, words, lines)
+    needed = _forbids(listed, told[0]) if told is not None else None
+    if told is not None and needed is not None:
+        words = f"{service.name} ends over a socket of the family {told[0]}, which its unit forbids " \
+                "(RestrictAddressFamilies)"
+        lines = _allowed(needed, told[0])
+        return Denial("no-listener-address-family-restricted", service, needed, words, lines, said=told[1])
     own = own_network(service)
     if own is None or (condition(service) != "running" and not misses_its_machine(case, service)):
         return None
@@ -205,7 +231,8 @@ def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
     service = denial.service
     shown = Evidence("unit", denial.setting.source.where, f"{denial.setting.key}={denial.setting.value}")
     evidence = (
-        shown, state_evidence(service), *absent_evidence(trouble.endpoint),
+        shown, *(() if denial.said is None else (log_evidence(denial.said.text, denial.said.where),)),
+        state_evidence(service), *absent_evidence(trouble.endpoint),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *symptom_evidence(case, trouble, lambda event: "upstream" in event.phase),
     )
@@ -252,7 +279,7 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=(
         "private-network-namespace", "ip-address-deny", "no-listener-address-family-restricted", "start-sigsys-filter",
-        "nginx-unit-address-families",
+        "nginx-unit-address-families", "call-refused", "memory-denied",
     ),
     verdict=judge,
     order=17,

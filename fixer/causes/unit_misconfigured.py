@@ -63,6 +63,7 @@ from fixer.causes.unitfailure import ID, StepFailure, Told, finding, step_failur
 from fixer.causes.unitplaces import judge_account, judge_folder, judge_sandbox
 from fixer.causes.unitprogram import judge_program
 from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
+from fixer.causes.unitsteps import judge_step
 from fixer.causes.unitstopping import killed_while_stopping
 from fixer.causes.unitsupervised import refused
 from fixer.causes.unitunloaded import unloaded
@@ -92,7 +93,7 @@ def judge(case: Case) -> Verdict:
             else:
                 findings.append(finding(case, crash, None, with_copies(case, crash, other)))
             continue
-        told = _JUDGES[failure.status](case, crash, failure)
+        told = _JUDGES.get(failure.status, judge_step)(case, crash, failure)
         if isinstance(told, str):
             missing.append(told)
         elif told.confidence != "certain" and (not failure.lines or _is_tried(crash.service)):
@@ -150,7 +151,7 @@ CAUSE = Cause(
         "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",
         "start-217-user", "start-216-group", "start-226-namespace", "start-execstartpre-failed",
         "unit-edited-no-daemon-reload", "start-type-notify-timeout", "unit-watchdog-restarts",
-        "start-timeout-too-short", "unit-not-loaded",
+        "start-timeout-too-short", "unit-not-loaded", "start-step-failed",
         "stop-timeout-sigkill", "container-cannot-start",
     ),
     verdict=judge,

@@ -15,7 +15,7 @@ from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, LogLine, Program, Service, Snapshot, UnitValue
 from fixer.model.supervisorwords import UNSPAWNED, Why, unspawned, unspawned_child
-from fixer.model.unitsteps import STEPS
+from fixer.model.unitsteps import FURTHER, STEPS
 
 ID = "unit-misconfigured"
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
@@ -41,14 +41,15 @@ def step_failure(service: Service) -> StepFailure | None:
     unit = service.unit
     if service.program is not None:
         return _unspawned(service, service.program)
-    if unit is None or unit.main_pid or unit.result != "exit-code" or unit.exec_main_status not in STEPS:
+    if unit is None or unit.main_pid or unit.result != "exit-code":
         return None
-    step = STEPS[unit.exec_main_status]
+    further = FURTHER.get(unit.exec_main_status, ("",))[0]
+    step = STEPS.get(unit.exec_main_status, further)
     for line in reversed(lines_of(service)[-_RECENT:]):
         match = _FAILED.search(message(line).rstrip())
         if match is not None and match["step"] == step:
             return StepFailure(unit.exec_main_status, _WHY.get(match["why"].strip(), "unknown"), (line,))
-    return StepFailure(unit.exec_main_status, "unknown", ())
+    return StepFailure(unit.exec_main_status, "unknown", ()) if step and not further else None
 
 
 def _unspawned(service: Service, program: Program) -> StepFailure | None:

@@ -9,6 +9,7 @@ from fixer.causes.crashing import Crash
 from fixer.causes.envfiles import Written
 from fixer.causes.hiding import hidden
 from fixer.causes.logs import message
+from fixer.causes.ownroot import in_own_root
 from fixer.causes.reading import find_node
 from fixer.causes.unitedits import Doing, Edit, by_hand, edit_and_start, whole, with_start
 from fixer.causes.unitfailure import (
@@ -48,6 +49,8 @@ def judge_folder(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     path = directory_of(service)
     if not path.startswith("/"):
         return f"the working directory of {service.name}"
+    if (inside := in_own_root(crash, failure, "start-200-chdir", path)) is not None:
+        return inside
     told = () if setting is None else (setting_evidence(setting),)
     if is_gone(case.snapshot, service.node, path):
         return _missing_folder(case, crash, setting, path)

@@ -9,6 +9,7 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import Crash
 from fixer.causes.envfiles import Written
 from fixer.causes.hiding import hidden
+from fixer.causes.ownroot import in_own_root
 from fixer.causes.reading import find_node
 from fixer.causes.unitedits import Doing, Edit, by_hand, edit_and_start, whole, with_start
 from fixer.causes.unitfailure import (
@@ -46,6 +47,8 @@ def judge_program(case: Case, crash: Crash, failure: StepFailure, named: ArgPlac
     node = service.node
     if entry is None or not entry.text:
         return f"which program {service.name} starts"
+    if (inside := in_own_root(crash, failure, "start-203-exec-missing", entry.text)) is not None:
+        return inside
     if not entry.text.startswith("/"):
         return _missing(case, crash, entry)
     if is_gone(snapshot, node, entry.text):

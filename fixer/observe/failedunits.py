@@ -10,6 +10,7 @@ from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
 from fixer.model.startfiles import ACCOUNTS, MOUNTS, STANDARD, VENVS, app_file, interpreter_of, leads_to, stem_of
 from fixer.model.unitfile import sandbox_of
+from fixer.model.unitsteps import FURTHER, paths_of_step
 from fixer.observe.told import Told
 from fixer.observe.unitcopies import copy_queries
 from fixer.observe.view import LOOK, View
@@ -42,6 +43,10 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
         case 226:
             yield from (ReadFile(path, 0) for path in sandbox_of(told.lines)[:MOST_PATHS])
             yield ReadFile(MOUNTS, LIMIT)
+        case status if status in FURTHER:
+            for path in paths_of_step(status, told.lines)[:MOST_PATHS]:
+                yield ReadFile(path, 0)
+                yield from _parents(path)
 
 
 def _beside(unit: Unit, view: View) -> Iterator[Query]:

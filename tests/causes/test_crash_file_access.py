@@ -367,3 +367,18 @@ def test_a_module_in_a_closed_folder_is_no_wrong_name(line: str) -> None:
 @pytest.mark.parametrize("scene", [module_below(0o755), module_below(0o700, there=False)])
 def test_a_module_that_is_not_there_or_that_it_may_read_is_no_question_of_rights(scene: Scene) -> None:
     assert roots(diagnose(scene.snapshot())) == ["crash-code-error"]
+
+
+@pytest.mark.parametrize(("setting", "words"), [
+    (UnitValue("LoadCredential", "key:/etc/shop/key", "/etc/x.service", 4, 0, 0), "(LoadCredential=key:/etc/shop/key)"),
+    (UnitValue("LoadCredential", "tls:/etc/shop/tls", "/etc/x.service", 4, 0, 0), "which is given tls"),
+])
+def test_a_credential_is_not_there_between_two_runs_and_nobody_puts_it_there_by_hand(
+    setting: UnitValue, words: str,
+) -> None:
+    path = "/run/credentials/backend.service/key"
+    scene = crashed(*HEAD[:2], f"    open('{path}')", f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'",
+                    unit_values=(setting,))
+    scene.node_changes["local"] = {"absent": (path,)}
+    finding = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert finding.confidence == "likely" and words in finding.summary and "put /run" not in finding.repairs[0].manual

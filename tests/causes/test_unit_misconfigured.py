@@ -336,3 +336,45 @@ def test_the_interpreter_of_an_environment_is_not_the_systems() -> None:
              "/usr/bin/python3": ("", 0o755)}
     (repair,) = found(judged(unit, files, log=GONE)).repairs
     assert repair.risk == "manual" and "where /srv/shop/venv is an environment of Python's" in repair.manual
+
+
+@pytest.mark.parametrize(("status", "said", "setting"), [
+    ("203", GONE, ""), ("200", NOT_THERE, "WorkingDirectory=/srv/old\n"),
+])
+def test_a_unit_with_a_root_of_its_own_is_not_judged_by_the_machines_files(
+    status: str, said: tuple[str, ...], setting: str,
+) -> None:
+    """The program lies on the machine, and not in the unit's root: "that is mended" was told, and started in vain."""
+    files = {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755), "/srv/old": ("dir", 0o755)}
+    unit = f"{START}{setting}RootDirectory=/srv/jail\nBindReadOnlyPaths=/lib /etc\n"
+    show = {"ExecMainStatus": status, "WorkingDirectory": "/srv/old" if setting else "/srv/shop"}
+    finding = found(judged(unit, files, log=said, show=show))
+    assert finding.confidence == "likely" and "in its own root (RootDirectory=/srv/jail)" in finding.summary
+    assert finding.repairs[0].risk == "manual" and "BindReadOnlyPaths=" in finding.repairs[0].manual
+    outside = found(judged(unit.replace("/srv/jail", "/"), files, log=said, show=show))
+    assert "own root" not in outside.summary
+
+
+STEP = "back.service: Failed at step {} spawning " + PROGRAM + ": {}"
+
+
+@pytest.mark.parametrize(("status", "step", "why", "line", "words"), [
+    ("209", "STDOUT", "No such file or directory", "StandardOutput=append:/var/log/shop/out.log", "/var/log/shop is not"),
+    ("243", "CREDENTIALS", "No such file or directory", "LoadCredential=key:/etc/shop/key", "/etc/shop/key is not there"),
+    ("225", "NETWORK", "Operation not permitted", "PrivateNetwork=yes", "the step NETWORK: Operation not permitted"),
+    ("205", "LIMITS", "Operation not permitted", "LimitNOFILE=9999999", "the step LIMITS: Operation not permitted"),
+])
+def test_further_steps_are_told_by_the_settings_that_they_carry_out(
+    status: str, step: str, why: str, line: str, words: str,
+) -> None:
+    finding = found(judged(f"{START}{line}\n", APP, log=(STEP.format(step, why),), show={"ExecMainStatus": status}))
+    assert (finding.variant, finding.confidence) == ("start-step-failed", "certain") and words in finding.summary
+    assert finding.evidence[0].text == line and f"{UNIT}:5" in finding.repairs[0].manual
+
+
+def test_a_file_of_a_further_step_that_is_there_by_now_needs_a_start_and_a_status_alone_is_no_step() -> None:
+    unit = f"{START}StandardOutput=append:/var/log/shop/out.log\n"
+    said = (STEP.format("STDOUT", "No such file or directory"),)
+    files = {**APP, "/var/log/shop": ("dir", 0o755)}
+    assert found(judged(unit, files, log=said, show={"ExecMainStatus": "209"})).repairs[0].id == "start-service"
+    assert isinstance(verdict_of(judged(unit, files, log=("x",), show={"ExecMainStatus": "209"}), CAUSE), RuledOut)
