@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from fixer.model.snapshot import EnvAssignment, EnvSlot, UnitValue
+from fixer.model.unitenv import place_for_more
 from fixer.observe.told import Told
 from fixer.observe.view import View
 from fixer.observe.words import Word
@@ -54,6 +55,9 @@ def _slots(told: Told, view: View) -> Iterator[EnvSlot]:
 
 
 def env_file_slot(node: str, path: str, data: bytes) -> EnvSlot:
-    """The end of a file of NAME=VALUE lines."""
+    """The end of a file of NAME=VALUE lines, or before the value there that takes in what follows."""
+    at = place_for_more(data.decode("latin-1"))
+    if at < len(data):
+        return EnvSlot(node, path, at, "{name}={value}\n", "env-file")
     before = "" if not data or data.endswith(b"\n") else "\n"
     return EnvSlot(node, path, len(data), before + "{name}={value}\n", "env-file")

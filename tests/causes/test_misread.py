@@ -37,6 +37,27 @@ def test_what_stands_before_the_name_is_taken_away(text: str, after: str, line: 
     assert (b"s3c" in first.mask) is ("s3c" in text)
 
 
+@pytest.mark.parametrize(("text", "after", "line"), [
+    ('A="x\nSECRET_KEY=s3c\n', 'A="x"\nSECRET_KEY=s3c\n', 2),
+    ("# y\r\nA='x y\r\nB=2\r\nSECRET_KEY=s3c\r\n", "# y\r\nA='x y'\r\nB=2\r\nSECRET_KEY=s3c\r\n", 4),
+])
+def test_an_open_quote_above_it_is_closed(text: str, after: str, line: int) -> None:
+    found = finding_of(diagnose(crashed(text).snapshot()), CAUSE)
+    (repair,) = found.repairs
+    first = repair.steps[0]
+    assert isinstance(first, WriteFile) and (first.before, first.after) == (text.encode(), after.encode())
+    assert f"{PATH}:{line} sets SECRET_KEY within the value of A" in found.detail[0] and "s3c" not in repr(found.detail)
+
+
+@pytest.mark.parametrize("text", [
+    'A="x\nB="y"\nSECRET_KEY="s3c"\n'.replace('B="y"\n', ""),       # closed by the quote that was to open another
+    "A=C:\\shop\\\nSECRET_KEY=s3c\n", 'A=x"y\nB=\'-----BEGIN\nSECRET_KEY=abc\n-----END\'\n', 'A="x $(y)\nSECRET_KEY=s3c\n',
+])
+def test_what_runs_on_in_another_way_is_said_and_a_person_gives_the_value(text: str) -> None:
+    found = finding_of(diagnose(crashed(text).snapshot()), CAUSE)
+    assert found.repairs[0].id == "set-variable" and "sets SECRET_KEY within the value of" in found.detail[0]
+
+
 @pytest.mark.parametrize("value", ["$(cat /run/key)", "$OTHER", "a # b", "a b", "", "a\\nb", '"a"b'])
 def test_a_value_that_a_shell_makes_is_for_a_person_to_give(value: str) -> None:
     found = finding_of(diagnose(crashed(f"export SECRET_KEY={value}\n").snapshot()), CAUSE)
