@@ -82,7 +82,7 @@ from fixer.causes.starting import (
     start_steps,
 )
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
-from fixer.causes.unitactions import is_left_alone
+from fixer.causes.unitactions import is_left_alone, starts_one_program
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
@@ -189,6 +189,10 @@ def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     if unit is not None and unit.unit_file_state == "generated":      # of an init script, which knows how it is started
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
         repair = Repair(START, "safe", f"start {service.name} again", steps)
+    elif unit is not None and bindings_of(service) and starts_one_program(service, unit):
+        steps = restart_steps(case.snapshot, service, trouble.endpoint)
+        summary = f"restart {service.name}, which starts it as it does at boot (nobody watches what it has started)"
+        repair = Repair(START, "disruptive", summary, steps)
     else:
         told = bindings_of(service)
         where = told[0].source.where if told else service.name

@@ -20,7 +20,7 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.snapshot import ArgPlace, Compose, LastWords, LogLine, Uncreated, UnitSetting
+from fixer.model.snapshot import ArgPlace, Compose, LastWords, LogLine, Uncreated, UnitSetting, UnitValue
 from fixer.model.target import TargetRef
 from tests.causes import building
 from tests.causes.building import (
@@ -355,6 +355,24 @@ def test_what_a_unit_started_and_left_alone_is_gone() -> None:
     assert "/etc/systemd/system/backend.service:6" in found.repairs[0].manual
     runs = building.service("rc-local.service", pid=200, unit_changes={**left, "sub_state": "running"})
     assert not any(f.cause == "backend-down" for f in diagnose(Scene().with_service(runs).refused().snapshot()).findings)
+
+
+@pytest.mark.parametrize(("changes", "risk"), [
+    ({}, "disruptive"), ({"unit_file_state": "disabled"}, "manual"), ({"type": "simple"}, "manual"),
+    ({"unit_name": "rc-local.service"}, "manual"),
+])
+def test_a_unit_that_starts_one_program_at_boot_and_leaves_it_alone_starts_it_again(
+    changes: dict[str, object], risk: str,
+) -> None:
+    left = {"active_state": "active", "sub_state": "exited", "main_pid": 0, "unit_file_state": "enabled",
+            "type": "oneshot"}
+    command = UnitValue("ExecStart", "/opt/shop/start.sh", "/etc/systemd/system/shop.service", 3, 0, 18)
+    name = str(changes.pop("unit_name", "shop.service"))
+    made = building.service(name, pid=None, unit_changes={**left, **changes}, unit_values=(command,))
+    (repair,) = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs
+    assert repair.risk == risk
+    if repair.steps:
+        assert isinstance(repair.steps[0], UnitAction) and repair.steps[0].verb == "restart"
 
 
 def test_what_an_init_script_started_is_started_again_by_it() -> None:
