@@ -52,6 +52,7 @@ from fixer.causes.symptoms import is_cut_in_body, is_refused, symptom_evidence
 from fixer.causes.unreadable import closed_folder_of
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
+from fixer.model.modules import module_folders
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -119,9 +120,12 @@ def _mounted_code(crash: Crash, fault: CodeFault) -> str:
     the wrong one, or one that the container's account may not enter looks the same."""
     box = crash.service.container
     unseen = fault.kind == "target" and ("Could not import" in fault.text or "No module named" in fault.text)
-    if not unseen or box is None or box.is_machine or not box.working_dir:
+    if not unseen or box is None or box.is_machine:
         return ""
-    over = [m for m in box.mounts if f"{box.working_dir}/".startswith(m[1].rstrip("/") + "/")]
+    folders = module_folders(crash.service.argv, box.working_dir)
+    # What PYTHONPATH holds is not kept: where it is set, the code may come from any folder that is mounted.
+    over = [m for m in box.mounts if "PYTHONPATH" in box.env_names or any(
+        f"{folder}/".startswith(m[1].rstrip("/") + "/") for folder in folders)]
     if not over:
         return ""
     source, at, _ = max(over, key=lambda m: len(m[1]))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterator, Sequence
 
 from fixer.model.regex import regex
 
 _UNFOUND = regex(r"Could not import module \"(?P<asgi>[\w.]+)\"|No module named '(?P<name>[\w.]+)'"
                  r"|Cannot load application from '(?P<target>[\w.]+):")
+
+_LOOKED_INTO = ("--app-dir", "--chdir", "--pythonpath")      # of uvicorn, of gunicorn
 
 
 def unfound(text: str) -> str:
@@ -26,3 +29,17 @@ def files_of(directory: str, module: str) -> tuple[str, ...]:
     """What the module would be: a file, or a folder with its own."""
     place = posixpath.join(directory, *module.split("."))
     return f"{place}.py", f"{place}/__init__.py"
+
+
+def module_folders(argv: Sequence[str], start: str) -> tuple[str, ...]:
+    """The folders that a server looks into for its application: those that its command names, then where it starts."""
+    told = (folder for value in _values(argv) for folder in value.split(",") if folder)
+    named = (posixpath.normpath(posixpath.join(start, folder)) for folder in told)
+    return tuple(dict.fromkeys(folder for folder in (*named, start) if folder.startswith("/")))
+
+
+def _values(argv: Sequence[str]) -> Iterator[str]:
+    for word, following in zip(argv, (*argv[1:], ""), strict=True):
+        name, equals, value = word.partition("=")
+        if name in _LOOKED_INTO:
+            yield value if equals else following

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at
 from fixer.model.facts import Known
-from fixer.model.modules import files_of, unfound
+from fixer.model.modules import files_of, module_folders, unfound
 from fixer.model.query import Query, ReadFile
 from fixer.model.service import Service, told_sockets
 from fixer.model.startfiles import ACCOUNTS, way_to
@@ -31,11 +31,12 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
 
 def _of_module(service: Service) -> Iterator[tuple[str, Query]]:
     """Where a module would be that was not found: a folder may be closed to whom the program runs as."""
-    folder = service.unit.working_directory if service.unit is not None and service.is_app_server else ""
-    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and folder.startswith("/") else ()
+    start = service.unit.working_directory if service.unit is not None and service.is_app_server else ""
+    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and start.startswith("/") else ()
     module = next((name for line in reversed(lines) if (name := unfound(line.text))), "")
     if module:
-        names = dict.fromkeys(name for file in files_of(folder, module) for name in way_to(file))
+        files = (file for folder in module_folders(service.argv, start) for file in files_of(folder, module))
+        names = dict.fromkeys(name for file in files for name in way_to(file))
         yield from ((service.node, ReadFile(name, 0)) for name in names)
         yield from ((service.node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
 

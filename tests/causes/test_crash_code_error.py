@@ -172,6 +172,23 @@ def test_servers_that_tell_a_missing_name_in_words_of_their_own(lines: tuple[str
     assert made.variant == "start-wrong-app-target" and words in made.summary
 
 
+@pytest.mark.parametrize(("words", "names", "told"), [
+    (("--app-dir", "/code"), (), True), (("--app-dir=/code/src",), (), True), (("--chdir", "../code"), (), True),
+    ((), ("PYTHONPATH",), True), ((), (), False), (("--app-dir", "/other"), (), False),
+])
+def test_mounted_code_is_looked_for_where_the_command_says(
+    words: tuple[str, ...], names: tuple[str, ...], told: bool,
+) -> None:
+    """The folder that it starts in is the image's; the code lies elsewhere."""
+    box = {"status": "exited", "exit_code": 1, "pid": 0, "user": "1234", "working_dir": "/srv", "env_names": names,
+           "mounts": (("/srv/shop", "/code", False),)}
+    line = 'ERROR:    Error loading ASGI app. Could not import module "main".'
+    made = boxed(box=box, pid=None, log=log(line), argv=("uvicorn", "main:app", *words))
+    shown = found(Scene("app:8000", node="web", back="app").with_service(made).refused())
+    assert ("/code is mounted from /srv/shop" in shown.summary) is told
+    assert shown.confidence == ("likely" if told else "certain")
+
+
 @pytest.mark.parametrize(("line", "mounts", "told"), [
     ('ERROR:    Error loading ASGI app. Could not import module "main".', (("/srv/shop", "/code", True),), True),
     ('ERROR:    Error loading ASGI app. Could not import module "main".', (("/srv/shop", "/data", True),), False),

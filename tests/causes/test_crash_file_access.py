@@ -364,6 +364,21 @@ def test_a_module_in_a_closed_folder_is_no_wrong_name(line: str) -> None:
     assert "shop may not use /srv/shop/app" in first.summary and "chown or chmod" in first.repairs[0].manual
 
 
+@pytest.mark.parametrize(("shut", "mode", "told"), [
+    ("/opt/code/app", 0o700, True), ("/opt/code", 0o711, True), ("/opt", 0o700, True), ("/opt", 0o711, False),
+])
+def test_a_module_is_looked_for_where_the_command_says(shut: str, mode: int, told: bool) -> None:
+    """`--app-dir`: it starts in a folder that lacks the module. A folder on the way need be passed through only."""
+    scene = crashed(UNFOUND, argv=("/usr/bin/uvicorn", "app.main:app", "--app-dir", "/opt/code"))
+    scene.files += [file("/etc/passwd", OWN_LINE), file("/etc/group", OWN_GROUP)]
+    modes = dict.fromkeys(("/", "/srv", "/srv/shop", "/opt", "/opt/code", "/opt/code/app"), 0o755) | {shut: mode}
+    stats = [(path, stat(kind="dir", mode=0o40000 | bits)) for path, bits in modes.items()]
+    scene.node_changes["local"] = {"files": (*stats, ("/opt/code/app/main.py", stat(mode=0o100644)))}
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE if told else "crash-code-error"]
+    assert not told or f"shop may not use {shut}" in finding_of(diagnosis, CAUSE).summary
+
+
 @pytest.mark.parametrize("scene", [module_below(0o755), module_below(0o700, there=False)])
 def test_a_module_that_is_not_there_or_that_it_may_read_is_no_question_of_rights(scene: Scene) -> None:
     assert roots(diagnose(scene.snapshot())) == ["crash-code-error"]

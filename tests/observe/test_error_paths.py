@@ -38,3 +38,10 @@ def test_of_a_key_that_python_does_not_name_all_files_that_the_command_names_are
     asked = {query.path for _, query in closed_path_queries([failed(log=said, argv=argv)])
              if isinstance(query, ReadFile)}
     assert {"/tls", "/tls/key.pem", "/tls/cert.pem", "/etc/passwd"} <= asked
+
+
+def test_a_module_is_asked_for_in_every_folder_that_the_command_names() -> None:
+    made = failed(log=log('ERROR:    Error loading ASGI app. Could not import module "main".'),
+                  argv=("/usr/bin/uvicorn", "main:app", "--app-dir=/opt/code"))
+    asked = {query.path for _, query in closed_path_queries([made]) if isinstance(query, ReadFile)}
+    assert {"/opt", "/opt/code/main.py", "/srv/shop/main.py"} <= asked
