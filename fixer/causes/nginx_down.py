@@ -43,6 +43,7 @@ from fixer.causes.editing import is_explicit
 from fixer.causes.freeing import free_port
 from fixer.causes.homeless import homeless_listen
 from fixer.causes.logs import is_restarting, lines_of, message
+from fixer.causes.namesneeded import NO_HOST, gone_name
 from fixer.causes.nginx_workers import NO_MEMORY, ended_workers, stopped_workers, unmanaged_master
 from fixer.causes.reading import (
     address_text,
@@ -56,7 +57,6 @@ from fixer.causes.reading import (
 from fixer.causes.readonly import give_folders, read_only_words
 from fixer.causes.starting import reachable_host, start_steps
 from fixer.causes.unitcontainer import refused_start
-from fixer.causes.unreached import is_uncreated
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import Listen
@@ -65,9 +65,7 @@ from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Listener, LogLine, Nginx
 
 ID = "start-nginx"
-_ADDRESS = regex(r"[\d.]+|\[?[\da-fA-F]*:[\da-fA-F:.]*\]?")
-_NO_HOST = "host not found in upstream"
-_HOST = regex(_NO_HOST + r' "([A-Za-z0-9_.-]{1,253})[":]')
+_HOST = regex(NO_HOST + r' "([A-Za-z0-9_.-]{1,253})[":]')
 _SLACK = 0.5     # seconds between the clock of a log and that of a file
 
 
@@ -224,7 +222,7 @@ def _name_missing(nginx: Nginx) -> LogLine | None:
     """Its log ends with a backend's name that does not resolve: the backend must be there before nginx starts."""
     if nginx.service is None:
         return None
-    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _NO_HOST in message(line)), None)
+    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if NO_HOST in message(line)), None)
 
 
 def _first(case: Case, nginx: Nginx) -> str:
@@ -232,20 +230,7 @@ def _first(case: Case, nginx: Nginx) -> str:
     box = nginx.service.container if nginx.service is not None else None
     if _name_missing(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
         return ""
-    return _gone(case, nginx)
-
-
-def _gone(case: Case, nginx: Nginx) -> str:
-    """A container that a route of this nginx names and that does not run."""
-    named = {name for facts in case.snapshot.routes if nginx.serves(facts) for name in facts.endpoints}
-    for endpoint in case.snapshot.endpoints:
-        service = case.service(endpoint.service) if endpoint.id in named else None
-        by_name = endpoint.unix is None and not _ADDRESS.fullmatch(endpoint.host)
-        if by_name and endpoint.id in named and is_uncreated(case, endpoint.host):
-            return endpoint.host
-        if by_name and service is not None and service.container is not None and not service.running:
-            return service.name
-    return ""
+    return gone_name(case, nginx)
 
 
 def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:

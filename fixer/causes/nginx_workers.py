@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fixer.causes.case import Case
 from fixer.causes.editing import container_of
+from fixer.causes.namesneeded import restart_with_names
 from fixer.causes.reading import condition, describe_process, now_on, processes_of, state_evidence
-from fixer.causes.starting import restart_nginx_box
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import SignalProcess
@@ -50,7 +50,7 @@ def _continue(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair:
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
         # no process of it is known by a number that means something outside
-        return restart_nginx_box(box)
+        return restart_with_names(case, nginx, box)
     signals = tuple(
         SignalProcess(nginx.node, p.pid, p.start_ticks, "CONT", describe_process(case.snapshot, nginx.node, p))
         for p in sorted(stopped, key=lambda p: (p.pid == nginx.master_pid, p.pid))

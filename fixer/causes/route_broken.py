@@ -36,8 +36,8 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.editing import container_of
 from fixer.causes.failing import fresh_events
+from fixer.causes.namesneeded import restart_with_names
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
-from fixer.causes.starting import restart_nginx_box
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -175,7 +175,7 @@ def _docker_lays_it(case: Case, trouble: Trouble, address: str) -> Repair | None
     shared = next((name for c in others for name, ip, _ in c.networks if ip == address and name in own), None)
     if shared is None:
         return None
-    return restart_nginx_box(box, f": Docker lays its way into {shared} again")
+    return restart_with_names(case, trouble.nginx, box, f": Docker lays its way into {shared} again")
 
 
 def _finding(case: Case, trouble: Trouble, network: str, kind: str) -> Finding:

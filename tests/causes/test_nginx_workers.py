@@ -164,6 +164,30 @@ def test_stopped_workers_in_a_container() -> None:
     assert repair.risk == "disruptive" and isinstance(repair.steps[0], ContainerAction)
 
 
+LOST = Known((1, 'nginx: [emerg] host not found in upstream "app:8000" in /etc/nginx/nginx.conf:9'))
+
+
+@pytest.mark.parametrize(("box", "tested", "risk"), [
+    ({"status": "restarting", "restart_count": 4}, LOST, "manual"),
+    ({"status": "restarting", "restart_count": 4}, Known((0, "ok")), "manual"),      # there between two tries
+    ({"status": "exited", "exit_code": 1}, LOST, "manual"),
+    ({"status": "exited", "exit_code": 1}, Known((0, "ok")), "disruptive"),          # a variable's name: asked for later
+])
+def test_stopped_workers_in_a_container_that_would_not_start_again(
+    box: dict[str, object], tested: Known[tuple[int, str]], risk: str,
+) -> None:
+    """nginx asks for all its names when it starts: what lacks one is mended first, and nginx in a later round."""
+    web = boxed("web", 80, pid=100, is_app_server=False)
+    lost = boxed(box=box, pid=None, log=log("KeyError: 'SECRET_KEY'"))
+    scene = Scene("app:8000", node="web", back="app").with_service(lost).refused().answers(SLOW)
+    scene.services.append(web)
+    scene.nginx.update({"service": web, "worker_pids": (100,), "test": tested})
+    scene.processes[0] = replace(scene.processes[0], state="T")
+    (repair,) = down(scene).repairs
+    assert (repair.id, repair.risk) == ("restart-nginx-container", risk)
+    assert risk != "manual" or "app-1 first" in repair.manual
+
+
 def ended(*probes: object, ago: float = 30.0, message: str = "worker process 77 exited on signal 9") -> Scene:
     scene = healthy().answers(*probes).logs(message, None, "", ago=ago, count=2)   # type: ignore[arg-type]
     scene.events = [replace(event, level="alert") for event in scene.events]
