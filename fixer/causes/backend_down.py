@@ -57,6 +57,7 @@ from fixer.causes.atboot import also_at_boot, is_disabled, is_off_at_boot, said_
 from fixer.causes.awaited import held_up
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.crashing import lacks_source
 from fixer.causes.displacing import is_occupied
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
@@ -148,7 +149,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             return f"whether anything listens at {text}"
         return not_started(case, trouble) or nobody(case, trouble) or unclaimed(case, trouble, closed)
     owner = found[0]
-    if closed is False and not is_gone(owner.service) and not is_occupied(case, trouble):
+    answers = closed is False and not is_gone(owner.service) and not is_occupied(case, trouble)
+    if answers or lacks_source(owner.service):
         return state_evidence(owner.service)
     if closed is True and (nothing_runs := _without_a_server(case, trouble, owner)) is not None:
         return nothing_runs

@@ -95,7 +95,7 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
     if state == "looping":
         return True
     if state == "stopped":
-        return fell_over(case.snapshot, service) is not None
+        return fell_over(case.snapshot, service) is not None or lacks_source(service)
     if state != "running" or trouble is None or restarts(service) == 0:
         return False
     if now_on(case.snapshot, service.node) - ran_since(service) >= _JUST_STARTED:
@@ -105,6 +105,11 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
         return True
     # A parent that listens first takes the connection, and ends with its workers before anybody answers.
     return not is_answering(trouble.endpoint) and says_why(service, last_run(case.snapshot, service))
+
+
+def lacks_source(service: Service) -> bool:
+    """A container that the engine would refuse to start: what it mounts from the host is gone."""
+    return service.container is not None and bool(service.container.lacks)
 
 
 def says_why(service: Service, lines: Sequence[LogLine]) -> bool:

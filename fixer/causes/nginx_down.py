@@ -188,6 +188,7 @@ def _made_right(box: Container, said: str, key: str) -> Repair:
     """The engine would say the same again: what it stumbles over comes first."""
     by_whom = "what holds it: docker ps --filter publish=PORT, ss -ltnp; free it, or publish another"
     todo = by_whom if key == "ports" else f"correct {key or 'that'} where {box.name} was made"
+    todo = f"put it back, or {todo}" if box.lacks else todo
     again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
     manual = f"{said[0].upper()}{said[1:]}: {todo}; then {again}"
     return Repair(ID, "manual", "let nginx's container start", (), manual=manual)

@@ -37,6 +37,7 @@ _SAID = {
     "exec format error": "cannot be run: it is of another kind of machine, or a script without #! in its first line",
     "permission denied": "may not be executed",
 }
+_SOURCES = "what is mounted (volumes, secrets, configs)"
 _NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
 _SHELL = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not found$")
@@ -49,6 +50,8 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
         return None
     if box.status == "running":
         return _between(case, crash)
+    if box.lacks:
+        return _told(case, crash, (_gone(box), _SOURCES, ""), None)
     for pattern, said, key in _ERRORS:
         match = pattern.search(box.error)
         if match is not None:
@@ -72,10 +75,17 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
         case, crash, (f"the engine says: {box.error[:160]}", "", ""), None)
 
 
+def _gone(box: Container) -> str:
+    """The engine keeps no word of it: it refuses each start, and the container stays as it was."""
+    return f"{' and '.join(box.lacks[:3])}, which it mounts from the Docker host, is not there any more"
+
+
 def refused_start(box: Container) -> tuple[str, str] | None:
     """(what is wrong, key of the compose file) of a container that does not run as the engine could not start it."""
-    if box.status == "running" or not box.error:
+    if box.status == "running" or not (box.error or box.lacks):
         return None
+    if box.lacks:
+        return _gone(box), _SOURCES
     for pattern, said, key in _ERRORS:
         match = pattern.search(box.error)
         if match is not None:
@@ -100,11 +110,15 @@ def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine |
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
     at = place.where if place is not None else f"{key or 'what it names'} of {service.name}" + (
         f" in {files}" if files else "")
+    lacks = box.lacks if box is not None else ()
     mend = "free that port, or publish another" if key == "ports" else f"correct {at}, or the image"
+    if key == _SOURCES:
+        mend = f"put it back, or correct {at}"
     manual = f"{said[0].upper()}{said[1:]}: {mend}; then bring {service.name} up again"
     return Told(
         "container-cannot-start", f"{service.name} cannot be started: {said}",
         (state_evidence(service), *((place,) if place is not None else ()),
+         *(Evidence("file", path, "no such file on the Docker host") for path in lacks),
          *((log_evidence(line.text, line.where),) if line is not None else ())),
         by_hand("mend-container", manual),
     )

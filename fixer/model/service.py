@@ -142,6 +142,8 @@ class Container:
     subnets: tuple[tuple[str, str], ...] = ()    # (network, all its addresses as 172.20.0.0/16)
     net_admin: bool = False               # it may change the packet filter of its own network
     ipv6: tuple[tuple[str, str], ...] = ()       # (network, its IPv6 address there)
+    sources: tuple[str, ...] = ()         # what must lie on the engine's machine when it starts; the rest Docker makes
+    lacks: tuple[str, ...] = ()           # those of them that were looked for and are gone
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""

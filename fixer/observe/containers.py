@@ -83,7 +83,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         env_names=tuple(e.split("=", 1)[0] for e in strings(get(item, "Config", "Env"))),
         networks=tuple(_networks(item)), gateways=tuple(_gateways(item)), fixed=tuple(_fixed(item)),
         published=tuple(_published(item)), mounts=tuple(_mounts(item)),
-        shares=tuple(_shares(item)),
+        shares=tuple(_shares(item)), sources=tuple(_sources(item)),
         labels=tuple(sorted(labels.items())),
         is_machine=argv[0].rsplit("/", 1)[-1] in INITS, network_mode=text(item, "HostConfig", "NetworkMode"),
         bridges=tuple(_bridges(item)),
@@ -200,6 +200,16 @@ def _mounts(item: Json) -> Iterable[tuple[str, str, bool]]:
     for mount in mounts if isinstance(mounts, list) else []:
         if text(mount, "Type") == "bind":
             yield text(mount, "Source"), text(mount, "Destination"), get(mount, "RW") is True
+
+
+def _sources(item: Json) -> Iterable[str]:
+    """`--mount type=bind`, and what compose makes of a secret, a config or a long volume: a start needs the source.
+    That of `-v` and of a short volume is made, an empty folder, where it is gone."""
+    mounts = get(item, "HostConfig", "Mounts")
+    for mount in mounts if isinstance(mounts, list) else []:
+        if text(mount, "Type") == "bind" and text(mount, "Source") and (
+                get(mount, "BindOptions", "CreateMountpoint") is not True):
+            yield text(mount, "Source")
 
 
 def _shares(item: Json) -> Iterable[tuple[str, str]]:

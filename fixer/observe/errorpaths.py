@@ -27,6 +27,9 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
             if place is not None:
                 yield from _of_place(*place, why)
         yield from _of_module(service)
+        box = service.container
+        yield from ((ENGINE, ReadFile(path, 0)) for path in (
+            box.sources if box is not None and box.status != "running" else ()))
 
 
 def _of_module(service: Service) -> Iterator[tuple[str, Query]]:

@@ -19,7 +19,7 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Listener, Process, Unit
 from fixer.observe.containers import parse_inspect
@@ -168,7 +168,13 @@ def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
         if isinstance(query, Command) and query.name in INSPECTING:
             for container in remembered(partial(parse_inspect, answer), "inspect", answer):
                 found.setdefault(container.id, container)
-    return tuple(found.values())
+    return tuple(_with_lacks(c, engine) if c.sources and c.status != "running" else c for c in found.values())
+
+
+def _with_lacks(container: Container, engine: View | None) -> Container:
+    seen = engine.files if engine is not None else {}
+    gone = tuple(path for path in container.sources if path in seen and seen[path].status == "absent")
+    return replace(container, lacks=gone) if gone else container
 
 
 def _others(views: Mapping[str, View]) -> frozenset[str]:

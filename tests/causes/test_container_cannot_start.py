@@ -87,3 +87,16 @@ def test_caught_in_the_moment_of_one_more_try(last: str, told: bool) -> None:
     made = boxed(log=log(last, ago=3), box={"restart_count": 4, "restart_policy": "always", "started_at": NOW - 0.5})
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
     assert (CAUSE in roots(diagnose(scene.snapshot()))) is told
+
+
+@pytest.mark.parametrize(("status", "code"), [("exited", 0), ("exited", 137), ("created", 0)])
+def test_what_it_mounts_is_gone_from_the_host(status: str, code: int) -> None:
+    """A secret's file: the engine refuses each start and keeps no word of it, so it looked like one that was stopped."""
+    made = boxed(pid=None, box={"status": status, "exit_code": code, "lacks": ("/opt/shop/key.txt",)})
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    scene.endpoint(tcp=Known(REFUSED))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    finding = finding_of(diagnosis, CAUSE)
+    assert finding.variant == "container-cannot-start" and "/opt/shop/key.txt" in finding.summary
+    assert finding.repairs[0].risk == "manual" and "put it back" in finding.repairs[0].manual

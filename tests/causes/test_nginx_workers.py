@@ -130,6 +130,14 @@ def test_a_writable_container_is_not_blamed() -> None:
     assert down(read_only(read_only=False)).variant == "nginx-stopped"
 
 
+def test_its_container_lacks_what_it_mounts() -> None:
+    """The engine would refuse the start, and says so to nobody but whoever asks for it."""
+    web = boxed("web", 80, pid=None, is_app_server=False, box={"status": "exited", "lacks": ("/opt/shop/tls.key",)})
+    found = down(no_nginx(service=web, test=Unknown("not running")))
+    assert "/opt/shop/tls.key" in found.summary and found.repairs[0].risk == "manual"
+    assert "put it back" in found.repairs[0].manual
+
+
 def halted(*states: str, master: str = "S") -> Scene:
     scene = healthy().answers(SLOW)
     scene.processes[0] = replace(scene.processes[0], state=master)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import Answer, Command, FileAnswer, ReadFile, ReadTree
+from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadTree
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.composelabels import compose_paths, environment_paths
@@ -168,6 +168,21 @@ def test_environment_files_as_named() -> None:
     engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
     (container,) = containers_of(views_of(capture(engine)))
     assert environment_paths(container) == ("/srv/shop/prod.env", "/x/y.env")
+
+
+@pytest.mark.parametrize(("status", "there", "lacks"), [
+    ("exited", FileAnswer("/srv/k", "absent", None), ("/srv/k",)), ("exited", FileAnswer("/srv/k", "denied", None), ()),
+    ("exited", None, ()), ("running", FileAnswer("/srv/k", "absent", None), ()),
+])
+def test_what_a_container_mounts_and_lacks(status: str, there: FileAnswer | None, lacks: tuple[str, ...]) -> None:
+    """It is known as gone only where somebody looked; of one that runs nobody asks."""
+    item: dict[str, object] = {"Id": "a" * 64, "Name": "/a", "State": {"Status": status}, "Config": {}, "HostConfig": {
+        "Mounts": [{"Type": "bind", "Source": "/srv/k", "Target": "/k"}]}}
+    answers: dict[Query, Answer] = {Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}
+    if there is not None:
+        answers[ReadFile("/srv/k", 0)] = Answer("ok", files=(there,))
+    (container,) = containers_of(views_of(capture(node(answers, name="engine", nginx=False))))
+    assert container.lacks == lacks
 
 
 INCLUDED = {"/srv/shop/compose.yaml": "include:\n  - parts/a.yml\n  - path: [parts/b.yml]\n    project_directory: .\n",

@@ -57,6 +57,16 @@ def test_the_addresses_that_were_chosen_for_a_container() -> None:
     assert found.fixed == (("front", ("10.1.0.9", "fd00::9")),)
 
 
+def test_what_must_be_there_when_a_container_starts() -> None:
+    """The source of a short volume is made where it is gone; that of a mount is not, unless it is told so."""
+    mounts = [{"Type": "bind", "Source": "/srv/key.txt", "Target": "/run/secrets/key", "ReadOnly": True},
+              {"Type": "bind", "Source": "/srv/made", "Target": "/x", "BindOptions": {"CreateMountpoint": True}},
+              {"Type": "volume", "Source": "v", "Target": "/v"}]
+    host = {**ITEM["HostConfig"], "Binds": ["/srv/site:/site"], "Mounts": mounts}   # type: ignore[dict-item]
+    (found,) = parse_inspect(answer([{**ITEM, "HostConfig": host}]))
+    assert (found.sources, found.lacks) == (("/srv/key.txt",), ())
+
+
 def test_what_a_container_alone_calls_others() -> None:
     """`links:` on a network of its own, `--link` on the default bridge."""
     ends = {"front": {"IPAddress": "10.1.0.2", "Links": ["shop-api-1:backend", "shop-api-1:shop-api-1", "odd"]}}

@@ -45,3 +45,9 @@ def test_a_module_is_asked_for_in_every_folder_that_the_command_names() -> None:
                   argv=("/usr/bin/uvicorn", "main:app", "--app-dir=/opt/code"))
     asked = {query.path for _, query in closed_path_queries([made]) if isinstance(query, ReadFile)}
     assert {"/opt", "/opt/code/main.py", "/srv/shop/main.py"} <= asked
+
+
+def test_what_a_stopped_container_mounts_is_looked_for() -> None:
+    box: dict[str, object] = {"status": "exited", "sources": ("/srv/key.txt",)}
+    assert list(closed_path_queries([boxed(pid=None, box=box)])) == [("engine", ReadFile("/srv/key.txt", 0))]
+    assert not list(closed_path_queries([boxed(box={**box, "status": "running"})]))
