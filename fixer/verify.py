@@ -15,6 +15,7 @@ RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name,
 
 _DENIED = "(13: Permission denied)"
 _STEPWISE = frozenset({"unit-misconfigured"})      # causes of which a start shows one fault after the other
+_PLAIN = frozenset({"container-paused", "backend-sigstop"})      # states that are seen as such, and then no more
 _RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
 
 
@@ -79,6 +80,8 @@ def _come_to_light(before: Look, after: Look) -> Iterator[Finding]:
 def _asks_for_another(addressed: Finding, now: Finding) -> bool:
     """What was given is no longer asked for and something else is: a program tells one missing variable at a time, and
     systemd one fault of a unit."""
+    if addressed.service == now.service and addressed.variant != now.variant and addressed.variant in _PLAIN:
+        return True
     if addressed.cause in _STEPWISE and addressed.service == now.service and addressed.variant != now.variant:
         return None not in (addressed.variant, now.variant)
     then, keys = ({need.key for repair in f.repairs for need in repair.needs} for f in (addressed, now))

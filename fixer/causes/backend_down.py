@@ -274,7 +274,8 @@ def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tu
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
     if service.unit is not None and (refused := failed_assertion(service)) is not None:
         return (assertion_repair(service, refused),)
-    steps = (*_start_copies(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
+    all_steps = (*_start_copies(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
+    steps = tuple(dict.fromkeys(all_steps))
     if not steps:
         return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)
     also = also_at_boot(service)

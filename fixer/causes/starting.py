@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from fixer.causes.atboot import boot_steps
@@ -105,6 +106,7 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
         steps.append(unit_action(service, unit, "start"))
     elif service.container is not None:
         box = service.container
+        steps += _copies(snapshot, box) if endpoint is not None else ()
         # between two tries of the engine a start waits for the next one, up to a minute; a restart does not
         verb: Literal["unpause", "restart", "start"] = "start"
         if box.status in ("paused", "restarting", "running"):
@@ -225,6 +227,16 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
         box.network_mode if box.lender else "",
         box.label("com.docker.compose.depends_on") or "",
     )
+
+
+def _copies(snapshot: Snapshot, box: Container) -> Iterator[ContainerAction]:
+    """The other containers of one compose service that ended as this one did: nginx asks them all by the one name, and
+    with one of them alone most of its addresses stay dead."""
+    others = (s.container for s in snapshot.services if s.container is not None and box.project and box.service)
+    for other in others:
+        if other.id != box.id and (other.project, other.service) == (box.project, box.service) and (
+                (other.status, other.exit_code) == ("exited", box.exit_code) and box.status == "exited"):
+            yield ContainerAction(other.id, other.name, "start", other.status)
 
 
 def restart_nginx_box(box: Container, so_that: str = "") -> Repair:

@@ -302,3 +302,13 @@ def test_a_limit_is_written_where_it_is_read_last(there: str, name: str) -> None
         assert repair.risk == "manual" and "is read after any" in repair.manual
         return
     assert isinstance(repair.steps[0], WriteFile) and repair.steps[0].path == f"{folder}/{name}"
+
+
+@pytest.mark.parametrize(("code", "starts"), [(137, 2), (0, 1)])
+def test_all_copies_that_were_killed_are_started_at_once(code: int, starts: int) -> None:
+    """nginx asks them all by one name: with one of them alone the page comes and goes, and the start was taken back."""
+    box = {"status": "exited", "service": "app", "exit_code": 137}
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box))
+    other = replace(boxed("app2", pid=None, box={**box, "exit_code": code}), name=boxed().name)
+    steps = finding_of(diagnose(scene.with_service(other).refused().snapshot()), CAUSE).repairs[0].steps
+    assert len([step for step in steps if isinstance(step, ContainerAction)]) == starts

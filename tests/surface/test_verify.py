@@ -148,6 +148,18 @@ def test_the_same_cause_of_another_server_of_the_upstream_is_another_fault() -> 
     assert not compare(unknown, with_health(before, "degraded", "ok", findings=(other,)), mine).fixed
 
 
+@pytest.mark.parametrize(("was", "now", "better"), [
+    ("container-paused", "event-loop-blocked", True), ("backend-sigstop", None, True),
+    ("container-paused", "container-paused", False), ("event-loop-blocked", "hang-mid-body", False),
+])
+def test_a_server_that_goes_on_and_answers_nobody_for_another_reason(was: str, now: str | None, better: bool) -> None:
+    """A pause is plainly seen, and then no more: what it hid is the next to be mended."""
+    before = two_routes()
+    mine = replace(fault(look(moved())), cause="backend-hung", variant=was, service="shop", routes=("r1",))
+    after = with_health(before, "failing", "ok", findings=(replace(mine, variant=now),))
+    assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).better is better
+
+
 def test_without_routes_the_service_decides() -> None:
     before = two_routes()
     mine = replace(fault(look(moved())), routes=(), service="a")
