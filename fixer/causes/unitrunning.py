@@ -247,7 +247,7 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
                     and bare_command(s.value) == bare_command(failed.argv)), None)
     if setting is None:
         setting = next((s for s in service.unit_values if s.key == "ExecStartPre"), None)
-    words = own_lines(lines_of(service))[-3:]
+    words = own_lines(_since_it_ran(service))[-3:]
     last = f": {message(words[-1]).strip()[:160]}" if words else ""
     how = f"status {failed.status}" if failed.code == "exited" else f"{failed.code} {failed.status}"
     manual = (
@@ -264,9 +264,15 @@ def judge_before(case: Case, crash: Crash) -> Told | None:
     )
 
 
+def _since_it_ran(service: Service) -> tuple[LogLine, ...]:
+    """The lines after the last that tells of the program itself: of a run that went well, or of its end."""
+    lines = lines_of(service)
+    over = (at + 1 for at in range(len(lines) - 1, -1, -1) if message(lines[at]).startswith(("Started ", "Stopped ")))
+    return lines[next(over, 0):]
+
+
 def _failed_last_time(service: Service, unit: Unit) -> PreCommand | None:
-    """The only command before the program, as the log tells its last end: in the midst of one more try systemd has
-    forgotten how the one before ended."""
+    """The only command before the program, as the log tells its last end, where systemd has forgotten it."""
     said = f"{service.name}: "
     ends = (found for line in reversed(lines_of(service)) if message(line).startswith(said)
             and (found := _ENDED.search(message(line))) is not None)

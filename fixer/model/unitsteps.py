@@ -37,9 +37,17 @@ def failed_before(unit: Unit) -> PreCommand | None:
     return next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
 
 
+_FAILED = ("exit-code", "signal", "timeout", "start-limit-hit")
+
+
 def is_before_again(unit: Unit) -> bool:
-    """The only command before the program is tried once more: systemd has forgotten how it ended."""
-    return len(unit.pre) == 1 and (unit.active_state, unit.sub_state) == ("activating", "start-pre")
+    """The only command before the program, and systemd has forgotten how it ended: it is tried once more, or the units
+    were read again (`daemon-reload`) when it had failed and was started no more."""
+    if len(unit.pre) != 1:
+        return False
+    gave_up = unit.active_state == "failed" and unit.result in _FAILED and not (
+        unit.pre[0].code or unit.main_pid or unit.exec_main_code)
+    return gave_up or (unit.active_state, unit.sub_state) == ("activating", "start-pre")
 
 
 def ended_before(unit: Unit) -> bool:

@@ -207,6 +207,28 @@ def test_a_command_before_the_program_is_told_in_the_midst_of_one_more_try(last:
     assert not told or "ended with status 3" in findings[0].summary
 
 
+@pytest.mark.parametrize(("changes", "told"), [
+    ({}, True), ({"result": "start-limit-hit"}, True), ({"result": "resources"}, False),
+    ({"exec_main_code": 1, "exec_main_status": 3}, False),
+])
+def test_it_is_told_by_the_log_where_the_units_were_read_again_since(changes: dict[str, object], told: bool) -> None:
+    """daemon-reload forgets how a command before the program ended, and a start that comes too soon does not run it."""
+    setting, _ = value("ExecStartPre=/srv/check")
+    lines = ("INFO: Finished server process [69]", "Stopped backend.service - Shop.",
+             "backend.service: Control process exited, code=exited, status=1/FAILURE",
+             "backend.service: Failed with result 'exit-code'.", "backend.service: Start request repeated too quickly.",
+             "backend.service: Failed with result 'exit-code'.", "Failed to start backend.service - Shop.")
+    scene = Scene().with_service(failed(
+        unit_values=(setting,), log=log(*lines), unit_changes={
+            "active_state": "failed", "sub_state": "failed", "result": "exit-code", "n_restarts": 4, "main_pid": 0,
+            "exec_main_status": 0, "exec_main_code": 0, "pre": (PreCommand("/srv/check", "", 0),), **changes},
+    )).refused()
+    findings = [f for f in diagnose(scene.snapshot()).findings if f.variant == "start-execstartpre-failed"]
+    assert bool(findings) is told
+    assert not told or (findings[0].role == "root" and "ended with status 1" in findings[0].summary)
+    assert "Finished" not in repr(findings)
+
+
 def test_an_edit_that_systemd_never_read() -> None:
     told = binding(8001)
     running = replace(binding(8000), source=Evidence("process", "pid 200", "uvicorn --port 8000"))
