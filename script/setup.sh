@@ -13,9 +13,32 @@ die() { printf 'error: %s\n' "$1" >&2; [ -z "${2:-}" ] || printf '  %s\n' "$2" >
 
 # step TEXT COMMAND…: one line, with the seconds counted on a terminal; the output is shown only when it fails.
 step() {
-    local text=$1 log start pid status=0
-    shift
-    log=$(mktemp); start=$SECONDS
+    local log status=0
+    log=$(mktemp)
+    attempt "$log" "$@" || status=$?
+    if [ "$status" -ne 0 ]; then
+        tail -n 40 "$log" >&2; rm -f "$log"
+        die "$1 failed (exit $status)" "the last lines of its output stand above"
+    fi
+    rm -f "$log"
+}
+# docker_step TEXT COMMAND…: the same, where a failure means that there is no Docker: one line says so, and why.
+docker_step() {
+    local log why
+    log=$(mktemp)
+    if ! attempt "$log" "$@"; then
+        why=$(grep -E '^(E: |failed to start daemon|Job for )' "$log" | tail -n 1) || true
+        [ -n "$why" ] || why=$(tail -n 1 "$log")
+        rm -f "$log"
+        die "Docker cannot be had here: $1: ${why:-it failed}" "run this where Docker answers, or where its engine can be installed and started"
+    fi
+    rm -f "$log"
+}
+# attempt LOG TEXT COMMAND…: the command's exit status; its output goes to LOG.
+attempt() {
+    local log=$1 text=$2 start pid status=0
+    shift 2
+    start=$SECONDS
     [ -n "$TTY" ] || printf '· %s…\n' "$text" >&2
     "$@" >"$log" 2>&1 &
     pid=$!
@@ -24,11 +47,7 @@ step() {
     done
     wait "$pid" || status=$?
     [ -z "$TTY" ] || printf '\r\033[K' >&2
-    if [ "$status" -ne 0 ]; then
-        tail -n 40 "$log" >&2; rm -f "$log"
-        die "$text failed (exit $status)" "the last lines of its output stand above"
-    fi
-    rm -f "$log"
+    [ "$status" -eq 0 ] || return "$status"
     printf '✔ %s (%d s)\n' "$text" $((SECONDS - start)) >&2
 }
 
@@ -84,22 +103,25 @@ setup_docker() {
     fi
     if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
         is_debian || die "there is no Docker, and this is not Debian, so it cannot be installed from here" "install Docker, then run this again"
-        step "Docker engine from the distribution" apt_install docker.io docker-cli docker-compose docker-buildx iptables mmdebstrap
+        docker_step "Docker engine from the distribution" apt_install docker.io docker-cli docker-compose docker-buildx iptables mmdebstrap
     fi
-    step "Docker engine started" start_docker
+    docker_step "Docker engine started" start_docker
     compose_answers || { is_debian && step "Docker Compose" apt_install docker-compose docker-buildx; }
 }
 start_docker() {
-    local tries=0
+    local tries=0 engine=
     if [ -d /run/systemd/system ]; then
         systemctl start docker
     elif ! pgrep -x dockerd >/dev/null; then
         rm -f /var/run/docker.pid
         setsid nohup dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+        engine=$!
     fi
     until docker info >/dev/null 2>&1; do
         tries=$((tries + 1))
-        [ "$tries" -lt 60 ] || { tail -n 20 /var/log/dockerd.log 2>/dev/null; return 1; }
+        if [ "$tries" -ge 60 ] || { [ -n "$engine" ] && ! kill -0 "$engine" 2>/dev/null; }; then
+            tail -n 20 /var/log/dockerd.log 2>/dev/null; return 1
+        fi
         sleep 1
     done
 }
