@@ -9,7 +9,7 @@ from fixer.apply.nodes import Runner, complaint, demand, demand_told
 from fixer.apply.starts import Started
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.base import CommandResult
-from fixer.hosts.dockercli import DRY_UP, PROJECT_LABEL, SERVICE_LABEL, lent_network, without_a_trace
+from fixer.hosts.dockercli import DRY_UP, DRY_UP_ALL, PROJECT_LABEL, SERVICE_LABEL, lent_network, without_a_trace
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, NetworkAction
 
 _LONG = 180.0
@@ -161,9 +161,12 @@ def _demand_none(step: ComposeUp, engine: Runner) -> None:
 
 def _would_replace(step: ComposeUp, engine: Runner) -> bool:
     """Whether an up would make another container: `config --hash` drops env_file and so differs from every label."""
-    words = compose_command(step, "up", *DRY_UP, step.service)
-    result = engine.run(without_a_trace(*words), timeout=_LONG)
-    return result.returncode != 0 or b"Recreat" in result.stdout + result.stderr
+    ways = [(compose_command(step, "up", *DRY_UP, step.service), b"")]
+    if step.network:
+        given = lent_network(step.service, step.network, step.depends)
+        ways.append((compose_command(step, "-f", "-", "up", *DRY_UP_ALL, step.service), given))
+    tried = (engine.run(without_a_trace(*words), timeout=_LONG, stdin=given) for words, given in ways)
+    return all(one.returncode != 0 or b"Recreat" in one.stdout + one.stderr for one in tried)
 
 
 def compose_up(step: ComposeUp, engine: Runner) -> None:

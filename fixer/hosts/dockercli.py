@@ -21,6 +21,7 @@ PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 DEPENDS_LABEL = "com.docker.compose.depends_on"
 DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
+DRY_UP_ALL = tuple(word for word in DRY_UP if word != "--no-deps")      # with what the service depends on
 _NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
                         r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
 _INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
@@ -57,9 +58,9 @@ class Docker:
         """A call that reads files of whoever, with so much memory and no more."""
         return self._told(self.run(bounded("docker", *words), timeout=timeout, stdin=stdin))
 
-    def dry_up(self, *words: str, timeout: float = 15.0) -> CommandResult:
+    def dry_up(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
         """An up that is not done; see `without_a_trace`."""
-        return self._told(self.run(without_a_trace("docker", *words), timeout=timeout))
+        return self._told(self.run(without_a_trace("docker", *words), timeout=timeout, stdin=stdin))
 
     def _told(self, result: CommandResult) -> CommandResult:
         if result.missing:

@@ -181,6 +181,14 @@ def _hash_in(docker: Docker, words: Sequence[str], service: str, network: str, d
     return said[1].decode(errors="replace") if len(said) == 2 else ""
 
 
+def _stays_in(docker: Docker, words: Sequence[str], service: str, network: str, depends: str) -> bool:
+    """Whether an up would keep it, in the network of that very container: one with an env_file prints another hash
+    than it was made with. What it depends on counts, so the others are asked about too."""
+    given = dockercli.lent_network(service, network, depends)
+    tried = docker.dry_up(*words, "--file", "-", "up", *dockercli.DRY_UP_ALL, service, stdin=given)
+    return tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr
+
+
 def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspected],
                         words: Sequence[str]) -> bytes:
     """The hashes, the label's own where compose would not replace the container although it prints another.
@@ -202,6 +210,7 @@ def _with_same_services(docker: Docker, printed: bytes, containers: list[Inspect
         tried = docker.dry_up(*words, "up", *dockercli.DRY_UP, service)
         if tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr:
             hashes[service] = label
-        elif service in lent and _hash_in(docker, words, service, *lent[service]) == label:
+        elif service in lent and (_hash_in(docker, words, service, *lent[service]) == label
+                                  or _stays_in(docker, words, service, *lent[service])):
             hashes[service] = label      # an up replaces it only since the container whose network it has was replaced
     return "".join(f"{service} {value}\n" for service, value in hashes.items()).encode()

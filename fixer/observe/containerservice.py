@@ -11,9 +11,10 @@ from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.composefile import ComposeService, compose_service
 from fixer.observe.containers import inspect_environment, inspected
 from fixer.observe.places import assignments
-from fixer.observe.runtimes import DAEMONS, runtime_of
+from fixer.observe.runtimes import DAEMONS, runtime_of, server_at
 from fixer.observe.servicelogs import parse_docker_logs
 from fixer.observe.sourcelines import quoted_bindings, quoted_count
+from fixer.observe.told import Follow, followed
 from fixer.observe.view import ENGINE, INSPECTING, View
 from fixer.observe.webscripts import is_no_web_program
 from fixer.observe.words import Word, literal
@@ -39,7 +40,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
     return Service(
         id=f"{node}/{container.service or container.name}", name=container.service or container.name, node=node,
         manager="docker", unit=None, container=container, pids=tuple(p.pid for p in processes),
-        argv=main.argv if main is not None else container.argv,
+        argv=main.argv if main is not None else _behind_shell(container.argv, from_engine),
         bindings=quoted_bindings(_bindings(command, env, said, main or _as_made(container, from_engine)), engine),
         env=assignments(env, container.name),
         env_places=tuple(dict.fromkeys(slot.file for slot in written.slots)) if written else (),
@@ -98,6 +99,15 @@ def _as_made(container: Container, env: Mapping[str, Word]) -> tuple[Binding, ..
     """Where a start of it would listen: by the command and the variables that it was made with."""
     said = Evidence("container", container.name, " ".join(container.argv))
     return bindings_of([literal(a) for a in container.argv], env, said)
+
+
+def _behind_shell(argv: tuple[str, ...], env: Mapping[str, Word]) -> tuple[str, ...]:
+    """What `sh -c '… exec uvicorn …'` ends in: of a container that does not run no process tells it."""
+    if server_at(argv)[0] != "shell":
+        return argv
+    nothing_read = Follow({}, "/")       # the container's own files are its image's, and were not read
+    words = followed([literal(a) for a in argv], dict(env), Evidence("container", "", ""), nothing_read)[0]
+    return tuple(word.place().text for word in words) or argv
 
 
 def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]:

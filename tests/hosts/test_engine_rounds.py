@@ -86,3 +86,21 @@ def test_a_container_in_the_network_of_one_that_was_replaced_counts_as_what_its_
     found[0]["HostConfig"] = {"NetworkMode": "container:other"}
     made = EngineAsker({Command("docker-project", ("shop",)): found}, Here(), Docker(run))       # type: ignore[arg-type]
     assert made.ask([query])[query].data == b"api new\n"
+
+
+@pytest.mark.parametrize(("network", "told"), [("container:abc", b"api old\n"), ("container:other", b"api new\n")])
+def test_such_a_container_with_an_env_file_is_told_by_what_an_up_would_do(network: str, told: bytes) -> None:
+    """`config --hash` drops env_file: no hash that is printed is the label's. What it depends on counts in an up."""
+    labels = {**LABELS, "com.docker.compose.config-hash": "old", "com.docker.compose.depends_on": "pod:service_started:true"}
+    found = [{"Name": "/shop-api-1", "Config": {"Labels": labels}, "HostConfig": {"NetworkMode": network}}]
+
+    def run(argv: Sequence[str], *, stdin: bytes = b"", **_: object) -> CommandResult:
+        words = tuple(argv)
+        if "--dry-run" in words:
+            stays = b'"network_mode": "container:abc"' in stdin and "--no-deps" not in words
+            return CommandResult(words, 0, b"", b" Container shop-api-1  " + (b"Running" if stays else b"Recreated"))
+        return CommandResult(words, 0, b"api new\n", b"")
+
+    query = Command("compose-hash", ("shop", "*"))
+    made = EngineAsker({Command("docker-project", ("shop",)): found}, Here(), Docker(run))       # type: ignore[arg-type]
+    assert made.ask([query])[query].data == told

@@ -15,6 +15,7 @@ from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.composelabels import compose_paths, environment_paths
 from fixer.observe.containers import parse_inspect
+from fixer.observe.containerservice import container_service
 from fixer.observe.lines import line_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
@@ -82,6 +83,19 @@ def test_a_shell_in_a_command() -> None:
     assert isinstance(found.bindings, Known) and found.bindings.value[0].port == 8000
     place = found.bindings.value[0]
     assert f"services:\n  api:\n{body}"[place.start : place.end] == "8000"      # in environment:, where the shell takes it
+
+
+@pytest.mark.parametrize(("argv", "told"), [
+    (["sh", "-c", "exec uvicorn a:b --port $PORT"], ("uvicorn", "a:b", "--port", "8000")),
+    (["/bin/bash", "-lc", "cd /srv && uvicorn a:b --key $KEY"], ("uvicorn", "a:b", "--key", "$KEY")),      # it may be a secret
+    (["sh", "/srv/run.sh"], ("sh", "/srv/run.sh")), (["uvicorn", "a:b"], ("uvicorn", "a:b")),
+])
+def test_a_container_that_does_not_run_tells_what_its_shell_would(argv: list[str], told: tuple[str, ...]) -> None:
+    item = inspect("api", argv, ip="1.1.1.1", status="exited", env=["PORT=8000", "KEY=k3y!"])
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    views = views_of(capture(engine))
+    (container,) = containers_of(views)
+    assert container_service(container, "api", views).argv == told
 
 
 def test_a_command_inside_the_image() -> None:
