@@ -61,7 +61,8 @@ _NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
 # what depends on the machine and on who asks, not on what the files say
 _NOT_THE_FILES = (
     "host not found in", "bind() to", "Permission denied", "Address already in use", "still could not bind",
-    "Read-only file system", "No space left on device", "Cannot allocate memory", "Too many open files",
+    "Operation not permitted", "Read-only file system", "No space left on device", "Cannot allocate memory",
+    "Too many open files",
 )
 
 # nginx says so of a file that it reads or writes, of a certificate or key, and of a module.

@@ -44,7 +44,8 @@ from fixer.causes.freeing import free_port
 from fixer.causes.homeless import homeless_listen
 from fixer.causes.logs import is_restarting, lines_of, message
 from fixer.causes.namesneeded import NO_HOST, gone_name
-from fixer.causes.nginx_workers import NO_MEMORY, ended_workers, stopped_workers, unmanaged_master
+from fixer.causes.nginx_rights import denied_words, let_it, say_denied
+from fixer.causes.nginx_workers import NO_MEMORY, ended_workers, lost_workers, stopped_workers, unmanaged_master
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -66,6 +67,7 @@ from fixer.model.snapshot import Container, Listener, LogLine, Nginx
 
 ID = "start-nginx"
 _HOST = regex(NO_HOST + r' "([A-Za-z0-9_.-]{1,253})[":]')
+_RUNNING = (stopped_workers, lost_workers, ended_workers, unmanaged_master)
 _SLACK = 0.5     # seconds between the clock of a log and that of a file
 
 
@@ -77,7 +79,7 @@ def judge(case: Case) -> Verdict:
     for nginx in case.snapshot.nginxes:
         if nginx.master_pid is not None:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
-            findings += filter(None, (f(case, nginx) for f in (stopped_workers, ended_workers, unmanaged_master)))
+            findings += filter(None, (look(case, nginx) for look in _RUNNING))
             if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
                 from fixer.causes.nginx_memory import out_of_memory  # only where nginx said so
 
@@ -134,7 +136,8 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     nameless = _name_missing(nginx)
     unwritable = read_only_words(nginx)
     homeless = homeless_listen(case.snapshot, nginx) if not taken else None
-    said = nameless or unwritable or (homeless[1] if homeless is not None else None)
+    denied = _denied(nginx) if not taken and unwritable is None else None
+    said = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied
     service = nginx.service
     box = service.container if service is not None else None
     waits = never_started(case, box)
@@ -160,6 +163,8 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += f": its container was made and never started, {waits[0]}"
     elif refused is not None:
         summary += f": its container could not be started, as {refused[0]}"
+    elif denied is not None:
+        summary += f": it may not, in its container: {say_denied(denied)}"
     held = bool(taken) or (refused is not None and refused[1] == "ports")
     variant = "nginx-port-taken" if held else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
@@ -243,6 +248,9 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     unwritable = read_only_words(nginx)
     if unwritable is not None:
         return give_folders(case, nginx, unwritable)
+    denied = _denied(nginx)
+    if denied is not None and nginx.service is not None and nginx.service.container is not None:
+        return let_it(nginx.service.container, denied, ID)
     waited_for = _first(case, nginx)
     if waited_for:
         manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"
@@ -269,6 +277,11 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         name = nginx.service.name if nginx.service is not None else nginx.node
         return Repair(ID, "manual", "start nginx", (), manual=f"start {name} with the tool that manages it")
     return Repair(ID, "safe", "start nginx", steps)
+
+
+def _denied(nginx: Nginx) -> LogLine | None:
+    line = denied_words(nginx)
+    return None if line is None or _is_changed_since(nginx, line) else line
 
 
 def _has_no_unit(case: Case, nginx: Nginx) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fixer.causes.case import Case
 from fixer.causes.editing import container_of
+from fixer.causes.failing import Judged
 from fixer.causes.namesneeded import restart_with_names
+from fixer.causes.nginx_rights import CAPABILITIES, missing_capability
 from fixer.causes.reading import condition, describe_process, now_on, processes_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence, Known
@@ -16,6 +18,8 @@ CAUSE_ID = "nginx-down"
 LATELY = 600.0       # seconds: a worker that ended then is worth a word
 _AT_ONCE = 60.0      # seconds: one that ended then may be why a page fails now
 NO_MEMORY = regex(r"^(?:malloc\((\d{1,15})\)|posix_memalign\(\d+, (\d{1,15})\)) failed \(12: ")
+_GIVEN_UP = regex(r"^worker process \d+ exited with fatal code \d+ and cannot be respawned")
+_SLACK = 5.0         # seconds between what ends a worker and what its master says of that
 _ENDED = regex(r"^worker process \d+ exited (?:on signal [1-9]\d*|with (?:fatal )?code [1-9]\d*)")
 
 
@@ -59,11 +63,43 @@ def _continue(case: Case, nginx: Nginx, stopped: list[Process]) -> Repair:
     return Repair("continue-process", "safe", f"let {pids} go on (SIGCONT)", signals)
 
 
+def lost_workers(case: Case, nginx: Nginx) -> Finding | None:
+    """A master alone: each worker ended with a fatal error at its start, and the master gave up. The kernel takes
+    connections for it, and nobody answers them."""
+    events = _events(nginx)
+    at = next((i for i in range(len(events) - 1, -1, -1) if _GIVEN_UP.match(events[i].message)), -1)
+    if nginx.worker_pids or at < 0 or any(j.state == "ok" for j in _routes(case, nginx)):
+        return None
+    last = events[at]
+    why = next((e for e in reversed(events[:at]) if e.level == "emerg" and last.at - e.at < _SLACK), None)
+    said = why.message if why is not None else last.message
+    shown = (why, last) if why is not None else (last,)
+    if missing_capability(said):
+        todo = (f"nginx's master has no right to {said.partition('(')[0]}: give its container {CAPABILITIES} "
+                "(cap_add), or its unit (CapabilityBoundingSet=)")
+    else:
+        todo = f"mend what ends its workers: {said}"
+    repair = Repair("let-workers-start", "manual", "let nginx start its workers", (), manual=f"{todo}; then restart it")
+    return Finding(
+        cause=CAUSE_ID, variant="worker-crash", role="root", confidence="certain" if why is not None else "likely",
+        summary=f"nginx serves nobody: its workers ended when they started, and its master gave up ({said[:160]})",
+        detail=(), routes=tuple(j.facts.route.id for j in _routes(case, nginx)),
+        service=None if nginx.service is None else nginx.service.name, node=nginx.node,
+        evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "a master without a worker"),
+                  *(Evidence("nginx-log", e.where, e.raw[:300]) for e in shown)),
+        repairs=(repair,), explains=("backend-hung", "overload-saturated", "nginx-not-reloaded"),
+    )
+
+
+def _routes(case: Case, nginx: Nginx) -> tuple[Judged, ...]:
+    return tuple(j for j in case.judged.values() if nginx.serves(j.facts))
+
+
 def ended_workers(case: Case, nginx: Nginx) -> Finding | None:
     """Workers that were killed or crashed. The master starts new ones, so it is a fault only while pages fail of it."""
     now = now_on(case.snapshot, nginx.node)
     events = [e for e in _events(nginx) if e.level == "alert" and _ENDED.match(e.message) and now - e.at < LATELY]
-    if not events:
+    if not events or lost_workers(case, nginx) is not None:
         return None
     cut = tuple(j for j in case.judged.values() if nginx.serves(j.facts) and _is_cut(j.facts.probes))
     fresh = [e for e in events if now - e.at < _AT_ONCE]

@@ -31,6 +31,8 @@ _ERRORS = (
 _RUNC = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
 _INIT = regex(r"^\[(?:FATAL tini \(\d+\)\] exec|dumb-init\]) (?P<what>\S+?):?(?: failed:)? "
               r"(?P<why>No such file or directory|Exec format error|Permission denied)$")
+_LAYERS = regex(r"^(?:failed to create task for container: |failed to create shim task: |OCI runtime create failed: |"
+                r"runc create failed: |unable to start container process: )+")
 _SAID = {
     "no such file or directory": "cannot be run: it is not there, or what its first line names is not (#!: a line that "
     "ends with CR LF names an interpreter that nobody has)",
@@ -72,7 +74,7 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
                     f"its command {what} may not be executed")
                 return _told(case, crash, (said, "command", what), line)
     return None if not box.error or service.unit is not None else _told(
-        case, crash, (f"the engine says: {box.error[:160]}", "", ""), None)
+        case, crash, (_engine_says(box), "", ""), None)
 
 
 def _gone(box: Container) -> str:
@@ -90,7 +92,12 @@ def refused_start(box: Container) -> tuple[str, str] | None:
         match = pattern.search(box.error)
         if match is not None:
             return said.format(what=match.groupdict().get("what") or ""), key
-    return f"the engine says: {box.error[:160]}", ""
+    return _engine_says(box), ""
+
+
+def _engine_says(box: Container) -> str:
+    """Its words, without those of all its layers that come first."""
+    return f"the engine says: {_LAYERS.sub('', box.error)[:160]}"
 
 
 def _between(case: Case, crash: Crash) -> Told | None:

@@ -38,6 +38,7 @@ def dead(error: str, code: int = 127, status: str = "created", *lines: str) -> S
      "allocated", "0.0.0.0:8000"),
     ("failed to bind host port: address already in use", "a port that it is to publish is taken"),
     ("something else went wrong", "something else went wrong"),
+    (START + "error during container init: too many open files: unknown", "too many open files"),
 ])
 def test_hit_what_the_engine_says(error: str, said: str) -> None:
     diagnosis = diagnose(dead(error).snapshot())
