@@ -207,7 +207,8 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     if isinstance(known, Known) and known.value:
         text = f"the machine itself resolves it to {', '.join(known.value)}; nginx asks only its own `resolver`"
         shown.append(Evidence("probe", host, text))
-    repair = other_resolver(case, trouble) if late else other_address(case, [trouble])
+    elsewhere = late or (bool(shown[1:]) and _is_dockers(case, trouble))
+    repair = other_resolver(case, trouble) if elsewhere else other_address(case, [trouble])
     variant = "resolver-timeout" if late else "resolver-nxdomain"
     return _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
 
@@ -232,6 +233,14 @@ def _lost_alias(case: Case, trouble: Trouble, owner: Owner | None) -> tuple[Cont
         return None
     network = _nameless(case, web, box, trouble.endpoint.host)
     return None if network is None else (box, network)
+
+
+def _is_dockers(case: Case, trouble: Trouble) -> bool:
+    """A container that runs has the name on a network of nginx's: there Docker's resolver tells it, and no other."""
+    web, host = container_of(case.snapshot, trouble.nginx.node), trouble.endpoint.host
+    mine = {name for name, _, _ in web.networks} if web is not None and not web.is_machine else set()
+    boxes = (s.container for s in case.snapshot.services if s.container is not None and s.container.status == "running")
+    return any(network in mine and host in (*names, box.name) for box in boxes for network, _, names in box.networks)
 
 
 def _was_away(box: Container | None, at: float | None) -> bool:

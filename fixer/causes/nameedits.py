@@ -118,7 +118,8 @@ def other_resolver(case: Case, trouble: Trouble) -> Repair:
     box = container_of(case.snapshot, nginx.node)
     found = _resolvers(case, nginx)
     where = ", ".join(f"{path}:{line}" for path, line, _, _ in found) or nginx.conf_path
-    manual = f"the server that `resolver` names at {where} does not answer: name one that does, then reload nginx"
+    manual = (f"the server that `resolver` names at {where} does not answer, or does not know "
+              f"{trouble.endpoint.host}: name one that does, then reload nginx")
     summary = f"ask Docker's own resolver ({DOCKERS}) instead of the one at {where}"
     networks = () if box is None or box.is_machine else box.networks
     inside = any(name not in ("bridge", "host") for name, _, _ in networks)

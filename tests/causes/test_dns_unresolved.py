@@ -202,6 +202,18 @@ def test_hit_a_resolver_that_does_not_answer() -> None:
     assert found(scene).repairs[0].risk == "manual"
 
 
+@pytest.mark.parametrize(("there", "offered"), [(True, "point-resolver"), (False, "name-address")])
+def test_hit_another_resolver_than_dockers_for_a_name_of_its_network(there: bool, offered: str) -> None:
+    """It says that there is no such name, and is right: only Docker's own knows the containers."""
+    scene = asked("app could not be resolved (3: Host not found)")
+    page, scene.node = scene.files[0], "web"
+    scene.files[0] = type(page)("web", page.path, page.path, b"resolver 10.0.0.1;\n" + page.data, page.stat)
+    scene.nginx["service"] = boxed("web", 80, box={
+        "networks": (("p_default", "172.18.0.3", ()),), "mounts": (("/srv/site", page.path, False),)})
+    scene.services[:] = [boxed(box={"networks": (("p_default", "172.18.0.2", ("app",)),)})] if there else []
+    assert found(scene).repairs[0].id == offered
+
+
 @pytest.mark.parametrize("scene", [
     healthy(), moved(), down(addresses=Known(("10.0.0.1",))), down(host="other"), down("nginx: [emerg] unknown directive\n"),
     boxes("app", "p-app-1"), boxes("p-app-1", network="p_other"), boxes("p-app-1", status="exited"),
