@@ -10,10 +10,13 @@ from fixer.causes.logs import message
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine
+from fixer.model.snapshot import LogLine, Service
 
 _LAST = 40           # lines of a run's end that are read
-_FULL = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$")
+_FULL = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
+_QUOTA = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\.?$")
+_CALL = 4            # lines above the error in which its call stands
+_NAMED = regex(r"['\"](?P<path>/[^'\"\s{}%]+/[^'\"\s{}%]+)['\"]")
 _PATH = regex(r": '(?P<path>/[^'\n]+)'$")
 _REQUEST = regex(r"HTTP/\d")
 _ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b")
@@ -33,7 +36,7 @@ def _last_words(crash: Crash) -> LogLine | None:
         text = message(line).strip()
         if _REQUEST.search(text):
             continue           # a request line: a visitor's words
-        if _FULL.search(text):
+        if _FULL.search(text) or _QUOTA.search(text):
             return line
         if _ENDS.match(text):
             return None
@@ -42,12 +45,17 @@ def _last_words(crash: Crash) -> LogLine | None:
 
 def _found(case: Case, crash: Crash, line: LogLine) -> Finding:
     service, trouble = crash.service, crash.troubles[0]
-    match = _PATH.search(message(line).strip())
-    where = match["path"] if match is not None else "what it writes to"
-    manual = f"make room on the disk of {where} (df -h; df -i); nothing is deleted for you; then start {service.name}"
+    said = message(line).strip()
+    match, quota = _PATH.search(said), _QUOTA.search(said) is not None
+    where = match["path"] if match is not None else _named(crash, line)
+    who = f" or raise the quota of {_account(service)} (repquota -a)" if quota else ""
+    manual = (f"make room on the disk of {where} (df -h; df -i){who}; nothing is deleted for you; then start "
+              f"{service.name}")
+    what = f"the disk quota of {_account(service)} is used up" if quota else \
+        "no space is left on the disk that it writes to"
     return Finding(
         cause="disk-full", variant=None, role="root", confidence="certain" if crash.owner.certain else "likely",
-        summary=f"{service.name} ends at once: no space is left on the disk that it writes to", detail=(),
+        summary=f"{service.name} ends at once: {what}", detail=(),
         routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             log_evidence(line.text, line.where), state_evidence(service),
@@ -56,3 +64,17 @@ def _found(case: Case, crash: Crash, line: LogLine) -> Finding:
         repairs=(Repair("free-disk-space", "manual", f"make room for {service.name}", (), manual=manual),),
         explains=("crash-loop-gave-up", "crash-code-error", "backend-down", "slow-start"),
     )
+
+
+def _account(service: Service) -> str:
+    return (service.unit.user if service.unit is not None else "") or "its account"
+
+
+def _named(crash: Crash, line: LogLine) -> str:
+    """What the call above the error names, as far as the traceback shows it."""
+    at = next((i for i, one in enumerate(crash.lines) if one is line), 0)
+    for one in reversed(crash.lines[max(0, at - _CALL):at]):
+        match = _NAMED.search(message(one)) if not message(one).lstrip().startswith("File ") else None
+        if match is not None:
+            return f"what it writes to (its call names {match['path']})"
+    return "what it writes to"

@@ -106,12 +106,23 @@ LAST = ("Traceback (most recent call last):", '  File "/srv/shop/main.py", line 
     ("OSError: [Errno 28] No space left on device: '/var/lib/shop/state'", "/var/lib/shop/state"),
     ("Error: ENOSPC: no space left on device, write", "what it writes to"),
     ("cp: error writing '/srv/shop/x': No space left on device", "what it writes to"),
+    ("sqlite3.OperationalError: database or disk is full", "what it writes to"),
+    ("    open('/var/lib/shop/state', 'wb').write(data)\nOSError: [Errno 28] No space left on device",
+     "what it writes to (its call names /var/lib/shop/state)"),
 ])
 def test_hit_a_backend_that_ends_because_nothing_can_be_written(words: str, where: str) -> None:
-    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, words))).refused().snapshot())
+    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, *words.split("\n")))).refused().snapshot())
     assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].confidence == "certain"
     (repair,) = diagnosis.findings[0].repairs
     assert repair.risk == "manual" and f"make room on the disk of {where} " in repair.manual
+
+
+@pytest.mark.parametrize("words", ["OSError: [Errno 122] Disk quota exceeded: '/home/shop/x'",
+                                   "OSError: [Errno 122] Disk quota exceeded"])
+def test_hit_the_quota_of_its_account_is_used_up(words: str) -> None:
+    diagnosis = diagnose(Scene().with_service(failed(log=log(*LAST, words))).refused().snapshot())
+    assert roots(diagnosis) == [CAUSE] and "the disk quota of shop is used up" in diagnosis.findings[0].summary
+    assert "raise the quota of shop" in diagnosis.findings[0].repairs[0].manual
 
 
 @pytest.mark.parametrize("words", [
