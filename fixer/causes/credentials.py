@@ -21,11 +21,11 @@ def credential_words(crash: Crash, path: str) -> tuple[str, str]:
     name = match["name"] if match is not None else path
     setting = _giving(service, name)
     if setting is not None:
-        said = f"the credential {name} was not handed to it ({setting.key}={setting.value.strip()})"
+        said = f"the credential {name} was not handed to it ({setting.key} names {setting.value.strip()})"
         return said, f"see to it that what {setting.file}:{setting.line} names is there for systemd to read"
     given = ", ".join(s.value.strip().partition(":")[0] for s in service.unit_values if s.key in _GIVES)
     said = f"the credential {name} was not handed to it{f', which is given {given}' if given else ''}"
-    return said, f"have its unit give it one of that name (LoadCredential={name}:FILE)"
+    return said, "have its unit give it one of that name (LoadCredential, with its file)"
 
 
 def _giving(service: Service, name: str) -> UnitValue | None:

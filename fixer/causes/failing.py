@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginxconf import Route
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, wants_tls
 
 State: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
@@ -17,6 +19,9 @@ _AHEAD = 5.0         # clocks of two views of one machine may differ by this muc
 _GATEWAY_WORDS = (502, 503, 504)
 _NGINX_PAGE = "<center>nginx"      # at the foot of the pages that nginx makes up itself
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
+_VARIABLE = regex(r"\$\{?(\w+)")
+_GROUP = regex(r"\(\?P?<(\w+)>")
+_OF_REQUEST = ("arg_", "cookie_", "http_")
 _HUNG_UP = frozenset({"closed", "reset", "not-http"})
 _NO_NGINX = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
 
@@ -93,6 +98,9 @@ def judge_route(
     state, reason = _state(words, bad, slow), _reason(probes, words)
     if bad and facts.route.upgrades and _hangs_up_on_plain(reached, snapshot):
         return Judged(facts, "unknown", f"{reason}, though what is there may take WebSocket only", evidence)
+    if bad and is_chosen_by_request(facts.route):
+        return Judged(facts, "unknown", f"{reason}, and where it leads a part of the request chooses: ours was made up",
+                      evidence)
     if state == "ok" and _is_answered_by_another(facts, reached, nginx, probes, snapshot):
         if facts.route.shadowed:
             return Judged(facts, "unknown", f"{reason}, from a file that is looked for first", evidence)
@@ -100,6 +108,19 @@ def judge_route(
     elif state == "ok" and _is_turned_away(probes, reached):
         return Judged(facts, "unknown", f"{reason}, from nginx itself, which takes no such request as ours", evidence)
     return Judged(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
+
+
+def is_chosen_by_request(route: Route) -> bool:
+    """The address that it leads to holds what the request's path, name, arguments or headers say: one that was made up
+    leads where no visitor's does."""
+    head = route.pass_text.partition("://")[2].partition("/")[0]
+    names = set(_VARIABLE.findall(head))
+    if not names:
+        return False
+    patterns = [text for text in (route.location, *route.server_names) if text.startswith("~")]
+    groups = {name for text in patterns for name in _GROUP.findall(text)}
+    return bool(names & groups) or any(
+        (name.isdigit() and patterns) or (name.startswith(_OF_REQUEST) and name != "http_host") for name in names)
 
 
 def _leads_back(endpoint: Endpoint, facts: RouteFacts, nginx: Nginx | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from fixer.causes.between import is_due, may_lead_elsewhere
@@ -250,8 +250,21 @@ def _wanted(case: Case) -> Mapping[str, set[int]]:
             for name in (endpoint.service, endpoint.holder):
                 if name is not None:
                     case.wanted.setdefault(name, set()).add(0)       # of no address in trouble
+        for endpoint in _passed_by(case):
+            owner = placed_owner(case, endpoint)
+            if owner is not None:
+                case.wanted.setdefault(owner.service.id, set()).add(0)
         case.wanted.setdefault("", set())       # worked out, though nothing is wanted
     return case.wanted
+
+
+def _passed_by(case: Case) -> Iterator[Endpoint]:
+    """Addresses at which nobody is, of routes that answer without them (a page for the time of a maintenance): what is
+    told to listen there belongs there all the same."""
+    named = {endpoint.id for trouble in case.troubles for endpoint in trouble.endpoints}
+    for endpoint in case.snapshot.endpoints:
+        if endpoint.service is not None and endpoint.id not in named and is_closed(endpoint) is True:
+            yield endpoint
 
 
 def _could_be_meant(case: Case, trouble: Trouble, service: Service) -> bool:

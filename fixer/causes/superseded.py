@@ -24,6 +24,8 @@ _OF_A_TIME = frozenset((
     "old", "new", "legacy", "next", "prev", "previous", "last", "former", "current", "blue", "green", "bak", "backup",
     "orig", "copy", "retired", "deprecated",
 ))
+# what half of all services are called besides their name: no application is known by them
+_OF_ALL = frozenset(("web", "app", "api", "www", "site", "service", "server", "backend", "worker", "main", "prod"))
 _NUMBER = regex(r"^v?\d+$")
 _WORD = regex(r"[a-z]+\d*|\d+")
 _TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*(?:\(\))?$")     # what a server is told to run: package.module:app
@@ -59,7 +61,7 @@ def _is_alike(one: Service, other: Service) -> bool:
     if names == others:
         return bool(names)
     ran = {word for word in one.argv if _TARGET.match(word)}
-    return bool(names & others) and bool(ran.intersection(other.argv))
+    return bool((names & others) - _OF_ALL) and bool(ran.intersection(other.argv))
 
 
 def _stem(service: Service) -> frozenset[str]:

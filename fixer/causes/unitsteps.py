@@ -40,7 +40,7 @@ def judge_step(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     gone, there = _looked_at(case, crash, failure, writes=step in _WRITES)
     shown = tuple(setting_evidence(s) for s in settings[-3:])
     if failure.why == "missing" and there and not gone:
-        return mended(case, crash, VARIANT, f"what {_names(keys)} names was not there", (*shown, *there))
+        return mended(case, crash, VARIANT, f"what {_names(keys)} needs was not there", (*shown, *there))
     place = where(settings[-1], service) if settings else service.name
     what = "".join(f"; {path} is not there" for path in gone[:1]) or f": {reason}"
     summary = f"{service.name} cannot be started: systemd fails at the step {step}{what}"
@@ -52,7 +52,7 @@ def judge_step(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
 
 
 def _names(keys: tuple[str, ...]) -> str:
-    return "/".join(f"{key}=" for key in keys[:2])
+    return " or ".join(keys[:2])      # without "=": what follows it is taken for a secret's value in some of them
 
 
 def _looked_at(

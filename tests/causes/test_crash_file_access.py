@@ -385,7 +385,7 @@ def test_a_module_that_is_not_there_or_that_it_may_read_is_no_question_of_rights
 
 
 @pytest.mark.parametrize(("setting", "words"), [
-    (UnitValue("LoadCredential", "key:/etc/shop/key", "/etc/x.service", 4, 0, 0), "(LoadCredential=key:/etc/shop/key)"),
+    (UnitValue("LoadCredential", "key:/etc/shop/key", "/etc/x.service", 4, 0, 0), "(LoadCredential names key:/etc/shop/key)"),
     (UnitValue("LoadCredential", "tls:/etc/shop/tls", "/etc/x.service", 4, 0, 0), "which is given tls"),
 ])
 def test_a_credential_is_not_there_between_two_runs_and_nobody_puts_it_there_by_hand(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.causes.failing import judge_route
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
@@ -306,3 +307,20 @@ def test_what_came_of_another_gateway_counts_though_it_kept_a_page_for_the_look_
         scene = healthy().answers(answer)
         scene.services = [replace(scene.services[0], is_app_server=not gateway, gateway=gateway)]
         assert diagnose(scene.snapshot()).verdict == verdict, (gateway, answer)
+
+
+@pytest.mark.parametrize(("location", "names", "text", "judged"), [
+    ("~ ^/x/(?<port>80\\d\\d)/", ("_",), "http://127.0.0.1:$port", "unknown"),
+    ("~ ^/x/(80\\d\\d)/", ("_",), "http://127.0.0.1:$1/", "unknown"),
+    ("/", ("~^(?<app>\\w+)\\.example$",), "http://${app}.internal:8000", "unknown"),
+    ("/", ("_",), "http://$arg_backend", "unknown"), ("/", ("_",), "http://$http_x_pool", "unknown"),
+    ("/", ("_",), "http://$backend", "failing"), ("~ ^/x/(?<page>\\w+)", ("_",), "http://127.0.0.1:8000/$page", "failing"),
+    ("/", ("_",), "http://$http_host:8000", "failing"),
+])
+def test_where_the_request_chooses_the_address_ours_proves_nothing(
+    location: str, names: tuple[str, ...], text: str, judged: str,
+) -> None:
+    scene = Scene().refused()
+    scene.route[0] = {"location": location, "server_names": names, "pass_text": text}
+    facts = scene.snapshot()
+    assert judge_route(facts.routes[0], facts.endpoints, facts.nginxes[0], facts).state == judged

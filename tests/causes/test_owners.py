@@ -14,7 +14,7 @@ from fixer.causes.starting import begin_steps, restart_steps, start_steps, waiti
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginxconf import Span, UpstreamServer
+from fixer.model.nginxconf import Span, StaticLocation, UpstreamServer
 from fixer.model.plan import ContainerAction, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Binding, LogLine, Snapshot
 from tests.causes.building import (
@@ -29,6 +29,7 @@ from tests.causes.building import (
     healthy,
     listener,
     moved,
+    probe,
     process,
     roots,
     service,
@@ -420,3 +421,12 @@ def test_the_port_that_it_holds_on_another_address_tells_which_of_two_empty_ones
     both = replace(seen.routes[0], endpoints=("e0", "e1"))      # as a map of two addresses leads to both
     found = finding_of(diagnose(replace(seen, routes=(both,))), "wrong-bind-address")
     assert (found.variant, found.routes) == ("bound-ipv6-only", ("r1",))
+
+
+def test_what_belongs_behind_a_page_of_maintenance_is_nobody_elses() -> None:
+    """Its own site answers 503 before anybody is asked: it was started for another site, whose own was gone."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8005").with_service(stopped()).refused(0).refused(1)
+    scene.statics = (StaticLocation(0, "server", 503, Span(SITE, 3, 0, 0), conditional=True),)
+    scene.answers(probe(503, body="<center>nginx</center>"), route=0)
+    diagnosis = diagnose(scene.snapshot())
+    assert all(finding.role == "advice" for finding in diagnosis.findings)

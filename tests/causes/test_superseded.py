@@ -54,6 +54,14 @@ def test_alone_in_its_name_it_is_started(scene: Scene) -> None:
     assert one.confidence == "certain" and one.repairs[0].steps
 
 
+def test_a_word_that_every_service_bears_makes_no_two_of_them_one_application() -> None:
+    argv = ("/usr/bin/uvicorn", "main:app", "--port", "9700")
+    for old, new, alike in (("wiki-web.service", "shop-web.service", False), ("shop-web.service", "shop2-api.service", True)):
+        scene = retired(new)
+        scene.services = [replace(s, name=name, argv=argv) for s, name in zip(scene.services, (old, new), strict=True)]
+        assert (found(scene).confidence == "possible") is alike
+
+
 def test_one_that_is_not_disabled_is_started() -> None:
     scene = retired()
     scene.services[0] = replace(scene.services[0], unit=unit("erp-old.service", **{**STOPPED, **AT_BOOT, "main_pid": 0}))
