@@ -62,6 +62,7 @@ from fixer.causes.displacing import is_occupied
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.fellover import over_an_error
+from fixer.causes.handedsocket import missed_socket, told_without
 from fixer.causes.idle import give_a_server, runs_no_server
 from fixer.causes.incode import MOST_EQUALS, which_in_code
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
@@ -161,12 +162,20 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             return over_an_error(case, owner.service, _stopped(case, trouble, owner))
         case "masked":
             return _masked(case, trouble, owner)
-        case "failed" if was_asked_to_stop(case.snapshot, owner.service) or is_passed_over(owner.service):
-            return _stopped(case, trouble, owner)
+        case "failed" if (known := _failed(case, trouble, owner)) is not None:
+            return known
         case "unknown":
             return f"the state of {owner.service.name}"
         case _:
             return begun_again(case, trouble, owner.service) or state_evidence(owner.service)
+
+
+def _failed(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+    """Stopped in truth: on purpose, by a condition, or for want of the socket that it is handed."""
+    if was_asked_to_stop(case.snapshot, owner.service) or is_passed_over(owner.service):
+        return _stopped(case, trouble, owner)
+    said = missed_socket(case.snapshot, owner.service)
+    return None if said is None else told_without(owner.service, said, _stopped(case, trouble, owner))
 
 
 def is_gone(service: Service) -> bool:

@@ -57,6 +57,7 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.owners import sole_owner
 from fixer.causes.reading import state_evidence
+from fixer.causes.unitafter import judge_after
 from fixer.causes.unitcontainer import judge_container
 from fixer.causes.unitcopies import with_copies
 from fixer.causes.unitfailure import ID, StepFailure, Told, finding, step_failure
@@ -86,7 +87,8 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
-            other = judge_before(case, crash) or judge_ended(case, crash) or judge_container(case, crash)
+            other = judge_before(case, crash) or judge_after(crash)
+            other = other or judge_ended(case, crash) or judge_container(case, crash)
             other = other or wrapped_program(case, crash)
             if other is None:
                 ruled.append(state_evidence(crash.service))
@@ -151,7 +153,7 @@ CAUSE = Cause(
         "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",
         "start-217-user", "start-216-group", "start-226-namespace", "start-execstartpre-failed",
         "unit-edited-no-daemon-reload", "start-type-notify-timeout", "unit-watchdog-restarts",
-        "start-timeout-too-short", "unit-not-loaded", "start-step-failed",
+        "start-timeout-too-short", "unit-not-loaded", "start-step-failed", "start-execstartpost-failed",
         "stop-timeout-sigkill", "container-cannot-start",
     ),
     verdict=judge,

@@ -343,6 +343,25 @@ def test_a_service_that_a_socket_starts_is_started_by_it(state: str, enabled: st
     assert {a.unit for a in actions} == {"backend.service" if state == "active" else "backend.socket"}
 
 
+@pytest.mark.parametrize(("said", "socket", "cause"), [
+    ("OSError: [Errno 88] Socket operation on non-socket", "inactive", "backend-down"),
+    ("OSError: [Errno 9] Bad file descriptor", "inactive", "backend-down"),
+    ("OSError: [Errno 88] Socket operation on non-socket", "active", ""),
+    ("ValueError: 88", "inactive", ""),
+])
+def test_a_service_that_was_started_without_its_socket_is_started_by_it(said: str, socket: str, cause: str) -> None:
+    unit = building.unit("backend.socket", active_state=socket, unit_file_state="disabled")
+    made = building.failed(socket=unit, log=building.log("Started backend.service.", "Traceback (most recent call last):", said))
+    diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
+    assert ("backend-down" in roots(diagnosis)) is bool(cause)
+    if cause:
+        assert roots(diagnosis) == [cause] and "without backend.socket" in diagnosis.findings[0].summary
+        actions = [s for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, UnitAction)]
+        assert [(a.verb, a.unit) for a in actions] == [
+            ("reset-failed", "backend.service"), ("enable", "backend.socket"), ("start", "backend.socket"),
+            ("start", "backend.service")]
+
+
 def test_what_a_unit_started_and_left_alone_is_gone() -> None:
     left = {"active_state": "active", "sub_state": "exited", "main_pid": 0}
     made = building.service("rc-local.service", pid=None, unit_changes=left)

@@ -378,3 +378,28 @@ def test_a_file_of_a_further_step_that_is_there_by_now_needs_a_start_and_a_statu
     files = {**APP, "/var/log/shop": ("dir", 0o755)}
     assert found(judged(unit, files, log=said, show={"ExecMainStatus": "209"})).repairs[0].id == "start-service"
     assert isinstance(verdict_of(judged(unit, files, log=("x",), show={"ExecMainStatus": "209"}), CAUSE), RuledOut)
+
+
+POST = f"{START}ExecStartPost=/usr/bin/curl -sf http://127.0.0.1:8001/health\n"
+TRY = ("Starting back.service - Back...", "INFO: Application startup complete.",
+       "back.service: Control process exited, code=exited, status=7/NOTRUNNING")
+LEFT = ("back.service: Failed with result 'exit-code'.", "Failed to start back.service - Back.")
+
+
+@pytest.mark.parametrize("after", [(), ("back.service: Scheduled restart job, restart counter is at 5.",
+                                        "back.service: Start request repeated too quickly.", *LEFT)])
+def test_a_command_after_the_program_that_failed_is_why_it_was_ended(after: tuple[str, ...]) -> None:
+    finding = found(judged(POST, APP, log=(*TRY, *LEFT, *after), show={"ExecMainStatus": "15"}))
+    assert (finding.variant, finding.confidence) == ("start-execstartpost-failed", "certain")
+    assert "`/usr/bin/curl -sf http://127.0.0.1:8001/health`" in finding.summary and "status 7" in finding.summary
+    assert f"{UNIT}:5" in finding.repairs[0].manual
+
+
+@pytest.mark.parametrize("log", [
+    (*TRY[:2], "back.service: Main process exited, code=exited, status=1/FAILURE", TRY[2], *LEFT),   # it ended before
+    (*TRY, *LEFT, "Started back.service - Back.", "back.service: Main process exited, code=killed, status=9/KILL"),
+    (*TRY[:2], *LEFT),
+])
+def test_a_program_that_ended_by_itself_is_not_laid_to_what_runs_after_it(log: tuple[str, ...]) -> None:
+    diagnosis = judged(POST, APP, log=log, show={"ExecMainStatus": "1"})
+    assert CAUSE not in roots(diagnosis)
