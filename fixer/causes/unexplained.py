@@ -13,6 +13,7 @@ from fixer.causes.logs import own_lines
 from fixer.causes.nobody import kept_by_podman
 from fixer.causes.reading import address_text, endpoint_text, keeper_of, listeners_on, pids_of, processes_of
 from fixer.causes.reasons import last_words
+from fixer.causes.silence import silent_end
 from fixer.model.facts import Known
 from fixer.model.numbers import is_number
 from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
@@ -37,8 +38,10 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
     unblamed = {judged.facts.route.id for judged in left}
     for crash in crashes(case).found if left else ():
         words = " / ".join(line.text.strip()[:_WORDS] for line in last_words(own_lines(crash.lines)))
-        if words and unblamed.intersection(crash.routes):
-            yield f"{crash.service.name} failed; its log ends with: {words}"
+        if not unblamed.intersection(crash.routes):
+            continue
+        yield (f"{crash.service.name} failed; its log ends with: {words}" if words
+               else f"{crash.service.name} failed; {silent_end(crash.service)}")
 
 
 def _unasked(case: Case, left: Sequence[Judged]) -> Iterator[str]:

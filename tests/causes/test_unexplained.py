@@ -8,6 +8,7 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import UnitValue
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -229,3 +230,19 @@ def test_containers_that_podman_keeps_are_not_looked_into_and_are_no_absence(fra
     alone = Scene().refused()
     alone.processes.append(process(50, "/usr/bin/conmon", "-n", "quote", comm="conmon"))
     assert "container quote (pid 50)" in " ".join(diagnose(alone.snapshot()).notes)
+
+
+@pytest.mark.parametrize(("settings", "command", "words"), [
+    ({"LogNamespace": "shop"}, ("/usr/bin/uvicorn", "main:app"), "journalctl --namespace=shop -u backend.service"),
+    ({}, ("/usr/bin/flock", "-n", "/run/shop.lock", "/usr/bin/uvicorn", "main:app"), "somebody holds /run/shop.lock"),
+    ({"StandardError": "null"}, ("/usr/bin/uvicorn", "main:app"), "goes to null; start it by hand"),
+    ({}, ("/usr/bin/uvicorn", "main:app"), "cd /srv/shop && sudo -u shop /usr/bin/uvicorn main:app"),
+])
+def test_a_service_that_failed_without_a_word_is_told_with_where_its_words_may_be(
+    settings: dict[str, str], command: tuple[str, ...], words: str,
+) -> None:
+    values = tuple(UnitValue(key, value, "/etc/x.service", 3, 0, 0) for key, value in settings.items())
+    made = failed(log=log("Started backend.service."), unit_values=values,
+                  unit_changes={"exec_main_status": 1, "exec_start": command})
+    note = diagnose(Scene().with_service(made).refused().snapshot()).notes[-1]
+    assert note.startswith("backend.service failed; it ended with status 1 and its log") and words in note
