@@ -14,6 +14,7 @@ _CONTROL = regex(r": Control process exited, code=(?P<code>\w+), status=(?P<stat
 _MAIN = regex(r": Main process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _NOT_STARTED = regex(r"^Failed to start ")
 _TURN = regex(r"^(?:Starting|Started|Stopping|Stopped) ")
+_TIMED_OUT = regex(r"timed out\. Terminating")
 _TERM = "15"
 
 
@@ -24,6 +25,7 @@ def judge_after(crash: Crash) -> Told | None:
     posts = [s for s in service.unit_values if s.key == "ExecStartPost" and s.value.strip()]
     if unit is None or not posts or any(p.code and (p.code != "exited" or p.status) for p in unit.pre):
         return None
+    stops = any(s.key in ("ExecStop", "ExecStopPost") and s.value.strip() for s in service.unit_values)
     said = _said(service)
     if said is None:
         return None
@@ -40,7 +42,7 @@ def judge_after(crash: Crash) -> Told | None:
         f"{service.name} cannot be started: {named}, which runs after it, ended with {how}",
         (*(setting_evidence(s) for s in posts[-2:]), log_evidence(said.text, said.where)),
         by_hand("mend-start-post", manual),
-        "certain" if len(posts) == 1 and not unit.pre else "likely",
+        "certain" if len(posts) == 1 and not unit.pre and not stops else "likely",
     )
 
 
@@ -57,6 +59,8 @@ def _said(service: Service) -> LogLine | None:
         if _TURN.search(text):
             break
         main = _MAIN.search(text)
+        if _TIMED_OUT.search(text):
+            return None         # what ran afterwards is a command of the stop
         if main is not None and main["status"] != _TERM and (main["code"], main["status"]) != ("exited", "0"):
             return None
         control = _CONTROL.search(text)

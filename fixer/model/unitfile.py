@@ -118,6 +118,24 @@ def folder_of(lines: Iterable[UnitLine]) -> str:
     return last_value(lines, "WorkingDirectory").lstrip("-!").strip("\"'")
 
 
+def from_outside(lines: Iterable[UnitLine], path: str) -> str:
+    """A path that the unit's program uses, as the machine sees it: below RootDirectory=, unless what is shown there is
+    bound from elsewhere. Empty where that cannot be told (an image, a specifier)."""
+    known = list(lines)
+    root = last_value(known, "RootDirectory").strip("\"'").rstrip("/")
+    if last_value(known, "RootImage"):
+        return ""
+    if not root:
+        return path
+    shown = [word.lstrip("-+").split(":") for key in ("BindPaths", "BindReadOnlyPaths")
+             for line in effective(known, key) for word in line.value.split()]
+    covers = [(parts[1] if len(parts) > 1 else parts[0], parts[0]) for parts in shown]
+    best = max((pair for pair in covers if f"{path}/".startswith(f"{pair[0].rstrip('/')}/")),
+               key=lambda pair: len(pair[0]), default=None)
+    outside = f"{root}{path}" if best is None else f"{best[1].rstrip('/')}{path[len(best[0].rstrip('/')):]}"
+    return "" if "%" in outside else outside
+
+
 def sandbox_of(lines: Iterable[UnitLine]) -> tuple[str, ...]:
     """Paths that the unit's sandbox needs; those with `-` before them may be missing."""
     words = [w for line in lines if line.section == "Service" and line.key in SANDBOX for w in line.value.split()]

@@ -8,6 +8,7 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.record import replace
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
+from fixer.model.unitfile import from_outside
 from fixer.observe.activation import all_handed, socket_of
 from fixer.observe.bindings import bindings_of, workers_of
 from fixer.observe.codeports import ports_in_code
@@ -175,6 +176,17 @@ def _plain_bindings(told: Told, view: View) -> Fact[tuple[Binding, ...]]:
     return Known(told_bindings(told, view), (told.said,))
 
 
+def seen_from_outside(found: list[Binding], told: Told) -> Iterator[Binding]:
+    """The sockets of a unit with a root of its own, by the paths at which nginx finds them; what its files say of them
+    is not to be edited by such a path."""
+    for binding in found:
+        path = from_outside(told.lines, binding.unix) if binding.unix is not None else binding.unix
+        if path == binding.unix:
+            yield binding
+        elif path:
+            yield replace(binding, unix=path, start=None, end=None)
+
+
 def _unit_bindings(told: Told, main: Process | None, view: View) -> Fact[tuple[Binding, ...]]:
     """What its files say first, then what the running process was started with where that differs."""
     found = list(told_bindings(told, view))
@@ -185,7 +197,7 @@ def _unit_bindings(told: Told, main: Process | None, view: View) -> Fact[tuple[B
     unread = [path for path in told.reads if not view.was_asked(path)]
     if not found and unread:
         return Unknown(f"not read: {', '.join(unread)}")
-    return Known(tuple(found), (told.said,))
+    return Known(tuple(seen_from_outside(found, told)), (told.said,))
 
 
 def bare_services(view: View, taken: set[int]) -> list[Service]:

@@ -399,6 +399,7 @@ def test_a_command_after_the_program_that_failed_is_why_it_was_ended(after: tupl
     (*TRY[:2], "back.service: Main process exited, code=exited, status=1/FAILURE", TRY[2], *LEFT),   # it ended before
     (*TRY, *LEFT, "Started back.service - Back.", "back.service: Main process exited, code=killed, status=9/KILL"),
     (*TRY[:2], *LEFT),
+    (*TRY[:2], "back.service: start operation timed out. Terminating.", TRY[2], *LEFT),        # of the stop
 ])
 def test_a_program_that_ended_by_itself_is_not_laid_to_what_runs_after_it(log: tuple[str, ...]) -> None:
     diagnosis = judged(POST, APP, log=log, show={"ExecMainStatus": "1"})

@@ -78,6 +78,18 @@ def test_where_the_ini_file_of_uwsgi_puts_its_sockets(command: str, said: str, t
     assert [(b.port, b.unix) for b in found.value] == told if isinstance(found, Known) else not told
 
 
+@pytest.mark.parametrize(("lines", "path"), [
+    ("RootDirectory=/srv/jail\n", "/srv/jail/run/web.sock"), ("RootDirectory=/\n", "/run/web.sock"),
+    ("RootDirectory=/srv/jail\nBindPaths=/var/spool/web:/run\n", "/var/spool/web/web.sock"),
+    ("RootDirectory=/srv/jail\nBindPaths=/run\nBindReadOnlyPaths=/usr\n", "/run/web.sock"),
+    ("RootDirectory=/srv/jail\nRootDirectory=\n", "/run/web.sock"), ("RootImage=/srv/jail.raw\n", None),
+])
+def test_the_socket_of_a_unit_with_a_root_of_its_own_is_where_the_machine_sees_it(lines: str, path: str | None) -> None:
+    told = back(f"{lines}ExecStart=/usr/bin/gunicorn -b unix:/run/web.sock main:app\n").bindings
+    assert isinstance(told, Known) and [(b.unix, b.start is None) for b in told.value] == (
+        [] if path is None else [(path, path != "/run/web.sock")])
+
+
 def test_workers_of_gunicorns_own_file() -> None:
     found = back("WorkingDirectory=/srv\nExecStart=gunicorn a", files={"/srv/gunicorn.conf.py": "workers = 3\n"})
     assert isinstance(found.workers, Known) and found.workers.value == 3
