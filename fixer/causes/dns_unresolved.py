@@ -118,6 +118,8 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
     changed = nginx.config_mtime.value if isinstance(nginx.config_mtime, Known) else float("inf")
     if isinstance(nginx.loaded_at, Unknown) or changed <= nginx.loaded_at.value + _GRAIN:
         return []
+    if isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
+        return []        # it refuses none of its names: one in a variable is asked for with each request
     events = nginx.errors.value if isinstance(nginx.errors, Known) else ()
     said = {name_in(e.message).lower(): e for e in events if e.level == "emerg" and e.at > changed - 1.0}
     unknown = [t for t in case.troubles if t.nginx is nginx and t.endpoint.host and not _is_asked_later(t)

@@ -158,7 +158,9 @@ def test_hit_at_a_reload_that_was_refused() -> None:
     read.nginx["config_mtime"] = Known(NOW - 700.0)
     made = refused()         # by an entry point, right before it becomes nginx
     made.nginx["config_mtime"] = Known(NOW - 599.7)
-    for scene in (read, made, refused(addresses=Known(("10.0.0.7",))), refused(ago=90.0, addresses=Unknown("not asked"))):
+    passes = refused()       # a name in a variable is asked for with each request, and keeps no reload away
+    passes.nginx["test"] = Known((0, "test is successful"))
+    for scene in (read, made, passes, refused(addresses=Known(("10.0.0.7",))), refused(ago=90.0, addresses=Unknown("not asked"))):
         assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
 
 
