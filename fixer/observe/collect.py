@@ -15,6 +15,7 @@ from fixer.observe.containers import parse_inspect
 from fixer.observe.nginxes import inner_nginxes
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up, survey
+from fixer.observe.runtimes import is_nginx
 from fixer.observe.sites import sites_of
 from fixer.observe.view import ENGINE, View, containers_of, home_of, views_of
 
@@ -185,7 +186,12 @@ def _right_target(asker: Asker, container_id: str) -> str:
 
 
 def _hint(containers: Sequence[Container], views: Mapping[str, View]) -> str:
-    stopped = next((box for box in containers if box.status not in ("running", "restarting")), None)
+    down = [box for box in containers if box.status not in ("running", "restarting")]
+    own = next((box for box in down if any(is_nginx(word) for word in box.argv[:3])), None)
+    stopped = own or next(iter(down), None)
+    if own is not None and own.error:       # what it mounts is no file any more: nothing of it can be copied out either
+        said = own.error.rpartition("container process: ")[2][:240]
+        return f"container {own.name} starts nginx, and the engine cannot start it: {said}"
     if stopped is not None:
         return f"container {stopped.name} is {stopped.status}; where nginx is in it, start it, or read its log"
     denied = [view.name for view in views.values() if not view.node.root and view.name != ENGINE]

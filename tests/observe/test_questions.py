@@ -378,6 +378,17 @@ def test_nginx_only_in_a_container_names_the_right_target(labels: dict[str, str]
     assert hint in raised.value.hint
 
 
+def test_a_container_that_starts_nginx_and_cannot_be_started_is_named_with_its_reason() -> None:
+    """A file that it mounts became a folder: it does not start, and nothing of its image can be copied out."""
+    error = "runc create failed: unable to start container process: error during container init: error mounting \"/srv/a.conf\""
+    boxes = [{"Id": "a" * 64, "Name": "/app", "Path": "uvicorn", "State": {"Status": "exited"}},
+             {"Id": "b" * 64, "Name": "/web", "Path": "nginx", "State": {"Status": "exited", "Error": error}}]
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(boxes).encode())}, name="engine", nginx=False)
+    with pytest.raises(NoNginx) as raised:
+        collect(Scene(capture(node(nginx=False, name="app", kind="container"), engine, kind="compose", address="shop")), ObserveOptions())
+    assert "container web starts nginx" in raised.value.hint and "error mounting" in raised.value.hint
+
+
 def test_several_containers_are_all_named() -> None:
     first, second = "c" * 64, "d" * 64
     own = processes(process(1, ["init"]), process(40, MASTER, comm="nginx", cgroup=f"/docker/{first}"),
