@@ -52,6 +52,7 @@ from fixer.causes.wrong_port import is_stale
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.numbers import is_number
+from fixer.model.record import replace
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx
 
 # Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
@@ -93,10 +94,10 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | N
     closed = is_closed(endpoint)
     if closed:
         return absent_evidence(endpoint)[0]
-    if isinstance(endpoint.http, Known) and endpoint.http.value.status is None:
+    if isinstance(endpoint.http, Known) and endpoint.http.value.status is None and not _hangs(case, trouble):
         return Evidence("probe", endpoint_text(endpoint), f"no answer when asked directly: {endpoint.http.value.error}")
     if closed is None or isinstance(endpoint.http, Unknown):
-        return f"whether {endpoint_text(endpoint)} answers when asked directly"
+        return _untaken(case, trouble) or f"whether {endpoint_text(endpoint)} answers when asked directly"
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return f"when nginx on {nginx.node} read its configuration"
     if _is_refused(nginx):
@@ -108,6 +109,22 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence | N
     if failed is not None or not near:
         return failed or _found(case, trouble, _unseen_holder(case, nginx))
     return _found(case, trouble, _AT_ONCE) if _asks_elsewhere(case, trouble) else _age(case, nginx)
+
+
+def _untaken(case: Case, trouble: Trouble) -> Finding | None:
+    """A reload that a port kept away, told by nginx's log and the port: true whatever the new address does."""
+    nginx = trouble.nginx
+    known = isinstance(nginx.config_mtime, Known) and isinstance(nginx.loaded_at, Known) and is_edited(nginx)
+    found = _bind_failed(case, trouble) if known and not _is_refused(nginx) else None
+    return None if found is None else replace(found, confidence="likely")
+
+
+def _hangs(case: Case, trouble: Trouble) -> bool:
+    """It accepts and gives no answer, and nginx is refused at once, elsewhere: two faults, and the older configuration
+    hides the other."""
+    endpoint = trouble.endpoint
+    slow = isinstance(endpoint.http, Known) and endpoint.http.value.error == "slow"
+    return slow and is_closed(endpoint) is False and _asks_elsewhere(case, trouble)
 
 
 def _in_one_moment(nginx: Nginx) -> bool:
@@ -158,11 +175,14 @@ def _found(case: Case, trouble: Trouble, doubt: str = "") -> Finding:
     nginx, endpoint = trouble.nginx, trouble.endpoint
     direct = endpoint.http.value if isinstance(endpoint.http, Known) else None
     answer = "" if direct is None else f"answers {direct.status} when asked directly"
+    answers = "answers"
+    if direct is not None and direct.status is None:
+        answers, answer = "accepts connections", f"connects, and gives no answer: {direct.error}"
     return Finding(
         cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="likely" if doubt else "certain",
         summary=(
             f"nginx still runs with an older configuration: the file hands {say_routes(trouble)} to "
-            f"{endpoint_text(endpoint)}, which answers"
+            f"{endpoint_text(endpoint)}, which {answers}"
             f"{'; ' if doubt else ''}{doubt}"
         ),
         detail=(), routes=_failing_routes(case, trouble), service=None, node=nginx.node,

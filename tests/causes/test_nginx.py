@@ -9,7 +9,7 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import PIPE, ConfigProblem, Listen, Span
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
 from fixer.model.snapshot import Compose, Uncreated
@@ -29,6 +29,7 @@ from tests.causes.building import (
     listener,
     log,
     moved,
+    probe,
     process,
     roots,
     service,
@@ -402,6 +403,19 @@ def test_a_reload_that_could_not_bind(loaded: float) -> None:
     assert isinstance(end, SignalProcess) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
 
 
+@pytest.mark.parametrize(("mtime", "found"), [(Known(NOW - 60.0), True), (Unknown("denied"), False)])
+def test_a_reload_that_could_not_bind_and_a_new_address_that_nobody_knows(mtime: Fact[float], found: bool) -> None:
+    """The name that the new files hold leads nowhere: the reload has to be made first, or no other repair is read."""
+    scene = edited(config_mtime=mtime, loaded_at=Known(NOW - 3000.0), test=Known((0, "ok")))
+    scene.endpoint(tcp=Unknown("no address"), http=Unknown("no address"), listener=Unknown("no address"))
+    scene.listeners.append(listener(80, 700, "10.0.0.1"))
+    scene.processes.append(process(700, "apache2"))
+    scene.logs("bind() to 0.0.0.0:80 failed (98: Address already in use)", 98, "", ago=30)
+    scene.events[-1] = replace(scene.events[-1], level="emerg")
+    told = [f for f in diagnose(scene.snapshot()).findings if f.cause == OLD]
+    assert [(f.variant, f.confidence) for f in told] == ([("reload-bind-failed", "likely")] if found else [])
+
+
 def test_a_mount_whose_file_was_replaced() -> None:
     web = boxed("web", 80, pid=100, is_app_server=False)
     scene = Scene("app:8001", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).refused()
@@ -649,3 +663,18 @@ def test_an_address_that_is_gone_is_what_nginx_lacks() -> None:
         found = finding_of(diagnose(scene.snapshot()), "nginx-down")
         assert ("10.44.0.9:80, an address that local does not have" in found.summary) is told
         assert (found.repairs[0].risk == "manual") is told
+
+
+@pytest.mark.parametrize(("asked", "error", "found"), [
+    ("http://127.0.0.1:8022/login", "slow", True), ("http://127.0.0.1:8000/login", "slow", False),
+    ("http://127.0.0.1:8022/login", "reset", False), ("", "slow", False),
+])
+def test_an_older_configuration_hides_that_its_new_address_hangs(asked: str, error: str, found: bool) -> None:
+    """A stopped process takes connections: who asks it waits, and who is refused at once has asked elsewhere."""
+    scene = edited().endpoint(http=Known(probe(error=error)))
+    scene.events[0] = replace(scene.events[0], upstream=asked)
+    diagnosis = diagnose(scene.snapshot())
+    assert (OLD in roots(diagnosis)) is found
+    if found:
+        first = finding_of(diagnosis, OLD)
+        assert "accepts connections" in first.summary and first.repairs[0].risk == "safe"
