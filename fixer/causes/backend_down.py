@@ -80,6 +80,7 @@ from fixer.causes.reading import (
 from fixer.causes.starting import (
     ends_by_itself,
     is_socket_off,
+    of_swarm,
     restart_steps,
     start_steps,
 )
@@ -314,6 +315,8 @@ def _was_stopped(case: Case, service: Service) -> bool:
 
 
 def _by_hand(service: Service) -> str:
+    if (task := of_swarm(service)):
+        return task
     own = service.program.unit if service.program is not None and service.program.state == "DOWN" else None
     if own is not None and ends_by_itself(own):
         return (f"supervisord itself ends with an error: journalctl -u {own.name} names what is wrong; mend that, "

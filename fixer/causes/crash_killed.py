@@ -40,7 +40,7 @@ from fixer.causes.logs import gave_up, is_restarting, message
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
 from fixer.causes.reasons import last_words, missing_variables, port_in_use
 from fixer.causes.startagain import start_again
-from fixer.causes.starting import start_steps
+from fixer.causes.starting import of_swarm, start_steps
 from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
 from fixer.causes.workers_died import Deaths, cut_off_near, deaths
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -204,6 +204,8 @@ def _repairs(case: Case, crash: Crash) -> tuple[Repair, ...]:
 
     service, endpoint = crash.service, crash.troubles[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)
+    if by_hand := of_swarm(service):
+        return (Repair("start-service", "manual", f"start {service.name}", (), manual=by_hand),)
     also = also_at_boot(service)
     first = Repair("start-service", "safe", f"start {service.name}{also}", steps)
     if service.unit is None or service.unit.restart not in ("no", ""):

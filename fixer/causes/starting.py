@@ -93,6 +93,8 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
     Ends with waiting for it to listen, if there is an endpoint that it belongs behind.
     """
     steps: list[Step] = []
+    if of_swarm(service):
+        return ()
     if service.unit is not None and is_socket_off(service):
         steps += _start_socket(snapshot, service)
     elif service.unit is not None:
@@ -132,6 +134,8 @@ def _pulled_in(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Uni
 
 def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
     """Restart what runs; empty where nobody manages it."""
+    if of_swarm(service):
+        return ()
     if service.unit is not None:
         action: Step = unit_action(service, service.unit, "restart", _what_stops(snapshot, service))
     elif service.container is not None:
@@ -227,6 +231,13 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
         box.network_mode if box.lender else "",
         box.label("com.docker.compose.depends_on") or "",
     )
+
+
+def of_swarm(service: Service) -> str:
+    """What a person does about a task of a swarm's service, which makes another container in its place and routes to
+    that alone; empty where it is none."""
+    name = "" if service.container is None else service.container.label("com.docker.swarm.service.name") or ""
+    return name and f"docker service ps --no-trunc {name} shows why; then docker service update --force {name}"
 
 
 def _copies(snapshot: Snapshot, box: Container) -> Iterator[ContainerAction]:

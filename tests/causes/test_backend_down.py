@@ -410,6 +410,15 @@ def test_all_stopped_copies_of_a_service_are_started_at_once() -> None:
     assert verbs(scene) == ["start", "start"]
 
 
+@pytest.mark.parametrize("code", [0, 137])
+def test_a_task_of_a_swarm_is_started_by_nobody_but_the_swarm(code: int) -> None:
+    """It makes another container in the place of one that ended; one that is started by hand gets no visitors."""
+    box = {"status": "exited", "exit_code": code, "labels": (("com.docker.swarm.service.name", "shop_api"),)}
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box)).refused()
+    (repair,) = diagnose(scene.snapshot()).findings[0].repairs
+    assert repair.risk == "manual" and "docker service update --force shop_api" in repair.manual
+
+
 GONE = Uncreated("app", ("app", "runner"), Evidence("file", "/srv/compose.yaml:7", "service app"))
 
 
