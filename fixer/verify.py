@@ -45,7 +45,7 @@ def compare(before: Look, after: Look, addressed: Finding) -> Verification:
     """Judge a round by a look before it and a look after it."""
     fixed = after.healthy or (not _still_found(before, after, addressed) and (
         _answer_now(before, after, addressed) or not _undetermined(before, after, addressed.cause)
-        or _laid_bare(before, after, addressed)))
+        or _laid_bare(before, after, addressed) or addressed.variant in _PLAIN))
     regressions = tuple(_regressions(before, after))
     return Verification(fixed and not regressions, fixed, regressions)
 

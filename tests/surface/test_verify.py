@@ -160,6 +160,17 @@ def test_a_server_that_goes_on_and_answers_nobody_for_another_reason(was: str, n
     assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).better is better
 
 
+@pytest.mark.parametrize(("variant", "better"), [("container-paused", True), ("event-loop-blocked", False)])
+def test_a_pause_that_is_over_is_gone_whatever_is_not_known_since(variant: str, better: bool) -> None:
+    """Of a server that goes on and takes nobody for another reason nobody can tell whether it hangs as well."""
+    before = two_routes()
+    mine = replace(fault(look(moved())), cause="backend-hung", variant=variant, service="shop", routes=("r1",))
+    unsure = Check("backend-hung", Undetermined(("whether shop still finishes requests",)))
+    next_one = replace(mine, cause="fd-exhausted", variant="backend-fd-limit", confidence="likely")
+    after = with_health(before, "failing", "ok", findings=(next_one,), checks=(unsure,))
+    assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).better is better
+
+
 def test_without_routes_the_service_decides() -> None:
     before = two_routes()
     mine = replace(fault(look(moved())), routes=(), service="a")
