@@ -53,7 +53,7 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.numbers import is_number
 from fixer.model.record import replace
-from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx
+from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx, wants_tls
 
 # Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer
 # than this, in seconds, cannot be put in order, and an edit right before its own reload is what everybody does.
@@ -282,27 +282,37 @@ def _stale(case: Case, trouble: Trouble) -> Finding:
 
 
 def _advice(case: Case, nginx: Nginx) -> Finding | None:
-    """Pages answer, but the files on disk name an address where nothing listens: the next reload would break them."""
+    """Pages answer, but at the address that the files on disk name nobody would: the next reload would break them."""
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown) or nginx.master_pid is None:
         return None
     if not is_edited(nginx):
         return None
-    empty: list[tuple[str, Endpoint]] = []
+    empty: list[tuple[str, Endpoint, str]] = []
     for judged in case.judged.values():
         if judged.state != "ok" or not nginx.serves(judged.facts) or len(judged.facts.endpoints) != 1:
             continue
         endpoint = next((e for e in case.snapshot.endpoints if e.id == judged.facts.endpoints[0]), None)
-        if endpoint is not None and not endpoint.down and is_closed(endpoint) is True:
-            empty.append((judged.facts.route.id, endpoint))
+        if endpoint is not None and not endpoint.down and (words := _would_fail(endpoint)):
+            empty.append((judged.facts.route.id, endpoint, words))
     if not empty:
         return None
-    endpoint = empty[0][1]
+    _, endpoint, words = empty[0]
     return Finding(
         cause=CAUSE.id, variant="config-edited-not-reloaded", role="advice", confidence="likely",
-        summary=f"the files name {endpoint_text(endpoint)}, where nothing listens: the next reload would break pages",
-        detail=(), routes=tuple(route for route, _ in empty), service=None, node=nginx.node,
+        summary=f"the files name {endpoint_text(endpoint)}, {words}: the next reload would break pages",
+        detail=(), routes=tuple(route for route, _, _ in empty), service=None, node=nginx.node,
         evidence=(_age(case, nginx), config_evidence(case.snapshot, nginx, endpoint), *absent_evidence(endpoint)),
     )
+
+
+def _would_fail(endpoint: Endpoint) -> str:
+    """How nginx would be let down there, empty where that is not seen."""
+    if is_closed(endpoint) is True:
+        return "where nothing listens"
+    heard = endpoint.http.value if isinstance(endpoint.http, Known) else None
+    if heard is not None and heard.error == "tls":
+        return "where they speak TLS and nobody takes it"
+    return "which takes TLS only, and they speak plainly" if heard is not None and wants_tls(heard) else ""
 
 
 CAUSE = Cause(

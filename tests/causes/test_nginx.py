@@ -12,7 +12,7 @@ from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import PIPE, ConfigProblem, Listen, Span
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
-from fixer.model.snapshot import Compose, Uncreated
+from fixer.model.snapshot import Compose, ProbeResult, Uncreated
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -387,6 +387,19 @@ def test_old_and_answering_is_no_fault() -> None:
     assert [(f.cause, f.role, f.repairs) for f in diagnosis.findings] == [(OLD, "advice", ())]
     empty.nginx["loaded_at"] = Unknown("denied")
     assert diagnose(empty.snapshot()).findings == ()
+
+
+@pytest.mark.parametrize(("heard", "told"), [
+    (probe(error="tls"), "speak TLS and nobody takes it"), (probe(400, body="Client sent an HTTP request to an HTTPS server."),
+                                                            "takes TLS only"), (probe(error="slow"), ""), (GOOD, ""),
+])
+def test_pages_that_the_next_reload_would_break(heard: ProbeResult, told: str) -> None:
+    """A repair ended well, and the next restart read what somebody had written before: it is said beforehand."""
+    scene = healthy().answers(GOOD).endpoint(http=Known(heard))
+    scene.nginx["config_mtime"] = Known(NOW - 60)
+    diagnosis = diagnose(scene.snapshot())
+    advice = [f.summary for f in diagnosis.findings if f.cause == OLD]
+    assert diagnosis.verdict == "healthy" and [told in text for text in advice] == ([True] if told else [])
 
 
 @pytest.mark.parametrize("loaded", [3000.0, 60.2, 59.8])
