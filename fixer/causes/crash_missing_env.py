@@ -112,7 +112,9 @@ def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misrea
     if len(lost) == len(said) and all(m.plain for m in lost) and not any(s.name in case.inputs for s in said):
         again = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
         files = ", ".join(dict.fromkeys(m.file.path for m in lost))
-        words = f"write {names} in {files} as systemd takes it, then start {service.name}"
+        closed = dict.fromkeys(f"{m.within.name} at line {m.within.line}" for m in lost if m.within is not None)
+        how = f" (the quote of {' and '.join(closed)} is closed)" if closed else ""
+        words = f"write {names} in {files} as systemd takes it{how}, then start {service.name}"
         managers = ", ".join(dict.fromkeys(m.file.managed_by for m in lost if m.file.managed_by))
         if managers:
             words += f" ({managers} manages that file and will overwrite the edit)"

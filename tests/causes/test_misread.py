@@ -46,6 +46,7 @@ def test_an_open_quote_above_it_is_closed(text: str, after: str, line: int) -> N
     (repair,) = found.repairs
     first = repair.steps[0]
     assert isinstance(first, WriteFile) and (first.before, first.after) == (text.encode(), after.encode())
+    assert "the quote of A at line" in repair.summary
     assert f"{PATH}:{line} sets SECRET_KEY within the value of A" in found.detail[0] and "s3c" not in repr(found.detail)
 
 
