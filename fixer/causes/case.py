@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from fixer.causes.owners import Owner
 
 _TAKEN = "an earlier server block of the same name and address takes its requests"
+_NAMELESS = "it has no name that anybody asks for, and another server block is the default there"
 _GRAIN = 0.5       # seconds: a file and a start that are closer cannot be put in order
 _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+_NONE: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,10 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     for facts in snapshot.routes:
         nginx = snapshot.nginx_of(facts)
         reached = tuple(endpoints[name] for name in facts.endpoints if name in endpoints)
-        if nginx is not None and facts.route.server_index in unused[nginx.node + nginx.conf_path]:
-            judged[route_key(facts)] = Judged(facts, "unknown", _TAKEN, ())
+        hidden, nameless = unused[nginx.node + nginx.conf_path] if nginx is not None else _NONE
+        if facts.route.server_index in hidden | nameless:
+            why = _TAKEN if facts.route.server_index in hidden else _NAMELESS
+            judged[route_key(facts)] = Judged(facts, "unknown", why, ())
             _take(taken, facts, reached)
             continue
         verdict = weigh_masked(judge_route(facts, reached, nginx, snapshot), reached, nginx, snapshot)
@@ -137,12 +141,14 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     return Case(snapshot, inputs, judged, troubles, taken, accepting)
 
 
-def _unused(nginx: Nginx) -> frozenset[int]:
-    """The servers that its workers hand no request, where they run with the files as they are."""
+def _unused(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
+    """The servers that its workers hand no request, where they run with the files as they are: others bear their names,
+    or they have none."""
     changed, loaded = nginx.config_mtime, nginx.loaded_at
     if isinstance(nginx.config, Unknown) or isinstance(changed, Unknown) or isinstance(loaded, Unknown):
-        return frozenset()
-    return frozenset() if changed.value > loaded.value + _GRAIN else nginx.config.value.hidden_servers()
+        return _NONE
+    config = nginx.config.value
+    return _NONE if changed.value > loaded.value + _GRAIN else (config.hidden_servers(), config.nameless_servers())
 
 
 def _guards(guard: RouteFacts, facts: RouteFacts) -> bool:

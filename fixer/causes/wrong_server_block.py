@@ -61,7 +61,27 @@ def judge(case: Case) -> Verdict:
             missing.append(outcome)
         else:
             ruled.append(outcome)
+    for nginx in case.snapshot.nginxes:
+        if isinstance(nginx.config, Known) and len(nginx.config.value.servers) <= _MOST:
+            for index in sorted(nginx.config.value.nameless_servers()):
+                advice = _nameless(case, nginx, nginx.config.value, index)
+                findings.setdefault(f"{nginx.node}/{nginx.conf_path}/{index}", advice)
     return conclude(findings.values(), missing, ruled)
+
+
+def _nameless(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> Finding:
+    """Another block took the place of the default, as a file does that sorts before: nobody gets to this one."""
+    block = config.servers[index]
+    first = next((other for number, other in enumerate(config.servers)
+                  if other.addresses & block.addresses and config.is_default(number)), block)
+    return Finding(
+        cause=CAUSE.id, variant="default-server-catches", role="advice", confidence="certain",
+        summary=(f"no visitor gets to the server at {_where(case, nginx, block)}: it has no name that anybody asks "
+                 f"for, and {_where(case, nginx, first)} is the default server there; where it is to be the default, "
+                 "say default_server at its listen"),
+        detail=(), routes=_routes_of(case, nginx, index), service=None, node=nginx.node,
+        evidence=(_block_evidence(case, nginx, block), _block_evidence(case, nginx, first)),
+    )
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
@@ -164,7 +184,7 @@ def _block_evidence(case: Case, nginx: Nginx, block: ServerBlock) -> Evidence:
 def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Finding | None:
     """Names that no block lists were asked for just now, and fell to this block, which is the default."""
     nginx, block = trouble.nginx, config.servers[index]
-    if not _is_default(config, index):
+    if not config.is_default(index):
         return None
     others = [other for number, other in enumerate(config.servers)
               if number != index and other.addresses & block.addresses and _is_well(case, nginx, number)]
@@ -224,17 +244,6 @@ def _not_loaded(case: Case, trouble: Trouble, config: NginxConfig) -> Finding | 
         repairs=(Repair("load-site", "manual", "let nginx load the site", (), manual=manual),),
         explains=("wrong-port", "backend-down"),
     )
-
-
-def _is_default(config: NginxConfig, index: int) -> bool:
-    """For at least one of its addresses: by its own word, or as the first where nobody says so."""
-    for listen in config.servers[index].listens:
-        here = [(number, other) for number, server in enumerate(config.servers) for other in server.listens
-                if (other.address, other.port) == (listen.address, listen.port)]
-        said = [number for number, other in here if other.default_server]
-        if (said or [number for number, _ in here])[0] == index:
-            return True
-    return False
 
 
 def _is_well(case: Case, nginx: Nginx, index: int) -> bool:

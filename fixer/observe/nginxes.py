@@ -12,6 +12,7 @@ from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Process, Unit
+from fixer.model.unitfile import last_value, unit_lines
 from fixer.nginx.config import read_config
 from fixer.nginx.errorlog import parse_error_log
 from fixer.observe.builtnginx import BUILT, as_built, is_idle, is_there
@@ -183,6 +184,8 @@ def _is_idle(place: NginxPlace, view: View) -> bool:
 
 def config_of(place: NginxPlace, view: View) -> Fact[NginxConfig]:
     """What the files say now."""
+    if apart := _root_of_its_own(place, view):
+        return Unknown(f"{apart} gives nginx a root of its own: what lies at {place.conf} here is not what it reads")
     main = view.conf_files.get(place.conf)
     config = parsed_config(place, view)
     if config is None:
@@ -190,6 +193,17 @@ def config_of(place: NginxPlace, view: View) -> Fact[NginxConfig]:
     more = f"{place.conf}: more than can be held, and the rest was not read" if config.cut else ""
     cut = still_cut(config, view) or more
     return Unknown(cut) if cut else Known(config, (Evidence("nginx-config", place.conf, ""),))
+
+
+def _root_of_its_own(place: NginxPlace, view: View) -> str:
+    """The setting of its unit by which the paths that it reads lie elsewhere, empty where there is none."""
+    unit = view.units.get((place.master.unit if place.master is not None else None) or "nginx.service")
+    if unit is None or place.binary not in unit.exec_start[:1]:
+        return ""
+    contents = view.contents()
+    lines = [x for path in (unit.fragment_path, *unit.drop_in_paths) for x in unit_lines(path, contents.get(path, b""))]
+    said = ((key, last_value(lines, key).strip("\"'")) for key in ("RootDirectory", "RootImage"))
+    return next((f"{key}={value}" for key, value in said if value not in ("", "/")), "")
 
 
 def parsed_config(place: NginxPlace, view: View) -> NginxConfig | None:

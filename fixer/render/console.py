@@ -63,8 +63,9 @@ def _all_well(report: Report) -> str:
     answered = sum(route.state == "ok" for route in report.routes)
     if answered:
         well = f"{_count(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
-        late = sum(route.state == "unknown" and route.probe is not None for route in report.routes)
-        return f"{well}; {late} gave no answer in time (see below)" if late else f"{well}; nothing to repair"
+        late = [route for route in report.routes if route.state == "unknown" and route.probe is not None]
+        how = "could not be judged" if any(r.probe and r.probe.status for r in late) else "gave no answer in time"
+        return f"{well}; {len(late)} {how} (see below)" if late else f"{well}; nothing to repair"
     return "healthy; nothing to repair"
 
 

@@ -224,3 +224,22 @@ def test_unknown() -> None:
     unread = two()
     unread.nginx["config"] = Unknown("denied")
     assert isinstance(verdict_of(diagnose(made(unread)), CAUSE), Undetermined)
+
+
+@pytest.mark.parametrize(("names", "default", "told"), [
+    (("_",), False, True), ((), False, True), (("_", "shop.example"), False, False), (("_",), True, False),
+])
+def test_a_server_without_a_name_that_is_the_default_nowhere_is_asked_by_nobody(
+    names: tuple[str, ...], default: bool, told: bool,
+) -> None:
+    """What answered our request was the default server; it was told as an edit that nobody had loaded."""
+    scene = two(("old.example",), names)
+    scene.extra["servers"] = (scene.extra["servers"][0], block(SITE, NEW, *names, default=default))
+    diagnosis = diagnose(made(scene))
+    advice = [finding for finding in diagnosis.findings if (finding.cause, finding.role) == (CAUSE, "advice")]
+    assert bool(advice) is told
+    if told:
+        assert f"no visitor gets to the server at {SITE}:1" in advice[0].summary and OLD_FILE in advice[0].summary
+        assert "nginx-not-reloaded" not in roots(diagnosis)
+        only = diagnose(made(two(("old.example",), names, status=GOOD)))
+        assert [finding.role for finding in only.findings if finding.cause == CAUSE] == ["advice"]

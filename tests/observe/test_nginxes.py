@@ -284,3 +284,18 @@ def test_relative_logs_count_from_the_prefix_and_includes_from_the_folder_of_the
     (place,) = find_nginxes(seen)
     config = config_of(place, seen)
     assert error_logs(place, config) == ("/srv/logs/error.log",) and isinstance(config, Known) and config.value.routes
+
+
+@pytest.mark.parametrize(("line", "known"), [
+    ("RootDirectory=/srv/root\n", False), ("RootImage=/srv/nginx.raw\n", False), ("RootDirectory=/\n", True), ("", True),
+])
+def test_what_an_nginx_with_a_root_of_its_own_reads_is_not_what_lies_at_its_paths(line: str, known: bool) -> None:
+    unit = "/usr/lib/systemd/system/nginx.service"
+    show = (f"Id=nginx.service\nNames=nginx.service\nLoadState=loaded\nActiveState=active\nFragmentPath={unit}\n"
+            f"DropInPaths={DROP}\nExecStart={{ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -g daemon on; ; ignore_errors=no }}\n")
+    units = [file(unit, "[Service]\nExecStart=/usr/sbin/nginx\n"), file(DROP, f"[Service]\n{line}")]
+    seen = snapshot(capture(node(site=SITE, show=show, units=units)))
+    assert isinstance(seen.nginxes[0].config, Known) is known and bool(seen.routes) is known
+
+
+DROP = "/etc/systemd/system/nginx.service.d/root.conf"
