@@ -64,7 +64,15 @@ from fixer.causes.temporary import temporary_repairs, temporary_words
 from fixer.causes.unitedits import Doing, by_hand, with_start
 from fixer.causes.unitfailure import setting_evidence
 from fixer.causes.unreadable import closed_folder_of
-from fixer.model.closedpaths import GONE, NO_TEMP, READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at
+from fixer.model.closedpaths import (
+    GONE,
+    NO_TEMP,
+    READ_ONLY,
+    closed_path_at,
+    closed_socket_at,
+    closed_tls_at,
+    from_folder,
+)
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass, replace
@@ -131,7 +139,7 @@ def _denied(case: Case, crash: Crash) -> _Denied | None:
             return None
         named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
         if named is not None:
-            return _Denied(*named, lines[index])
+            return _Denied(from_folder(named[0], crash.service), named[1], lines[index])
         loaded, why = closed_tls_at(texts, index, crash.service.argv)
         if loaded:
             return _Denied(loaded[0], why, lines[index], loaded[1:])

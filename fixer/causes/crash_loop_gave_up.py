@@ -207,7 +207,8 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
         manual = f"{service.name} would end the same way again, and says nothing before it does{_fault(crash)}"
     elif isinstance(service.log, Unknown):
         box = service.container
-        by_hand = "read it as root" if box is None or box.is_machine else (
+        by_hand = (f"journalctl -u {service.name} shows it" if service.log.reason == "not asked" else "read it as root"
+                   ) if box is None or box.is_machine else (
             f"run its image and command by hand, or give {box.name} a log driver that can be read")
         manual = (f"{service.name} would end the same way again, and what it says could not be read "
                   f"({service.log.reason}): {by_hand}; mend what it says, then start it")

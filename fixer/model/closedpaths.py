@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 
 from fixer.model.regex import regex
+from fixer.model.service import Service
 
 _SAYS = (
     regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
+# What the servers say of a file that their command names: the path may be relative to the folder that they run in.
+_NAMED = regex(r"^Error: (?:can't chdir to '(?P<folder>[^']+)'|'(?P<conf>[^']+)' doesn't exist"
+               r"|Invalid value for '[^']+': (?:Path|File|Directory) '(?P<path>[^']+)' does not exist\.)$")
 # Python's tempfile tries each, and does not say why none would do; the first is the one that every system has.
 _NO_TEMP = regex(r"^FileNotFoundError: \[Errno 2\] No usable temporary directory found in \['(?P<path>/[^']+)'")
 _SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqlite3\.OperationalError\) )?"
@@ -37,6 +42,12 @@ READ_ONLY = frozenset({"30", "EROFS"})
 NO_TEMP = "TEMP"
 
 
+def from_folder(path: str, service: Service) -> str:
+    """A path that may be relative to the folder that the service runs in."""
+    folder = service.unit.working_directory if service.unit is not None else ""
+    return path if path.startswith("/") or not folder.startswith("/") else posixpath.join(folder, path)
+
+
 def closed_path(text: str) -> tuple[str, str] | None:
     """(path, number or name of the error) of a line that ends a program, None where it names none."""
     for pattern in _SAYS:
@@ -44,6 +55,9 @@ def closed_path(text: str) -> tuple[str, str] | None:
         if match is not None:
             named = match.groupdict()
             return match["path"], named.get("errno") or named.get("name") or ""
+    of_command = _NAMED.match(text)
+    if of_command is not None:
+        return next(path for path in of_command.groups() if path), "ENOENT"
     none = _NO_TEMP.match(text)
     return None if none is None else (f"{none['path'].rstrip('/')}/{NEW}", NO_TEMP)
 

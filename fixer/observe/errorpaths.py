@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at
+from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at, from_folder
 from fixer.model.facts import Known
 from fixer.model.modules import files_of, module_folders, unfound
 from fixer.model.query import Query, ReadFile
@@ -61,7 +61,7 @@ def _last_named(service: Service) -> tuple[tuple[str, ...], str]:
     for index in range(len(texts) - 1, -1, -1):
         named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
         if named is not None:
-            return (posixpath.normpath(named[0]),), named[1]
+            return (posixpath.normpath(from_folder(named[0], service)),), named[1]
         loaded, why = closed_tls_at(texts, index, service.argv)
         if loaded:
             return tuple(posixpath.normpath(path) for path in loaded), why

@@ -81,7 +81,7 @@ from fixer.observe.webscripts import program_paths
 from fixer.observe.wholeconf import uncut, was_listed
 
 SERVICE_FILE_LIMIT = 64 << 10
-MOST_JOURNALS = 6
+MOST_JOURNALS = 12
 MOST_UNLOADED = 100
 OF_SYSTEMD = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
 MOST_PROGRAMS = 4

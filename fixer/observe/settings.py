@@ -48,8 +48,10 @@ def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
     data = view.data(path) if path else None
     if path is not None and data is not None and runtime_of(told.argv) == "uwsgi":
         return _sockets_in_ini(told, path, data)
-    if path is None or data is None or option(_arguments(told), ("-b", "--bind")) is not None:
+    if path is None or option(_arguments(told), ("-b", "--bind")) is not None:
         return None
+    if data is None:        # one that is named and was not read may say anything: the server's default is not meant
+        return () if runtime_of(told.argv) == "gunicorn" and option(_arguments(told), ("-c", "--config")) else None
     match = next(reversed(list(_BIND.finditer(data))), None)
     if match is None:
         return None

@@ -397,3 +397,16 @@ def test_a_credential_is_not_there_between_two_runs_and_nobody_puts_it_there_by_
     scene.node_changes["local"] = {"absent": (path,)}
     finding = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert finding.confidence == "likely" and words in finding.summary and "put /run" not in finding.repairs[0].manual
+
+
+@pytest.mark.parametrize(("said", "path"), [
+    ("Error: can't chdir to '/srv/shop/current'", "/srv/shop/current"),
+    ("Error: '/etc/gunicorn/shop.py' doesn't exist", "/etc/gunicorn/shop.py"),
+    ("Error: Invalid value for '--env-file': Path '.env.prod' does not exist.", "/srv/shop/.env.prod"),
+    ("Error: Invalid value for '--log-config': Path '/etc/shop/log.yaml' does not exist.", "/etc/shop/log.yaml"),
+])
+def test_a_file_that_the_command_names_and_that_is_not_there(said: str, path: str) -> None:
+    scene = crashed(said)
+    scene.node_changes["local"] = {"absent": (path,)}
+    finding = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (finding.variant, finding.confidence) == ("start-file-missing", "certain") and path in finding.summary

@@ -90,6 +90,14 @@ def test_the_socket_of_a_unit_with_a_root_of_its_own_is_where_the_machine_sees_i
         [] if path is None else [(path, path != "/run/web.sock")])
 
 
+def test_a_file_of_gunicorn_that_is_named_and_not_there_leaves_no_default() -> None:
+    """It may have said any port: nginx was said to ask for another than 8000."""
+    told = back("ExecStart=/usr/bin/gunicorn -c /etc/gunicorn/shop.py main:app\n").bindings
+    assert not isinstance(told, Known) or not told.value
+    plain = back("ExecStart=/usr/bin/gunicorn main:app\n").bindings
+    assert isinstance(plain, Known) and [b.port for b in plain.value] == [8000]
+
+
 def test_workers_of_gunicorns_own_file() -> None:
     found = back("WorkingDirectory=/srv\nExecStart=gunicorn a", files={"/srv/gunicorn.conf.py": "workers = 3\n"})
     assert isinstance(found.workers, Known) and found.workers.value == 3
