@@ -68,6 +68,7 @@ from fixer.causes.incode import MOST_EQUALS, which_in_code
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
 from fixer.causes.nobody import START, nobody, unclaimed
 from fixer.causes.notstarted import begun_again, not_started
+from fixer.causes.ordercycle import in_a_cycle
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
@@ -160,7 +161,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
-            return over_an_error(case, owner.service, _stopped(case, trouble, owner))
+            return over_an_error(case, owner.service, in_a_cycle(case, owner.service, _stopped(case, trouble, owner)))
         case "masked":
             return _masked(case, trouble, owner)
         case "failed" if (known := _failed(case, trouble, owner)) is not None:
@@ -351,8 +352,7 @@ def _finding(
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
         summary=f"{summary}; {_instead(case, trouble)} listens at {endpoint_text(trouble.endpoint)}",
         detail=(f"needed by {say_routes(trouble)}", *held_up(case, service.container)), routes=trouble.route_ids,
-        service=service.name,
-        node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
+        service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
         explains=("nginx-not-reloaded",),
     )
 

@@ -362,6 +362,24 @@ def test_a_service_that_was_started_without_its_socket_is_started_by_it(said: st
             ("start", "backend.service")]
 
 
+CYCLE = ("data.target: Found ordering cycle on backend.service/start",
+         "data.target: Found dependency on data.target/start")
+
+
+@pytest.mark.parametrize(("lines", "told"), [
+    ((*CYCLE, "data.target: Unable to break cycle starting with data.target/start"), True),
+    ((*CYCLE, "data.target: Job backend.service/start deleted to break ordering cycle starting with data.target/start"),
+     True),
+    ((*CYCLE, "data.target: Job other.service/stop deleted to break ordering cycle starting with x"), False),
+    ((*CYCLE, "data.target: Unable to break cycle starting with data.target/start", "Started backend.service."), False),
+])
+def test_a_unit_in_a_cycle_of_order_is_not_started_in_vain(lines: tuple[str, ...], told: bool) -> None:
+    diagnosis = diagnose(Scene().with_service(stopped(log=building.log(*lines))).refused().snapshot())
+    (finding,) = diagnosis.findings
+    assert ("cycle in the order of backend.service and data.target" in finding.summary) is told
+    assert finding.repairs[0].risk == ("manual" if told else "safe")
+
+
 def test_what_a_unit_started_and_left_alone_is_gone() -> None:
     left = {"active_state": "active", "sub_state": "exited", "main_pid": 0}
     made = building.service("rc-local.service", pid=None, unit_changes=left)
