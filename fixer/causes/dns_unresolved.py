@@ -65,7 +65,7 @@ def judge(case: Case) -> Verdict:
         elif nginx.master_pid is None and nginx.service is None and isinstance(nginx.test, Unknown):
             missing.append(f"why nginx on {nginx.node} ended")
         elif nginx.master_pid is not None:
-            findings += _at_reload(case, nginx)
+            findings += _at_reload(case, nginx) or _forgotten(case, nginx)
     for trouble in case.troubles:
         new = _at_request(case, trouble)
         if new is not None:
@@ -135,6 +135,34 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
     made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address(case, troubles), (shown,))
     text = f"the name {name} does not resolve: nginx refuses its files over it, and what runs is older"
     return [replace(made, summary=text)]
+
+
+def _forgotten(case: Case, nginx: Nginx) -> list[Finding]:
+    """Pages answer, by the address that a container's nginx looked up when it started, of a name that nobody has by
+    now: a service of the project was renamed. Its next start would end at once."""
+    box = container_of(case.snapshot, nginx.node)
+    if box is None or box.is_machine or _asks_others(case, nginx):
+        return []
+    for judged in case.judged.values():
+        named = judged.facts.endpoints if judged.state == "ok" and nginx.serves(judged.facts) else ()
+        for endpoint in (e for e in case.snapshot.endpoints if e.id in named and e.host):
+            if not isinstance(endpoint.addresses, Known) or endpoint.addresses.value:
+                continue
+            return [Finding(
+                cause=CAUSE.id, variant="dns-name-missing-at-start", role="advice", confidence="certain",
+                summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve any more: nginx "
+                        "asks the address that it had when nginx started, and would not start again", detail=(),
+                routes=(judged.facts.route.id,), service=None, node=nginx.node,
+                evidence=(Evidence("probe", endpoint.host, "no address is known for it here"),
+                          config_evidence(case.snapshot, nginx, endpoint)))]
+    return []
+
+
+def _asks_others(case: Case, nginx: Nginx) -> bool:
+    """Its files name a resolver: what a variable holds is asked for with each request, and there."""
+    files = nginx.config.value.files if isinstance(nginx.config, Known) else ()
+    return any(b"resolver" in content.data for path in files
+               if (content := case.snapshot.file(nginx.node, path)) is not None)
 
 
 def _is_down(case: Case, trouble: Trouble) -> bool:

@@ -17,6 +17,7 @@ from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadN
 from fixer.model.snapshot import ErrorEvent, LogLine, Service, ToldNetwork
 from tests.causes.building import (
     BAD_GATEWAY,
+    GOOD,
     NOW,
     SITE,
     SLOW,
@@ -174,6 +175,22 @@ def test_miss_an_edited_site_that_names_a_container_which_does_not_run(status: s
     assert UNRESOLVED not in roots(diagnose(scene.snapshot()))        # caught in the moment of one more try
     scene.services.clear()
     assert UNRESOLVED in roots(diagnose(scene.snapshot()))
+
+
+@pytest.mark.parametrize(("known", "head", "told"), [
+    ((), b"", True), (("172.18.0.2",), b"", False), ((), b"resolver 10.0.0.1;\n", False),
+])
+def test_a_name_that_is_gone_while_pages_answer_is_said(known: tuple[str, ...], head: bytes, told: bool) -> None:
+    """A service of the project was renamed: nginx goes by an old address, and ends at its next start."""
+    web = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.answers(GOOD).endpoint(addresses=Known(known)).services.append(web)
+    scene.nginx["service"] = web
+    page = scene.files[0]
+    scene.files[0] = type(page)("web", page.path, page.path, head + page.data, page.stat)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert [(f.cause, f.role) for f in diagnosis.findings] == ([(UNRESOLVED, "advice")] if told else [])
 
 
 def test_hit_at_a_request() -> None:
