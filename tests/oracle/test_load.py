@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -28,7 +29,8 @@ def under(trick: Trick, baseline: Baseline, spec: LoadSpec = SPEC) -> str:
 
 
 def test_enough_workers_are_well(baseline: Baseline) -> None:
-    assert under(OneAtATime(0.06, 0.25, workers=12), baseline) == ""
+    roomy = replace(SPEC, limit=5.0)       # a busy machine must not make it fail
+    assert under(OneAtATime(0.06, 5.0, workers=12), baseline, roomy) == ""
 
 
 def test_one_worker_fails(baseline: Baseline) -> None:
