@@ -40,6 +40,7 @@ from fixer.causes.pressure import Pressure, is_paused, pressure_evidence, pressu
 from fixer.causes.reading import config_evidence, describe_process, now_on, ran_since, state_evidence
 from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.causes.thrashing import is_thrashing
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
@@ -74,6 +75,9 @@ def judge(case: Case) -> Verdict:
         elif pressure.queued == 0 and (waited := _waited(pressure)) < LONG:
             slow = f"whether {pressure.service.name} is only slow"
             lacking.append(f"{slow}: nobody has waited for it longer than {waited:g} s (--wait 60 tells)")
+            continue
+        elif is_thrashing(case, pressure.service):      # a restart would help for a moment
+            shown += pressure.service.refaults.evidence if isinstance(pressure.service.refaults, Known) else ()
             continue
         else:
             new = _blocked(case, pressure)

@@ -31,14 +31,12 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.bylocation import services_that_let_wait
 from fixer.causes.case import Case, Trouble
 from fixer.causes.limits import memory_limit, raise_memory
-from fixer.causes.reading import config_evidence, now_on, ran_since, state_evidence
+from fixer.causes.reading import config_evidence, state_evidence
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.causes.thrashing import MANY, is_thrashing, refault_rate
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
-
-MANY = 5_000         # pages: what a start in little memory may need again
-RATE = 100.0         # pages a second since its start, on the average: a slow disk gives no more
 
 
 def judge(case: Case) -> Verdict:
@@ -53,20 +51,16 @@ def judge(case: Case) -> Verdict:
             missing.append(f"how often {service.name} needs again what it lost to its limit: {service.refaults.reason}")
         elif service.refaults.value < MANY:
             ruled += service.refaults.evidence
-        elif _rate(case, service, service.refaults.value) < RATE:
+        elif not is_thrashing(case, service):
             missing.append(f"whether {service.name} is short of memory now: its count is of a long time")
         else:
             findings.setdefault(service.id, _found(case, trouble, service, service.refaults.value))
     return conclude(findings.values(), missing, ruled)
 
 
-def _rate(case: Case, service: Service, pages: int) -> float:
-    return pages / max(1.0, now_on(case.snapshot, service.node) - ran_since(service))
-
-
 def _found(case: Case, trouble: Trouble, service: Service, pages: int) -> Finding:
     limit = memory_limit(service) >> 20
-    again = _rate(case, service, pages) / 256       # pages of 4 KiB to MiB
+    again = refault_rate(case, service, pages) / 256       # pages of 4 KiB to MiB
     source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit} MiB")
     told = service.refaults.evidence if isinstance(service.refaults, Known) else ()
     return Finding(

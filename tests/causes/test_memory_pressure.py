@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.causes import load_causes
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
@@ -30,11 +31,11 @@ def pages(count: int) -> Fact[int]:
     return Known(count, (Evidence("kernel", "/sys/fs/cgroup/x/memory.stat", f"workingset_refault_file {count}"),))
 
 
-def short(refaults: Fact[int] | None = None, *, since: float = 100.0, limit: int = 64 << 20) -> Scene:
+def short(refaults: Fact[int] | None = None, *, since: float = 100.0, limit: int = 64 << 20, queued: int = 9) -> Scene:
     """Late for its visitors, with a limit."""
     made = service(log=log("x"), refaults=pages(900_000) if refaults is None else refaults,
                    unit_changes={"memory_max": limit, "active_enter": NOW - since})
-    scene = Scene().with_service(made, listener(8000, 200, queued=9, established=14))
+    scene = Scene().with_service(made, listener(8000, 200, queued=queued, established=queued + 5 if queued else 1))
     scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
     return scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream",
                       count=6, path="/report")
@@ -53,6 +54,13 @@ def test_hit() -> None:
     assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and restart.verb == "restart"
     assert finding_of(diagnose(short().snapshot(), {"memory": "1G"}), CAUSE).repairs[0].steps[0].after == (  # type: ignore[union-attr]
         b"[Service]\nMemoryMax=1G\n")
+
+
+def test_one_that_waits_for_its_memory_is_not_stuck_in_a_call() -> None:
+    """A blind man restarts nothing, which would help for a moment."""
+    others = [cause for cause in load_causes() if cause.id not in (CAUSE, "overload-saturated")]
+    for count, expected in ((900_000, []), (100, ["backend-hung"])):
+        assert roots(diagnose(short(pages(count), queued=0).snapshot(), causes=others)) == expected
 
 
 def test_hit_where_only_some_pages_are_late() -> None:
