@@ -73,15 +73,17 @@ def project_state(lab: Lab) -> State:
         labels, networks = item["Config"]["Labels"], item["NetworkSettings"]["Networks"]
         status = item["State"]["Status"].replace("restarting", "running")      # in a crash loop it is the one or the other
         found[f"container {item['Name']}"] = (
-            status, labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)), _filter(item["State"]["Pid"]))
+            status, labels.get("com.docker.compose.config-hash"), tuple(sorted(networks)),
+            _filter(item["State"]["Pid"], lab.id if item["HostConfig"]["NetworkMode"] == "host" else ""))
     return found
 
 
-def _filter(pid: int) -> str:
-    """The rules of a container's own network, without what counts; empty where it does not run."""
+def _filter(pid: int, name: str) -> str:
+    """The rules of a container's own network, without what counts; empty where it does not run. Of the engine's host
+    only those that carry this name: the others come and go with what others have up."""
     words = ["nsenter", "-t", str(pid), "-n", "sh", "-c", "iptables-save -t filter; ip6tables-save -t filter"]
     told = subprocess.run(words, capture_output=True, text=True, check=False).stdout if pid else ""
-    rules = [re.sub(r"\[[0-9:]*\]$", "", line) for line in told.splitlines() if not line.startswith("#")]
+    rules = [re.sub(r"\[[0-9:]*\]$", "", line) for line in told.splitlines() if not line.startswith("#") and name in line]
     return "\n".join(rules) if any(line.startswith("-A") for line in rules) else ""
 
 
