@@ -11,6 +11,7 @@ from fixer.observe.containers import parse_time
 MAX_LINES = 500
 MAX_LENGTH = 4000        # of one line: a log may hold anything
 
+_ESCAPES = regex(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?)")
 _JOURNAL = regex(r"^(\d{9,11}\.\d+) \S+ (?:\S+?: )?(.*)$")
 _DOCKER = regex(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(.*)$")
 
@@ -59,4 +60,7 @@ def parse_log_file(answer: Answer | None, path: str) -> Fact[tuple[LogLine, ...]
 
 
 def _lines(data: bytes) -> list[str]:
-    return [line.rstrip("\r") for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
+    text = data.decode("utf-8", "replace")
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)       # a program that has a terminal (`tty: true`, FORCE_COLOR) paints its words
+    return [line.rstrip("\r") for line in text.split("\n") if line.strip()]

@@ -57,6 +57,18 @@ def test_the_addresses_that_were_chosen_for_a_container() -> None:
     assert found.fixed == (("front", ("10.1.0.9", "fd00::9")),)
 
 
+PAINTED = (b'2026-11-27T12:00:00Z   File \x1b[35m"/code/main.py"\x1b[0m, line \x1b[35m2\x1b[0m, in \x1b[35m<module>\x1b[0m\r\n'
+           b"2026-11-27T12:00:01Z \x1b[1;35mKeyError\x1b[0m: \x1b[35m'SECRET_KEY'\x1b[0m\r\n"
+           b"2026-11-27T12:00:02Z \x1b]0;a title\x07INFO\r\n")
+
+
+def test_words_that_a_program_painted_for_a_terminal() -> None:
+    """Python 3.13 colours its tracebacks where it has a terminal: `tty: true` in a compose file is one."""
+    found = parse_docker_logs(Answer("ok", PAINTED), "shop-api-1")
+    assert isinstance(found, Known) and [line.text for line in found.value] == [
+        '  File "/code/main.py", line 2, in <module>', "KeyError: 'SECRET_KEY'", "INFO"]
+
+
 def test_what_must_be_there_when_a_container_starts() -> None:
     """The source of a short volume is made where it is gone; that of a mount is not, unless it is told so."""
     mounts = [{"Type": "bind", "Source": "/srv/key.txt", "Target": "/run/secrets/key", "ReadOnly": True},
