@@ -124,11 +124,12 @@ def _mounted_code(crash: Crash, fault: CodeFault) -> str:
         return ""
     folders = module_folders(crash.service.argv, box.working_dir)
     # What PYTHONPATH holds is not kept: where it is set, the code may come from any folder that is mounted.
-    over = [m for m in box.mounts if "PYTHONPATH" in box.env_names or any(
+    mounts = dict.fromkeys((*((source, at) for source, at, _ in box.mounts), *box.shares))       # volumes too
+    over = [m for m in mounts if "PYTHONPATH" in box.env_names or any(
         f"{folder}/".startswith(m[1].rstrip("/") + "/") for folder in folders)]
     if not over:
         return ""
-    source, at, _ = max(over, key=lambda m: len(m[1]))
+    source, at = max(over, key=lambda m: len(m[1]))
     who = f"the account {box.user}" if box.user else "its account"
     return f"{at} is mounted from {source}, which may lack it, or be closed to {who}"
 

@@ -172,6 +172,15 @@ def test_servers_that_tell_a_missing_name_in_words_of_their_own(lines: tuple[str
     assert made.variant == "start-wrong-app-target" and words in made.summary
 
 
+def test_a_volume_may_lie_over_the_code_of_the_image() -> None:
+    box = {"status": "exited", "exit_code": 1, "pid": 0, "working_dir": "/code",
+           "shares": (("/var/lib/docker/volumes/shop_code/_data", "/code"),)}
+    line = 'ERROR:    Error loading ASGI app. Could not import module "main".'
+    made = boxed(box=box, pid=None, log=log(line), argv=("uvicorn", "main:app"))
+    shown = found(Scene("app:8000", node="web", back="app").with_service(made).refused())
+    assert shown.confidence == "likely" and "/code is mounted from /var/lib/docker/volumes/shop_code" in shown.summary
+
+
 @pytest.mark.parametrize(("words", "names", "told"), [
     (("--app-dir", "/code"), (), True), (("--app-dir=/code/src",), (), True), (("--chdir", "../code"), (), True),
     ((), ("PYTHONPATH",), True), ((), (), False), (("--app-dir", "/other"), (), False),
