@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from fixer.model.numbers import is_number
-from fixer.model.record import dataclass, field
+from fixer.model.record import dataclass, field, replace
 from fixer.model.regex import regex
 from fixer.observe.envfiles import read_env_file
 from fixer.observe.initscripts import started
@@ -39,14 +39,22 @@ def is_shell_script(data: bytes) -> bool:
 
 
 def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
-                start: int | None = 0, directory: str = "", given: Sequence[Word] = ()) -> ShellRun:
+                start: int | None = 0, directory: str = "", given: Sequence[Word] = (),
+                whole: int | None = None) -> ShellRun:
     """Follow a script from top to bottom; branches are not decided, so the last server named in it counts. `given` are
-    its arguments."""
+    its arguments. So many of its first characters as `whole` says lie in the file as they are read."""
     run = ShellRun(dict(env), directory=directory, given=list(given))
     for command, at, number in simple_commands(text):
         words = shell_words(command, file, line + number, None if start is None else start + at)
+        words = words if whole is None or start is None else [_placed(word, start + whole) for word in words]
         _one_command(run, words, files)
     return run
+
+
+def _placed(word: Word, end: int) -> Word:
+    """The word without places behind that one: there the file is written otherwise."""
+    return Word(tuple(replace(p, start=None) if p.start is not None and p.start + len(p.text) > end else p
+                      for p in word.pieces))
 
 
 def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:

@@ -216,9 +216,12 @@ def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun
 
 
 def _run_text(word: Word, env: Env, follow: Follow, given: list[Word]) -> ShellRun:
-    place = word.place()
-    return read_script(word.text, place.file or "", env, follow.contents, line=place.line, start=place.start,
-                       directory=follow.directory, given=given)
+    place, first = word.place(), word.pieces[:1]
+    start, whole = place.start, None
+    if start is None and first and first[0].file and not first[0].variable:     # compose writes its $ twice
+        start, whole = first[0].start, len(first[0].text)
+    return read_script(word.text, place.file or "", env, follow.contents, line=place.line, start=start,
+                       directory=follow.directory, given=given, whole=whole)
 
 
 def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:

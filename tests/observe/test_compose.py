@@ -98,6 +98,15 @@ def test_a_container_that_does_not_run_tells_what_its_shell_would(argv: list[str
     assert container_service(container, "api", views).argv == told
 
 
+def test_words_before_a_doubled_dollar_are_where_the_file_has_them() -> None:
+    """compose writes `$$` for the shell's `$`: behind it nothing lies where it is read."""
+    body = "    command: sh -c 'exec uvicorn a:b --port $$PORT --log-level info'\n    environment:\n      PORT: 8000\n"
+    found = shop(body, argv=["sh", "-c", "exec uvicorn a:b --port $PORT --log-level info"], running=[UVICORN])
+    places = {word.text: word for word in found.command}
+    assert f"services:\n  api:\n{body}"[places["a:b"].start : places["a:b"].end] == "a:b"
+    assert places["info"].start is None
+
+
 def test_a_command_inside_the_image() -> None:
     found = shop("    image: x\n", argv=["/entry.sh"], running=[UVICORN])
     assert found.command_style == "" and isinstance(found.bindings, Known) and found.bindings.value[0].source.where == "pid 7"
