@@ -6,21 +6,25 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.causes.crashing import Crash
+from fixer.causes.logs import message
 from fixer.causes.reading import find_node, now_on, say_age
 from fixer.model.changes import drop_in_folders, is_code_or_setting, is_of_its_own, wanted_module
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
-from fixer.model.snapshot import Snapshot
+from fixer.model.snapshot import LogLine, Snapshot
 
 _SLACK = 0.5             # seconds between the clock of a log and that of a file
 _MOST = 2
 _CLOCK = 5.0             # seconds by which a file may seem to be of the future
+_LIMIT = regex(r"^\S+: Start request repeated too quickly\.$")
+_REFUSED = regex(
+    r"^\S+: (?:Start request repeated too quickly\.$|Failed with result '|Scheduled restart job)|^Failed to start ")
 _PACKAGES = regex(r"/(?:site|dist)-packages/|/node_modules/")
 
 
 def ended_at(crash: Crash) -> float:
-    """When it said its last words; 0.0 where nothing tells."""
-    said = [line.at for line in crash.lines if line.at is not None]
+    """When its last run said its last words, which a start that systemd refused was not; 0.0 where nothing tells."""
+    said = [line.at for line in _of_runs(crash.lines) if line.at is not None]
     service = crash.service
     if said:
         return max(said)
@@ -29,6 +33,14 @@ def ended_at(crash: Crash) -> float:
     if service.program is not None:
         return service.program.ended_at
     return service.container.finished_at if service.container is not None else 0.0
+
+
+def _of_runs(lines: Sequence[LogLine]) -> Sequence[LogLine]:
+    """Without what systemd says at the end of starts that it refused: nothing of the unit was tried then."""
+    at = len(lines)
+    while at and _REFUSED.search(message(lines[at - 1])):
+        at -= 1
+    return lines[:at] if any(_LIMIT.search(message(line)) for line in lines[at:]) else lines
 
 
 def changed_since(snapshot: Snapshot, crash: Crash, also: Sequence[str] = ()) -> tuple[Evidence, ...]:

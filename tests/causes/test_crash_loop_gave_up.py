@@ -11,7 +11,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, UnitAction
-from fixer.model.snapshot import Binding, EnvAssignment
+from fixer.model.snapshot import Binding, EnvAssignment, LogLine
 from tests.causes.building import (
     BAD_GATEWAY,
     NOW,
@@ -246,6 +246,21 @@ def test_an_error_of_its_own_before_its_settings_were_changed_is_tried_again() -
         assert service_.unit is not None
         scene.services[0] = replace(service_, unit=replace(service_.unit, need_daemon_reload=True))
         assert not any(r.steps for f in diagnose(scene.snapshot()).findings for r in f.repairs)
+
+
+@pytest.mark.parametrize(("again", "tried"), [(0.0, True), (5.0, False)])
+def test_what_was_changed_before_a_start_that_was_refused_has_not_been_tried(again: float, tried: bool) -> None:
+    """Somebody mends the unit and starts it, which systemd refuses so soon: nothing of the unit was run then."""
+    def said(ago: float, *words: str) -> tuple[LogLine, ...]:
+        return tuple(LogLine(NOW - ago, word, "journal of backend.service:1") for word in words)
+
+    ended = ("LedgerError: no such year", "backend.service: Main process exited, code=exited, status=1/FAILURE")
+    refused = ("backend.service: Start request repeated too quickly.", "backend.service: Failed with result 'exit-code'.",
+               "Failed to start backend.service - Shop.")
+    lines = (*said(60.0, *ended), *(said(10.0, *ended) if again else ()), *said(5.0, *refused))
+    scene = Scene().with_service(failed(log=Known(lines))).refused()
+    scene.node_changes["local"] = {"files": (("/etc/backend/ledger.ini", stat(mtime=NOW - 20.0)),)}
+    assert any(repair.steps for repair in finding_of(diagnose(scene.snapshot()), CAUSE).repairs) is tried
 
 
 @pytest.mark.parametrize(("folder", "tried"), [
