@@ -7,8 +7,8 @@ What it is
 Why nginx says 502, or nothing at all
   At a start: `host not found in upstream "NAME"`, and nginx ends; a running nginx refuses to reload and serves on.
   With a variable: `NAME could not be resolved (3: Host not found)`, or `(110: Operation timed out)` after
-  resolver_timeout (30 s), both 502; `no resolver defined to resolve NAME` where no `resolver` is set at all. nginx's
-  own resolver does not read /etc/hosts.
+  resolver_timeout (30 s), both 502 (without any `resolver`: see no-resolver). nginx's own resolver does not read
+  /etc/hosts.
 
 How it is told apart
   The name itself: nginx names it, and it leads nowhere on the node where nginx runs. A container that is stopped is
@@ -218,7 +218,7 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
         return None
     said = events_for(case, trouble, lambda event: event.message.startswith(f"{host} could not be resolved ("))
     if not said:
-        return _without_resolver(case, trouble)
+        return None
     owner = placed_owner(case, trouble.endpoint)
     if owner is not None and _was_away(owner.service.container, said[-1].at):
         return None            # Docker knows the name of what runs: that it did not is the root
@@ -242,26 +242,6 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     repair = other_resolver(case, trouble) if elsewhere else other_address(case, [trouble])
     variant = "resolver-timeout" if late else "resolver-nxdomain"
     return _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
-
-
-def _without_resolver(case: Case, trouble: Trouble) -> Finding | None:
-    """The name stands in a variable, so nginx would ask for it at each request, and is told of no server to ask."""
-    endpoint, nginx = trouble.endpoint, trouble.nginx
-    said = events_for(case, trouble, lambda e: e.message == f"no resolver defined to resolve {endpoint.host}")
-    if not said:
-        return None
-    known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
-    leads = f" (here it leads to {', '.join(known)})" if known else ""
-    manual = (
-        f"write the address itself in place of {endpoint.host} at {endpoint.file}:{endpoint.line}{leads}, take the "
-        f"variable out of that pass (nginx then asks once, at its start), or set `resolver` to a name server in "
-        f"{nginx.conf_path}; then nginx -t, and reload nginx")
-    repair = Repair("set-resolver", "manual", f"let nginx find {endpoint.host}", (), manual=manual)
-    shown = Evidence("nginx-log", said[-1].where, said[-1].raw[:300])
-    made = _finding(case, trouble, ("resolver-missing", "certain"), repair, (shown,))
-    effect = made.summary.rpartition(": ")[2]
-    return replace(made, summary=f"nginx has no `resolver`, and {endpoint.host} stands in a variable, so that it has "
-                                 f"to ask for it at each request: {effect}")
 
 
 def _guest(case: Case, troubles: list[Trouble], box: Container, shown: Evidence) -> Finding:
@@ -323,8 +303,7 @@ CAUSE = Cause(
     id="dns-unresolved",
     title="a name that nginx needs does not resolve",
     family="network, firewall, SELinux",
-    variants=("dns-name-missing-at-start", "docker-alias-lost", "resolver-nxdomain", "resolver-timeout",
-              "resolver-missing"),
+    variants=("dns-name-missing-at-start", "docker-alias-lost", "resolver-nxdomain", "resolver-timeout"),
     verdict=judge,
     order=6,
     page=__doc__,

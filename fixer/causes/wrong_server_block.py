@@ -63,7 +63,8 @@ def judge(case: Case) -> Verdict:
             ruled.append(outcome)
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.config, Known) and len(nginx.config.value.servers) <= _MOST:
-            for index in sorted(nginx.config.value.nameless_servers()):
+            served = {facts.route.server_index for facts in case.snapshot.routes if nginx.serves(facts)}
+            for index in sorted(nginx.config.value.nameless_servers() & served):     # a catch-all is meant so
                 advice = _nameless(case, nginx, nginx.config.value, index)
                 findings.setdefault(f"{nginx.node}/{nginx.conf_path}/{index}", advice)
     return conclude(findings.values(), missing, ruled)

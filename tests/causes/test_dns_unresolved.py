@@ -201,14 +201,6 @@ def test_hit_at_a_request() -> None:
     assert isinstance(steps[0], WriteFile) and isinstance(steps[-1], ReloadNginx)
 
 
-def test_hit_a_name_in_a_variable_where_no_resolver_is_set() -> None:
-    shown = found(asked("no resolver defined to resolve app", None))
-    assert (shown.variant, shown.confidence, shown.repairs[0].risk) == ("resolver-missing", "certain", "manual")
-    assert "here it leads to 172.18.0.2" in shown.repairs[0].manual and "has no `resolver`" in shown.summary
-    other = diagnose(asked("no resolver defined to resolve app.example", None).snapshot())
-    assert UNRESOLVED not in roots(other)
-
-
 def test_hit_a_resolver_that_does_not_answer() -> None:
     text = "app could not be resolved (110: Operation timed out)"
     shown = found(asked(text, 110))

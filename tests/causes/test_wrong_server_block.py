@@ -243,3 +243,10 @@ def test_a_server_without_a_name_that_is_the_default_nowhere_is_asked_by_nobody(
         assert "nginx-not-reloaded" not in roots(diagnosis)
         only = diagnose(made(two(("old.example",), names, status=GOOD)))
         assert [finding.role for finding in only.findings if finding.cause == CAUSE] == ["advice"]
+
+
+def test_a_catch_all_that_hands_nothing_on_is_meant_so() -> None:
+    scene = two(("old.example",), ("shop.example",))
+    scene.extra["servers"] = (*scene.extra["servers"], block("/etc/nginx/conf.d/zz.conf", "server { return 444; }\n", "_"))
+    diagnosis = diagnose(made(scene))
+    assert not [finding for finding in diagnosis.findings if (finding.cause, finding.role) == (CAUSE, "advice")]

@@ -1,0 +1,82 @@
+"""A name stands in a variable, and nginx is told of no name server: it answers 502 without asking anybody.
+
+What it is
+  `proxy_pass http://$backend` with a name in the variable. nginx looks up a name that is written out once, when it
+  starts, as the machine does; for one in a variable it asks at each request, and only the servers of its own
+  `resolver`.
+
+Why nginx says 502
+  `no resolver defined to resolve NAME`, at once, for each request of that location; `nginx -t` is content.
+
+How it is told apart
+  nginx says so itself. Where a `resolver` is set and does not know the name, or does not answer, see dns-unresolved.
+
+The repair and its safety
+  set-resolver (manual): which name server is right, or whether the name has to stand in a variable at all, is for a
+  person: the message names the line, and what the name leads to on the machine.
+
+By hand
+  nginx -T | grep -n resolver; cat /etc/resolv.conf       in a container of a network of its own: resolver 127.0.0.11;
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case, Trouble
+from fixer.causes.leftbehind import is_address
+from fixer.causes.reading import config_evidence, endpoint_text
+from fixer.causes.symptoms import events_for, say_routes
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import ErrorEvent
+
+
+def judge(case: Case) -> Verdict:
+    """For every name of the configuration: did nginx just say that it has nobody to ask for it?"""
+    findings: list[Finding] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    missing: list[str] = []
+    for trouble in case.troubles:
+        endpoint, nginx = trouble.endpoint, trouble.nginx
+        if isinstance(nginx.errors, Unknown) and endpoint.host and not is_address(endpoint.host):
+            missing.append(f"whether nginx has anybody to ask for {endpoint.host}: {nginx.errors.reason}")
+            continue
+        wanted = f"{_SAID} {endpoint.host}"
+        said = events_for(case, trouble, lambda event, wanted=wanted: event.message == wanted)  # type: ignore[misc]
+        if endpoint.host and nginx.master_pid is not None and said:
+            findings.append(_found(case, trouble, said[-1]))
+        else:
+            ruled.append(config_evidence(case.snapshot, nginx, endpoint))
+    return conclude(findings, missing, ruled)
+
+
+def _found(case: Case, trouble: Trouble, last: ErrorEvent) -> Finding:
+    endpoint, nginx = trouble.endpoint, trouble.nginx
+    known = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    leads = f" (here it leads to {', '.join(known)})" if known else ""
+    manual = (
+        f"write the address itself in place of {endpoint.host} at {endpoint.file}:{endpoint.line}{leads}, take the "
+        f"variable out of that pass (nginx then asks once, at its start), or set `resolver` to a name server in "
+        f"{nginx.conf_path}; then nginx -t, and reload nginx")
+    return Finding(
+        cause=CAUSE.id, variant="resolver-missing", role="root", confidence="certain",
+        summary=f"nginx has no `resolver`, and {endpoint.host} (for {endpoint_text(endpoint)}) stands in a variable, "
+                f"so that it would have to ask at each request: it answers {say_routes(trouble)} by itself",
+        detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
+        evidence=(Evidence("nginx-log", last.where, last.raw[:300]), config_evidence(case.snapshot, nginx, endpoint)),
+        repairs=(Repair("set-resolver", "manual", f"let nginx find {endpoint.host}", (), manual=manual),),
+        explains=("backend-down", "wrong-port", "nginx-not-reloaded"),
+    )
+
+
+_SAID = "no resolver defined to resolve"
+
+CAUSE = Cause(
+    id="no-resolver",
+    title="a name in a variable, and no name server that nginx may ask",
+    family="beyond the guide",
+    variants=("resolver-missing",),
+    verdict=judge,
+    order=6,
+    page=__doc__,
+)
