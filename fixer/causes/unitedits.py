@@ -11,7 +11,7 @@ from fixer.causes.starting import begin_steps, start_steps, waiting
 from fixer.causes.unitactions import unit_action
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import DaemonReload, Step, WriteFile
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Service, Snapshot, UnitValue
 
 DROP_IN = "50-badgateway-unit.conf"
@@ -53,6 +53,28 @@ def write_edit(snapshot: Snapshot, service: Service, edit: Edit) -> Written | No
     return Written((step, DaemonReload(service.node)) if of_unit else (step,), file.real_path, file.managed_by)
 
 
+def write_edits(snapshot: Snapshot, service: Service, edits: tuple[Edit, ...]) -> Written | NoPlace:
+    """Several at once, each in place: one step a file."""
+    steps: dict[str, WriteFile] = {}
+    last: Written | None = None
+    for edit in sorted(edits, key=lambda one: -one.start):      # from the end: the places before it stay
+        written = write_edit(snapshot, service, edit)
+        if isinstance(written, NoPlace) or len(edits) == 1:
+            return written
+        step = written.steps[0]
+        if not isinstance(step, WriteFile):
+            return NoPlace(f"{edit.setting.file} is not written in place")
+        known = steps.get(step.path)
+        if known is not None:
+            data = known.after or b""
+            data = data[:edit.start] + edit.new.encode("utf-8", "surrogateescape") + data[edit.end:]
+            step = replace(known, after=data, summary=f"{step.summary}; {known.summary}")
+        steps[step.path] = step
+        last = written if last is None or written.managed_by else last
+    assert last is not None
+    return replace(last, steps=(*steps.values(), *last.steps[1:]))
+
+
 @dataclass(frozen=True, slots=True)
 class Doing:
     """A repair in words: its id, what it does, what a person does where fixer cannot, and what a person chooses."""
@@ -73,11 +95,11 @@ def by_hand(repair_id: str, text: str) -> tuple[Repair, ...]:
     return (Repair(repair_id, "manual", text, (), manual=text),)
 
 
-def edit_and_start(case: Case, crash: Crash, doing: Doing, edit: Edit | None) -> Repair:
-    """Without an edit nobody has chosen yet."""
+def edit_and_start(case: Case, crash: Crash, doing: Doing, edit: Edit | None, *more: Edit) -> Repair:
+    """Without an edit nobody has chosen yet. More than one are all of files below /etc."""
     if edit is None:
         return Repair(doing.id, "disruptive", doing.does, (), doing.needs)
-    written = write_edit(case.snapshot, crash.service, edit)
+    written = write_edits(case.snapshot, crash.service, (edit, *more))
     if isinstance(written, NoPlace):
         manual = f"{doing.by_hand}; fixer does not: {written.why}"
         return Repair(doing.id, "manual", doing.does, (), doing.needs, manual)

@@ -224,31 +224,45 @@ def judge_sandbox(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     said = [m["path"] for line in failure.lines for m in [_NAMED.search(message(line))] if m]
     lines = [s for s in service.unit_values if s.key in SANDBOX]
     named = [(s, w, w.lstrip("+").split(":", 1)[0]) for s in lines for w in s.value.split()]
-    gone = [(s, w, p) for s, w, p in named if is_gone(case.snapshot, service.node, p) or p in said]
+    gone = [(s, w, p) for s, w, p in named if is_gone(case.snapshot, service.node, p) or p in said[-1:]]
     if not gone:
         return f"which path of its sandbox {service.name} lacks"
-    setting, word, path = gone[0]
+    setting, _, path = next((one for one in gone if not _is_simple(case, service, one[0], one[1])), gone[0])
     manual = (
         f"{where(setting, service)} needs {path}, which is not there: make it (mkdir, with the owner that "
         f"{service.name} writes as), or write -{path} there, which makes it optional; then start {service.name}"
     )
+    paths = tuple(dict.fromkeys(path for _, _, path in gone))
+    kind, are = ("a path", "is") if len(paths) == 1 else ("paths", "are")
+    shown = (*(setting_evidence(setting) for setting, _, _ in gone), *(absence(path) for path in paths))
+    said_of = f"{service.name} cannot be started: {' and '.join(paths)}, {kind} of its sandbox, {are} not there"
     return Told(
-        "start-226-namespace", f"{service.name} cannot be started: {path}, a path of its sandbox, is not there",
-        (setting_evidence(setting), absence(path)), _without(case, crash, setting, word, manual),
+        "start-226-namespace", said_of, tuple(dict.fromkeys(shown)),
+        _without(case, crash, [(setting, word) for setting, word, _ in gone], manual),
     )
 
 
-def _without(case: Case, crash: Crash, setting: UnitValue, word: str, manual: str) -> tuple[Repair, ...]:
-    """A dash before a path says that it may be missing: what the sandbox forbids stays forbidden. Below a mount point
-    the data may be missing rather than the folder, so there a person looks first."""
-    service, path = crash.service, word.lstrip("+").split(":", 1)[0]
-    words = setting.value.split()
-    simple = words.count(word) == 1 and not set("\"'\\%") & set(setting.value)
-    if not simple or not setting.file.startswith("/etc/") or _is_mounted(case.snapshot, service.node, path):
+def _is_simple(case: Case, service: Service, setting: UnitValue, word: str) -> bool:
+    """Below a mount point the data may be missing rather than the folder, so there a person looks first."""
+    plain = setting.value.split().count(word) == 1 and not set("\"'\\%") & set(setting.value)
+    return plain and setting.file.startswith("/etc/") and not _is_mounted(
+        case.snapshot, service.node, word.lstrip("+").split(":", 1)[0])
+
+
+def _without(case: Case, crash: Crash, gone: list[tuple[UnitValue, str]], manual: str) -> tuple[Repair, ...]:
+    """A dash before a path says that it may be missing: what the sandbox forbids stays forbidden. systemd names one
+    path at a time, so all of them are made optional at once."""
+    service = crash.service
+    if not all(_is_simple(case, service, setting, word) for setting, word in gone):
         return by_hand("mend-sandbox", manual)
-    at = setting.start + _place(setting.value, words.index(word))
-    doing = Doing("make-path-optional", f"let {service.name} start without {path} (-{word} in {setting.key}=)", manual)
-    return (edit_and_start(case, crash, doing, Edit(setting, at, at, "-")),)
+    paths = " and ".join(dict.fromkeys(word.lstrip("+").split(":", 1)[0] for _, word in gone))
+    words = ", ".join(f"-{word} in {setting.key}=" for setting, word in gone)
+    doing = Doing("make-path-optional", f"let {service.name} start without {paths} ({words})", manual)
+    edits = []
+    for setting, word in gone:
+        at = setting.start + _place(setting.value, setting.value.split().index(word))
+        edits.append(Edit(setting, at, at, "-"))
+    return (edit_and_start(case, crash, doing, *edits),)
 
 
 def _place(text: str, number: int) -> int:

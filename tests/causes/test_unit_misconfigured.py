@@ -322,6 +322,20 @@ def test_a_path_of_the_sandbox() -> None:
     assert isinstance(verdict_of(whole, CAUSE), Undetermined)
 
 
+def test_all_paths_of_the_sandbox_that_are_gone_are_made_optional_at_once() -> None:
+    """systemd names one at a time: with one of two mended it ended again, and the edit was taken back."""
+    unit = START + "ReadOnlyPaths=/srv/data /srv/spool\nReadWritePaths=/srv/spool\n"
+    line = ("back.service: Failed to set up mount namespacing: /srv/spool: No such file or directory",
+            "back.service: Failed to set up mount namespacing: /srv/data: No such file or directory",
+            f"back.service: Failed at step NAMESPACE spawning {PROGRAM}: No such file or directory")
+    finding = found(judged(unit, APP, log=line, show={"ExecMainStatus": "226"}))
+    assert "/srv/data and /srv/spool, paths of its sandbox, are not there" in finding.summary
+    assert text_of(finding).endswith("ReadOnlyPaths=-/srv/data -/srv/spool\nReadWritePaths=-/srv/spool\n")
+    table = judged(unit, {**APP, "/etc/fstab": "UUID=1 /srv/spool ext4 rw\n"}, log=line, show={"ExecMainStatus": "226"})
+    (by_hand,) = found(table).repairs
+    assert by_hand.risk == "manual" and "/srv/spool" in by_hand.manual
+
+
 def test_what_the_start_limit_says_is_its_consequence() -> None:
     log = (*GONE, "back.service: Start request repeated too quickly.")
     diagnosis = judged(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}, log=log)
