@@ -62,13 +62,11 @@ from fixer.causes.displacing import is_occupied
 from fixer.causes.editing import NoPlace
 from fixer.causes.failing import is_closed, is_empty
 from fixer.causes.fellover import over_an_error
-from fixer.causes.handedsocket import missed_socket, told_without
 from fixer.causes.idle import give_a_server, runs_no_server
 from fixer.causes.incode import MOST_EQUALS, which_in_code
 from fixer.causes.logs import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
 from fixer.causes.nobody import START, nobody, unclaimed
 from fixer.causes.notstarted import begun_again, not_started
-from fixer.causes.ordercycle import in_a_cycle
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
@@ -161,6 +159,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
+            from fixer.causes.ordercycle import in_a_cycle  # only where one is stopped
             return over_an_error(case, owner.service, in_a_cycle(case, owner.service, _stopped(case, trouble, owner)))
         case "masked":
             return _masked(case, trouble, owner)
@@ -176,6 +175,7 @@ def _failed(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """Stopped in truth: on purpose, by a condition, or for want of the socket that it is handed."""
     if was_asked_to_stop(case.snapshot, owner.service) or is_passed_over(owner.service):
         return _stopped(case, trouble, owner)
+    from fixer.causes.handedsocket import missed_socket, told_without  # only where one failed
     said = missed_socket(case.snapshot, owner.service)
     return None if said is None else told_without(owner.service, said, _stopped(case, trouble, owner))
 

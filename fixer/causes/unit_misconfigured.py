@@ -57,14 +57,12 @@ from fixer.causes.case import Case
 from fixer.causes.crashing import Crash, crashes
 from fixer.causes.owners import sole_owner
 from fixer.causes.reading import state_evidence
-from fixer.causes.unitafter import judge_after
 from fixer.causes.unitcontainer import judge_container
 from fixer.causes.unitcopies import with_copies
 from fixer.causes.unitfailure import ID, StepFailure, Told, finding, step_failure
 from fixer.causes.unitplaces import judge_account, judge_folder, judge_sandbox
 from fixer.causes.unitprogram import judge_program
 from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
-from fixer.causes.unitsteps import judge_step
 from fixer.causes.unitstopping import killed_while_stopping
 from fixer.causes.unitsupervised import refused
 from fixer.causes.unitunloaded import unloaded
@@ -78,6 +76,12 @@ _JUDGES: Mapping[int, Callable[[Case, Crash, StepFailure], Told | str]] = {
 }
 
 
+def _further(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
+    from fixer.causes.unitsteps import judge_step  # only where such a step failed
+
+    return judge_step(case, crash, failure)
+
+
 def judge(case: Case) -> Verdict:
     """For every unit that failed: was it systemd that could not start the program?"""
     all_of = crashes(case)
@@ -87,6 +91,8 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
+            from fixer.causes.unitafter import judge_after  # only where one failed
+
             other = judge_before(case, crash) or judge_after(crash)
             other = other or judge_ended(case, crash) or judge_container(case, crash)
             other = other or wrapped_program(case, crash)
@@ -95,7 +101,7 @@ def judge(case: Case) -> Verdict:
             else:
                 findings.append(finding(case, crash, None, with_copies(case, crash, other)))
             continue
-        told = _JUDGES.get(failure.status, judge_step)(case, crash, failure)
+        told = (_JUDGES.get(failure.status) or _further)(case, crash, failure)
         if isinstance(told, str):
             missing.append(told)
         elif told.confidence != "certain" and (not failure.lines or _is_tried(crash.service)):
