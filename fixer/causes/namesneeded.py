@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case
+from fixer.causes.leftbehind import is_address
 from fixer.causes.reading import condition
 from fixer.causes.starting import restart_nginx_box
 from fixer.causes.unreached import is_uncreated
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
-from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Nginx
 
 NO_HOST = "host not found in upstream"
-_ADDRESS = regex(r"[\d.]+|\[?[\da-fA-F]*:[\da-fA-F:.]*\]?")
 
 
 def gone_name(case: Case, nginx: Nginx) -> str:
@@ -20,7 +19,7 @@ def gone_name(case: Case, nginx: Nginx) -> str:
     named = {name for facts in case.snapshot.routes if nginx.serves(facts) for name in facts.endpoints}
     for endpoint in case.snapshot.endpoints:
         service = case.service(endpoint.service) if endpoint.id in named else None
-        by_name = endpoint.unix is None and not _ADDRESS.fullmatch(endpoint.host)
+        by_name = endpoint.unix is None and not is_address(endpoint.host)
         if by_name and endpoint.id in named and is_uncreated(case, endpoint.host):
             return endpoint.host
         if by_name and service is not None and service.container is not None and (

@@ -30,6 +30,8 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import ErrorEvent
 
+_SAID = "no resolver defined to resolve"
+
 
 def judge(case: Case) -> Verdict:
     """For every name of the configuration: did nginx just say that it has nobody to ask for it?"""
@@ -68,8 +70,6 @@ def _found(case: Case, trouble: Trouble, last: ErrorEvent) -> Finding:
         explains=("backend-down", "wrong-port", "nginx-not-reloaded"),
     )
 
-
-_SAID = "no resolver defined to resolve"
 
 CAUSE = Cause(
     id="no-resolver",

@@ -79,7 +79,12 @@ def _of_filter(service: Service, last: LogLine | None) -> Refusal | None:
 
 
 def _value(service: Service, key: str) -> str | None:
-    return next((s.value.strip() for s in reversed(service.unit_values) if s.key == key), None)
+    found = _last(service, key)
+    return None if found is None else found.value.strip()
+
+
+def _last(service: Service, key: str) -> UnitValue | None:
+    return next((s for s in reversed(service.unit_values) if s.key == key), None)
 
 
 def setting_for(service: Service, key: str) -> UnitSetting | UnitValue | None:
@@ -87,4 +92,4 @@ def setting_for(service: Service, key: str) -> UnitSetting | UnitValue | None:
     for of_list in reversed(service.settings):
         if of_list.key == key:
             return of_list
-    return next((s for s in reversed(service.unit_values) if s.key == key), None)
+    return _last(service, key)

@@ -73,8 +73,8 @@ def judge(case: Case) -> Verdict:
 def _nameless(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> Finding:
     """Another block took the place of the default, as a file does that sorts before: nobody gets to this one."""
     block = config.servers[index]
-    first = next((other for number, other in enumerate(config.servers)
-                  if other.addresses & block.addresses and config.is_default(number)), block)
+    first = next((config.servers[number] for number in sorted(config.default_servers())
+                  if config.servers[number].addresses & block.addresses), block)
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="advice", confidence="certain",
         summary=(f"no visitor gets to the server at {_where(case, nginx, block)}: it has no name that anybody asks "
@@ -185,7 +185,7 @@ def _block_evidence(case: Case, nginx: Nginx, block: ServerBlock) -> Evidence:
 def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Finding | None:
     """Names that no block lists were asked for just now, and fell to this block, which is the default."""
     nginx, block = trouble.nginx, config.servers[index]
-    if not config.is_default(index):
+    if index not in config.default_servers():
         return None
     others = [other for number, other in enumerate(config.servers)
               if number != index and other.addresses & block.addresses and _is_well(case, nginx, number)]

@@ -189,23 +189,25 @@ class NginxConfig:
             seen |= places
         return frozenset(hidden)
 
-    def is_default(self, index: int) -> bool:
-        """Whether that server takes requests for any name at one of its addresses: by its own word, or as the first
-        where nobody says so."""
-        for listen in self.servers[index].listens:
-            here = [(number, other) for number, server in enumerate(self.servers) for other in server.listens
-                    if (other.address, other.port) == (listen.address, listen.port)]
-            said = [number for number, other in here if other.default_server]
-            if (said or [number for number, _ in here])[0] == index:
-                return True
-        return False
+    def default_servers(self) -> frozenset[int]:
+        """The indexes of servers that take requests for any name at one of their addresses: by their own word, or as
+        the first where nobody says so."""
+        said: dict[tuple[str, int], int] = {}
+        first: dict[tuple[str, int], int] = {}
+        for index, server in enumerate(self.servers):
+            for listen in server.listens:
+                address = (listen.address, listen.port)
+                first.setdefault(address, index)
+                if listen.default_server:
+                    said.setdefault(address, index)
+        return frozenset({**first, **said}.values())
 
     def nameless_servers(self) -> frozenset[int]:
         """The indexes of servers that have no name by which anybody asks (none, or `_`) and are the default nowhere:
         no visitor gets there."""
-        return frozenset(
-            index for index, server in enumerate(self.servers)
-            if server.listens and not set(server.names) - {"", "_"} and not self.is_default(index))
+        nameless = {index for index, server in enumerate(self.servers)
+                    if server.listens and not set(server.names) - {"", "_"}}
+        return frozenset(nameless - self.default_servers() if nameless else ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from fixer.model.service import PreCommand, Unit
 
 _TO_FILE = regex(r"(?:file|append|truncate|fd):(?P<path>/\S+)")
 _CREDENTIAL = regex(r"[^\s:]+:(?P<path>/\S+)")
+_FAILED = ("exit-code", "signal", "timeout", "start-limit-hit")
 
 STEPS = {200: "CHDIR", 203: "EXEC", 216: "GROUP", 217: "USER", 226: "NAMESPACE"}
 # Steps that are told by the settings that they carry out. A program may end with such a number of its own, so they
@@ -35,9 +36,6 @@ def failed_before(unit: Unit) -> PreCommand | None:
     if unit.result not in ("exit-code", "signal", "timeout") or unit.main_pid or unit.exec_main_status:
         return None
     return next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
-
-
-_FAILED = ("exit-code", "signal", "timeout", "start-limit-hit")
 
 
 def is_before_again(unit: Unit) -> bool:

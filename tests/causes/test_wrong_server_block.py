@@ -250,3 +250,15 @@ def test_a_catch_all_that_hands_nothing_on_is_meant_so() -> None:
     scene.extra["servers"] = (*scene.extra["servers"], block("/etc/nginx/conf.d/zz.conf", "server { return 444; }\n", "_"))
     diagnosis = diagnose(made(scene))
     assert not [finding for finding in diagnosis.findings if (finding.cause, finding.role) == (CAUSE, "advice")]
+
+
+def test_very_many_servers_without_a_name_cost_their_number() -> None:
+    """Each with a port of its own is the default there; those that come second at one are nobody's."""
+    def at(port: int, *, default: bool = False) -> ServerBlock:
+        return ServerBlock((Listen("0.0.0.0", port, False, default, False, Span("a", 2, 0, 0)),), ("_",), Span("a", 1, 0, 6), None)
+
+    config = made(two()).nginxes[0].config
+    assert isinstance(config, Known)
+    servers = (*(at(port) for port in range(1, 20_001)), at(7), at(9, default=True))
+    many = replace(config.value, servers=servers)
+    assert many.nameless_servers() == {8, 20_000} and 20_001 in many.default_servers()
