@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fixer.causes import Cause, load_causes
-from fixer.causes.atboot import unkept
 from fixer.causes.case import Case, is_answering, open_case, route_key
+from fixer.causes.changes.together import together
+from fixer.causes.containers.layered import layered_notes
 from fixer.causes.failing import Judged
-from fixer.causes.fleeting import spare_fleeting
-from fixer.causes.layered import layered_notes
-from fixer.causes.rivals import spare_rivals
-from fixer.causes.together import together
+from fixer.causes.systemd.atboot import unkept
+from fixer.causes.systemd.fleeting import spare_fleeting
+from fixer.causes.systemd.rivals import spare_rivals
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, HealthVerdict, Inputs, RouteHealth
 from fixer.model.facts import Known, Unknown
@@ -63,24 +63,24 @@ def diagnose(
 
         notes = (*notes, *unexplained(case, puzzling))
     if any(isinstance(nginx.errors, Known) and nginx.errors.value for nginx in snapshot.nginxes):
-        from fixer.causes.unpassed import unpassed  # only where nginx has logged anything
+        from fixer.causes.routes.unpassed import unpassed  # only where nginx has logged anything
 
         notes = (*notes, *unpassed(case, {entry.route for entry in counted if entry.state == "ok"}))
     if verdict != "healthy" and any(nginx.left_out for nginx in snapshot.nginxes):
-        from fixer.causes.leftout import left_out_notes  # only where there are such
+        from fixer.causes.routes.leftout import left_out_notes  # only where there are such
 
         notes = (*notes, *left_out_notes(case))
     if any(service.container is not None and service.container.published for service in snapshot.services):
-        from fixer.causes.infront import in_front  # only where Docker publishes something
+        from fixer.causes.routes.infront import in_front  # only where Docker publishes something
 
         notes = (*notes, *in_front(snapshot))
     if snapshot.nginxes and not snapshot.routes:
-        from fixer.causes.nothingpassed import nothing_passed  # only where there is no page to judge
+        from fixer.causes.routes.nothingpassed import nothing_passed  # only where there is no page to judge
 
         notes = (*notes, *nothing_passed(snapshot))
     heard = (facts.probes.value for facts in snapshot.routes if isinstance(facts.probes, Known))
     if verdict == "healthy" and any(probe.location for probes in heard for probe in probes):
-        from fixer.causes.onward import sent_on  # only where a page leads on
+        from fixer.causes.routes.onward import sent_on  # only where a page leads on
 
         notes = (*notes, *sent_on(case))
     if any(repair.steps for finding in settled for repair in finding.repairs):

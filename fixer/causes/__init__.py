@@ -1,4 +1,8 @@
-"""The causes: one file each, found by looking into this folder. Pure: they see a snapshot and nothing else."""
+"""The causes: one file each, found by looking into this folder. Pure: they see a snapshot and nothing else.
+
+What several of them share lies in the folders beside them; what judges a case as a whole (its failing routes, whose
+service is meant) lies here.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,7 @@ def load_causes() -> tuple[Cause, ...]:
 @cache
 def causes_in(names: tuple[str, ...]) -> tuple[Cause, ...]:
     """The causes of these modules of this folder, sorted by id."""
-    # Every id has a hyphen, so the file has an underscore; what causes share has none where it can, and is imported
-    # only by who needs it: half of it says how to repair what is hardly ever found.
+    # every id has a hyphen, so its file has an underscore; what judges a case as a whole has none
     named = (name for name in names if "_" in name)
     return by_id(cause for name in named if (cause := _cause_in(name)) is not None)
 
@@ -32,6 +35,6 @@ def module_names() -> tuple[str, ...]:
 
 
 def _cause_in(name: str) -> Cause | None:
-    """The cause of a module; other modules of the folder hold what causes share."""
+    """The cause of a module; other modules of the folder judge a case as a whole."""
     cause = getattr(importlib.import_module(f"{__name__}.{name}"), "CAUSE", None)
     return cause if isinstance(cause, Cause) else None

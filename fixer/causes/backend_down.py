@@ -53,20 +53,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixer.causes.atboot import also_at_boot, is_disabled, is_off_at_boot, said_of_boot, words_at_boot
-from fixer.causes.awaited import held_up
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.crashing import lacks_source
-from fixer.causes.displacing import is_occupied
-from fixer.causes.editing import NoPlace
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.incode import MOST_EQUALS, which_in_code
+from fixer.causes.changes.notstarted import begun_again, not_started
+from fixer.causes.changes.starting import (
+    ends_by_itself,
+    is_socket_off,
+    of_swarm,
+    restart_steps,
+    start_steps,
+)
+from fixer.causes.containers.awaited import held_up
+from fixer.causes.containers.idle import give_a_server, runs_no_server
+from fixer.causes.endings.crashing import lacks_source
+from fixer.causes.endings.fellover import over_an_error
+from fixer.causes.endings.logs import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
 from fixer.causes.failing import is_closed, is_empty
-from fixer.causes.fellover import over_an_error
-from fixer.causes.idle import give_a_server, runs_no_server
-from fixer.causes.incode import MOST_EQUALS, which_in_code
-from fixer.causes.logs import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
-from fixer.causes.nobody import START, nobody, unclaimed
-from fixer.causes.notstarted import begun_again, not_started
 from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
 from fixer.causes.reading import (
     absent_evidence,
@@ -76,15 +80,11 @@ from fixer.causes.reading import (
     is_activated,
     state_evidence,
 )
-from fixer.causes.starting import (
-    ends_by_itself,
-    is_socket_off,
-    of_swarm,
-    restart_steps,
-    start_steps,
-)
+from fixer.causes.routes.displacing import is_occupied
+from fixer.causes.routes.nobody import START, nobody, unclaimed
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
-from fixer.causes.unitactions import is_left_alone, starts_one_program
+from fixer.causes.systemd.atboot import also_at_boot, is_disabled, is_off_at_boot, said_of_boot, words_at_boot
+from fixer.causes.systemd.unitactions import is_left_alone, starts_one_program
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
@@ -94,7 +94,7 @@ from fixer.model.snapshot import Endpoint, Service
 START_ALONE = "backend-not-running"
 
 if TYPE_CHECKING:
-    from fixer.causes.remembered import Gone
+    from fixer.causes.changes.remembered import Gone
 
 
 def judge(case: Case) -> Verdict:
@@ -113,11 +113,11 @@ def judge(case: Case) -> Verdict:
                 ruled.append(outcome)
     told = list(findings.values())
     if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
-        from fixer.causes.uncreated import uncreated  # only where a service has no container
+        from fixer.causes.containers.uncreated import uncreated  # only where a service has no container
 
         told += uncreated(case)
     if any(is_empty(endpoint) for endpoint in case.snapshot.endpoints):
-        from fixer.causes.passedover import passed_over  # only where an address is empty
+        from fixer.causes.routes.passedover import passed_over  # only where an address is empty
 
         told += passed_over(case)
     return conclude(told, missing, ruled)
@@ -159,7 +159,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
-            from fixer.causes.ordercycle import in_a_cycle  # only where one is stopped
+            from fixer.causes.systemd.ordercycle import in_a_cycle  # only where one is stopped
             return over_an_error(case, owner.service, in_a_cycle(case, owner.service, _stopped(case, trouble, owner)))
         case "masked":
             return _masked(case, trouble, owner)
@@ -175,7 +175,7 @@ def _failed(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """Stopped in truth: on purpose, by a condition, or for want of the socket that it is handed."""
     if was_asked_to_stop(case.snapshot, owner.service) or is_passed_over(owner.service):
         return _stopped(case, trouble, owner)
-    from fixer.causes.handedsocket import missed_socket, told_without  # only where one failed
+    from fixer.causes.systemd.handedsocket import missed_socket, told_without  # only where one failed
     said = missed_socket(case.snapshot, owner.service)
     return None if said is None else told_without(owner.service, said, _stopped(case, trouble, owner))
 
@@ -219,7 +219,7 @@ def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
 
 
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
-    from fixer.causes.held_back import condition_evidence, unmet_condition  # only where it is found
+    from fixer.causes.systemd.held_back import condition_evidence, unmet_condition  # only where it is found
 
     service = owner.service
     variant = _variant(case, service)
@@ -242,7 +242,7 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         found = replace(found, detail=(*found.detail, *said_of_boot(service)))
     if variant != "unit-disabled-after-reboot":
         return found
-    from fixer.causes.superseded import ask_which, successors  # only where it is found
+    from fixer.causes.systemd.superseded import ask_which, successors  # only where it is found
 
     others = successors(case, trouble, owner)
     return ask_which(case, trouble, found, others) if others else found
@@ -273,8 +273,8 @@ def _variant(case: Case, service: Service) -> str:
 
 
 def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tuple[Repair, ...]:
-    from fixer.causes.envfiles import drop_in  # only where it is found
-    from fixer.causes.held_back import (  # only where it is found
+    from fixer.causes.changes.envfiles import drop_in  # only where it is found
+    from fixer.causes.systemd.held_back import (  # only where it is found
         assertion_repair,
         condition_repair,
         failed_assertion,
@@ -328,7 +328,7 @@ def _by_hand(service: Service) -> str:
 
 
 def _masked(case: Case, trouble: Trouble, owner: Owner) -> Finding:
-    from fixer.causes.held_back import mask_evidence, mask_repair  # only where it is found
+    from fixer.causes.systemd.held_back import mask_evidence, mask_repair  # only where it is found
 
     service = owner.service
     return _finding(
@@ -363,14 +363,14 @@ def _instead(case: Case, trouble: Trouble) -> str:
 
 
 def _gone_at(case: Case, endpoint: Endpoint) -> Gone | None:
-    from fixer.causes.remembered import gone_at  # only where something was learned
+    from fixer.causes.changes.remembered import gone_at  # only where something was learned
 
     return gone_at(case, endpoint)
 
 
 def _remembered(case: Case, trouble: Trouble, gone: Gone) -> Finding:
     """What was learned to listen there was started by hand, and is gone: nothing else starts it again."""
-    from fixer.causes.remembered import learned_evidence, start_as_unit  # only where something was learned
+    from fixer.causes.changes.remembered import learned_evidence, start_as_unit  # only where something was learned
 
     endpoint = trouble.endpoint
     evidence = (

@@ -34,13 +34,13 @@ from collections.abc import Mapping
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.editing import container_of
+from fixer.causes.changes.editing import container_of
+from fixer.causes.changes.starting import restart_steps
 from fixer.causes.failing import Judged, events_since
-from fixer.causes.pressure import Pressure, is_paused, pressure_evidence, pressures
+from fixer.causes.load.pressure import Pressure, is_paused, pressure_evidence, pressures
+from fixer.causes.load.thrashing import is_thrashing
 from fixer.causes.reading import config_evidence, describe_process, now_on, ran_since, state_evidence
-from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
-from fixer.causes.thrashing import is_thrashing
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fixer.causes.failing import Judged, fresh_events, is_closed, judge_route
-from fixer.causes.masked import weigh_masked
-from fixer.causes.members import weigh_members
+from fixer.causes.routes.masked import weigh_masked
+from fixer.causes.routes.members import weigh_members
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Known, Unknown
 from fixer.model.record import dataclass, field

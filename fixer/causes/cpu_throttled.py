@@ -26,10 +26,10 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.bylocation import services_that_let_wait
 from fixer.causes.case import Case, Trouble
-from fixer.causes.ceilings import Ceiling, raise_ceiling
+from fixer.causes.changes.ceilings import Ceiling, raise_ceiling
 from fixer.causes.reading import config_evidence, listener_at, state_evidence
+from fixer.causes.routes.bylocation import services_that_let_wait
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown

@@ -42,14 +42,14 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.codefaults import CodeFault, code_fault
-from fixer.causes.crashing import Crash, crashes
-from fixer.causes.optionwords import option_word
+from fixer.causes.endings.codefaults import CodeFault, code_fault
+from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.optionwords import option_word
+from fixer.causes.endings.reasons import missing_variables, port_in_use
+from fixer.causes.endings.sources import line_of, source_of
+from fixer.causes.endings.unreadable import closed_folder_of
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
-from fixer.causes.reasons import missing_variables, port_in_use
-from fixer.causes.sources import line_of, source_of
 from fixer.causes.symptoms import is_cut_in_body, is_refused, symptom_evidence
-from fixer.causes.unreadable import closed_folder_of
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.modules import module_folders
@@ -75,7 +75,7 @@ def judge(case: Case) -> Verdict:
     missing = list(all_of.missing)
     if any(is_cut_in_body(event) for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
            for event in nginx.errors.value):
-        from fixer.causes.midstream import broken_off  # only where an answer ended early
+        from fixer.causes.load.midstream import broken_off  # only where an answer ended early
 
         for outcome in broken_off(case):
             if isinstance(outcome, str):
@@ -93,7 +93,7 @@ def fault_of(crash: Crash) -> CodeFault | None:
 
 
 def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
-    from fixer.causes.coderepairs import code_repairs, mended_since  # only where one is found
+    from fixer.causes.endings.coderepairs import code_repairs, mended_since  # only where one is found
 
     service, since = crash.service, mended_since(case, crash, fault)
     confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"

@@ -34,16 +34,17 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.blocked import blocked
 from fixer.causes.case import Case
-from fixer.causes.changed import changed_since
-from fixer.causes.complaints import Complaint, complaint
-from fixer.causes.crashing import Crash, crashes
-from fixer.causes.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
-from fixer.causes.dependencyrepairs import back_again, let_through, make_room, set_other, start_needed
-from fixer.causes.depending import Needed, listening_elsewhere, locate, unseen_clusters
-from fixer.causes.logs import is_restarting
-from fixer.causes.ownnetwork import own_network
+from fixer.causes.changes.startagain import start_again
+from fixer.causes.endings.changed import changed_since
+from fixer.causes.endings.complaints import Complaint, complaint
+from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
+from fixer.causes.endings.dependencyrepairs import back_again, let_through, make_room, set_other, start_needed
+from fixer.causes.endings.depending import Needed, listening_elsewhere, locate, unseen_clusters
+from fixer.causes.endings.logs import is_restarting
+from fixer.causes.endings.reasons import missing_variables, port_in_use
+from fixer.causes.load.blocked import blocked
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -53,10 +54,9 @@ from fixer.causes.reading import (
     ran_since,
     state_evidence,
 )
-from fixer.causes.reasons import missing_variables, port_in_use
-from fixer.causes.requiring import not_started
-from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.causes.systemd.ownnetwork import own_network
+from fixer.causes.systemd.requiring import not_started
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
@@ -91,7 +91,7 @@ def judge(case: Case) -> Verdict:
                  if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in not_started(case)]
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
-        from fixer.causes.awaited import awaited_findings  # only where a container was never started
+        from fixer.causes.containers.awaited import awaited_findings  # only where a container was never started
 
         findings += awaited_findings(case)
     return conclude(findings, missing, ruled)

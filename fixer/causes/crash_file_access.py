@@ -42,13 +42,16 @@ import posixpath
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.codefaults import code_fault
-from fixer.causes.crashing import Crash, crashes
-from fixer.causes.credentials import credential_words, is_credential
-from fixer.causes.editing import NoPlace
-from fixer.causes.envfiles import drop_in
-from fixer.causes.logs import message
-from fixer.causes.pathstate import PathState, path_state
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.envfiles import drop_in
+from fixer.causes.changes.startagain import start_again
+from fixer.causes.endings.codefaults import code_fault
+from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.logs import message
+from fixer.causes.endings.pathstate import PathState, path_state
+from fixer.causes.endings.reasons import missing_variables, port_in_use
+from fixer.causes.endings.temporary import temporary_repairs, temporary_words
+from fixer.causes.endings.unreadable import closed_folder_of
 from fixer.causes.reading import (
     absent_evidence,
     config_evidence,
@@ -57,13 +60,10 @@ from fixer.causes.reading import (
     ran_since,
     state_evidence,
 )
-from fixer.causes.reasons import missing_variables, port_in_use
-from fixer.causes.startagain import start_again
 from fixer.causes.symptoms import is_refused, symptom_evidence
-from fixer.causes.temporary import temporary_repairs, temporary_words
-from fixer.causes.unitedits import Doing, by_hand, with_start
-from fixer.causes.unitfailure import setting_evidence
-from fixer.causes.unreadable import closed_folder_of
+from fixer.causes.systemd.credentials import credential_words, is_credential
+from fixer.causes.systemd.unitedits import Doing, by_hand, with_start
+from fixer.causes.systemd.unitfailure import setting_evidence
 from fixer.model.closedpaths import (
     GONE,
     NO_TEMP,

@@ -30,19 +30,19 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.atboot import also_at_boot
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.crashing import Crash, crashes
-from fixer.causes.editing import NoPlace
-from fixer.causes.limits import Tight, raise_tight, space_refused, task_refused, tasks_lifted, tight_limit
-from fixer.causes.logs import gave_up, is_restarting, message
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.limits import Tight, raise_tight, space_refused, task_refused, tasks_lifted, tight_limit
+from fixer.causes.changes.startagain import start_again
+from fixer.causes.changes.starting import of_swarm, start_steps
+from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.logs import gave_up, is_restarting, message
+from fixer.causes.endings.reasons import last_words, missing_variables, port_in_use
+from fixer.causes.load.workers_died import Deaths, cut_off_near, deaths
 from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
-from fixer.causes.reasons import last_words, missing_variables, port_in_use
-from fixer.causes.startagain import start_again
-from fixer.causes.starting import of_swarm, start_steps
 from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
-from fixer.causes.workers_died import Deaths, cut_off_near, deaths
+from fixer.causes.systemd.atboot import also_at_boot
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
@@ -200,7 +200,7 @@ def _is_crash_line(event: ErrorEvent) -> bool:
 
 
 def _repairs(case: Case, crash: Crash) -> tuple[Repair, ...]:
-    from fixer.causes.envfiles import drop_in  # only where it is found
+    from fixer.causes.changes.envfiles import drop_in  # only where it is found
 
     service, endpoint = crash.service, crash.troubles[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)

@@ -31,21 +31,27 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.changed import changed_since
+from fixer.causes.changes.restarted import restart_windows
+from fixer.causes.changes.starting import restart_steps, start_steps
 from fixer.causes.crash_killed import FAULTS, SIGNALS, is_of_a_limit, killed_by, last_signal
 from fixer.causes.crash_missing_env import is_set
-from fixer.causes.crashing import Crash, crashes, told_port_taken
+from fixer.causes.endings.changed import changed_since
+from fixer.causes.endings.crashing import Crash, crashes, told_port_taken
+from fixer.causes.endings.logs import gave_up, is_known, is_restarting, message, own_lines
+from fixer.causes.endings.pidfiles import pid_file_words
+from fixer.causes.endings.reasons import (
+    address_unavailable,
+    dependency_error,
+    last_words,
+    missing_variables,
+    port_in_use,
+)
+from fixer.causes.endings.stalesocket import is_left_behind
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import gave_up, is_known, is_restarting, message, own_lines
 from fixer.causes.owners import bindings_of
-from fixer.causes.pidfiles import pid_file_words
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
-from fixer.causes.reasons import address_unavailable, dependency_error, last_words, missing_variables, port_in_use
-from fixer.causes.restarted import restart_windows
-from fixer.causes.stalesocket import is_left_behind
-from fixer.causes.starting import restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
-from fixer.causes.unitfailure import fails_before_start
+from fixer.causes.systemd.unitfailure import fails_before_start
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.regex import regex

@@ -39,15 +39,15 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.crashing import Crash, crashes
-from fixer.causes.editing import NoPlace
-from fixer.causes.envcopies import copies_of, copies_with, copy_evidence, restore_variables
-from fixer.causes.envfiles import write_variables
-from fixer.causes.misread import Misread, misread, unwrapped
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.envfiles import write_variables
+from fixer.causes.changes.starting import begin_steps, restart_steps, start_steps
+from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.envcopies import copies_of, copies_with, copy_evidence, restore_variables
+from fixer.causes.endings.reasons import Said, missing_variables
 from fixer.causes.reading import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
-from fixer.causes.reasons import Said, missing_variables
-from fixer.causes.starting import begin_steps, restart_steps, start_steps
 from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.causes.systemd.misread import Misread, misread, unwrapped
 from fixer.model.copies import is_called_like
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence

@@ -30,18 +30,18 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.changed import ended_at
+from fixer.causes.changes.limits import memory_limit, raise_memory, say_bytes
+from fixer.causes.changes.startagain import start_again
+from fixer.causes.changes.starting import start_steps
 from fixer.causes.crash_killed import killed_by
-from fixer.causes.crashing import Crash, crashes
+from fixer.causes.endings.changed import ended_at
+from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.logs import lines_of, message
+from fixer.causes.endings.oom import Killing, kernel_missing, killings
 from fixer.causes.failing import fresh_events
-from fixer.causes.limits import memory_limit, raise_memory, say_bytes
-from fixer.causes.logs import lines_of, message
-from fixer.causes.oom import Killing, kernel_missing, killings
 from fixer.causes.reading import config_evidence, log_evidence, ran_since, state_evidence
-from fixer.causes.startagain import start_again
-from fixer.causes.starting import start_steps
 from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
-from fixer.causes.unitfailure import stat_of
+from fixer.causes.systemd.unitfailure import stat_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex

@@ -34,9 +34,12 @@ from collections.abc import Sequence
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.crashing import Crash, crashes, holds_a_socket, told_port_taken
+from fixer.causes.changes.starting import start_steps
+from fixer.causes.endings.crashing import Crash, crashes, holds_a_socket, told_port_taken
+from fixer.causes.endings.logs import last_run
+from fixer.causes.endings.reasons import port_in_use
+from fixer.causes.endings.stalesocket import is_left_behind, left_behind
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import last_run
 from fixer.causes.owners import Owner, bindings_of, is_told, placed_owner, sole_owner
 from fixer.causes.reading import (
     address_text,
@@ -54,9 +57,6 @@ from fixer.causes.reading import (
     say_age,
     state_evidence,
 )
-from fixer.causes.reasons import port_in_use
-from fixer.causes.stalesocket import is_left_behind, left_behind
-from fixer.causes.starting import start_steps
 from fixer.causes.symptoms import is_cut_off, is_read_timeout, is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known, Unknown

@@ -37,8 +37,8 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
-from fixer.causes.editing import nginx_steps
-from fixer.causes.leftbehind import is_address, is_of_another, left_behind, of_log
+from fixer.causes.changes.editing import nginx_steps
+from fixer.causes.containers.leftbehind import is_address, is_of_another, left_behind, of_log
 from fixer.causes.reading import config_evidence, endpoint_text, now_on, ran_since, say_age
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -72,11 +72,11 @@ def _between_containers(case: Case) -> list[Finding]:
     """Names that another container has too, or whose old address another one got."""
     found: list[Finding] = []
     if any(isinstance(e.addresses, Known) and len(e.addresses.value) > 1 for e in case.snapshot.endpoints):
-        from fixer.causes.collisions import collisions  # only where a name leads to several addresses
+        from fixer.causes.containers.collisions import collisions  # only where a name leads to several addresses
 
         found += collisions(case)
     if case.snapshot.strangers:
-        from fixer.causes.mistaken import mistaken  # only where another container may have the old address
+        from fixer.causes.containers.mistaken import mistaken  # only where another container may have the old address
 
         found += mistaken(case)
     return found

@@ -32,17 +32,17 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.dockerhost import is_docker_host
-from fixer.causes.editing import container_of
-from fixer.causes.guests import lender_of, repair_guest
-from fixer.causes.logs import is_restarting
-from fixer.causes.nameedits import other_address, other_resolver
+from fixer.causes.changes.editing import container_of
+from fixer.causes.containers.dockerhost import is_docker_host
+from fixer.causes.containers.guests import lender_of, repair_guest
+from fixer.causes.endings.logs import is_restarting
 from fixer.causes.network_detached import aliases_of, joining
 from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.owners import Owner, placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
+from fixer.causes.routes.nameedits import other_address, other_resolver
+from fixer.causes.routes.unreached import is_uncreated, name_in, name_missing, troubles_of_down
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
-from fixer.causes.unreached import is_uncreated, name_in, name_missing, troubles_of_down
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step

@@ -28,15 +28,15 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.bylocation import fresh_lines
 from fixer.causes.case import Case, Trouble, is_answering
-from fixer.causes.ceilings import Ceiling, raise_ceiling
-from fixer.causes.crashing import Crash, crashes
-from fixer.causes.editing import NoPlace, nginx_steps, overwriters, risk_of, writable_place
+from fixer.causes.changes.ceilings import Ceiling, raise_ceiling
+from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of, writable_place
+from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.logs import lines_of, message
 from fixer.causes.failing import is_closed
-from fixer.causes.logs import lines_of, message
 from fixer.causes.nginx_down import routes_of, wait_for_nginx
 from fixer.causes.reading import config_evidence, listener_at, log_evidence, now_on, place, ran_since, state_evidence
+from fixer.causes.routes.bylocation import fresh_lines
 from fixer.causes.symptoms import symptom_evidence
 from fixer.errors import StepFailed
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict

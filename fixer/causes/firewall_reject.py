@@ -24,8 +24,8 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause
 from fixer.causes.case import Case
-from fixer.causes.filterfindings import judge_filters
-from fixer.causes.filtering import Block
+from fixer.causes.filters.filterfindings import judge_filters
+from fixer.causes.filters.filtering import Block
 from fixer.causes.reading import ENGINE
 from fixer.model.diagnosis import Verdict
 

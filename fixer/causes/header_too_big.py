@@ -29,12 +29,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.bylocation import SEVERAL, fresh_by_route
 from fixer.causes.case import Case
-from fixer.causes.editing import NoPlace, nginx_steps, overwriters, risk_of
+from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of
 from fixer.causes.failing import Judged
-from fixer.causes.locationedit import Set, set_in_locations
 from fixer.causes.reading import line_text, place
+from fixer.causes.routes.bylocation import SEVERAL, fresh_by_route
+from fixer.causes.routes.locationedit import Set, set_in_locations
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.nginxconf import Route

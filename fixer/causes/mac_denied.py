@@ -34,10 +34,10 @@ import posixpath
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
-from fixer.causes.editing import NoPlace, container_of
+from fixer.causes.changes.editing import NoPlace, container_of
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
-from fixer.causes.unitactions import unit_action
+from fixer.causes.systemd.unitactions import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean
@@ -181,7 +181,7 @@ def _filter(case: Case, trouble: Trouble) -> UnitSetting | None:
 
 
 def _by_unit(case: Case, trouble: Trouble, setting: UnitSetting) -> _Named:
-    from fixer.causes.envfiles import drop_in  # only where it is found
+    from fixer.causes.changes.envfiles import drop_in  # only where it is found
 
     service = trouble.nginx.service
     assert service is not None and service.unit is not None

@@ -28,12 +28,12 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.bylocation import services_that_let_wait
 from fixer.causes.case import Case, Trouble
-from fixer.causes.limits import memory_limit, raise_memory
+from fixer.causes.changes.limits import memory_limit, raise_memory
+from fixer.causes.load.thrashing import MANY, is_thrashing, refault_rate
 from fixer.causes.reading import config_evidence, state_evidence
+from fixer.causes.routes.bylocation import services_that_let_wait
 from fixer.causes.symptoms import is_read_timeout, symptom_evidence
-from fixer.causes.thrashing import MANY, is_thrashing, refault_rate
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service

@@ -39,14 +39,14 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.editing import container_of, nginx_steps
-from fixer.causes.filtering import Block, block_evidence, blocks
-from fixer.causes.leftbehind import is_address
+from fixer.causes.changes.editing import container_of, nginx_steps
+from fixer.causes.containers.leftbehind import is_address
+from fixer.causes.filters.filtering import Block, block_evidence, blocks
 from fixer.causes.nginx_down import begin_nginx
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
+from fixer.causes.routes.unreached import name_missing, troubles_of_down
 from fixer.causes.symptoms import say_routes, symptom_evidence
-from fixer.causes.unreached import name_missing, troubles_of_down
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import NetworkAction, Step
@@ -82,7 +82,7 @@ def judge(case: Case) -> Verdict:
             _join_finding(findings, box.id, _finding(case, trouble, web, box))
     lent: list[Finding] = []
     if any(s.container.is_guest for s in case.snapshot.services if s.container is not None):
-        from fixer.causes.lentnetwork import lent_findings  # only where one has the network of another
+        from fixer.causes.containers.lentnetwork import lent_findings  # only where one has the network of another
 
         lent += lent_findings(case)
     return conclude((*lent, *findings.values()), (), ruled)

@@ -38,8 +38,8 @@ import re
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.editing import NoPlace, container_of, nginx_steps, template_of
-from fixer.causes.logs import lines_of, message
+from fixer.causes.changes.editing import NoPlace, container_of, nginx_steps, template_of
+from fixer.causes.endings.logs import lines_of, message
 from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.causes.reading import find_node, line_text, place
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -160,7 +160,7 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with what it loaded before; it would not start again")
-    from fixer.causes.olderconf import loaded_copy  # only where one is found
+    from fixer.causes.routes.olderconf import loaded_copy  # only where one is found
 
     original = loaded_copy(case, nginx, problem)
     double = (f"{problem.file} is called like a backup of {original}, and nginx loads both: two copies are active",)
@@ -233,7 +233,7 @@ def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -
         return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
-        from fixer.causes.looselinks import removals_outside  # only where one is found
+        from fixer.causes.containers.looselinks import removals_outside  # only where one is found
 
         removals = removals_outside(case.snapshot, box, links)
         if isinstance(removals, NoPlace):
@@ -295,14 +295,14 @@ def _made_of(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 
 def _mending(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """An older state of the file where one lies beside it, and always what a person can do by hand."""
-    from fixer.causes.olderconf import restore_backup  # only where one is found
+    from fixer.causes.routes.olderconf import restore_backup  # only where one is found
 
     older, manual = restore_backup(case, nginx, problem, _near(nginx, problem)), _manual(case, nginx, problem)
     return (manual,) if older is None else (older, manual)
 
 
 def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
-    from fixer.causes.olderconf import loaded_copy  # only where one is found
+    from fixer.causes.routes.olderconf import loaded_copy  # only where one is found
 
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"

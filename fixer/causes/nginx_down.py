@@ -36,16 +36,13 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.awaited import held_up, never_started
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.editing import is_explicit
-from fixer.causes.freeing import free_port
-from fixer.causes.homeless import homeless_listen
-from fixer.causes.logs import is_restarting, lines_of, message
-from fixer.causes.namesneeded import NO_HOST, gone_name
-from fixer.causes.nginx_rights import denied_words, let_it, say_denied
-from fixer.causes.nginx_workers import NO_MEMORY, ended_workers, lost_workers, stopped_workers, unmanaged_master
+from fixer.causes.changes.editing import is_explicit
+from fixer.causes.changes.starting import reachable_host, start_steps
+from fixer.causes.containers.awaited import held_up, never_started
+from fixer.causes.containers.readonly import give_folders, read_only_words
+from fixer.causes.endings.logs import is_restarting, lines_of, message
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -55,9 +52,12 @@ from fixer.causes.reading import (
     log_evidence,
     state_evidence,
 )
-from fixer.causes.readonly import give_folders, read_only_words
-from fixer.causes.starting import reachable_host, start_steps
-from fixer.causes.unitcontainer import refused_start
+from fixer.causes.routes.freeing import free_port
+from fixer.causes.routes.homeless import homeless_listen
+from fixer.causes.routes.namesneeded import NO_HOST, gone_name
+from fixer.causes.routes.nginx_rights import denied_words, let_it, say_denied
+from fixer.causes.routes.nginx_workers import NO_MEMORY, ended_workers, lost_workers, stopped_workers, unmanaged_master
+from fixer.causes.systemd.unitcontainer import refused_start
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import Listen
@@ -81,7 +81,7 @@ def judge(case: Case) -> Verdict:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
             findings += filter(None, (look(case, nginx) for look in _RUNNING))
             if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
-                from fixer.causes.nginx_memory import out_of_memory  # only where nginx said so
+                from fixer.causes.routes.nginx_memory import out_of_memory  # only where nginx said so
 
                 told = out_of_memory(case, nginx)
                 findings += [told] if isinstance(told, Finding) else []

@@ -30,10 +30,10 @@ from collections.abc import Sequence
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.editing import container_of, nginx_steps, replaced_below
+from fixer.causes.changes.editing import container_of, nginx_steps, replaced_below
+from fixer.causes.changes.starting import restart_nginx_box
+from fixer.causes.containers.holders import holder_evidence, is_anothers
 from fixer.causes.failing import is_closed, is_edited
-from fixer.causes.freeing import free_port
-from fixer.causes.holders import holder_evidence, is_anothers
 from fixer.causes.nginx_down import listens_of
 from fixer.causes.reading import (
     absent_evidence,
@@ -46,7 +46,7 @@ from fixer.causes.reading import (
     place,
     say_age,
 )
-from fixer.causes.starting import restart_nginx_box
+from fixer.causes.routes.freeing import free_port
 from fixer.causes.symptoms import events_for, is_refused, say_routes, symptom_evidence
 from fixer.causes.wrong_port import is_stale
 from fixer.model.diagnosis import Finding, Repair, Verdict

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.leftbehind import is_address
+from fixer.causes.containers.leftbehind import is_address
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.symptoms import events_for, say_routes
 from fixer.model.diagnosis import Finding, Repair, Verdict

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fixer.causes.case import Case
-from fixer.causes.crashing import crashes
-from fixer.causes.editing import container_of
+from fixer.causes.changes.editing import container_of
+from fixer.causes.endings.crashing import crashes
 from fixer.causes.failing import Judged, is_empty
 from fixer.causes.owners import placed_owner
 from fixer.causes.reading import endpoint_text, find_node, listeners_on

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, TypeAlias
 
-from fixer.causes.between import is_due, may_lead_elsewhere
 from fixer.causes.case import Case, Trouble
-from fixer.causes.displacing import is_missed, is_occupied
-from fixer.causes.dockerhost import told_beside, told_on_host
+from fixer.causes.changes.incode import is_elsewhere_in_code, named_in_code
+from fixer.causes.changes.notstarted import starters_at
+from fixer.causes.containers.dockerhost import told_beside, told_on_host
+from fixer.causes.containers.podmates import same_network
 from fixer.causes.failing import Judged, is_closed
-from fixer.causes.incode import is_elsewhere_in_code, named_in_code
-from fixer.causes.leftout import contested
-from fixer.causes.namesakes import is_aside, is_foreign, is_named_for, is_named_otherwise, shared_names
-from fixer.causes.notstarted import starters_at
-from fixer.causes.podmates import same_network
 from fixer.causes.reading import find_node, listeners_on, pids_of, state_evidence
+from fixer.causes.routes.between import is_due, may_lead_elsewhere
+from fixer.causes.routes.displacing import is_missed, is_occupied
+from fixer.causes.routes.leftout import contested
+from fixer.causes.routes.namesakes import is_aside, is_foreign, is_named_for, is_named_otherwise, shared_names
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Binding, Endpoint, Process, Service, Snapshot
@@ -85,7 +85,7 @@ def _missed(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
 def _displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     if all(service.container is None for service in case.snapshot.services):
         return ()
-    from fixer.causes.elsewhere import displaced  # only where there are containers
+    from fixer.causes.containers.elsewhere import displaced  # only where there are containers
 
     return displaced(case, trouble)
 

@@ -34,10 +34,10 @@ from typing import Literal
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
-from fixer.causes.editing import container_of
+from fixer.causes.changes.editing import container_of
 from fixer.causes.failing import fresh_events
-from fixer.causes.namesneeded import restart_with_names
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
+from fixer.causes.routes.namesneeded import restart_with_names
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -76,8 +76,8 @@ def _by_size(case: Case) -> tuple[Finding, ...]:
     late = [n for n in case.snapshot.nginxes if isinstance(n.errors, Known) and any(map(_is_late, n.errors.value))]
     if not late:
         return ()
-    from fixer.causes.filterfindings import filter_finding  # only where answers did not come to their end
-    from fixer.causes.filtering import blocks
+    from fixer.causes.filters.filterfindings import filter_finding  # only where answers did not come to their end
+    from fixer.causes.filters.filtering import blocks
 
     found: dict[str, Finding] = {}
     for trouble in (*case.troubles, *_cut_short(case, late)):

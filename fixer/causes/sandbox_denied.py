@@ -34,12 +34,12 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.editing import NoPlace
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.starting import begin_steps
+from fixer.causes.endings.logs import last_run
 from fixer.causes.failing import is_closed
-from fixer.causes.filtering import symptoms_of
-from fixer.causes.logs import last_run
+from fixer.causes.filters.filtering import symptoms_of
 from fixer.causes.owners import Owner, sole_owner
-from fixer.causes.ownnetwork import misses_its_machine, own_network
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -52,10 +52,10 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
-from fixer.causes.refusedcalls import Refusal, refused_call, refused_family, setting_for
-from fixer.causes.starting import begin_steps
 from fixer.causes.symptoms import events_for, symptom_evidence
-from fixer.causes.unitactions import unit_action
+from fixer.causes.systemd.ownnetwork import misses_its_machine, own_network
+from fixer.causes.systemd.refusedcalls import Refusal, refused_call, refused_family, setting_for
+from fixer.causes.systemd.unitactions import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step
@@ -247,7 +247,7 @@ def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
 
 
 def _repair(case: Case, trouble: Trouble, denial: Denial) -> Repair:
-    from fixer.causes.envfiles import drop_in  # only where it is found
+    from fixer.causes.changes.envfiles import drop_in  # only where it is found
 
     service = denial.service
     if not denial.lines:

@@ -29,12 +29,11 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
-from fixer.causes.crashing import fails_inside, has_failed, holds_a_socket
+from fixer.causes.containers.idle import only_waits
+from fixer.causes.endings.crashing import fails_inside, has_failed, holds_a_socket
+from fixer.causes.endings.logs import lines_of, own_lines
 from fixer.causes.failing import is_closed
-from fixer.causes.idle import only_waits
-from fixer.causes.logs import lines_of, own_lines
 from fixer.causes.owners import Owner, bindings_of, sole_owner
-from fixer.causes.pointing import reachable_listeners
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
@@ -50,6 +49,7 @@ from fixer.causes.reading import (
     say_age,
     state_evidence,
 )
+from fixer.causes.routes.pointing import reachable_listeners
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence

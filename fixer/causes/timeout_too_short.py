@@ -39,14 +39,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.bylocation import fresh_by_route
 from fixer.causes.case import Case
-from fixer.causes.editing import NoPlace, nginx_steps, overwriters, risk_of
+from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of
 from fixer.causes.failing import Judged
-from fixer.causes.locationedit import Set, set_in_locations
+from fixer.causes.load.trickling import trickling
 from fixer.causes.reading import endpoint_text, line_text, listener_at, now_on, place, ran_since
+from fixer.causes.routes.bylocation import fresh_by_route
+from fixer.causes.routes.locationedit import Set, set_in_locations
 from fixer.causes.symptoms import is_read_timeout
-from fixer.causes.trickling import trickling
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 
 from fixer.causes.case import Case
-from fixer.causes.crashing import crashes
-from fixer.causes.dialects import misunderstood
+from fixer.causes.containers.lentnetwork import stranded
+from fixer.causes.endings.crashing import crashes
+from fixer.causes.endings.logs import own_lines
+from fixer.causes.endings.reasons import last_words
 from fixer.causes.failing import FRESH, Judged, fresh_events, is_closed
-from fixer.causes.lentnetwork import stranded
-from fixer.causes.logs import own_lines
-from fixer.causes.nobody import kept_by_podman
+from fixer.causes.load.dialects import misunderstood
 from fixer.causes.reading import address_text, endpoint_text, keeper_of, listeners_on, pids_of, processes_of
-from fixer.causes.reasons import last_words
-from fixer.causes.silence import silent_end
+from fixer.causes.routes.nobody import kept_by_podman
+from fixer.causes.systemd.silence import silent_end
 from fixer.model.facts import Known
 from fixer.model.numbers import is_number
 from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service

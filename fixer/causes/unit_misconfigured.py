@@ -54,19 +54,19 @@ from collections.abc import Callable, Iterator, Mapping
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.crashing import Crash, crashes
+from fixer.causes.endings.crashing import Crash, crashes
 from fixer.causes.owners import sole_owner
 from fixer.causes.reading import state_evidence
-from fixer.causes.unitcontainer import judge_container
-from fixer.causes.unitcopies import with_copies
-from fixer.causes.unitfailure import ID, StepFailure, Told, finding, step_failure
-from fixer.causes.unitplaces import judge_account, judge_folder, judge_sandbox
-from fixer.causes.unitprogram import judge_program
-from fixer.causes.unitrunning import judge_before, judge_ended, running_units, unread_edit
-from fixer.causes.unitstopping import killed_while_stopping
-from fixer.causes.unitsupervised import refused
-from fixer.causes.unitunloaded import unloaded
-from fixer.causes.unitwrapped import wrapped_program
+from fixer.causes.systemd.unitcontainer import judge_container
+from fixer.causes.systemd.unitcopies import with_copies
+from fixer.causes.systemd.unitfailure import ID, StepFailure, Told, finding, step_failure
+from fixer.causes.systemd.unitplaces import judge_account, judge_folder, judge_sandbox
+from fixer.causes.systemd.unitprogram import judge_program
+from fixer.causes.systemd.unitrunning import judge_before, judge_ended, running_units, unread_edit
+from fixer.causes.systemd.unitstopping import killed_while_stopping
+from fixer.causes.systemd.unitsupervised import refused
+from fixer.causes.systemd.unitunloaded import unloaded
+from fixer.causes.systemd.unitwrapped import wrapped_program
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
@@ -77,7 +77,7 @@ _JUDGES: Mapping[int, Callable[[Case, Crash, StepFailure], Told | str]] = {
 
 
 def _further(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
-    from fixer.causes.unitsteps import judge_step  # only where such a step failed
+    from fixer.causes.systemd.unitsteps import judge_step  # only where such a step failed
 
     return judge_step(case, crash, failure)
 
@@ -91,7 +91,7 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
-            from fixer.causes.unitafter import judge_after  # only where one failed
+            from fixer.causes.systemd.unitafter import judge_after  # only where one failed
 
             other = judge_before(case, crash) or judge_after(crash)
             other = other or judge_ended(case, crash) or judge_container(case, crash)

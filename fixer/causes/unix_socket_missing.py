@@ -36,11 +36,10 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
+from fixer.causes.changes.starting import restart_steps
+from fixer.causes.endings.pathstate import hidden_by
 from fixer.causes.failing import is_closed
-from fixer.causes.namesakes import is_foreign
 from fixer.causes.owners import Owner, bindings_of, sole_owner
-from fixer.causes.pathstate import hidden_by
-from fixer.causes.readdressing import KEY, point_at
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
@@ -52,7 +51,8 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
-from fixer.causes.starting import restart_steps
+from fixer.causes.routes.namesakes import is_foreign
+from fixer.causes.routes.readdressing import KEY, point_at
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.causes.wrong_port import is_spoken
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -109,7 +109,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
 def _across(case: Case, trouble: Trouble) -> Finding | None:
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.acrossvolumes import across  # only where there are containers
+    from fixer.causes.containers.acrossvolumes import across  # only where there are containers
 
     return across(case, trouble)
 

@@ -29,13 +29,13 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.accounts import Account, account_of, group_name, may, rows
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble, is_answering
-from fixer.causes.editing import NoPlace
-from fixer.causes.envfiles import drop_in
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.envfiles import drop_in
+from fixer.causes.changes.starting import restart_steps
+from fixer.causes.endings.accounts import Account, account_of, group_name, may, rows
 from fixer.causes.reading import config_evidence, endpoint_text, find_node, processes_of
-from fixer.causes.starting import restart_steps
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known

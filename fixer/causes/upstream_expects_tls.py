@@ -29,7 +29,7 @@ from __future__ import annotations
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.speaking import is_strangers, once, other_answer, speak
+from fixer.causes.routes.speaking import is_strangers, once, other_answer, speak
 from fixer.causes.symptoms import is_cut_off, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown

@@ -29,12 +29,12 @@ import re
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
-from fixer.causes.logs import lines_of, message
-from fixer.causes.more_workers import workers_for
+from fixer.causes.endings.logs import lines_of, message
+from fixer.causes.load.more_workers import workers_for
+from fixer.causes.load.timeouts import raise_timeout
+from fixer.causes.load.workers_died import cut_off_near
 from fixer.causes.reading import condition, config_evidence, log_evidence, now_on, ran_since, state_evidence
 from fixer.causes.symptoms import is_refused
-from fixer.causes.timeouts import raise_timeout
-from fixer.causes.workers_died import cut_off_near
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.regex import regex

@@ -36,13 +36,11 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.dockerhost import is_docker_host
-from fixer.causes.editing import container_of
-from fixer.causes.elsewhere import displaced, is_nobody, is_own_loopback, reached_as, silence
+from fixer.causes.changes.editing import container_of
+from fixer.causes.containers.dockerhost import is_docker_host
+from fixer.causes.containers.elsewhere import displaced, is_nobody, is_own_loopback, reached_as, silence
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, placed_owner
-from fixer.causes.pointing import after_start
-from fixer.causes.readdressing import KEY, point_at
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
@@ -54,8 +52,10 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
+from fixer.causes.routes.pointing import after_start
+from fixer.causes.routes.readdressing import KEY, point_at
+from fixer.causes.routes.unreached import troubles_of_down
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
-from fixer.causes.unreached import troubles_of_down
 from fixer.model.diagnosis import Finding, Need, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.record import dataclass
@@ -86,7 +86,7 @@ def judge(case: Case) -> Verdict:
 
 
 def _gateway(case: Case, trouble: Trouble) -> Finding | None:
-    from fixer.causes.gateways import gateway  # only where such a name stands
+    from fixer.causes.containers.gateways import gateway  # only where such a name stands
 
     return gateway(case, trouble)
 
@@ -101,7 +101,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if is_docker_host(endpoint) and inside:
         return _gateway(case, trouble) or said
     if isinstance(endpoint.addresses, Known) and endpoint.addresses.evidence and endpoint.host:
-        from fixer.causes.hostsline import hosts_line  # only where a name was looked up
+        from fixer.causes.routes.hostsline import hosts_line  # only where a name was looked up
 
         if (wrong := hosts_line(case, trouble)) is not None:
             return wrong

@@ -43,14 +43,11 @@ from __future__ import annotations
 
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
-from fixer.causes.contradicted import contradicted
-from fixer.causes.dialects import speech
-from fixer.causes.displacing import is_missed, is_occupied
-from fixer.causes.editing import replaced_below
+from fixer.causes.changes.editing import replaced_below
+from fixer.causes.containers.contradicted import contradicted
 from fixer.causes.failing import is_closed
-from fixer.causes.namesakes import is_foreign, is_named_otherwise
+from fixer.causes.load.dialects import speech
 from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
-from fixer.causes.pointing import Option, after_start, point_at_listener, reachable_listeners
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
@@ -62,6 +59,9 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
+from fixer.causes.routes.displacing import is_missed, is_occupied
+from fixer.causes.routes.namesakes import is_foreign, is_named_otherwise
+from fixer.causes.routes.pointing import Option, after_start, point_at_listener, reachable_listeners
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence
@@ -84,7 +84,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     if is_stale(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.inner:
-        from fixer.causes.publishing import judge_published  # only where Docker publishes it
+        from fixer.causes.containers.publishing import judge_published  # only where Docker publishes it
 
         return judge_published(case, trouble)
     stranger = is_occupied(case, trouble)
@@ -126,7 +126,7 @@ def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
     """No service of the machine itself: a container that does not publish the port may be meant."""
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.publishing import judge_unpublished  # only where there are containers
+    from fixer.causes.containers.publishing import judge_unpublished  # only where there are containers
 
     return judge_unpublished(case, trouble)
 

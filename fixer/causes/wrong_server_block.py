@@ -154,7 +154,7 @@ def _shadowed(case: Case, trouble: Trouble, index: int, hidden: tuple[int, Endpo
         *symptom_evidence(case, trouble, is_refused),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
-    from fixer.causes.serverblocks import keep_one  # only where one is found
+    from fixer.causes.routes.serverblocks import keep_one  # only where one is found
 
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="certain",
@@ -193,7 +193,7 @@ def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Fi
     if not others or not strange:
         return None
     host, event = next(reversed(strange.items()))
-    from fixer.causes.serverblocks import add_name  # only where one is found
+    from fixer.causes.routes.serverblocks import add_name  # only where one is found
 
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.causes.atboot import boot_steps, is_off_at_boot, said_of_boot
+from fixer.causes.systemd.atboot import boot_steps, is_off_at_boot, said_of_boot
 from fixer.diagnose import diagnose
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile

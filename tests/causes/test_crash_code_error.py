@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.codefaults import code_fault
+from fixer.causes.endings.codefaults import code_fault
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.complaints import complaint
+from fixer.causes.endings.complaints import complaint
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.envfiles import quote
+from fixer.causes.changes.envfiles import quote
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown

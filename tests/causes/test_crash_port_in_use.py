@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.causes.reasons import port_in_use
+from fixer.causes.endings.reasons import port_in_use
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown

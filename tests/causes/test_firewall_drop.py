@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixer.causes.packets import exchange, hits_of
+from fixer.causes.filters.packets import exchange, hits_of
 from fixer.diagnose import diagnose
 from fixer.model.describe import describe_step
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from fixer.causes.backend_hung import stopped_processes
-from fixer.causes.pressure import Pressure
+from fixer.causes.load.pressure import Pressure
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fixer.causes.case import open_case
+from fixer.causes.changes.starting import begin_steps, restart_steps, start_steps, waiting
 from fixer.causes.owners import owners
-from fixer.causes.starting import begin_steps, restart_steps, start_steps, waiting
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown

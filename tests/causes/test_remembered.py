@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.remembered import assigned
+from fixer.causes.changes.remembered import assigned
 from fixer.diagnose import diagnose
 from fixer.model.describe import diff_of
 from fixer.model.diagnosis import Repair

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.causes.editing import NoPlace
-from fixer.causes.envfiles import Written
-from fixer.causes.resetting import Setting, set_and_begin
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.envfiles import Written
+from fixer.causes.changes.resetting import Setting, set_and_begin
 from fixer.model.diagnosis import Need
 from fixer.model.plan import DaemonReload
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.envfiles import quote, write_variables
-from fixer.causes.starting import program_action
+from fixer.causes.changes.envfiles import quote, write_variables
+from fixer.causes.changes.starting import program_action
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known

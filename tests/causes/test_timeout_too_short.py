@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.editing import NoPlace
-from fixer.causes.locationedit import Edited, Set, set_in_locations
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.routes.locationedit import Edited, Set, set_in_locations
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.causes.editing import NoPlace, writable_place
+from fixer.causes.changes.editing import NoPlace, writable_place
 from tests.causes.building import NOW, Scene, boxed, file, stat
 
 CONF = "/etc/nginx/conf.d/shop.conf"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.leftout import _is_put_aside
+from fixer.causes.routes.leftout import _is_put_aside
 from fixer.model.nginxconf import LeftOut
 from fixer.model.query import FileAnswer, ReadTree
 from fixer.observe.assemble import snapshot

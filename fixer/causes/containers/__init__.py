@@ -1,0 +1,1 @@
+"""Containers, their networks and their projects, as several causes ask them."""

@@ -1,0 +1,55 @@
+"""An nginx whose container may not write to its own file system: which folders it needs, and where that is set."""
+
+from __future__ import annotations
+
+import posixpath
+
+from fixer.causes.case import Case
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.containers.composeedit import set_compose
+from fixer.causes.endings.logs import lines_of, message
+from fixer.model.diagnosis import Repair
+from fixer.model.facts import Known
+from fixer.model.regex import regex
+from fixer.model.snapshot import LogLine, Nginx
+
+ID = "give-nginx-folders"
+_SAID = regex(r"\[emerg\] .*\b(?:mkdir|open|creat)\(\) \"(?P<path>/[^\"]+)\" failed \(30: ")
+# Folders that the builds of nginx write to; a tmpfs over anything else could hide what the image brings.
+_TEMPS = ("/var/lib/nginx", "/var/cache/nginx", "/var/tmp/nginx", "/usr/local/nginx", "/tmp")   # noqa: S108  not ours
+_RUN = ("/run", "/var/run")
+
+
+def read_only_words(nginx: Nginx) -> LogLine | None:
+    """The line with which it ended, where its container's file system is read-only and it says so."""
+    if nginx.service is None or nginx.service.container is None or not nginx.service.container.read_only:
+        return None
+    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if _SAID.search(message(line))), None)
+
+
+def give_folders(case: Case, nginx: Nginx, said: LogLine) -> Repair:
+    """A tmpfs for the folder that it named and for its pid file, in the compose file."""
+    service = nginx.service
+    assert service is not None
+    match = _SAID.search(message(said))
+    named = match["path"] if match is not None else ""
+    folders = _folders(nginx, named)
+    summary = f"give {service.name} folders to write to ({', '.join(folders) or named}), as tmpfs"
+    written = NoPlace(f"{named} is no folder that nginx alone writes to") if not folders else set_compose(
+        case.snapshot, service, {"tmpfs": f"[{', '.join(folders)}]"}, summary)
+    if isinstance(written, NoPlace):
+        places = ", ".join(folders) or named
+        manual = f"{service.name} is read-only: mount a tmpfs or a volume at {places}; {written.why}"
+        return Repair(ID, "manual", summary, (), manual=manual)
+    return Repair(ID, "disruptive", f"{summary}, in {written.where}; {service.name} is made anew", written.steps)
+
+
+def _folders(nginx: Nginx, named: str) -> tuple[str, ...]:
+    """The known folder that holds the path; the pid file's too, which fails next."""
+    holds = next((f for f in (*_TEMPS, *_RUN) if named == f or named.startswith(f + "/")), None)
+    if holds is None:
+        return ()
+    pid = nginx.config.value.pid_path if isinstance(nginx.config, Known) else ""
+    beside = posixpath.dirname(posixpath.normpath(pid or "/run/nginx.pid"))
+    beside = {"/var/run": "/run"}.get(beside, beside)
+    return tuple(dict.fromkeys(f for f in (holds, beside) if f in (*_TEMPS, *_RUN) or f == holds))

@@ -1,0 +1,33 @@
+"""A module that is there, in a folder that the program's account may not look into: Python says that there is none."""
+
+from __future__ import annotations
+
+from fixer.causes.endings.accounts import PASS, READ, may
+from fixer.causes.endings.codefaults import CodeFault
+from fixer.causes.endings.crashing import Crash
+from fixer.causes.endings.pathstate import account_for, hidden_by
+from fixer.causes.reading import find_node
+from fixer.model.modules import files_of, folders_to, module_folders, unfound
+from fixer.model.snapshot import Snapshot
+from fixer.model.startfiles import way_to
+
+
+def closed_folder_of(snapshot: Snapshot, crash: Crash, fault: CodeFault) -> str:
+    """The first folder on the way to the module that is closed to its account, empty where none is or was seen."""
+    service = crash.service
+    start = service.unit.working_directory if service.unit is not None and service.container is None else ""
+    module = unfound(fault.said.text)
+    node = find_node(snapshot, service.node)
+    if not module or not start.startswith("/") or node is None:
+        return ""
+    stats, account = dict(node.files), account_for(snapshot, service)
+    folder = next((f for f in module_folders(service.argv, start) if any(p in stats for p in files_of(f, module))), "")
+    if account is None or not folder or hidden_by(service, folder):
+        return ""        # it is not there, whoever asks
+    inside = folders_to(folder, module)
+    for path in dict.fromkeys((*way_to(folder), *inside)):
+        end = stats[path].end if path in stats else None
+        wanted = (PASS, READ) if path in inside else (PASS,)
+        if end is not None and end.kind == "dir" and not all(may(end, account, right) for right in wanted):
+            return path
+    return ""

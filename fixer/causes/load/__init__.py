@@ -1,0 +1,1 @@
+"""How busy a backend is: workers, memory, time."""
