@@ -30,7 +30,7 @@ from fixer.model.snapshot import Snapshot
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
 from fixer.observe.collect import collect, recorded
-from fixer.observe.nginxes import ENDLESS, FOREIGN
+from fixer.observe.nginx.nginxes import ENDLESS, FOREIGN
 from fixer.observe.options import ObserveOptions
 from fixer.render.reporting import report_of
 from fixer.verify import Look, proofs, url_note, verdict_of

@@ -169,7 +169,7 @@ def find_master(step: ReloadNginx, runner: Runner) -> Entry:
 def _configurations(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
     """The main file that each master was told to read, by its title, none of this node where it is in a container; a
     master that shows no title is left out."""
-    from fixer.observe.nginxes import master_words, place_of  # only where it is not plain which master is meant
+    from fixer.observe.nginx.nginxes import master_words, place_of  # only where it is not plain which master is meant
 
     shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, masters)]).stdout
     linked = runner.run(["sh", "-c", _PROGRAMS, "sh", *map(str, masters)]).stdout.decode("utf-8", "surrogateescape")
@@ -256,7 +256,7 @@ def quit_started(step: StartNginx, runner: Runner, started: Started) -> bool:
     words = started.mark.split()
     if len(words) == 2:
         return end_process(runner, int(words[0]), int(words[1]), "QUIT", 10.0)
-    from fixer.observe.processes import TICKS  # few undos need it
+    from fixer.observe.kernel.processes import TICKS  # few undos need it
 
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
     table = process_table(runner)

@@ -22,8 +22,9 @@ from fixer.model.snapshot import (
     Snapshot,
     Stranger,
 )
-from fixer.observe.composeproject import compose_of
-from fixer.observe.containerservice import logs_query
+from fixer.observe.docker.composeproject import compose_of
+from fixer.observe.docker.containerservice import logs_query
+from fixer.observe.docker.sharednetwork import sharing
 from fixer.observe.endpoints import (
     belongs,
     container_at,
@@ -34,15 +35,18 @@ from fixer.observe.endpoints import (
     tcp_of,
     told_container,
 )
-from fixer.observe.filecontents import contents_of
-from fixer.observe.firewall import engine_firewall, firewall_of
-from fixer.observe.kernellog import KERNEL_LOG, kernel_of
-from fixer.observe.lastwords import last_words_of
-from fixer.observe.learnedfile import learned_of
-from fixer.observe.leftout import left_out_of
-from fixer.observe.macpolicy import policy_of
-from fixer.observe.neighbours import silent_of
-from fixer.observe.nginxes import (
+from fixer.observe.files.filecontents import contents_of
+from fixer.observe.files.lastwords import last_words_of
+from fixer.observe.kernel.firewall import engine_firewall, firewall_of
+from fixer.observe.kernel.kernellog import KERNEL_LOG, kernel_of
+from fixer.observe.kernel.macpolicy import policy_of
+from fixer.observe.kernel.neighbours import silent_of
+from fixer.observe.kernel.routes import ways_of
+from fixer.observe.kernel.sockets import parse_connections
+from fixer.observe.managers.learnedfile import learned_of
+from fixer.observe.managers.starters import starters_of
+from fixer.observe.nginx.leftout import left_out_of
+from fixer.observe.nginx.nginxes import (
     NginxPlace,
     config_mtime,
     error_logs,
@@ -51,20 +55,16 @@ from fixer.observe.nginxes import (
     strange_nginxes,
     test_result,
 )
+from fixer.observe.nginx.sites import Address, Site, sites_of
+from fixer.observe.nginx.turned import other_way
+from fixer.observe.nginx.wholeconf import never_read
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.probes import ProbePlan, plan_probes
-from fixer.observe.routes import ways_of
 from fixer.observe.services import services_of
-from fixer.observe.sharednetwork import sharing
-from fixer.observe.sites import Address, Site, sites_of
-from fixer.observe.sockets import parse_connections
-from fixer.observe.starters import starters_of
-from fixer.observe.turned import other_way
 from fixer.observe.view import ENGINE, View, container_of, containers_of, node_of, views_of
-from fixer.observe.wholeconf import never_read
 
 if TYPE_CHECKING:
-    from fixer.observe.publishing import Published
+    from fixer.observe.docker.publishing import Published
 
 
 def snapshot(capture: Capture) -> Snapshot:
@@ -205,7 +205,9 @@ def _shared(server: UpstreamServer, own: Container | None, view: View,
     beside = view.home and ENGINE in views if own is None else not own.is_machine
     if server.unix is None or not beside:
         return None
-    from fixer.observe.sharedsockets import sharer  # only where nginx asks for a unix socket, with containers about
+    from fixer.observe.docker.sharedsockets import (
+        sharer,  # only where nginx asks for a unix socket, with containers about
+    )
 
     return sharer(server.unix, own, view, services)
 
@@ -213,7 +215,7 @@ def _shared(server: UpstreamServer, own: Container | None, view: View,
 def _seen_here(held: Fact[Listener | None], view: View) -> Fact[Listener | None]:
     if isinstance(held, Unknown) or held.value is None or held.value.node == view.name:
         return held
-    from fixer.observe.sharedsockets import with_callers
+    from fixer.observe.docker.sharedsockets import with_callers
 
     found = with_callers(held.value, view)
     return Known(found, shown(found, found.address))
@@ -221,14 +223,14 @@ def _seen_here(held: Fact[Listener | None], view: View) -> Fact[Listener | None]
 
 def _published(server: UpstreamServer, addresses: Sequence[str], view: View,
                around: tuple[Mapping[str, View], tuple[Container, ...]]) -> Published | None:
-    from fixer.observe.publishing import published_at  # only where there are containers
+    from fixer.observe.docker.publishing import published_at  # only where there are containers
 
     return published_at(server, addresses, view, *around)
 
 
 def _strangers(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
                containers: tuple[Container, ...]) -> tuple[Stranger, ...]:
-    from fixer.observe.strangers import strangers_of  # only where there are containers
+    from fixer.observe.docker.strangers import strangers_of  # only where there are containers
 
     return strangers_of(sites, options, views, containers)
 

@@ -31,7 +31,7 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.target import NodeKind, TargetKind, TargetRef
-from fixer.observe.containers import Json
+from fixer.observe.docker.containers import Json
 from fixer.observe.redactcapture import redact
 
 FORMAT = 1

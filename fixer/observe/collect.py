@@ -11,12 +11,12 @@ from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.query import Command, ListProcesses, Query
 from fixer.model.snapshot import Container
-from fixer.observe.containers import parse_inspect
-from fixer.observe.nginxes import inner_nginxes
+from fixer.observe.commands.runtimes import is_nginx
+from fixer.observe.docker.containers import parse_inspect
+from fixer.observe.nginx.nginxes import inner_nginxes
+from fixer.observe.nginx.sites import sites_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up, survey
-from fixer.observe.runtimes import is_nginx
-from fixer.observe.sites import sites_of
 from fixer.observe.view import ENGINE, View, containers_of, home_of, views_of
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
@@ -61,7 +61,7 @@ def _docker_host(target: Target) -> DockerHost | None:
 def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
     """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
     itself. False while its configuration is not read yet."""
-    from fixer.observe.publishing import places_in_question, published_query  # only where there is an engine
+    from fixer.observe.docker.publishing import places_in_question, published_query  # only where there is an engine
 
     views = views_of(capture)
     sites = sites_of(views, ())
@@ -86,7 +86,7 @@ def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Aske
           called: list[Command | None]) -> bool:
     """Containers of other projects that nginx asks for become nodes. False while its configuration is not read yet,
     and once more (`called` are those that were asked): what its names lead to is known a round later."""
-    from fixer.observe.calling import called_query  # only where there are containers
+    from fixer.observe.docker.calling import called_query  # only where there are containers
 
     views = views_of(capture)
     containers = containers_of(views)

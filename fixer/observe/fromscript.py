@@ -22,15 +22,15 @@ from fixer.model.record import replace
 from fixer.model.redact import TELLING_WORDS
 from fixer.model.target import TargetRef
 from fixer.observe.bundle import BIGGEST, query_from_json, query_json
-from fixer.observe.firewall import firewall_queries
-from fixer.observe.kernellog import KERNEL_LOG, UPTIME
-from fixer.observe.macpolicy import policy_queries
-from fixer.observe.neighbours import ARP
+from fixer.observe.kernel.firewall import firewall_queries
+from fixer.observe.kernel.kernellog import KERNEL_LOG, UPTIME
+from fixer.observe.kernel.macpolicy import policy_queries
+from fixer.observe.kernel.neighbours import ARP
+from fixer.observe.kernel.routes import FIB
+from fixer.observe.managers.starters import STARTERS
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up, survey
-from fixer.observe.routes import FIB
-from fixer.observe.starters import STARTERS
-from fixer.observe.supervisorplaces import CONF
+from fixer.observe.supervisor.supervisorplaces import CONF
 from fixer.observe.view import PROGRAM_FILES
 
 NODE = "local"

@@ -16,13 +16,13 @@ from fixer.model.query import Command, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, Service, Unit
 from fixer.nginx.config import read_config
-from fixer.observe.activation import socket_name, socket_of, socket_path
-from fixer.observe.bindings import parse_address
-from fixer.observe.nginxes import place_of
-from fixer.observe.runtimes import is_nginx, peel
-from fixer.observe.told import Told
+from fixer.observe.commands.bindings import parse_address
+from fixer.observe.commands.runtimes import is_nginx, peel
+from fixer.observe.commands.told import Told
+from fixer.observe.commands.words import Piece, Word
+from fixer.observe.nginx.nginxes import place_of
+from fixer.observe.systemd.activation import socket_name, socket_of, socket_path
 from fixer.observe.view import View, is_readable
-from fixer.observe.words import Piece, Word
 
 # Units of packages: systemd forgets one that is stopped and disabled, so they are asked for by name.
 PACKAGED = tuple(f"{name}.service" for name in (

@@ -10,12 +10,12 @@ from fixer.model.query import Answer, Probe
 from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
-from fixer.observe.containers import get, inspected, strings
+from fixer.observe.docker.containers import get, inspected, strings
 from fixer.observe.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
 from fixer.observe.memo import remembered
-from fixer.observe.nginxes import events_of
+from fixer.observe.nginx.nginxes import events_of
+from fixer.observe.nginx.sites import Site
 from fixer.observe.options import MOST_PROBES, ObserveOptions
-from fixer.observe.sites import Site
 from fixer.observe.view import ENGINE, View, container_of
 
 FRESH = 120.0     # seconds: a failure in the log younger than this may be going on

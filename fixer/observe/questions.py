@@ -19,35 +19,42 @@ from fixer.model.query import (
 )
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
-from fixer.observe.activation import questions as activated
-from fixer.observe.backups import backup_queries
-from fixer.observe.builtnginx import built_queries
-from fixer.observe.changes import change_queries
-from fixer.observe.composefile import compose_service
-from fixer.observe.composefiles import paths_to_read
-from fixer.observe.composelabels import environment_paths
-from fixer.observe.composeproject import hash_query, project_of
-from fixer.observe.containerservice import logs_query
+from fixer.observe.commands.settings import settings_path
+from fixer.observe.commands.told import told_by_unit
+from fixer.observe.commands.webscripts import program_paths
 from fixer.observe.dependencies import dependency_queries
-from fixer.observe.emptyplaces import empty_ports, empty_sockets, should_answer
+from fixer.observe.docker.composefile import compose_service
+from fixer.observe.docker.composefiles import paths_to_read
+from fixer.observe.docker.composelabels import environment_paths
+from fixer.observe.docker.composeproject import hash_query, project_of
+from fixer.observe.docker.containerservice import logs_query
+from fixer.observe.docker.entrypoints import entered
+from fixer.observe.docker.looselinks import loose_link_queries
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
-from fixer.observe.entrypoints import entered
-from fixer.observe.envcopies import env_copy_queries
-from fixer.observe.errorpaths import closed_path_queries
-from fixer.observe.failedunits import unit_queries
-from fixer.observe.filecontents import host_path_of
-from fixer.observe.firewall import BRIDGED, firewall_queries
-from fixer.observe.forgotten import recalled
+from fixer.observe.files.changes import change_queries
+from fixer.observe.files.envcopies import env_copy_queries
+from fixer.observe.files.errorpaths import closed_path_queries
+from fixer.observe.files.filecontents import host_path_of
+from fixer.observe.files.hiddencode import code_queries, is_explained
+from fixer.observe.files.lastwords import last_words_queries
+from fixer.observe.files.logquestions import kernel_log_queries, log_queries
+from fixer.observe.files.releases import release_queries
+from fixer.observe.files.socketpaths import socket_path_queries
+from fixer.observe.files.sources import source_queries
 from fixer.observe.gateways import gateway_queries, is_silent
-from fixer.observe.hiddencode import code_queries, is_explained
-from fixer.observe.lastwords import last_words_queries
-from fixer.observe.laterlogs import later_logs
-from fixer.observe.learnedfile import learned_questions
-from fixer.observe.logquestions import kernel_log_queries, log_queries
-from fixer.observe.looselinks import loose_link_queries
-from fixer.observe.macpolicy import policy_queries
-from fixer.observe.neighbours import ARP
-from fixer.observe.nginxes import (
+from fixer.observe.kernel.firewall import BRIDGED, firewall_queries
+from fixer.observe.kernel.macpolicy import policy_queries
+from fixer.observe.kernel.neighbours import ARP
+from fixer.observe.kernel.refaults import refault_paths
+from fixer.observe.kernel.routes import FIB
+from fixer.observe.kernel.throttling import is_limited, throttling_paths
+from fixer.observe.managers.learnedfile import learned_questions
+from fixer.observe.managers.starters import starter_queries
+from fixer.observe.nginx.backups import backup_queries
+from fixer.observe.nginx.builtnginx import built_queries
+from fixer.observe.nginx.emptyplaces import empty_ports, empty_sockets, should_answer
+from fixer.observe.nginx.laterlogs import later_logs
+from fixer.observe.nginx.nginxes import (
     DEFAULT_LOG,
     error_logs,
     is_in_doubt,
@@ -58,27 +65,20 @@ from fixer.observe.nginxes import (
     parsed_config,
     test_query,
 )
+from fixer.observe.nginx.sites import Address, Site, sites_of
+from fixer.observe.nginx.temps import temp_folders
+from fixer.observe.nginx.turned import turned_probes
+from fixer.observe.nginx.wholeconf import uncut, was_listed
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import fresh_failures, is_refused_socket, plan_probes
-from fixer.observe.refaults import refault_paths
-from fixer.observe.releases import release_queries
-from fixer.observe.routes import FIB
 from fixer.observe.services import journal_query, services_of, socket_queries, working_directory
-from fixer.observe.settings import settings_path
-from fixer.observe.sites import Address, Site, sites_of
-from fixer.observe.socketpaths import socket_path_queries
-from fixer.observe.sources import source_queries
-from fixer.observe.starters import starter_queries
-from fixer.observe.supervisord import questions as supervised
-from fixer.observe.temps import temp_folders
-from fixer.observe.throttling import is_limited, throttling_paths
-from fixer.observe.told import told_by_unit
-from fixer.observe.turned import turned_probes
-from fixer.observe.units import packaged, startable
-from fixer.observe.unitsettings import asked_paths
+from fixer.observe.supervisor.supervisord import questions as supervised
+from fixer.observe.systemd.activation import questions as activated
+from fixer.observe.systemd.failedunits import unit_queries
+from fixer.observe.systemd.forgotten import recalled
+from fixer.observe.systemd.units import packaged, startable
+from fixer.observe.systemd.unitsettings import asked_paths
 from fixer.observe.view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
-from fixer.observe.webscripts import program_paths
-from fixer.observe.wholeconf import uncut, was_listed
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 12
@@ -114,7 +114,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     for site in sites:
         asked[site.view.name] += _of_site(site, options, views, containers)
         if containers:
-            from fixer.observe.strangers import stranger_probes  # only where there are containers
+            from fixer.observe.docker.strangers import stranger_probes  # only where there are containers
 
             asked[site.view.name] += stranger_probes(site, options, views, containers)
     for view in views.values():
@@ -221,7 +221,7 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...], containers: tupl
     yield from gateway_queries(view)
     yield from starter_queries(view)
     if any(path.endswith("@.service") for path in view.files):
-        from fixer.observe.instances import instance_queries  # only where there are templates and nobody listens
+        from fixer.observe.systemd.instances import instance_queries  # only where templates are and nobody listens
 
         yield from instance_queries(view, empty, unheard)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")

@@ -9,31 +9,31 @@ from fixer.model.query import Command, Query, ReadFile
 from fixer.model.record import replace
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.model.unitfile import from_outside
-from fixer.observe.activation import all_handed, socket_of
-from fixer.observe.bindings import bindings_of, workers_of
-from fixer.observe.codeports import ports_in_code
-from fixer.observe.containerservice import container_service
-from fixer.observe.envcopies import with_env_copies
-from fixer.observe.forgotten import recalled
+from fixer.observe.commands.bindings import bindings_of, workers_of
+from fixer.observe.commands.codeports import ports_in_code
+from fixer.observe.commands.places import assignments, slots_of_unit, values_of
+from fixer.observe.commands.runtimes import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
+from fixer.observe.commands.settings import workers_in_settings
+from fixer.observe.commands.told import Told, told_by_process, told_by_unit
+from fixer.observe.commands.toldbindings import told_bindings
+from fixer.observe.commands.webscripts import is_no_web_program
+from fixer.observe.docker.containerservice import container_service
+from fixer.observe.files.envcopies import with_env_copies
+from fixer.observe.files.ownlogs import own_logs, with_own_logs
+from fixer.observe.files.servicelogs import parse_journal, parse_log_file
+from fixer.observe.files.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.gateways import gateway_bindings, gateway_of, handing_socket
-from fixer.observe.ownlogs import own_logs, with_own_logs
-from fixer.observe.places import assignments, slots_of_unit, values_of
-from fixer.observe.processes import ancestors, descendants, is_itself
-from fixer.observe.refaults import has_memory_limit, refaults_of
-from fixer.observe.runfolders import kept_for_others
-from fixer.observe.runtimes import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
-from fixer.observe.servicelogs import parse_journal, parse_log_file
-from fixer.observe.settings import workers_in_settings
-from fixer.observe.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.supervisord import program_services
-from fixer.observe.supervisorplaces import is_own_supervisord, is_supervisord
-from fixer.observe.supervisorstream import stream_of
-from fixer.observe.throttling import is_limited, throttling_of
-from fixer.observe.told import Told, told_by_process, told_by_unit
-from fixer.observe.toldbindings import told_bindings
-from fixer.observe.unitsettings import settings_of
+from fixer.observe.kernel.processes import ancestors, descendants, is_itself
+from fixer.observe.kernel.refaults import has_memory_limit, refaults_of
+from fixer.observe.kernel.throttling import is_limited, throttling_of
+from fixer.observe.managers.runfolders import kept_for_others
+from fixer.observe.supervisor.supervisord import program_services
+from fixer.observe.supervisor.supervisorplaces import is_own_supervisord, is_supervisord
+from fixer.observe.supervisor.supervisorstream import stream_of
+from fixer.observe.systemd.activation import all_handed, socket_of
+from fixer.observe.systemd.forgotten import recalled
+from fixer.observe.systemd.unitsettings import settings_of
 from fixer.observe.view import ENGINE, View, known_pids, node_of
-from fixer.observe.webscripts import is_no_web_program
 
 JOURNAL_LINES = "200"
 LOG_LIMIT = 64 << 10

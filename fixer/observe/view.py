@@ -22,11 +22,11 @@ from fixer.model.query import (
 from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Listener, Process, Unit
-from fixer.observe.containers import parse_inspect
+from fixer.observe.docker.containers import parse_inspect
+from fixer.observe.kernel.processes import ProcessTable, parse_processes
+from fixer.observe.kernel.sockets import parse_sockets, whole_paths
 from fixer.observe.memo import remembered
-from fixer.observe.processes import ProcessTable, parse_processes
-from fixer.observe.sockets import parse_sockets, whole_paths
-from fixer.observe.units import parse_show, with_rivals
+from fixer.observe.systemd.units import parse_show, with_rivals
 
 ENGINE = "engine"
 _MACHINES = ("local", "ssh")        # kinds of targets that are a machine of their own

@@ -6,7 +6,7 @@ from typing import Any
 
 from fixer.model.facts import Known
 from fixer.model.firewall import Chain, Firewall, Match, Rule
-from fixer.observe.firewall import parse_saved
+from fixer.observe.kernel.firewall import parse_saved
 from tests.causes.building import SLOW, TIMED_OUT, Scene, healthy, listener, service
 
 

@@ -17,7 +17,7 @@ from fixer.model.query import Answer, FileAnswer, FileStat, Query, ReadFile
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Denial, Policy
 from fixer.model.target import TargetRef
-from fixer.observe.macpolicy import DENIALS, policy_of, policy_queries
+from fixer.observe.kernel.macpolicy import DENIALS, policy_of, policy_queries
 from fixer.observe.view import views_of
 from tests.causes.building import (
     BAD_GATEWAY,

@@ -17,7 +17,7 @@ from fixer.model.plan import ContainerAction, RemoveRoute
 from fixer.model.query import Answer, FileAnswer, FileStat
 from fixer.model.record import replace
 from fixer.model.target import TargetRef
-from fixer.observe.routes import FIB, ways_of
+from fixer.observe.kernel.routes import FIB, ways_of
 from fixer.observe.view import views_of
 from tests.causes.building import BAD_GATEWAY, Scene, boxed, healthy, moved, probe, roots, verdict_of
 from tests.causes.filters import chain, rule

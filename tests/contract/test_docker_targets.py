@@ -23,7 +23,7 @@ from fixer.hosts.opening import open_target
 from fixer.hosts.target import parse_target
 from fixer.model.plan import WaitForListener
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
-from fixer.observe.processes import parse_processes
+from fixer.observe.kernel.processes import parse_processes
 from lab import images
 
 pytestmark = pytest.mark.docker

@@ -25,29 +25,22 @@ from fixer.nginx.errorlog import parse_error_log, parse_test_output
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.signature import classify
 from fixer.nginx.tree import parse
-from fixer.observe import (
-    containers,
-    envfiles,
-    firewall,
-    fromscript,
-    inifile,
-    processes,
-    servicelogs,
-    sockets,
-    supervisorlog,
-    units,
-    words,
-    yamlspans,
-)
+from fixer.observe import fromscript
 from fixer.observe.assemble import snapshot
-from fixer.observe.bindings import bindings_in_python
 from fixer.observe.bundle import FORMAT, INDEX, load, save
+from fixer.observe.commands import words
+from fixer.observe.commands.bindings import bindings_in_python
+from fixer.observe.commands.scripts import read_script
+from fixer.observe.docker import containers, yamlspans
+from fixer.observe.files import envfiles, servicelogs
+from fixer.observe.kernel import firewall, processes, sockets
 from fixer.observe.memo import _kept
 from fixer.observe.options import options_from
 from fixer.observe.questions import follow_up
 from fixer.observe.redactcapture import redact as redact_capture
-from fixer.observe.scripts import read_script
-from fixer.observe.unitenvfiles import read_unit_env_file
+from fixer.observe.supervisor import inifile, supervisorlog
+from fixer.observe.systemd import units
+from fixer.observe.systemd.unitenvfiles import read_unit_env_file
 from fixer.observe.view import parse_hosts
 from fixer.planner import Policy, plan
 from fixer.render import console, to_html, to_json, to_markdown

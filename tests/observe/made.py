@@ -21,7 +21,7 @@ from fixer.model.query import (
 )
 from fixer.model.target import NodeKind, TargetKind, TargetRef
 from fixer.observe.bundle import load
-from fixer.observe.nginxes import log_query
+from fixer.observe.nginx.nginxes import log_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.view import UNIT_FILES, View, view_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.observe.bindings import bindings_in_python, bindings_of, workers_of
-from fixer.observe.words import expand_words, literal, systemd_words
+from fixer.observe.commands.bindings import bindings_in_python, bindings_of, workers_of
+from fixer.observe.commands.words import expand_words, literal, systemd_words
 
 SAID = Evidence("unit", "u:1", "x")
 

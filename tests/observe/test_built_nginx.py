@@ -7,7 +7,7 @@ import pytest
 from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Nginx
 from fixer.observe.assemble import snapshot
-from fixer.observe.builtnginx import BUILT
+from fixer.observe.nginx.builtnginx import BUILT
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from tests.observe.made import MASTER, capture, file, node, process

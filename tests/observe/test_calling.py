@@ -11,8 +11,8 @@ from fixer.hosts.base import NodeClock
 from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind, TargetRef
-from fixer.observe.calling import called_query
 from fixer.observe.collect import ObserveOptions, collect, containers_of, sites_of, views_of
+from fixer.observe.docker.calling import called_query
 from tests.observe.made import capture, node
 
 SITE = "server {{ listen 80; location / {{ proxy_pass {}; }} }}"

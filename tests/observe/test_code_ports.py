@@ -6,10 +6,10 @@ import pytest
 
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.observe.assemble import snapshot
-from fixer.observe.codeports import bound_in
+from fixer.observe.commands.codeports import bound_in
+from fixer.observe.commands.words import literal
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.words import literal
 from tests.observe.made import capture, file, node, process, sockets, tcp_row
 from tests.observe.test_endpoints import SHOW
 from tests.observe.test_services import look

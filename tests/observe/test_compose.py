@@ -13,10 +13,10 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadTree
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
-from fixer.observe.composelabels import compose_paths, environment_paths
-from fixer.observe.containers import parse_inspect
-from fixer.observe.containerservice import container_service
-from fixer.observe.lines import line_of
+from fixer.observe.docker.composelabels import compose_paths, environment_paths
+from fixer.observe.docker.containers import parse_inspect
+from fixer.observe.docker.containerservice import container_service
+from fixer.observe.files.lines import line_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.view import containers_of, node_of, views_of

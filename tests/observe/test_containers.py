@@ -8,7 +8,7 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
-from fixer.observe.containers import (
+from fixer.observe.docker.containers import (
     days_from_epoch,
     host_path,
     inspect_environment,
@@ -16,7 +16,7 @@ from fixer.observe.containers import (
     parse_inspect,
     parse_time,
 )
-from fixer.observe.servicelogs import parse_docker_logs, parse_journal, parse_log_file
+from fixer.observe.files.servicelogs import parse_docker_logs, parse_journal, parse_log_file
 from tests.observe.made import file
 
 ITEM = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.model.query import ReadFile
-from fixer.observe.errorpaths import LIMIT, closed_path_queries
+from fixer.observe.files.errorpaths import LIMIT, closed_path_queries
 from tests.causes.building import boxed, failed, log, service
 
 SAID = "1800000000.1 host uvicorn[7]: FileNotFoundError: [Errno 2] No such file or directory: '/srv/shop/../data/words'"

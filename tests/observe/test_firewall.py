@@ -12,7 +12,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Match
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.target import TargetRef
-from fixer.observe.firewall import (
+from fixer.observe.kernel.firewall import (
     BRIDGED,
     NFT,
     SAVED,

@@ -9,10 +9,10 @@ import pytest
 from fixer.model.facts import Known
 from fixer.model.query import Answer, ReadFile
 from fixer.observe.assemble import snapshot
-from fixer.observe.forgotten import recalled
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.services import journal_query
+from fixer.observe.systemd.forgotten import recalled
 from fixer.observe.view import View
 from tests.causes.building import STOPPED, unit
 from tests.observe.made import BOOT, capture, file, node, process, view

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command
 from fixer.model.snapshot import OomKill
-from fixer.observe.kernellog import KERNEL_LOG, UPTIME, kernel_of, may_be_oom
+from fixer.observe.kernel.kernellog import KERNEL_LOG, UPTIME, kernel_of, may_be_oom
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.redactcapture import redact

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.diagnose import diagnose
 from fixer.model.query import Answer, ReadFile
 from fixer.observe.assemble import snapshot
-from fixer.observe.lastwords import LIMIT, PLACES
+from fixer.observe.files.lastwords import LIMIT, PLACES
 from tests.observe.made import NOW, capture, file, link, node, outcome, sockets, tcp_row
 from tests.observe.test_questions import BACK, LISTENS, ROUTE, SITE, asked
 

@@ -13,10 +13,10 @@ from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Connection
 from fixer.observe.assemble import snapshot
 from fixer.observe.dependencies import CLUSTERS
+from fixer.observe.files.sources import LIMIT, entries_query
+from fixer.observe.kernel.sockets import parse_connections
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.sockets import parse_connections
-from fixer.observe.sources import LIMIT, entries_query
 from tests.observe.made import capture, file, link, node
 from tests.observe.test_endpoints import SHOW
 

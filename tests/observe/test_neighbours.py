@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.model.query import Answer
-from fixer.observe.neighbours import ARP, silent_of
+from fixer.observe.kernel.neighbours import ARP, silent_of
 from fixer.observe.view import view_of
 from tests.observe.made import file, node
 

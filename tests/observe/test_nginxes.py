@@ -11,8 +11,8 @@ from fixer.model.nginxconf import PIPE
 from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ReadTree
 from fixer.model.snapshot import Nginx
 from fixer.observe.assemble import snapshot
-from fixer.observe.containers import parse_inspect
-from fixer.observe.nginxes import (
+from fixer.observe.docker.containers import parse_inspect
+from fixer.observe.nginx.nginxes import (
     ENDLESS,
     FOREIGN,
     config_of,
@@ -22,12 +22,12 @@ from fixer.observe.nginxes import (
     is_in_doubt,
     log_query,
 )
-from fixer.observe.nginxes import (
+from fixer.observe.nginx.nginxes import (
     test_query as query_of_test,
 )
+from fixer.observe.nginx.sites import sites_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.sites import sites_of
 from fixer.observe.view import view_of, views_of
 from tests.observe.made import (
     BOOT,

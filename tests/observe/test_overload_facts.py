@@ -8,9 +8,9 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import ReadFile
-from fixer.observe.containers import parse_inspect
+from fixer.observe.docker.containers import parse_inspect
 from fixer.observe.questions import follow_up
-from fixer.observe.units import parse_show
+from fixer.observe.systemd.units import parse_show
 from tests.observe.made import NOW, ObserveOptions, capture, node, process
 from tests.observe.made import Answer as Said
 from tests.observe.test_compose import shop

@@ -8,7 +8,7 @@ from fixer.model.facts import Known
 from fixer.model.query import Answer, ReadFile
 from fixer.model.snapshot import LogLine
 from fixer.observe.assemble import snapshot
-from fixer.observe.ownlogs import own_log_query
+from fixer.observe.files.ownlogs import own_log_query
 from fixer.observe.services import journal_query
 from tests.observe.made import NOW, capture, file, node
 from tests.observe.test_endpoints import SHOW

@@ -6,7 +6,7 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
-from fixer.observe.processes import (
+from fixer.observe.kernel.processes import (
     ancestors,
     boot_time,
     descendants,

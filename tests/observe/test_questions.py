@@ -26,11 +26,11 @@ from fixer.model.query import (
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
 from fixer.observe.collect import MOST_ROUNDS, collect
-from fixer.observe.nginxes import later_log_query
+from fixer.observe.nginx.nginxes import later_log_query
+from fixer.observe.nginx.sites import sites_of
 from fixer.observe.options import ObserveOptions
 from fixer.observe.probes import route_of_url
 from fixer.observe.questions import follow_up, survey
-from fixer.observe.sites import sites_of
 from fixer.observe.view import views_of
 from tests.observe.made import (
     MASTER,

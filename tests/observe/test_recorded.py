@@ -10,10 +10,10 @@ from fixer.model.snapshot import Service, Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.observe.bundle import load, save
 from fixer.observe.gateways import PACKAGED
+from fixer.observe.managers.starters import STARTERS
 from fixer.observe.memo import _kept
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.questions import follow_up
-from fixer.observe.starters import STARTERS
 from tests.observe.made import recorded
 
 BOTH = pytest.mark.parametrize("name", ["machine", "compose"])

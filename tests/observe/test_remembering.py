@@ -12,9 +12,16 @@ from fixer.model.learned import Learned, LearnedService, learned_from_json, lear
 from fixer.model.query import Answer, ReadFile, ReadGlob
 from fixer.model.target import TargetRef
 from fixer.observe.assemble import snapshot
+from fixer.observe.managers.remembering import (
+    Candidate,
+    candidates,
+    environ_query,
+    remembered_service,
+    users_of,
+    value_queries,
+)
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.questions import follow_up
-from fixer.observe.remembering import Candidate, candidates, environ_query, remembered_service, users_of, value_queries
 from tests.observe.made import file, node, process, sockets, tcp_row
 
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"

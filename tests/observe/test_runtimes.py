@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.observe.runtimes import is_app_server, runtime_of, script_of, server_at
-from fixer.observe.webscripts import is_no_web_program, program_paths
+from fixer.observe.commands.runtimes import is_app_server, runtime_of, script_of, server_at
+from fixer.observe.commands.webscripts import is_no_web_program, program_paths
 from tests.observe.made import file, view
 
 

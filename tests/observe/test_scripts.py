@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.observe.scripts import ShellRun, is_shell_script, read_script, simple_commands
-from fixer.observe.words import literal
+from fixer.observe.commands.scripts import ShellRun, is_shell_script, read_script, simple_commands
+from fixer.observe.commands.words import literal
 
 
 def run(text: str, env: dict[str, str] | None = None, files: dict[str, bytes] | None = None) -> ShellRun:

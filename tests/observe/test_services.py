@@ -8,7 +8,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.snapshot import Service, Snapshot
 from fixer.observe.assemble import snapshot
-from fixer.observe.filecontents import managed_by
+from fixer.observe.files.filecontents import managed_by
 from fixer.observe.services import evidence_of, stdout_query
 from tests.observe.made import capture, file, node, process, sockets, stat, tcp_row
 from tests.observe.test_endpoints import SHOW

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Service
-from fixer.observe.sharednetwork import sharing
+from fixer.observe.docker.sharednetwork import sharing
 from tests.causes.building import boxed, container
 
 POD = replace(container("pod"), network_mode="p_default")

@@ -9,10 +9,10 @@ import pytest
 
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile
 from fixer.observe.assemble import snapshot
-from fixer.observe.nginxes import log_query
+from fixer.observe.files.socketpaths import LIMIT
+from fixer.observe.nginx.nginxes import log_query
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.socketpaths import LIMIT
 from tests.observe.made import NOW, capture, file, link, node
 
 SITE = "server { listen 80; location / { proxy_pass http://unix:/sock/app.sock; } }"

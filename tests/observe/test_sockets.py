@@ -7,7 +7,7 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.snapshot import Listener
-from fixer.observe.sockets import compress_ipv6, decode_address, parse_sockets, whole_paths
+from fixer.observe.kernel.sockets import compress_ipv6, decode_address, parse_sockets, whole_paths
 from tests.causes.building import listener, process
 from tests.observe.made import sockets, tcp_row
 

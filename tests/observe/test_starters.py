@@ -8,8 +8,8 @@ import pytest
 
 from fixer.model.query import Answer, FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.starters import Starter
+from fixer.observe.managers.starters import STARTERS, starter_queries, starters_of
 from fixer.observe.redactcapture import redact
-from fixer.observe.starters import STARTERS, starter_queries, starters_of
 from fixer.observe.view import View
 from tests.causes import building
 from tests.observe.made import capture, file, node, stat, view

@@ -7,9 +7,9 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine, Service
-from fixer.observe.inifile import ini_sections
-from fixer.observe.supervisord import program_services
-from fixer.observe.supervisorstream import since_well, spoken, stream_of, streaming
+from fixer.observe.supervisor.inifile import ini_sections
+from fixer.observe.supervisor.supervisord import program_services
+from fixer.observe.supervisor.supervisorstream import since_well, spoken, stream_of, streaming
 from fixer.observe.view import ENGINE, view_of
 from tests.causes.building import container
 from tests.observe.made import NOW, file, node, process

@@ -10,11 +10,11 @@ from fixer.model.facts import Known
 from fixer.model.query import Answer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import LogLine, Service
 from fixer.observe.assemble import snapshot
-from fixer.observe.inifile import ini_sections
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.supervisorlog import course_of, read_log
-from fixer.observe.supervisorstream import since_well
+from fixer.observe.supervisor.inifile import ini_sections
+from fixer.observe.supervisor.supervisorlog import course_of, read_log
+from fixer.observe.supervisor.supervisorstream import since_well
 from fixer.observe.view import PROGRAM_FILES
 from tests.observe.made import NOW, capture, file, node, process, sockets, tcp_row
 from tests.observe.test_endpoints import SHOW

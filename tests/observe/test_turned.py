@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixer.model.query import Answer, Probe
-from fixer.observe.turned import turned
+from fixer.observe.nginx.turned import turned
 from fixer.observe.view import View, view_of
 from tests.observe.made import node
 

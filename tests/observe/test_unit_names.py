@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.observe.unitnames import escaped, unescaped
+from fixer.observe.systemd.unitnames import escaped, unescaped
 
 
 @pytest.mark.parametrize(("text", "instance"), [

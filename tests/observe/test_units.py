@@ -7,7 +7,7 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer
 from fixer.model.unitfile import effective, unit_lines
-from fixer.observe.units import exec_argv, parse_show, startable, timespan, with_rivals
+from fixer.observe.systemd.units import exec_argv, parse_show, startable, timespan, with_rivals
 
 BLOCK = """Id=back.service
 Names=back.service shop.service

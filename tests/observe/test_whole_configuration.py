@@ -11,9 +11,9 @@ from fixer.hosts.readfiles import answer_glob, answer_tree
 from fixer.model.facts import Unknown
 from fixer.model.query import Answer, Probe, Query, ReadGlob, ReadTree
 from fixer.observe.assemble import snapshot
+from fixer.observe.nginx.wholeconf import MANY, WHOLE
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
-from fixer.observe.wholeconf import MANY, WHOLE
 from tests.observe.made import capture, node
 
 TREE = ReadTree("/etc/nginx")

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.observe.envfiles import read_env_file
-from fixer.observe.unitenvfiles import read_unit_env_file
-from fixer.observe.words import (
+from fixer.observe.commands.words import (
     Word,
     assignment,
     expand,
@@ -17,6 +15,8 @@ from fixer.observe.words import (
     shell_words,
     systemd_words,
 )
+from fixer.observe.files.envfiles import read_env_file
+from fixer.observe.systemd.unitenvfiles import read_unit_env_file
 
 
 def texts(words: list[Word]) -> list[str]:

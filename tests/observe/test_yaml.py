@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.observe.yamlspans import DEEPEST, Map, Node, Scalar, Seq, parse_yaml
+from fixer.observe.docker.yamlspans import DEEPEST, Map, Node, Scalar, Seq, parse_yaml
 
 
 def plain(node: Node | None) -> object:

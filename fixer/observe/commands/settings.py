@@ -1,0 +1,94 @@
+"""Configuration files of servers: gunicorn's `bind` and `workers`, and what uWSGI's ini file says of its sockets."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from fixer.model.facts import Evidence, Known
+from fixer.model.regex import regex
+from fixer.model.snapshot import Binding
+from fixer.observe.commands.bindings import DIALECTS, arguments_of_variable, option, parse_address
+from fixer.observe.commands.runtimes import runtime_of
+from fixer.observe.commands.told import Told
+from fixer.observe.commands.words import Piece, Word
+from fixer.observe.supervisor.inifile import ini_sections
+from fixer.observe.view import View
+
+_BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]*\]|\([^()]*\)|[^\n]*)", re.MULTILINE)
+_PLAIN = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
+_COMMENT = regex(rb"#[^\n\"']*(?=\n|\Z)")
+_WORD = regex(rb"[\"']([^\"'\n]+)[\"']")
+_WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
+
+
+def settings_path(told: Told) -> str | None:
+    """The configuration file that the command reads, None for a server that has none."""
+    runtime = runtime_of(told.argv)
+    if runtime == "uwsgi":
+        named = option(told.command, ("--ini",))
+        bare = [word for word in told.command[1:] if word.text.endswith(".ini") and not word.text.startswith("-")]
+        name = named.text if named is not None else bare[-1].text if bare else ""
+        return posixpath.normpath(posixpath.join(told.directory or "/", name.partition(":")[0])) if name else None
+    if runtime != "gunicorn":
+        return None
+    named = option(_arguments(told), ("-c", "--config"))
+    name = named.text.removeprefix("file:") if named is not None else "gunicorn.conf.py"
+    return posixpath.normpath(posixpath.join(told.directory or "/", name))
+
+
+def _arguments(told: Told) -> list[Word]:
+    return [*arguments_of_variable("gunicorn", told.env), *told.command]
+
+
+def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
+    """`bind = "…"` or a list of them in gunicorn's file; None where nothing there says it, or the command line does,
+    which wins. Empty where it is told by more than plain words: not the server's default, and not known."""
+    path = settings_path(told)
+    data = view.data(path) if path else None
+    if path is not None and data is not None and runtime_of(told.argv) == "uwsgi":
+        return _sockets_in_ini(told, path, data)
+    if path is None or option(_arguments(told), ("-b", "--bind")) is not None:
+        return None
+    if data is None:        # one that is named and was not read may say anything: the server's default is not meant
+        return () if runtime_of(told.argv) == "gunicorn" and option(_arguments(told), ("-c", "--config")) else None
+    match = next(reversed(list(_BIND.finditer(data))), None)
+    if match is None:
+        return None
+    if not _PLAIN.fullmatch(_COMMENT.sub(b"", match[1])):
+        return ()
+    words = [_setting(path, data, one) for one in _WORD.finditer(data, match.start(1), match.end(1))]
+    return tuple(b for word, said in words if (b := parse_address(word, said)))
+
+
+def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] | None:
+    """Every socket of uWSGI's own section; None where the command line names one, empty where magic words do."""
+    if option(told.command, DIALECTS["uwsgi"].bind) is not None:
+        return None
+    keys = {name.lstrip("-") for name in DIALECTS["uwsgi"].bind}
+    own = [section for section in ini_sections(path, data) if section.name == "uwsgi"]
+    found = [value for section in own for value in section.values if value.key in keys]
+    if not found or any(v.value.strip().startswith("@") or set(v.value) & set("%$\n,") for v in found):
+        return () if found else None
+    words = [(Word((Piece(v.value.strip(), path, v.line, v.start),)), f"{v.key} = {v.value.strip()}") for v in found]
+    said = [(word, Evidence("file", f"{path}:{v.line}", text)) for v, (word, text) in zip(found, words, strict=True)]
+    return tuple(b for word, shown in said if (b := parse_address(word, shown)))
+
+
+def workers_in_settings(told: Told, view: View) -> Known[int] | None:
+    """`workers = N` of gunicorn's file, where the command line does not say it."""
+    path = settings_path(told) if runtime_of(told.argv) == "gunicorn" else None
+    data = view.data(path) if path else None
+    match = _WORKERS.search(data) if data is not None else None
+    if path is None or data is None or match is None or option(_arguments(told), ("-w", "--workers")) is not None:
+        return None
+    word, said = _setting(path, data, match)
+    return Known(max(int(word.text), 1), (said,))
+
+
+def _setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Word, Evidence]:
+    line = data.count(b"\n", 0, match.start(1)) + 1
+    word = Word((Piece(match[1].decode("latin-1"), path, line, match.start(1)),))
+    start, end = data.rfind(b"\n", 0, match.start(1)) + 1, data.find(b"\n", match.end(1))
+    text = data[start:end if end >= 0 else len(data)].decode("utf-8", "replace").strip()
+    return word, Evidence("file", f"{path}:{line}", text)

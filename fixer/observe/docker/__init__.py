@@ -1,0 +1,1 @@
+"""Containers from the engine's words, and the compose files that define them."""

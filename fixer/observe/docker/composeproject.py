@@ -1,0 +1,117 @@
+"""The compose project that a target's containers belong to: its files, and whether they still are what runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.query import Command
+from fixer.model.snapshot import Compose, Container, Uncreated
+from fixer.observe.commands.words import Env
+from fixer.observe.docker.composefiles import ComposeFile, defined_services, files_of, outer_env, roots_of
+from fixer.observe.docker.composelabels import LABEL, label_paths
+from fixer.observe.docker.composenetworks import told_networks
+from fixer.observe.docker.yamlspans import Scalar, Seq
+from fixer.observe.nginx.sites import Site
+from fixer.observe.view import ENGINE, View, container_of, is_readable
+
+_FILES = ("config_files", "working_dir", "environment_file")
+
+
+def project_of(sites: Iterable[Site], containers: tuple[Container, ...]) -> str | None:
+    """The project of the containers that hold nginx."""
+    for site in sites:
+        own = container_of(site.view.name, containers)
+        if own is not None and own.project:
+            return own.project
+    projects = tuple(dict.fromkeys(c.project for c in containers if c.project and not c.is_machine))
+    if any(site.view.home for site in sites):       # nginx is on the host: its containers may be of several
+        return projects[0] if len(projects) == 1 else None
+    return next(iter(projects), None) if not list(sites) else None
+
+
+def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views: Mapping[str, View]) -> Compose | None:
+    """The project as the labels of its containers name it."""
+    project = project_of(sites, containers)
+    members = [c for c in containers if project and c.project == project]
+    if not project or not members:
+        return None
+    # one that was run by hand of an image that compose has built bears the project's name, and no files
+    first = next((c for c in members if c.label(LABEL + "project.config_files")), members[0])
+    directory = first.label(LABEL + "project.working_dir") or ""
+    files = tuple(label_paths(first, "project.config_files", directory))
+    engine = views.get(ENGINE)
+    editable = _editable(files, engine)
+    if others := _told_otherwise(first, members):
+        editable = Unknown(others)
+    return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
+                   tuple(_matches(project, members, engine)), editable,
+                   tuple(_uncreated(project, first, members, engine)))
+
+
+def _told_otherwise(first: Container, members: list[Container]) -> str:
+    """Which containers name other files than the first does: a label may be forged, or of an older deployment, and
+    whose files the project's are then nobody can tell. Empty where all agree."""
+    def told(member: Container) -> tuple[str | None, ...]:
+        return tuple(member.label(f"{LABEL}project.{name}") for name in _FILES)
+
+    other = next((m for m in members if told(m)[0] and told(m) != told(first)), None)
+    if other is None:
+        return ""
+    what = " and ".join(f"{m.name} is of {', '.join(filter(None, told(m)[:2]))}" for m in (first, other))
+    return f"its containers name different compose files: {what}"
+
+
+def _uncreated(project: str, first: Container, members: list[Container], engine: View | None) -> Iterator[Uncreated]:
+    """Services of the files without a container, where all of the project's containers are known."""
+    if engine is None or Command("docker-project", (project,)) not in engine.node.answers:
+        return
+    outer = outer_env(first, engine)
+    roots = roots_of(first, engine, outer)
+    made = {member.service for member in members}
+    for name in defined_services(first, engine, outer):
+        files = files_of(first, engine, outer, name) if name not in made else []
+        if files:
+            last = files[-1]
+            called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
+            aliases = [alias for network in told_networks(files, roots, project, outer) for alias in network.aliases]
+            said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
+            yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said, _profiles_off(files, outer))
+
+
+def _profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
+    """The profiles that a service belongs to where none of them is turned on by the project's own variables."""
+    wanted = [v.text for file in files if isinstance(listed := file.service.get("profiles"), Seq)
+              for v in listed.items if isinstance(v, Scalar)]
+    turned_on = outer["COMPOSE_PROFILES"].text.split(",") if "COMPOSE_PROFILES" in outer else []
+    return () if {"*", *wanted}.intersection(turned_on) else tuple(dict.fromkeys(wanted))
+
+
+def hash_query(project: str) -> Command:
+    """The hash of every service as its files give it now."""
+    return Command("compose-hash", (project, "*"))
+
+
+def _matches(project: str, members: list[Container], engine: View | None) -> Iterator[tuple[str, bool]]:
+    """service -> whether the files still give the hash that its container was made with; only those that are known."""
+    answer = engine.node.answers.get(hash_query(project)) if engine is not None else None
+    if answer is None or answer.status != "ok":
+        return
+    rows = [line.split() for line in answer.data.decode("utf-8", "replace").splitlines()]
+    now = {row[0]: row[1] for row in rows if len(row) == 2}
+    for member in members:
+        label = member.label(LABEL + "config-hash")
+        if member.service and label and member.service in now:
+            yield member.service, now[member.service] == label
+
+
+def _editable(files: tuple[str, ...], engine: View | None) -> Fact[bool]:
+    if engine is None:
+        return Unknown("the Docker host was not asked")
+    if not files:
+        return Unknown("its containers name no compose files")
+    for path in files:
+        file = engine.files.get(path)
+        if file is None or not is_readable(file):
+            return Unknown(f"{path}: {file.status if file is not None else 'not read'}")
+    return Known(True, tuple(Evidence("file", path, "compose file") for path in files))

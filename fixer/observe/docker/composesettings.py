@@ -1,0 +1,58 @@
+"""What a compose file sets for a service besides its command and variables: limits and the like, with their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.model.snapshot import EnvSlot, Setting
+from fixer.observe.docker.yamlspans import Map, Node, Scalar, Seq
+from fixer.observe.files.lines import line_of
+from fixer.observe.view import ENGINE
+
+# Keys that repairs look at or set; a dot leads into a mapping.
+KEYS = (
+    "read_only", "tmpfs", "cpus", "cpu_quota", "cpu_period", "mem_limit", "memswap_limit", "ulimits.nofile",
+    "ulimits.nofile.soft", "ulimits.nofile.hard", "deploy.resources.limits.cpus", "deploy.resources.limits.memory",
+)
+
+
+def settings_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+    """Every such key of one service's mapping; a value without a place (an alias, a list) cannot be edited."""
+    for key in KEYS:
+        node: Node | None = service
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, Map) else None
+        if isinstance(node, Scalar):
+            own = node.exact and service.start <= node.start and node.end <= service.end
+            place = (node.start, node.end) if own else (None, None)
+            yield Setting(key, node.text, path, line_of(data, node.start), *place)
+        elif isinstance(node, Seq):
+            words = " ".join(item.text for item in node.items if isinstance(item, Scalar))
+            yield Setting(key, words, path, line_of(data, node.start))
+
+
+def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+    """`ports:` as a whole, which cannot be edited, and each of its entries: `ports.0`, or `ports.0.target` of one that
+    is a mapping."""
+    listed = service.get("ports")
+    if not isinstance(listed, Seq):
+        return
+    yield Setting("ports", str(len(listed.items)), path, line_of(data, listed.start))
+    for index, item in enumerate(listed.items):
+        parts = {f"ports.{index}": item}
+        if isinstance(item, Map):
+            parts = {f"ports.{index}.{key}": item.get(key) for key in ("target", "published")}
+        for key, node in parts.items():
+            if isinstance(node, Scalar):
+                own = node.exact and service.start <= node.start and node.end <= service.end and "$" not in node.text
+                place = (node.start, node.end) if own else (None, None)
+                yield Setting(key, node.text, path, line_of(data, node.start), *place)
+
+
+def setting_slot(service: Map, path: str, data: bytes) -> EnvSlot | None:
+    """Where a new key of a service can be written: after its last one; None in a mapping of one line."""
+    if service.flow:
+        return None
+    end = data.find(b"\n", service.end)
+    at = len(data) if end < 0 else end
+    return EnvSlot(ENGINE, path, at, f"\n{' ' * service.indent}{{name}}: {{value}}", "yaml-map")

@@ -1,0 +1,68 @@
+"""Paths that programs ended over: whether they are there by now, and whose they and the folders above them are."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+
+from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at, from_folder
+from fixer.model.facts import Known
+from fixer.model.modules import files_of, module_folders, unfound
+from fixer.model.query import Query, ReadFile
+from fixer.model.service import Service, told_sockets
+from fixer.model.startfiles import ACCOUNTS, way_to
+from fixer.observe.files.sources import LAST_LINES, on_disk
+from fixer.observe.view import ENGINE
+
+LIMIT = 256 << 10
+MOUNTED = "/proc/mounts"
+
+
+def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
+    """No byte of the files themselves is read: they may hold anything."""
+    for service in services:
+        paths, why = _last_named(service)
+        for path in paths:
+            place = on_disk(service, path)
+            if place is not None:
+                yield from _of_place(*place, why)
+        yield from _of_module(service)
+        box = service.container
+        yield from ((ENGINE, ReadFile(path, 0)) for path in (
+            box.sources if box is not None and box.status != "running" else ()))
+
+
+def _of_module(service: Service) -> Iterator[tuple[str, Query]]:
+    """Where a module would be that was not found: a folder may be closed to whom the program runs as."""
+    start = service.unit.working_directory if service.unit is not None and service.is_app_server else ""
+    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and start.startswith("/") else ()
+    module = next((name for line in reversed(lines) if (name := unfound(line.text))), "")
+    if module:
+        files = (file for folder in module_folders(service.argv, start) for file in files_of(folder, module))
+        names = dict.fromkeys(name for file in files for name in way_to(file))
+        yield from ((service.node, ReadFile(name, 0)) for name in names)
+        yield from ((service.node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
+
+
+def _of_place(node: str, there: str, why: str) -> Iterator[tuple[str, Query]]:
+    if why in READ_ONLY and node != ENGINE:
+        yield node, ReadFile(MOUNTED, LIMIT)
+    if node == ENGINE:
+        yield node, ReadFile(there, 0)
+        return
+    yield from ((node, ReadFile(name, 0)) for name in way_to(there))
+    yield from ((node, ReadFile(name, LIMIT)) for name in ACCOUNTS)
+
+
+def _last_named(service: Service) -> tuple[tuple[str, ...], str]:
+    lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and service.is_app_server else ()
+    texts = [line.text.strip() for line in lines]
+    told = told_sockets(service)
+    for index in range(len(texts) - 1, -1, -1):
+        named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
+        if named is not None:
+            return (posixpath.normpath(from_folder(named[0], service)),), named[1]
+        loaded, why = closed_tls_at(texts, index, service.argv)
+        if loaded:
+            return tuple(posixpath.normpath(path) for path in loaded), why
+    return (), ""

@@ -1,0 +1,1 @@
+"""What the kernel tells: processes, sockets, routes, packet filters, limits, kills."""

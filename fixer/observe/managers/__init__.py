@@ -1,0 +1,1 @@
+"""Who starts what no unit and no container keeps: cron, rc.local, init scripts, run folders, what was learned."""

@@ -1,0 +1,120 @@
+"""Every nginx of a target with its routes and endpoints, ids made unique over all of them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+
+from fixer.model.facts import Fact, Known
+from fixer.model.nginxconf import NginxConfig, Route, UpstreamServer
+from fixer.model.record import dataclass, replace
+from fixer.model.snapshot import Container
+from fixer.observe.commands.runtimes import ALONE, is_nginx, runtime_of
+from fixer.observe.endpoints import copies_of, resolve
+from fixer.observe.nginx.nginxes import NginxPlace, config_of, find_nginxes
+from fixer.observe.view import ENGINE, View, container_of, is_beside
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address that some route of a site may connect to, under the id that it has in the snapshot."""
+
+    id: str
+    route: Route
+    server: UpstreamServer
+    resolved: Fact[tuple[str, ...]]
+    at: str = ""        # the one of them that this stands for, where the name leads to several copies
+
+    @property
+    def found(self) -> tuple[str, ...]:
+        """The addresses, none where they are unknown."""
+        if self.at:
+            return (self.at,)
+        return self.resolved.value if isinstance(self.resolved, Known) else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One nginx and what its configuration asks for."""
+
+    view: View
+    place: NginxPlace
+    config: Fact[NginxConfig]
+    routes: tuple[Route, ...]
+    addresses: tuple[Address, ...]
+    by_route: Mapping[str, tuple[str, ...]]
+
+
+def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[Site, ...]:
+    """Every nginx of every node, in order of nodes."""
+    found: list[Site] = []
+    routes = addresses = 0
+    for view, place in _meant(views, containers):
+        config = config_of(place, view)
+        if isinstance(config, Known) and routes:
+            renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))
+            config = Known(replace(config.value, routes=renamed), config.evidence)
+        site = _site(view, place, config, containers, addresses)
+        routes += len(site.routes)
+        addresses += len(site.addresses)
+        found.append(site)
+    return tuple(found)
+
+
+def _meant(views: Mapping[str, View], containers: tuple[Container, ...]) -> list[tuple[View, NginxPlace]]:
+    """Every nginx that is meant to run: one that only lies in the image of an application's container is not, unless
+    the target is that container; nor is one in a container that was made for another program, beside one that runs or
+    was made for it."""
+    every = [(view, place) for view in views.values() if not is_beside(view, views) for place in find_nginxes(view)]
+    if sum(view.name != ENGINE for view in views.values()) <= 1:
+        return every
+    meant = [(view, place) for view, place in every if place.master is not None or not _runs_application(view)]
+    if not any(place.master is not None or _is_for_nginx(view, containers) for view, place in meant):
+        return meant
+    return [(view, place) for view, place in meant
+            if place.master is not None or not _is_for_another(view, container_of(view.name, containers))]
+
+
+def _is_for_nginx(view: View, containers: tuple[Container, ...]) -> bool:
+    box = container_of(view.name, containers)
+    return box is not None and any(is_nginx(word) for word in box.argv)
+
+
+def _is_for_another(view: View, box: Container | None) -> bool:
+    """Whether the words that the container was made with are what runs as its first process, and start no nginx. A
+    shell or a script could have ended as that process and have started one before."""
+    main = view.by_pid.get(1)
+    if box is None or main is None or not main.argv or view.node.kind != "container":
+        return False
+    return box.argv[-len(main.argv):] == main.argv and posixpath.basename(main.argv[0]) in ALONE
+
+
+def _runs_application(view: View) -> bool:
+    main = view.by_pid.get(1)
+    return view.node.kind == "container" and main is not None and bool(runtime_of(main.argv))
+
+
+def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: tuple[Container, ...],
+          count: int) -> Site:
+    routes = config.value.routes if isinstance(config, Known) else ()
+    resolved: dict[tuple[str, str], Fact[tuple[str, ...]]] = {}
+    copies: dict[tuple[str, str], tuple[str, ...]] = {}
+    by_key: dict[tuple[object, ...], Address] = {}
+    by_route: dict[str, tuple[str, ...]] = {}
+    for route in routes:
+        ids: list[str] = []
+        for server in route.servers:
+            name = (server.host, server.unix or server.variable)
+            if name not in resolved:
+                resolved[name] = resolve(server, view, containers)
+                copies[name] = copies_of(server, resolved[name], view, containers)
+            # one place can stand for several addresses: a port in a variable
+            key = (route.scheme, server.span.file, server.span.start, server.written, route.kind, server.host,
+                   server.port, server.unix)
+            for at in copies[name]:
+                each = (*key, at)
+                if each not in by_key:
+                    by_key[each] = Address(f"e{count + len(by_key) + 1}", route, server, resolved[name], at)
+                ids.append(by_key[each].id)
+        by_route[route.id] = tuple(dict.fromkeys(ids))
+    return Site(view, place, config, routes, tuple(by_key.values()), by_route)

@@ -1,0 +1,1 @@
+"""supervisord: its files, its log, its programs."""

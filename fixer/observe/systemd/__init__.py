@@ -1,0 +1,1 @@
+"""Units of systemd as it prints them and as their files say."""
