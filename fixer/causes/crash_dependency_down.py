@@ -11,7 +11,9 @@ How it is told apart
   The log of the backend since its last start ends with a complaint about another address: "connection to server at …
   failed: Connection refused", "could not translate host name", "password authentication failed". What it says is
   compared with the machine: which unit or container provides that address, whether it runs, whether anything listens
-  there now. Where it answers by now, only the backend's start is left. A program that runs, listens nowhere and waits
+  there now. Where it answers by now, only the backend's start is left. Where it names none, and a service of its
+  compose file's `depends_on` is stopped that is meant to run on, that one is likely meant. A program that runs, listens
+  nowhere and waits
   for such an address is blocked on it; on any port where the kernel shows that the other side has not read what it was
   sent (then likely: it may only be busy). A unit that systemd did not start because a unit that it requires failed says
   "Dependency failed". A container that Compose made and never started waits for one of the project that is not healthy
@@ -59,6 +61,7 @@ from fixer.causes.systemd.ownnetwork import own_network
 from fixer.causes.systemd.requiring import not_started
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.record import replace
 from fixer.model.snapshot import Service
 
 _NAMES = ("/etc/hosts", "/etc/resolv.conf")
@@ -74,6 +77,9 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.sound]
     for crash in all_of.found:
         said = complaint_of(crash)
+        if said is None and (guess := _unnamed(case, crash)) is not None:
+            findings.append(guess)
+            continue
         if said is None:
             last = [line for line in crash.lines if line.text.strip()][-1:]
             ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
@@ -102,6 +108,17 @@ def complaint_of(crash: Crash) -> Complaint | None:
     if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
         return None
     return complaint(crash.lines, ran_since(crash.service))
+
+
+def _unnamed(case: Case, crash: Crash) -> Finding | None:
+    """Its log speaks of another system without a name, and one that its compose file starts before it is stopped."""
+    if crash.service.container is None or missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        return None
+    from fixer.causes.unnamed import unnamed  # only where a container failed
+
+    said = unnamed(case, crash)
+    found = _judge(case, crash, said) if said is not None else None
+    return replace(found, confidence="likely") if isinstance(found, Finding) else None
 
 
 def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str | Evidence:

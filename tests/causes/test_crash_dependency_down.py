@@ -226,6 +226,50 @@ def test_a_stopped_container_has_lost_its_name() -> None:
     assert isinstance(second, ContainerAction) and (second.verb, second.name) == ("restart", "p-app-1")
 
 
+def test_a_stopped_container_is_known_by_the_address_that_was_chosen_for_it() -> None:
+    lines = (*TRACE, 'OperationalError: connection to server at "172.18.0.9", port 5432 failed: No route to host')
+    def of(address: str) -> Finding:
+        return found(composed(lines, status="exited", exit_code=0, networks=(("p_default", "", ("db",)),),
+                              fixed=(("p_default", (address,)),)))
+
+    one = of("172.18.0.9")
+    assert (one.variant, one.repairs[0].id, one.node) == ("start-db-refused", "start-dependency", "db")
+    assert of("172.18.0.8").repairs[0].risk == "manual"
+
+
+NAMELESS = ("INFO: Started", "FATAL: cannot reach the database, giving up")
+
+
+def waiting_for(
+    *lines: str, label: str = "db:service_started:false", status: str = "exited", restart_policy: str = "always",
+) -> Scene:
+    scene = composed((STARTED, *lines), status=status, restart_policy=restart_policy)
+    box = replace(scene.services[0].container, labels=(("com.docker.compose.depends_on", label),))  # type: ignore[type-var]
+    scene.services[0] = replace(scene.services[0], container=box)
+    return scene
+
+
+def test_a_system_that_the_log_does_not_name_is_the_stopped_one_that_it_is_started_after() -> None:
+    diagnosis = diagnose(waiting_for(*NAMELESS).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    one = diagnosis.findings[0]
+    assert (one.variant, one.confidence, one.node) == ("start-db-refused", "likely", "db")
+    assert (one.repairs[0].id, one.repairs[0].risk) == ("start-dependency", "safe")
+
+
+@pytest.mark.parametrize(("lines", "changes"), [
+    (("ValueError: the answer is 42",), {}),                                            # about nothing of that kind
+    (NAMELESS, {"label": "db:service_completed_successfully:false"}),                   # a job
+    (NAMELESS, {"restart_policy": "no"}),                                               # perhaps one
+    (NAMELESS, {"label": "other:service_started:false"}),
+    (NAMELESS, {"status": "running"}),
+    (("KeyError: 'DATABASE'",), {}),
+])
+def test_miss_of_a_system_without_a_name(lines: tuple[str, ...], changes: dict[str, str]) -> None:
+    scene = waiting_for(*lines, **changes)
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
 def test_one_that_was_caught_between_two_of_its_runs() -> None:
     scene = composed(NO_NAME, status="exited", exit_code=0)
     box = replace(scene.services[0].container, status="running", started_at=NOW - 3)   # type: ignore[type-var]

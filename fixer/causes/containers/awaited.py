@@ -62,10 +62,11 @@ def never_started(case: Case, box: Container | None) -> tuple[str, str, Evidence
 
 
 def _first_held(case: Case, box: Container) -> _Awaited | None:
-    return next((one for name, wanted in _conditions(box) if (one := _held(case, box, name, wanted))), None)
+    return next((one for name, wanted in conditions(box) if (one := _held(case, box, name, wanted))), None)
 
 
-def _conditions(box: Container) -> list[tuple[str, str]]:
+def conditions(box: Container) -> list[tuple[str, str]]:
+    """(service, what it has to be) of all that Compose starts before this one."""
     words = [part.split(":") for part in dict(box.labels).get(_LABEL, "").split(",")]
     return [(word[0], word[1]) for word in words if len(word) > 1]
 

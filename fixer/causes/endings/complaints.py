@@ -101,6 +101,11 @@ def engine_at(port: int) -> str:
     return _PORTS.get(port, "")
 
 
+def usual_port(engine: str) -> int:
+    """Where that kind of system usually listens, 0 where the kind is not known."""
+    return next((number for number, name in _PORTS.items() if name == engine), 0)
+
+
 def complaint(lines: Sequence[LogLine], since: float) -> Complaint | None:
     """The end of the run, where it is one of a system that the program needs and the run never came to serve."""
     tail = list(lines[-_LAST:])
@@ -139,7 +144,7 @@ def _made(kind: Kind, said: LogLine, text: str, before: Sequence[str], found: di
     context = "\n".join((*before, text))
     engine = _PORTS.get(port) or next((name for pattern, name in _ENGINES if pattern.search(text)), "") or \
         next((name for pattern, name in _ENGINES if pattern.search(context)), "")
-    usual = next((number for number, name in _PORTS.items() if name == engine), 0)
+    usual = usual_port(engine)
     unix = found.get("unix") or ""
     return Complaint(kind, said, text, found.get("host") or "", found.get("ip") or "", port or (0 if unix else usual),
                      unix, found.get("what") or "", engine)

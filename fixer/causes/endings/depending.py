@@ -76,8 +76,8 @@ def container_named(snapshot: Snapshot, said: Complaint, asking: Service) -> Ser
         if box is None or service.id == asking.id:
             continue
         names = {box.name, *([box.service] if box.service else []), *(a for _, _, al in box.networks for a in al)}
-        held = box.addresses
-        if said.host in names or (said.ip or said.host) in held:
+        chosen = {ip for _, ips in box.fixed for ip in ips}      # its own also while it does not run
+        if said.host in names or (said.ip or said.host) in box.addresses | chosen:
             return service
     return None
 

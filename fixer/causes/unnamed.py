@@ -1,0 +1,69 @@
+"""A program that ends over a system which its log does not name, while a service that it is made after does not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.causes.awaited import conditions
+from fixer.causes.case import Case
+from fixer.causes.complaints import Complaint, usual_port
+from fixer.causes.crashing import Crash
+from fixer.causes.depending import engine_of
+from fixer.causes.logs import message
+from fixer.causes.reading import condition
+from fixer.causes.reasons import last_words
+from fixer.model.regex import regex
+from fixer.model.snapshot import LogLine, Service
+
+# What programs say of another system in words of their own.
+_SPEAKS = regex(
+    r"(?i)\bconnect(?:ed|ing|ions?)?\b|\breach(?:ed|able|ing)?\b|unreachable|unavailable|not available|\brefused\b|"
+    r"time[ds]? ?out|\b(?:database|db|broker|cache|queue|storage) (?:is|was|did|does|seems|not|gone|down|lost)\b|"
+    r"\b(?:no|wait(?:ed|ing) for|lost) (?:the |a )?(?:database|db|broker|cache|queue|storage)\b")
+_LONG = 60.0        # seconds: a job that is done once is done sooner
+
+
+def unnamed(case: Case, crash: Crash) -> Complaint | None:
+    """Its last words are about some other system, and of those that its compose file makes it wait for one is stopped.
+
+    None where several are: which of them it asked for stands nowhere.
+    """
+    lines = [line for line in last_words(crash.lines) if line.text.strip()]
+    stopped = list(_stopped(case, crash.service))
+    if len(stopped) != 1 or not lines:
+        return None
+    name = stopped[0].container.service if stopped[0].container is not None else None
+    said = next((line for line in reversed(lines) if name and _is_about(line, name)), None)
+    if name is None or said is None:
+        return None
+    engine = engine_of(stopped[0])
+    return Complaint("refused", said, message(said).rstrip(), host=name, port=usual_port(engine), engine=engine)
+
+
+def _is_about(line: LogLine, name: str) -> bool:
+    text = message(line)
+    return _SPEAKS.search(text) is not None or name in text
+
+
+def _stopped(case: Case, service: Service) -> Iterator[Service]:
+    """Services of `depends_on` that serve for as long as they run, and do not run now: jobs end, and are well."""
+    box = service.container
+    wanted = dict(conditions(box)) if box is not None and box.project else {}
+    for other in case.snapshot.services:
+        its = other.container
+        if its is None or box is None or its.project != box.project or its.service not in wanted:
+            continue
+        if wanted[its.service] == "service_completed_successfully" or its.status not in ("exited", "dead", "created"):
+            continue
+        if condition(other) == "running" or not _is_lasting(other):
+            continue
+        yield other
+
+
+def _is_lasting(service: Service) -> bool:
+    """It is meant to go on: it is told to be started again, its health is asked, or it is a known kind of system."""
+    box = service.container
+    assert box is not None
+    kept = box.restart_policy.partition(":")[0] in ("always", "unless-stopped")
+    ran = box.finished_at - box.started_at if box.finished_at > box.started_at > 0 else 0.0
+    return kept or box.health is not None or bool(engine_of(service)) or ran > _LONG
