@@ -114,7 +114,7 @@ def _unnamed(case: Case, crash: Crash) -> Finding | None:
     """Its log speaks of another system without a name, and one that its compose file starts before it is stopped."""
     if crash.service.container is None or missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
         return None
-    from fixer.causes.unnamed import unnamed  # only where a container failed
+    from fixer.causes.endings.unnamed import unnamed  # only where a container failed
 
     said = unnamed(case, crash)
     found = _judge(case, crash, said) if said is not None else None

@@ -19,7 +19,8 @@ How it is told apart
   A name that a line of /etc/hosts leads to such an address: the line is wrong, not nginx's file, and is named.
 
 The repair and its safety
-  correct-hosts-line (manual): which address is right stands nowhere that can be trusted; the line is told.
+  correct-hosts-line (disruptive): where a container of that name is on a network of nginx's, the entry of
+  `extra_hosts:` that hides it is taken out and nginx's container created anew; else the line is told (manual).
   point-route-at-service (safe): the address is replaced by the name of the container (names survive a re-creation,
   addresses do not), then `nginx -t` and a reload. Where the address may belong to another machine that is switched off,
   no look from here tells; then a person must say that the local service is meant (`--set upstream=…`).

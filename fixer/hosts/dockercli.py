@@ -228,10 +228,16 @@ FILES_LABELS = tuple(f"{PROJECT_LABEL}.{name}" for name in ("config_files", "wor
 """What a container says of the files that it was made from."""
 
 
+def told_files(labels: Mapping[str, str]) -> tuple[str, str, str]:
+    """What they say of the project's files: those themselves, their folder, and the files of variables."""
+    files, folder, given = (labels.get(name, "") for name in FILES_LABELS)
+    return files, folder, given
+
+
 def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
     """`docker compose` with the project's own files, as its labels name them; nothing where one of them is no such
     file. Whoever made an image may have written its labels, and what compose cannot use it repeats."""
-    named, folder, given = (labels.get(name, "") for name in FILES_LABELS)
+    named, folder, given = told_files(labels)
     configs, settings = named.split(","), given.split(",")
     if not all(map(_is_compose_file, filter(None, configs))) or not all(map(_is_env_file, filter(None, settings))):
         return ()

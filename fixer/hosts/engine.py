@@ -11,6 +11,7 @@ from fixer.hosts import commands, dockercli
 from fixer.hosts.base import Asker, NodeClock
 from fixer.hosts.dockercli import Docker, Inspected
 from fixer.hosts.local import LocalAsker
+from fixer.model.projectfiles import widest
 from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind
 
@@ -159,11 +160,12 @@ def _compose_hash(docker: Docker, project: str, service: str, *, found: Sequence
     mine = [i for i in found if service in ("*", dockercli.labels_of(i).get(dockercli.SERVICE_LABEL))]
     if not mine:
         return Answer("absent", message=f"no container of service {service}")
-    told = {tuple(dockercli.labels_of(i).get(name, "") for name in dockercli.FILES_LABELS) for i in found}
-    if len({files for files in told if files[0]}) > 1:      # a label may be forged, or of an older deployment
+    told = {dockercli.told_files(dockercli.labels_of(i)): i for i in reversed(found)}
+    told = {files: i for files, i in told.items() if files[0]}
+    whole = widest(told)
+    if whole is None and told:      # a label may be forged, or of an older deployment
         return Answer("failed", message="its containers name different compose files")
-    known = next((i for i in found if dockercli.labels_of(i).get(dockercli.FILES_LABELS[0])), mine[0])
-    words = dockercli.compose_words(dockercli.labels_of(known))
+    words = dockercli.compose_words(dockercli.labels_of(told[whole] if whole is not None else mine[0]))
     if not words:
         return Answer("failed", message="what the labels of its containers name are no compose files")
     result = docker.bounded(*words, "config", "--hash", service)

@@ -9,8 +9,9 @@ import pytest
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import WriteFile
-from fixer.model.snapshot import Listener, Service
+from fixer.model.plan import ComposeUp, WriteFile
+from fixer.model.snapshot import Compose, Listener, Service, Setting
+from fixer.model.target import TargetRef
 from tests.causes.building import (
     BAD_GATEWAY,
     REFUSED,
@@ -19,6 +20,7 @@ from tests.causes.building import (
     boxed,
     container,
     failed,
+    file,
     finding_of,
     healthy,
     listener,
@@ -268,6 +270,43 @@ def test_a_line_that_hides_a_container_of_that_name_is_certain() -> None:
     finding = found(led(apart("app:8000")))
     assert finding.confidence == "certain" and "container p-app-1 has 172.18.0.2" in finding.summary
     assert "extra_hosts:" in finding.repairs[0].manual
+
+
+def project(*, same: bool) -> Compose:
+    return Compose("p", "/p", ("/p/compose.yaml",), (), (("web", same),), Known(True))
+
+
+def hidden(**changes: object) -> Scene:
+    """`extra_hosts:` leads the name of a container to nginx's own."""
+    text = "services:\n  web:\n    extra_hosts: ['app:127.0.0.1']\n    image: x\n"
+    at = text.index("    extra")
+    scene = led(apart("app:8000"), **{"addresses": Known(("127.0.0.1",), (Evidence("file", "/etc/hosts:7", "127.0.0.1 app"),)),
+                                      "node": "web", "tcp": Known(REFUSED), "http": Known(REFUSED),
+                                      "listener": Known(None), **changes})
+    scene.extra |= {"target": TargetRef("compose", "p"), "compose": project(same=True)}
+    given = Setting("extra_hosts.app", "127.0.0.1", "/p/compose.yaml", 3, at, text.index("    image"))
+    scene.services[0] = replace(scene.services[0], compose_settings=(given,))
+    scene.files.append(file("/p/compose.yaml", text, node="engine"))
+    return scene
+
+
+def test_an_entry_of_the_compose_file_that_hides_a_container_is_taken_out() -> None:
+    finding = found(hidden())
+    assert (finding.variant, finding.confidence) == ("nginx-container-uses-loopback", "certain")
+    (repair,) = finding.repairs
+    assert (repair.id, repair.risk) == ("correct-hosts-line", "disruptive") and "/p/compose.yaml:3" in repair.summary
+    step = repair.steps[0]
+    assert isinstance(step, WriteFile) and step.after == b"services:\n  web:\n    image: x\n"
+    assert isinstance(repair.steps[1], ComposeUp) and repair.steps[1].service == "web"
+    changed = hidden()
+    changed.extra["compose"] = project(same=False)
+    assert "/p/compose.yaml:3" in found(changed).repairs[0].manual
+
+
+def test_a_name_led_to_nginxs_own_container_where_no_other_bears_it_is_not_blamed() -> None:
+    scene = hidden()
+    scene.services = [s for s in scene.services if s.name == "p-web-1"]
+    assert all(r.id != "correct-hosts-line" for f in diagnose(scene.snapshot()).findings for r in f.repairs)
 
 
 @pytest.mark.parametrize("changes", [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fixer.model.facts import Known, Unknown
+from fixer.model.projectfiles import widest
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadTree
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.observe.assemble import snapshot
@@ -231,6 +232,53 @@ def test_whose_files_are_the_projects_nobody_knows_where_its_containers_name_dif
     assert "shop-aaa-1 is of" in seen.compose.editable.reason and "/home/eve/compose.yaml" in seen.compose.editable.reason
     agreed = seen_of(body, argv=UVICORN, hashes="api hash-api\n", more="services: {}\n").compose
     assert agreed is not None and isinstance(agreed.editable, Known)
+
+
+@pytest.mark.parametrize(("hashes", "editable"), [
+    ("api hash-api\nweb hash-web\n", True), ("api other\nweb hash-web\n", False), ("api hash-api\n", False),
+])
+def test_a_file_that_was_added_later_is_in_the_labels_of_what_it_changed(hashes: str, editable: bool) -> None:
+    """Where all files together give every container as it is, they are what the project is deployed from."""
+    older = inspect("old", ["redis-server"], ip="10.9.0.4", labels={
+        "com.docker.compose.project.config_files": "/srv/shop/compose.yaml", "com.docker.compose.service": "web",
+        "com.docker.compose.config-hash": "hash-web"})
+    found = seen_of("    command: uvicorn a:b --port 8000\n", argv=UVICORN, others=[older], hashes=hashes,
+                    more="services: {}\n").compose
+    assert found is not None and found.config_files == ("/srv/shop/compose.yaml", "/srv/shop/more.yaml")
+    assert isinstance(found.editable, Known) is editable
+
+
+@pytest.mark.parametrize(("told", "whole"), [
+    ([("/a.yaml", "/", ""), ("/a.yaml,/b.yaml", "/", ""), ("", "", "")], 1), ([("/a.yaml", "/", "")], 0),
+    ([("/a.yaml", "/", ""), ("/b.yaml,/c.yaml", "/", "")], None), ([("/a.yaml", "/x", ""), ("/a.yaml,/b.yaml", "/", "")], None),
+    ([("/b.yaml,/a.yaml", "/", ""), ("/a.yaml,/b.yaml,/c.yaml", "/", "")], None), ([], None), ([("", "", "")], None),
+])
+def test_files_that_include_all_others(told: list[tuple[str, str, str]], whole: int | None) -> None:
+    assert widest(told) == (None if whole is None else told[whole])
+
+
+@pytest.mark.parametrize(("listed", "left"), [
+    ("    extra_hosts:\n      - api:10.0.0.9\n      - \"db=10.0.0.8\"  # the old one\n", "    extra_hosts:\n      - \"db=10.0.0.8\"  # the old one\n"),
+    ("    extra_hosts:\n      db: 10.0.0.8\n      api: 10.0.0.9\n", "    extra_hosts:\n      db: 10.0.0.8\n"),
+    ("    extra_hosts:\n      - api:10.0.0.9\n", ""), ("    extra_hosts: [\"api:10.0.0.9\"]\n", ""),
+    ("    extra_hosts: {api: 10.0.0.9}  # moved\n", ""), ("    extra_hosts: [\"api:10.0.0.9\", \"db:10.0.0.8\"]\n", None),
+    ("    extra_hosts:\n      - api:${OLD}\n", None),
+])
+def test_an_entry_of_extra_hosts_goes_with_its_whole_lines(listed: str, left: str | None) -> None:
+    body = f"    image: img\n{listed}    cpus: 1\n"
+    given = next(s for s in shop(body, argv=UVICORN).compose_settings if s.key == "extra_hosts.api")
+    text = f"services:\n  api:\n{body}"
+    if left is None:
+        assert given.start is None
+    else:
+        assert given.value == "10.0.0.9" and given.start is not None and given.end is not None
+        assert text[:given.start] + text[given.end:] == text.replace(listed, left)
+
+
+def test_a_name_that_two_files_give_is_not_taken_out_of_one() -> None:
+    entry = "    extra_hosts: [\"api:10.0.0.9\"]\n"
+    both = shop(f"    image: img\n{entry}", argv=UVICORN, more=f"services:\n  api:\n{entry}")
+    assert [s.start for s in both.compose_settings if s.key == "extra_hosts.api"] == [None]
 
 
 def test_a_container_that_was_run_by_hand_of_the_projects_image_hides_no_files() -> None:

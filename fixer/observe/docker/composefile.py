@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from fixer.model.facts import Evidence
@@ -14,7 +15,7 @@ from fixer.observe.commands.words import Env, Word, assignment, expand, literal,
 from fixer.observe.docker.composefiles import ComposeFile, files_of, outer_env, roots_of
 from fixer.observe.docker.composelabels import environment_paths
 from fixer.observe.docker.composenetworks import told_networks
-from fixer.observe.docker.composesettings import ports_in, setting_slot, settings_in
+from fixer.observe.docker.composesettings import hosts_in, ports_in, setting_slot, settings_in
 from fixer.observe.docker.yamlspans import Map, Node, Scalar, Seq
 from fixer.observe.files.envfiles import read_env_file
 from fixer.observe.view import ENGINE, View
@@ -61,19 +62,27 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     follow = Follow(engine.contents(), "/")
     command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
     slots = tuple(_slots(files, tuple(listed), container, engine))
-    settings = {s.key: s for file in files for s in _settings(file)}
+    settings = tuple(_last_of_each([s for file in files for s in _settings(file)]))
     last = files[-1]
     return ComposeService(
         tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
-        tuple(settings.values()), setting_slot(last.service, last.path, last.data),
+        settings, setting_slot(last.service, last.path, last.data),
         tuple(told_networks(files, roots_of(container, engine, outer), container.project or "", outer)),
     )
 
 
 def _settings(file: ComposeFile) -> Iterator[Setting]:
     """What the file sets, without a place where an edit would reach other services."""
-    for setting in (*settings_in(file.service, file.path, file.data), *ports_in(file.service, file.path, file.data)):
-        yield replace(setting, start=None, end=None) if file.shared else setting
+    for settings in (settings_in, ports_in, hosts_in):
+        for setting in settings(file.service, file.path, file.data):
+            yield replace(setting, start=None, end=None) if file.shared else setting
+
+
+def _last_of_each(found: list[Setting]) -> Iterator[Setting]:
+    """The last one of a key counts; but of `extra_hosts` all do, so taking out one of several is no edit."""
+    times = Counter(setting.key for setting in found if setting.key.startswith("extra_hosts."))
+    for setting in {setting.key: setting for setting in found}.values():
+        yield replace(setting, start=None, end=None) if times[setting.key] > 1 else setting
 
 
 def _limits(files: list[ComposeFile]) -> Iterator[UnitSetting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.projectfiles import Told, widest
 from fixer.model.query import Command
 from fixer.model.snapshot import Compose, Container, Uncreated
 from fixer.observe.commands.words import Env
@@ -37,28 +38,35 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     if not project or not members:
         return None
     # one that was run by hand of an image that compose has built bears the project's name, and no files
-    first = next((c for c in members if c.label(LABEL + "project.config_files")), members[0])
+    told = {_told(member): member for member in reversed(members)}
+    told = {files: member for files, member in told.items() if files[0]}
+    whole = widest(told)
+    first = told[whole] if whole is not None else next(iter(told.values()), members[0])
     directory = first.label(LABEL + "project.working_dir") or ""
     files = tuple(label_paths(first, "project.config_files", directory))
     engine = views.get(ENGINE)
-    editable = _editable(files, engine)
-    if others := _told_otherwise(first, members):
-        editable = Unknown(others)
+    editable, same = _editable(files, engine), tuple(_matches(project, members, engine))
+    if len(told) > 1 and not _describes_all(whole, members, dict(same)):
+        editable = Unknown(_told_otherwise(told))
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
-                   tuple(_matches(project, members, engine)), editable,
-                   tuple(_uncreated(project, first, members, engine)))
+                   same, editable, tuple(_uncreated(project, first, members, engine)))
 
 
-def _told_otherwise(first: Container, members: list[Container]) -> str:
-    """Which containers name other files than the first does: a label may be forged, or of an older deployment, and
-    whose files the project's are then nobody can tell. Empty where all agree."""
-    def told(member: Container) -> tuple[str | None, ...]:
-        return tuple(member.label(f"{LABEL}project.{name}") for name in _FILES)
+def _told(member: Container) -> Told:
+    files, folder, given = (member.label(f"{LABEL}project.{name}") or "" for name in _FILES)
+    return files, folder, given
 
-    other = next((m for m in members if told(m)[0] and told(m) != told(first)), None)
-    if other is None:
-        return ""
-    what = " and ".join(f"{m.name} is of {', '.join(filter(None, told(m)[:2]))}" for m in (first, other))
+
+def _describes_all(whole: Told | None, members: list[Container], same: Mapping[str, bool]) -> bool:
+    """Whether the files that include all others give every container of the project as it is."""
+    return whole is not None and all(same.get(m.service or "", False) for m in members if _told(m)[0])
+
+
+def _told_otherwise(told: Mapping[Told, Container]) -> str:
+    """Which containers name other files than another does: a label may be forged, or of an older deployment, and whose
+    files the project's are then nobody can tell."""
+    first, other = list(told.values())[:2]
+    what = " and ".join(f"{m.name} is of {', '.join(filter(None, _told(m)[:2]))}" for m in (other, first))
     return f"its containers name different compose files: {what}"
 
 

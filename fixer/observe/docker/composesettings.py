@@ -49,6 +49,33 @@ def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
                 yield Setting(key, node.text, path, line_of(data, node.start), *place)
 
 
+def hosts_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+    """Each entry of `extra_hosts:` as `extra_hosts.NAME`; its bytes are its whole lines, so that nothing in their place
+    takes it out (with the key, where it is the only one)."""
+    key, listed = next(((k, v) for k, v in service.entries if k.text == "extra_hosts"), (None, None))
+    if key is None or not isinstance(listed, Map | Seq):
+        return
+    items = list(_hosts(listed))
+    for name, address, value in items:
+        first, last = (key.start, listed.end) if len(items) == 1 else (value.start, value.outer_end)
+        own = value.exact and "$" not in value.text and not service.flow and key.start < listed.start
+        whole = own and (len(items) == 1 or not listed.flow)
+        end = data.find(b"\n", last)
+        place = (data.rfind(b"\n", 0, first) + 1, len(data) if end < 0 else end + 1) if whole else (None, None)
+        yield Setting(f"extra_hosts.{name}", address, path, line_of(data, value.start), *place)
+
+
+def _hosts(listed: Map | Seq) -> Iterator[tuple[str, str, Scalar]]:
+    """(name, address, where) of `NAME:ADDRESS` or `NAME=ADDRESS` in a list, or of a mapping."""
+    for item in listed.items if isinstance(listed, Seq) else ():
+        if isinstance(item, Scalar):
+            name, _, address = item.text.replace("=", ":", 1).partition(":")
+            yield name.strip(), address.strip(), item
+    for key, value in listed.entries if isinstance(listed, Map) else ():
+        if isinstance(value, Scalar):
+            yield key.text, value.text, value
+
+
 def setting_slot(service: Map, path: str, data: bytes) -> EnvSlot | None:
     """Where a new key of a service can be written: after its last one; None in a mapping of one line."""
     if service.flow:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.causes.awaited import conditions
 from fixer.causes.case import Case
-from fixer.causes.complaints import Complaint, usual_port
-from fixer.causes.crashing import Crash
-from fixer.causes.depending import engine_of
-from fixer.causes.logs import message
+from fixer.causes.containers.awaited import conditions
+from fixer.causes.endings.complaints import Complaint, usual_port
+from fixer.causes.endings.crashing import Crash
+from fixer.causes.endings.depending import engine_of
+from fixer.causes.endings.logs import message
+from fixer.causes.endings.reasons import last_words
 from fixer.causes.reading import condition
-from fixer.causes.reasons import last_words
 from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine, Service
 
