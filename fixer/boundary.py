@@ -98,7 +98,8 @@ def _failed(argv: Sequence[str], error: Exception) -> int:
 def _parser_error(argv: Sequence[str], error: Exception) -> int:
     parsed: _Parsed = error  # type: ignore[assignment]   # a ClickException has both, in every version
     context = getattr(error, "ctx", None)
-    path = getattr(context, "command_path", "") or "fixer"
+    # an option without its argument comes without a context
+    path = getattr(context, "command_path", "") or " ".join(("fixer", *(w for w in argv[:1] if not w.startswith("-"))))
     message = " ".join(parsed.format_message().split())
     return fail(argv, parsed.exit_code, "usage", message, f"see: {path} --help")
 

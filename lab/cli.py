@@ -70,7 +70,9 @@ def _complain(message: str, hint: str, code: int) -> int:
 def _misused(error: Exception) -> int:
     """The parser's own complaint, as one line like any other."""
     said = " ".join(error.format_message().split())  # type: ignore[attr-defined]
-    path = getattr(getattr(error, "ctx", None), "command_path", "") or "lab"
+    # an option without its argument comes without a context
+    words = ("lab", *(word for word in sys.argv[1:2] if not word.startswith("-")))
+    path = getattr(getattr(error, "ctx", None), "command_path", "") or " ".join(words)
     return _complain(said.rstrip("."), f"see: {path} --help", error.exit_code)  # type: ignore[attr-defined]
 
 

@@ -65,6 +65,7 @@ def test_validate_names_file_and_key(tmp_path: Path) -> None:
     (("up", "wrng-port"), "did you mean wrong-port?"),
     (("up", "wrong-port", "--stack", "vm"), "'vm' is not one of"),
     (("up", "wrong-port", "--seed", "x"), "'x' is not a valid"),
+    (("up", "wrong-port", "--seed"), "see: lab up --help"),
     (("show", "nope"), "no scenario is called 'nope'"),
     (("show", "crash"), "stands for crash-killed, "),
     (("down",), "name a lab, or --all"),

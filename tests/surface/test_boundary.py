@@ -138,6 +138,17 @@ def test_explain_takes_a_cause_and_a_variant(capsys: pytest.CaptureFixture[str])
     assert "did you mean wrong-port?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("words", "page"), [
+    (["repair", "--set"], "fixer repair --help"), (["repair", "--max-risk", "none"], "fixer repair --help"),
+    (["--color"], "fixer --help"),
+])
+def test_wrong_words_name_the_page_of_their_command(
+    words: list[str], page: str, capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(words) == 2
+    assert f"see: {page}\n" in capsys.readouterr().err
+
+
 def test_causes_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["causes"]) == 0
     assert "wrong-port" in capsys.readouterr().out
