@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.launchers import peel
 from fixer.model.query import Command, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, Service, Unit
 from fixer.nginx.config import read_config
 from fixer.observe.commands.bindings import parse_address
-from fixer.observe.commands.runtimes import is_nginx, peel
+from fixer.observe.commands.runtimes import is_nginx
 from fixer.observe.commands.told import Told
 from fixer.observe.commands.words import Piece, Word
 from fixer.observe.nginx.nginxes import place_of

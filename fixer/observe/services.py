@@ -108,8 +108,8 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         main, told = inner, replace(told_by_process(inner, view), directory=working_directory(inner))
     argv = main.argv if main is not None and is_itself(main) else told.argv or unit.exec_start
     runtime = runtime_of(told.argv) or runtime_of(argv)
-    if unit.main_pid and unit.main_pid not in pids and main is not None:
-        pids = (unit.main_pid, *pids)
+    if unit.main_pid and unit.main_pid not in pids and main is not None:       # `su` opened a session of its own
+        pids = (*descendants([unit.main_pid], view.by_pid), *pids)
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
     passing = None if is_app else gateway_bindings(unit, told, view)

@@ -95,6 +95,32 @@ def test_nothing_that_could_be_meant() -> None:
     assert "ExecStart=/srv/shop/venv/bin/uvicorn app" in text_of(bare)
 
 
+@pytest.mark.parametrize(("launcher", "status", "said"), [
+    ("/usr/bin/timeout 1d ", 127, "timeout: failed to run command '{}': No such file or directory"),
+    ("/usr/bin/env A=1 ", 127, "/usr/bin/env: \u2018{}\u2019: No such file or directory"),
+    ("/usr/bin/flock -n /run/back.lock ", 69, "flock: failed to execute {}: No such file or directory"),
+    ("/usr/sbin/runuser -u shop -- ", 1, "runuser: failed to execute {}: No such file or directory"),
+    ("/usr/bin/chpst -u shop ", 111, ""),
+])
+def test_a_launcher_that_could_not_start_its_program(launcher: str, status: int, said: str) -> None:
+    unit = START.replace(PROGRAM, launcher + PROGRAM)
+    files = {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), launcher.split(maxsplit=1)[0]: ("\x7fELF", 0o755)}
+    diagnosis = judged(unit, files, log=(said.format(PROGRAM),), show={"ExecMainStatus": str(status)})
+    if not said:
+        assert CAUSE not in roots(diagnosis)        # nothing says that it could not
+        return
+    finding = found(diagnosis)
+    assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
+    assert text_of(finding) == f"[Service]\n{unit}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
+
+
+def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
+    unit = START.replace(PROGRAM, f"/usr/bin/timeout 1d {PROGRAM}")
+    diagnosis = judged(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},
+                       log=("sh: 1: /srv/shop/tool: not found",), show={"ExecMainStatus": "1"})
+    assert CAUSE not in roots(diagnosis)
+
+
 def test_a_packages_unit_gets_a_drop_in() -> None:
     path = "/usr/local/lib/systemd/system/back.service"
     files = {**APP, path: f"[Service]\n{START}", "/srv/shop/.venv/bin/uvicorn": ("", 0o755)}

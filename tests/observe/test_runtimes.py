@@ -21,7 +21,13 @@ from tests.observe.made import file, view
     ("python3 -u server.py", "python"), ("node server.js", "node"), ("npm run start", "node"), ("java -jar a.jar", "java"),
     ("ruby /usr/bin/puma -p 1", "puma"), ("node --inspect", "node"), ("/opt/app/server", "binary"),
     ("/usr/local/bin/node_exporter", ""), ("/usr/sbin/nginx", ""), ("sh run.sh", ""), ("", ""), ("exec", ""),
-    ("/usr/bin/something", ""), ("timeout -k 5 60 uvicorn a", "uvicorn"), ("python3 -m", "python"),
+    ("setpriv --reuid app --regid=app --clear-groups uvicorn a", "uvicorn"), ("chronic nice -n 5 uvicorn a", "uvicorn"),
+    ("taskset -c 0-1 uvicorn a", "uvicorn"), ("chrt -o 0 uvicorn a", "uvicorn"), ("flock -w 5 /l uvicorn a", "uvicorn"),
+    ("runuser -u app -- uvicorn a", "uvicorn"), ("sudo --user app -n gunicorn x", "gunicorn"),
+    ("systemd-socket-activate -l 80 -E A=1 uvicorn a", "uvicorn"), ("uv run --frozen --extra x uvicorn a", "uvicorn"),
+    ("conda run -n env uvicorn a", "uvicorn"), ("doppler run -p x -- uvicorn a", "uvicorn"),
+    ("timeout --signal INT 1d uvicorn a", "uvicorn"), ("su -s /bin/sh app -c x", ""), ("runuser - app -c x", ""),
+    ("flock -n /l -c x", ""), ("su app", ""), ("/usr/bin/something", ""), ("timeout -k 5 60 uvicorn a", "uvicorn"), ("python3 -m", "python"),
 ])
 def test_runtimes(command: str, runtime: str) -> None:
     assert runtime_of(command.split()) == runtime

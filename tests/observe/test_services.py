@@ -50,6 +50,12 @@ def port(service: Service) -> int:
     ("ExecStart=/srv/run --port 91", {"/srv/run": '#!/bin/sh\nexec uvicorn a "$@"\n'}, 91),
     ("ExecStart=/srv/run 94", {"/srv/run": "#!/bin/sh\nexec uvicorn a --port ${1:-8000}\n"}, 94),
     ("ExecStart=/bin/sh -c 'exec uvicorn a \"$@\"' sh --port 92", {}, 92),
+    ("ExecStart=/usr/sbin/runuser app -s /bin/sh -c 'uvicorn a --port 93'", {}, 93),
+    ("ExecStart=/bin/su - app -c 'cd /x && exec uvicorn a --port 95'", {}, 95),
+    ("ExecStart=/usr/bin/flock -w 3 /run/l -c 'uvicorn a --port 96'", {}, 96),
+    ("ExecStart=/usr/bin/timeout 1d /srv/run", {"/srv/run": "#!/bin/sh\nexec nice uvicorn a --port 97\n"}, 97),
+    ("ExecStart=/usr/bin/systemd-socket-activate -l 127.0.0.1:98 uvicorn a --fd 3", {}, 98),
+    ("ExecStart=/usr/bin/systemd-socket-activate --listen=99 -E A gunicorn a", {}, 99),
 ])
 def test_where_a_unit_says_its_port(text: str, files: dict[str, str], expected: int) -> None:
     assert port(back(text, files=files)) == expected
@@ -248,3 +254,11 @@ def test_a_server_that_podman_keeps_for_a_unit_in_the_nodes_own_network(shared: 
     assert found.is_app_server is shared and (found.runtime == "uvicorn") is shared
     if shared:
         assert port(found) == 8622 and found.env_slots == ()      # what its container was made with stands in no unit
+
+
+def test_who_runs_in_the_session_that_su_opened_belongs_to_the_unit() -> None:
+    opened = "/user.slice/user-9.slice/session-c1.scope"
+    service = back("ExecStart=/bin/su - app -c 'uvicorn a --port 81'", show=SHOW.format("back.service", "active", 9), running=[
+        process(9, ["/bin/su", "-", "app", "-c", "uvicorn a --port 81"], cgroup=opened),
+        process(10, ["/usr/bin/python3", "/usr/bin/uvicorn", "a", "--port", "81"], ppid=9, cgroup=opened)])
+    assert service.pids == (9, 10)

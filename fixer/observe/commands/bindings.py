@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.launchers import listening_for
 from fixer.model.numbers import is_number
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
@@ -64,9 +65,14 @@ _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 
 def bindings_of(command: Sequence[Word], env: Env, said: Evidence) -> tuple[Binding, ...]:
     """Where the command listens, an explicit option before a variable before the server's default."""
-    runtime, at = server_at([w.text for w in command])
+    argv = [w.text for w in command]
+    runtime, at = server_at(argv)
     if not runtime:
         return ()
+    handed = [command[i].slice(len("--listen=") if argv[i].startswith("--listen=") else 0, len(argv[i]))
+              for i in listening_for(argv)]
+    if handed:
+        return tuple(b for word in handed if (b := parse_address(word, said)))
     dialect = DIALECTS.get(runtime, _OTHER)
     words = command[at:]
     unix = option(words, dialect.unix)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from fixer.model.launchers import SHELLS, peel, text_for_shell
 from fixer.model.regex import regex
 
 SERVERS = frozenset({
@@ -15,26 +16,8 @@ SERVERS = frozenset({
 })
 _MODULES = {"uvicorn.__main__": "uvicorn", "hypercorn.__main__": "hypercorn", "waitress": "waitress-serve",
             "http.server": "http.server", "gunicorn.app.wsgiapp": "gunicorn", "django": "django"}
-_LAUNCHERS = {
-    "exec": 0, "nohup": 0, "setsid": 0, "command": 0, "time": 0, "tini": 0, "dumb-init": 0, "catatonit": 0,
-    "docker-init": 0, "chpst": 0, "gosu": 1, "su-exec": 1, "setuidgid": 1, "s6-setuidgid": 1, "envuidgid": 1,
-    "envdir": 1, "s6-envdir": 1, "softlimit": 0, "s6-softlimit": 0, "with-contenv": 0,
-    "chroot": 1, "timeout": 1, "flock": 1,
-    "env": 0, "sudo": 0, "runuser": 0, "setpriv": 0, "stdbuf": 0, "nice": 0, "ionice": 0, "numactl": 0,
-    "opentelemetry-instrument": 0, "ddtrace-run": 0, "newrelic-admin": 1,
-}
-_TAKES_VALUE = {
-    "sudo": {"-u", "-g", "-h", "-p", "-C"}, "runuser": {"-u", "-g", "-G"}, "env": {"-u", "-C", "-S"},
-    "nice": {"-n"}, "ionice": {"-c", "-n"}, "setpriv": {"--reuid", "--regid", "--groups"}, "stdbuf": {"-o", "-e", "-i"},
-    "chpst": {"-u", "-U", "-e", "-n", "-/", "-b", "-m", "-o"},
-    "softlimit": {"-m", "-d", "-o", "-f", "-c"}, "s6-softlimit": {"-m", "-d", "-o", "-f", "-c"},
-    "timeout": {"-s", "-k"}, "tini": {"-p"},
-}
-_RUNNERS = {("poetry", "run"), ("pipenv", "run"), ("uv", "run"), ("pdm", "run"), ("hatch", "run"), ("rye", "run"),
-            ("bundle", "exec"), ("conda", "run")}
 _PYTHON = regex(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
 _PYTHON_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
-_SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _LOCAL = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/", "/var/lib/")
 _SYSTEM = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/",
            "/etc/init.d/")
@@ -58,35 +41,6 @@ def is_nginx(program: str) -> bool:
     return "nginx" in name or name in ("openresty", "angie", "tengine")
 
 
-def peel(argv: Sequence[str]) -> int:
-    """How many leading words only launch the rest (`exec env A=1 sudo -u app …`)."""
-    i = 0
-    while i < len(argv):
-        name = posixpath.basename(argv[i].lstrip("@-:+!") if i == 0 else argv[i])
-        if (name, argv[i + 1] if i + 1 < len(argv) else "") in _RUNNERS:
-            i += 2
-        elif name in _LAUNCHERS:
-            i = _skip_options(argv, i + 1, _TAKES_VALUE.get(name, set())) + _LAUNCHERS[name]
-        elif re.match(r"^[A-Za-z_]\w*=", argv[i]):
-            i += 1
-        else:
-            return i
-    return len(argv)
-
-
-def _skip_options(argv: Sequence[str], i: int, takes_value: set[str]) -> int:
-    while i < len(argv):
-        if argv[i] == "--":
-            return i + 1
-        if re.match(r"^[A-Za-z_]\w*=", argv[i]):
-            i += 1
-        elif argv[i].startswith("-") and len(argv[i]) > 1:
-            i += 2 if argv[i] in takes_value else 1
-        else:
-            return i
-    return i
-
-
 def server_at(argv: Sequence[str]) -> tuple[str, int]:
     """(runtime, index of the first word of its own arguments); runtime empty where nothing is recognised."""
     i = peel(argv)
@@ -100,7 +54,7 @@ def server_at(argv: Sequence[str]) -> tuple[str, int]:
         return known, i + 1
     if name in _INTERPRETERS:
         return _interpreted(argv, i, _INTERPRETERS[name])
-    if name in _SHELLS:
+    if name in SHELLS or text_for_shell(argv, i) is not None:
         return "shell", i + 1
     if name in ("npm", "yarn", "pnpm", "npx"):
         return "node", i + 1
@@ -171,7 +125,7 @@ def script_of(argv: Sequence[str]) -> str | None:
     if i >= len(argv):
         return None
     name = posixpath.basename(argv[i].lstrip("@-:+!"))
-    if not (_PYTHON.match(name) or name in _SHELLS or name in _INTERPRETERS):
+    if not (_PYTHON.match(name) or name in SHELLS or name in _INTERPRETERS):
         return argv[i].lstrip("@-:+!")
     for word in argv[i + 1 :]:
         if word in ("-c", "-m"):

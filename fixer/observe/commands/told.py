@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from fixer.model.facts import Evidence
+from fixer.model.launchers import text_for_shell
 from fixer.model.record import dataclass, field, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Process, Unit
@@ -197,10 +198,9 @@ def _inner_script(words: list[Word], env: Env, follow: Follow) -> tuple[ShellRun
     """The shell script that a command runs: a file of its own, or the text after `sh -c`."""
     argv = [w.text for w in words]
     runtime, at = server_at(argv)
-    if runtime == "shell":
-        for i in range(at, len(argv) - 1):
-            if re.fullmatch(r"-\w*c", argv[i]):
-                return _run_text(words[i + 1], env, follow, words[i + 3:]), ""       # what stands between is its $0
+    given = text_for_shell(argv, at - 1) if runtime == "shell" else None
+    if given is not None:
+        return _run_text(words[given], env, follow, words[given + 2:]), ""       # what stands between is its $0
     script = script_of(argv)
     if script is None or runtime not in ("", "shell", "python") or script.startswith(_PACKAGED):
         return None, ""

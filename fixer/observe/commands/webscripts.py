@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Sequence
 
+from fixer.model.launchers import peel
 from fixer.model.regex import regex
-from fixer.observe.commands.runtimes import peel, runtime_of, script_of
+from fixer.observe.commands.runtimes import runtime_of, script_of
 from fixer.observe.view import View
 
 # What a program imports when it serves a web application; a bare socket server is somebody else's.

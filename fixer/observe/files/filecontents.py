@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.model.facts import Known
+from fixer.model.launchers import launched
 from fixer.model.query import FileAnswer, FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, FileContent, Service
@@ -110,8 +111,8 @@ def service_files(service: Service) -> Iterator[str]:
         yield service.program.file
     if service.entry is not None:
         yield service.entry.text
-    if service.command_style == "shell":
-        yield from (word.text for word in service.command[:1])
+    if (program := launched([word.text for word in service.command])) is not None:
+        yield service.command[program].text
     yield from service.env_places
     yield from (word.file for word in service.command if word.file)
     if isinstance(service.bindings, Known):

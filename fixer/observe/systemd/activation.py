@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from fixer.model.facts import Evidence
+from fixer.model.launchers import listening_for
 from fixer.model.numbers import is_number
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Unit
@@ -21,6 +22,8 @@ def socket_name(unit: Unit, view: View) -> str | None:
     """The socket unit that hands a service its socket: as systemd knows it, else the one of the same name where the
     command takes a descriptor. systemd tells nothing of one that is stopped as its service is: then its file counts."""
     named = next((name for name in unit.triggered_by if name.endswith(".socket")), None)
+    if named is None and listening_for(unit.exec_start):
+        return None       # a launcher of its own hands it the socket
     if named is None and any(word == "--fd" or word.startswith(("--fd=", "fd://")) for word in unit.exec_start):
         named = _beside(unit)
     if named is None and _may_be_handed(unit) and view.data(socket_path(unit, _beside(unit))):

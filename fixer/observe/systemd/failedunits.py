@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from fixer.model.copies import patterns_beside
+from fixer.model.launchers import UNSTARTED_STATUS, launched
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
 from fixer.model.startfiles import ACCOUNTS, MOUNTS, STANDARD, VENVS, app_file, interpreter_of, leads_to, stem_of
@@ -32,8 +33,6 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
         case 203:
             for path in _programs(unit, told):
                 yield from program_queries(path, told, view)
-        case 126 | 127 if told.script and told.argv:
-            yield from program_queries(told.argv[0], told, view)
         case 200:
             for path in _directories(unit, told):
                 yield from directory_queries(path, told, view)
@@ -47,6 +46,9 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
             for path in paths_of_step(status, told.lines)[:MOST_PATHS]:
                 yield ReadFile(path, 0)
                 yield from _parents(path)
+        case status if status in UNSTARTED_STATUS and (place := launched(told.argv)) is not None:
+            if place or (told.style == "shell" and status in (126, 127)):
+                yield from program_queries(told.argv[place], told, view)
 
 
 def _beside(unit: Unit, view: View) -> Iterator[Query]:
