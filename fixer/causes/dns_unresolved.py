@@ -14,6 +14,9 @@ How it is told apart
   The name itself: nginx names it, and it leads nowhere on the node where nginx runs. A container that is stopped is
   backend-down, one on another network is network-detached. Where the name resolves to something dead, see dns-stale.
 
+  Where nginx runs on and nobody has the name by now, it asks the address of its start: its container was removed,
+  renamed or made on another network, and only a person knows which.
+
   A container in the network of another one (`network_mode: service:x`, `host`) has no name: it goes by the other's.
 
 The repair and its safety
@@ -67,8 +70,14 @@ def judge(case: Case) -> Verdict:
             missing.append(f"why nginx on {nginx.node} ended")
         elif nginx.master_pid is not None:
             findings += _at_reload(case, nginx) or _forgotten(case, nginx)
+    refused = {found.node for found in findings}
     for trouble in case.troubles:
         new = _at_request(case, trouble)
+        if new is None and trouble.nginx.node not in refused and _is_lost(trouble):
+            from fixer.causes.routes.lostnames import lost_name  # only where a name leads nowhere
+
+            new = lost_name(case, trouble)
+            refused |= {trouble.nginx.node} if new is not None else set()
         if new is not None:
             findings.append(new)
         elif _waits(trouble):
@@ -77,6 +86,12 @@ def judge(case: Case) -> Verdict:
         else:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
     return conclude(findings, missing, ruled)
+
+
+def _is_lost(trouble: Trouble) -> bool:
+    """Nobody has the name by now, and nginx does not ask for it again."""
+    addresses = trouble.endpoint.addresses
+    return isinstance(addresses, Known) and not addresses.value and not _is_asked_later(trouble)
 
 
 def _waits(trouble: Trouble) -> bool:

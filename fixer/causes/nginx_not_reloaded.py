@@ -78,7 +78,7 @@ def judge(case: Case) -> Verdict:
             case Evidence():
                 ruled.append(outcome)
     for nginx in case.snapshot.nginxes:
-        advice = _advice(case, nginx)
+        advice = _advice(case, nginx) or _replaced_since(case, nginx)
         if advice is not None and not findings:
             findings[nginx.node] = advice
         ruled.append(_age(case, nginx))
@@ -303,6 +303,14 @@ def _advice(case: Case, nginx: Nginx) -> Finding | None:
         detail=(), routes=tuple(route for route, _, _ in empty), service=None, node=nginx.node,
         evidence=(_age(case, nginx), config_evidence(case.snapshot, nginx, endpoint), *absent_evidence(endpoint)),
     )
+
+
+def _replaced_since(case: Case, nginx: Nginx) -> Finding | None:
+    if nginx.service is None or nginx.service.container is None:
+        return None
+    from fixer.causes.routes.stalemount import stale_mounts  # only where nginx is in a container
+
+    return stale_mounts(case, nginx)
 
 
 def _would_fail(endpoint: Endpoint) -> str:

@@ -1,5 +1,5 @@
-"""What is told of a route to containers though no cause is proven: a name that nobody has, a program that ended without
-a word, a container that runs and in which nothing listens."""
+"""What is told of a route to containers though no cause is proven: a program that ended without a word, one that runs
+and in which nothing listens."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from fixer.causes.changes.editing import container_of
 from fixer.causes.endings.crashing import crashes
 from fixer.causes.failing import Judged, is_empty
 from fixer.causes.owners import placed_owner
-from fixer.causes.reading import endpoint_text, find_node, listeners_on
+from fixer.causes.reading import find_node, listeners_on
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import Container, Endpoint, Service
+from fixer.model.snapshot import Endpoint, Service
 
 _SHOWN = 4
 
@@ -29,7 +29,7 @@ def container_notes(case: Case, left: Sequence[Judged]) -> Iterator[str]:
         web = container_of(case.snapshot, nginx.node) if nginx is not None else None
         for name in judged.facts.endpoints if web is not None and not web.is_machine else ():
             endpoint = case.snapshot.endpoint(name)
-            told |= dict.fromkeys(filter(None, (_unknown(case, web, endpoint), _silent(case, endpoint))))
+            told |= dict.fromkeys(filter(None, (_silent(case, endpoint),)))
     yield from told
 
 
@@ -39,18 +39,6 @@ def _wordless(service: Service) -> str:
         return ""
     return (f"{service.name} ended with exit code {box.exit_code} and what it said cannot be read "
             f"({service.log.reason}): docker start -a {box.name} shows what it says")
-
-
-def _unknown(case: Case, web: Container | None, endpoint: Endpoint) -> str:
-    """A container was removed, renamed, or made anew elsewhere: Docker's resolver knows who runs on its networks."""
-    known = endpoint.addresses
-    if web is None or not endpoint.host or not isinstance(known, Known) or known.value or (
-            placed_owner(case, endpoint) is not None):
-        return ""
-    networks = ", ".join(name for name, _, _ in web.networks) or "none"
-    return (f"{endpoint.host} (for {endpoint_text(endpoint)}) is the name of nobody that runs on the networks of "
-            f"{web.name} ({networks}): docker ps -a tells whether its container was removed, renamed, or made on "
-            "another network; what nginx asks is the address from when it started")
 
 
 def _silent(case: Case, endpoint: Endpoint) -> str:

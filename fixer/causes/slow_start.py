@@ -94,16 +94,16 @@ def _unwell(case: Case) -> list[Service]:
 def _unhealthy(case: Case, service: Service) -> Finding:
     box, facts = service.container, case.taken[service.id]
     assert box is not None
-    ended = "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}"
+    from fixer.causes.containers.awaited import how_ended  # only where Docker calls one unhealthy
     answers = [e for key, j in case.judged.items() if key == route_key(facts) for e in j.evidence[:1]]
     return Finding(
         cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
         summary=(
             f"Docker calls {service.name} unhealthy, and nginx gets its answers from it: nginx does not look at that; "
-            "the check itself asks for something else (docker inspect shows its last words)"
+            f"the check itself asks for something else ({box.health_said or 'docker inspect shows its last words'})"
         ),
         detail=(), routes=(facts.route.id,), service=service.name, node=service.node,
-        evidence=(Evidence("container", box.name, f"unhealthy{ended}"), *answers), repairs=(),
+        evidence=(Evidence("container", box.name, f"unhealthy{how_ended(box)}"), *answers), repairs=(),
     )
 
 

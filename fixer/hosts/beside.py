@@ -4,6 +4,7 @@ the unix sockets in folders that they share with it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from fixer.hosts import dockercli
@@ -45,6 +46,12 @@ def containers_at(places: Sequence[str], docker: Docker = dockercli.docker) -> l
         others.sort(key=lambda i: (not _mentions(i, left), not outer[id(i)], dockercli.name_of(i)))
         found += others[:MOST]
     return sorted(found, key=dockercli.name_of)
+
+
+def publishing(ports: AbstractSet[int], docker: Docker = dockercli.docker) -> list[Inspected]:
+    """Those that publish one of the ports, or would if they ran."""
+    found = dockercli.inspect(dockercli.list_ids(docker=docker), docker)
+    return [item for item in found if _counts(item, docker.host) and _outer(item) & ports]
 
 
 def _counts(item: Inspected, host: str) -> bool:

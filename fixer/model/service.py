@@ -135,6 +135,8 @@ class Container:
     cpu_limit: float = 0.0                # CPUs it may use, 0 where nothing limits it
     nofile_limit: int = 0                 # open files of a process, 0 where the engine's default holds
     health_exit: int | None = None        # how its health check ended last, None where it has none
+    health_said: str = ""                 # the last words of its last health check
+    exposes: tuple[int, ...] = ()         # TCP ports that its image or its own settings say it listens on
     extra_hosts: tuple[str, ...] = ()     # names that it was given besides those of its networks
     links: tuple[tuple[str, str], ...] = ()     # (container, name): what it alone calls others by (`links:`, --link)
     gateways: tuple[str, ...] = ()        # addresses of the Docker host on its networks

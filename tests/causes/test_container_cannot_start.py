@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
+from fixer.model.plan import ContainerAction, WriteFile
 from fixer.model.snapshot import ArgPlace
-from tests.causes.building import NOW, REFUSED, Scene, boxed, file, finding_of, log, roots
+from tests.causes.building import NOW, REFUSED, Scene, boxed, file, finding_of, log, roots, stat
 
 CAUSE = "unit-misconfigured"
 OCI = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: "
@@ -71,6 +75,47 @@ def test_a_shell_that_finds_no_command(code: int, line: str) -> None:
 def test_what_runc_leaves_in_the_log_of_a_program_that_cannot_be_run(code: int, line: str, said: str) -> None:
     diagnosis = diagnose(dead("", code, "exited", line).snapshot())
     assert roots(diagnosis) == [CAUSE] and said in finding_of(diagnosis, CAUSE).summary
+
+
+GONE, DENIED = START + "exec /app/entry.sh: no such file or directory", START + 'exec: "/app/entry.sh": permission denied'
+
+
+def entered(error: str, script: str | bytes, mode: int = 0o100755) -> Finding:
+    """The program is a script that is mounted from the Docker host."""
+    scene = dead(error)
+    box = scene.services[-1].container
+    assert box is not None
+    mounted = replace(box, mounts=(("/srv/shop/entry.sh", "/app/entry.sh", False),))
+    scene.services[-1] = replace(scene.services[-1], container=mounted)
+    data = script.encode() if isinstance(script, str) else script
+    scene.files.append(file("/srv/shop/entry.sh", data, "engine", stat=stat(mode=mode, size=len(data)), single_file_mount=True))
+    return finding_of(diagnose(scene.snapshot()), CAUSE)
+
+
+def test_a_mounted_script_with_carriage_returns_is_mended() -> None:
+    finding = entered(GONE, "#!/bin/sh\r\nexec \"$@\"\r\n")
+    assert (finding.variant, finding.confidence) == ("container-cannot-start", "certain") and "CR LF" in finding.summary
+    (repair,) = finding.repairs
+    write, start = repair.steps[:2]
+    assert isinstance(write, WriteFile) and write.after == b'#!/bin/sh\nexec "$@"\n' and write.in_place
+    assert isinstance(start, ContainerAction) and (repair.risk, start.verb) == ("disruptive", "start")
+
+
+def test_a_mounted_script_without_its_execute_bit_is_given_it() -> None:
+    finding = entered(DENIED, "#!/bin/sh\n", 0o100644)
+    (repair,) = finding.repairs
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.meta is not None and write.meta.mode == 0o755
+    assert "no execute bit" in finding.summary
+
+
+@pytest.mark.parametrize(("error", "script", "said"), [
+    (GONE, "#!/usr/bin/bash5\n", "/usr/bin/bash5 as its interpreter"), (GONE, "echo hello\n", "has no #!"),
+    (GONE, b"\x7fELF\0", "/app/entry.sh cannot be run"), (DENIED, "#!/bin/sh\n", "/app/entry.sh may not be executed"),
+])
+def test_a_mounted_program_that_only_a_person_can_mend(error: str, script: str | bytes, said: str) -> None:
+    finding = entered(error, script)
+    assert said in finding.summary and finding.repairs[0].risk == "manual"
 
 
 def test_miss_a_program_that_ran_and_ended() -> None:

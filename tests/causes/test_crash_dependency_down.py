@@ -242,8 +242,9 @@ NAMELESS = ("INFO: Started", "FATAL: cannot reach the database, giving up")
 
 def waiting_for(
     *lines: str, label: str = "db:service_started:false", status: str = "exited", restart_policy: str = "always",
+    exposes: tuple[int, ...] = (), image: str = "db:1",
 ) -> Scene:
-    scene = composed((STARTED, *lines), status=status, restart_policy=restart_policy)
+    scene = composed((STARTED, *lines), status=status, restart_policy=restart_policy, exposes=exposes, image=image)
     box = replace(scene.services[0].container, labels=(("com.docker.compose.depends_on", label),))  # type: ignore[type-var]
     scene.services[0] = replace(scene.services[0], container=box)
     return scene
@@ -255,6 +256,16 @@ def test_a_system_that_the_log_does_not_name_is_the_stopped_one_that_it_is_start
     one = diagnosis.findings[0]
     assert (one.variant, one.confidence, one.node) == ("start-db-refused", "likely", "db")
     assert (one.repairs[0].id, one.repairs[0].risk) == ("start-dependency", "safe")
+
+
+def test_what_its_image_says_it_listens_on_is_waited_for() -> None:
+    steps = found(waiting_for(*NAMELESS, restart_policy="no", exposes=(6379,))).repairs[0].steps
+    assert next((s.node, s.port) for s in steps if isinstance(s, WaitForListener)) == ("db", 6379)
+    of_the_application = waiting_for(*NAMELESS, restart_policy="no", exposes=(8000,), image="img:1")
+    box = of_the_application.services[0].container
+    assert box is not None
+    of_the_application.services[0] = replace(of_the_application.services[0], container=replace(box, image="img:1"))
+    assert CAUSE not in roots(diagnose(of_the_application.snapshot()))       # a job, of the same image
 
 
 @pytest.mark.parametrize(("lines", "changes"), [
@@ -541,6 +552,7 @@ def held_back(condition: str = "service_healthy", label: str | None = None, **ot
 
 @pytest.mark.parametrize(("scene", "words", "confidence"), [
     (held_back(), "store, which is unhealthy, its last check ended with exit code 127", "certain"),
+    (held_back(health_said='exec: "curl": executable file not found'), "code 127: exec: \"curl\": executable", "certain"),
     (held_back(health="starting"), "store, which is not healthy yet", "likely"),
     (held_back(status="exited", health=None), "store, which does not run", "likely"),
     (held_back("service_completed_successfully", status="exited", exit_code=3), "store, which ended with exit code 3",

@@ -444,6 +444,32 @@ def test_a_mount_whose_file_was_replaced() -> None:
     assert finding_of(diagnose(machine.snapshot()), OLD).repairs[0].risk == "manual"
 
 
+@pytest.mark.parametrize(("new", "said"), [
+    ("{ proxy_pass http://app:9009; }", "hands pages to app:9009, where nothing listens"),
+    ("{ proxy_pass http://elsewhere:9009; }", "hands pages to elsewhere:9009"),
+    ("{ proxy_pass http://app:8000 }", "which nginx would refuse"), ("{ proxy_pass http://app:8000; } #", "takes the new one"),
+    ("", ""), (None, "takes the new one"),
+])
+def test_a_mount_whose_file_was_replaced_is_told_while_pages_answer(new: str | None, said: str) -> None:
+    """Of an editor that renames: nobody notices until the container is made anew."""
+    mounts = (("/srv/site.conf", "/etc/nginx/sites-available/shop", False),)
+    web = boxed("web", 80, pid=100, is_app_server=False, box={"mounts": mounts})
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.services.append(web)
+    scene.nginx["service"] = web
+    old = scene.files[0]
+    assert all(f.role != "advice" for f in diagnose(scene.snapshot()).findings)
+    scene.files[0] = replace(old, stat=stat(nlink=0))
+    if new is not None:
+        data = old.data.replace(b"{ proxy_pass http://app:8000; }", new.encode()) if new else old.data
+        scene.files.append(replace(old, node="engine", path="/srv/site.conf", real_path="/srv/site.conf", data=data))
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy"
+    told = [f for f in diagnosis.findings if f.cause == OLD]
+    assert [(f.variant, f.role, f.repairs) for f in told] == ([("bind-mount-stale-inode", "advice", ())] if said else [])
+    assert not said or said in told[0].summary
+
+
 def test_a_mount_whose_folder_was_replaced() -> None:
     """A deployment that moves a new folder into the place of the old: the container has the old one until it starts."""
     web = boxed("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", False),)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,14 +26,28 @@ def notes(scene: Scene) -> str:
     return " ".join(diagnose(scene.snapshot()).notes)
 
 
-def test_a_name_that_nobody_on_nginxs_networks_has_is_said() -> None:
+def test_a_name_that_nobody_on_nginxs_networks_has_any_more_is_a_cause() -> None:
     scene = front(Scene("api:8000", node="web", back="app")).endpoint(**NOBODY)
-    said = notes(scene)
-    assert "api (for api:8000) is the name of nobody that runs on the networks of p-web-1 (p_default)" in said
-    scene.endpoint(addresses=Known(("172.18.0.9",)))
-    assert "is the name of nobody" not in notes(scene)
-    scene.endpoint(addresses=Unknown("not asked"))
-    assert "is the name of nobody" not in notes(scene)
+    diagnosis = diagnose(scene.snapshot())
+    (found,) = [f for f in diagnosis.findings if f.role == "root"]
+    assert (found.cause, found.variant, found.confidence) == ("dns-unresolved", "docker-alias-lost", "likely")
+    assert "api (for api:8000) does not resolve any more" in found.summary
+    assert "on the networks of p-web-1 (p_default)" in found.evidence[0].text
+    for known in (Known(("172.18.0.9",)), Unknown("not asked")):
+        scene.endpoint(addresses=known)
+        assert all("any more" not in f.summary for f in diagnose(scene.snapshot()).findings)
+
+
+@pytest.mark.parametrize(("name", "port", "known"), [("apis", 8000, True), ("apis", 9000, False), ("shed", 8000, False)])
+def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(name: str, port: int, *, known: bool) -> None:
+    """A service that was renamed in the compose file, its old container removed."""
+    scene = front(Scene("api:8000", node="web", back="app"))
+    scene.services[0] = replace(scene.services[0], container=replace(
+        scene.services[0].container, mounts=(("/srv/conf", "/etc/nginx", True),)))      # type: ignore[type-var]
+    scene.with_service(boxed(name, port), listener(port, 7, "0.0.0.0", name)).endpoint(**NOBODY)
+    (repair,) = next(f for f in diagnose(scene.snapshot()).findings if f.cause == "dns-unresolved").repairs
+    assert (not repair.needs, bool(repair.steps)) == (known, known)
+    assert not known or f"write {name} in place of api" in repair.summary
 
 
 def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None:

@@ -84,3 +84,23 @@ def test_an_address_that_is_nobodys_of_the_target(said: bytes, asked: Command | 
     views = views_of(capture(web, engine, kind="docker", address="web1"))
     containers = containers_of(views)
     assert called_query(sites_of(views, containers), containers, views) == asked
+
+
+@pytest.mark.parametrize(("mode", "target", "published", "asked"), [
+    ("host", "http://127.0.0.1:8000", 0, Command("docker-called", ("host", ":8000"))),
+    ("host", "http://127.0.0.1:8000", 8000, None),                   # one of its own is behind that port
+    ("net", "http://127.0.0.1:8000", 0, None),                       # its own loopback
+    ("net", "http://host.docker.internal:8000", 0, Command("docker-called", ("net", ":8000"))),
+])
+def test_a_port_of_the_docker_host_that_a_container_of_another_project_may_publish(
+    mode: str, target: str, published: int, asked: Command | None,
+) -> None:
+    ports = {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(published)}]} if published else {}
+    item = {"Id": "w" * 16, "Name": "/web1", "Path": "nginx", "State": {"Status": "running"}, "Config": {},
+            "HostConfig": {"NetworkMode": mode, "PortBindings": ports},
+            "NetworkSettings": {"Networks": {mode: {"IPAddress": "", "Aliases": []}}}}
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    web = node(site=SITE.format(target), name="web1", kind="container")
+    views = views_of(capture(web, engine, kind="docker", address="web1"))
+    containers = containers_of(views)
+    assert called_query(sites_of(views, containers), containers, views) == asked

@@ -170,3 +170,12 @@ def test_a_log_file() -> None:
     assert isinstance(cut, Known) and [line.text for line in cut.value] == ["b"]
     assert parse_log_file(None, "/l") == Unknown("not asked")
     assert parse_log_file(Answer("denied", files=(FileAnswer("/l", "denied"),)), "/l") == Unknown("denied")
+
+
+def test_the_last_words_of_a_health_check_and_the_ports_that_an_image_names() -> None:
+    said = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"curl\": not found: unknown"
+    log = [{"ExitCode": 0, "Output": "old"}, {"ExitCode": -1, "Output": f"first\n{said}\n"}]
+    item = {"Id": "a" * 64, "Name": "/a", "State": {"Health": {"Status": "unhealthy", "Log": log}},
+            "Config": {"ExposedPorts": {"5432/tcp": {}, "53/udp": {}, "x/tcp": {}}}}
+    (found,) = parse_inspect(Answer("ok", json.dumps([item]).encode()))
+    assert (found.health_said, found.health_exit, found.exposes) == ('exec: "curl": not found: unknown', -1, (5432,))

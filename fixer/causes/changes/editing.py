@@ -96,6 +96,13 @@ def _below(source: str, destination: str, path: str) -> str:
     return posixpath.normpath(source + path[len(destination.rstrip("/")):] if path != destination else source)
 
 
+def on_host(box: Container, path: str) -> str:
+    """Where a file that a container has from the Docker host lies there, empty where it is none of those."""
+    within = [m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")]
+    mount = max(within, key=lambda m: len(m[1]), default=None)
+    return _below(mount[0], mount[1], path) if mount is not None else ""
+
+
 def replaced_below(snapshot: Snapshot, file: FileContent) -> FileContent | None:
     """The file of the host where the mounted folder lay: another one, since that folder was moved away or deleted and a
     new one put in its place (a deployment). The container holds on to the old folder until it is started again."""

@@ -61,6 +61,12 @@ def never_started(case: Case, box: Container | None) -> tuple[str, str, Evidence
     return f"Compose waits for {held.name}, which {held.said}", todo, held.shown
 
 
+def how_ended(box: Container) -> str:
+    """How its health check ended last, as the rest of a sentence."""
+    said = f": {box.health_said}" if box.health_said else ""
+    return "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}{said}"
+
+
 def _first_held(case: Case, box: Container) -> _Awaited | None:
     return next((one for name, wanted in conditions(box) if (one := _held(case, box, name, wanted))), None)
 
@@ -80,10 +86,12 @@ def _held(case: Case, box: Container, name: str, wanted: str) -> _Awaited | None
         shown = f"{other.status}, health {other.health or 'not checked'}"
         if wanted == "service_healthy" and other.health != "healthy":
             unwell = ran and other.health == "unhealthy"
-            ended = f", its last check ended with exit code {other.health_exit}" if other.health_exit else ""
+            ended = how_ended(other) if other.health_exit else ""
             said = f"is unhealthy{ended}" if unwell else "is not healthy yet" if ran else "does not run"
-            todo = (f"docker inspect -f '{{{{json .State.Health}}}}' {other.name} tells what its check said: mend "
-                    "that, or the check" if ran else f"start {name} first (docker logs {other.name} tells why)")
+            said_so = f"its check said {other.health_said!r}" if other.health_said and ended else (
+                f"docker inspect -f '{{{{json .State.Health}}}}' {other.name} tells what its check said")
+            todo = f"{said_so}: mend that, or the check" if ran else (
+                f"start {name} first (docker logs {other.name} tells why)")
             return _Awaited(name, said, todo, Evidence("container", other.name, shown + ended), unwell)
         if wanted == "service_completed_successfully" and other.status == "exited" and other.exit_code:
             said = f"ended with exit code {other.exit_code}"

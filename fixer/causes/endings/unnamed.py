@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from fixer.causes.case import Case
 from fixer.causes.containers.awaited import conditions
-from fixer.causes.endings.complaints import Complaint, usual_port
+from fixer.causes.endings.complaints import Complaint, engine_at, usual_port
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.depending import engine_of
 from fixer.causes.endings.logs import message
 from fixer.causes.endings.reasons import last_words
 from fixer.causes.reading import condition
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine, Service
+from fixer.model.snapshot import Container, LogLine, Service
 
 # What programs say of another system in words of their own.
 _SPEAKS = regex(
@@ -36,8 +36,10 @@ def unnamed(case: Case, crash: Crash) -> Complaint | None:
     said = next((line for line in reversed(lines) if name and _is_about(line, name)), None)
     if name is None or said is None:
         return None
-    engine = engine_of(stopped[0])
-    return Complaint("refused", said, message(said).rstrip(), host=name, port=usual_port(engine), engine=engine)
+    box = stopped[0].container
+    port = box.exposes[0] if box is not None and len(box.exposes) == 1 else usual_port(engine_of(stopped[0]))
+    return Complaint("refused", said, message(said).rstrip(), host=name, port=port,
+                     engine=engine_of(stopped[0]) or engine_at(port))
 
 
 def _is_about(line: LogLine, name: str) -> bool:
@@ -55,15 +57,14 @@ def _stopped(case: Case, service: Service) -> Iterator[Service]:
             continue
         if wanted[its.service] == "service_completed_successfully" or its.status not in ("exited", "dead", "created"):
             continue
-        if condition(other) == "running" or not _is_lasting(other):
-            continue
-        yield other
+        if condition(other) != "running" and _is_lasting(box, its, engine_of(other)):
+            yield other
 
 
-def _is_lasting(service: Service) -> bool:
-    """It is meant to go on: it is told to be started again, its health is asked, or it is a known kind of system."""
-    box = service.container
-    assert box is not None
+def _is_lasting(asking: Container, box: Container, engine: str) -> bool:
+    """It is meant to go on: it is told to be started again, its health is asked, it is a known kind of system, or its
+    image names a port. A job of the application is of the same image."""
     kept = box.restart_policy.partition(":")[0] in ("always", "unless-stopped")
     ran = box.finished_at - box.started_at if box.finished_at > box.started_at > 0 else 0.0
-    return kept or box.health is not None or bool(engine_of(service)) or ran > _LONG
+    serves = bool(box.exposes) and box.image != asking.image
+    return kept or serves or box.health is not None or bool(engine) or ran > _LONG

@@ -8,6 +8,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import NoPlace, Place, container_of, edit_spans, nginx_steps, writable_place
 from fixer.causes.changes.starting import start_steps
 from fixer.causes.nginx_down import begin_nginx
+from fixer.causes.reading import listeners_on
 from fixer.causes.reading import place as place_text
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -30,6 +31,7 @@ def other_address(case: Case, troubles: list[Trouble], known: str = "") -> Repai
     nginx, host = troubles[0].nginx, troubles[0].endpoint.host
     where = ", ".join(place_text(case.snapshot, nginx.node, t.endpoint.file, t.endpoint.line) for t in troubles[:8])
     meant = _meant(case, troubles)
+    known = known or _renamed(case, troubles)
     near = "".join(f"; the upstream {name} is defined at {at}" for name, at in meant)
     near += "".join(f"; a container beside nginx's is called {name}" for name in _near(case, nginx, host))
     pattern = "|".join((_PATTERN, *(re.escape(name) for name, _ in meant)))
@@ -93,6 +95,19 @@ def _near(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
              if s.container is not None and s.container.id != box.id
              and any(network in mine for network, _, _ in s.container.networks))
     return tuple(dict.fromkeys(n for n in names if SequenceMatcher(None, n, host).ratio() >= _NEAR))[:3]
+
+
+def _renamed(case: Case, troubles: list[Trouble]) -> str:
+    """The one container beside nginx's that is called nearly so, listens on that very port and that no route relies
+    on; empty where there is none, or several."""
+    nginx, host, ports = troubles[0].nginx, troubles[0].endpoint.host, {t.endpoint.port for t in troubles}
+    names = _near(case, nginx, host)
+    meant = [s for s in case.snapshot.services if s.container is not None and s.running and s.id not in case.taken
+             and s.is_app_server and (s.container.service or s.container.name) in names]
+    if len(meant) != 1 or len(names) != 1 or len(ports) != 1:
+        return ""
+    held = {x.port for x in listeners_on(case.snapshot, meant[0].node) if not x.address.startswith("127.")}
+    return names[0] if ports <= held else ""
 
 
 def _asleep(case: Case, nginx: Nginx, new: str) -> Service | None:

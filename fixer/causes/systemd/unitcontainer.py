@@ -39,6 +39,7 @@ _SAID = {
     "exec format error": "cannot be run: it is of another kind of machine, or a script without #! in its first line",
     "permission denied": "may not be executed",
 }
+_VARIANT = "container-cannot-start"
 _SOURCES = "what is mounted (volumes, secrets, configs)"
 _NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
@@ -112,6 +113,14 @@ def _between(case: Case, crash: Crash) -> Told | None:
 def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine | None) -> Told:
     """`words`: what is wrong, the key of the compose file that says it, and the name that is wrong."""
     (said, key, named), service = words, crash.service
+    if named and key in ("program", "command"):
+        from fixer.causes.containers.ownprogram import mounted_program  # only where such a program cannot run
+
+        own = mounted_program(case, crash, named, denied="may not be executed" in said)
+        if own is not None:
+            shown = () if line is None else (log_evidence(line.text, line.where),)
+            return Told(_VARIANT, f"{service.name} cannot be started: {own.said}",
+                        (state_evidence(service), own.shown, *shown), (own.repair,))
     place = _written(case.snapshot, service, named)
     box = service.container
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
@@ -123,7 +132,7 @@ def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine |
         mend = f"put it back, or correct {at}"
     manual = f"{said[0].upper()}{said[1:]}: {mend}; then bring {service.name} up again"
     return Told(
-        "container-cannot-start", f"{service.name} cannot be started: {said}",
+        _VARIANT, f"{service.name} cannot be started: {said}",
         (state_evidence(service), *((place,) if place is not None else ()),
          *(Evidence("file", path, "no such file on the Docker host") for path in lacks),
          *((log_evidence(line.text, line.where),) if line is not None else ())),

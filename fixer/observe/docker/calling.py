@@ -1,4 +1,5 @@
-"""Which names nginx asks for on its container's networks that no container of the target goes by, or not it alone."""
+"""Which names nginx asks for on its container's networks that no container of the target goes by, or not it alone; and
+which ports of the Docker host that no container of the target publishes."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.query import Command
 from fixer.model.snapshot import Container
+from fixer.observe.docker.publishing import asks_host, is_held
 from fixer.observe.endpoints import container_at
 from fixer.observe.nginx.sites import Address, Site
 from fixer.observe.view import View, container_of, is_loopback
@@ -33,6 +35,11 @@ def called_query(sites: Sequence[Site], containers: tuple[Container, ...], views
 def _strange(address: Address, own: Container, containers: tuple[Container, ...], view: View) -> Iterator[str]:
     server = address.server
     if server.unix is not None or not server.host:
+        return
+    if asks_host(server, address.found, view, own, containers):
+        publish = any(server.port == outer for c in containers for _, outer, _ in c.published)
+        if not publish and not is_held(server.port, view):
+            yield f":{server.port}"
         return
     if container_at(server, address.found, containers, own) is not None:
         others = [a for a in address.found if _is_near(a) and not any(a in c.addresses for c in containers)]

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from fixer.model.numbers import is_number
 from fixer.model.query import Answer
+from fixer.model.redact import redact_text
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container
 
@@ -15,6 +16,7 @@ Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | 
 
 _TIME = regex(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
 _ASKED = regex(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{1,5})\b")
+_RUNC = regex(r"^(?:OCI runtime exec failed: |exec failed: |unable to start container process: )+")
 _HOST_OF = regex(r"[:=]")     # `name:address`, or with an equals sign
 INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init"})
 
@@ -90,7 +92,8 @@ def _container(item: Mapping[str, Json]) -> Container:
         security=tuple(option[:200] for option in strings(get(item, "HostConfig", "SecurityOpt"))),
         working_dir=text(item, "Config", "WorkingDir"),
         read_only=get(item, "HostConfig", "ReadonlyRootfs") is True, cpu_limit=_cpus(item), nofile_limit=_nofile(item),
-        health_exit=_health_exit(item), health_port=_health_port(item),
+        health_exit=_health_exit(item), health_said=_health_said(item), health_port=_health_port(item),
+        exposes=tuple(_exposes(item)),
         subnets=tuple(_subnets(item)), net_admin=_may_filter(item), ipv6=tuple(_ipv6(item)),
         links=tuple(dict.fromkeys(_links(item))),
         extra_hosts=tuple(_HOST_OF.split(w)[0] for w in strings(get(item, "HostConfig", "ExtraHosts"))),
@@ -129,6 +132,20 @@ def _health_exit(item: Json) -> int | None:
     log = get(item, "State", "Health", "Log")
     last = get(log[-1], "ExitCode") if isinstance(log, list) and log else None
     return last if isinstance(last, int) else None
+
+
+def _health_said(item: Json) -> str:
+    """Its last line, without what runc says of its own work."""
+    log = get(item, "State", "Health", "Log")
+    lines = text(log[-1], "Output").strip().splitlines() if isinstance(log, list) and log else []
+    return redact_text(_RUNC.sub("", lines[-1].strip()))[:200] if lines else ""
+
+
+def _exposes(item: Json) -> Iterable[int]:
+    for port in sorted(_mapping(get(item, "Config", "ExposedPorts"))):
+        number_of, _, kind = port.partition("/")
+        if is_number(number_of) and kind in ("", "tcp"):
+            yield int(number_of)
 
 
 def _mapping(value: Json) -> Mapping[str, Json]:

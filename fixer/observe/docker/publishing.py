@@ -57,6 +57,19 @@ def published_at(server: UpstreamServer, addresses: Sequence[str], view: View, v
     return None
 
 
+def asks_host(server: UpstreamServer, addresses: Sequence[str], view: View, own: Container,
+              containers: tuple[Container, ...]) -> bool:
+    """Whether nginx in a container asks the Docker host for a port: it shares the network of the host, or names it."""
+    if own.network_mode == "host":
+        return bool(addresses) and all(is_loopback(a) or a in view.addresses for a in addresses)
+    return is_docker_host(server.host, addresses, containers)
+
+
+def is_held(port: int, view: View) -> bool:
+    """By a program of the host that forwards to no container, as far as the node sees the host's sockets."""
+    return any(_is_of_the_host(x, view) for x in _listeners(view) if x.port == port)
+
+
 def _asks_docker_host(server: UpstreamServer, addresses: Sequence[str], view: View,
                       containers: tuple[Container, ...]) -> bool:
     """From inside a container with a network of its own; its loopback and its addresses are not the host's."""
