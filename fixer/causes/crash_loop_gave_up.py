@@ -51,6 +51,7 @@ from fixer.causes.failing import is_closed
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.causes.systemd.silence import silent_end
 from fixer.causes.systemd.unitfailure import fails_before_start
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -148,6 +149,8 @@ def _found(case: Case, crash: Crash) -> Finding:
     if state == "unknown" and not is_known(crash.service):
         why = "its log could not be read, so what it ends of is not known"
     number = last_signal(crash)
+    if state == "unknown" and _is_silent(crash):
+        why = "its log does not say why"
     if number in FAULTS and state == "unknown":
         why = f"its last run was ended by signal {number} ({SIGNALS[number]}), a fault of its own"
     return Finding(
@@ -218,10 +221,17 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
             f"run its image and command by hand, or give {box.name} a log driver that can be read")
         manual = (f"{service.name} would end the same way again, and what it says could not be read "
                   f"({service.log.reason}): {by_hand}; mend what it says, then start it")
+    elif _is_silent(crash):
+        manual = f"{service.name} would end the same way again; {silent_end(service)}"
     else:
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
                   f"{pid_file_words(case, service, crash.lines) or _low_port(crash) or _try_it(crash)}")
     return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
+
+
+def _is_silent(crash: Crash) -> bool:
+    """Its journal was read and holds no word of its own, be it that its unit sends them elsewhere."""
+    return crash.service.unit is not None and is_known(crash.service) and not own_lines(crash.lines)
 
 
 def _low_port(crash: Crash) -> str:

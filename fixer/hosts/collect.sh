@@ -28,7 +28,8 @@ units() {
 journals() {
   [ -d /run/systemd/system ] && have journalctl || return 0
   for u in $(units | sort -u | head -n 12); do
-    item "journal out $u"; journalctl --quiet --no-pager -o short-unix -n @LINES@ -u "$u"
+    n=$(systemctl show -p LogNamespace --value "$u" 2>/dev/null)
+    item "journal out $u"; journalctl --quiet --no-pager -o short-unix -n @LINES@ ${n:+"--namespace=+$n"} -u "$u"
   done
 }
 told_files() {

@@ -10,6 +10,7 @@ from fixer.model.regex import regex
 MISSING_CODE = 127        # sh's code for a command that is not there
 
 _UNIT = regex(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
+_NAMESPACE = regex(r"[A-Za-z0-9:_.@-]+\Z")
 _HOST = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z|[0-9a-fA-F:.]+\Z")
 _NUMBER = regex(r"[0-9]{1,6}\Z")
 _PATH = regex(r"/[^\0\n]*\Z")
@@ -35,8 +36,10 @@ def runs_of(command: Command) -> tuple[Run, ...] | None:
             # --all: a pattern names running units only, and the one that is stopped is the one to find
             show = ("systemctl", "show", "--no-pager", "--all", "--property=" + ",".join(UNIT_PROPERTIES), "--")
             return (Run((*show, *(args or OTHER_UNITS))),)
-        case "journal" if len(args) == 2 and _UNIT.match(args[0]) and _NUMBER.match(args[1]):
-            return (Run(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], "-u", args[0])),)
+        case "journal" if len(args) in (2, 3) and _UNIT.match(args[0]) and _NUMBER.match(args[1]) \
+                and all(map(_NAMESPACE.match, args[2:])):
+            of = (*(f"--namespace=+{name}" for name in args[2:]), "-u", args[0])
+            return (Run(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], *of)),)
         case "kernel-log" if not args:
             return (Run(("dmesg",), 3.0),)
         case "audit-denials" if not args:

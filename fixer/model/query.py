@@ -17,7 +17,7 @@ AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout",
 CommandName: TypeAlias = Literal[
     "systemctl-units",      # ()                       all service and socket units, loaded or on disk
     "systemctl-show",       # (unit, …)                systemctl show UNIT…: the properties of units; () = OTHER_UNITS
-    "journal",              # (unit, lines)            last lines of one unit, -o short-unix
+    "journal",              # (unit, lines[, namespace])  last lines of one unit, also of its namespace, -o short-unix
     "nginx-test",           # (binary, conf, prefix)   nginx -t; asked only when the running configuration is in doubt
     "nginx-version",        # (binary,)                nginx -V
     "ip-addresses",         # ()                       the node's own addresses (/proc/net/fib_trie, if_inet6)

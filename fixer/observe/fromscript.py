@@ -129,7 +129,7 @@ class _Read:
 
     def _answer(self, query: Query) -> Answer:
         match query:
-            case Command("journal", (unit, _)):
+            case Command("journal", (unit, _, *_)):
                 return self._output(("journal", unit))
             case Command("nginx-test"):
                 return self._nginx_test()

@@ -144,7 +144,8 @@ def _in_its_container(main: Process | None, pids: tuple[int, ...], view: View) -
 
 def _unit_log(unit: Unit, told: Told, view: View) -> Fact[tuple[LogLine, ...]]:
     """What the journal has of it, and the files that it writes to."""
-    journal = parse_journal(view.node.answers.get(journal_query(unit.name)), unit.name)
+    kept = [view.node.answers.get(query) for query in journal_queries(unit, told)]
+    journal = parse_journal(next((a for a in reversed(kept) if a is not None and a.status == "ok"), kept[0]), unit.name)
     if unit.recalled and unit.active_state == "inactive" and isinstance(journal, Known):
         lines = (line for line in journal.value if line.at is None or line.at <= unit.inactive_enter)
         journal = replace(journal, value=tuple(lines))      # a try that was stopped says nothing of the end before it
@@ -170,6 +171,12 @@ def _places(told: Told, view: View) -> tuple[str, ...]:
 def journal_query(unit: str) -> Command:
     """The last lines of a unit's journal."""
     return Command("journal", (unit, JOURNAL_LINES))
+
+
+def journal_queries(unit: Unit, told: Told) -> tuple[Command, ...]:
+    """The same, and once more with the lines of the journal of its own that its files give it (LogNamespace=)."""
+    plain = journal_query(unit.name)
+    return (plain, Command("journal", (*plain.args, told.namespace))) if told.namespace else (plain,)
 
 
 def _plain_bindings(told: Told, view: View) -> Fact[tuple[Binding, ...]]:

@@ -11,7 +11,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, UnitAction
-from fixer.model.snapshot import Binding, EnvAssignment, LogLine
+from fixer.model.snapshot import Binding, EnvAssignment, LogLine, UnitValue
 from tests.causes.building import (
     BAD_GATEWAY,
     NOW,
@@ -82,6 +82,14 @@ def test_what_a_server_says_as_it_goes_down_is_not_its_reason() -> None:
     found = finding_of(diagnose(gave_up(*lines).snapshot()), CAUSE)
     assert "its log ends with: ERROR:    [Errno -2] Name or service not known" in found.repairs[0].manual
     assert any("Name or service not known" in e.text for e in found.evidence)
+
+
+def test_a_log_without_a_word_of_its_own_ends_in_no_error() -> None:
+    silent = gave_up("backend.service: Main process exited, code=exited, status=1/FAILURE",
+                     unit_values=(UnitValue("StandardError", "null", "/u", 5, 1, 5),))
+    found = finding_of(diagnose(silent.snapshot()), CAUSE)
+    assert "its log does not say why" in found.summary and "what it writes goes to null" in found.repairs[0].manual
+    assert "start it by hand" in found.repairs[0].manual
 
 
 def test_unknown_why_it_failed() -> None:

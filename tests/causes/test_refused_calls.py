@@ -24,6 +24,8 @@ CALL = ("Traceback (most recent call last):", '  File "/usr/lib/python3.13/subpr
 MAP = ("Traceback (most recent call last):", '  File "/srv/shop/main.py", line 3, in <module>',
        "    mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)",
        "PermissionError: [Errno 13] Permission denied")
+BIND = ("INFO:     Application startup complete.", "ERROR:    [Errno 1] error while attempting to bind on address "
+        "('127.0.0.1', 8000): operation not permitted")
 FFI = ("MemoryError: Cannot allocate write+execute memory for ffi.callback(). You might be running on a system that",)
 
 
@@ -52,6 +54,7 @@ def lines_of(finding: Finding) -> str:
     (CALL, {"SystemCallFilter": "~@process", "SystemCallErrorNumber": "1"}, "call-refused", "likely",
      "SystemCallFilter="),
     (MAP, {"MemoryDenyWriteExecute": "yes"}, "memory-denied", "certain", "MemoryDenyWriteExecute=no"),
+    (BIND, {"SocketBindDeny": "any"}, "call-refused", "certain", "SocketBindAllow=tcp:8000"),
     (FFI, {"MemoryDenyWriteExecute": "true"}, "memory-denied", "certain", "MemoryDenyWriteExecute=no"),
 ])
 def test_hit(lines: tuple[str, ...], values: dict[str, str], variant: str, confidence: str, allows: str) -> None:

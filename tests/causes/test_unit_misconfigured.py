@@ -292,6 +292,32 @@ def test_a_folder_that_the_sandbox_hides_is_there_and_not_mended(line: str, risk
             assert isinstance(edit, WriteFile) and b"ProtectHome=read-only\n" in (edit.after or b"")
 
 
+def test_what_other_services_share_is_not_edited_for_one_of_them() -> None:
+    from tests.causes.disk import SHOW, SITE
+    from tests.observe.made import file, node
+
+    every, mine = "/etc/systemd/system/service.d/60-hard.conf", "/etc/systemd/system/back.service.d/60-hard.conf"
+    unit = MOVED.replace("/srv/old", "/home/shop/app")
+    for path, own in ((every, False), (mine, True)):
+        files = {"/home/shop/app/main.py": "app = 1", "/home/shop/app": ("dir", 0o755), path: "[Service]\nProtectHome=yes\n"}
+        show = {**SHOW, "ExecMainStatus": "200", "WorkingDirectory": "/home/shop/app", "DropInPaths": path}
+        seen = node(site=SITE, units=[file(UNIT, f"[Service]\n{unit}"), file(path, "[Service]\nProtectHome=yes\n")],
+                    show="".join(f"{key}={value}\n" for key, value in show.items()))
+        step = edit_of(found(judged(unit, files, log=(CHDIR.format("Permission denied"),), seen=seen)))
+        assert step.after == b"[Service]\nProtectHome=read-only\n"
+        assert step.path == (mine if own else "/etc/systemd/system/back.service.d/zz-50-badgateway-unit.conf")
+
+
+@pytest.mark.parametrize(("lines", "barred"), [
+    ("NoExecPaths=/srv\n", True), ("NoExecPaths=/\nExecPaths=/srv/shop/venv\n", False), ("NoExecPaths=/srv/other\n", False),
+])
+def test_what_may_execute_nothing_there_is_told_by_its_setting(lines: str, barred: bool) -> None:
+    files = {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("\x7fELF", 0o755)}
+    finding = found(judged(START + lines, files, log=SHUT))
+    assert ("NoExecPaths=/srv lets it execute nothing there" in finding.summary) == barred
+    assert finding.repairs[0].risk == "manual"
+
+
 def test_a_folder_that_is_there_by_now() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop")
     finding = found(judged(unit, APP, log=NOT_THERE, show={"ExecMainStatus": "200"}))

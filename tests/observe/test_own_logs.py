@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fixer.model.facts import Known
-from fixer.model.query import Answer, ReadFile
+from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine
 from fixer.observe.assemble import snapshot
 from fixer.observe.files.ownlogs import own_log_query
+from fixer.observe.options import ObserveOptions
+from fixer.observe.questions import follow_up
 from fixer.observe.services import journal_query
 from tests.observe.made import NOW, capture, file, node
 from tests.observe.test_endpoints import SHOW
@@ -42,6 +44,19 @@ def test_its_last_words_follow_the_journal(unit: str, script: str) -> None:
     lines = log(unit, "/var/log/back.log", OLD + LAST, script)
     assert [line.text for line in lines] == ["back.service: Failed with result 'exit-code'.", *LAST.splitlines()]
     assert {(line.at, line.where) for line in lines[1:]} == {(NOW - 5, "/var/log/back.log")}
+
+
+def test_the_journal_of_its_own_that_a_unit_has_is_read_too() -> None:
+    told = "ExecStart=uvicorn a\nLogNamespace=%p-logs"
+    (first, apart) = (journal_query("back.service"), Command("journal", ("back.service", "200", "back-logs")))
+    every = JOURNAL + f"{NOW - 8} host uvicorn[9]: KeyError: 'NEW'\n".encode()
+    for answer, expected in ((Answer("ok", every), 2), (Answer("failed"), 1), (None, 1)):
+        answers = {first: Answer("ok", JOURNAL), **({apart: answer} if answer is not None else {})}
+        seen = capture(node(answers, site=SITE, units=[file("/etc/systemd/system/back.service", f"[Service]\n{told}")],
+                            show=SHOW.format("back.service", "failed", 0)))
+        found = next(s for s in snapshot(seen).services if s.name == "back.service")
+        assert isinstance(found.log, Known) and len(found.log.value) == expected
+        assert apart in answers or apart in follow_up(seen, ObserveOptions())["local"]
 
 
 def test_an_older_run_and_visitors_words_are_left_out_and_a_chain_is_kept() -> None:

@@ -33,6 +33,18 @@ def hidden(case: Case, crash: Crash, variant: str, path: str) -> Told | None:
     return Told(variant, f"{service.name} cannot be started: {said}", evidence, repairs)
 
 
+def unexecutable(service: Service, path: str) -> UnitValue | None:
+    """The setting of the unit by which nothing at that path may be executed."""
+    kept = None
+    for setting in service.unit_values:
+        words = [word.lstrip("-+").rstrip("/") for word in setting.value.split() if "/" in word]
+        if setting.key == "NoExecPaths" and any(f"{path}/".startswith(f"{word}/") for word in words):
+            kept = setting
+        elif setting.key == "ExecPaths" and any(word and f"{path}/".startswith(f"{word}/") for word in words):
+            return None
+    return kept
+
+
 def _hiding(service: Service, path: str) -> UnitValue | None:
     homes = [s for s in service.unit_values if s.key == "ProtectHome"][-1:]
     if homes and homes[0].value.strip().lower() in _HIDES_HOMES and f"{path}/".startswith(_HOMES):

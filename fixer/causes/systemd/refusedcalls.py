@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fixer.causes.endings.logs import message, own_lines
 from fixer.model.diagnosis import Confidence
+from fixer.model.facts import Known
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.service import Service, UnitSetting
@@ -22,6 +23,7 @@ _PLAIN_END = regex(r"^(?:\w+\.)*\w*(?:Error|Exception)\b")
 _EXECUTES = regex(r"write\+execute memory|unable to allocate section memory|allocate executable memory", 2)
 _MAPS = regex(r"\bPROT_EXEC\b")
 _NO_MEMORY = regex(r"^(?:PermissionError: \[Errno (?:1|13)\]|OSError: \[Errno 12\]|MemoryError\b)")
+_UNBOUND = regex(r"\[Errno 1\]|\bEPERM\b|[Oo]peration not permitted")
 _YES = frozenset({"yes", "true", "on", "1"})
 
 
@@ -51,7 +53,7 @@ def refused_call(service: Service, lines: Sequence[LogLine]) -> Refusal | None:
     """Its last words are the error that one of its unit's restrictions answers with."""
     own = own_lines(lines)[-_LAST:]
     last = next((line for line in reversed(own) if _PLAIN_END.search(message(line).strip())), None)
-    return _of_memory(service, own, last) or _of_filter(service, last)
+    return _of_memory(service, own, last) or _of_filter(service, last) or _of_bind(service, own)
 
 
 def _of_memory(service: Service, own: Sequence[LogLine], last: LogLine | None) -> Refusal | None:
@@ -76,6 +78,16 @@ def _of_filter(service: Service, last: LogLine | None) -> Refusal | None:
         return None
     words = f"{service.name} ends over a call that its filter of system calls may have refused ({number})"
     return Refusal("SystemCallFilter", words, "SystemCallFilter=\n", last, "likely")
+
+
+def _of_bind(service: Service, own: Sequence[LogLine]) -> Refusal | None:
+    """A port that it may not listen on: other than one below 1024 this is EPERM, and its list says which are denied."""
+    ports = [b.port for b in service.bindings.value if b.port] if isinstance(service.bindings, Known) else []
+    said = next((line for line in reversed(own[-_LAST:]) if _UNBOUND.search(message(line))), None)
+    if said is None or not ports or _last(service, "SocketBindDeny") is None:
+        return None
+    words = f"{service.name} may not listen on port {ports[0]}"
+    return Refusal("SocketBindDeny", words, f"SocketBindAllow=tcp:{ports[0]}\n", said, "certain")
 
 
 def _value(service: Service, key: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.envfiles import Written, drop_in
@@ -13,6 +15,7 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import DaemonReload, Step, WriteFile
 from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Service, Snapshot, UnitValue
+from fixer.model.unitfile import SANDBOX
 
 DROP_IN = "50-badgateway-unit.conf"
 _RESET_FIRST = frozenset({"ExecStart", "ExecStartPre"})      # lists: a drop-in would add a second one
@@ -34,11 +37,12 @@ def whole(setting: UnitValue, new: str) -> Edit:
 
 
 def write_edit(snapshot: Snapshot, service: Service, edit: Edit) -> Written | NoPlace:
-    """In place below /etc; what lies elsewhere belongs to a package or is gone after a boot: a drop-in there."""
+    """In place below /etc; what lies elsewhere belongs to a package or is gone after a boot, and what other services
+    share is theirs too: a drop-in there. A path that is made optional hurts none of them."""
     setting = edit.setting
     inner = setting.value[: edit.start - setting.start] + edit.new + setting.value[edit.end - setting.start:]
     of_unit = service.program is None and setting.key
-    if of_unit and not setting.file.startswith("/etc/"):
+    if of_unit and (not setting.file.startswith("/etc/") or _is_of_others_too(setting, service)):
         reset = f"{setting.key}=\n" if setting.key in _RESET_FIRST else ""
         return drop_in(snapshot, service, f"{reset}{setting.key}={inner}\n", DROP_IN)
     file = snapshot.file(service.files_node or service.node, setting.file)
@@ -51,6 +55,15 @@ def write_edit(snapshot: Snapshot, service: Service, edit: Edit) -> Written | No
     step = WriteFile(file.node, file.real_path, file.data, data, f"{setting.key}={inner}" if setting.key else inner,
                      in_place=file.single_file_mount)
     return Written((step, DaemonReload(service.node)) if of_unit else (step,), file.real_path, file.managed_by)
+
+
+def _is_of_others_too(setting: UnitValue, service: Service) -> bool:
+    """A drop-in that other services share (`service.d`, `shop-.service.d`): an edit there would change them all, but
+    for a path that may be missing. Those of a template are its instances' own."""
+    name = service.unit.name if service.unit is not None else ""
+    folder = posixpath.basename(posixpath.dirname(setting.file))
+    template = f"{name.partition('@')[0]}@.service" if "@" in name else name
+    return setting.key not in SANDBOX and folder.endswith(".d") and folder not in (f"{name}.d", f"{template}.d")
 
 
 def write_edits(snapshot: Snapshot, service: Service, edits: tuple[Edit, ...]) -> Written | NoPlace:

@@ -9,7 +9,7 @@ from fixer.causes.case import Case
 from fixer.causes.changes.envfiles import Written
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.reading import find_node
-from fixer.causes.systemd.hiding import hidden
+from fixer.causes.systemd.hiding import hidden, unexecutable
 from fixer.causes.systemd.ownroot import in_own_root
 from fixer.causes.systemd.unitedits import Doing, Edit, by_hand, edit_and_start, whole, with_start
 from fixer.causes.systemd.unitfailure import (
@@ -24,6 +24,7 @@ from fixer.causes.systemd.unitfailure import (
     key_of,
     link_of,
     mended,
+    setting_evidence,
     stat_evidence,
     stat_of,
     where,
@@ -187,6 +188,15 @@ def _no_execute_bit(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -
 def _not_for_this_account(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -> Told:
     """It is executable for somebody: its own mode or a folder on the way keeps this account out."""
     account = account_of(crash.service)
+    barred = unexecutable(crash.service, stat.real_path or entry.text)
+    if barred is not None:
+        said = f"{barred.key}={barred.value.strip()} lets it execute nothing there"
+        manual = (f"{where(barred, crash.service)} ({barred.key}) keeps {crash.service.name} from executing "
+                  f"{entry.text}: add what it needs to ExecPaths= in a drop-in of its own (the interpreter and "
+                  "libraries too), systemctl daemon-reload, then start it")
+        summary = f"{crash.service.name} cannot be started: {entry.text} is there, and {said}"
+        evidence = (*entry_evidence(crash.service, entry), setting_evidence(barred), stat_evidence(entry.text, stat))
+        return Told("start-203-exec-not-executable", summary, evidence, by_hand("mend-program", manual))
     shut = closed_folder(case.snapshot, crash.service.node, entry.text)
     if shut is None:
         return _mend(crash, entry, f"{account} may not execute {entry.text}: its mode, its owner, or a noexec mount",

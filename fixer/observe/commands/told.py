@@ -33,7 +33,8 @@ _SPECIFIER = regex(r"%([%iInpNh])")
 class Told:
     """A command with its variables. `reads` are the files that say it (read or not), `env_files` those among them
     that hold variables, `unit_files` the fragment and its drop-ins, `script` the wrapper that was followed, `entry` the
-    program that systemd itself starts, `output` the files that its output goes to."""
+    program that systemd itself starts, `output` the files that its output goes to, `namespace` the journal of its own
+    that it has."""
 
     command: tuple[Word, ...]
     env: Env
@@ -47,6 +48,7 @@ class Told:
     lines: tuple[UnitLine, ...] = ()
     entry: Word | None = None
     output: tuple[str, ...] = ()
+    namespace: str = ""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ def told_by_unit(unit: Unit, view: View) -> Told:
     words, env, style, said = followed(words, env, said, follow)
     return Told(tuple(words), env, said, style or "unit", follow.directory, tuple(dict.fromkeys(follow.reads)),
                 tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry,
-                (*_output(unit, lines), *follow.output))
+                (*_output(unit, lines), *follow.output), _namespace(unit, lines))
 
 
 def _hidden(name: str, contents: Mapping[str, bytes]) -> str:
@@ -120,6 +122,12 @@ def _output(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:
     """The files that the unit itself sends the output to."""
     said = [line.value.strip() for key in ("StandardOutput", "StandardError") for line in effective(lines, key)[-1:]]
     return [_specifiers(match[1], unit) for text in said if (match := _TO_FILE.match(text)) is not None]
+
+
+def _namespace(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
+    """The journal namespace that its lines go to, empty for the machine's own."""
+    said = [line.value.strip() for line in effective(lines, "LogNamespace")[-1:]]
+    return _specifiers(said[0], unit) if said else ""
 
 
 def _bare(word: Word) -> Word:

@@ -10,7 +10,7 @@ from fixer.observe.commands.told import told_by_unit
 from fixer.observe.docker.containerservice import logs_query
 from fixer.observe.files.ownlogs import own_log_query, own_logs
 from fixer.observe.kernel.kernellog import KERNEL_LOG, UPTIME, may_be_oom
-from fixer.observe.services import journal_query, stdout_query
+from fixer.observe.services import journal_queries, stdout_query
 from fixer.observe.supervisor.supervisord import log_paths
 from fixer.observe.supervisor.supervisorstream import stream_query, streaming
 from fixer.observe.view import ENGINE, View
@@ -25,9 +25,9 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
         if box is not None and ENGINE in views:
             yield ENGINE, stream_query(box)
     elif service.unit is not None:
-        yield service.node, journal_query(service.unit.name)
+        told = told_by_unit(service.unit, views[service.node])
+        yield from ((service.node, query) for query in journal_queries(service.unit, told))
         if service.is_app_server:
-            told = told_by_unit(service.unit, views[service.node])
             yield from ((service.node, own_log_query(path)) for path in own_logs(told))
     elif service.container is not None:
         if ENGINE in views:
