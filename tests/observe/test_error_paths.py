@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.model.query import ReadFile
-from fixer.observe.files.errorpaths import LIMIT, closed_path_queries
+from fixer.observe.files.errorpaths import LIMIT, PROGRAM, closed_path_queries
 from tests.causes.building import boxed, failed, log, service
 
 SAID = "1800000000.1 host uvicorn[7]: FileNotFoundError: [Errno 2] No such file or directory: '/srv/shop/../data/words'"
@@ -51,3 +51,13 @@ def test_what_a_stopped_container_mounts_is_looked_for() -> None:
     box: dict[str, object] = {"status": "exited", "sources": ("/srv/key.txt",)}
     assert list(closed_path_queries([boxed(pid=None, box=box)])) == [("engine", ReadFile("/srv/key.txt", 0))]
     assert not list(closed_path_queries([boxed(box={**box, "status": "running"})]))
+
+
+def test_the_script_that_a_stopped_container_starts_is_read_where_it_is_mounted() -> None:
+    box: dict[str, object] = {"status": "exited", "argv": ("./entry.sh", "uvicorn"), "working_dir": "/app",
+                              "mounts": (("/srv/entry.sh", "/app/entry.sh", False),), "sources": ("/srv/entry.sh", "/srv/b")}
+    assert list(closed_path_queries([boxed(pid=None, box=box)])) == [
+        ("engine", ReadFile("/srv/b", 0)), ("engine", ReadFile("/srv/entry.sh", PROGRAM))]
+    for argv in (("entry.sh",), ("/usr/bin/entry.sh",), ()):      # of the image
+        asked = list(closed_path_queries([boxed(pid=None, box={**box, "argv": argv})]))
+        assert ReadFile("/srv/entry.sh", PROGRAM) not in [query for _, query in asked]

@@ -9,12 +9,13 @@ from fixer.model.closedpaths import READ_ONLY, closed_path_at, closed_socket_at,
 from fixer.model.facts import Known
 from fixer.model.modules import files_of, module_folders, unfound
 from fixer.model.query import Query, ReadFile
-from fixer.model.service import Service, told_sockets
+from fixer.model.service import Container, Service, told_sockets
 from fixer.model.startfiles import ACCOUNTS, way_to
 from fixer.observe.files.sources import LAST_LINES, on_disk
 from fixer.observe.view import ENGINE
 
 LIMIT = 256 << 10
+PROGRAM = 64 << 10        # a script that starts a server is short
 MOUNTED = "/proc/mounts"
 
 
@@ -28,8 +29,18 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
                 yield from _of_place(*place, why)
         yield from _of_module(service)
         box = service.container
-        yield from ((ENGINE, ReadFile(path, 0)) for path in (
-            box.sources if box is not None and box.status != "running" else ()))
+        if box is not None and box.status != "running":
+            program = _own_program(service, box)
+            yield from ((ENGINE, ReadFile(path, 0)) for path in box.sources if path != program)
+            yield from ((ENGINE, ReadFile(path, PROGRAM)) for path in (program,) if path)
+
+
+def _own_program(service: Service, box: Container) -> str:
+    """Where the program of a container lies on the Docker host, empty where it is of its image: a script that cannot
+    be run is why it does not."""
+    named = box.argv[0] if box.argv and "/" in box.argv[0] else ""
+    place = on_disk(service, posixpath.normpath(posixpath.join(box.working_dir or "/", named))) if named else None
+    return place[1] if place is not None else ""
 
 
 def _of_module(service: Service) -> Iterator[tuple[str, Query]]:
