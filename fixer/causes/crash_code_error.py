@@ -45,7 +45,7 @@ from fixer.causes.case import Case
 from fixer.causes.endings.codefaults import CodeFault, code_fault
 from fixer.causes.endings.crashing import Crash, crashes
 from fixer.causes.endings.optionwords import option_word
-from fixer.causes.endings.reasons import missing_variables, port_in_use
+from fixer.causes.endings.reasons import left_blank, missing_variables, port_in_use
 from fixer.causes.endings.sources import line_of, source_of
 from fixer.causes.endings.unreadable import closed_folder_of
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
@@ -88,6 +88,8 @@ def judge(case: Case) -> Verdict:
 def fault_of(crash: Crash) -> CodeFault | None:
     """The fault that ended the last run, where no variable and no port explains it better."""
     if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        return None
+    if left_blank(crash.lines, crash.service.unset):
         return None
     return code_fault(crash.lines, crash.service.argv, ran_since(crash.service))
 

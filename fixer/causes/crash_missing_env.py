@@ -44,13 +44,14 @@ from fixer.causes.changes.envfiles import write_variables
 from fixer.causes.changes.starting import begin_steps, restart_steps, start_steps
 from fixer.causes.endings.crashing import Crash, crashes
 from fixer.causes.endings.envcopies import copies_of, copies_with, copy_evidence, restore_variables
-from fixer.causes.endings.reasons import Said, missing_variables
+from fixer.causes.endings.reasons import Said, left_blank, missing_variables
 from fixer.causes.reading import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.systemd.misread import Misread, misread, unwrapped
 from fixer.model.copies import is_called_like
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.record import replace
 from fixer.model.redact import is_secret_name
 from fixer.model.snapshot import Service
 
@@ -65,14 +66,25 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         file = _missing_file(case, crash)
         said = missing_variables(crash.lines)
+        blank = () if said else left_blank(crash.lines, crash.service.unset)
         if file is not None:
             findings.append(file)
+        elif blank:
+            findings.append(_found(case, of_compose(crash, blank), blank))
         elif not said:
             ruled.append(state_evidence(crash.service))
         else:
             lacking = tuple(s for s in said if not is_set(crash.service, s.name))
             findings.append(_found(case, crash, lacking) if lacking else _set_by_now(case, crash, said))
     return conclude(findings, all_of.missing, ruled)
+
+
+def of_compose(crash: Crash, blank: tuple[Said, ...]) -> Crash:
+    """As far as variables of the compose file itself go: only what Compose reads for them is a place for one."""
+    names = {said.name for said in blank}
+    slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
+    service = replace(crash.service, env_slots=slots)
+    return replace(crash, owner=replace(crash.owner, service=service))
 
 
 def is_set(service: Service, name: str) -> bool:
@@ -99,9 +111,12 @@ def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
 
 
 def _evidence(case: Case, crash: Crash, said: tuple[Said, ...]) -> tuple[Evidence, ...]:
-    trouble = crash.troubles[0]
+    trouble, names = crash.troubles[0], {s.name for s in said}
     return tuple(dict.fromkeys((
-        *(log_evidence(s.line.text, s.line.where) for s in said), state_evidence(crash.service),
+        *(log_evidence(s.line.text, s.line.where) for s in said),
+        *(Evidence("file", one.defined_in, f"takes {one.name} from outside, where nothing sets it")
+          for one in crash.service.unset if one.name in names),
+        state_evidence(crash.service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
         *symptom_evidence(case, trouble, is_refused),
     )))

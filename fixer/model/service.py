@@ -349,6 +349,7 @@ class Service:
     gateway: str = ""                     # its name, where the program only hands connections on (`haproxy`, `nginx` …)
     env_copies: tuple[EnvCopy, ...] = ()  # beside the files of its variables, once it has ended
     in_code: tuple[Binding, ...] = ()     # of a unit at rest that nothing tells where: what its own code listens on
+    unset: tuple[EnvAssignment, ...] = ()     # what its compose file takes from outside, and nothing beside it sets
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
 
     @property

@@ -364,3 +364,30 @@ def test_into_the_middle_of_a_line(written: str, template: str, style: str, want
     scene.files.append(file("/c.yaml", data, node="engine"))
     write = steps_of(scene, SECRET_KEY="x")[0]
     assert isinstance(write, WriteFile) and write.after == data.replace(written, want).encode()
+
+
+@pytest.mark.parametrize(("line", "told"), [
+    ("Error: Option '--port' requires an argument.", True), ("Error: Invalid value for '--port': '' is not a valid integer.", True),
+    ("ValueError: invalid literal for int() with base 10: ''", True), ("Error: Invalid value for '--port': 'x' is not a valid integer.", False),
+    ("Error: No such option: --prt", False),
+])
+def test_what_a_compose_file_takes_from_outside_where_nothing_sets_it(line: str, told: bool) -> None:
+    """Compose warns, and goes on with nothing in its place."""
+    unset = (EnvAssignment("API_PORT", "/srv/p/compose.yaml:7", True),)
+    slots = (EnvSlot("engine", "/srv/p/.env", 0, "{name}={value}\n", "dotenv", ("API_PORT",)),
+             EnvSlot("engine", "/srv/p/app.env", 0, "{name}={value}\n", "dotenv"))
+    made = boxed(pid=None, box={"status": "restarting", "exit_code": 2, "restart_count": 4, "started_at": NOW - 50}, log=log(line),
+                 unset=unset, env_slots=slots)
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    scene.files += [file("/srv/p/.env", "OTHER=1\n", "engine"), file("/srv/p/app.env", "A=1\n", "engine")]
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": Compose("p", "/srv/p", ("/srv/p/compose.yaml",), (), (("app", True),), Known(True))}
+    diagnosis = diagnose(scene.snapshot(), {"API_PORT": "8000"})
+    assert roots(diagnosis) == (["crash-missing-env"] if told else ["crash-code-error"])
+    if told:
+        found = diagnosis.findings[0]
+        assert "API_PORT is not set" in found.summary and "/srv/p/compose.yaml:7" in [e.where for e in found.evidence]
+        (write, *_) = found.repairs[0].steps
+        assert isinstance(write, WriteFile) and write.path == "/srv/p/.env" and b"API_PORT=8000" in (write.after or b"")
+        scene.services[0] = replace(made, env_slots=slots[1:])       # no .env: another file has no effect on the command
+        assert diagnose(scene.snapshot(), {"API_PORT": "8000"}).findings[0].repairs[0].risk == "manual"

@@ -455,3 +455,12 @@ def test_a_stopped_container_goes_by_the_name_that_nginx_alone_calls_it(link: st
                             kind="compose", address="shop"))
     service = next(iter(seen.endpoints)).service
     assert (service or "").rpartition("/")[2] == (expected or "")
+
+
+def test_variables_that_a_compose_file_takes_from_outside_and_that_nothing_sets() -> None:
+    body = ("    command: uvicorn a:b --port ${API_PORT} --host $HOST --root $$ROOT --log ${LEVEL:-info}\n"
+            "    environment:\n      DATABASE_URL: ${DATABASE_URL}\n      KEPT: ${KEPT}\n")
+    found = shop(body, argv=UVICORN, files={"/srv/shop/.env": "KEPT=1\nHOST=\n"})
+    assert [(one.name, one.defined_in) for one in found.unset] == [
+        ("API_PORT", "/srv/shop/compose.yaml:3"), ("HOST", "/srv/shop/compose.yaml:3"), ("DATABASE_URL", "/srv/shop/compose.yaml:5")]
+    assert "API_PORT" in found.env_slots[0].only_for and found.env_slots[0].file == "/srv/shop/.env"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fixer.causes.endings.logs import message
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine
+from fixer.model.snapshot import EnvAssignment, LogLine
 
 _LAST = 120              # lines of a run's end that are read
 _CONTEXT = 14            # lines before a KeyError that belong to its traceback
@@ -39,6 +39,9 @@ _SAYS_ONLY_THAT = regex(      # a line of nothing else, as `sys.exit("NAME is re
 )
 _SHELL = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
 _UNSET = regex(r"Referenced but unset environment variable evaluates to an empty string: (?P<names>\w+(?:, \w+)*)$")
+_BLANK = regex(
+    r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-[^:]*: '' |Option '-.* requires an? |argument \S+: expected )|"
+    r"^\w*Error: (?:'' is not a valid port number|invalid literal for int\(\) with base 10: ''$)")
 _USAGE = regex(
     r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-|Option '-.* requires an? |"
     r"argument (?:-.*|\w+): (?:expected|invalid) )|"
@@ -92,6 +95,14 @@ def missing_variables(lines: Sequence[LogLine]) -> tuple[Said, ...]:
             if fields:
                 return fields
     return ()
+
+
+def left_blank(lines: Sequence[LogLine], unset: Sequence[EnvAssignment]) -> tuple[Said, ...]:
+    """The run ends since an option or a number has no value, and its compose file puts variables there that nothing
+    sets: all of them, since which one it was the words do not say."""
+    tail = [line for line in lines[-_LAST:] if message(line).strip()]
+    said = next((line for line in reversed(tail) if _BLANK.search(message(line).rstrip())), None) if unset else None
+    return () if said is None else tuple(Said(one.name, said) for one in unset)
 
 
 def _unset_before(tail: Sequence[LogLine], texts: Sequence[str], index: int) -> tuple[Said, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass, replace
-from fixer.model.snapshot import Container, EnvSlot, Setting, ToldNetwork, UnitSetting
+from fixer.model.snapshot import Container, EnvAssignment, EnvSlot, Setting, ToldNetwork, UnitSetting
 from fixer.observe.commands.places import env_file_slot
 from fixer.observe.commands.told import Follow, Style, followed
 from fixer.observe.commands.words import Env, Word, assignment, expand, literal, shell_words
@@ -16,6 +16,7 @@ from fixer.observe.docker.composefiles import ComposeFile, files_of, outer_env, 
 from fixer.observe.docker.composelabels import environment_paths
 from fixer.observe.docker.composenetworks import told_networks
 from fixer.observe.docker.composesettings import hosts_in, ports_in, setting_slot, settings_in
+from fixer.observe.docker.composeunset import unset_in
 from fixer.observe.docker.yamlspans import Map, Node, Scalar, Seq
 from fixer.observe.files.envfiles import read_env_file
 from fixer.observe.view import ENGINE, View
@@ -35,6 +36,7 @@ class ComposeService:
     settings: tuple[Setting, ...] = ()
     setting_slot: EnvSlot | None = None
     networks: tuple[ToldNetwork, ...] = ()
+    unset: tuple[EnvAssignment, ...] = ()
 
 
 _LIMITS = (
@@ -61,13 +63,14 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     command, style, said = _command(files, outer)
     follow = Follow(engine.contents(), "/")
     command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
-    slots = tuple(_slots(files, tuple(listed), container, engine))
+    unset = tuple(unset_in(files, outer))
+    slots = tuple(_slots(files, tuple(listed), container, engine, [one.name for one in unset]))
     settings = tuple(_last_of_each([s for file in files for s in _settings(file)]))
     last = files[-1]
     return ComposeService(
         tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
         settings, setting_slot(last.service, last.path, last.data),
-        tuple(told_networks(files, roots_of(container, engine, outer), container.project or "", outer)),
+        tuple(told_networks(files, roots_of(container, engine, outer), container.project or "", outer)), unset,
     )
 
 
@@ -167,9 +170,10 @@ def _words(node: Node | None, file: ComposeFile, outer: Env) -> Iterator[Word]:
                 yield expand(file.word(item), outer)
 
 
-def _slots(files: list[ComposeFile], listed: tuple[str, ...], container: Container, engine: View) -> Iterator[EnvSlot]:
+def _slots(files: list[ComposeFile], listed: tuple[str, ...], container: Container, engine: View,
+           unset: list[str]) -> Iterator[EnvSlot]:
     """`.env` for the variables that the file takes from there, then env_file, then `environment:`, else a new one."""
-    names = tuple(dict.fromkeys(name for file in files for name in _taken_from_outside(file)))
+    names = tuple(dict.fromkeys((*(name for file in files for name in _taken_from_outside(file)), *unset)))
     for path in environment_paths(container) if names else ():
         data = engine.data(path)
         if data is not None:

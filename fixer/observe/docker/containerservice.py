@@ -51,6 +51,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         settings=written.limits if written else (),
         told_networks=written.networks if written else (),
         compose_settings=written.settings if written else (), setting_slot=written.setting_slot if written else None,
+        unset=written.unset if written else (),
     )
 
 
