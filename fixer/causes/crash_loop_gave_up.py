@@ -75,7 +75,8 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         untold = killed_by(crash.service) is None and not _is_told(crash)
         free = port_in_use(crash.lines) is not None and reason_state(case, crash) == "gone"
-        if is_endless(crash) or has_given_up(crash) or free or (untold and changed_after(case, crash)):
+        if is_endless(crash) or has_given_up(crash) or free or (
+                untold and (_is_mute(crash) or changed_after(case, crash))):
             findings.append(_found(case, crash))
         elif untold:
             missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line(crash)}")
@@ -83,6 +84,20 @@ def judge(case: Case) -> Verdict:
             ruled.append(state_evidence(crash.service))
     findings += restart_windows(case, CAUSE.id)
     return conclude(findings, missing, ruled)
+
+
+def _is_mute(crash: Crash) -> bool:
+    """A container that ended by itself, and whose log driver keeps nothing that anybody could read back."""
+    box, log = crash.service.container, crash.service.log
+    return box is not None and isinstance(log, Unknown) and "does not support reading" in log.reason and (
+        box.status in ("exited", "dead") and box.exit_code != 0)
+
+
+def _ends_well(crash: Crash) -> bool:
+    """Its command comes to its end without an error: nothing in it stays."""
+    box = crash.service.container
+    return box is not None and not box.is_machine and box.exit_code == 0 and (
+        box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
 
 
 def has_given_up(crash: Crash) -> bool:
@@ -148,6 +163,8 @@ def _found(case: Case, crash: Crash) -> Finding:
     }[state]
     if state == "unknown" and not is_known(crash.service):
         why = "its log could not be read, so what it ends of is not known"
+    if state == "unknown" and _ends_well(crash):
+        manner, why = "ends again and again", "its command comes to its end without an error (exit code 0)"
     number = last_signal(crash)
     if state == "unknown" and _is_silent(crash):
         why = "its log does not say why"
@@ -214,11 +231,16 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
         return (Repair("start-service", "manual", f"let supervisord find what {service.name} runs", (), manual=manual),)
     if last_signal(crash) in FAULTS and state == "unknown" and not own_lines(crash.lines)[-1:]:
         manual = f"{service.name} would end the same way again, and says nothing before it does{_fault(crash)}"
+    elif _ends_well(crash):
+        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}. Its command "
+                  "has to be a program that stays: an entry script ends with exec \"$@\", and a server stays in the "
+                  "foreground")
     elif isinstance(service.log, Unknown):
         box = service.container
         by_hand = (f"journalctl -u {service.name} shows it" if service.log.reason == "not asked" else "read it as root"
                    ) if box is None or box.is_machine else (
-            f"run its image and command by hand, or give {box.name} a log driver that can be read")
+            f"docker start -a {box.name} (docker attach, while it is started again and again) shows it, or give it a "
+            "log driver that can be read")
         manual = (f"{service.name} would end the same way again, and what it says could not be read "
                   f"({service.log.reason}): {by_hand}; mend what it says, then start it")
     elif _is_silent(crash):

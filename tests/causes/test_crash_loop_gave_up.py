@@ -327,3 +327,21 @@ def test_a_fault_of_its_own_that_says_nothing() -> None:
     said = by_hand("Started backend.service.", "backend.service: Main process exited, code=dumped, status=11/SEGV",
                    unit_changes=values)
     assert "coredumpctl info backend.service" in said and "PYTHONFAULTHANDLER=1" in said
+
+
+def test_a_container_that_ended_once_and_whose_log_driver_keeps_nothing() -> None:
+    reason = "docker logs failed: configured logging driver does not support reading"
+    made = boxed(pid=None, box={"status": "exited", "exit_code": 1, "restart_policy": "no"}, log=Unknown(reason))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    (found,) = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
+    assert (found.cause, found.confidence) == (CAUSE, "likely") and "its log could not be read" in found.summary
+    assert found.repairs[0].risk == "manual" and "docker start -a p-app-1" in found.repairs[0].manual
+
+
+def test_a_command_that_comes_to_its_end_again_and_again() -> None:
+    """An entry script that does not hand over: nothing of it is an error."""
+    box = {"status": "restarting", "exit_code": 0, "restart_policy": "always", "restart_count": 4, "started_at": NOW - 50}
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(pid=None, box=box, log=log("ready"))).refused()
+    (found,) = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
+    assert "comes to its end without an error (exit code 0)" in found.summary
+    assert 'exec "$@"' in found.repairs[0].manual

@@ -51,7 +51,7 @@ def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(nam
 
 
 def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None:
-    reason = "docker logs failed: configured logging driver does not support reading"
+    reason = "docker logs failed: invalid character"
     made = boxed(pid=None, box={"status": "exited", "exit_code": 1, "pid": 0, "finished_at": NOW - 60}, log=Unknown(reason))
     scene = front(Scene("app:8000", node="web", back="app").with_service(made))
     scene.endpoint(**{**NOBODY, "service": made.id, "node": "app"})
