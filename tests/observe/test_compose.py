@@ -246,6 +246,9 @@ def test_a_file_that_was_added_later_is_in_the_labels_of_what_it_changed(hashes:
                     more="services: {}\n").compose
     assert found is not None and found.config_files == ("/srv/shop/compose.yaml", "/srv/shop/more.yaml")
     assert isinstance(found.editable, Known) is editable
+    if isinstance(found.editable, Unknown):
+        assert "shop-old-1 was made without /srv/shop/more.yaml" in found.editable.reason
+        assert "-f /srv/shop/compose.yaml -f /srv/shop/more.yaml up -d" in found.editable.reason
 
 
 @pytest.mark.parametrize(("told", "whole"), [

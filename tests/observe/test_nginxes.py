@@ -245,6 +245,9 @@ def test_a_log_that_cannot_be_read_is_unknown() -> None:
     denied = Answer("denied", files=(FileAnswer("/var/log/nginx/error.log", "denied"),))
     found = only(answers={log_query("/var/log/nginx/error.log"): denied})
     assert found.errors == Unknown("/var/log/nginx/error.log: denied")
+    pipe = Answer("ok", files=(link("/var/log/nginx/error.log", "/dev/stderr"),))
+    found = only(answers={log_query("/var/log/nginx/error.log"): pipe})       # there, and nothing that could be read
+    assert found.errors == Unknown("/var/log/nginx/error.log: it is no file")
 
 
 def test_a_log_that_goes_to_the_engine() -> None:

@@ -47,7 +47,7 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     engine = views.get(ENGINE)
     editable, same = _editable(files, engine), tuple(_matches(project, members, engine))
     if len(told) > 1 and not _describes_all(whole, members, dict(same)):
-        editable = Unknown(_told_otherwise(told))
+        editable = Unknown(_told_otherwise(told, whole))
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
                    same, editable, tuple(_uncreated(project, first, members, engine)))
 
@@ -62,11 +62,17 @@ def _describes_all(whole: Told | None, members: list[Container], same: Mapping[s
     return whole is not None and all(same.get(m.service or "", False) for m in members if _told(m)[0])
 
 
-def _told_otherwise(told: Mapping[Told, Container]) -> str:
+def _told_otherwise(told: Mapping[Told, Container], whole: Told | None) -> str:
     """Which containers name other files than another does: a label may be forged, or of an older deployment, and whose
     files the project's are then nobody can tell."""
-    first, other = list(told.values())[:2]
-    what = " and ".join(f"{m.name} is of {', '.join(filter(None, _told(m)[:2]))}" for m in (other, first))
+    if whole is not None:
+        other = next(files for files in told if files != whole)
+        lacks = [path for path in whole[0].split(",") if path not in other[0].split(",")]
+        return (f"its containers name different compose files: {told[other].name} was made without {', '.join(lacks)}, "
+                f"which {told[whole].name} was made with (docker compose "
+                f"{' '.join(f'-f {path}' for path in whole[0].split(','))} up -d makes it with all of them)")
+    first, another = list(told.values())[:2]
+    what = " and ".join(f"{m.name} is of {', '.join(filter(None, _told(m)[:2]))}" for m in (another, first))
     return f"its containers name different compose files: {what}"
 
 

@@ -342,13 +342,22 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
             seen = True
             events += _events(_without_stamps(docker_logs), f"docker logs {container}".rstrip(), 0.0)
         else:
-            reasons.append(f"{path}: {file.status if file is not None else 'not read'}")
+            reasons.append(f"{path}: {_why_unread(file, docker_logs)}")
     kept = _journal_events(place, config, view)
     if kept is not None:
         seen, events = True, [*events, *kept]
     if not seen:
         return Unknown("; ".join(reasons))
     return Known(tuple(sorted(events, key=lambda event: event.at)[-MOST_EVENTS:]))
+
+
+def _why_unread(file: FileAnswer | None, docker_logs: Answer | None) -> str:
+    """One that is there and no file is what `docker logs` would show."""
+    if file is None:
+        return "not read"
+    if file.status == "ok" and docker_logs is not None:
+        return docker_logs.message or docker_logs.status
+    return file.status if file.status != "ok" else "it is no file"
 
 
 def _read(query: ReadFile, view: View) -> FileAnswer | None:
