@@ -237,7 +237,9 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
     if service.container is not None:
-        found = replace(found, detail=(*found.detail, *_next_up(trouble, service)))
+        from fixer.causes.containers.nextup import with_next_up  # only where a container is stopped
+
+        found = with_next_up(case, trouble, service, found)
     if variant in (START_ALONE, "unit-disabled-after-reboot"):
         found = replace(found, detail=(*found.detail, *said_of_boot(service)))
     if variant != "unit-disabled-after-reboot":
@@ -246,16 +248,6 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
 
     others = successors(case, trouble, owner)
     return ask_which(case, trouble, found, others) if others else found
-
-
-def _next_up(trouble: Trouble, service: Service) -> tuple[str, ...]:
-    """Its files were changed since it was made: a start brings back what was, the next `up` something else."""
-    asked, told = trouble.endpoint, bindings_of(service)
-    if len(told) < 2 or asked.unix is not None or told[0].port in (0, asked.port) or (
-            asked.port not in [b.port for b in told[1:]]):
-        return ()
-    return (f"{told[0].source.where} now says port {told[0].port}, and it was made for {asked.port}: a start brings "
-            f"back what was, the next docker compose up does not",)
 
 
 def _variant(case: Case, service: Service) -> str:

@@ -376,8 +376,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Uncreated:
-    """A service that its project's files define and that has no container; `names` are what others call it by. One with
-    `profiles` is made only while one of these is turned on."""
+    """A service of a project's files without a container; others call it by `names`. `profiles`: any turns it on."""
 
     service: str
     names: tuple[str, ...]
@@ -388,8 +387,8 @@ class Uncreated:
 @dataclass(frozen=True, slots=True)
 class Compose:
     """A compose project as its containers' labels name it. `hash_matches` per service: config-hash label equals
-    `docker compose config --hash`; only then may an `up` be run. `editable` Unknown(reason) where files are missing,
-    not writable or on another machine."""
+    `docker compose config --hash`; only then may an `up` be run. `editable` Unknown(reason) where files are missing or
+    not writable. `dropped` are services with a container that its files do not define (any more)."""
 
     project: str
     working_dir: str
@@ -398,3 +397,4 @@ class Compose:
     hash_matches: tuple[tuple[str, bool], ...]
     editable: Fact[bool]
     uncreated: tuple[Uncreated, ...] = ()
+    dropped: tuple[str, ...] = ()

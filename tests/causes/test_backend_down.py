@@ -517,3 +517,23 @@ def test_an_assertion_of_its_unit_would_refuse_every_start() -> None:
     over = log("backend.service: Starting requested but asserts failed.", "Started backend.service.")
     again = finding_of(diagnose(Scene().with_service(stopped(log=over)).refused().snapshot()), "backend-down")
     assert again.repairs[0].risk == "safe"
+
+
+@pytest.mark.parametrize(("command", "port", "dropped", "renamed"), [
+    (("uvicorn", "a:b"), 8000, ("app",), True), (("python3", "job.py"), 8000, ("app",), False), (("uvicorn", "a:b"), 8009, ("app",), False),
+    (("uvicorn", "a:b"), 8000, (), False),
+])
+def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port: int, dropped: tuple[str, ...], renamed: bool) -> None:
+    """Its old container is left over, and stopped: the new one is what nginx is to ask for."""
+    old = boxed(pid=None, box={"status": "exited", "argv": ("uvicorn", "a:b")})
+    new = boxed("shop", port, box={"argv": command, "networks": (("p_default", "172.18.0.7", ("shop",)),)})
+    web = boxed("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", True),)})
+    scene = Scene("app:8000", node="web", back="app").with_service(old).with_service(new, listener(port, 7, "0.0.0.0", "shop"))
+    scene.with_service(web).refused(service=old.id)
+    scene.nginx["service"] = web
+    compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (), dropped)
+    scene.extra = {"compose": compose, "target": TargetRef("compose", "p")}
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert any("does not define app any more" in text for text in found.detail) is bool(dropped)
+    assert ("shop is what its files make of it by now" in found.summary) is renamed
+    assert [r.id for r in found.repairs] == (["name-address", "start-service"] if renamed else ["start-service"])

@@ -467,3 +467,11 @@ def test_variables_that_a_compose_file_takes_from_outside_and_that_nothing_sets(
     assert [(one.name, one.defined_in) for one in found.unset] == [
         ("API_PORT", "/srv/shop/compose.yaml:3"), ("HOST", "/srv/shop/compose.yaml:3"), ("DATABASE_URL", "/srv/shop/compose.yaml:5")]
     assert "API_PORT" in found.env_slots[0].only_for and found.env_slots[0].file == "/srv/shop/.env"
+
+
+def test_a_service_with_a_container_that_the_files_do_not_define() -> None:
+    old = inspect("old", ["uvicorn", "a:b"], ip="", status="exited")
+    body, more = "    command: uvicorn a:b --port 8000\n", "services:\n  web:\n    image: img\n"
+    found = seen_of(body, argv=UVICORN, others=[old], more=more, hashes="api hash-api\nweb hash-web\n").compose
+    assert found is not None and found.dropped == ("old",)
+    assert seen_of(body, argv=UVICORN, more=more).compose.dropped == ()      # type: ignore[union-attr]

@@ -49,7 +49,8 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     if len(told) > 1 and not _describes_all(whole, members, dict(same)):
         editable = Unknown(_told_otherwise(told, whole))
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
-                   same, editable, tuple(_uncreated(project, first, members, engine)))
+                   same, editable, tuple(_uncreated(project, first, members, engine)),
+                   tuple(_dropped(first, members, engine)) if isinstance(editable, Known) else ())
 
 
 def _told(member: Container) -> Told:
@@ -91,6 +92,12 @@ def _uncreated(project: str, first: Container, members: list[Container], engine:
             aliases = [alias for network in told_networks(files, roots, project, outer) for alias in network.aliases]
             said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
             yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said, _profiles_off(files, outer))
+
+
+def _dropped(first: Container, members: list[Container], engine: View | None) -> Iterator[str]:
+    """Services that have a container and that the files do not define: they were renamed there, or taken out."""
+    defined = () if engine is None else defined_services(first, engine, outer_env(first, engine))
+    yield from dict.fromkeys(m.service for m in members if defined and m.service and m.service not in defined)
 
 
 def _profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
