@@ -16,6 +16,7 @@ How it is told apart
   after it came up is none of these. Where `ProtectSystem=` of its unit makes the path read-only, that line is named.
 
 The repair and its safety
+  give-folder (disruptive): a container that was made read-only is given /tmp as tmpfs, in its compose file.
   open-path (manual): who may use a path, and what belongs into a missing folder, only a person knows; the message names
   path, account and what shows the closed part. fixer changes no owner and no mode of an application's files.
 
@@ -261,6 +262,11 @@ def _repairs(
 ) -> tuple[Repair, ...]:
     """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
     it; a folder of /run, which every boot empties, is made by systemd; else a person's."""
+    if (denied.why in READ_ONLY or denied.why == NO_TEMP) and crash.service.container is not None:
+        from fixer.causes.containers.readonly import temporary_folder  # only where a container may not write
+
+        given = temporary_folder(case, crash, denied.path)
+        return (*((given,) if given is not None else ()), *by_hand("open-path", todo))
     if denied.why == NO_TEMP:
         return temporary_repairs(case, crash, setting, todo)
     runtime = _runtime_folder(case, crash, denied)

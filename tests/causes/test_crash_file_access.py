@@ -9,7 +9,8 @@ from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.redact import redact_text
-from fixer.model.snapshot import Binding, UnitValue
+from fixer.model.snapshot import Binding, Compose, EnvSlot, UnitValue
+from fixer.model.target import TargetRef
 from tests.causes.building import (
     NOW,
     Scene,
@@ -337,6 +338,30 @@ def test_a_container_that_was_made_read_only_is_certain_where_nothing_is_mounted
     for box in ({"read_only": False}, {"read_only": True, "shares": (("/var/lib/docker/volumes/v/_data", "/srv"),)}):
         assert in_container(said, **box).confidence == "likely"
 
+
+
+@pytest.mark.parametrize(("said", "shares", "given"), [
+    ("OSError: [Errno 30] Read-only file system: '/tmp/words.db'", (), "[/tmp]"),
+    ("OSError: [Errno 30] Read-only file system: '/var/tmp/a/words.db'", (), "[/var/tmp]"),
+    ("FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv']", (), "[/tmp]"),
+    ("OSError: [Errno 30] Read-only file system: '/tmp/words.db'", (("/srv/t", "/tmp"),), ""),
+    ("OSError: [Errno 30] Read-only file system: '/srv/words.db'", (), ""),
+])
+def test_a_container_that_was_made_read_only_is_given_tmp(said: str, shares: tuple[tuple[str, str], ...], given: str) -> None:
+    text = "services:\n  app:\n    image: x"
+    slot = EnvSlot("engine", "/p/compose.yaml", len(text), "\n    {name}: {value}", "yaml-map")
+    box = {"status": "restarting", "exit_code": 1, "started_at": NOW - 40, "finished_at": NOW - 20, "read_only": True, "shares": shares}
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box=box, log=log(*OPENED, said), pids=(), setting_slot=slot)).refused()
+    scene.files.append(file("/p/compose.yaml", text, "engine"))
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True),), Known(True))}
+    repairs = finding_of(diagnose(scene.snapshot()), CAUSE).repairs
+    assert [r.id for r in repairs] == [*(["give-folder"] if given else []), "open-path"]
+    assert repairs[-1].risk == "manual" and "chown" not in repairs[-1].manual
+    if given:
+        write = repairs[0].steps[0]
+        assert isinstance(write, WriteFile) and write.after == f"{text}\n    tmpfs: {given}".encode()
 
 
 OWN_LINE, OWN_GROUP = "shop:x:998:998::/:/bin/false\n", "shop:x:998:\n"

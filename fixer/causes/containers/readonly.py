@@ -6,7 +6,9 @@ import posixpath
 
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.starting import waiting
 from fixer.causes.containers.composeedit import set_compose
+from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.logs import lines_of, message
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
@@ -18,6 +20,7 @@ _SAID = regex(r"\[emerg\] .*\b(?:mkdir|open|creat)\(\) \"(?P<path>/[^\"]+)\" fai
 # Folders that the builds of nginx write to; a tmpfs over anything else could hide what the image brings.
 _TEMPS = ("/var/lib/nginx", "/var/cache/nginx", "/var/tmp/nginx", "/usr/local/nginx", "/tmp")   # noqa: S108  not ours
 _RUN = ("/run", "/var/run")
+_TEMPORARY = ("/tmp", "/var/tmp")   # noqa: S108  not ours
 
 
 def read_only_words(nginx: Nginx) -> LogLine | None:
@@ -42,6 +45,22 @@ def give_folders(case: Case, nginx: Nginx, said: LogLine) -> Repair:
         manual = f"{service.name} is read-only: mount a tmpfs or a volume at {places}; {written.why}"
         return Repair(ID, "manual", summary, (), manual=manual)
     return Repair(ID, "disruptive", f"{summary}, in {written.where}; {service.name} is made anew", written.steps)
+
+
+def temporary_folder(case: Case, crash: Crash, path: str) -> Repair | None:
+    """A tmpfs for the system's own folder of temporary files, over which nothing of the image is lost."""
+    service = crash.service
+    folder = next((f for f in _TEMPORARY if path.startswith(f + "/")), None)
+    box = service.container
+    over = [at for _, at in (*box.shares, *((s, at) for s, at, _ in box.mounts))] if box is not None else []
+    if folder is None or box is None or not box.read_only or any(f"{path}/".startswith(f"{at}/") for at in over):
+        return None
+    summary = f"give {service.name} {folder} to write to, as tmpfs"
+    written = set_compose(case.snapshot, service, {"tmpfs": f"[{folder}]"}, summary)
+    if isinstance(written, NoPlace):
+        return None
+    steps = (*written.steps, *waiting(case.snapshot, service, crash.troubles[0].endpoint))
+    return Repair("give-folder", "disruptive", f"{summary}, in {written.where}; {service.name} is made anew", steps)
 
 
 def _folders(nginx: Nginx, named: str) -> tuple[str, ...]:

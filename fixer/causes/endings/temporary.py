@@ -20,6 +20,9 @@ def temporary_words(service: Service, path: str, state: PathState, setting: Unit
     """What is wrong, and what a person does about it."""
     folder = posixpath.dirname(path)
     said = "it finds no folder for temporary files that it may write to"
+    box = service.container
+    if box is not None and box.read_only:
+        return f"{said}: {box.name} was made read-only", f"mount a tmpfs at {folder} of {box.name}"
     if setting is not None:
         return (f"{said} ({setting.key}={setting.value} makes {folder} read-only for it)",
                 f"write PrivateTmp=yes beside {setting.key}= at {setting.file}:{setting.line}")
