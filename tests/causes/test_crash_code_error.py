@@ -554,6 +554,23 @@ def test_an_older_release_is_offered_and_never_taken_unasked() -> None:
     assert repair_called(scene, "previous-release", release="/etc").steps == ()
 
 
+@pytest.mark.parametrize(("now", "others", "offered"), [
+    ("0f00ba5", {"9fceb02": 30.0, "a1b2c3d": 90.0, "beef001": -5.0}, ["9fceb02", "a1b2c3d"]),      # hashes: by age
+    ("20261102-1740", {"85": 90.0, "84": 95.0}, ["85", "84"]), ("85", {"20261102-1740": 90.0, "84": 80.0}, ["84", "20261102-1740"]),
+    ("v1.10", {"v1.9": 1.0, "v1.11": 50.0}, ["v1.9"]),
+])
+def test_what_names_do_not_tell_the_ages_do(now: str, others: dict[str, float], offered: list[str]) -> None:
+    scene = crashed(*(line.replace("20261102", now) for line in OF_RELEASE),
+                    unit_changes={"working_directory": "/srv/shop/current"})
+    kept = stat(kind="link", link_target=f"releases/{now}", real_path=f"{RELEASES}/{now}", target=stat(kind="dir"))
+    scene.node_changes["local"] = {"files": (("/srv/shop/current", kept),)}
+    scene.files.append(file(f"{RELEASES}/{now}/app/main.py", "\n\nimport orjson\n", stat=stat(mtime=NOW - 10)))
+    scene.files += [file(f"{RELEASES}/{name}/app/main.py", "x = 1\n", stat=stat(mtime=NOW - 10 - age))
+                    for name, age in others.items()]
+    repair = repair_called(scene, "previous-release")
+    assert [path.rpartition("/")[2] for path in repair.needs[0].choices] == offered
+
+
 def test_a_release_whose_own_script_is_started() -> None:
     """Nothing else of the unit names the link: the script goes to its folder itself."""
     scene = released("20261005")

@@ -258,6 +258,46 @@ def test_a_release_that_is_gone() -> None:
     assert repair.needs[0].choices == ("/srv/shop/releases/5", "/srv/shop/releases/6") and not repair.steps
 
 
+LINKED = "User=shop\nWorkingDirectory=/srv/shop/current\nExecStart={} app.main:app --port 8000\n"
+
+
+def test_a_link_to_nowhere_is_led_to_a_folder_below_its_own() -> None:
+    unit = LINKED.format("/usr/bin/uvicorn")
+    show = {"ExecMainStatus": "200", "WorkingDirectory": "/srv/shop/current"}
+    files = {"/srv/shop/current": "-> /home/ci/shop", "/srv/shop/releases/6/app/main.py": "app = 1\n"}
+    remove, make = found(judged(unit, files, log=NOT_THERE, show=show)).repairs[0].steps[:2]
+    assert isinstance(remove, WriteFile) and isinstance(make, WriteFile)
+    assert (remove.link_target, make.link_target) == ("/home/ci/shop", "/srv/shop/releases/6")
+
+
+def test_a_program_that_one_release_lacks_is_in_another() -> None:
+    program = "/srv/shop/current/venv/bin/uvicorn"
+    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/7/app/main.py": "app = 1\n",
+             "/srv/shop/releases/6/venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/usr/bin/uvicorn": ("", 0o755)}
+    show = {"ExecMainStatus": "203", "WorkingDirectory": "/srv/shop/current"}
+    said = GONE[0].replace(PROGRAM, program)
+    finding = found(judged(LINKED.format(program), files, log=(said,), show=show))
+    first, second = finding.repairs
+    assert first.id == "previous-release" and first.needs[0].choices == ("/srv/shop/releases/6",) and not first.steps
+    assert "lacks venv/bin/uvicorn" in first.needs[0].why and second.id == "correct-program"
+    chosen = found(judged(LINKED.format(program), files, log=(said,), show=show,
+                          inputs={"release": "/srv/shop/releases/6"})).repairs[0]
+    make = chosen.steps[1]
+    assert isinstance(make, WriteFile) and make.link_target == "releases/6"
+
+
+def test_a_release_that_is_not_complete() -> None:
+    files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/7": ("dir", 0o755),
+             "/srv/shop/releases/6/app/main.py": "app = 1\n", "/srv/shop/releases/5/app/main.py": "app = 1\n"}
+    show = {"ExecMainStatus": "1", "WorkingDirectory": "/srv/shop/current"}
+    said = 'ERROR:    Error loading ASGI app. Could not import module "app.main".'
+    diagnosis = judged(LINKED.format("/usr/bin/uvicorn"), files, log=(said,), show=show)
+    assert roots(diagnosis) == ["crash-code-error"]
+    first = finding_of(diagnosis, "crash-code-error").repairs[0]
+    assert first.id == "previous-release" and "lacks app/main.py" in first.needs[0].why
+    assert first.needs[0].choices == ("/srv/shop/releases/6", "/srv/shop/releases/5")
+
+
 def test_a_folder_that_the_account_may_not_enter() -> None:
     files = {"/srv/shop/app/main.py": "a", "/srv/shop": ("dir", 0o700)}
     unit = MOVED.replace("/srv/old", "/srv/shop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 
 from fixer.causes.case import Case
@@ -23,6 +24,7 @@ from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
 from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, FileContent, Service
+from fixer.model.startfiles import app_file
 from fixer.model.venvs import environment_of, module_places
 
 TARGET_KEY = "target"
@@ -82,6 +84,7 @@ def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None
         offered += [backup] if backup is not None else []
         offered += _release(case, crash, fault, file)
     if fault.kind == "target":
+        offered += _complete_release(case, crash)
         offered.append(_retarget(case, crash, fault))
     elif fault.kind == "tls":
         offered += [r for r in (_other_key(case, crash, kind) for kind in ("key", "cert")) if r is not None]
@@ -148,6 +151,18 @@ def _release(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> l
 
     found = releases_of(case, crash, fault, file)
     return [] if found is None else [release_repair(found, crash, case.inputs.get(KEY), again_steps(case, crash))]
+
+
+def _complete_release(case: Case, crash: Crash) -> list[Repair]:
+    """The release that runs does not hold the application's file at all, others do: one that was never complete."""
+    from fixer.causes.endings.releases import KEY, release_repair, releases_holding  # only where one is found
+
+    unit, inside = crash.service.unit, app_file(crash.service.argv)
+    path = "" if unit is None or inside is None else posixpath.join(unit.working_directory, inside)
+    found = releases_holding(case, crash, path) if path.startswith("/") else None
+    lacks = inside or ""
+    return [] if found is None else [
+        release_repair(found, crash, case.inputs.get(KEY), again_steps(case, crash), lacks)]
 
 
 def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:

@@ -14,12 +14,24 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import Step, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import FileContent
 from fixer.model.startfiles import start_words, within_release
 
 KEY = "release"
 ID = "previous-release"
 MOST = 5                # of the older ones, to be named
+_DATE = 8               # digits: 20260928
+_NUMBER = regex(r"[0-9]+")
+_HASH = regex(r"(?=[0-9a-f]*[a-f])[0-9a-f]{7,40}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Aged:
+    """A release by the name of its folder; when the file in question was written there, 0.0 where it is not."""
+
+    name: str
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +59,27 @@ def releases_of(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -
             for name in [other.path[len(folder) + 1:-len(inner) - 1]]
             if "/" not in name and other.real_path == f"{folder}/{name}/{inner}"
         ]
-        older = sorted((name for name, other in found if _is_older(name, posixpath.basename(now))
-                        and other.data != file.data and is_without(other, fault)), key=_order, reverse=True)
+        sound = [_Aged(name, other.stat.mtime) for name, other in found
+                 if other.data != file.data and is_without(other, fault)]
+        older = _older(sound, _Aged(posixpath.basename(now), file.stat.mtime))
+        if older:
+            return Releases(link, stat, now, tuple(f"{folder}/{name}" for name in older[:MOST]))
+    return None
+
+
+def releases_holding(case: Case, crash: Crash, path: str) -> Releases | None:
+    """The same where a file that the release should hold is not in it, and others hold it."""
+    node = next((n for n in case.snapshot.nodes if n.name == crash.service.node), None)
+    files = dict(node.files) if node is not None and crash.service.container is None else {}
+    for link, stat in files.items():
+        place = within_release(link, stat, path)
+        if node is None or place is None or not _starts_behind(crash, link):
+            continue
+        now, inner = place
+        folder, name = posixpath.split(now)
+        found = [_Aged(other[len(folder) + 1:-len(inner) - 1], seen.mtime) for other, seen in files.items()
+                 if other.startswith(folder + "/") and other.endswith("/" + inner) and other not in node.absent]
+        older = _older([aged for aged in found if "/" not in aged.name], _Aged(name, 0.0))
         if older:
             return Releases(link, stat, now, tuple(f"{folder}/{name}" for name in older[:MOST]))
     return None
@@ -60,13 +91,33 @@ def _starts_behind(crash: Crash, link: str) -> bool:
     return any(word == link or word.startswith(link + "/") for word in words)
 
 
-def _is_older(name: str, now: str) -> bool:
-    """By its number or its date, which says so; names without any (blue, green) are equals, and a person chooses."""
-    if name == now:
+def _older(found: list[_Aged], now: _Aged) -> list[str]:
+    """The newest first. What names do not tell (hashes, another way of counting) the files' ages do."""
+    older = [aged for aged in found if _is_older(aged, now)]
+    by_name = all(_is_alike(aged.name, now.name) for aged in older)
+    return [a.name for a in sorted(older, key=lambda a: (0.0 if by_name else a.at, _order(a.name)), reverse=True)]
+
+
+def _is_older(aged: _Aged, now: _Aged) -> bool:
+    """By its number or its date, which says so; names without any (blue, green) are equals, and a person chooses. A
+    release that holds no such file has no age: then every other may be meant."""
+    if aged.name == now.name:
         return False
-    if not any(c.isdigit() for c in now):
-        return not any(c.isdigit() for c in name)
-    return any(c.isdigit() for c in name) and _order(name) < _order(now)
+    if not any(c.isdigit() for c in now.name):
+        return not any(c.isdigit() for c in aged.name)
+    if not any(c.isdigit() for c in aged.name):
+        return False
+    if _is_alike(aged.name, now.name):
+        return _order(aged.name) < _order(now.name)
+    return not now.at or aged.at <= now.at
+
+
+def _is_alike(name: str, other: str) -> bool:
+    """Both count in the same way: no hashes, and no date beside a mere number."""
+    if any(_HASH.fullmatch(one) for one in (name, other)):
+        return False
+    first, second = (len(match[0]) if (match := _NUMBER.search(one)) else 0 for one in (name, other))
+    return max(first, second) < _DATE or first == second
 
 
 def _order(name: str) -> tuple[tuple[int, str], ...]:
@@ -74,11 +125,14 @@ def _order(name: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9]+", name))
 
 
-def release_repair(found: Releases, crash: Crash, chosen: str | None, again: tuple[Step, ...]) -> Repair:
+def release_repair(
+    found: Releases, crash: Crash, chosen: str | None, again: tuple[Step, ...], lacks: str = "",
+) -> Repair:
     """Let the link lead to the release that a person names, then start it again."""
     service, link = crash.service, found.link
     older = ", ".join(found.older)
-    why = f"{link} leads to {found.now}, whose program ends at once; older releases on the disk: {older}"
+    fault = f"which lacks {lacks}" if lacks else "whose program ends at once"
+    why = f"{link} leads to {found.now}, {fault}; older releases on the disk: {older}"
     need = Need(KEY, "choice", why, found.older)
     target = found.stat.link_target or found.now
     steps: tuple[Step, ...] = ()

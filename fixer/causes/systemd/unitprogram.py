@@ -87,6 +87,9 @@ def _missing(case: Case, crash: Crash, entry: ArgPlace) -> Told:
     told = entry_evidence(service, entry)
     evidence = (*told, absence(path))
     options = own or near or system
+    other = () if own else _of_other_release(case, crash, path)
+    if other and not options:
+        return Told("start-203-exec-missing", summary, evidence, other)
     if not options:
         manual = f"{where(entry, service)} names {path}, which is not there: put it back, or name the right program"
         return Told("start-203-exec-missing", summary, evidence, by_hand(_REPAIR, manual))
@@ -108,7 +111,20 @@ def _missing(case: Case, crash: Crash, entry: ArgPlace) -> Told:
         repair = Repair(_REPAIR, "manual", doing.does, (), doing.needs, doing.by_hand)
     seen = tuple(stat_evidence(name, stat) for name in options[:4]
                  if (stat := stat_of(case.snapshot, service.node, name)) is not None)
-    return Told("start-203-exec-missing", summary, (*evidence, *seen), (repair,))
+    return Told("start-203-exec-missing", summary, (*evidence, *seen), (*other, repair))
+
+
+def _of_other_release(case: Case, crash: Crash, path: str) -> tuple[Repair, ...]:
+    """It lies behind a link to one of several releases, and others hold it."""
+    from fixer.causes.endings.coderepairs import again_steps  # only where a program is missing
+    from fixer.causes.endings.releases import KEY as RELEASE
+    from fixer.causes.endings.releases import release_repair, releases_holding
+
+    found = releases_holding(case, crash, path)
+    if found is None:
+        return ()
+    lacks = path[len(found.link) + 1:]
+    return (release_repair(found, crash, case.inputs.get(RELEASE), again_steps(case, crash), lacks),)
 
 
 def _is_alike(missing: str, found: str, *, in_system: bool) -> bool:

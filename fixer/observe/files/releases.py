@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
-from fixer.model.startfiles import start_words, within_release
-from fixer.observe.files.sources import LIMIT, named_sources
+from fixer.model.startfiles import app_file, start_words, within_release
+from fixer.observe.files.sources import LIMIT, named_sources, names_no_target
 from fixer.observe.view import View
 
 DEPTH = 6                # folders of a path that are looked at
@@ -20,7 +20,7 @@ def release_queries(service: Service, view: View | None) -> Iterator[Query]:
     """First whether a folder that it starts in is a link, then the same file of all that lies beside its end."""
     if view is None or service.container is not None:
         return
-    sources = named_sources(service)
+    sources = _sources(service)
     for path in _folders(service) if sources else ():
         yield ReadFile(path, 1)
     for source in sources:
@@ -29,10 +29,17 @@ def release_queries(service: Service, view: View | None) -> Iterator[Query]:
 
 def release_paths(service: Service, view: View | None) -> Iterator[str]:
     """The files of other releases that were read."""
-    for source in named_sources(service) if view is not None and service.container is None else ():
+    for source in _sources(service) if view is not None and service.container is None else ():
         query = _beside(view, service, source) if view is not None else None
         answer = view.node.answers.get(query) if view is not None and query is not None else None
         yield from (file.path for file in answer.files if file.status == "ok") if answer is not None else ()
+
+
+def _sources(service: Service) -> tuple[str, ...]:
+    """What its log names, or the file of the application that it did not find where it starts."""
+    folder = service.unit.working_directory if service.unit is not None else ""
+    inside = app_file(service.argv) if folder.startswith("/") and names_no_target(service) else None
+    return (*named_sources(service), *(() if inside is None else (posixpath.join(folder, inside),)))
 
 
 def _beside(view: View, service: Service, source: str) -> ReadGlob | None:

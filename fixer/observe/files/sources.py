@@ -71,7 +71,7 @@ def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
             continue
         for node, path in source_paths(service):
             yield node, ReadFile(path, LIMIT)
-        if _names_no_target(service):
+        if names_no_target(service):
             for node, folder in folders_on_disk(service):
                 yield node, entries_query(folder)
 
@@ -82,7 +82,8 @@ def _of_other_pythons(service: Service) -> tuple[str, ...]:
     return () if match is None else module_places(service.argv, match["name"])
 
 
-def _names_no_target(service: Service) -> bool:
+def names_no_target(service: Service) -> bool:
+    """Its log says that what its command is to serve is not there."""
     log = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) else ()
     return any(_NO_TARGET.search(line.text) for line in log)
 

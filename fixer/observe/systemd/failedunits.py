@@ -9,7 +9,18 @@ from fixer.model.copies import patterns_beside
 from fixer.model.launchers import UNSTARTED_STATUS, launched
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
-from fixer.model.startfiles import ACCOUNTS, MOUNTS, STANDARD, VENVS, app_file, interpreter_of, leads_to, stem_of
+from fixer.model.startfiles import (
+    ACCOUNTS,
+    MOUNTS,
+    STANDARD,
+    VENVS,
+    app_file,
+    interpreter_of,
+    leads_to,
+    stem_of,
+    way_to,
+    within_release,
+)
 from fixer.model.unitfile import sandbox_of
 from fixer.model.unitsteps import FURTHER, paths_of_step
 from fixer.observe.commands.told import Told
@@ -94,6 +105,7 @@ def _interpreter(script: str, wanted: str, told: Told, view: View) -> Iterator[Q
 def _follow(path: str, seen: FileAnswer, told: Told, view: View) -> Iterator[Query]:
     """Where a link leads that leads nowhere, and places where a program of that name may be."""
     yield ReadGlob(_places(posixpath.basename(path), posixpath.dirname(path), told), LOOK, MOST_PLACES)
+    yield from _of_other_releases(path, view)
     target = None if seen.stat is None else seen.stat.link_target
     if target is None:
         return
@@ -102,6 +114,15 @@ def _follow(path: str, seen: FileAnswer, told: Told, view: View) -> Iterator[Que
     further = view.files.get(end)
     if further is not None and further.status == "absent" and further.stat is not None and further.stat.link_target:
         yield from _end_of_link(leads_to(end, further.stat.link_target))
+
+
+def _of_other_releases(path: str, view: View) -> Iterator[Query]:
+    """The same program beside the end of a link that stands on the way to it (`current`)."""
+    for folder in way_to(path)[1:-1]:
+        stat = view.files[folder].stat if folder in view.files else None
+        place = None if stat is None else within_release(folder, stat, path)
+        if place is not None:
+            yield ReadGlob((f"{posixpath.dirname(place[0])}/*/{place[1]}",), LOOK, MOST_PLACES)
 
 
 def _end_of_link(path: str) -> Iterator[Query]:
@@ -142,7 +163,7 @@ def _homes(missing: str, target: str | None, told: Told) -> tuple[str, ...]:
     if inside is None:
         return ()
     program = told.entry.text if told.entry is not None else ""
-    near = [posixpath.dirname(missing) + "/*"]
+    near = [posixpath.dirname(missing) + "/*", posixpath.dirname(missing) + "/*/*"]      # releases/85
     if target is not None:      # releases/…, and the link that chose one of them
         near.insert(0, posixpath.dirname(leads_to(missing, target)) + "/*")
     if "/bin/" in program and not program.startswith(("/usr/", "/bin/")):
