@@ -10,7 +10,8 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx
-from tests.causes.building import Scene, failed, finding_of, healthy, log, process, roots, stat, verdict_of
+from fixer.model.snapshot import Setting
+from tests.causes.building import NOW, Scene, boxed, failed, finding_of, healthy, log, process, roots, stat, verdict_of
 
 CAUSE = "disk-full"
 BODY = "/var/lib/nginx/body"
@@ -115,6 +116,19 @@ def test_hit_a_backend_that_ends_because_nothing_can_be_written(words: str, wher
     assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].confidence == "certain"
     (repair,) = diagnosis.findings[0].repairs
     assert repair.risk == "manual" and f"make room on the disk of {where} " in repair.manual
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    ("OSError: [Errno 28] No space left on device", True), ("OSError: [Errno 28] No space left on device: '/scratch/a'", True),
+    ("OSError: [Errno 28] No space left on device: '/data/a'", False),
+])
+def test_a_disk_in_memory_of_the_compose_file_is_named(words: str, told: bool) -> None:
+    given = Setting("tmpfs", "/run/x /scratch:size=1m,mode=1777", "/p/compose.yaml", 9)
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 3, "started_at": NOW - 40}
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box=box, log=log(words), pid=None, compose_settings=(given,))).refused()
+    (repair,) = finding_of(diagnose(scene.snapshot()), "disk-full").repairs
+    assert ("/p/compose.yaml:9 gives it" in repair.manual) is told
 
 
 @pytest.mark.parametrize("words", ["OSError: [Errno 122] Disk quota exceeded: '/home/shop/x'",

@@ -9,8 +9,9 @@ from fixer.causes.endings.crashing import Crash, crashes
 from fixer.causes.endings.logs import message
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.model.diagnosis import Finding, Repair
+from fixer.model.facts import Evidence
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine, Service
+from fixer.model.snapshot import LogLine, Service, Setting
 
 _LAST = 40           # lines of a run's end that are read
 _FULL = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
@@ -49,7 +50,10 @@ def _found(case: Case, crash: Crash, line: LogLine) -> Finding:
     match, quota = _PATH.search(said), _QUOTA.search(said) is not None
     where = match["path"] if match is not None else _named(crash, line)
     who = f" or raise the quota of {_account(service)} (repquota -a)" if quota else ""
-    manual = (f"make room on the disk of {where} (df -h; df -i){who}; nothing is deleted for you; then start "
+    small = _memory_disk(service, match["path"] if match is not None else "")
+    also = "" if small is None else (
+        f"; {small.file}:{small.line} gives it {small.value} as a disk in memory: where that is full, allow more")
+    manual = (f"make room on the disk of {where} (df -h; df -i){who}; nothing is deleted for you{also}; then start "
               f"{service.name}")
     what = f"the disk quota of {_account(service)} is used up" if quota else \
         "no space is left on the disk that it writes to"
@@ -58,12 +62,21 @@ def _found(case: Case, crash: Crash, line: LogLine) -> Finding:
         summary=f"{service.name} ends at once: {what}", detail=(),
         routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
-            log_evidence(line.text, line.where), state_evidence(service),
+            log_evidence(line.text, line.where),
+            *((Evidence("file", f"{small.file}:{small.line}", f"tmpfs: {small.value}"),) if small is not None else ()),
+            state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
         ))),
         repairs=(Repair("free-disk-space", "manual", f"make room for {service.name}", (), manual=manual),),
         explains=("crash-loop-gave-up", "crash-code-error", "backend-down", "slow-start"),
     )
+
+
+def _memory_disk(service: Service, path: str) -> Setting | None:
+    """A tmpfs of its compose file with a size; of a path that is named only one that holds it."""
+    given = next((s for s in service.compose_settings if s.key == "tmpfs" and "size=" in s.value), None)
+    places = [word.partition(":")[0].rstrip("/") for word in given.value.split()] if given is not None else []
+    return given if not path or any(path.startswith(f"{place}/") for place in places) else None
 
 
 def _account(service: Service) -> str:
