@@ -16,6 +16,9 @@ How it is told apart
   are being finished all the time, and many more wait than it has workers. If another process than the service holds
   the socket, see crash-port-in-use.
 
+  Where it holds a connection to a container that is paused, or to a program that a signal stopped (its database), that
+  is what it waits for, and what is let go on (continue-dependency, safe).
+
   An answer that begins and then stays out (hang-mid-body) is told as advice: nginx cuts it off after
   proxy_read_timeout with status 200, and only its log says so (`while reading upstream`).
 
@@ -62,6 +65,8 @@ def judge(case: Case) -> Verdict:
             new = _paused(case, pressure)
         elif stopped:
             new = _stopped(case, pressure, stopped)
+        elif (held := _held(case, pressure)) is not None:
+            new = held
         elif pressure.works:
             shown += pressure.proof
             continue
@@ -85,6 +90,16 @@ def judge(case: Case) -> Verdict:
     for service_id, silent in _silences(case).items():
         findings.setdefault(service_id, silent)
     return conclude(findings.values(), lacking, shown)
+
+
+def _held(case: Case, pressure: Pressure) -> Finding | None:
+    """What it waits for stands still itself."""
+    if not any(is_paused(s) for s in case.snapshot.services) and not any(
+            p.state == "T" for n in case.snapshot.nodes if isinstance(n.processes, Known) for p in n.processes.value):
+        return None
+    from fixer.causes.load.waiting import waits_for  # only where something stands still
+
+    return waits_for(case, pressure)
 
 
 def _fails(pressure: Pressure) -> bool:

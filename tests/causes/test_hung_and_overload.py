@@ -14,7 +14,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, DaemonReload, SignalProcess, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, EnvSlot
+from fixer.model.snapshot import ArgPlace, Compose, Connection, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     GOOD,
@@ -89,6 +89,24 @@ def test_hung_hit_a_paused_container() -> None:
     assert roots(diagnosis) == [HUNG] and diagnosis.verdict == "broken"
     step = diagnosis.findings[0].repairs[0].steps[0]
     assert isinstance(step, ContainerAction) and step.verb == "unpause"
+
+
+@pytest.mark.parametrize(("status", "address", "told"), [
+    ("paused", "172.18.0.9", True), ("running", "172.18.0.9", False), ("paused", "172.18.0.77", False),
+])
+def test_hung_for_a_database_that_is_paused(status: str, address: str, told: bool) -> None:
+    """Each request waits for it, and the backend itself has nothing wrong."""
+    store = boxed("store", 5432, pid=31, is_app_server=False, bindings=Known(()),
+                  box={"status": status, "networks": (("p_default", "172.18.0.9", ("store",)),)})
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).with_service(store)
+    scene.endpoint(http=Known(SLOW)).answers(SLOW)
+    scene.node_changes["app"] = {"connections": (Connection(address, 5432, "open", 998, (7,)),)}
+    found = [f for f in diagnose(scene.snapshot()).findings if f.role == "root"]
+    assert [(f.cause, f.variant, f.service) for f in found] == ([(HUNG, "container-paused", "p-store-1")] if told else [])
+    if told:
+        assert "it waits for p-store-1 (172.18.0.9:5432), which is paused" in found[0].summary
+        step = found[0].repairs[0].steps[0]
+        assert isinstance(step, ContainerAction) and (step.name, step.verb) == ("p-store-1", "unpause")
 
 
 def test_hung_in_a_container_is_restarted_from_outside() -> None:

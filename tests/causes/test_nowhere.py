@@ -38,16 +38,22 @@ def test_a_name_that_nobody_on_nginxs_networks_has_any_more_is_a_cause() -> None
         assert all("any more" not in f.summary for f in diagnose(scene.snapshot()).findings)
 
 
-@pytest.mark.parametrize(("name", "port", "known"), [("apis", 8000, True), ("apis", 9000, False), ("shed", 8000, False)])
-def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(name: str, port: int, *, known: bool) -> None:
+@pytest.mark.parametrize(("name", "port", "container", "known"), [
+    ("apis", 8000, "p-apis-1", True), ("apis", 9000, "p-apis-1", False), ("shed", 8000, "p-shed-1", False), ("shed", 8000, "api2", True),
+])
+def test_the_container_that_bears_nearly_the_name_on_that_very_port_is_meant(
+    name: str, port: int, container: str, *, known: bool,
+) -> None:
     """A service that was renamed in the compose file, its old container removed."""
     scene = front(Scene("api:8000", node="web", back="app"))
     scene.services[0] = replace(scene.services[0], container=replace(
         scene.services[0].container, mounts=(("/srv/conf", "/etc/nginx", True),)))      # type: ignore[type-var]
-    scene.with_service(boxed(name, port), listener(port, 7, "0.0.0.0", name)).endpoint(**NOBODY)
+    made = boxed(name, port)
+    made = replace(made, container=replace(made.container, name=container))      # type: ignore[type-var]
+    scene.with_service(made, listener(port, 7, "0.0.0.0", name)).endpoint(**NOBODY)
     (repair,) = next(f for f in diagnose(scene.snapshot()).findings if f.cause == "dns-unresolved").repairs
     assert (not repair.needs, bool(repair.steps)) == (known, known)
-    assert not known or f"write {name} in place of api" in repair.summary
+    assert not known or f"write {name if name == 'apis' else container} in place of api" in repair.summary
 
 
 def test_a_program_that_ended_without_a_log_is_told_with_its_exit_code() -> None:

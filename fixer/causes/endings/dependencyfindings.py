@@ -53,7 +53,7 @@ def _unblock(case: Case, one: Blocked, still: Service | None) -> tuple[Repair, .
     service = one.service
     if still is not None:
         wait = waiting(case.snapshot, service, one.trouble.endpoint)
-        steps = (*_go_on(case, still), *wait)
+        steps = (*go_on(case, still), *wait)
         said = f"let {still.name} go on; {service.name} then starts by itself"
         return (Repair("continue-dependency", "safe", said, steps),)
     if one.line.state == "unread":
@@ -65,7 +65,8 @@ def _unblock(case: Case, one: Blocked, still: Service | None) -> tuple[Repair, .
     return (swallowed(service.name, one.said, one.needed),)
 
 
-def _go_on(case: Case, provider: Service) -> tuple[Step, ...]:
+def go_on(case: Case, provider: Service) -> tuple[Step, ...]:
+    """What lets it run on: the engine, or a signal to each of its processes."""
     box = provider.container
     if box is not None and condition(provider) == "paused":
         return (ContainerAction(box.id, box.name, "unpause", box.status),)

@@ -69,9 +69,9 @@ def _blocked(case: Case, trouble: Trouble, owner: Owner) -> Blocked | None:
     young = age < _PATIENCE
     node = find_node(case.snapshot, service.node)
     for line in node.connections if node is not None else ():
-        if not _is_its(case, service, line):
+        if not is_its(case, service, line):
             continue
-        needed, said = _other_side(case, service, line)
+        needed, said = other_side(case, service, line)
         unanswered = line.state == "dialing" and (not young or (needed.node is not None and line.waited >= _AT_ONCE))
         unanswered |= line.state == "unread" and age >= _READING
         if unanswered or (needed.provider is not None and stands_still(case, needed.provider)):
@@ -79,7 +79,7 @@ def _blocked(case: Case, trouble: Trouble, owner: Owner) -> Blocked | None:
     return None
 
 
-def _is_its(case: Case, service: Service, line: Connection) -> bool:
+def is_its(case: Case, service: Service, line: Connection) -> bool:
     """By the process that holds the socket; where that is not known, by its user and the container that it is in."""
     if line.pids:
         return bool(set(line.pids) & set(service.pids))
@@ -87,7 +87,8 @@ def _is_its(case: Case, service: Service, line: Connection) -> bool:
     return bool(service.pids) and uids == {line.uid} and (service.container is not None or line.uid != 0)
 
 
-def _other_side(case: Case, service: Service, line: Connection) -> tuple[Needed, Complaint]:
+def other_side(case: Case, service: Service, line: Connection) -> tuple[Needed, Complaint]:
+    """Who is asked over a connection, as far as that is seen."""
     engine = engine_at(line.port)
     nothing = LogLine(None, "", "")
     said = Complaint("refused", nothing, "", line.address, line.address, line.port, "", "", engine)

@@ -91,9 +91,9 @@ def _near(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     if box is None or box.is_machine:
         return ()
     mine = {network for network, _, _ in box.networks} | {box.network_mode}
-    names = (s.container.service or s.container.name for s in case.snapshot.services
-             if s.container is not None and s.container.id != box.id
-             and any(network in mine for network, _, _ in s.container.networks))
+    names = (name for s in case.snapshot.services if s.container is not None and s.container.id != box.id
+             and any(network in mine for network, _, _ in s.container.networks)
+             for name in (s.container.service, s.container.name) if name)
     return tuple(dict.fromkeys(n for n in names if SequenceMatcher(None, n, host).ratio() >= _NEAR))[:3]
 
 
@@ -103,8 +103,10 @@ def _renamed(case: Case, troubles: list[Trouble]) -> str:
     nginx, host, ports = troubles[0].nginx, troubles[0].endpoint.host, {t.endpoint.port for t in troubles}
     names = _near(case, nginx, host)
     meant = [s for s in case.snapshot.services if s.container is not None and s.running and s.id not in case.taken
-             and s.is_app_server and (s.container.service or s.container.name) in names]
-    if len(meant) != 1 or len(names) != 1 or len(ports) != 1:
+             and s.is_app_server and {s.container.service, s.container.name}.intersection(names)]
+    others = [n for n in names if not meant or meant[0].container is None or n not in (
+        meant[0].container.service, meant[0].container.name)]
+    if len(meant) != 1 or others or len(ports) != 1:
         return ""
     held = {x.port for x in listeners_on(case.snapshot, meant[0].node) if not x.address.startswith("127.")}
     return names[0] if ports <= held else ""
