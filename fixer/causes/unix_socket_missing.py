@@ -24,6 +24,8 @@ The repair and its safety
   share-socket (manual): the two containers have no folder in common there: what to mount where is told.
   restart-service (disruptive): the backend listens on a socket that it made at the very path, and whose name is gone
   since (it was removed, or a link on the way leads to another release now). A start makes it anew.
+  loosen-sandbox (disruptive): it is nginx's own unit that hides the folder (some distributions ship nginx with
+  PrivateTmp=yes): a drop-in lets it see that, and nginx is restarted.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
   change together, so a person does it; the message names the lines.
 
@@ -57,6 +59,7 @@ from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.causes.wrong_port import is_spoken
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.record import replace
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service
 
@@ -66,7 +69,16 @@ _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= re
 
 def judge(case: Case) -> Verdict:
     """For every socket path where nobody answers: does its service run, with a socket at another path?"""
-    return conclude(*by_trouble(case, _judge_trouble))
+    return conclude(*by_trouble(case, _judge))
+
+
+def _judge(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    apart = None
+    if trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False:
+        from fixer.causes.routes.hiddensocket import hidden_from_nginx  # only where a socket that works is in trouble
+
+        apart = hidden_from_nginx(case, trouble)
+    return _judge_trouble(case, trouble) if apart is None else apart
 
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
@@ -176,7 +188,23 @@ def _lost(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding
               else Repair("restart-service", "manual", summary, (), manual=manual))
     said = (f"where no socket is any more: {service.name} still listens on the one that it made there, which was "
             "removed, or lies where that path led before")
-    return _finding(case, trouble, owner, held, ("unix-socket-missing", said, repair, False))
+    lost = _finding(case, trouble, owner, held, ("unix-socket-missing", said, repair, False))
+    return replace(lost, detail=_in_anothers_folder(case, trouble, service))
+
+
+def _in_anothers_folder(case: Case, trouble: Trouble, service: Service) -> tuple[str, ...]:
+    """systemd takes a unit's RuntimeDirectory= away whenever that stops, with what others have put into it."""
+    path = trouble.endpoint.unix or ""
+    for other in case.snapshot.services:
+        if other.node != service.node or other.id == service.id:
+            continue
+        kept = any(v.key == "RuntimeDirectoryPreserve" and v.value.strip() not in _OFF for v in other.unit_values)
+        names = [word for v in other.unit_values if v.key == "RuntimeDirectory" for word in v.value.split()]
+        name = next((word for word in names if path.startswith(f"/run/{word}/")), None)
+        if name is not None and not kept:
+            return (f"/run/{name} is the RuntimeDirectory= of {other.name}, and goes whenever that stops: "
+                    f"RuntimeDirectoryPreserve=yes there, or a folder of {service.name}'s own, keeps the socket",)
+    return ()
 
 
 _OFF = frozenset({"no", "false", "off", "0", ""})

@@ -9,7 +9,7 @@ from fixer.diagnose import diagnose
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import UnitSetting
-from tests.causes.building import STOPPED, Scene, finding_of, listener, log, service, stopped
+from tests.causes.building import NGINX_PID, STOPPED, Scene, finding_of, healthy, listener, log, service, stopped
 
 NEVER = {**STOPPED, "active_enter": 0.0, "inactive_enter": 0.0, "state_change": 0.0}
 LINK = "/etc/systemd/system/multi-user.target.wants/backend.service"
@@ -83,6 +83,19 @@ def test_of_what_serves_and_would_not_come_back_a_note_says_so(unit: dict[str, o
     state = unit["unit_file_state"]
     assert said == ([f"no boot starts backend.service, which nginx needs: {state}; systemctl {way} backend.service"]
                     if way else [])
+
+
+@pytest.mark.parametrize(("unit", "pid", "is_said"), [
+    ({"unit_file_state": "disabled", "pulled_by": ()}, NGINX_PID, True),
+    ({"unit_file_state": "disabled", "pulled_by": ()}, 9, False),            # started beside its unit
+    ({"unit_file_state": "disabled", "pulled_by": ("cluster.service",)}, NGINX_PID, False),
+    ({"unit_file_state": "enabled", "pulled_by": ("multi-user.target",)}, NGINX_PID, False),
+])
+def test_of_nginx_itself_too(unit: dict[str, object], pid: int, *, is_said: bool) -> None:
+    scene = healthy()
+    scene.nginx["service"] = service("nginx.service", 80, pid, is_app_server=False, unit_changes={**unit, "main_pid": pid})
+    notes = [note for note in diagnose(scene.snapshot()).notes if "no boot" in note]
+    assert notes == (["no boot starts nginx.service: disabled; systemctl enable nginx.service"] if is_said else [])
 
 
 def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot_starts_it_by() -> None:

@@ -13,6 +13,7 @@ from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
 from fixer.model.service import UnitSetting, UnitValue
 from fixer.model.snapshot import Listener, Service
 from tests.causes.building import (
+    NGINX_PID,
     Scene,
     binding,
     boxed,
@@ -82,6 +83,45 @@ def test_hit_a_private_tmp_hides_the_socket() -> None:
     first = finding_of(diagnose(hidden.snapshot()), CAUSE)
     assert (first.variant, first.repairs[0].risk) == ("unix-socket-private-tmp", "manual")
     assert "backend.service:9" in first.repairs[0].manual
+
+
+@pytest.mark.parametrize(("key", "value", "path", "errno", "change"), [
+    ("PrivateTmp", "true", "/tmp/app.sock", 2, "PrivateTmp=no"), ("ProtectHome", "yes", "/home/shop/app.sock", 13, "ProtectHome=read-only"),
+    ("InaccessiblePaths", "/srv/shop", "/srv/shop/app.sock", 13, ""), ("PrivateTmp", "no", "/tmp/app.sock", 2, None),
+    ("PrivateTmp", "yes", "/run/app.sock", 2, None), ("PrivateTmp", "yes", "/tmp/app.sock", 11, None),
+])
+def test_a_socket_that_nginx_s_own_unit_hides_from_nginx(
+    key: str, value: str, path: str, errno: int, change: str | None,
+) -> None:
+    drop = "/etc/systemd/system/nginx.service.d/hard.conf"
+    hidden = scene(told(path), socket(path), asked=path).endpoint(
+        listener=Known(socket(path)), tcp=Known(probe()), http=Known(probe(200)))
+    hidden.events.clear()
+    hidden.logs(f"connect() to unix:{path} failed", errno, "connecting to upstream")
+    hidden.nginx["service"] = service("nginx.service", 80, NGINX_PID, is_app_server=False,
+                                      unit_values=(UnitValue(key, value, drop, 2, 10, 12),))
+    diagnosis = diagnose(hidden.snapshot())
+    if change is None:
+        assert CAUSE not in roots(diagnosis)
+        return
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.service) == ("unix-socket-private-tmp", "certain", "nginx.service")
+    assert first.repairs[-1].risk == "manual" and first.repairs[-1].id == "move-socket"
+    write = first.repairs[0].steps[0] if change else None
+    assert write is None or (isinstance(write, WriteFile) and f"{change}\n".encode() in (write.after or b""))
+
+
+@pytest.mark.parametrize("preserved", [False, True])
+def test_a_folder_that_another_unit_takes_away_is_named(*, preserved: bool) -> None:
+    path = "/run/gateway/app.sock"
+    lost = scene(told(path), socket(path), asked=path).endpoint(
+        listener=Known(socket(path)), tcp=Known(probe(error="no-socket")), http=Known(probe(error="no-socket")))
+    values = [UnitValue("RuntimeDirectory", "gateway", "/u", 3, 1, 2)]
+    values += [UnitValue("RuntimeDirectoryPreserve", "yes", "/u", 4, 1, 2)] if preserved else []
+    lost.services.append(service("gateway.service", 9, 9, is_app_server=False, unit_values=tuple(values)))
+    found = finding_of(diagnose(lost.snapshot()), CAUSE)
+    assert any("RuntimeDirectory= of gateway.service" in line for line in found.detail) is not preserved
 
 
 @pytest.mark.parametrize(("page", "wanted"), [

@@ -93,6 +93,18 @@ def unkept(snapshot: Snapshot) -> Iterator[str]:
         way = "enable" if is_disabled(service) else f"add-wants {_target(snapshot, service.node)}"
         name, state = service.name, unit.unit_file_state
         yield f"no boot starts {name}, which nginx needs: {state}; systemctl {way} {name}"
+    yield from _nginx_unkept(snapshot)
+
+
+def _nginx_unkept(snapshot: Snapshot) -> Iterator[str]:
+    """The same of nginx itself, where its unit runs it."""
+    for nginx in snapshot.nginxes:
+        service = nginx.service
+        unit = service.unit if service is not None and service.socket is None else None
+        if service is None or unit is None or not unit.main_pid or nginx.master_pid != unit.main_pid:
+            continue
+        if unit.pulled_by == () and is_disabled(service):
+            yield f"no boot starts {service.name}: {unit.unit_file_state}; systemctl enable {service.name}"
 
 
 def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
