@@ -536,4 +536,4 @@ def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port:
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert any("does not define app any more" in text for text in found.detail) is bool(dropped)
     assert ("shop is what its files make of it by now" in found.summary) is renamed
-    assert [r.id for r in found.repairs] == (["name-address", "start-service"] if renamed else ["start-service"])
+    assert [r.id for r in found.repairs] == (["name-address"] if renamed else ["start-service"])

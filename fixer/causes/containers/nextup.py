@@ -13,7 +13,8 @@ from fixer.model.snapshot import Service
 
 
 def with_next_up(case: Case, trouble: Trouble, service: Service, found: Finding) -> Finding:
-    """The finding with that said; where the service was renamed in its files, its new name comes before the start."""
+    """The finding with that said; where the service was renamed in its files, nginx is given its new name, and
+    nothing is started that the next deployment takes away."""
     compose, box = case.snapshot.compose, service.container
     if compose is None or box is None or box.project != compose.project or box.service not in compose.dropped:
         return replace(found, detail=(*found.detail, *_otherwise(trouble, service)))
@@ -26,7 +27,7 @@ def with_next_up(case: Case, trouble: Trouble, service: Service, found: Finding)
     shown = state_evidence(new)
     return replace(
         found, summary=f"{found.summary}; {name} is what its files make of it by now", detail=(*found.detail, said),
-        evidence=(*found.evidence, shown), repairs=(other_address(case, [trouble], name), *found.repairs),
+        evidence=(*found.evidence, shown), repairs=(other_address(case, [trouble], name),),
     )
 
 
