@@ -364,6 +364,22 @@ def test_a_container_that_was_made_read_only_is_given_tmp(said: str, shares: tup
         assert isinstance(write, WriteFile) and write.after == f"{text}\n    tmpfs: {given}".encode()
 
 
+@pytest.mark.parametrize(("user", "mode", "uid", "closed"), [
+    ("app", 0o40700, 0, True), ("1000", 0o40700, 0, True), ("1000", 0o40755, 0, False), ("1000", 0o40700, 1000, False),
+    ("app", 0o40700, 500, False), ("0", 0o40700, 0, False), ("", 0o40700, 0, False), ("1000:50", 0o40750, 0, False),
+])
+def test_code_of_the_docker_host_that_is_closed_to_a_containers_account(user: str, mode: int, uid: int, closed: bool) -> None:
+    """Python says only that there is no such module; a name has a number that only the image knows."""
+    box = {"status": "restarting", "exit_code": 1, "started_at": NOW - 40, "finished_at": NOW - 20, "user": user,
+           "working_dir": "/code", "mounts": (("/srv/shop", "/code", False),)}
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(
+        box=box, log=log('ERROR:    Error loading ASGI app. Could not import module "main".'), pids=(), argv=("uvicorn", "main:app"))).refused()
+    scene.extra["engine_files"] = (("/srv/shop", stat(kind="dir", mode=mode, uid=uid, gid=50 if "50" in user else 0)),
+                                   ("/srv/shop/main.py", stat(mode=0o100644)))
+    found = [f.summary for f in diagnose(scene.snapshot()).findings if f.cause == CAUSE]
+    assert bool(found) is closed and (not closed or f"{user} may not use /code" in found[0])
+
+
 OWN_LINE, OWN_GROUP = "shop:x:998:998::/:/bin/false\n", "shop:x:998:\n"
 UNFOUND = 'ERROR:    Error loading ASGI app. Could not import module "app.main".'
 

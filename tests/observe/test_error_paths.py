@@ -61,3 +61,11 @@ def test_the_script_that_a_stopped_container_starts_is_read_where_it_is_mounted(
     for argv in (("entry.sh",), ("/usr/bin/entry.sh",), ()):      # of the image
         asked = list(closed_path_queries([boxed(pid=None, box={**box, "argv": argv})]))
         assert ReadFile("/srv/entry.sh", PROGRAM) not in [query for _, query in asked]
+
+
+def test_a_module_of_a_container_is_looked_for_where_it_is_mounted() -> None:
+    said = log('ERROR:    Error loading ASGI app. Could not import module "main".')
+    made = boxed(pid=None, log=said, argv=("uvicorn", "main:app"), box={
+        "working_dir": "/code", "mounts": (("/srv/shop", "/code", False),)})
+    asked = {query.path for node, query in closed_path_queries([made]) if isinstance(query, ReadFile) and node == "engine"}
+    assert asked == {"/srv/shop", "/srv/shop/main.py", "/srv/shop/main", "/srv/shop/main/__init__.py"}

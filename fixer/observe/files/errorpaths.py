@@ -45,10 +45,16 @@ def _own_program(service: Service, box: Container) -> str:
 
 def _of_module(service: Service) -> Iterator[tuple[str, Query]]:
     """Where a module would be that was not found: a folder may be closed to whom the program runs as."""
-    start = service.unit.working_directory if service.unit is not None and service.is_app_server else ""
+    box = service.container
+    start = service.unit.working_directory if service.unit is not None and service.is_app_server else (
+        box.working_dir if box is not None and service.is_app_server else "")
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and start.startswith("/") else ()
     module = next((name for line in reversed(lines) if (name := unfound(line.text))), "")
-    if module:
+    if module and box is not None:
+        files = (file for folder in module_folders(service.argv, start) for file in files_of(folder, module))
+        places = (on_disk(service, name) for name in dict.fromkeys(name for file in files for name in way_to(file)))
+        yield from ((place[0], ReadFile(place[1], 0)) for place in places if place is not None)
+    elif module:
         files = (file for folder in module_folders(service.argv, start) for file in files_of(folder, module))
         names = dict.fromkeys(name for file in files for name in way_to(file))
         yield from ((service.node, ReadFile(name, 0)) for name in names)
