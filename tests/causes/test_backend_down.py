@@ -471,6 +471,12 @@ def test_a_service_whose_files_are_gone_is_created_by_hand() -> None:
     assert repair.risk == "manual" and "docker compose up -d --no-deps app" in repair.manual
 
 
+def test_files_that_compose_does_not_take_are_told_with_its_words() -> None:
+    said = "docker compose does not take them: env file /srv/app.env not found"
+    found = diagnose(without_a_container(editable=Unknown(said)).snapshot()).findings[0]
+    assert said in found.detail and said in found.repairs[0].manual and not found.repairs[0].steps
+
+
 def test_miss_another_name_has_nothing_to_do_with_a_service_without_a_container() -> None:
     assert CAUSE not in roots(diagnose(without_a_container("elsewhere").snapshot()))
 

@@ -40,7 +40,7 @@ def inspect(name: str, argv: list[str], *, ip: str, labels: dict[str, str] | Non
 
 
 def seen_of(body: str, *, argv: list[str], more: str = "", files: dict[str, str] | None = None, env: list[str] | None = None,
-         running: list[list[str]] | None = None, hashes: str = "", image: str = "img",
+         running: list[list[str]] | None = None, hashes: str = "", image: str = "img", refused: str = "",
          others: list[dict[str, object]] | None = None) -> Snapshot:
     items = [*(others or ()), inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2"),
              inspect("api", argv, ip="10.9.0.3", env=env, image=image)]
@@ -49,7 +49,8 @@ def seen_of(body: str, *, argv: list[str], more: str = "", files: dict[str, str]
         texts["/srv/shop/more.yaml"] = more
     answers = {ReadFile(p): Answer("ok", files=(file(p, t),)) for p, t in texts.items()}
     engine = node({**answers, Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
-                   Command("compose-hash", ("shop", "*")): Answer("ok", hashes.encode())}, name="engine", nginx=False)
+                   Command("compose-hash", ("shop", "*")): Answer("ok", hashes.encode()) if not refused else Answer(
+                       "failed", returncode=1, message=refused)}, name="engine", nginx=False)
     web = node(site=SITE, name="web", kind="container")
     own = [process(7 + i, words, comm=words[0]) for i, words in enumerate(running or [argv])]
     api = node(name="api", kind="container", nginx=False, running=own)
@@ -475,3 +476,8 @@ def test_a_service_with_a_container_that_the_files_do_not_define() -> None:
     found = seen_of(body, argv=UVICORN, others=[old], more=more, hashes="api hash-api\nweb hash-web\n").compose
     assert found is not None and found.dropped == ("old",)
     assert seen_of(body, argv=UVICORN, more=more).compose.dropped == ()      # type: ignore[union-attr]
+
+
+def test_files_that_compose_does_not_take_cannot_be_used() -> None:
+    found = seen_of("    command: uvicorn a:b --port 8000\n", argv=UVICORN, more="services: {}\n", refused="env file x not found").compose
+    assert found is not None and found.editable == Unknown("docker compose does not take them: env file x not found")

@@ -12,7 +12,7 @@ from fixer.causes.reading import absent_evidence, config_evidence, endpoint_text
 from fixer.causes.routes.unreached import troubles_of_down
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.record import replace
 from fixer.model.snapshot import Compose, Uncreated
 
@@ -47,10 +47,16 @@ def _finding(case: Case, compose: Compose, trouble: Trouble, service: Uncreated)
         cause="backend-down", variant="container-stopped", role="root", confidence="certain",
         summary=f"service {name} of project {compose.project} has no container, so nothing is at "
                 f"{endpoint_text(trouble.endpoint)}",
-        detail=(f"needed by {say_routes(trouble)}",), routes=trouble.route_ids, service=name, node=trouble.nginx.node,
+        detail=(f"needed by {say_routes(trouble)}", *_refused(compose)), routes=trouble.route_ids, service=name,
+        node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(_create(case, compose, service),),
         explains=("dns-unresolved", "dns-stale", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
     )
+
+
+def _refused(compose: Compose) -> tuple[str, ...]:
+    known = compose.editable
+    return (known.reason,) if isinstance(known, Unknown) and known.reason.startswith("docker compose ") else ()
 
 
 def _create(case: Case, compose: Compose, service: Uncreated) -> Repair:

@@ -46,6 +46,8 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
     files = tuple(label_paths(first, "project.config_files", directory))
     engine = views.get(ENGINE)
     editable, same = _editable(files, engine), tuple(_matches(project, members, engine))
+    if said := _refused(project, engine):
+        editable = Unknown(f"docker compose does not take them: {said}")
     if len(told) > 1 and not _describes_all(whole, members, dict(same)):
         editable = Unknown(_told_otherwise(told, whole))
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
@@ -111,6 +113,12 @@ def _profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
 def hash_query(project: str) -> Command:
     """The hash of every service as its files give it now."""
     return Command("compose-hash", (project, "*"))
+
+
+def _refused(project: str, engine: View | None) -> str:
+    """What Compose says of files that it does not take as they are, empty where it does or was not asked."""
+    answer = engine.node.answers.get(hash_query(project)) if engine is not None else None
+    return answer.message if answer is not None and answer.status == "failed" and answer.returncode else ""
 
 
 def _matches(project: str, members: list[Container], engine: View | None) -> Iterator[tuple[str, bool]]:
