@@ -10,7 +10,8 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.plan import ContainerAction, WriteFile
-from fixer.model.snapshot import ArgPlace
+from fixer.model.snapshot import ArgPlace, Compose
+from fixer.model.target import TargetRef
 from tests.causes.building import NOW, REFUSED, Scene, boxed, file, finding_of, log, roots, stat
 
 CAUSE = "unit-misconfigured"
@@ -75,6 +76,23 @@ def test_a_shell_that_finds_no_command(code: int, line: str) -> None:
 def test_what_runc_leaves_in_the_log_of_a_program_that_cannot_be_run(code: int, line: str, said: str) -> None:
     diagnosis = diagnose(dead("", code, "exited", line).snapshot())
     assert roots(diagnosis) == [CAUSE] and said in finding_of(diagnosis, CAUSE).summary
+
+
+@pytest.mark.parametrize(("word", "new"), [("hypercron", "hypercorn"), ("uvicron", "uvicorn"), ("serve-shop", ""), ("./uvicron", "")])
+def test_a_slip_of_the_hand_in_the_name_of_a_server(word: str, new: str) -> None:
+    text = f"services:\n  app:\n    command: {word} app.main:app\n"
+    at = text.index(word)
+    scene = dead(START + f'exec: "{word}": executable file not found in $PATH: unknown')
+    scene.services[-1] = replace(scene.services[-1], files_node="engine", command=(
+        ArgPlace(word, "/srv/compose.yaml", 3, at, at + len(word)),))
+    scene.files[-1] = file("/srv/compose.yaml", text, "engine")
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (("app", True),), Known(True))}
+    repairs = finding_of(diagnose(scene.snapshot()), CAUSE).repairs
+    assert [r.id for r in repairs] == [*(["correct-program"] if new else []), "mend-container"]
+    if new:
+        write = repairs[0].steps[0]
+        assert isinstance(write, WriteFile) and f"command: {new} app.main:app".encode() in (write.after or b"")
 
 
 GONE, DENIED = START + "exec /app/entry.sh: no such file or directory", START + 'exec: "/app/entry.sh": permission denied'

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.changes.starting import begin_steps
+from fixer.causes.endings.commandwords import edit_word
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.logs import message
 from fixer.causes.reading import line_text, log_evidence, state_evidence
 from fixer.causes.systemd.unitedits import by_hand
 from fixer.causes.systemd.unitfailure import Told
+from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, LogLine, Service, Snapshot
@@ -40,6 +44,8 @@ _SAID = {
     "permission denied": "may not be executed",
 }
 _VARIANT = "container-cannot-start"
+_SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "flask", "python3", "node")
+_NEAR = 0.8
 _SOURCES = "what is mounted (volumes, secrets, configs)"
 _NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
@@ -131,13 +137,33 @@ def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine |
     if key == _SOURCES:
         mend = f"put it back, or correct {at}"
     manual = f"{said[0].upper()}{said[1:]}: {mend}; then bring {service.name} up again"
+    other = _slip(case, crash, named) if key in ("program", "command") and "not in its image" in said else None
     return Told(
         _VARIANT, f"{service.name} cannot be started: {said}",
         (state_evidence(service), *((place,) if place is not None else ()),
          *(Evidence("file", path, "no such file on the Docker host") for path in lacks),
          *((log_evidence(line.text, line.where),) if line is not None else ())),
-        by_hand("mend-container", manual),
+        (*((other,) if other is not None else ()), *by_hand("mend-container", manual)),
     )
+
+
+def _slip(case: Case, crash: Crash, named: str) -> Repair | None:
+    """The program is called nearly like a server that everybody knows: a slip of the hand, corrected where the word
+    stands."""
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
+
+    service = crash.service
+    near = [name for name in _SERVERS if name != named and SequenceMatcher(None, name, named).ratio() >= _NEAR]
+    word = next((w for w in service.command if w.text == named), None)
+    if len(near) != 1 or word is None:
+        return None
+    does = f"run {near[0]} instead of {named}"
+    edit = edit_word(case.snapshot, service, word, near[0], does)
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace):
+        return None
+    return Repair("correct-program", "disruptive", f"{does}, in {edit.where}, then start {service.name}",
+                  (*edit.steps, *begin))
 
 
 def _written(snapshot: Snapshot, service: Service, named: str) -> Evidence | None:
