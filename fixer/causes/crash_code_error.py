@@ -40,6 +40,8 @@ By hand
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.endings.codefaults import CodeFault, code_fault
@@ -50,9 +52,12 @@ from fixer.causes.endings.sources import line_of, source_of
 from fixer.causes.endings.unreadable import closed_folder_of
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
 from fixer.causes.symptoms import is_cut_in_body, is_refused, symptom_evidence
-from fixer.model.diagnosis import Confidence, Finding, Verdict
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.modules import module_folders
+
+if TYPE_CHECKING:
+    from fixer.causes.containers.codefolder import Elsewhere
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -103,7 +108,11 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
     if crash.inside:
         detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
     summary, evidence = f"{service.name} ends at once: {say(fault)}", _evidence(case, crash, fault)
-    mounted = _mounted_code(crash, fault)
+    there = _elsewhere(case, crash, fault)
+    mounted = "" if there is not None else _mounted_code(crash, fault)
+    if there is not None:
+        summary = f"{summary} in {there.start}, where it starts; {there.folder} has it"
+        evidence = (evidence[0], there.shown, *evidence[1:])
     if mounted:
         confidence, summary = "likely", f"{summary} that it can read: {mounted}"
     if since is not None:
@@ -112,9 +121,26 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
     return Finding(
         cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
         summary=summary, detail=tuple(detail), routes=crash.routes, service=service.name, node=service.node,
-        evidence=evidence, repairs=code_repairs(case, crash, fault, since),
+        evidence=evidence, repairs=(*_there(case, crash, there), *code_repairs(case, crash, fault, since)),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
+
+
+def _elsewhere(case: Case, crash: Crash, fault: CodeFault) -> Elsewhere | None:
+    if fault.kind != "target" or crash.service.container is None:
+        return None
+    from fixer.causes.containers.codefolder import mounted_elsewhere  # only where a container found no application
+
+    return mounted_elsewhere(case, crash, fault)
+
+
+def _there(case: Case, crash: Crash, there: Elsewhere | None) -> tuple[Repair, ...]:
+    if there is None:
+        return ()
+    from fixer.causes.containers.codefolder import start_there  # as above
+
+    repair = start_there(case, crash, there)
+    return () if repair is None else (repair,)
 
 
 def _mounted_code(crash: Crash, fault: CodeFault) -> str:

@@ -11,7 +11,8 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, EnvAssignment
+from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Setting
+from fixer.model.target import TargetRef
 from tests.causes.building import (
     NOW,
     Scene,
@@ -700,3 +701,25 @@ def test_what_is_mounted_into_a_container_and_was_changed_after_its_end(path: st
     first = found(scene)
     assert (first.repairs[0].id == "start-service") is mended
     assert ("was changed after that" in first.summary) is mended
+
+
+@pytest.mark.parametrize(("start", "there", "told"), [
+    ("/srv/shop", "/opt/api/main.py", True), ("/code", "/opt/api/main.py", False), ("/srv/shop", "/opt/api/other.py", False),
+])
+def test_an_application_that_is_mounted_elsewhere_than_its_server_starts(start: str, there: str, told: bool) -> None:
+    text = f"services:\n  app:\n    working_dir: {start}\n    image: x\n"
+    at = text.index(start)
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 3, "started_at": NOW - 40, "working_dir": start, "user": "0",
+           "mounts": (("/opt/api", "/code", False),)}
+    made = boxed(box=box, pid=None, log=log('ERROR:    Error loading ASGI app. Could not import module "main".'),
+                 argv=("uvicorn", "main:app"), compose_settings=(Setting("working_dir", start, "/p/compose.yaml", 3, at, at + len(start)),))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    scene.files.append(file("/p/compose.yaml", text, "engine"))
+    scene.extra = {"target": TargetRef("compose", "p"), "engine_files": ((there, stat()),),
+                   "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True),), Known(True))}
+    found = diagnose(scene.snapshot()).findings[0]
+    assert (found.cause == "crash-code-error" and "/code has it" in found.summary) is told
+    assert ("start-in-folder" in [r.id for r in found.repairs]) is told
+    if told:
+        write = found.repairs[0].steps[0]
+        assert isinstance(write, WriteFile) and b"working_dir: /code\n" in (write.after or b"")

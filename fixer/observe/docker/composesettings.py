@@ -13,6 +13,7 @@ from fixer.observe.view import ENGINE
 KEYS = (
     "read_only", "tmpfs", "cpus", "cpu_quota", "cpu_period", "mem_limit", "memswap_limit", "ulimits.nofile",
     "ulimits.nofile.soft", "ulimits.nofile.hard", "deploy.resources.limits.cpus", "deploy.resources.limits.memory",
+    "working_dir",
 )
 
 

@@ -51,8 +51,9 @@ def _of_module(service: Service) -> Iterator[tuple[str, Query]]:
     lines = service.log.value[-LAST_LINES:] if isinstance(service.log, Known) and start.startswith("/") else ()
     module = next((name for line in reversed(lines) if (name := unfound(line.text))), "")
     if module and box is not None:
-        files = (file for folder in module_folders(service.argv, start) for file in files_of(folder, module))
-        places = (on_disk(service, name) for name in dict.fromkeys(name for file in files for name in way_to(file)))
+        folders = (*module_folders(service.argv, start), *(at.rstrip("/") for _, at, _ in box.mounts))
+        named = (file for folder in folders for file in files_of(folder, module))
+        places = (on_disk(service, name) for name in dict.fromkeys(name for file in named for name in way_to(file)))
         yield from ((place[0], ReadFile(place[1], 0)) for place in places if place is not None)
     elif module:
         files = (file for folder in module_folders(service.argv, start) for file in files_of(folder, module))
