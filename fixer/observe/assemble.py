@@ -51,7 +51,9 @@ from fixer.observe.nginx.nginxes import (
     config_mtime,
     error_logs,
     events_of,
+    is_at_rest,
     loaded_at,
+    reads_as,
     strange_nginxes,
     test_result,
 )
@@ -135,9 +137,9 @@ def _manager(place: NginxPlace, view: View, services: tuple[Service, ...]) -> Se
         held = next((s for s in mine if place.master.pid in s.pids), None)
         if held is not None:
             return held
-    for service in mine:
-        if service.unit is not None and place.binary in service.unit.exec_start[:1]:
-            return service
+    units = [(s, s.unit) for s in mine if s.unit is not None and place.binary in s.unit.exec_start[:1]]
+    if units:       # a packaged one that was put to rest may stand beside the one that is meant
+        return min(units, key=lambda pair: (not reads_as(pair[1], place, view), is_at_rest(pair[1])))[0]
     name = f"{place.binary.rsplit('/', 1)[-1]}.service"        # a masked unit tells no command
     masked = (s for s in mine if s.name == name and s.unit is not None and s.unit.load_state == "masked")
     return next(masked, None) or next((s for s in mine if s.container is not None), None)

@@ -47,6 +47,16 @@ def test_its_unit_goes_before_a_packaged_one_that_was_put_to_rest(state: str, fi
         assert found.service is not None and found.service.name == "web.service"
 
 
+@pytest.mark.parametrize(("words", "conf"), [
+    (" -c /etc/edge/edge.conf", "/etc/edge/edge.conf"), (" -p /opt/edge -c conf/edge.conf", "/opt/edge/conf/edge.conf"),
+])
+def test_of_two_units_of_one_binary_the_one_whose_files_are_read_is_started(words: str, conf: str) -> None:
+    own = SHOW.format("web.service", "inactive", "enabled", "/usr/sbin/nginx", words)
+    for show in (PACKAGED + own, own + PACKAGED):
+        found = only(show, read(conf), site=SERVES)
+        assert found.conf_path == conf and found.service is not None and found.service.name == "web.service"
+
+
 def test_a_packaged_one_that_serves_is_meant_before_one_that_was_put_to_rest() -> None:
     own = SHOW.format("web.service", "inactive", "disabled", OWN, "")
     served = PACKAGED.replace("=disabled", "=enabled")

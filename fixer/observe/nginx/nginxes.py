@@ -165,16 +165,23 @@ def _stopped(view: View) -> Iterator[NginxPlace]:
     Of several units one that is not put to rest, and of those one that hands something on, as far as was read.
     """
     units = [u for u in dict.fromkeys(view.units.values()) if u.exec_start and is_nginx(u.exec_start[0])]
-    unit = min(units, key=lambda u: (_is_at_rest(u), _is_idle(place_of(u.exec_start), view)), default=None)
+    unit = min(units, key=lambda u: (is_at_rest(u), _is_idle(place_of(u.exec_start), view)), default=None)
     place = place_of(unit.exec_start) if unit is not None else _place([DEFAULT_BINARY], None, ())
     if unit is None and (DEFAULT_CONF not in view.conf_files or view.conf_files[DEFAULT_CONF].status == "absent"):
         return
     built = _place([BUILT], None, ())
-    rests = (unit is None or _is_at_rest(unit)) and _is_idle(place, view) and is_there(view)
+    rests = (unit is None or is_at_rest(unit)) and _is_idle(place, view) and is_there(view)
     yield built if rests and not _is_idle(as_built(built, view), view) else place
 
 
-def _is_at_rest(unit: Unit) -> bool:
+def reads_as(unit: Unit, place: NginxPlace, view: View) -> bool:
+    """Whether what the unit starts would read the same files."""
+    other = as_built(place_of(unit.exec_start), view)
+    return (other.conf, other.prefix) == (place.conf, place.prefix)
+
+
+def is_at_rest(unit: Unit) -> bool:
+    """Nothing starts it at boot, and it has not failed: somebody left it out."""
     return unit.unit_file_state in ("disabled", "masked") and unit.active_state != "failed"
 
 
