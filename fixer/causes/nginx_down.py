@@ -142,9 +142,17 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     box = service.container if service is not None else None
     waits = never_started(case, box)
     refused = refused_start(box) if box is not None and waits is None else None
+    was_taken, holder = False, None
+    if refused is not None and box is not None and refused[1] == "ports":
+        from fixer.causes.containers.portholder import is_free_now, port_holder  # only where a port was taken
+
+        was_taken, holder = is_free_now(case.snapshot, box), port_holder(case.snapshot, box)
+        refused = None if was_taken else refused if holder is None else (
+            f"{refused[0].removesuffix(' by something else')} by container {holder.name}", "ports")
     evidence = (
         Evidence("nginx-process", nginx.node, f"no master process of {nginx.binary or 'nginx'}"),
         *((state_evidence(service),) if service is not None else ()),
+        *((state_evidence(holder),) if holder is not None else ()),
         *(listener_evidence(case.snapshot, line) for line in taken[:1]),
         *((log_evidence(said.text, said.where),) if said is not None else ()),
         *((waits[2],) if waits is not None else ()),
@@ -161,6 +169,8 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += f": it is to listen on {homeless[0]}, an address that {nginx.node} does not have"
     elif waits is not None:
         summary += f": its container was made and never started, {waits[0]}"
+    elif was_taken:
+        summary += ": a port that its container publishes was another's when it was started, and is no container's now"
     elif refused is not None:
         summary += f": its container could not be started, as {refused[0]}"
     elif denied is not None:

@@ -11,7 +11,7 @@ from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.plan import ContainerAction, WriteFile
 from fixer.model.snapshot import ArgPlace, Compose
-from fixer.model.target import TargetRef
+from fixer.model.target import TargetKind, TargetRef
 from tests.causes.building import NOW, REFUSED, Scene, boxed, file, finding_of, log, roots, stat
 
 CAUSE = "unit-misconfigured"
@@ -93,6 +93,24 @@ def test_a_slip_of_the_hand_in_the_name_of_a_server(word: str, new: str) -> None
     if new:
         write = repairs[0].steps[0]
         assert isinstance(write, WriteFile) and f"command: {new} app.main:app".encode() in (write.after or b"")
+
+
+TAKEN = "driver failed programming external connectivity on endpoint p-app-1 (x): Bind for 127.0.0.1:8080 failed: port is already allocated"
+
+
+@pytest.mark.parametrize(("host", "kind", "said", "risk"), [
+    ("127.0.0.1", "compose", "taken by container p-thief-1", "manual"), ("0.0.0.0", "docker", "taken by container p-thief-1", "manual"),
+    ("10.0.0.1", "compose", "is none's by now", "safe"), ("10.0.0.1", "local", "taken by something else", "manual"),
+])
+def test_whose_the_port_is_that_a_container_was_refused(host: str, kind: TargetKind, said: str, risk: str) -> None:
+    scene = dead(TAKEN, 128, "exited")
+    box = scene.services[-1].container
+    assert box is not None
+    scene.services[-1] = replace(scene.services[-1], container=replace(box, published=(("127.0.0.1", 8080, 8000),)))
+    scene.with_service(boxed("thief", 80, is_app_server=False, box={"published": ((host, 8080, 80),)}))
+    scene.extra = {"target": TargetRef(kind, "p")}
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert said in found.summary and found.repairs[0].risk == risk
 
 
 GONE, DENIED = START + "exec /app/entry.sh: no such file or directory", START + 'exec: "/app/entry.sh": permission denied'

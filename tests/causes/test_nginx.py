@@ -13,6 +13,7 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import PIPE, ConfigProblem, Listen, Span
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, StartNginx, UnitAction, WriteFile
 from fixer.model.snapshot import Compose, ProbeResult, Uncreated
+from fixer.model.target import TargetRef
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -649,6 +650,22 @@ def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
     assert isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), Undetermined)
     repair = finding_of(diagnosis, DOWN).repairs[0]
     assert repair.risk == "manual" and "start p-app-1 first" in repair.manual
+
+
+@pytest.mark.parametrize(("there", "said", "risk"), [(True, "taken by container p-thief-1", "manual"), (False, "is no container's now", "safe")])
+def test_whose_the_port_is_that_nginxs_container_was_refused(there: bool, said: str, risk: str) -> None:
+    error = "driver failed programming external connectivity: Bind for 0.0.0.0:80 failed: port is already allocated"
+    box = {"status": "exited", "exit_code": 128, "error": error, "published": (("0.0.0.0", 80, 80),)}
+    web = boxed("web", 80, pid=None, is_app_server=False, box=box)
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app")).with_service(web)
+    if there:
+        scene.with_service(boxed("thief", 80, is_app_server=False, box={"published": (("127.0.0.1", 80, 80),)}))
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.extra["target"] = TargetRef("compose", "p")
+    scene.listeners = [line for line in scene.listeners if line.port != 80]
+    found = finding_of(diagnose(scene.snapshot()), DOWN)
+    assert said in found.summary and found.repairs[0].risk == risk
 
 
 def test_an_unhealthy_container_that_answers_is_advice_and_no_fault() -> None:

@@ -104,3 +104,13 @@ def test_a_port_of_the_docker_host_that_a_container_of_another_project_may_publi
     views = views_of(capture(web, engine, kind="docker", address="web1"))
     containers = containers_of(views)
     assert called_query(sites_of(views, containers), containers, views) == asked
+
+
+def test_a_port_that_a_container_was_refused_is_asked_for() -> None:
+    item = {"Id": "w" * 16, "Name": "/web1", "Path": "nginx", "State": {"Status": "exited", "Error": "Bind for 1.2.3.4:80 failed: port "
+            "is already allocated"}, "Config": {}, "HostConfig": {"NetworkMode": "net", "PortBindings": {"80/tcp": [{"HostPort": "8080"}]}},
+            "NetworkSettings": {"Networks": {"net": {"IPAddress": "", "Aliases": []}}}}
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    views = views_of(capture(engine, kind="docker", address="web1"))
+    containers = containers_of(views)
+    assert called_query((), containers, views) == Command("docker-called", ("net", ":8080"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.starting import begin_steps
+from fixer.causes.endings.coderepairs import again_steps
 from fixer.causes.endings.commandwords import edit_word
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.logs import message
@@ -13,6 +14,7 @@ from fixer.causes.systemd.unitedits import by_hand
 from fixer.causes.systemd.unitfailure import Told
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, LogLine, Service, Snapshot
 
@@ -65,7 +67,8 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
         match = pattern.search(box.error)
         if match is not None:
             named = match.groupdict().get("what") or ""
-            return _told(case, crash, (said.format(what=named), key, named), None)
+            return (_port_taken(case, crash, box, said.format(what=named)) if key == "ports" else None) or _told(
+                case, crash, (said.format(what=named), key, named), None)
     last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
     words = "" if last is None else message(last).strip()
     ran = _RUNC.search(words) or _INIT.search(words)
@@ -82,6 +85,24 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
                 return _told(case, crash, (said, "command", what), line)
     return None if not box.error or service.unit is not None else _told(
         case, crash, (_engine_says(box), "", ""), None)
+
+
+def _port_taken(case: Case, crash: Crash, box: Container, said: str) -> Told | None:
+    """Whose the port is, where that is a container; and the start, where it is nobody's by now."""
+    from fixer.causes.containers.portholder import is_free_now, port_holder  # only where a port was taken
+
+    name, holder = crash.service.name, port_holder(case.snapshot, box)
+    if holder is not None:
+        by_whom = f"{said.removesuffix(' by something else')} by container {holder.name}"
+        told = _told(case, crash, (by_whom, "ports", ""), None)
+        return replace(told, evidence=(*told.evidence, state_evidence(holder)))
+    steps = again_steps(case, crash) if is_free_now(case.snapshot, box) else ()
+    if not steps:
+        return None
+    summary = (f"{name} could not be started, as a port that it publishes was another container's; it is none's by "
+               "now, but nobody started it again")
+    return Told(_VARIANT, summary, (state_evidence(crash.service),),
+                (Repair("start-service", "safe", f"start {name}", steps),))
 
 
 def _gone(box: Container) -> str:

@@ -7,12 +7,14 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.query import Command
+from fixer.model.regex import regex
 from fixer.model.snapshot import Container
 from fixer.observe.docker.publishing import asks_host, is_held
 from fixer.observe.endpoints import container_at
 from fixer.observe.nginx.sites import Address, Site
 from fixer.observe.view import View, container_of, is_loopback
 
+_TAKEN = regex(r"port is already allocated|address already in use")
 MOST = 8              # names: each site asks for few that are not its own
 _NONE = frozenset({"", "none", "host", "default", "bridge"})
 
@@ -28,6 +30,10 @@ def called_query(sites: Sequence[Site], containers: tuple[Container, ...], views
             names.update(dict.fromkeys(asked))
             joined = {name for name, _, _ in own.networks} | ({own.network_mode} - _NONE)
             networks.update(dict.fromkeys(sorted(joined) if asked else ()))
+    for own in containers:       # a port that it was refused: whose is it?
+        if own.status != "running" and _TAKEN.search(own.error):
+            names.update({f":{outer}": None for _, outer, _ in own.published})
+            networks.update({name: None for name, _, _ in own.networks})
     joined_text = ",".join(name for name in networks if not name.startswith("container:"))
     return Command("docker-called", (joined_text, *list(names)[:MOST])) if names and joined_text else None
 
