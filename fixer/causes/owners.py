@@ -9,6 +9,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.incode import is_elsewhere_in_code, named_in_code
 from fixer.causes.changes.notstarted import starters_at
 from fixer.causes.containers.dockerhost import told_beside, told_on_host
+from fixer.causes.containers.moved import is_moved
 from fixer.causes.containers.podmates import same_network
 from fixer.causes.failing import Judged, is_closed
 from fixer.causes.reading import find_node, listeners_on, pids_of, state_evidence
@@ -55,8 +56,8 @@ def owners(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
         placed = placed_owner(case, trouble.endpoint)
         found = _missed(case, trouble) if placed is not None else ()
         found = found or ((placed,) if placed is not None else (
-            _equals_in_code(case, trouble) or left_over(case, trouble) or _displaced(case, trouble)
-            or _same_site(case, trouble)))
+            _equals_in_code(case, trouble) or (() if is_moved(case.snapshot, trouble.endpoint) else left_over(
+                case, trouble)) or _displaced(case, trouble) or _same_site(case, trouble)))
         known = case.owned[id(trouble)] = (trouble, found)
     return known[1]
 
@@ -71,7 +72,7 @@ def left_over(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
 
 def _equals_in_code(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     """Several at rest whose code listens there: a person says which."""
-    return tuple(Owner(service, "alone", (why,)) for service, why in named_in_code(case.snapshot, trouble.endpoint))
+    return tuple(Owner(s, "alone", (why,)) for s, why in named_in_code(case.snapshot, trouble.endpoint))
 
 
 def _missed(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
@@ -105,10 +106,11 @@ def placed_owner(case: Case, endpoint: Endpoint) -> Owner | None:
 
 
 def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
+    if is_moved(case.snapshot, endpoint):
+        return None
     service = case.service(endpoint.service)
-    if service is not None and is_anybodys(case.snapshot, service) and service.id != endpoint.holder:
-        service = None
-    if service is not None and is_made_up(case.snapshot, service):
+    if service is not None and (is_made_up(case.snapshot, service) or (
+            service.id != endpoint.holder and is_anybodys(case.snapshot, service))):
         service = None
     if service is not None and (service.is_app_server or service.id != endpoint.holder or is_told(service, endpoint)):
         return Owner(service, "placed", endpoint.service_why or (state_evidence(service),))

@@ -39,7 +39,15 @@ from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
 from fixer.causes.containers.dockerhost import is_docker_host
-from fixer.causes.containers.elsewhere import displaced, is_nobody, is_own_loopback, reached_as, silence
+from fixer.causes.containers.elsewhere import (
+    displaced,
+    is_anothers,
+    is_nobody,
+    is_own_loopback,
+    reached_as,
+    silence,
+)
+from fixer.causes.containers.moved import address_holder
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, placed_owner
 from fixer.causes.reading import (
@@ -118,6 +126,11 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         variant = "wrong-ip-unassigned"
         return _boxed(case, trouble, box, (variant, words)) if inside and box is not None else _local(
             case, trouble, (variant, words))
+    if inside and box is not None and is_anothers(case, trouble):
+        holder = address_holder(case.snapshot, endpoint)
+        whose = holder.name if holder is not None else "another container"
+        words = f"{endpoint_text(endpoint)}, by now the address of {whose}"
+        return _boxed(case, trouble, box, ("wrong-ip-unassigned", words))
     return said
 
 

@@ -318,3 +318,41 @@ def test_a_name_led_to_nginxs_own_container_where_no_other_bears_it_is_not_blame
 def test_a_line_that_may_be_right_is_not_blamed(changes: dict[str, object]) -> None:
     scene = led(Scene("backend.internal:8000").with_service(service(), listener(8000, 200)), **changes)
     assert all(f.repairs[0].id != "correct-hosts-line" for f in diagnose(scene.snapshot()).findings if f.repairs)
+
+
+def swapped(told: int = 9000, held: int = 9100, **changes: object) -> Scene:
+    """nginx names bare addresses; after a start in another order the container of that one is the admin's."""
+    admin = boxed("admin", held, box={"networks": (("p_default", "172.18.0.2", ("admin",)),), **changes}, pid=8)
+    shop = boxed("shop", told, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9)
+    scene = Scene("172.18.0.2:9000", node="web", back="admin").with_service(web(pid=None))
+    scene.with_service(admin, listener(held, 8, "0.0.0.0", "admin")).with_service(shop, listener(told, 9, "0.0.0.0", "shop"))
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=admin.id, holder=None)
+    scene.node_changes = {name: {"kind": "container"} for name in ("web", "admin", "shop")}
+    return scene
+
+
+def test_an_address_that_docker_gave_to_another_container_since_is_wrong_and_not_its_port() -> None:
+    """To follow the port would have shown the admin's pages to everybody."""
+    finding = found(swapped())
+    assert (finding.confidence, finding.service) == ("certain", "p-shop-1") and "by now the address of p-admin-1" in finding.summary
+    assert b"http://shop:9000;" in text_of(finding)
+    assert all(f.cause != "wrong-port" for f in diagnose(swapped().snapshot()).findings)
+
+
+@pytest.mark.parametrize("scene", [
+    swapped(told=9500),                                              # nobody else is told that port
+    swapped(fixed=(("p_default", ("172.18.0.2",)),)),                # its files chose that address: it keeps it
+])
+def test_an_address_that_is_still_its_containers_has_a_wrong_port(scene: Scene) -> None:
+    assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
+
+
+def test_an_address_of_dockers_that_refuses_and_is_nobodys_that_was_seen() -> None:
+    """A container outside of the project has it."""
+    scene = apart("172.18.0.77:8000").endpoint(node=None, listener=Unknown("outside"))
+    box = scene.services[0].container
+    assert box is not None
+    scene.services[0] = replace(scene.services[0], container=replace(
+        box, subnets=(("p_default", "172.18.0.0/16"),), gateways=("172.18.0.1",)))
+    finding = found(scene)
+    assert "by now the address of another container" in finding.summary and b"http://app:8000;" in text_of(finding)

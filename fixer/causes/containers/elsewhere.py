@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
 from fixer.causes.containers.dockerhost import asks_loopback, is_docker_host
+from fixer.causes.containers.moved import address_holder, is_dockers, is_moved
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, placed_owner, separated, wanted_elsewhere
 from fixer.causes.reading import find_node, listeners_on
@@ -22,7 +23,7 @@ def displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     none. Whoever is told that very port comes before all others: also one that does not run, since another that does
     is not meant for that reason. What only its being left over speaks for is a person's choice."""
     box = _beside(case, trouble)
-    if box is None or not (is_own_loopback(trouble) or is_nobody(case, trouble)):
+    if box is None or not (is_own_loopback(trouble) or is_nobody(case, trouble) or is_anothers(case, trouble)):
         return ()
     pool = _pool(case, trouble, box)
     same = [service for service in pool if _has_port(case, service, trouble.endpoint.port)]
@@ -48,6 +49,19 @@ def is_own_loopback(trouble: Trouble) -> bool:
     """Closed, and of nginx's own container."""
     endpoint = trouble.endpoint
     return asks_loopback(endpoint) and endpoint.node == trouble.nginx.node and is_closed(endpoint) is True
+
+
+def is_anothers(case: Case, trouble: Trouble) -> bool:
+    """A bare address of Docker's that refuses, since another container has it by now."""
+    endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
+    if box is None or endpoint.unix is not None or not _IP.match(endpoint.host):
+        return False
+    tcp = endpoint.tcp
+    refused = is_closed(endpoint) is True or (isinstance(tcp, Known) and tcp.value.error == "refused")
+    holder = address_holder(case.snapshot, endpoint)
+    if holder is not None:
+        return refused and is_moved(case.snapshot, endpoint)
+    return refused and endpoint.node is None and is_dockers(box, endpoint.host)
 
 
 def is_nobody(case: Case, trouble: Trouble) -> bool:
