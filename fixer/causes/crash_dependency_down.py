@@ -42,7 +42,7 @@ from fixer.causes.endings.changed import changed_since
 from fixer.causes.endings.complaints import Complaint, complaint
 from fixer.causes.endings.crashing import Crash, crashes
 from fixer.causes.endings.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
-from fixer.causes.endings.dependencyrepairs import back_again, let_through, make_room, set_other, start_needed
+from fixer.causes.endings.dependencyrepairs import WHERE, back_again, let_through, make_room, set_other, start_needed
 from fixer.causes.endings.depending import Needed, listening_elsewhere, locate, unseen_clusters
 from fixer.causes.endings.logs import is_restarting
 from fixer.causes.endings.reasons import missing_variables, port_in_use
@@ -107,7 +107,9 @@ def complaint_of(crash: Crash) -> Complaint | None:
     """What ended the last run, where no variable and no port of its own explains it better."""
     if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
         return None
-    return complaint(crash.lines, ran_since(crash.service))
+    said = complaint(crash.lines, ran_since(crash.service))
+    blank = said is not None and said.unix and any(WHERE.match(one.name.upper()) for one in crash.service.unset)
+    return None if blank else said      # it was given no address: the variable is what is missing
 
 
 def _unnamed(case: Case, crash: Crash) -> Finding | None:

@@ -42,10 +42,19 @@ from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.envfiles import write_variables
 from fixer.causes.changes.starting import begin_steps, restart_steps, start_steps
+from fixer.causes.endings.complaints import complaint
 from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.dependencyrepairs import WHERE
 from fixer.causes.endings.envcopies import copies_of, copies_with, copy_evidence, restore_variables
 from fixer.causes.endings.reasons import Said, left_blank, missing_variables
-from fixer.causes.reading import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
+from fixer.causes.reading import (
+    absent_evidence,
+    config_evidence,
+    find_node,
+    log_evidence,
+    ran_since,
+    state_evidence,
+)
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.systemd.misread import Misread, misread, unwrapped
 from fixer.model.copies import is_called_like
@@ -66,7 +75,7 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         file = _missing_file(case, crash)
         said = missing_variables(crash.lines)
-        blank = () if said else left_blank(crash.lines, crash.service.unset)
+        blank = () if said else left_blank(crash.lines, crash.service.unset) or no_address(crash)
         if file is not None:
             findings.append(file)
         elif blank:
@@ -77,6 +86,14 @@ def judge(case: Case) -> Verdict:
             lacking = tuple(s for s in said if not is_set(crash.service, s.name))
             findings.append(_found(case, crash, lacking) if lacking else _set_by_now(case, crash, said))
     return conclude(findings, all_of.missing, ruled)
+
+
+def no_address(crash: Crash) -> tuple[Said, ...]:
+    """It looks for its database on a socket of its own container, as drivers do that are given no address, and its
+    compose file takes the address from outside, where nothing sets it."""
+    wanted = [one for one in crash.service.unset if WHERE.match(one.name.upper())]
+    said = complaint(crash.lines, ran_since(crash.service)) if wanted else None
+    return tuple(Said(one.name, said.said) for one in wanted) if said is not None and said.unix else ()
 
 
 def of_compose(crash: Crash, blank: tuple[Said, ...]) -> Crash:

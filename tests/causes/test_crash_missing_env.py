@@ -391,3 +391,16 @@ def test_what_a_compose_file_takes_from_outside_where_nothing_sets_it(line: str,
         assert isinstance(write, WriteFile) and write.path == "/srv/p/.env" and b"API_PORT=8000" in (write.after or b"")
         scene.services[0] = replace(made, env_slots=slots[1:])       # no .env: another file has no effect on the command
         assert diagnose(scene.snapshot(), {"API_PORT": "8000"}).findings[0].repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize(("name", "cause"), [("DATABASE_URL", "crash-missing-env"), ("SHOP_COLOUR", "crash-dependency-down")])
+def test_a_driver_without_an_address_looks_for_a_socket_of_its_own(name: str, cause: str) -> None:
+    line = ('psycopg2.OperationalError: connection to server on socket "/var/run/postgresql/.s.PGSQL.5432" failed: '
+            "No such file or directory")
+    made = boxed(pid=None, box={"status": "restarting", "exit_code": 1, "restart_count": 4, "started_at": NOW - 50}, log=log(line),
+                 unset=(EnvAssignment(name, "/srv/p/compose.yaml:9", True),))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    found = diagnose(scene.snapshot()).findings[0]
+    assert found.cause == cause
+    if cause == "crash-missing-env":
+        assert "DATABASE_URL is not set" in found.summary and "/srv/p/compose.yaml:9" in [e.where for e in found.evidence]

@@ -23,7 +23,7 @@ from fixer.model.snapshot import LogLine, Service
 
 _SYSTEM = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|MONGO(?:DB)?|CACHE|BROKER|"
            r"AMQP|RABBITMQ)(?:_\w+)?_?")
-_WHERE = regex(rf"^{_SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
+WHERE = regex(rf"^{_SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
 _WHO = regex(rf"^{_SYSTEM}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|DATABASE|DB)$")
 _SECRETS = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
 _MOST = 4
@@ -165,7 +165,7 @@ def _by_hand(case: Case, crash: Crash, said: Complaint, needed: Needed) -> str:
 def set_other(case: Case, crash: Crash, said: Complaint) -> tuple[Repair, ...]:
     """Another value for the variable that says where the system is and who asks; a person gives it."""
     service = crash.service
-    pattern = _WHO if said.kind == "auth" else _WHERE
+    pattern = _WHO if said.kind == "auth" else WHERE
     names = tuple(dict.fromkeys(a.name for a in service.env if pattern.match(a.name.upper()) and not a.empty))[:_MOST]
     offered = [r for r in (_set(case, crash, said, name) for name in names) if r is not None]
     return (*offered, _manual(_mend(crash, said, names)))
