@@ -136,6 +136,10 @@ def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str | Evidenc
     if said.kind == "name" and provider is None:
         text = f"no address is known for {said.host or 'the name of what it needs'}"
         return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
+    if said.kind == "name" and provider is not None and needed.up is not False and came_later(crash, said, provider):
+        text = f"{provider.name} did not run then, so that its name led nowhere; it runs by now, but nobody started " \
+               f"{crash.service.name} again"
+        return _found(case, (crash, said, needed), "start-db-refused", text, back_again(case, crash))
     if said.kind == "name" and provider is not None and provider.running and condition(provider) != "paused":
         text = f"{provider.name} runs, and is not found by the name {said.host}"
         return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
@@ -158,6 +162,18 @@ def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str | Evidenc
         return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
     return _found(case, (crash, said, needed), "start-db-refused", _nobody(case, said, needed),
                   start_needed(case, crash, said, needed))
+
+
+def came_later(crash: Crash, said: Complaint, provider: Service) -> bool:
+    """A container that bears the name on a network of both, and that was started after the last try: Docker's resolver
+    does not know the names of what does not run."""
+    box, own = provider.container, crash.service.container
+    if box is None or own is None or box.status != "running" or is_restarting(provider):
+        return False
+    mine = {name for name, _, _ in own.networks} | {own.network_mode}
+    named = any(network in mine and said.host in (*names, box.name, box.service) for network, _, names in box.networks)
+    tried = said.said.at if said.said.at is not None else own.finished_at
+    return named and 0 < tried < box.started_at
 
 
 def _asks_now(crash: Crash) -> bool:

@@ -281,6 +281,22 @@ def test_miss_of_a_system_without_a_name(lines: tuple[str, ...], changes: dict[s
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
+@pytest.mark.parametrize(("started", "network", "later"), [
+    (NOW - 5, "p_default", True), (NOW - 900, "p_default", False), (NOW - 5, "elsewhere", False),
+])
+def test_a_database_that_was_started_after_the_last_try_has_its_name_by_now(started: float, network: str, later: bool) -> None:
+    scene = composed(NO_NAME, started_at=started, networks=((network, "172.18.0.9", ("db",)),))
+    scene.services[-1] = replace(scene.services[-1], pids=(31,))
+    scene.with_service(service("x"), listener(5432, 31, "0.0.0.0", node="db"))
+    own = scene.services[0].container
+    assert own is not None
+    ended = replace(own, status="exited", exit_code=1, restart_policy="on-failure", finished_at=NOW - 40)
+    scene.services[0] = replace(scene.services[0], container=ended, log=log(*NO_NAME[1:], ago=40))
+    one = found(scene)
+    assert ("runs by now, but nobody started" in one.summary) is later
+    assert (one.repairs[0].id == "start-service", one.repairs[0].risk == "safe") == (later, later)
+
+
 def test_one_that_was_caught_between_two_of_its_runs() -> None:
     scene = composed(NO_NAME, status="exited", exit_code=0)
     box = replace(scene.services[0].container, status="running", started_at=NOW - 3)   # type: ignore[type-var]
