@@ -63,6 +63,15 @@ def test_hung_hit_stopped_by_a_signal() -> None:
     assert isinstance(step, SignalProcess) and (step.pid, step.signal) == (200, "CONT")
 
 
+def test_hung_hit_what_an_earlier_run_of_the_unit_left_standing() -> None:
+    """KillMode=process: the unit counts as ended, and its old process holds the socket."""
+    left = {"active_state": "inactive", "sub_state": "dead", "main_pid": 0}
+    diagnosis = diagnose(late(state="T", unit_changes=left).snapshot())
+    assert roots(diagnosis) == [HUNG] and diagnosis.findings[0].repairs[0].id == "continue-process"
+    assert HUNG not in roots(diagnose(late(unit_changes=left).snapshot()))      # to restart the unit would not end it
+    assert HUNG not in roots(diagnose(late(state="T", unit_changes=left).endpoint(holder="local/other").snapshot()))
+
+
 def test_hung_hit_stuck_in_one_call() -> None:
     for lines in (log(DONE, ago=600), Known(())):
         diagnosis = diagnose(late(log=lines).snapshot())

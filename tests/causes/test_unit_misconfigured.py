@@ -114,6 +114,32 @@ def test_a_launcher_that_could_not_start_its_program(launcher: str, status: int,
     assert text_of(finding) == f"[Service]\n{unit}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
 
 
+READS = "/bin/bash: line 1: {}: No such file or directory"
+
+
+@pytest.mark.parametrize(("command", "files", "status", "log"), [
+    ("/bin/bash -lc 'source /srv/shop/venv/bin/activate && exec uvicorn app.main:app --port 8000'", {}, "1",
+     (READS.format("/srv/shop/venv/bin/activate"),)),
+    ("/bin/sh -c '. venv/bin/activate; exec uvicorn app.main:app --port 8000'", {}, "2",
+     ("/bin/sh: 1: .: cannot open venv/bin/activate: No such file",)),
+    ("/srv/shop/run", {"/srv/shop/run": ("#!/bin/bash\nsource venv/bin/activate\nexec uvicorn app.main:app --port 8000\n", 0o755)},
+     "1", (READS.format("venv/bin/activate"), "Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 1',
+           "ModuleNotFoundError: No module named 'orjson'")),
+])
+def test_what_a_shell_was_to_read_first_is_not_there(
+    command: str, files: dict[str, tuple[str, int]], status: str, log: tuple[str, ...],
+) -> None:
+    unit = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={command}\n"
+    diagnosis = judged(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=log, show={
+        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
+    finding = found(diagnosis)
+    assert "/srv/shop/venv/bin/activate, which its command reads first, is not there" in finding.summary
+    assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
+    other = judged(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
+        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
+    assert not any("reads first" in f.summary for f in other.findings)
+
+
 def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
     unit = START.replace(PROGRAM, f"/usr/bin/timeout 1d {PROGRAM}")
     diagnosis = judged(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},

@@ -60,7 +60,8 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
             found.append(_measure(case, trouble, owner.service))
         elif closed is None:
             missing.append(f"whether anything accepts at {trouble.endpoint.written}")
-        elif closed or owner is None or not owner.service.running or _is_strangers(trouble, owner.service):
+        elif closed or owner is None or not _is_there(case, trouble, owner.service) or _is_strangers(
+                trouble, owner.service):
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
         elif _is_cut_off(trouble):
             ruled += absent_evidence(trouble.endpoint)
@@ -89,6 +90,12 @@ def begins(endpoint: Endpoint) -> bool:
 def is_paused(service: Service) -> bool:
     """A container whose processes are frozen."""
     return service.container is not None and service.container.status == "paused"
+
+
+def _is_there(case: Case, trouble: Trouble, service: Service) -> bool:
+    """It runs, or what an earlier run of its unit left behind holds the socket and stands still."""
+    return service.running or (trouble.endpoint.holder == service.id and any(
+        p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids)))
 
 
 def _is_strangers(trouble: Trouble, service: Service) -> bool:

@@ -3,27 +3,56 @@ shell says so, or the launcher, and ends with 127 or 126 as if it were the progr
 
 from __future__ import annotations
 
+import posixpath
+import re
+
 from fixer.causes.case import Case
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.logs import message
-from fixer.causes.systemd.unitfailure import StepFailure, Told
+from fixer.causes.reading import log_evidence
+from fixer.causes.systemd.unitedits import by_hand
+from fixer.causes.systemd.unitfailure import StepFailure, Told, where
 from fixer.causes.systemd.unitprogram import judge_program
 from fixer.model.launchers import UNSTARTED, UNSTARTED_STATUS, launched
+from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, LogLine, Service
 from fixer.model.supervisorwords import EXEC, UNFOUND, Why
+
+_SOURCES = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
+_UNOPENED = regex(r"cannot open (?P<what>\S+): No such file$")       # dash
 
 
 def wrapped_program(case: Case, crash: Crash) -> Told | None:
     """What is wrong with the program that the script or launcher starts; None where the program itself ended."""
     entry = _ended_in(crash.service)
-    if entry is None:
-        return None
-    said = _said(crash, entry.text)
-    if said is None:
-        return None
+    said = None if entry is None else _said(crash, entry.text)
+    if said is None or entry is None:
+        return _unsourced(case, crash)
     line, why = said
     told = judge_program(case, crash, StepFailure(EXEC, why, (line,)), entry)
     return told if isinstance(told, Told) else None
+
+
+def _unsourced(case: Case, crash: Crash) -> Told | None:
+    """A file that the shell was to read first (the environment's `activate`) is not there: what comes after it starts
+    without that environment, or not at all."""
+    service, unit = crash.service, crash.service.unit
+    if unit is None or unit.main_pid or unit.result != "exit-code":
+        return None
+    script = None if service.entry is None else case.snapshot.file(service.node, service.entry.text)
+    text = " ".join(unit.exec_start) + "\n" + ("" if script is None else script.data.decode("utf-8", "replace"))
+    wanted = {match["path"] for match in _SOURCES.finditer(text)}
+    for line in crash.lines if wanted else ():
+        match = UNSTARTED.search(message(line).strip()) or _UNOPENED.search(message(line).strip())
+        if match is None or match["what"] not in wanted:
+            continue
+        path = posixpath.normpath(posixpath.join(unit.working_directory or "/", match["what"]))
+        manual = (f"put {path} back (for an environment: python3 -m venv, and install the application into it), or "
+                  f"name the one that is there at {where(service.entry, service)}; then start {service.name}")
+        summary = f"{service.name} cannot be started: {path}, which its command reads first, is not there"
+        return Told("start-203-exec-missing", summary, (log_evidence(line.text, line.where),),
+                    by_hand("put-back-file", manual))
+    return None
 
 
 def _ended_in(service: Service) -> ArgPlace | None:
