@@ -43,6 +43,7 @@ class Course:
     withheld: tuple[Withheld, ...] = ()
     forbids: Callable[[Finding, Repair], str] | None = None
     made: set[tuple[object, ...]] = field(default_factory=set)
+    again: set[tuple[object, ...]] = field(default_factory=set)     # made once more, since nginx ended meanwhile
     starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
     aside: list[SetAside] = field(default_factory=list)
     changed: float = 0.0                  # when the last round ended, 0 before the first

@@ -8,11 +8,13 @@ from contextlib import ExitStack
 from fixer.app.course import Course, End, name_of, withheld_text
 from fixer.app.following import is_next, other_of
 from fixer.app.looking import StateNotes, look_at, opened
+from fixer.app.meanwhile import give_up
 from fixer.app.options import Repairing
 from fixer.app.person import Person
 from fixer.app.policies import forbidding, policies
 from fixer.app.settling import is_held_off, settle, wait_until_asked, wait_until_well
 from fixer.apply.engine import RepairRun, unfinished
+from fixer.apply.nginx import NotRunning
 from fixer.apply.realplaces import at_real_places, led_elsewhere
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.hosts.base import Target
@@ -275,7 +277,7 @@ class _Rounds:
                 return self._over(error.message, error.hint)
             return self._failed(run, drawn, finding, error.message, error.hint)
         except StepFailed as error:
-            return self._failed(run, drawn, finding, error.message, error.hint)
+            return self._failed(run, drawn, finding, error.message, error.hint, unread=isinstance(error, NotRunning))
         except NeedsPerson as error:
             course.current = course.look()
             course.give_up(before, finding, drawn.summary, error.message, error.hint, tried=False)
@@ -315,7 +317,8 @@ class _Rounds:
         self._person.tell(told)
         return None
 
-    def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str) -> End | None:
+    def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str, *, unread: bool = False,
+                ) -> End | None:
         """The round took itself back. A start in vain may show what keeps the service down; that comes next then."""
         before = self._course.current
         self._course.changed = time.monotonic()
@@ -323,7 +326,7 @@ class _Rounds:
             return self._over(why, hint)
         self._look_again(why)
         if not self._laid_bare(drawn, finding, why):
-            self._course.give_up(before, finding, drawn.summary, why, hint)
+            give_up(self._course, before, drawn, finding, (why, hint), unread=unread)
         return None
 
     def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str = "") -> End | None:
@@ -334,7 +337,7 @@ class _Rounds:
             return self._over(why, left)
         self._look_again(why)
         if hint or not self._laid_bare(drawn, finding, why):
-            self._course.give_up(before, finding, drawn.summary, why, "; ".join(filter(None, (hint, _BACK))))
+            give_up(self._course, before, drawn, finding, (why, "; ".join(filter(None, (hint, _BACK)))))
         return None
 
     def _over(self, *notes: str) -> End:

@@ -10,14 +10,15 @@ import pytest
 
 from fixer.app import course as courses
 from fixer.app import repairing
-from fixer.app.course import Course, End
+from fixer.app.course import Course, End, name_of
+from fixer.app.meanwhile import give_up
 from fixer.app.options import Looking, Repairing
 from fixer.app.repairing import _Rounds
 from fixer.app.settling import Settled
 from fixer.apply.engine import Restoration
 from fixer.diagnose import diagnose
 from fixer.errors import NotListening, StepFailed
-from fixer.model.plan import Plan
+from fixer.model.plan import Plan, ReloadNginx
 from fixer.model.service import Service
 from fixer.terminal import Terminal
 from fixer.verify import Look, Verification
@@ -103,6 +104,43 @@ def test_what_a_start_shows_after_it_counted_as_made(tmp_path: Path, monkeypatch
     end, course = ended(after, tmp_path, monkeypatch)
     assert (end.outcome, end.exit_code, course.aside) == ("needs-input", 4, [])
     assert any("SHOP_SALT" in item.flag for item in course.withheld)
+
+
+def without_nginx(member: Service) -> Look:
+    scene = Scene().with_service(member).refused().answers(BAD_GATEWAY)
+    scene.nginx.update(master_pid=None, worker_pids=())
+    seen = scene.snapshot()
+    return Look(seen, diagnose(seen))
+
+
+@pytest.mark.parametrize(("touches", "unread", "tries"), [(False, False, 2), (True, True, 2), (True, False, 1)])
+def test_a_round_during_which_nginx_ended_by_another_hand_comes_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, touches: bool, unread: bool, tries: int,
+) -> None:
+    """Not one that had it read something: that may be what it ended over."""
+    before, after = look(stopped()), without_nginx(stopped())
+    found = before.diagnosis.findings[0]
+    assert {f.cause for f in after.diagnosis.findings} >= {"nginx-down", "backend-down"}
+    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, after)
+    repair = found.repairs[0]
+    reload = ReloadNginx("local", 100, "/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/etc/nginx", "/var/log/nginx/error.log")
+    steps = (*repair.steps, reload) if touches else repair.steps
+    drawn = Plan(found.cause, repair.id, repair.risk, repair.summary, steps)
+    for count in (1, 2):
+        course.made.add(name_of(before, found, repair))
+        give_up(course, before, drawn, found, ("nginx does not run", ""), unread=unread)
+        assert bool(course.aside) is (count == tries) and (not course.made) is (count < tries)
+        if course.aside:
+            return
+
+
+def test_a_round_that_only_did_not_help_is_set_aside(tmp_path: Path) -> None:
+    before = look(stopped())
+    found = before.diagnosis.findings[0]
+    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, before)
+    repair = found.repairs[0]
+    give_up(course, before, Plan(found.cause, repair.id, repair.risk, repair.summary, repair.steps), found, ("x", ""))
+    assert course.aside
 
 
 @pytest.fixture(params=["the same", "nothing"])
