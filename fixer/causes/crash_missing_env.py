@@ -65,6 +65,7 @@ from fixer.model.redact import is_secret_name
 from fixer.model.snapshot import Service
 
 ID = "set-variable"
+_NEAR = 0.85             # of two names' letters in the same order
 
 
 def judge(case: Case) -> Verdict:
@@ -153,7 +154,8 @@ def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misrea
         if not isinstance(again, NoPlace):
             return Repair("mend-variable-line", "disruptive", words, (*unwrapped(lost), *again))
     needs = tuple(
-        Need(s.name, "secret" if is_secret_name(s.name) else "value", f"{service.name} asks for {s.name}") for s in said
+        Need(s.name, "secret" if is_secret_name(s.name) else "value",
+             f"{service.name} asks for {s.name}{_slip(service, s.name)}") for s in said
     )
     values = {s.name: case.inputs.get(s.name, "") for s in said}
     written = write_variables(case.snapshot, service, values)
@@ -169,6 +171,15 @@ def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misrea
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     complete = all(s.name in case.inputs for s in said)
     return Repair(ID, "disruptive", summary, (*written.steps, *begin) if complete else (), needs)
+
+
+def _slip(service: Service, name: str) -> str:
+    """Another variable that is called nearly so, and that the program may not ask for."""
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
+
+    near = [a for a in service.env if a.defined_in and a.name.upper() != name.upper()
+            and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _NEAR]
+    return f"; {near[0].name} is set at {near[0].defined_in}: a slip of the hand?" if len(near) == 1 else ""
 
 
 def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:

@@ -404,3 +404,11 @@ def test_a_driver_without_an_address_looks_for_a_socket_of_its_own(name: str, ca
     assert found.cause == cause
     if cause == "crash-missing-env":
         assert "DATABASE_URL is not set" in found.summary and "/srv/p/compose.yaml:9" in [e.where for e in found.evidence]
+
+
+@pytest.mark.parametrize(("other", "told"), [("SECRETKEY", True), ("SECRET_KEYS", True), ("PORT", False), ("secret_key", False)])
+def test_a_variable_that_is_called_nearly_so_is_named(other: str, told: bool) -> None:
+    made = failed(log=log("Traceback (most recent call last):", "    KEY = os.environ['SECRET_KEY']", "KeyError: 'SECRET_KEY'"),
+                  env=(EnvAssignment(other, "/etc/default/shop:3", other == "secret_key"),))
+    found = finding_of(diagnose(Scene().with_service(made).refused().snapshot()), "crash-missing-env")
+    assert (f"{other} is set at /etc/default/shop:3" in found.repairs[0].needs[0].why) is told
