@@ -47,7 +47,8 @@ from fixer.causes.containers.elsewhere import (
     reached_as,
     silence,
 )
-from fixer.causes.containers.moved import address_holder
+from fixer.causes.containers.moved import address_holder, database_named
+from fixer.causes.endings.engines import engine_of
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, placed_owner
 from fixer.causes.reading import (
@@ -128,9 +129,12 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
             case, trouble, (variant, words))
     if inside and box is not None and is_anothers(case, trouble):
         holder = address_holder(case.snapshot, endpoint)
-        whose = holder.name if holder is not None else "another container"
+        whose, system = holder.name if holder is not None else "another container", database_named(
+            case.snapshot, endpoint)
         words = f"{endpoint_text(endpoint)}, by now the address of {whose}"
-        return _boxed(case, trouble, box, ("wrong-ip-unassigned", words))
+        if system is not None:
+            words = f"{endpoint_text(endpoint)}, where {system.name} is, which is no application ({engine_of(system)})"
+        return _boxed(case, trouble, box, ("" if system is not None else "wrong-ip-unassigned", words))
     return said
 
 
@@ -168,7 +172,7 @@ def _after_start(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, s
         return None
     where = address_text(service.name, told[0].port)
     return Finding(
-        cause=CAUSE.id, variant=variant, role="root", confidence="likely",
+        cause=CAUSE.id, variant=variant or None, role="root", confidence="likely",
         summary=f"nginx hands {say_routes(trouble)} to {said}; {service.name} is told to listen on {where}", detail=(),
         routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
@@ -227,7 +231,7 @@ def _found(
         need = Need(KEY, "choice", f"{said}; whether {names} is meant, nothing here proves", choices)
         text = case.inputs.get(KEY) if case.inputs.get(KEY) in choices else None
     return Finding(
-        cause=CAUSE.id, variant=variant, role="root",
+        cause=CAUSE.id, variant=variant or None, role="root",
         confidence="possible" if need is not None else "certain" if first.port == endpoint.port else "likely",
         summary=f"nginx hands {say_routes(trouble)} to {said}; "
                 f"{' or '.join(dict.fromkeys(o.service.name for o in options))} "

@@ -45,6 +45,7 @@ from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import replaced_below
 from fixer.causes.containers.contradicted import contradicted
+from fixer.causes.endings.engines import engine_of
 from fixer.causes.failing import is_closed
 from fixer.causes.load.dialects import speech
 from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
@@ -62,8 +63,9 @@ from fixer.causes.reading import (
 from fixer.causes.routes.displacing import is_missed, is_occupied
 from fixer.causes.routes.namesakes import is_foreign, is_named_otherwise
 from fixer.causes.routes.pointing import Option, after_start, point_at_listener, reachable_listeners
+from fixer.causes.routes.readdressing import KEY, point_at
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
-from fixer.model.diagnosis import Confidence, Finding, Verdict
+from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
@@ -100,7 +102,10 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return state_evidence(found[0].service)       # the host is wrong, whatever the port: wrong-host
     if not found:
         return _unpublished(case, trouble) or f"which service belongs behind {text}"
+    if len(found) == 1 and found[0].service.container is not None and engine_of(found[0].service):
+        return f"which application belongs behind {text}: {found[0].service.name} is none"      # no page is behind it
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
+    options += _of_others(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
     if options:
         # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
         unsure = len(options) > 1 or len(found) > 1 or _needs_a_word(trouble, options[0].owner)
@@ -111,6 +116,21 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"whether {found[0].service.name} belongs behind {text}"
     return _not_running(case, trouble, found[0], stranger) or _out_of_reach(case, found[0], text) or state_evidence(
         found[0].service)
+
+
+def _of_others(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]:
+    """Sockets of other containers on the very port: nginx names one application's container and another one's port."""
+    if owner.service.container is None or owner.rule != "placed":
+        return ()
+    from fixer.causes.containers.elsewhere import rivals  # only where there are containers
+
+    port = trouble.endpoint.port
+    return tuple(
+        Option(Owner(other, "contested", (state_evidence(other),)), line, address_text(name, port), is_told=True)
+        for other, name in rivals(case, trouble, owner.service)
+        for line in [x for x in listeners_on(case.snapshot, other.node) if x.port == port and x.family != "unix"
+                     and not x.address.startswith("127.")][:1]
+    )
 
 
 def is_spoken(case: Case, trouble: Trouble) -> bool:
@@ -199,8 +219,17 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
         service=first.owner.service.name if not several else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(point_at_listener(case, trouble, options, ask=several) if other is None else other[1],),
+        repairs=(_named_otherwise(case, trouble, options) if options[-1].text.partition(":")[0] != first.text.partition(
+            ":")[0] else point_at_listener(case, trouble, options, ask=several) if other is None else other[1],),
     )
+
+
+def _named_otherwise(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> Repair:
+    """A person says which is meant: the name or the port."""
+    choices, text = tuple(option.text for option in options), endpoint_text(trouble.endpoint)
+    why = f"{text} is empty, and nothing tells whether its name or its port is wrong: {' or '.join(choices)}"
+    chosen = case.inputs.get(KEY) if case.inputs.get(KEY) in choices else None
+    return point_at(case, trouble, "point-route-at-listener", chosen, Need(KEY, "choice", why, choices))
 
 
 def _there(case: Case, trouble: Trouble, stranger: bool) -> tuple[Evidence, ...]:

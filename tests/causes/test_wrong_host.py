@@ -14,6 +14,7 @@ from fixer.model.snapshot import Compose, Listener, Service, Setting
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     BAD_GATEWAY,
+    NOW,
     REFUSED,
     Scene,
     binding,
@@ -320,10 +321,10 @@ def test_a_line_that_may_be_right_is_not_blamed(changes: dict[str, object]) -> N
     assert all(f.repairs[0].id != "correct-hosts-line" for f in diagnose(scene.snapshot()).findings if f.repairs)
 
 
-def swapped(told: int = 9000, held: int = 9100, **changes: object) -> Scene:
+def swapped(told: int = 9000, held: int = 9100, runtime: str = "uvicorn", **changes: object) -> Scene:
     """nginx names bare addresses; after a start in another order the container of that one is the admin's."""
     admin = boxed("admin", held, box={"networks": (("p_default", "172.18.0.2", ("admin",)),), **changes}, pid=8)
-    shop = boxed("shop", told, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9)
+    shop = boxed("shop", told, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9, runtime=runtime)
     scene = Scene("172.18.0.2:9000", node="web", back="admin").with_service(web(pid=None))
     scene.with_service(admin, listener(held, 8, "0.0.0.0", "admin")).with_service(shop, listener(told, 9, "0.0.0.0", "shop"))
     scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=admin.id, holder=None)
@@ -340,6 +341,7 @@ def test_an_address_that_docker_gave_to_another_container_since_is_wrong_and_not
 
 
 @pytest.mark.parametrize("scene", [
+    swapped(runtime="python"),                                       # a script may be anything
     swapped(told=9500),                                              # nobody else is told that port
     swapped(fixed=(("p_default", ("172.18.0.2",)),)),                # its files chose that address: it keeps it
 ])
@@ -356,3 +358,42 @@ def test_an_address_of_dockers_that_refuses_and_is_nobodys_that_was_seen() -> No
         box, subnets=(("p_default", "172.18.0.0/16"),), gateways=("172.18.0.1",)))
     finding = found(scene)
     assert "by now the address of another container" in finding.summary and b"http://app:8000;" in text_of(finding)
+
+
+def named(host: str, *, app: bool) -> Scene:
+    """nginx asks at the name of another container for the port of the application."""
+    other = boxed(host, 5432, pid=8, argv=("uvicorn",) if app else ("serve",), bindings=Known((binding(5432, "x:1"),)),
+                  box={"exposes": () if app else (5432,)})
+    shop = boxed("shop", 9000, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9)
+    scene = Scene(f"{host}:9000", node="web", back=host).with_service(web(pid=None))
+    scene.with_service(other, listener(5432, 8, "0.0.0.0", host)).with_service(shop, listener(9000, 9, "0.0.0.0", "shop"))
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=other.id, holder=None)
+    scene.node_changes = {name: {"kind": "container"} for name in ("web", host, "shop")}
+    return scene
+
+
+def test_the_name_of_a_database_is_not_the_applications() -> None:
+    """No page is behind its port, whatever that is."""
+    finding = found(named("store", app=False))
+    assert finding.service == "p-shop-1" and "which is no application (postgresql)" in finding.summary
+    assert b"http://shop:9000;" in text_of(finding)
+    assert finding.variant is None
+    late = named("store", app=False)            # the application came up a moment ago, after a try in vain
+    late.services = [replace(s, container=replace(s.container, restart_count=1, started_at=NOW - 5)) if s.node == "shop" else s
+                     for s in late.services]     # type: ignore[type-var]
+    assert roots(diagnose(late.snapshot())) == [CAUSE]
+    alone = named("store", app=False)
+    alone.services = [s for s in alone.services if s.node != "shop"]
+    assert roots(diagnose(alone.snapshot())) == []
+
+
+def test_the_name_of_one_application_and_the_port_of_another_are_a_persons_to_choose() -> None:
+    scene = named("admin", app=True)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["wrong-port"]
+    finding = diagnosis.findings[0]
+    assert finding.confidence == "possible" and finding.repairs[0].needs[0].choices == ("admin:5432", "shop:9000")
+    assert not finding.repairs[0].steps
+    for chosen in ("admin:5432", "shop:9000"):
+        step = finding_of(diagnose(scene.snapshot(), {"upstream": chosen}), "wrong-port").repairs[0].steps[0]
+        assert isinstance(step, WriteFile) and f"http://{chosen};".encode() in (step.after or b"")

@@ -5,7 +5,13 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
 from fixer.causes.containers.dockerhost import asks_loopback, is_docker_host
-from fixer.causes.containers.moved import address_holder, is_dockers, is_moved
+from fixer.causes.containers.moved import (
+    address_holder,
+    database_named,
+    is_dockers,
+    is_moved,
+    is_told_server,
+)
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, placed_owner, separated, wanted_elsewhere
 from fixer.causes.reading import find_node, listeners_on
@@ -31,7 +37,7 @@ def displaced(case: Case, trouble: Trouble) -> tuple[Owner, ...]:
     if len(found) != 1:
         return found
     # in a network of Docker's live only containers; any other address may be a machine's that is off
-    near = is_own_loopback(trouble) or _is_near(trouble.endpoint.host, box)
+    near = is_own_loopback(trouble) or _is_near(trouble.endpoint.host, box) or not _IP.match(trouble.endpoint.host)
     return (replace(found[0], rule="elsewhere" if near and (same or not found[0].is_unsure) else "contested"),)
 
 
@@ -52,16 +58,16 @@ def is_own_loopback(trouble: Trouble) -> bool:
 
 
 def is_anothers(case: Case, trouble: Trouble) -> bool:
-    """A bare address of Docker's that refuses, since another container has it by now."""
+    """A bare address of Docker's that refuses, since another container has it by now; or a database's name."""
     endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
-    if box is None or endpoint.unix is not None or not _IP.match(endpoint.host):
+    if box is None or endpoint.unix is not None:
         return False
     tcp = endpoint.tcp
     refused = is_closed(endpoint) is True or (isinstance(tcp, Known) and tcp.value.error == "refused")
-    holder = address_holder(case.snapshot, endpoint)
+    holder = address_holder(case.snapshot, endpoint) or database_named(case.snapshot, endpoint)
     if holder is not None:
         return refused and is_moved(case.snapshot, endpoint)
-    return refused and endpoint.node is None and is_dockers(box, endpoint.host)
+    return refused and endpoint.node is None and bool(_IP.match(endpoint.host)) and is_dockers(box, endpoint.host)
 
 
 def is_nobody(case: Case, trouble: Trouble) -> bool:
@@ -120,3 +126,14 @@ def reached_as(service: Service, box: Container) -> tuple[str, str] | None:
     ip, names = shared[0]
     name = next((n for n in (own.service, own.name) if n and n in names), None)
     return None if name is None else (ip, name)
+
+
+def rivals(case: Case, trouble: Trouble, named: Service) -> tuple[tuple[Service, str], ...]:
+    """Applications on networks of nginx's that are told the port which it asks for at another one's name, and their
+    own names there: the name may be what is wrong, and not the port."""
+    box = container_of(case.snapshot, trouble.nginx.node)
+    if box is None or box.is_machine or named.container is None or trouble.endpoint.unix is not None:
+        return ()
+    pool = (s for s in _pool(case, trouble, box) if s.id != named.id and s.running
+            and is_told_server(s, trouble.endpoint.port))
+    return tuple((s, reached[1]) for s in pool if (reached := reached_as(s, box)) is not None)

@@ -1,33 +1,45 @@
-"""A bare address in nginx's files that Docker has given to another container since: they go round with each start."""
+"""A bare address in nginx's files that Docker has given to another container since (they go round with each start), and
+the name of a database in the place of an application's."""
 
 from __future__ import annotations
 
 import ipaddress
 
+from fixer.causes.endings.engines import engine_of
 from fixer.causes.reading import find_node, listeners_on
 from fixer.model.facts import Known
 from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 
+_SCRIPTS = frozenset({"", "python", "binary", "node"})
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
 
 
 def is_moved(snapshot: Snapshot, endpoint: Endpoint) -> bool:
     """The container that has it by now is not told the port and does not listen there, and another one of its network
     is told it: then it is not the port that is wrong. One whose files chose that address keeps it."""
-    holder = address_holder(snapshot, endpoint)
+    holder = address_holder(snapshot, endpoint) or database_named(snapshot, endpoint)
     if holder is None or holder.container is None or _has_port(snapshot, holder, endpoint.port) is not False:
         return False
     box, bare = holder.container, endpoint.host.strip("[]")
     shared = {name for name, ip, _ in box.networks if ip == bare} | {name for name, ip in box.ipv6 if ip == bare}
+    shared = shared or {name for name, _, _ in box.networks}
     if any(bare in chosen for _, chosen in box.fixed):
         return False
     return any(
         other.container is not None and other.id != holder.id and not other.container.is_machine
         and shared.intersection(name for name, _, _ in other.container.networks)
-        and _has_port(snapshot, other, endpoint.port)
+        and is_told_server(other, endpoint.port)
         for other in snapshot.services
     )
+
+
+def is_told_server(service: Service, port: int) -> bool:
+    """An application behind a server of its own that is told to listen at that port: what merely listens there, and
+    scripts that may be anything, are no reason to think of them."""
+    told = service.bindings.value if isinstance(service.bindings, Known) else ()
+    return service.is_app_server and service.runtime not in _SCRIPTS and any(
+        b.unix is None and b.port == port for b in told)
 
 
 def address_holder(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
@@ -37,6 +49,18 @@ def address_holder(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
         return None
     return next((s for s in snapshot.services if s.container is not None and not s.container.is_machine
                  and bare in s.container.addresses), None)
+
+
+def database_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
+    """The container that bears the name and is a database, a cache or the like: nothing that speaks HTTP."""
+    if endpoint.unix is not None or not endpoint.host or _IP.match(endpoint.host):
+        return None
+    return next((s for s in snapshot.services if s.container is not None and engine_of(s)
+                 and endpoint.host in _names(s.container)), None)
+
+
+def _names(box: Container) -> set[str]:
+    return {box.service or "", box.name, *(name for _, _, names in box.networks for name in names)}
 
 
 def is_dockers(box: Container, host: str) -> bool:

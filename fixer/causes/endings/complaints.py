@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
+from fixer.causes.endings.engines import PORTS
 from fixer.causes.endings.logs import message
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
@@ -70,7 +71,6 @@ _ENGINES = (
     (regex(r"redis|valkey|WRONGPASS|NOAUTH"), "redis"),
     (regex(r"pymongo|ServerSelectionTimeout|mongo"), "mongodb"),
 )
-_PORTS = {5432: "postgresql", 3306: "mysql", 6379: "redis", 27017: "mongodb", 5672: "rabbitmq", 11211: "memcached"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,12 @@ class Complaint:
 
 def engine_at(port: int) -> str:
     """The kind of system that usually listens there."""
-    return _PORTS.get(port, "")
+    return PORTS.get(port, "")
 
 
 def usual_port(engine: str) -> int:
     """Where that kind of system usually listens, 0 where the kind is not known."""
-    return next((number for number, name in _PORTS.items() if name == engine), 0)
+    return next((number for number, name in PORTS.items() if name == engine), 0)
 
 
 def complaint(lines: Sequence[LogLine], since: float) -> Complaint | None:
@@ -142,7 +142,7 @@ def _read(said: LogLine, text: str, before: Sequence[str]) -> Complaint | None:
 def _made(kind: Kind, said: LogLine, text: str, before: Sequence[str], found: dict[str, str | None]) -> Complaint:
     port = int(found.get("port") or 0)
     context = "\n".join((*before, text))
-    engine = _PORTS.get(port) or next((name for pattern, name in _ENGINES if pattern.search(text)), "") or \
+    engine = PORTS.get(port) or next((name for pattern, name in _ENGINES if pattern.search(text)), "") or \
         next((name for pattern, name in _ENGINES if pattern.search(context)), "")
     usual = usual_port(engine)
     unix = found.get("unix") or ""

@@ -100,6 +100,8 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
         return False
     if now_on(case.snapshot, service.node) - ran_since(service) >= _JUST_STARTED:
         return False
+    if trouble.endpoint.node not in (None, service.node) and holds_a_socket(case, service):
+        return False      # it came up meanwhile; that nobody is at the address of another says nothing of it
     # It may end between two questions: whoever connects in that moment gets no answer at all.
     if is_closed(trouble.endpoint) is not False:
         return True

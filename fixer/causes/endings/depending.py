@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fixer.causes.case import Case
 from fixer.causes.endings.complaints import Complaint
 from fixer.causes.endings.crashing import Crash
+from fixer.causes.endings.engines import engine_of
 from fixer.causes.reading import (
     address_text,
     condition,
@@ -20,16 +21,6 @@ from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import Listener, Service, Snapshot
 
-_UNITS = {
-    "postgresql": regex(r"^postgres"), "mysql": regex(r"^(?:mysql|mariadb)"),
-    "redis": regex(r"^(?:redis|valkey|keydb)"),
-    "mongodb": regex(r"^mongo"), "rabbitmq": regex(r"^rabbitmq"), "memcached": regex(r"^memcached"),
-}
-_PROGRAMS = {
-    "postgres": "postgresql", "pg_ctlcluster": "postgresql", "pg_ctl": "postgresql", "mysqld": "mysql",
-    "mariadbd": "mysql", "redis-server": "redis", "valkey-server": "redis", "mongod": "mongodb",
-    "rabbitmq-server": "rabbitmq", "memcached": "memcached",
-}
 _UMBRELLA = frozenset({"true", "echo", ":"})
 _ANY = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
 
@@ -136,19 +127,6 @@ def unseen_clusters(snapshot: Snapshot, node: str, said: Complaint) -> tuple[str
         and (unit := f"postgresql@{match[1]}-{match[2]}.service") not in seen
         and ((port := _PORT.search(file.data.decode("utf-8", "replace"))) is None or int(port[1]) == said.port)
     )
-
-
-def engine_of(service: Service) -> str:
-    """The kind of system that a service is, empty where it is none that is known."""
-    if service.unit is not None:
-        for engine, pattern in _UNITS.items():
-            if pattern.match(service.unit.name):
-                return engine
-    for word in service.argv[:2]:
-        name = word.rsplit("/", 1)[-1]
-        if name in _PROGRAMS:
-            return _PROGRAMS[name]
-    return ""
 
 
 def is_umbrella(service: Service) -> bool:

@@ -8,7 +8,7 @@ from fixer.causes.case import Case
 from fixer.causes.containers.awaited import conditions
 from fixer.causes.endings.complaints import Complaint, engine_at, usual_port
 from fixer.causes.endings.crashing import Crash
-from fixer.causes.endings.depending import engine_of
+from fixer.causes.endings.engines import engine_of
 from fixer.causes.endings.logs import message
 from fixer.causes.endings.reasons import last_words
 from fixer.causes.reading import condition
