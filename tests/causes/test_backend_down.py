@@ -543,3 +543,15 @@ def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port:
     assert any("does not define app any more" in text for text in found.detail) is bool(dropped)
     assert ("shop is what its files make of it by now" in found.summary) is renamed
     assert [r.id for r in found.repairs] == (["name-address"] if renamed else ["start-service"])
+
+
+@pytest.mark.parametrize("mode", ["host", "p_default"])
+def test_of_the_docker_hosts_own_programs_nothing_is_said_from_within_a_container(mode: str) -> None:
+    web = boxed("web", 80, pid=100, is_app_server=False, box={"network_mode": mode})
+    scene = Scene("127.0.0.1:8000", node="web", back="web").with_service(web).refused()
+    scene.endpoint(service=None, holder=None)
+    scene.nginx["service"] = web
+    scene.node_changes["web"] = {"kind": "container", "root": True}
+    found = [f for f in diagnose(scene.snapshot()).findings if f.cause == CAUSE]
+    assert [("of the Docker host" in f.summary, "no application server runs" in f.summary) for f in found] == [
+        (mode == "host", mode != "host")]

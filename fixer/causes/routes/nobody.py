@@ -34,9 +34,15 @@ def nobody(case: Case, trouble: Trouble) -> Finding | None:
     said, heard = last_words(case, node.name)
     mend = "" if is_an_end_like_any(said) else "; mend that before it is started again"
     text = f"{len(node.processes.value)} processes, none of them an application server"
+    summary = f"no application server runs; nothing listens at {endpoint_text(endpoint)}"
+    if _is_the_hosts(case, node.name):      # the programs of the Docker host are not seen from within a container
+        summary = f"nothing listens at {endpoint_text(endpoint)} of the Docker host, and no container publishes it"
+        text = "made with the network of the Docker host"
+        manual = (f"start what belongs on port {endpoint.port} of the Docker host: a program of its own (ss -ltnp), or "
+                  "a container that publishes that port (docker ps -a); or point nginx at the port that it has by now")
     return Finding(
         cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
-        summary=f"no application server runs; nothing listens at {endpoint_text(endpoint)}",
+        summary=summary,
         detail=(f"the newest log of one ends with: {said}{mend}",) if said else (),
         routes=trouble.route_ids, service=None, node=node.name,
         evidence=(
@@ -45,6 +51,11 @@ def nobody(case: Case, trouble: Trouble) -> Finding | None:
         ),
         repairs=(Repair(START, "manual", "start the backend", (), manual=manual),),
     )
+
+
+def _is_the_hosts(case: Case, node: str) -> bool:
+    return any(s.node == node and s.container is not None and not s.container.is_machine
+               and s.container.network_mode == "host" for s in case.snapshot.services)
 
 
 def _may_be_podmans(case: Case, node: str) -> bool:
