@@ -94,7 +94,7 @@ def fault_of(crash: Crash) -> CodeFault | None:
     """The fault that ended the last run, where no variable and no port explains it better."""
     if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
         return None
-    if left_blank(crash.lines, crash.service.unset):
+    if left_blank(crash.lines, crash.service):
         return None
     return code_fault(crash.lines, crash.service.argv, ran_since(crash.service))
 

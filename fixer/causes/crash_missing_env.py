@@ -76,7 +76,7 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         file = _missing_file(case, crash)
         said = missing_variables(crash.lines)
-        blank = () if said else left_blank(crash.lines, crash.service.unset) or no_address(crash)
+        blank = () if said else left_blank(crash.lines, crash.service) or no_address(crash)
         if file is not None:
             findings.append(file)
         elif blank:

@@ -11,7 +11,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import Compose, EnvAssignment, EnvSlot
+from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     NOW,
@@ -412,3 +412,13 @@ def test_a_variable_that_is_called_nearly_so_is_named(other: str, told: bool) ->
                   env=(EnvAssignment(other, "/etc/default/shop:3", other == "secret_key"),))
     found = finding_of(diagnose(Scene().with_service(made).refused().snapshot()), "crash-missing-env")
     assert (f"{other} is set at /etc/default/shop:3" in found.repairs[0].needs[0].why) is told
+
+
+def test_of_several_that_nothing_sets_those_of_the_command_are_asked_for() -> None:
+    unset = (EnvAssignment("API_PORT", "/srv/p/compose.yaml:7", True), EnvAssignment("LEVEL", "/srv/p/compose.yaml:9", True))
+    box = {"status": "restarting", "exit_code": 2, "restart_count": 4, "started_at": NOW - 50}
+    for line, names in ((7, ["API_PORT"]), (8, ["API_PORT", "LEVEL"])):
+        made = boxed(pid=None, box=box, log=log("Error: Option '--port' requires an argument."), unset=unset,
+                     command=(ArgPlace("uvicorn", "/srv/p/compose.yaml", line),))
+        scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+        assert [n.key for n in diagnose(scene.snapshot()).findings[0].repairs[0].needs] == names

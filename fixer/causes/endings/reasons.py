@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fixer.causes.endings.logs import message
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import EnvAssignment, LogLine
+from fixer.model.snapshot import LogLine, Service
 
 _LAST = 120              # lines of a run's end that are read
 _CONTEXT = 14            # lines before a KeyError that belong to its traceback
@@ -97,12 +97,14 @@ def missing_variables(lines: Sequence[LogLine]) -> tuple[Said, ...]:
     return ()
 
 
-def left_blank(lines: Sequence[LogLine], unset: Sequence[EnvAssignment]) -> tuple[Said, ...]:
+def left_blank(lines: Sequence[LogLine], service: Service) -> tuple[Said, ...]:
     """The run ends since an option or a number has no value, and its compose file puts variables there that nothing
-    sets: all of them, since which one it was the words do not say."""
-    tail = [line for line in lines[-_LAST:] if message(line).strip()]
-    said = next((line for line in reversed(tail) if _BLANK.search(message(line).rstrip())), None) if unset else None
-    return () if said is None else tuple(Said(one.name, said) for one in unset)
+    sets: those of its command, else all of them, since which one it was the words do not say."""
+    tail = [line for line in lines[-_LAST:] if message(line).strip()] if service.unset else []
+    said = next((line for line in reversed(tail) if _BLANK.search(message(line).rstrip())), None)
+    places = {f"{word.file}:{word.line}" for word in service.command if word.file}
+    meant = [one for one in service.unset if one.defined_in in places] or service.unset
+    return () if said is None else tuple(Said(one.name, said) for one in meant)
 
 
 def _unset_before(tail: Sequence[LogLine], texts: Sequence[str], index: int) -> tuple[Said, ...]:
