@@ -3,8 +3,6 @@ the name of a database in the place of an application's."""
 
 from __future__ import annotations
 
-import ipaddress
-
 from fixer.causes.endings.engines import engine_of
 from fixer.causes.reading import find_node, listeners_on
 from fixer.model.facts import Known
@@ -65,6 +63,8 @@ def _names(box: Container) -> set[str]:
 
 def is_dockers(box: Container, host: str) -> bool:
     """An address that Docker gives out on a network of that container, and not the Docker host's own."""
+    import ipaddress  # only where a bare address refuses
+
     try:
         address = ipaddress.ip_address(host.strip("[]"))
         nets = [ipaddress.ip_network(subnet, strict=False) for _, subnet in box.subnets]
