@@ -190,6 +190,12 @@ def _without_a_server(case: Case, trouble: Trouble, owner: Owner) -> Finding | N
     service = owner.service
     if is_left_alone(service):
         return _left_alone(case, trouble, owner)
+    if service.unit is not None:
+        from fixer.causes.systemd.outlived import outlived  # only where nobody listens
+        left = outlived(case, trouble, service)
+        found = None if left is None else _finding(
+            case, trouble, owner, (START_ALONE, left[0]), repairs=(left[1],), shown=left[2])
+        return None if found is None else replace(found, explains=(*found.explains, "slow-start"))
     if not runs_no_server(case, trouble, service):
         return None
     words = f"{service.name} runs `{' '.join(service.argv)[:60]}` and no server"

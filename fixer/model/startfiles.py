@@ -13,6 +13,7 @@ STANDARD = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin"
 VENVS = ("venv", ".venv", "env", ".env", "virtualenv")
 ACCOUNTS = ("/etc/passwd", "/etc/group")
 MOUNTS = "/etc/fstab"       # what is mounted at boot
+MOUNTED = "/proc/mounts"    # what is mounted now
 
 _APP = regex(r"^([A-Za-z_][\w.]*):[A-Za-z_][\w.]*(?:\(\))?$")
 _SHEBANG = regex(rb"^#![ \t]*([^ \t\n]+)")

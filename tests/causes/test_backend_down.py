@@ -38,6 +38,7 @@ from tests.causes.building import (
     log,
     moved,
     probe,
+    process,
     roots,
     service,
     stat,
@@ -317,6 +318,30 @@ def test_two_addresses_of_one_service_are_one_finding() -> None:
     scene = Scene("127.0.0.1:8000", "localhost:8000").with_service(stopped()).refused().refused(1)
     diagnosis = diagnose(scene.snapshot())
     assert len(diagnosis.findings) == 1 and diagnosis.findings[0].routes == ("r1", "r2")
+
+
+UP = "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)"
+
+
+@pytest.mark.parametrize(("left", "lines", "is_gone"), [
+    ([("sleep", "infinity")], [UP], True), ([("/bin/sh", "/srv/start"), ("sleep", "1")], [UP], True),
+    ([("/bin/sh", "/srv/start"), ("sleep", "1")], ["waiting for the database"], False),     # it never began
+    ([("/bin/sh", "/srv/start"), ("/usr/bin/python3", "-m", "uvicorn")], [UP], False),
+    ([("/srv/agent",)], [UP], False),
+])
+def test_a_unit_that_outlived_its_server(left: list[tuple[str, ...]], lines: list[str], *, is_gone: bool) -> None:
+    pids = tuple(range(200, 200 + len(left) + 1))
+    made = service(log=log("Started backend.service.", *lines, ago=900), unit_changes={"active_enter": NOW - 900})
+    scene = Scene().with_service(replace(made, pids=pids)).refused()
+    scene.processes = [p for p in scene.processes if p.pid not in pids]
+    scene.processes += [process(pid, *argv) for pid, argv in zip(pids, left, strict=False)]
+    scene.processes.append(replace(process(pids[-1], ""), state="Z", argv=()))
+    diagnosis = diagnose(scene.snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is is_gone
+    if is_gone:
+        found = finding_of(diagnosis, CAUSE)
+        assert found.confidence == "certain" and "without the server that it had started" in found.summary
+        assert found.repairs[0].risk == "disruptive" and isinstance(found.repairs[0].steps[0], UnitAction)
 
 
 def test_another_sites_stopped_service_is_not_this_routes_cause() -> None:

@@ -296,6 +296,21 @@ def test_a_link_to_nowhere_is_led_to_a_folder_below_its_own() -> None:
     assert (remove.link_target, make.link_target) == ("/home/ci/shop", "/srv/shop/releases/6")
 
 
+@pytest.mark.parametrize(("table", "is_named"), [
+    ("/dev/sdb1 /mnt/apps ext4 noauto,nofail 0 2\n", True), ("# /dev/sdb1 /mnt/apps ext4 noauto 0 2\n", False),
+    ("/dev/sdb1 /mnt/apps ext4 noauto 0 2\n#mounted", False),
+    ("/dev/sdb1 /mnt/app ext4 noauto 0 2\n", False), ("/dev/sda1 / ext4 defaults 0 1\n", False),
+])
+def test_a_folder_of_what_is_to_be_mounted_is_not_looked_for_elsewhere(table: str, *, is_named: bool) -> None:
+    unit = MOVED.replace("/srv/old", "/mnt/apps/shop")
+    now = "/dev/sda1 / ext4 rw 0 0\n" + ("/dev/sdb1 /mnt/apps ext4 rw 0 0\n" if "#mounted" in table else "")
+    finding = found(judged(unit, {**APP, "/etc/fstab": table, "/proc/mounts": now}, log=NOT_THERE,
+                           show={"ExecMainStatus": "200", "WorkingDirectory": "/mnt/apps/shop"}))
+    (repair,) = finding.repairs
+    assert (repair.id, repair.risk) == (("mount-folder", "manual") if is_named else ("correct-directory", "disruptive"))
+    assert ("/mnt/apps is not mounted" in finding.summary) is is_named
+
+
 def test_a_program_that_one_release_lacks_is_in_another() -> None:
     program = "/srv/shop/current/venv/bin/uvicorn"
     files = {"/srv/shop/current": "-> releases/7", "/srv/shop/releases/7/app/main.py": "app = 1\n",

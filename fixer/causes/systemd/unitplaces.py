@@ -34,7 +34,7 @@ from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.regex import regex
 from fixer.model.snapshot import Service, Snapshot, UnitValue
-from fixer.model.startfiles import MOUNTS, app_file, leads_to
+from fixer.model.startfiles import MOUNTED, MOUNTS, app_file, leads_to
 from fixer.model.unitfile import SANDBOX
 
 FOLDER_KEY, ACCOUNT_KEYS = "directory", {"User": "user", "Group": "group"}
@@ -85,6 +85,13 @@ def _missing_folder(case: Case, crash: Crash, setting: UnitValue | None, path: s
     if end is not None:
         summary = f"{service.name} cannot be started: {path}, its working directory, is a link to {end}, not there"
     evidence = (*(() if setting is None else (setting_evidence(setting),)), absence(end or path))
+    mount = _mount_of(case.snapshot, node, end or path)
+    if mount is not None and not _is_mounted_now(case.snapshot, node, mount[0]):     # an old copy may lie elsewhere
+        point, line = mount
+        manual = (f"mount {point} ({MOUNTS} has {line.split()[0]} there), then start {service.name}; "
+                  f"RequiresMountsFor={point} in its unit lets it wait for that")
+        return Told("start-200-chdir", f"{summary}, and {point} is not mounted",
+                    (*evidence, Evidence("file", MOUNTS, line)), by_hand("mount-folder", manual))
     options = _homes(case.snapshot, service, path)
     if end is not None:
         beside = tuple(o for o in options if posixpath.dirname(o) == posixpath.dirname(end))
@@ -272,7 +279,20 @@ def _place(text: str, number: int) -> int:
 
 def _is_mounted(snapshot: Snapshot, node: str, path: str) -> bool:
     """Whether the path is, or lies below, a place that is mounted at boot."""
+    return _mount_of(snapshot, node, path) is not None
+
+
+def _is_mounted_now(snapshot: Snapshot, node: str, point: str) -> bool:
+    """Whether something is mounted right there, or nobody could see."""
+    table = snapshot.file(node, MOUNTED)
+    return table is None or any(line.split()[1:2] == [point.encode()] for line in table.data.splitlines())
+
+
+def _mount_of(snapshot: Snapshot, node: str, path: str) -> tuple[str, str] | None:
+    """The place that is mounted, by the table of mounts, at or above the path, with its line."""
     table = snapshot.file(node, MOUNTS)
-    rows = [line.split() for line in (table.data if table is not None else b"").decode("utf-8", "replace").splitlines()]
-    points = [row[1] for row in rows if len(row) > 2 and not row[0].startswith("#") and row[1] not in ("/", "none")]
-    return any(path == point or path.startswith(point.rstrip("/") + "/") for point in points)
+    lines = (table.data if table is not None else b"").decode("utf-8", "replace").splitlines()
+    rows = [(line.split(), line.strip()) for line in lines]
+    points = [(row[1].rstrip("/"), line) for row, line in rows
+              if len(row) > 2 and not row[0].startswith("#") and row[1] not in ("/", "none")]
+    return next((found for found in points if path == found[0] or path.startswith(found[0] + "/")), None)

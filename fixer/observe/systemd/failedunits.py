@@ -11,6 +11,7 @@ from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
 from fixer.model.startfiles import (
     ACCOUNTS,
+    MOUNTED,
     MOUNTS,
     STANDARD,
     VENVS,
@@ -45,6 +46,7 @@ def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
             for path in _programs(unit, told):
                 yield from program_queries(path, told, view)
         case 200:
+            yield from (ReadFile(path, LIMIT) for path in (MOUNTS, MOUNTED))
             for path in _directories(unit, told):
                 yield from directory_queries(path, told, view)
         case 216 | 217:
