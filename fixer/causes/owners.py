@@ -154,10 +154,10 @@ def is_anybodys(snapshot: Snapshot, service: Service) -> bool:
     if node is None or node.kind != "machine" or isinstance(node.processes, Unknown):
         return False
     ours = [process for process in node.processes.value if process.pid in service.pids]
-    return any(process.uid != 0 for process in ours) and not _is_watched(ours, node.processes.value)
+    return any(process.uid != 0 for process in ours) and not is_watched(ours, node.processes.value)
 
 
-def _is_watched(ours: list[Process], every: tuple[Process, ...]) -> bool:
+def is_watched(ours: list[Process], every: tuple[Process, ...]) -> bool:
     """Started by what root lets watch it: runit, s6, daemontools."""
     pids = {process.pid for process in ours}
     parents = {process.ppid for process in ours} - pids
@@ -300,7 +300,7 @@ def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
         return False
     ours = [p for p in node.processes.value if p.pid in service.pids]
     tops = [p for p in ours if p.ppid not in service.pids]
-    left = all(p.ppid <= 1 for p in tops) or _is_watched(ours, node.processes.value) or (
+    left = all(p.ppid <= 1 for p in tops) or is_watched(ours, node.processes.value) or (
         _is_begun(ours, node.processes.value))
     return bool(tops) and left and all("--reload" not in p.argv for p in tops)
 

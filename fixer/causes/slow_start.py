@@ -12,6 +12,7 @@ How it is told apart
   The service runs, it was started less than a minute ago, it has not failed since, and it holds no socket on any other
   port. Where nobody may see who holds a socket that nobody else is told to open, that is only possible: it may be its
   own, somewhere else. A service that is started again and again is a crash: its restarts are counted by its manager.
+  One that somebody started by hand is as old as its process.
   Of a unit in start-pre systemd itself says that the program's turn has not come, however long that takes
   (TimeoutStartSec ends it).
 
@@ -30,16 +31,17 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.containers.idle import only_waits
-from fixer.causes.endings.crashing import fails_inside, has_failed, holds_a_socket
+from fixer.causes.endings.crashing import fails_inside, has_come_up, has_failed, holds_a_socket
 from fixer.causes.endings.logs import lines_of, own_lines
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, sole_owner
+from fixer.causes.owners import Owner, bindings_of, is_watched, sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
     condition,
     config_evidence,
     endpoint_text,
+    keeper_of,
     listeners_on,
     log_evidence,
     now_on,
@@ -111,11 +113,11 @@ def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
     service = owner.service
     if has_failed(case, service, trouble) or fails_inside(case, service, trouble):
         return False
-    if condition(service) not in ("running", "starting") or holds_a_socket(case, service):
+    if not (condition(service) in ("running", "starting") or has_come_up(case, service)):
         return False
-    if (service.unit is None and service.container is None) or only_waits(service):
+    if holds_a_socket(case, service) or only_waits(service):
         return False
-    young = _in_start_pre(owner) or 0.0 <= now_on(case.snapshot, service.node) - _began(owner) < YOUNG
+    young = _in_start_pre(owner) or 0.0 <= now_on(case.snapshot, service.node) - _began(case, owner) < YOUNG
     return young and not reachable_listeners(case, trouble, owner)
 
 
@@ -130,8 +132,24 @@ def _perhaps_its_own(case: Case, service: Service) -> str:
                  if line.family != "unix" and not pids_of(line) and line.port not in told), "")
 
 
-def _began(owner: Owner) -> float:
-    return ran_since(owner.service) if condition(owner.service) == "running" else _changed_at(owner.service)
+def _began(case: Case, owner: Owner) -> float:
+    """When the present start began, 0.0 where that is not known."""
+    service = owner.service
+    if service.program is not None:
+        return service.program.started_at
+    if service.unit is None and service.container is None:
+        return _of_nobody(case, service)
+    return ran_since(service) if condition(service) == "running" else _changed_at(service)
+
+
+def _of_nobody(case: Case, service: Service) -> float:
+    """A program that somebody started by hand has its age from its oldest process. Below a supervisor of another kind
+    (runit, pm2) it may have been started again and again, which nobody counts."""
+    seen = processes_of(case.snapshot, service.node, service.pids)
+    above = processes_of(case.snapshot, service.node, tuple(process.ppid for process in seen))
+    if not seen or any(keeper_of(process) for process in above) or is_watched([*seen], above):
+        return 0.0
+    return min(process.started_at for process in seen)
 
 
 def _in_start_pre(owner: Owner) -> bool:
@@ -142,7 +160,7 @@ def _in_start_pre(owner: Owner) -> bool:
 
 def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     service = owner.service
-    age = say_age(max(0.0, now_on(case.snapshot, service.node) - _began(owner)))
+    age = say_age(max(0.0, now_on(case.snapshot, service.node) - _began(case, owner)))
     before = _in_start_pre(owner)
     unseen = "" if before else _perhaps_its_own(case, service)
     place = endpoint_text(trouble.endpoint)

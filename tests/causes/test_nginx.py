@@ -36,6 +36,7 @@ from tests.causes.building import (
     service,
     stat,
     stopped,
+    supervised,
     unit,
     verdict_of,
 )
@@ -533,6 +534,34 @@ def test_slow_start_miss_and_unknown() -> None:
     assert isinstance(verdict_of(diagnose(bare.snapshot()), SLOW_START), RuledOut)
     blind = starting().endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
     assert isinstance(verdict_of(diagnose(blind.snapshot()), SLOW_START), Undetermined)
+
+
+@pytest.mark.parametrize(("state", "ago", "restarts", "says", "expected"), [
+    ("RUNNING", 5, 0, "Started server process [300]", [SLOW_START]),
+    ("RUNNING", 400, 0, "Started server process [300]", []),
+    ("STARTING", 1, 0, "Started server process [300]", [SLOW_START]),
+    # it opened its socket between two questions
+    ("STARTING", 1, 3, "Uvicorn running on http://127.0.0.1:8000", [SLOW_START]),
+    ("STARTING", 1, 3, "LedgerError: no shop", ["crash-loop-gave-up"]),
+])
+def test_slow_start_hit_and_miss_under_supervisord(
+    state: str, ago: float, restarts: int, says: str, expected: list[str],
+) -> None:
+    made = supervised(state, program={"started_at": NOW - ago, "restarts": restarts}, log=log(says, ago=0.5))
+    diagnosis = diagnose(Scene().with_service(replace(made, pids=(300,))).refused().snapshot())
+    assert roots(diagnosis) == expected
+    assert expected[:1] != [SLOW_START] or diagnosis.findings[0].repairs[0].waits
+
+
+@pytest.mark.parametrize(("ago", "above", "expected"), [
+    (5, "/usr/bin/bash", [SLOW_START]), (400, "/usr/bin/bash", []), (5, "/usr/bin/runsvdir", []), (5, "runsv", []),
+])
+def test_slow_start_hit_and_miss_of_a_program_that_somebody_started(
+    ago: float, above: str, expected: list[str],
+) -> None:
+    scene = Scene().with_service(service(unit=None, manager="none")).refused()
+    scene.processes[-1:] = [process(90, above, uid=0), process(200, started_at=NOW - ago, ppid=90, uid=0)]
+    assert roots(diagnose(scene.snapshot())) == expected
 
 
 @pytest.mark.parametrize(("port", "holder", "confidence"), [

@@ -5,15 +5,12 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.starting import restart_steps
 from fixer.causes.endings.lastwords import how_it_ended, is_an_end_like_any
-from fixer.causes.endings.logs import is_known, last_run, message, own_lines
+from fixer.causes.endings.logs import SERVES, is_known, last_run, message, own_lines
 from fixer.causes.reading import log_evidence
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
-from fixer.model.regex import regex
 from fixer.model.snapshot import Service
 from fixer.model.starters import Starter
-
-_SERVES = regex(r"Application startup complete|(?:Uvicorn )?[Rr]unning on (?:http|unix)|Listening at: |Serving on http")
 
 
 def its_container(case: Case, starter: Starter) -> Service | None:
@@ -35,7 +32,7 @@ def all_again(case: Case, trouble: Trouble, box: Service, said: str) -> Repair:
     """A restart of the container runs its script again: only where its log shows that the program had begun to serve,
     and no fault of its own since."""
     lines = last_run(case.snapshot, box)
-    if (not said or is_an_end_like_any(said)) and any(_SERVES.search(line.text) for line in lines):
+    if (not said or is_an_end_like_any(said)) and any(SERVES.search(line.text) for line in lines):
         summary = f"restart {box.name}, nginx and what is beside it: requests under way are lost"
         return Repair("restart-service", "disruptive", summary, restart_steps(case.snapshot, box, trouble.endpoint))
     reason = "its log could not be read" if not is_known(box) else (

@@ -8,7 +8,7 @@ from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.endings.childless import since_reload, without_program
 from fixer.causes.endings.codefaults import code_fault
 from fixer.causes.endings.fellover import fell_over
-from fixer.causes.endings.logs import is_passed_over, last_run, was_asked_to_stop
+from fixer.causes.endings.logs import SERVES, is_passed_over, last_run, message, own_lines, was_asked_to_stop
 from fixer.causes.endings.reasons import ends_repeatedly, missing_variables
 from fixer.causes.failing import is_closed
 from fixer.causes.owners import Owner, bindings_of, is_told, sole_owner
@@ -93,7 +93,7 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
     if state == "failed":
         return not was_asked_to_stop(case.snapshot, service)
     if state == "looping":
-        return True
+        return not has_come_up(case, service)
     if state == "stopped":
         return fell_over(case.snapshot, service) is not None or lacks_source(service)
     if state != "running" or trouble is None or restarts(service) == 0:
@@ -107,6 +107,16 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
         return True
     # A parent that listens first takes the connection, and ends with its workers before anybody answers.
     return not is_answering(trouble.endpoint) and says_why(service, last_run(case.snapshot, service))
+
+
+def has_come_up(case: Case, service: Service) -> bool:
+    """supervisord calls a program STARTING for its first seconds, and this one says by now that it serves: it opened
+    its socket between two questions."""
+    program = service.program
+    if program is None or program.state != "STARTING" or not service.pids or holds_a_socket(case, service):
+        return False
+    own = own_lines(last_run(case.snapshot, service))[-1:]
+    return bool(own) and SERVES.search(message(own[0])) is not None
 
 
 def lacks_source(service: Service) -> bool:

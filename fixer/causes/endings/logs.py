@@ -26,6 +26,7 @@ _GRACEFUL = regex(
 )
 _ASKED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
 _TRIPPED = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
+SERVES = regex(r"Application startup complete|[Rr]unning on (?:http|unix)|Listening at: |Serving on http")
 _BOOTING = regex(r"^(?:\[[^]]*\] *)+(?:Booting worker|Starting gunicorn|Listening at)")
 _FINISHED = regex(r"(?:Finished server process|Worker exiting|Shutting down: Master)")
 _ENDED_WELL = regex(r"Deactivated successfully|: Succeeded\.$")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.starting import restart_steps
-from fixer.causes.endings.logs import last_run, message, own_lines
+from fixer.causes.endings.logs import SERVES, last_run, message, own_lines
 from fixer.causes.owners import is_told
 from fixer.causes.reading import condition, log_evidence, processes_of
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
 from fixer.model.launchers import SHELLS
-from fixer.model.regex import regex
 from fixer.model.snapshot import Process, Service
 
 _WAITS = SHELLS | {"sleep", "tail", "cat", "tee", "logger", "tini", "dumb-init", "systemd-cat"}
-_SERVED = regex(r"Application startup complete|[Rr]unning on (?:http|unix)|Listening at: |Serving on http")
 
 
 def outlived(case: Case, trouble: Trouble, service: Service) -> tuple[str, Repair, tuple[Evidence, ...]] | None:
@@ -27,7 +25,7 @@ def outlived(case: Case, trouble: Trouble, service: Service) -> tuple[str, Repai
     if not left or len(seen) != len(service.pids) or not all(_name(p) in _WAITS for p in left):
         return None
     said = next((line for line in reversed(own_lines(last_run(case.snapshot, service)))
-                 if _SERVED.search(message(line))), None)
+                 if SERVES.search(message(line))), None)
     if said is None:
         return None
     shown = (Evidence("process", f"pid {p.pid}", " ".join(p.argv)[:100]) for p in left[:3])
