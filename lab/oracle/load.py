@@ -14,6 +14,8 @@ from lab.oracle.checks import ask_report, differs
 from lab.oracle.site import Baseline, Site
 from lab.oracle.verdict import Check, Measured
 
+_ROUNDS = 3      # of as many requests as the scenario says
+
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
@@ -94,18 +96,23 @@ def measure(site: Site, baseline: Baseline, spec: LoadSpec, *,
             stop_early: bool = True) -> tuple[Measured, tuple[Check, ...]]:
     """Ask at the load. It stops early once so many failed that nothing can make the site well.
 
-    Fifty requests cannot tell one failure in a hundred from one in fifty: where the few that failed would be few enough
-    of twice as many, as many are asked again.
+    Forty or fifty requests cannot tell one failure in a hundred from one in fifty: where the few that failed would be
+    few enough of up to three times as many, as many are asked again.
     """
     browser = Browser(site)
     browser.log_in()
     cookies = browser.cookies or baseline.session
     taken, wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
-    few = spec.well_share * len(taken) < len(wrong) <= spec.well_share * 2 * spec.requests
-    if few and len(taken) == spec.requests:
+    while _may_be_few(len(wrong), len(taken), spec):
         more, more_wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
         taken, wrong = taken + more, wrong + more_wrong
     return judge(taken, wrong, spec)
+
+
+def _may_be_few(failed: int, asked: int, spec: LoadSpec) -> bool:
+    """Too many of those that were asked, all of them in full rounds, and few enough of what may be asked at most."""
+    full = asked > 0 and asked % spec.requests == 0
+    return full and spec.well_share * asked < failed <= spec.well_share * _ROUNDS * spec.requests
 
 
 def _ask_all(

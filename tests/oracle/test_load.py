@@ -69,7 +69,7 @@ def test_one_failure_of_fifty_is_too_many() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("bad", "said"), [((7,), ""), ((7, 60), "2 of 80 failed"), ((7, 9), "2 of 40 failed")])
-def test_one_failure_is_looked_into_with_as_many_requests_again(bad: tuple[int, ...], said: str,
+def test_one_failure_is_looked_into_with_more_requests(bad: tuple[int, ...], said: str,
                                                                 baseline: Baseline) -> None:
     """One in a hundred is well and one in fifty is not, which the first forty cannot tell."""
     calls = iter(range(1, 1000))
@@ -79,7 +79,7 @@ def test_one_failure_is_looked_into_with_as_many_requests_again(bad: tuple[int, 
         slow = a.path == "/api/report" and a.session and next(calls) in bad
         return page("no", 504) if slow else works(a)
 
-    spec = LoadSpec(limit=5.0, work=0.06, requests=40, at_once=4, well_share=0.0125)
+    spec = LoadSpec(limit=5.0, work=0.06, requests=40, at_once=4)
     found = under(sometimes, baseline, spec)
     assert said in found and bool(said) is bool(found)
 
