@@ -6,8 +6,9 @@ import time
 from contextlib import ExitStack
 
 from fixer.app.course import Course, End, name_of, withheld_text
+from fixer.app.firstlook import first_look
 from fixer.app.following import is_next, other_of
-from fixer.app.looking import StateNotes, look_at, opened
+from fixer.app.looking import opened
 from fixer.app.meanwhile import give_up
 from fixer.app.options import Repairing
 from fixer.app.person import Person
@@ -38,7 +39,6 @@ from fixer.verify import Look
 
 MAX_ROUNDS = 5
 _BACK = "that round was rolled back"
-_LOOKS_AFTER, _SETTLES = 3, 2.0      # more looks after a recovery, seconds before each
 
 
 def repair(word: str, options: Repairing, person: Person) -> RepairResult:
@@ -53,7 +53,7 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
         if recovered and not options.dry_run:
             target = doors.enter_context(opened(word))      # containers are no longer as they were when it was opened
         noted = (*(rule.told() for rule in rules), *recovered)
-        first = _first_look(target, options, after_recovery=bool(recovered) and not options.dry_run)
+        first = first_look(target, options, after_recovery=bool(recovered) and not options.dry_run)
         course = Course(target, options, person, first, first, dict(options.inputs))
         if rules and options.yes:
             course.forbids = forbidding(rules)
@@ -72,19 +72,6 @@ def repair(word: str, options: Repairing, person: Person) -> RepairResult:
         SCHEMA_VERSION, str(target.ref), after.verdict, after.duration_ms, end.outcome, applied, withheld,
         before, after, journal, end.exit_code,
     )
-
-
-def _first_look(target: Target, options: Repairing, *, after_recovery: bool) -> Look:
-    """What has just been taken back may be between two starts, with no word in its log yet: nobody can say then what is
-    wrong, and soon somebody can."""
-    quiet = StateNotes(target).quiet
-    look = look_at(target, options.looking, options.inputs, quiet=quiet)
-    for _ in range(_LOOKS_AFTER if after_recovery else 0):
-        if look.diagnosis.verdict == "healthy" or look.diagnosis.findings:
-            break
-        time.sleep(_SETTLES)
-        look = look_at(target, options.looking, options.inputs, quiet=quiet)
-    return look
 
 
 def _recover(target: Target, options: Repairing, person: Person) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app import looking, repairing
+from fixer.app import firstlook, looking
 from fixer.app.options import Looking, Repairing
 from fixer.apply.engine import RepairRun, undo
 from fixer.model.diagnosis import Diagnosis, HealthVerdict
@@ -16,6 +16,7 @@ from fixer.model.snapshot import Snapshot
 from fixer.observe.assemble import snapshot
 from fixer.verify import Look
 from tests.apply.places import NEW, OLD, FolderTarget, plan, write
+from tests.causes.building import Scene, probe
 from tests.observe.made import capture, node
 
 
@@ -66,8 +67,31 @@ def test_what_was_just_taken_back_is_looked_at_until_it_can_be_judged(
         seen.append(Look(snapshot(capture(node())), Diagnosis(verdicts[len(seen)], (), (), ())))
         return seen[-1]
 
-    monkeypatch.setattr(repairing, "look_at", look_at)
-    monkeypatch.setattr(repairing, "_SETTLES", 0.0)
+    monkeypatch.setattr(firstlook, "look_at", look_at)
+    monkeypatch.setattr(firstlook, "SETTLES", 0.0)
     options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
-    found = repairing._first_look(FolderTarget(tmp_path), options, after_recovery=recovered)
+    found = firstlook.first_look(FolderTarget(tmp_path), options, after_recovery=recovered)
+    assert len(seen) == looks and found is seen[-1]
+
+
+@pytest.mark.parametrize(("moments", "looks"), [
+    (["late", "well"], 2), (["late", "late", "broken"], 3), (["late"] * 9, 4), (["broken"], 1),
+])
+def test_a_moment_in_which_nobody_answered_in_time_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moments: list[str], looks: int,
+) -> None:
+    """A socket that systemd holds keeps its visitors while the service behind it is restarted."""
+    verdicts: dict[str, HealthVerdict] = {"late": "unknown", "well": "healthy", "broken": "broken"}
+    seen: list[Look] = []
+
+    def look_at(*_: object, **__: object) -> Look:
+        moment = moments[len(seen)]
+        scene = Scene().answers(probe(None, error="slow") if moment == "late" else probe(200))
+        seen.append(Look(scene.snapshot(), Diagnosis(verdicts[moment], (), (), ())))
+        return seen[-1]
+
+    monkeypatch.setattr(firstlook, "look_at", look_at)
+    monkeypatch.setattr(firstlook, "SETTLES", 0.0)
+    options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
+    found = firstlook.first_look(FolderTarget(tmp_path), options, after_recovery=False)
     assert len(seen) == looks and found is seen[-1]
