@@ -146,6 +146,12 @@ def test_without_its_log_the_child_that_runs_the_command_is_it() -> None:
       (10.5, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 3", 1),
     ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
       (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 1),
+    # somebody restarted it since: that is another try
+    ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
+      (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)"), (9, "spawned: 'shop' with pid 7"),
+      (8, "success: shop entered RUNNING state, x")], "RUNNING", "exit status 0", 0),
+    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (9, "spawned: 'shop' with pid 6"),
+      (8, "stopped: shop (exit status 0)"), (7, "spawned: 'shop' with pid 7")], "STARTING", "exit status 3", 1),
     ([(9, "spawned: 'shop' with pid 5"), (8, "supervisord started with pid 60")], "UNKNOWN", "", 0),
     ([(9, "spawned: 'shop' with pid 5"), (8, "spawnerr: can't find command '/x'"), (7, "strange words")], "BACKOFF",
      "can't find command '/x'", 0),

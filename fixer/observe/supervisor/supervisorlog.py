@@ -102,10 +102,12 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
     if not mine:
         return None
     state: ProgramState = "UNKNOWN"
-    pid, started, ended_at, ended, expected, run = 0, 0.0, 0.0, "", True, 0.0
+    pid, started, ended_at, ended, expected, run, row = 0, 0.0, 0.0, "", True, 0.0, 0.0
     for event in mine:
         match event.kind:
             case "spawned":
+                # what somebody starts after a stop that was asked for is no try of a row of bad ends
+                row = event.at if state == "STOPPED" and expected else row
                 state, pid, started = "STARTING", event.pid, event.at
             case "success":
                 state = "RUNNING"
@@ -121,7 +123,7 @@ def course_of(names: Iterable[str], events: tuple[Event, ...], now: float) -> Co
                 state, pid, ended_at, expected = "FATAL", 0, ended_at or event.at, False
             case _:
                 state, pid, ended, expected, ended_at = "BACKOFF", 0, event.detail, False, event.at
-    bad = [e for e in mine if e.kind == "exited" and not e.expected and e.at > now - RECENT]
+    bad = [e for e in mine if e.kind == "exited" and not e.expected and e.at > max(now - RECENT, row)]
     signal = _SIGNAL.search(ended)
     number = _NUMBERS.get(signal[1], 0) if signal is not None else 0
     return Course(state, pid, started, ended, number, expected, ended_at, len(bad), tuple(mine), run)
