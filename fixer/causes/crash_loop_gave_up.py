@@ -51,7 +51,6 @@ from fixer.causes.failing import is_closed
 from fixer.causes.owners import bindings_of
 from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
 from fixer.causes.symptoms import is_refused, symptom_evidence
-from fixer.causes.systemd.silence import silent_end
 from fixer.causes.systemd.unitfailure import fails_before_start
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -244,6 +243,8 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
         manual = (f"{service.name} would end the same way again, and what it says could not be read "
                   f"({service.log.reason}): {by_hand}; mend what it says, then start it")
     elif _is_silent(crash):
+        from fixer.causes.systemd.silence import silent_end  # only where a log holds no word
+
         manual = f"{service.name} would end the same way again; {silent_end(service)}"
     else:
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
