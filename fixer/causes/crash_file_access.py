@@ -48,7 +48,7 @@ from fixer.causes.changes.envfiles import drop_in
 from fixer.causes.changes.startagain import start_again
 from fixer.causes.endings.codefaults import code_fault
 from fixer.causes.endings.crashing import Crash, crashes
-from fixer.causes.endings.logs import message
+from fixer.causes.endings.logs import BEGAN_TO_SERVE, message
 from fixer.causes.endings.pathstate import PathState, path_state
 from fixer.causes.endings.reasons import missing_variables, port_in_use
 from fixer.causes.endings.temporary import temporary_repairs, temporary_words
@@ -84,7 +84,6 @@ from fixer.model.snapshot import LogLine, UnitValue
 _EACCES = "13"
 _LAST = 120              # lines of a run's end that are read
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
-_SERVING = regex(r"Application startup complete")
 _ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 FILE = "50-badgateway-paths.conf"
 EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
@@ -136,7 +135,7 @@ def _denied(case: Case, crash: Crash) -> _Denied | None:
         text = texts[index]
         if _REQUEST.search(text):
             continue           # a request line: a visitor's words
-        if _SERVING.search(text):
+        if BEGAN_TO_SERVE.search(text):
             return None
         named = closed_path_at(texts, index) or closed_socket_at(texts, index, told)
         if named is not None:

@@ -32,7 +32,7 @@ from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.changes.ceilings import Ceiling, raise_ceiling
 from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of, writable_place
 from fixer.causes.endings.crashing import Crash, crashes
-from fixer.causes.endings.logs import lines_of, message
+from fixer.causes.endings.logs import BEGAN_TO_SERVE, lines_of, message
 from fixer.causes.failing import is_closed
 from fixer.causes.nginx_down import routes_of, wait_for_nginx
 from fixer.causes.reading import config_evidence, listener_at, log_evidence, now_on, place, ran_since, state_evidence
@@ -55,7 +55,6 @@ _NEAR = 0.6         # of the limit: connections alone; the rest are its own file
 _FILES = Ceiling("raise-open-files", "limit of open files", "LimitNOFILE",
                  ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
 _SAID = regex(r"Too many open files|out of system resource|\bEMFILE\b")
-_SERVING = regex(r"Application startup complete")
 _LAST = 120         # lines of a run's end that are read
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
 _WORKER = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: |^socket\(\) failed \(24: ")
@@ -103,7 +102,7 @@ def _said(case: Case, service: Service) -> tuple[LogLine, ...]:
 
 def _said_at_start(crash: Crash) -> tuple[LogLine, ...]:
     """Its lines at the end of a run that never came to serve."""
-    if any(_SERVING.search(message(line)) for line in crash.lines):
+    if any(BEGAN_TO_SERVE.search(message(line)) for line in crash.lines):
         return ()
     return tuple(line for line in crash.lines[-_LAST:]
                  if _SAID.search(message(line)) and not _REQUEST.search(message(line)))

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.causes.endings.logs import message
+from fixer.causes.endings.logs import BEGAN_TO_SERVE, message
 from fixer.causes.endings.optionfaults import refused_option
 from fixer.model.closedpaths import closed_tls_at, last_frame, loads_tls
 from fixer.model.record import dataclass
@@ -49,7 +49,6 @@ _OF_PYTHON = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|
                    r"/bin/(?:uvicorn|gunicorn|hypercorn|daphne|flask|fastapi|waitress-serve)$")
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # gunicorn calls what it could not load: a string
 _FROM_ENV = regex(r"\b(?:int|float)\(.*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
-_SERVING = regex(r"Application startup complete")
 _BOOT = regex(r"Worker failed to boot")
 _OWN = frozenset({
     "NameError", "UnboundLocalError", "AttributeError", "TypeError", "IndexError", "ZeroDivisionError",
@@ -87,13 +86,13 @@ def code_fault(lines: Sequence[LogLine], argv: Sequence[str], since: float) -> C
     for index in range(len(tail) - 1, -1, -1):
         if _REQUEST.search(texts[index]):
             continue           # a request line: a visitor's words
-        if _SERVING.search(texts[index]) and _is_of_run(tail[index], since):
+        if BEGAN_TO_SERVE.search(texts[index]) and _is_of_run(tail[index], since):
             return None        # it came up, and nothing since says why it ended
         read = _read(tail, texts, index, argv)
         if read == "other":
             return None
         if isinstance(read, CodeFault):
-            served = any(_SERVING.search(texts[i]) and _is_of_run(tail[i], since) for i in range(index))
+            served = any(BEGAN_TO_SERVE.search(texts[i]) and _is_of_run(tail[i], since) for i in range(index))
             if served:
                 return None    # an error in one answer, not in the start
             return CodeFault(read.kind, read.said, read.text, read.name, read.file, read.line, read.code, boot)

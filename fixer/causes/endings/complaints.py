@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.causes.endings.engines import PORTS
-from fixer.causes.endings.logs import message
+from fixer.causes.endings.logs import BEGAN_TO_SERVE, message
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
@@ -17,7 +17,6 @@ _LAST = 120
 _REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
 _ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
 _WRAPPERS = regex(r"^(?:[A-Za-z_]\w*\.)*(?:SystemExit|KeyboardInterrupt|HaltServer|CancelledError)\b")
-_SERVING = regex(r"Application startup complete")
 _STARTING = regex(r"the database system is (?:starting up|shutting down|in recovery mode)")
 _NAMES = (
     regex(r"could not translate host name \"(?P<host>[^\"]+)\" to address"),
@@ -114,11 +113,11 @@ def complaint(lines: Sequence[LogLine], since: float) -> Complaint | None:
         text = texts[index]
         if _REQUEST.search(text):
             continue           # a request line: a visitor's words
-        if _SERVING.search(text) and (tail[index].at is None or (tail[index].at or 0.0) >= since):
+        if BEGAN_TO_SERVE.search(text) and (tail[index].at is None or (tail[index].at or 0.0) >= since):
             return None        # it had come up
         found = _read(tail[index], text, texts[max(0, index - 6):index])
         if found is not None:
-            served = any(_SERVING.search(t) and (line.at is None or line.at >= since)
+            served = any(BEGAN_TO_SERVE.search(t) and (line.at is None or line.at >= since)
                          for t, line in zip(texts[:index], tail[:index], strict=True))
             return None if served else found
         if _ENDS.match(text) and not _WRAPPERS.match(text):

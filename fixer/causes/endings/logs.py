@@ -26,6 +26,7 @@ _GRACEFUL = regex(
 )
 _ASKED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
 _TRIPPED = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
+BEGAN_TO_SERVE = regex(r"Application startup complete")      # uvicorn's own word, said once in a run
 SERVES = regex(r"Application startup complete|[Rr]unning on (?:http|unix)|Listening at: |Serving on http")
 _BOOTING = regex(r"^(?:\[[^]]*\] *)+(?:Booting worker|Starting gunicorn|Listening at)")
 _FINISHED = regex(r"(?:Finished server process|Worker exiting|Shutting down: Master)")
