@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.causes.systemd.requiring import required_by
+from fixer.causes.systemd.requires import required_by
 from fixer.model.diagnosis import Finding
 from fixer.model.record import dataclass
 from fixer.verify import Look, route_keys

@@ -58,22 +58,19 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.incode import MOST_EQUALS, which_in_code
 from fixer.causes.changes.notstarted import begun_again, not_started
-from fixer.causes.changes.starting import (
-    ends_by_itself,
-    is_socket_off,
-    of_swarm,
-    restart_steps,
-    start_steps,
-)
+from fixer.causes.changes.starting import ends_by_itself, is_socket_off, of_swarm, restart_steps, start_steps
 from fixer.causes.containers.awaited import held_up
 from fixer.causes.containers.idle import give_a_server, runs_no_server
 from fixer.causes.endings.crashing import lacks_source
 from fixer.causes.endings.fellover import over_an_error
 from fixer.causes.endings.logs import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
 from fixer.causes.failing import is_closed, is_empty
-from fixer.causes.owners import Owner, bindings_of, owners, placed_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import owners
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import (
     absent_evidence,
+    bindings_of,
     condition,
     config_evidence,
     endpoint_text,

@@ -14,7 +14,7 @@ from fixer.model.record import dataclass, field
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
 
 if TYPE_CHECKING:
-    from fixer.causes.owners import Owner
+    from fixer.causes.owner import Owner
 
 _TAKEN = "an earlier server block of the same name and address takes its requests"
 _NAMELESS = "it has no name that anybody asks for, and another server block is the default there"

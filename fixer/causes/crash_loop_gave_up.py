@@ -48,8 +48,7 @@ from fixer.causes.endings.reasons import (
 )
 from fixer.causes.endings.stalesocket import is_left_behind
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import bindings_of
-from fixer.causes.reading import absent_evidence, config_evidence, log_evidence, state_evidence
+from fixer.causes.reading import absent_evidence, bindings_of, config_evidence, log_evidence, state_evidence
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.systemd.unitfailure import fails_before_start
 from fixer.model.diagnosis import Finding, Repair, Verdict

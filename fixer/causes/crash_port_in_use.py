@@ -40,9 +40,12 @@ from fixer.causes.endings.logs import last_run
 from fixer.causes.endings.reasons import port_in_use
 from fixer.causes.endings.stalesocket import is_left_behind, left_behind
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, is_told, placed_owner, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
+from fixer.causes.placing import is_told, placed_owner
 from fixer.causes.reading import (
     address_text,
+    bindings_of,
     condition,
     config_evidence,
     describe_process,

@@ -41,7 +41,8 @@ from fixer.causes.containers.guests import lender_of, repair_guest
 from fixer.causes.endings.logs import is_restarting
 from fixer.causes.network_detached import aliases_of, joining
 from fixer.causes.nginx_down import begin_nginx, routes_of
-from fixer.causes.owners import Owner, placed_owner
+from fixer.causes.owner import Owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.routes.nameedits import other_address, other_resolver
 from fixer.causes.routes.unreached import is_uncreated, name_in, name_missing, troubles_of_down

@@ -43,7 +43,7 @@ from fixer.causes.changes.editing import container_of, nginx_steps
 from fixer.causes.containers.leftbehind import is_address
 from fixer.causes.filters.filtering import Block, block_evidence, blocks
 from fixer.causes.nginx_down import begin_nginx
-from fixer.causes.owners import placed_owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.routes.unreached import name_missing, troubles_of_down
 from fixer.causes.symptoms import say_routes, symptom_evidence

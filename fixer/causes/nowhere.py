@@ -9,7 +9,7 @@ from fixer.causes.case import Case
 from fixer.causes.changes.editing import container_of
 from fixer.causes.endings.crashing import crashes
 from fixer.causes.failing import Judged, is_empty
-from fixer.causes.owners import placed_owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import find_node, listeners_on
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Endpoint, Service

@@ -6,7 +6,19 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Container, Endpoint, Listener, Nginx, Node, Process, Program, Service, Snapshot, Unit
+from fixer.model.snapshot import (
+    Binding,
+    Container,
+    Endpoint,
+    Listener,
+    Nginx,
+    Node,
+    Process,
+    Program,
+    Service,
+    Snapshot,
+    Unit,
+)
 
 Condition: TypeAlias = Literal[
     "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
@@ -263,3 +275,8 @@ def _program_evidence(program: Program) -> Evidence:
 def log_evidence(text: str, where: str) -> Evidence:
     """One line of a service's log."""
     return Evidence("service-log", where, text.strip()[:300])
+
+
+def bindings_of(service: Service) -> tuple[Binding, ...]:
+    """Where the service is told to listen, none where that could not be read."""
+    return service.bindings.value if isinstance(service.bindings, Known) else ()

@@ -39,7 +39,8 @@ from fixer.causes.changes.starting import begin_steps
 from fixer.causes.endings.logs import last_run
 from fixer.causes.failing import is_closed
 from fixer.causes.filters.filtering import symptoms_of
-from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     condition,

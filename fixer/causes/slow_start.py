@@ -34,10 +34,13 @@ from fixer.causes.containers.idle import only_waits
 from fixer.causes.endings.crashing import fails_inside, has_come_up, has_failed, holds_a_socket
 from fixer.causes.endings.logs import lines_of, own_lines
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, is_watched, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
+from fixer.causes.placing import is_watched
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
+    bindings_of,
     condition,
     config_evidence,
     endpoint_text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Sequence
 
 from fixer.causes.case import Case
-from fixer.causes.containers.lentnetwork import stranded
+from fixer.causes.containers.stranding import stranded
 from fixer.causes.endings.crashing import crashes
 from fixer.causes.endings.logs import own_lines
 from fixer.causes.endings.reasons import last_words

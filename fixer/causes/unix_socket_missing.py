@@ -41,10 +41,12 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.starting import restart_steps
 from fixer.causes.endings.pathstate import hidden_by
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
+    bindings_of,
     config_evidence,
     endpoint_text,
     listener_at,

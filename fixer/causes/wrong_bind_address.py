@@ -36,10 +36,12 @@ from fixer.causes.containers.podmates import same_network
 from fixer.causes.endings.crashing import Crash, crashes
 from fixer.causes.endings.reasons import address_unavailable
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
+    bindings_of,
     config_evidence,
     endpoint_text,
     find_node,

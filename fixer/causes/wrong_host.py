@@ -50,10 +50,12 @@ from fixer.causes.containers.elsewhere import (
 from fixer.causes.containers.moved import address_holder, database_named
 from fixer.causes.endings.engines import engine_of
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, placed_owner
+from fixer.causes.owner import Owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
+    bindings_of,
     config_evidence,
     endpoint_text,
     find_node,

@@ -48,10 +48,12 @@ from fixer.causes.containers.contradicted import contradicted
 from fixer.causes.endings.engines import engine_of
 from fixer.causes.failing import is_closed
 from fixer.causes.load.dialects import speech
-from fixer.causes.owners import Owner, bindings_of, left_over, owners, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import left_over, owners, sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
+    bindings_of,
     config_evidence,
     endpoint_text,
     listener_at,

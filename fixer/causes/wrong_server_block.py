@@ -34,7 +34,8 @@ from __future__ import annotations
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.failing import fresh_events, is_closed
-from fixer.causes.owners import placed_owner, sole_owner
+from fixer.causes.owners import sole_owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import absent_evidence, address_text, config_evidence, line_text, place
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict

@@ -47,7 +47,6 @@ from fixer.observe.managers.learnedfile import learned_of
 from fixer.observe.managers.starters import starters_of
 from fixer.observe.nginx.leftout import left_out_of
 from fixer.observe.nginx.nginxes import (
-    NginxPlace,
     config_mtime,
     error_logs,
     events_of,
@@ -57,6 +56,7 @@ from fixer.observe.nginx.nginxes import (
     strange_nginxes,
     test_result,
 )
+from fixer.observe.nginx.place import NginxPlace
 from fixer.observe.nginx.sites import Address, Site, sites_of
 from fixer.observe.nginx.turned import other_way
 from fixer.observe.nginx.wholeconf import never_read

@@ -7,8 +7,9 @@ import pytest
 from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, FileAnswer, Query, ReadGlob
 from fixer.observe.assemble import snapshot
-from fixer.observe.nginx.nginxes import NginxPlace, find_nginxes
+from fixer.observe.nginx.nginxes import find_nginxes
 from fixer.observe.nginx.nginxes import test_query as asked_test
+from fixer.observe.nginx.place import NginxPlace
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
 from fixer.observe.view import view_of

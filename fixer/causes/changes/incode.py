@@ -12,7 +12,7 @@ from fixer.model.snapshot import Endpoint, Service, Snapshot
 
 if TYPE_CHECKING:
     from fixer.causes.case import Case
-    from fixer.causes.owners import Owner
+    from fixer.causes.owner import Owner
 
 KEY = "backend"
 MOST_EQUALS = 6

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
+from fixer.causes.changes.starters import starters_at
 from fixer.causes.endings.lastwords import last_words
-from fixer.causes.failing import is_closed
 from fixer.causes.reading import (
     absent_evidence,
     config_evidence,
@@ -34,15 +34,6 @@ _WORDS = {
     "monit": "monit's check {name}",
     "entrypoint": "the container {name}, before it becomes nginx,",
 }
-
-
-def starters_at(case: Case, trouble: Trouble) -> tuple[Starter, ...]:
-    """What would start a server at that address, where nobody listens there."""
-    endpoint = trouble.endpoint
-    if not case.snapshot.starters or is_closed(endpoint) is not True or endpoint.inner:
-        return ()
-    return tuple(s for s in case.snapshot.starters if s.node == endpoint.node and (
-        s.unix == endpoint.unix if endpoint.unix is not None or s.unix is not None else s.port == endpoint.port))
 
 
 def begun_again(case: Case, trouble: Trouble, service: Service) -> Finding | None:

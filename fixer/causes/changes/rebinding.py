@@ -6,7 +6,7 @@ from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.envfiles import Written
 from fixer.causes.changes.starting import begin_steps, reachable_host
-from fixer.causes.owners import bindings_of
+from fixer.causes.reading import bindings_of
 from fixer.model.diagnosis import Repair
 from fixer.model.numbers import is_number
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile

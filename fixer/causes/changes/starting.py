@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from fixer.causes.changes.editing import NoPlace
-from fixer.causes.owners import bindings_of
-from fixer.causes.reading import condition, listeners_on, pids_of, say_age
+from fixer.causes.reading import bindings_of, condition, listeners_on, pids_of, say_age
 from fixer.causes.systemd.atboot import boot_steps
 from fixer.causes.systemd.unitactions import is_left_alone, unit_action
 from fixer.model.diagnosis import Repair
@@ -125,7 +124,7 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
 
 def _pulled_in(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Unit], ...]:
     """The stopped units that this one requires."""
-    from fixer.causes.systemd.requiring import required_by  # only where something is started
+    from fixer.causes.systemd.requires import required_by
 
     wanted = required_by(snapshot, service)
     return tuple((s, s.unit) for s in snapshot.services if s.node == service.node and s.unit is not None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
-from fixer.causes.owners import bindings_of
 from fixer.causes.reading import (
     absent_evidence,
+    bindings_of,
     config_evidence,
     endpoint_text,
     listener_evidence,

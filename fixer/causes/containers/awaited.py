@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import absent_evidence, config_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence

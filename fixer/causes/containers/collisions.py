@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from fixer.causes.case import Case, route_key, routes_to
 from fixer.causes.changes.editing import container_of
-from fixer.causes.owners import bindings_of
-from fixer.causes.reading import config_evidence, listener_evidence, listeners_on, state_evidence
+from fixer.causes.reading import bindings_of, config_evidence, listener_evidence, listeners_on, state_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import replace

@@ -3,7 +3,7 @@ that were told so until the next boot."""
 
 from __future__ import annotations
 
-from fixer.causes.owners import bindings_of
+from fixer.causes.reading import bindings_of
 from fixer.causes.routes.pointing import ID, Option
 from fixer.model.diagnosis import Repair
 from fixer.model.snapshot import Endpoint, Service, Snapshot

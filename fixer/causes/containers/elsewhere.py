@@ -13,8 +13,10 @@ from fixer.causes.containers.moved import (
     is_told_server,
 )
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, placed_owner, separated, wanted_elsewhere
-from fixer.causes.reading import find_node, listeners_on
+from fixer.causes.owner import Owner
+from fixer.causes.placing import placed_owner, wanted_elsewhere
+from fixer.causes.reading import bindings_of, find_node, listeners_on
+from fixer.causes.separating import separated
 from fixer.causes.symptoms import events_for
 from fixer.model.facts import Evidence, Known
 from fixer.model.record import replace

@@ -8,7 +8,7 @@ from fixer.causes.changes.starting import reachable_host
 from fixer.causes.containers.composeedit import set_compose
 from fixer.causes.failing import is_closed
 from fixer.causes.nginx_down import listens_of, routes_of
-from fixer.causes.owners import placed_owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import absent_evidence, config_evidence, endpoint_text
 from fixer.causes.routes.unreached import name_missing
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence

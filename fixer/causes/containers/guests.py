@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
 from fixer.causes.containers.elsewhere import reached_as
-from fixer.causes.owners import bindings_of
+from fixer.causes.reading import bindings_of
 from fixer.causes.reading import place as place_text
 from fixer.causes.routes.nameedits import other_address
 from fixer.model.diagnosis import Repair

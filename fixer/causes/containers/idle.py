@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.owners import bindings_of
-from fixer.causes.reading import find_node
+from fixer.causes.reading import bindings_of, find_node
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.snapshot import Service

@@ -8,70 +8,20 @@ from collections.abc import Iterator
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import NoPlace, container_of
 from fixer.causes.changes.starting import compose_up, waiting
+from fixer.causes.containers.stranding import Stranded, stranded
 from fixer.causes.failing import is_closed
 from fixer.causes.nginx_down import routes_of, wait_for_nginx
-from fixer.causes.owners import bindings_of
-from fixer.causes.reading import config_evidence, endpoint_text, find_node, listeners_on, state_evidence
+from fixer.causes.reading import bindings_of, config_evidence, endpoint_text, listeners_on, state_evidence
 from fixer.causes.symptoms import symptom_evidence
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step
-from fixer.model.record import dataclass
-from fixer.model.regex import regex
-from fixer.model.snapshot import Container, Nginx, Service, Snapshot
+from fixer.model.snapshot import Nginx
 
 VARIANT = "shared-network-gone"
 ID = "renew-network"
 _GOES = " (the one that it is alone in cannot be brought back)"
-_GONE = regex(r"(?:No such container: |cannot join network of a non running container: )(?P<id>[0-9a-f]{12,64})")
 _EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "wrong-host", "wrong-bind-address", "backend-hung",
              "nginx-down", "unit-misconfigured", "dns-unresolved", "dns-stale")
-
-
-@dataclass(frozen=True, slots=True)
-class Stranded:
-    """A container that is alone in a network which was another's; `lender` is that one where it still exists."""
-
-    service: Service
-    box: Container
-    lender: Container | None
-    why: tuple[Evidence, ...]
-    sure: bool = True
-
-
-def stranded(snapshot: Snapshot, service: Service | None) -> Stranded | None:
-    """Proven by Docker's times of both starts, by the kernel (no address but its loopback), or by the engine's word
-    that it cannot be started. One of a project that has ended says none of these: likely, where the other is not among
-    the containers that were found."""
-    box = service.container if service is not None else None
-    if service is None or box is None or not box.lender:
-        return None
-    wanted = box.lender
-    boxes = [s.container for s in snapshot.services if s.container is not None]
-    lender = next((other for other in boxes if other.id == wanted), None)
-    made = Evidence("container", box.name, f"made with the network of container {wanted[:12]}")
-    if box.status != "running":
-        said = _GONE.search(box.error)
-        gone = lender is None and said is not None and wanted.startswith(said["id"])
-        if gone:
-            return Stranded(service, box, None, (Evidence("container", box.name, box.error[:200]), made))
-        return Stranded(service, box, None, (made, _not_found(wanted)), sure=False) if lender is None and box.project \
-            else None
-    if lender is not None:
-        later = lender.started_at - box.started_at
-        if lender.status != "running" or later <= 0:
-            return None
-        again = Evidence("container", lender.name, f"started again {later:.0f} s after {box.name}: its network is new")
-        return Stranded(service, box, lender, (again, made))
-    node = find_node(snapshot, service.node)
-    if node is None or not node.addresses or not all(a.startswith("127.") or a == "::1" for a in node.addresses):
-        return None
-    alone = Evidence("kernel", f"addresses of {node.name}", f"{', '.join(node.addresses)}: of no network")
-    return Stranded(service, box, None, (alone, made, _not_found(wanted)))
-
-
-def _not_found(wanted: str) -> Evidence:
-    return Evidence("container", wanted[:12], "no container of that id was found")
 
 
 def lent_findings(case: Case) -> Iterator[Finding]:

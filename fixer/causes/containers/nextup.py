@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
-from fixer.causes.owners import bindings_of
-from fixer.causes.reading import listeners_on, state_evidence
+from fixer.causes.reading import bindings_of, listeners_on, state_evidence
 from fixer.causes.routes.nameedits import other_address
 from fixer.model.diagnosis import Finding
 from fixer.model.record import replace

@@ -14,7 +14,7 @@ def same_network(case: Case, node: str | None) -> frozenset[str | None]:
     own = boxes.get(node or "")
     if own is None or not any(box.lender for box in boxes.values()):
         return frozenset((node,))
-    from fixer.causes.containers.lentnetwork import stranded  # which asks whose a service is
+    from fixer.causes.containers.stranding import stranded
 
     apart = {s.node for s in case.snapshot.services if s.node in boxes and stranded(case.snapshot, s) is not None}
     mates = {name for name, box in boxes.items() if _root(box) == _root(own) and name not in apart}

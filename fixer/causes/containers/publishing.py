@@ -6,10 +6,12 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
 from fixer.causes.changes.rebinding import EVERYWHERE, listen_at
 from fixer.causes.containers.publishrepairs import publish, publish_inner, republish
-from fixer.causes.owners import SERVERS, Owner, bindings_of, placed_owner, separated
+from fixer.causes.owner import Owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import (
     absent_evidence,
     address_text,
+    bindings_of,
     condition,
     config_evidence,
     endpoint_text,
@@ -21,6 +23,7 @@ from fixer.causes.reading import (
 )
 from fixer.causes.routes.namesakes import is_foreign, is_named_for
 from fixer.causes.routes.pointing import Option, point_at_listener
+from fixer.causes.separating import SERVERS, separated
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known

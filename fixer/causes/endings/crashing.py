@@ -11,8 +11,11 @@ from fixer.causes.endings.fellover import fell_over
 from fixer.causes.endings.logs import SERVES, is_passed_over, last_run, message, own_lines, was_asked_to_stop
 from fixer.causes.endings.reasons import ends_repeatedly, missing_variables
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, is_told, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
+from fixer.causes.placing import is_told
 from fixer.causes.reading import (
+    bindings_of,
     condition,
     endpoint_text,
     listeners_on,

@@ -7,7 +7,8 @@ from fixer.causes.endings.complaints import Complaint, engine_at
 from fixer.causes.endings.crashing import fails_inside, holds_a_socket
 from fixer.causes.endings.depending import Needed, providers_on
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import (
     address_text,
     condition,

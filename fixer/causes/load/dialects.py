@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.causes.owners import bindings_of
+from fixer.causes.reading import bindings_of
 from fixer.model.snapshot import RouteFacts, Service
 
 _HTTP = frozenset({"http", "http-socket"})

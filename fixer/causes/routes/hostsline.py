@@ -8,7 +8,7 @@ from fixer.causes.changes.starting import reachable_host
 from fixer.causes.containers.composeedit import set_compose
 from fixer.causes.containers.elsewhere import is_nobody, is_own_loopback, silence
 from fixer.causes.nginx_down import listens_of
-from fixer.causes.owners import placed_owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import absent_evidence, config_evidence, state_evidence
 from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from fixer.causes.case import Case, Trouble
+from fixer.causes.owner import Owner
 from fixer.causes.reading import address_text, place
 from fixer.model.copies import is_put_aside
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginxconf import LeftOut
 from fixer.model.record import replace
 from fixer.model.snapshot import Nginx, Service
-
-if TYPE_CHECKING:
-    from fixer.causes.owners import Owner
 
 SHOWN = 3
 _NO_NAME = frozenset(("", "_"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
 from fixer.causes.containers.dockerhost import is_docker_host
-from fixer.causes.owners import placed_owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import config_evidence, endpoint_text
 from fixer.causes.routes.nameedits import other_address
 from fixer.causes.routes.unreached import is_uncreated

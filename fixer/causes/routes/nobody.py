@@ -109,7 +109,7 @@ def _is_cut_off(case: Case, trouble: Trouble) -> Evidence | None:
     """nginx is in a network that nobody else is in any more: what is not at its address there, tells nothing."""
     if not any(s.container is not None and s.container.lender for s in case.snapshot.services):
         return None
-    from fixer.causes.containers.lentnetwork import stranded  # only where one has the network of another
+    from fixer.causes.containers.stranding import stranded
 
     here = next((s for s in case.snapshot.services if s.container is not None and s.node == trouble.nginx.node), None)
     cut = stranded(case.snapshot, here)

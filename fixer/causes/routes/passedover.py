@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fixer.causes.case import Case
 from fixer.causes.failing import is_edited, is_empty
-from fixer.causes.owners import placed_owner
+from fixer.causes.placing import placed_owner
 from fixer.causes.reading import absent_evidence, endpoint_text, state_evidence
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import NoPlace, Place, edit_spans, nginx_steps, overwriters, risk_of, writable_place
-from fixer.causes.owners import Owner, bindings_of
+from fixer.causes.owner import Owner
 from fixer.causes.reading import (
     address_text,
+    bindings_of,
     endpoint_text,
     is_activated,
     keeper_of,

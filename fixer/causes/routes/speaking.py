@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import NoPlace, Place, nginx_steps, overwriters, risk_of, writable_place
-from fixer.causes.owners import is_anybodys, left_over
+from fixer.causes.owners import left_over
+from fixer.causes.placing import is_anybodys
 from fixer.causes.reading import endpoint_text, listener_at, listener_evidence, state_evidence
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Finding, Repair

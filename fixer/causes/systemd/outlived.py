@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.starting import restart_steps
 from fixer.causes.endings.logs import SERVES, last_run, message, own_lines
-from fixer.causes.owners import is_told
+from fixer.causes.placing import is_told
 from fixer.causes.reading import condition, log_evidence, processes_of
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence

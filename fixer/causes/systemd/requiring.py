@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.endings.logs import lines_of, message
-from fixer.causes.owners import Owner, sole_owner
-from fixer.causes.reading import condition, place
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
+from fixer.causes.reading import condition
+from fixer.causes.systemd.requires import required_by
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
-from fixer.model.snapshot import LogLine, Service, Snapshot
+from fixer.model.snapshot import LogLine, Service
 
 _FAILED = regex(r"^Dependency failed for |failed with result 'dependency'")
 _BEGUN = regex(r"^Started \S")
-_REQUIRES = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite)[ \t]*=(?P<names>[^\n#]*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +60,3 @@ def _last_word(service: Service) -> LogLine | None:
         if _BEGUN.search(text):
             return None
     return None
-
-
-def required_by(snapshot: Snapshot, service: Service) -> dict[str, Evidence]:
-    """name -> the line of the unit's files that requires it; short names are services."""
-    unit = service.unit
-    found: dict[str, Evidence] = {}
-    for path in (unit.fragment_path, *unit.drop_in_paths) if unit is not None else ():
-        file = snapshot.file(service.node, path)
-        for number, text in enumerate(file.data.decode("utf-8", "replace").split("\n") if file is not None else (), 1):
-            match = _REQUIRES.match(text)
-            for name in match["names"].split() if match is not None else ():
-                evidence = Evidence("file", place(snapshot, service.node, path, number), text.strip())
-                found.setdefault(name if "." in name else f"{name}.service", evidence)
-    return found

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.owners import Owner, bindings_of, wanted_elsewhere
-from fixer.causes.reading import address_text, endpoint_text, state_evidence
+from fixer.causes.owner import Owner
+from fixer.causes.placing import wanted_elsewhere
+from fixer.causes.reading import address_text, bindings_of, endpoint_text, state_evidence
 from fixer.causes.routes.pointing import after_start, point_at_listener, reachable_listeners
 from fixer.causes.symptoms import say_routes
 from fixer.causes.systemd.atboot import is_off_at_boot

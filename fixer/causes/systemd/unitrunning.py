@@ -10,9 +10,11 @@ from fixer.causes.changes.starting import begin_steps
 from fixer.causes.endings.crashing import Crash, holds_a_socket, says_why
 from fixer.causes.endings.logs import last_run, lines_of, message, own_lines
 from fixer.causes.failing import is_closed
-from fixer.causes.owners import Owner, bindings_of, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import (
     address_text,
+    bindings_of,
     listener_evidence,
     listeners_on,
     log_evidence,

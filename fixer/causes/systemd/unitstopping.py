@@ -10,7 +10,7 @@ from fixer.causes.changes.editing import NoPlace
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.logs import lines_of, message
 from fixer.causes.load.workers_died import cut_off_near
-from fixer.causes.owners import Owner
+from fixer.causes.owner import Owner
 from fixer.causes.reading import now_on
 from fixer.causes.systemd.unitedits import whole, write_edit
 from fixer.causes.systemd.unitfailure import Told, setting_evidence, setting_of, where

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.endings.crashing import Crash
-from fixer.causes.owners import Owner, sole_owner
+from fixer.causes.owner import Owner
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import condition
 from fixer.causes.systemd.unitfailure import StepFailure, Told, is_gone, stat_of
 from fixer.causes.systemd.unitprogram import judge_program

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from fixer.model.facts import Fact, Unknown
 from fixer.model.nginxconf import NginxConfig
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.record import replace
 from fixer.model.regex import regex
+from fixer.observe.nginx.place import NginxPlace
 from fixer.observe.view import View
-
-if TYPE_CHECKING:
-    from fixer.observe.nginx.nginxes import NginxPlace
 
 BUILT = "/usr/local/nginx/sbin/nginx"       # where `make install` puts it unless told otherwise
 PREFIX = "/usr/local/nginx"

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginxconf import PIPE, NginxConfig
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile
-from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Process, Unit
 from fixer.model.unitfile import last_value, unit_lines
@@ -20,6 +19,7 @@ from fixer.observe.files.servicelogs import parse_journal
 from fixer.observe.kernel.processes import ancestors
 from fixer.observe.memo import remembered
 from fixer.observe.nginx.builtnginx import BUILT, as_built, is_idle, is_there
+from fixer.observe.nginx.place import NginxPlace
 from fixer.observe.nginx.wholeconf import still_cut
 from fixer.observe.view import View, is_readable, is_the_nodes
 
@@ -34,25 +34,6 @@ ENDLESS = "nginx -t would wait for ever at a pipe that is included"
 FOREIGN = "nginx runs as another user, whose configuration is not tried with these rights"
 _SYSLOG_HEAD = regex(r"^(?:[\w.-]+ )?(?:nginx(?:\[\d+\])?: )?(?=\d{4}/\d\d/\d\d )")      # a host, a tag
 _TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
-
-
-@dataclass(frozen=True, slots=True)
-class NginxPlace:
-    """One nginx of a node: the running master with its live workers, or where it would start from."""
-
-    binary: str
-    conf: str
-    prefix: str
-    explicit: bool
-    master: Process | None
-    workers: tuple[Process, ...]
-    log_option: str = ""
-    is_told: bool = False       # by -c which file to read: what it was built to read does not count
-
-    @property
-    def root(self) -> str:
-        """What relative includes are relative to: the folder of the main file."""
-        return posixpath.dirname(self.conf)
 
 
 def find_nginxes(view: View) -> tuple[NginxPlace, ...]:

@@ -11,7 +11,8 @@ from fixer.model.record import dataclass, replace
 from fixer.model.snapshot import Container
 from fixer.observe.commands.runtimes import ALONE, is_nginx, runtime_of
 from fixer.observe.endpoints import copies_of, resolve
-from fixer.observe.nginx.nginxes import NginxPlace, config_of, find_nginxes
+from fixer.observe.nginx.nginxes import config_of, find_nginxes
+from fixer.observe.nginx.place import NginxPlace
 from fixer.observe.view import ENGINE, View, container_of, is_beside
 
 
