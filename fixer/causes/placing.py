@@ -8,7 +8,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.incode import named_in_code
 from fixer.causes.containers.dockerhost import told_beside, told_on_host
 from fixer.causes.containers.moved import is_moved
-from fixer.causes.containers.podmates import same_network
+from fixer.causes.containers.podmates import by_elimination, same_network
 from fixer.causes.failing import is_closed
 from fixer.causes.owner import Owner
 from fixer.causes.reading import bindings_of, find_node, state_evidence
@@ -27,9 +27,9 @@ def placed_owner(case: Case, endpoint: Endpoint) -> Owner | None:
 
 
 def _placed(case: Case, endpoint: Endpoint) -> Owner | None:
-    if is_moved(case.snapshot, endpoint):
-        return None
     service = case.service(endpoint.service)
+    if is_moved(case.snapshot, endpoint) or by_elimination(case, endpoint, service):
+        return None
     if service is not None and (is_made_up(case.snapshot, service) or (
             service.id != endpoint.holder and is_anybodys(case.snapshot, service))):
         service = None

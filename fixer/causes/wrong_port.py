@@ -45,6 +45,7 @@ from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import replaced_below
 from fixer.causes.containers.contradicted import contradicted
+from fixer.causes.containers.podmates import is_only_left
 from fixer.causes.endings.engines import engine_of
 from fixer.causes.failing import is_closed
 from fixer.causes.load.dialects import speech
@@ -216,7 +217,7 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
         role="root",
         confidence=confidence,
         summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {there}; {elsewhere}",
-        detail=(),
+        detail=_left_in_the_network(case, trouble, options) if several else (),
         routes=trouble.route_ids,
         service=first.owner.service.name if not several else None,
         node=trouble.nginx.node,
@@ -224,6 +225,14 @@ def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tu
         repairs=(_named_otherwise(case, trouble, options) if options[-1].text.partition(":")[0] != first.text.partition(
             ":")[0] else point_at_listener(case, trouble, options, ask=several) if other is None else other[1],),
     )
+
+
+def _left_in_the_network(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> tuple[str, ...]:
+    """Why a person is asked about the only one that there is."""
+    left = [o.owner.service for o in options if is_only_left(case, trouble, o.owner.service)]
+    names = dict.fromkeys(s.container.service or s.container.name for s in left if s.container is not None)
+    return tuple(f"{name} shares that network, and nothing names it there: what belonged at port "
+                 f"{trouble.endpoint.port} may have been taken out of the project" for name in names)
 
 
 def _named_otherwise(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> Repair:

@@ -45,6 +45,8 @@ def containers_at(places: Sequence[str], docker: Docker = dockercli.docker) -> l
         others = [i for i in others if not dockercli.runs_nginx(i)]
         others.sort(key=lambda i: (not _mentions(i, left), not outer[id(i)], dockercli.name_of(i)))
         found += others[:MOST]
+    lenders = {item.get("Id") for item in found}
+    found += [i for i in every if i not in found and dockercli.lender_of(i) in lenders]     # who serves in its network
     return sorted(found, key=dockercli.name_of)
 
 

@@ -27,16 +27,21 @@ def askers_called(query: Command, known: Container[str]) -> tuple[Asker, ...]:
 
 def containers_called(networks: str, *names: str, docker: Docker = dockercli.docker) -> list[Inspected]:
     """Those that go by one of the names, or have one of the addresses, on one of the networks (joined by commas), or
-    were made with it and taken off since; of `:PORT` those that publish that port of the Docker host, or are to."""
+    were made with it and taken off since, and those that are in the network of one of them; of `:PORT` those that
+    publish that port of the Docker host, or are to."""
     wanted, asked = set(networks.split(",")), {name for name in names if not name.startswith(":")}
     ports = {int(name[1:]) for name in names if name.startswith(":") and name[1:].isdigit()}
     outer = publishing(ports, docker) if ports else []
     rows = docker("ps", "-a", "--no-trunc", "--format", _ROW).stdout.decode(errors="replace").splitlines()
     ids = [cells[0] for row in rows if len(cells := row.split("\t")) == 4
-           and (wanted & set(cells[3].split(",")) or asked & {cells[1], cells[2]})]
-    found = [item for item in dockercli.inspect(ids, docker) if _goes_by(item, wanted, asked)] if asked else []
+           and (not cells[3] or (asked and (wanted & set(cells[3].split(",")) or asked & {cells[1], cells[2]})))]
+    every = dockercli.inspect(ids, docker)
+    found = [item for item in every if asked and _goes_by(item, wanted, asked)]
     known = {item.get("Id") for item in found}
-    return sorted([*found, *(item for item in outer if item.get("Id") not in known)], key=dockercli.name_of)
+    found += [item for item in outer if item.get("Id") not in known]
+    known |= {item.get("Id") for item in outer}
+    guests = [item for item in every if dockercli.lender_of(item) in known and item.get("Id") not in known]
+    return sorted([*found, *guests], key=dockercli.name_of)
 
 
 def _goes_by(item: Inspected, networks: set[str], names: set[str]) -> bool:

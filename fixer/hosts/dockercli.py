@@ -125,6 +125,13 @@ def list_ids(*filters: str, docker: Docker = docker) -> list[str]:
     return docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}", *words).stdout.decode().split()
 
 
+def list_networks(docker: Docker = docker) -> list[tuple[str, tuple[str, ...]]]:
+    """Every container's id, stopped ones too, and the names of its networks; none where it has another one's."""
+    rows = docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}\t{{.Networks}}").stdout.decode(errors="replace")
+    cells = [row.partition("\t") for row in rows.splitlines() if row]
+    return [(name, tuple(filter(None, joined.split(",")))) for name, _, joined in cells]
+
+
 def inspect_one(name: str) -> Inspected:
     """The container of that name; NoSuchTarget with the names that come close."""
     found = inspect([name])
@@ -185,10 +192,15 @@ def pid_of(item: Inspected) -> int:
 
 
 def user_networks(item: Inspected) -> tuple[str, ...]:
-    """Ids of the user-defined networks it is in: there, containers reach each other by name."""
+    """Names of the user-defined networks it is in: there, containers reach each other by name."""
     networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
-    return tuple(str((net or {}).get("NetworkID") or name) for name, net in networks.items()
-                 if name not in ("bridge", "host", "none"))
+    return tuple(name for name in networks if name not in ("bridge", "host", "none"))
+
+
+def lender_of(item: Inspected) -> str:
+    """The id of the container whose network it was made with, empty where it has its own."""
+    kind, _, lender = str((item.get("HostConfig") or {}).get("NetworkMode", "")).partition(":")
+    return lender if kind == "container" else ""
 
 
 def is_machine(item: Inspected) -> bool:

@@ -97,13 +97,17 @@ def project_containers(project: str, docker: Docker = dockercli.docker) -> list[
 
 
 def with_peers(item: Inspected, docker: Docker = dockercli.docker) -> list[Inspected]:
-    """A container, then those that share a user-defined network with it, or lend it their own."""
-    networks = dockercli.user_networks(item)
-    wanted = [f"network={network}" for network in networks]
-    ids = dockercli.list_ids(*wanted, docker=docker) if wanted else []
-    kind, _, lender = str((item.get("HostConfig") or {}).get("NetworkMode", "")).partition(":")
-    ids += [lender] if kind == "container" and lender and not lender.startswith("-") else []
-    peers = dockercli.inspect((i for i in ids if i != item.get("Id")), docker)
+    """A container, then those that share a user-defined network with it, or lend it their own, and those that are in
+    the network of one of these: what asks for its name asks for them."""
+    networks, lender = set(dockercli.user_networks(item)), dockercli.lender_of(item)
+    rows = dockercli.list_networks(docker)
+    ids = [name for name, joined in rows if networks.intersection(joined)]
+    ids += [lender] if lender and not lender.startswith("-") else []
+    guests = [name for name, joined in rows if not joined]
+    own = str(item.get("Id"))
+    found = dockercli.inspect(dict.fromkeys(i for i in (*ids, *guests) if i != own), docker)
+    known = {own, *ids}
+    peers = [one for one in found if one.get("Id") in known or dockercli.lender_of(one) in known]
     return [item, *sorted(peers, key=dockercli.name_of)]
 
 

@@ -191,7 +191,7 @@ def test_inspect_fields() -> None:
         "com.docker.compose.project.environment_file": "/srv/shop/.env"}},
         "NetworkSettings": {"Networks": {"bridge": {"NetworkID": "b"}, "shop_default": {"NetworkID": "n1"}}}}""")
     assert dockercli.name_of(item) == "shop-web-1"
-    assert (dockercli.status_of(item), dockercli.pid_of(item), dockercli.user_networks(item)) == ("running", 77, ("n1",))
+    assert (dockercli.status_of(item), dockercli.pid_of(item), dockercli.user_networks(item)) == ("running", 77, ("shop_default",))
     assert list(dockercli.compose_words(dockercli.labels_of(item))) == [
         "compose", "--project-name", "shop", "--project-directory", "/srv/shop", "--file", "/srv/shop/a.yaml",
         "--file", "/srv/shop/b.yaml", "--env-file", "/srv/shop/.env"]

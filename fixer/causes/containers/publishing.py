@@ -5,8 +5,10 @@ from __future__ import annotations
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import container_of
 from fixer.causes.changes.rebinding import EVERYWHERE, listen_at
+from fixer.causes.containers.podmates import by_elimination
 from fixer.causes.containers.publishrepairs import publish, publish_inner, republish
 from fixer.causes.owner import Owner
+from fixer.causes.owners import owners
 from fixer.causes.placing import placed_owner
 from fixer.causes.reading import (
     absent_evidence,
@@ -53,6 +55,8 @@ def _is_boxed(service: Service, trouble: Trouble) -> bool:
 def judge_published(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     """Docker hands connections on to a port of a container: does anything listen there, or elsewhere in it?"""
     endpoint, owner = trouble.endpoint, placed_owner(case, trouble.endpoint)
+    if owner is None and by_elimination(case, endpoint, case.service(endpoint.service)):
+        return _only_left(case, trouble)
     if owner is None or owner.service.container is None or condition(owner.service) != "running":
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     service, text = owner.service, endpoint_text(endpoint)
@@ -77,6 +81,22 @@ def judge_published(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     return _no_listener(case, trouble, owner, (said, line), _ways(case, trouble, owner, line))
 
 
+def _only_left(case: Case, trouble: Trouble) -> Finding | str:
+    """The container that publishes it lends its network, and whoever is in there is not told that port: a person says
+    whether one of them is meant."""
+    found, endpoint = owners(case, trouble), trouble.endpoint
+    options = [o for owner in found for o in _published(case, trouble, owner, _outside(case, owner.service))]
+    names = " or ".join(owner.service.name for owner in found)
+    if not options:
+        return (f"which application belongs behind {endpoint_text(endpoint)}, port {endpoint.inner} of a network that "
+                f"containers share{f': {names}?' if names else ''}")
+    said = (f"which Docker publishes for port {endpoint.inner} of a network that containers share, where nothing "
+            f"listens; meant may be {' or '.join(f'{o.owner.service.name} at {o.text}' for o in options)}")
+    first = options[0]
+    return _not_published(case, trouble, first.owner, ("docker-proxy-no-listener", said, first.listener),
+                          point_at_listener(case, trouble, tuple(options), ask=True), sure=False)
+
+
 def _ways(case: Case, trouble: Trouble, owner: Owner, line: Listener) -> tuple[Repair, ...]:
     """To a port that Docker publishes for that socket already, else by publishing the right one."""
     options = _published(case, trouble, owner, (line,))
@@ -95,7 +115,7 @@ def _no_listener(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, L
         summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, which Docker publishes for {said}",
         detail=(), routes=trouble.route_ids, service=owner.service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, trouble.nginx, endpoint), *_mapping(box, endpoint.port),
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *_mapping(_publisher(case, box), endpoint.port),
             *absent_evidence(endpoint), listener_evidence(case.snapshot, line, owner.service),
             state_evidence(owner.service), *symptom_evidence(case, trouble, lambda e: is_cut_off(e) or is_refused(e)),
         ))),
@@ -189,7 +209,8 @@ def _not_published(case: Case, trouble: Trouble, owner: Owner, words: tuple[str,
         routes=trouble.route_ids, service=service.name if sure else None, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-            *_mapping(box, 0), listener_evidence(case.snapshot, line, service), state_evidence(service),
+            *_mapping(_publisher(case, box), 0), listener_evidence(case.snapshot, line, service),
+            state_evidence(service),
             *symptom_evidence(case, trouble, is_refused),
         ))),
         repairs=(repair,), explains=("backend-down",),
@@ -235,11 +256,17 @@ def _published(case: Case, trouble: Trouble, owner: Owner, lines: tuple[Listener
     inner = {line.port: line for line in lines}
     taken = {(e.port, e.node) for e in case.snapshot.endpoints if e.id not in {x.id for x in trouble.endpoints}}
     found: dict[int, Option] = {}
-    for host, outer, port in box.published if box is not None else ():
+    for host, outer, port in _publisher(case, box).published if box is not None else ():
         if port in inner and (host in _ANY or host in addresses) and (outer, endpoint.node) not in taken:
             shown = replace(inner[port], port=outer)
             found.setdefault(outer, Option(owner, shown, address_text(endpoint.host, outer), True))
     return tuple(found.values())
+
+
+def _publisher(case: Case, box: Container) -> Container:
+    """Whose ports Docker publishes for it: those of the container whose network it has."""
+    boxes = (s.container for s in case.snapshot.services if s.container is not None)
+    return next((other for other in boxes if other.id == box.lender), box)
 
 
 def _mapping(box: Container, port: int) -> tuple[Evidence, ...]:

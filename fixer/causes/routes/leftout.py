@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from fixer.causes.case import Case, Trouble
+from fixer.causes.containers.podmates import is_only_left
 from fixer.causes.owner import Owner
 from fixer.causes.reading import address_text, place
 from fixer.model.copies import is_put_aside
@@ -19,7 +20,9 @@ _NO_NAME = frozenset(("", "_"))
 
 
 def contested(case: Case, trouble: Trouble, found: tuple[Owner, ...]) -> tuple[Owner, ...]:
-    """The one left over, doubted where a site that nginx does not load names its address, and is another site."""
+    """The one left over, doubted where only its being left in a network that containers share speaks for it, or where a
+    site that nginx does not load names its address, and is another site."""
+    found = tuple(replace(o, rule="contested") if is_only_left(case, trouble, o.service) else o for o in found)
     if not trouble.nginx.left_out:
         return found
     made = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from fixer.causes.case import Trouble
 from fixer.model.snapshot import Service
@@ -25,6 +26,10 @@ _GENERIC = _EVERYWHERE | frozenset((
     "sock", "socket", "false", "true", "lib64", "sbin",
 ))
 _ASIDE = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry", "healthcheck"))
+_SAYS_NOTHING = _EVERYWHERE | frozenset((
+    "app", "apps", "application", "backend", "back", "upstream", "upstreams", "server", "servers", "svc", "site",
+    "proxy", "web", "webapp", "to", "the", "pool", "cluster",
+))
 _TELLING = 4     # letters from which on one name inside another is no accident
 
 
@@ -62,6 +67,40 @@ def is_named_for(trouble: Trouble, service: Service) -> bool:
     """Site and service share a name of their own, one that others would not have too."""
     site, ours = _site_words(trouble, locations=False) - _GENERIC, service_words(service) - _GENERIC
     return any(_akin(one, other) for one in site for other in ours)
+
+
+def is_called(trouble: Trouble, service: Service) -> bool:
+    """What the configuration calls the address is the container's own name, and no other's besides: its upstream, else
+    its location, else its site and file. `shop_admin` is not `shop`, and what all of a project have in common is no
+    name of one of them."""
+    box = service.container
+    own = _split(box.service or box.name if box is not None else service.name)
+    for texts in _callings(trouble):
+        named = [words for text in texts if (words := _split(text))]
+        if any(words - _SAYS_NOTHING for words in named):
+            return any(_same(words, own) for words in named)
+        if own in named:
+            return True
+    return False
+
+
+def _callings(trouble: Trouble) -> Iterator[list[str]]:
+    """The names of an address, the most telling ones first."""
+    routes = [facts.route for facts in trouble.routes]
+    yield [route.upstream for route in routes]
+    yield [route.location for route in routes]
+    files = [span.file for route in routes for span in (route.source, *(listen.span for listen in route.listens))]
+    yield [*(name.removeprefix("www.").partition(".")[0] for route in routes for name in route.server_names),
+           *(file.rsplit("/", 1)[-1].partition(".")[0] for file in files)]
+
+
+def _same(words: frozenset[str], own: frozenset[str]) -> bool:
+    telling = words - _SAYS_NOTHING
+    return words == own or (bool(telling) and telling == own - _SAYS_NOTHING)
+
+
+def _split(text: str) -> frozenset[str]:
+    return frozenset(word for word in re.split(r"[^a-z0-9]+", text.lower()) if word)
 
 
 def _akin(one: str, other: str) -> bool:

@@ -1,0 +1,50 @@
+"""Who is in the network of a container that is looked at is looked at too: its name and its ports are theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from fixer.hosts import dockercli
+from fixer.hosts.base import CommandResult
+from fixer.hosts.beside import containers_at
+from fixer.hosts.called import containers_called
+from fixer.hosts.dockercli import Docker, Inspected
+from fixer.hosts.engine import with_peers
+
+
+def item(name: str, *networks: str, lender: str = "", published: int = 0) -> Inspected:
+    ports = {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(published)}]} if published else {}
+    mode = f"container:{lender}" if lender else (networks or ("none",))[0]
+    return {"Id": name, "Name": f"/{name}", "Config": {"Labels": {}}, "State": {"Status": "running"},
+            "HostConfig": {"NetworkMode": mode, "PortBindings": ports},
+            "NetworkSettings": {"Networks": {net: {"Aliases": [name]} for net in networks}}}
+
+
+ALL = {str(one["Id"]): one for one in (
+    item("web", "front"), item("tunnel", "front", published=8080), item("ledger", lender="tunnel"), item("desk", lender="web"),
+    item("stranger", "other"), item("theirs", lender="stranger"), item("apart"), item("host", "host"),
+)}
+
+
+def run(argv: Sequence[str], *, stdin: bytes = b"", **_: object) -> CommandResult:
+    words = tuple(argv)
+    if words[1] == "inspect":
+        names = [name for name in words if name in ALL]
+        return CommandResult(words, 0, json.dumps([ALL[name] for name in names]).encode(), b"")
+    joined = {name: ",".join(one["NetworkSettings"]["Networks"]) or ("none" if name == "apart" else "") for name, one in ALL.items()}
+    row = "{0}\t{1}" if words[-1].count("\t") == 1 else "{0}\t{0}\t\t{1}" if "\t" in words[-1] else "{0}"
+    return CommandResult(words, 0, "".join(f"{row.format(*pair)}\n" for pair in joined.items()).encode(), b"")
+
+
+@pytest.mark.parametrize(("look", "wanted"), [
+    (lambda: with_peers(ALL["web"], Docker(run)), ["web", "desk", "ledger", "tunnel"]),
+    (lambda: with_peers(ALL["ledger"], Docker(run)), ["ledger", "tunnel"]),
+    (lambda: containers_called("front", "tunnel", docker=Docker(run)), ["ledger", "tunnel"]),
+    (lambda: containers_called("front", ":8080", docker=Docker(run)), ["ledger", "tunnel"]),
+    (lambda: containers_at(("8080",), Docker(run)), ["ledger", "tunnel"]),
+])
+def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], wanted: list[str]) -> None:
+    assert [dockercli.name_of(one) for one in look()] == wanted
