@@ -40,6 +40,7 @@ def diagnose(
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
     told: Sequence[Finding] = spare_fleeting(snapshot, spare_rivals(snapshot, together(_demoted(findings))))
+    told = _with_copies(case, told)
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
     if accepted:
@@ -86,6 +87,14 @@ def diagnose(
     if any(repair.steps for finding in settled for repair in finding.repairs):
         notes = (*notes, *layered_notes(snapshot, settled))
     return Diagnosis(verdict, settled, checks, health, notes)
+
+
+def _with_copies(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    if not any(judged.is_bad and len(judged.facts.endpoints) > 1 for judged in case.judged.values()):
+        return findings
+    from fixer.causes.containers.copies import name_copies  # only where one of several may fail
+
+    return name_copies(case, findings)
 
 
 def _demoted(findings: Sequence[Finding]) -> list[Finding]:

@@ -146,6 +146,7 @@ class Container:
     ipv6: tuple[tuple[str, str], ...] = ()       # (network, its IPv6 address there)
     sources: tuple[str, ...] = ()         # what must lie on the engine's machine when it starts; the rest Docker makes
     lacks: tuple[str, ...] = ()           # those of them that were looked for and are gone
+    created_at: float = 0.0
 
     def label(self, name: str) -> str | None:
         """The value of one label, None where it is not set."""

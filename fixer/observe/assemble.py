@@ -152,7 +152,7 @@ def _endpoints(site: Site, plan: ProbePlan, services: tuple[Service, ...], views
     for address in site.addresses:
         server, probe = address.server, plan.by_address.get(address.id)
         key = (server.written, server.host, server.port, server.unix, server.variable, id(address.resolved), id(probe),
-               address.at)
+               address.at, address.copy)
         if key not in same:
             same[key] = _endpoint(address, probe, site, (services, views, containers))
         yield replace(
@@ -171,6 +171,8 @@ def _endpoint(
     behind = _published(server, address.found, site.view, (views, containers)) if containers else None
     container = container_at(server, address.found, containers, own) if behind is None else behind.container
     container = container or told_container(server, services, own)
+    if address.copy:
+        container = next((box for box in containers if box.id == address.copy), container)
     node = _node_of(address, site, views, containers) if behind is None else node_of(behind.container, views)
     if container is not None and len(container.addresses.intersection(address.found)) < len(address.found):
         node = _node_among(address, container, node, views)

@@ -481,3 +481,38 @@ def test_a_service_with_a_container_that_the_files_do_not_define() -> None:
 def test_files_that_compose_does_not_take_cannot_be_used() -> None:
     found = seen_of("    command: uvicorn a:b --port 8000\n", argv=UVICORN, more="services: {}\n", refused="env file x not found").compose
     assert found is not None and found.editable == Unknown("docker compose does not take them: env file x not found")
+
+
+def copies(*items: tuple[str, str, dict[str, object]], host: str = "api", said: str = "10.9.0.3\n") -> list[tuple[str | None, str, tuple[str, ...]]]:
+    """What nginx's endpoints are: the service, the address that each stands for, and its addresses."""
+    made = [inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2")]
+    for name, ip, state in items:
+        made.append(inspect(name, UVICORN, ip=ip, labels={"com.docker.compose.service": "api"}))
+        networks = {"net": {"IPAddress": ip, "Aliases": ["api"]}}
+        made[-1] |= {"State": {"Status": "running", **state}, "RestartCount": 3, "NetworkSettings": {"Networks": networks}}
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(made).encode())}, name="engine", nginx=False)
+    told = "".join(f"{host} {line}\n" for line in said.split())
+    site = f"server {{ listen 80; location / {{ proxy_pass http://{host}:8000; }} }}"
+    web = node({Command("resolve", (host,)): Answer("ok", told.encode())}, site=site, name="web", kind="container")
+    seen = snapshot(capture(web, engine, kind="compose", address="shop"))
+    return [((e.service or "").partition("/")[0], e.at, e.addresses.value if isinstance(e.addresses, Known) else ("?",)) for e in seen.endpoints]
+
+
+UP, LOOPS = ("api1", "10.9.0.3", {}), ("api2", "", {"Status": "restarting", "ExitCode": 1})
+
+
+@pytest.mark.parametrize(("last", "more"), [
+    (LOOPS, ("shop-api2-1", "", ())),
+    (("api2", "", {"Status": "exited", "ExitCode": 3}), ("shop-api2-1", "", ())),       # given up after some starts
+    (("api2", "", {"Status": "exited", "ExitCode": 143}), None),                         # stopped
+])
+def test_a_copy_that_ends_again_and_again_is_a_place_that_the_name_stands_for(
+    last: tuple[str, str, dict[str, object]], more: tuple[str, str, tuple[str, ...]] | None,
+) -> None:
+    found = copies(UP, last)
+    assert found == ([("shop-api1-1", "10.9.0.3", ("10.9.0.3",)), more] if more else [("shop-api1-1", "", ("10.9.0.3",))])
+
+
+def test_no_copy_is_missed_where_another_address_may_be_its_own() -> None:
+    assert [name for name, _, _ in copies(UP, LOOPS, said="10.9.0.3 10.9.0.7")] == ["shop-api1-1"]
+    assert [at for _, at, _ in copies(LOOPS, said="")] == [""]

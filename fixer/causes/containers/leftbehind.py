@@ -103,8 +103,9 @@ def _dead_copies(case: Case, nginx: Nginx, endpoint: Endpoint) -> list[Service]:
     if web is None or web.is_machine or here is None or here.container is None or not isinstance(loaded, Known):
         return []
     box, mine = here.container, {name for name, _, _ in web.networks}
+    told = {e.service for e in case.snapshot.endpoints if e.host == endpoint.host and e.addresses == Known(())}
     return [
-        s for s in case.snapshot.services if s.container is not None and s.id != here.id and not s.running
+        s for s in case.snapshot.services if s.container is not None and s.id not in (here.id, *told) and not s.running
         and box.service and (s.container.project, s.container.service) == (box.project, box.service)
         and s.container.status == "exited" and s.container.started_at < loaded.value
         and s.container.finished_at > loaded.value + _MARGIN and _has_name(s.container, endpoint.host, mine)

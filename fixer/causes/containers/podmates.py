@@ -37,12 +37,15 @@ def by_elimination(case: Case, endpoint: Endpoint, service: Service | None) -> b
         return False
     if box.lender and endpoint.host in (box.service, box.name):
         return False
+    port, told = endpoint.port_there, {b.port for b in bindings_of(service) if b.unix is None}
+    if port in told:
+        return False
     if not service.is_app_server and service.running and not box.lender:
         return True
-    port, ports = endpoint.port_there, {b.port for b in bindings_of(service) if b.unix is None}
-    ports = ports or (
-        {x.port for x in listeners_on(case.snapshot, service.node) if x.family != "unix"} if service.running else set())
-    return bool(ports) and port not in ports
+    if told or not service.running:
+        return bool(told)
+    held = {x.port for x in listeners_on(case.snapshot, service.node) if x.family != "unix"}
+    return bool(held) and port not in held
 
 
 def is_shared(case: Case, service: Service) -> bool:

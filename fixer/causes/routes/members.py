@@ -24,16 +24,17 @@ def weigh_members(verdict: Judged, reached: tuple[Endpoint, ...], nginx: Nginx |
     """
     route = verdict.facts.route
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    if verdict.state not in ("ok", "degraded", "slow") or len(meant) < 2 or is_edited(nginx):
+    if verdict.state not in ("ok", "degraded", "slow") or len(meant) < 2 or nginx is None or is_edited(nginx):
         return verdict
-    if nginx is None:
-        return verdict
+    unheard = [e for e in meant if _is_unheard_of(e, meant, nginx, snapshot)]
+    meant = [endpoint for endpoint in meant if endpoint not in unheard] if unheard else meant
     if not (route.upstream or any(endpoint.at for endpoint in meant)):
         return _weigh_values(verdict, meant, nginx, snapshot) if "$" in route.pass_text else verdict
     dead = [e for e in meant if not e.backup and is_dead(e, snapshot)]
     mute = _mute(verdict.facts, meant, nginx, snapshot)
     gone = [*(dead if route.one_try else [e for e in dead if _is_missed(e, snapshot)]), *mute]
-    if not gone or all(e in mute or is_dead(e, snapshot) for e in meant) or (verdict.state == "slow" and not mute):
+    late = mute or (_speaks(meant) and any(endpoint.addresses == Known(()) for endpoint in gone))   # where it was waits
+    if not gone or all(e in mute or is_dead(e, snapshot) for e in meant) or (verdict.state == "slow" and not late):
         return verdict
     why = f"; nginx asks no other ({route.one_try})" if route.one_try else ""
     if verdict.state == "degraded":
@@ -78,7 +79,7 @@ def _say_gone(upstream: str, gone: list[Endpoint], mute: list[Endpoint], all_of_
 
 def _mute(facts: RouteFacts, meant: list[Endpoint], nginx: Nginx, snapshot: Snapshot) -> list[Endpoint]:
     """Members that let wait whoever comes to them while another one answers the same request."""
-    if not any(isinstance(e.http, Known) and e.http.value.status is not None for e in meant):
+    if not _speaks(meant):
         return []
     silent = [e for e in meant if not e.backup and _is_unheard(e)]
     waiting = [e for e in meant if not e.backup and e not in silent and _lets_wait(e)]
@@ -87,6 +88,21 @@ def _mute(facts: RouteFacts, meant: list[Endpoint], nginx: Nginx, snapshot: Snap
         timed_out = {event.upstream for event in fresh_events(nginx, (facts,), snapshot) if event.errno == 110}
         late |= {e.id for e in waiting if any(_is_about(text, e) for text in timed_out)}
     return [*silent, *(e for e in waiting if e.id in late)]
+
+
+def _is_unheard_of(endpoint: Endpoint, meant: list[Endpoint], nginx: Nginx, snapshot: Snapshot) -> bool:
+    """A copy without an address that was made after nginx had looked their name up: it never asks that one."""
+    if endpoint.at or endpoint.addresses != Known(()) or not isinstance(nginx.loaded_at, Known):
+        return False
+    if not any(e.at and (e.file, e.start) == (endpoint.file, endpoint.start) for e in meant):
+        return False
+    service = None if endpoint.service is None else snapshot.service(endpoint.service)
+    return service is not None and service.container is not None and (
+        service.container.created_at > nginx.loaded_at.value)
+
+
+def _speaks(meant: list[Endpoint]) -> bool:
+    return any(isinstance(e.http, Known) and e.http.value.status is not None for e in meant)
 
 
 def _is_unheard(endpoint: Endpoint) -> bool:
@@ -144,7 +160,7 @@ def is_started(service: Service) -> bool:
     """Its own manager has started it: it runs, is on its way, or was ended by a failure."""
     box, program = service.container, service.program
     if box is not None:
-        return service.running or box.exit_code not in _STOPPED_IN_ORDER
+        return service.running or box.status == "restarting" or box.exit_code not in _STOPPED_IN_ORDER
     if program is not None:
         return service.running or program.state in _GIVEN_UP
     return any(unit.active_state not in _AT_REST for unit in (service.unit, service.socket) if unit is not None)

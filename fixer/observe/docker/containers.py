@@ -80,7 +80,7 @@ def _container(item: Mapping[str, Json]) -> Container:
         memory_max=number(item, "HostConfig", "Memory"), pids_max=max(0, number(item, "HostConfig", "PidsLimit")),
         pid=number(item, "State", "Pid"), restart_policy=text(item, "HostConfig", "RestartPolicy", "Name"),
         restart_count=number(item, "RestartCount"), health=text(item, "State", "Health", "Status") or None,
-        started_at=parse_time(text(item, "State", "StartedAt")),
+        created_at=parse_time(text(item, "Created")), started_at=parse_time(text(item, "State", "StartedAt")),
         finished_at=parse_time(text(item, "State", "FinishedAt")), argv=argv, user=text(item, "Config", "User"),
         env_names=tuple(e.split("=", 1)[0] for e in strings(get(item, "Config", "Env"))),
         networks=tuple(_networks(item)), gateways=tuple(_gateways(item)), fixed=tuple(_fixed(item)),

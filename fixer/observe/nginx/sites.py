@@ -25,6 +25,7 @@ class Address:
     server: UpstreamServer
     resolved: Fact[tuple[str, ...]]
     at: str = ""        # the one of them that this stands for, where the name leads to several copies
+    copy: str = ""      # the container of another copy, which ends again and again and has no address meanwhile
 
     @property
     def found(self) -> tuple[str, ...]:
@@ -99,7 +100,7 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
           count: int) -> Site:
     routes = config.value.routes if isinstance(config, Known) else ()
     resolved: dict[tuple[str, str], Fact[tuple[str, ...]]] = {}
-    copies: dict[tuple[str, str], tuple[str, ...]] = {}
+    copies: dict[tuple[str, str], list[tuple[str, str]]] = {}
     by_key: dict[tuple[object, ...], Address] = {}
     by_route: dict[str, tuple[str, ...]] = {}
     for route in routes:
@@ -108,14 +109,33 @@ def _site(view: View, place: NginxPlace, config: Fact[NginxConfig], containers: 
             name = (server.host, server.unix or server.variable)
             if name not in resolved:
                 resolved[name] = resolve(server, view, containers)
-                copies[name] = copies_of(server, resolved[name], view, containers)
+                copies[name] = _copies(server, resolved[name], view, containers)
             # one place can stand for several addresses: a port in a variable
             key = (route.scheme, server.span.file, server.span.start, server.written, route.kind, server.host,
                    server.port, server.unix)
-            for at in copies[name]:
-                each = (*key, at)
+            for at, copy in copies[name]:
+                each = (*key, at, copy)
                 if each not in by_key:
-                    by_key[each] = Address(f"e{count + len(by_key) + 1}", route, server, resolved[name], at)
+                    there = Known(()) if copy else resolved[name]
+                    by_key[each] = Address(f"e{count + len(by_key) + 1}", route, server, there, at, copy)
                 ids.append(by_key[each].id)
         by_route[route.id] = tuple(dict.fromkeys(ids))
     return Site(view, place, config, routes, tuple(by_key.values()), by_route)
+
+
+def _copies(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+            containers: tuple[Container, ...]) -> list[tuple[str, str]]:
+    """The addresses that a name stands for, and the containers of copies that have none now: one empty address where
+    it leads to one place."""
+    found = copies_of(server, resolved, view, containers)
+    gone = _absent(server, resolved, view, containers) if containers else ()
+    if gone and found == ("",) and isinstance(resolved, Known):      # the one that is there is one of several
+        found = resolved.value[:1]
+    return [*((at, "") for at in found), *(("", copy) for copy in gone)]
+
+
+def _absent(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+            containers: tuple[Container, ...]) -> tuple[str, ...]:
+    from fixer.observe.docker.absentcopies import absent_copies  # only where there are containers
+
+    return absent_copies(server, resolved, view, containers)
