@@ -10,7 +10,6 @@ from fixer.causes.endings.crashing import crashes
 from fixer.causes.endings.logs import own_lines
 from fixer.causes.endings.reasons import last_words
 from fixer.causes.failing import FRESH, Judged, fresh_events, is_closed
-from fixer.causes.load.dialects import misunderstood
 from fixer.causes.reading import address_text, endpoint_text, keeper_of, listeners_on, pids_of, processes_of
 from fixer.causes.routes.nobody import kept_by_podman
 from fixer.causes.systemd.silence import silent_end
@@ -135,11 +134,8 @@ def _seen(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
         behind = "" if holder is None or not holder.gateway or status < 500 else (
             f", which hands it on to programs of its own: {holder.gateway}'s configuration and log tell which fail")
         return f"{where} answers {status} without nginx{marked}{behind}{_half(case, endpoint)}"
-    other = "" if holder is None else misunderstood(holder, facts)
-    if holder is not None and holder.gateway and not other and error in ("closed", "reset"):
-        other = _handed_on(case, holder)
-    if other:
-        return f"{where} without nginx: {error or 'takes the connection'}; {other}"
+    if holder is not None and holder.gateway and error in ("closed", "reset"):
+        return f"{where} without nginx: {error}; {_handed_on(case, holder)}"
     return f"{where} takes the connection" if error is None else f"{where} without nginx: {error}"
 
 

@@ -49,6 +49,7 @@ from fixer.causes.reading import (
     bindings_of,
     config_evidence,
     endpoint_text,
+    is_activated,
     listener_at,
     listener_evidence,
     listeners_on,
@@ -94,7 +95,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     owner = sole_owner(case, trouble)
     if closed and owner is None and endpoint.unix is not None and (found := _across(case, trouble)) is not None:
         return found
-    if not closed or owner is None or not owner.service.running:
+    if not closed or owner is None or not (owner.service.running or is_activated(owner.service)):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.unix is None and _holds_a_port(case, owner.service):
         return state_evidence(owner.service)
@@ -131,10 +132,18 @@ def _across(case: Case, trouble: Trouble) -> Finding | None:
 def _sockets_of(case: Case, service: Service) -> list[Listener]:
     """Paths where the service's own processes accept, but for those that some route names already."""
     named = {endpoint.unix for endpoint in case.snapshot.endpoints if endpoint.node == service.node}
-    ours = set(service.pids)
     return [line for line in listeners_on(case.snapshot, service.node)
             if line.family == "unix" and line.address.startswith("/") and line.address not in named
-            and ours.intersection(pids_of(line))]
+            and _accepts(service, line)]
+
+
+def _accepts(service: Service, line: Listener) -> bool:
+    """Held by its own processes, or by systemd for it: what its socket unit says, where it may be at rest itself."""
+    pids = set(pids_of(line))
+    if pids.intersection(service.pids):
+        return True
+    return is_activated(service) and 1 in pids and any(
+        line.address == b.unix if line.family == "unix" else line.port == b.port for b in bindings_of(service))
 
 
 def _holds_a_port(case: Case, service: Service) -> bool:
@@ -147,10 +156,10 @@ _REACHED = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 def _on_a_port(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """It was moved from a socket to a port: the one that it is told to open and holds, which no route names."""
-    ours, told = set(owner.service.pids), {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
+    told = {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
     named = {endpoint.port for endpoint in case.snapshot.endpoints if endpoint.node == owner.service.node}
     held = [x for x in listeners_on(case.snapshot, owner.service.node)
-            if x.port in told - named and ours.intersection(pids_of(x))
+            if x.port in told - named and _accepts(owner.service, x)
             and (x.address in _REACHED or x.address == "::1" or x.address.startswith("127."))]
     return _found(case, trouble, owner, held[0]) if len({x.port for x in held}) == 1 else None
 

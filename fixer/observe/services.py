@@ -200,7 +200,8 @@ def _unit_bindings(told: Told, main: Process | None, view: View) -> Fact[tuple[B
     if main is not None:
         running = told_by_process(main, view)
         places = {(b.port, b.unix) for b in found}
-        found += [b for b in bindings_of(running.command, told.env, running.said) if (b.port, b.unix) not in places]
+        held = bindings_of(running.command, told.env, running.said, working_directory(main))
+        found += [b for b in held if (b.port, b.unix) not in places]
     unread = [path for path in told.reads if not view.was_asked(path)]
     if not found and unread:
         return Unknown(f"not read: {', '.join(unread)}")
@@ -247,7 +248,8 @@ def _bare_service(root: Process, view: View) -> Service:
     return Service(
         id=f"{view.name}/{name}[{root.pid}]", name=f"{name}[{root.pid}]", node=view.name, manager=manager, unit=None,
         container=None, pids=descendants([root.pid], view.by_pid), argv=root.argv,
-        bindings=Known(bindings_of(told.command, told.env, told.said), (told.said,)), env=(), env_places=(),
+        bindings=Known(bindings_of(told.command, told.env, told.said, working_directory(root)), (told.said,)), env=(),
+        env_places=(),
         workers=workers_of(told.command, told.env, told.said), log=_bare_log(root, view), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), files_node=view.name,
     )

@@ -53,23 +53,6 @@ def test_a_server_that_answers_and_is_marked_down_is_said_to_be() -> None:
     assert "answers 200 without nginx, and is marked `down` at /etc/nginx" in " ".join(diagnose(scene.snapshot()).notes)
 
 
-@pytest.mark.parametrize(("words", "kind", "told"), [
-    (("--socket", "127.0.0.1:8000"), "proxy_pass", "takes uwsgi_pass in place of proxy_pass"),
-    (("-s", ":8000"), "proxy_pass", "takes uwsgi_pass in place of proxy_pass"),
-    (("--http-socket=127.0.0.1:8000",), "uwsgi_pass", "speaks HTTP there, which takes proxy_pass in place of uwsgi_pass"),
-    (("--http-socket=127.0.0.1:8000",), "proxy_pass", ""), (("--socket", ":8000"), "uwsgi_pass", ""),
-    (("--socket", ":8000", "--http", ":8001"), "proxy_pass", ""),
-])
-def test_who_speaks_otherwise_than_nginx_is_said_to(words: tuple[str, ...], kind: str, told: str) -> None:
-    argv = ("/usr/bin/uwsgi", "--module", "app:app", *words)
-    scene = Scene().with_service(service(runtime="uwsgi", argv=argv), listener(8000, 200)).answers(BAD_GATEWAY)
-    scene.route[0] = {"kind": kind}
-    scene.endpoint(http=Known(CLOSED))
-    notes = " ".join(diagnose(scene.snapshot()).notes)
-    assert "127.0.0.1:8000 (backend.service) without nginx: closed" in notes
-    assert told in notes and ("in place of" in notes) is bool(told)
-
-
 def test_a_program_that_hands_on_is_said_to_where_it_answers_with_an_error() -> None:
     scene = Scene().with_service(service("lb.service", gateway="haproxy", is_app_server=False), listener(8000, 200))
     scene.endpoint(http=Known(probe(503))).answers(probe(503, body="<h1>503 Service Unavailable</h1>"))

@@ -26,6 +26,7 @@ from tests.causes.building import (
     roots,
     service,
     stopped,
+    unit,
     verdict_of,
 )
 
@@ -223,3 +224,19 @@ def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: 
     diagnosis = diagnose(page.endpoint(**gone).snapshot())
     assert (CAUSE in roots(diagnosis)) is expected
 
+
+
+def test_hit_the_socket_that_systemd_holds_for_a_service_at_rest() -> None:
+    waiting = unit("backend.socket", active_state="active", sub_state="listening", listen=(HELD,))
+    diagnosis = diagnose(scene(stopped(socket=waiting, bindings=told().bindings), socket(pid=1)).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("unix-socket-missing", "safe")
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and HELD.encode() in (write.after or b"")
+
+
+def test_miss_a_socket_of_systemds_that_is_not_its_own() -> None:
+    assert CAUSE not in roots(diagnose(scene(stopped(bindings=told().bindings), socket(pid=1)).snapshot()))
+    shut = stopped(socket=unit("backend.socket", active_state="inactive", listen=(HELD,)), bindings=told().bindings)
+    assert CAUSE not in roots(diagnose(scene(shut, socket(pid=1)).snapshot()))

@@ -38,6 +38,21 @@ def test_options(command: str, expected: list[tuple[str, int, str | None]]) -> N
     assert bound(command) == expected
 
 
+@pytest.mark.parametrize(("command", "folder", "expected"), [
+    ("gunicorn --bind unix:shop.sock -m 007 wsgi:app", "/srv/shop", "/srv/shop/shop.sock"),
+    ("gunicorn -b unix:./run/shop.sock wsgi:app", "/srv/shop", "/srv/shop/run/shop.sock"),
+    ("gunicorn --chdir /opt/shop --bind unix:shop.sock wsgi:app", "/srv/shop", "/opt/shop/shop.sock"),
+    ("gunicorn --bind unix:/run/shop.sock wsgi:app", "/srv/shop", "/run/shop.sock"),
+    ("uvicorn app:app --uds shop.sock", "/srv/shop", "/srv/shop/shop.sock"),
+    ("uvicorn app:app --uds shop.sock", "", None), ("gunicorn --bind unix:shop.sock wsgi:app", "", None),
+])
+def test_a_socket_whose_path_is_meant_from_where_it_starts(command: str, folder: str, expected: str | None) -> None:
+    found = bindings_of(systemd_words(command), {}, SAID, folder)
+    assert [b.unix for b in found] == ([expected] if expected else [])
+    whole = "/run/shop.sock" in command
+    assert whole or all(b.start is None for b in found)       # not to be edited by the whole path
+
+
 @pytest.mark.parametrize(("command", "env", "expected"), [
     ("uvicorn a", {"UVICORN_PORT": "81", "UVICORN_HOST": "0.0.0.0"}, ("0.0.0.0", 81, None)),
     ("uvicorn a --port 82", {"UVICORN_PORT": "81"}, ("127.0.0.1", 82, None)),

@@ -78,9 +78,12 @@ def test_where_the_settings_of_gunicorn_bind(said: str, told: list[int]) -> None
     ("/etc/a.ini", "[other]\nsocket = :80\n[uwsgi]\nsocket=:81\n", [(81, None)]),
     ("--ini /etc/a.ini", "[uwsgi]\nsocket = /run/%n.sock\n", []), ("--ini /etc/a.ini", "[uwsgi]\nmodule = a\n", []),
     ("--socket :83 --ini /etc/a.ini", "[uwsgi]\nsocket = :81\n", [(83, None)]),
+    ("--ini /etc/a.ini", "[uwsgi]\nsocket = a.sock\n", [(0, "/srv/a/a.sock")]),
+    ("--ini /etc/a.ini", "[uwsgi]\nchdir = /opt/a\nsocket = a.sock\n", [(0, "/opt/a/a.sock")]),
+    ("--ini /etc/a.ini", "[uwsgi]\nchdir = %d\nsocket = a.sock\n", []),
 ])
 def test_where_the_ini_file_of_uwsgi_puts_its_sockets(command: str, said: str, told: list[tuple[int, str | None]]) -> None:
-    found = back(f"ExecStart=uwsgi {command}", files={"/etc/a.ini": said}).bindings
+    found = back(f"WorkingDirectory=/srv/a\nExecStart=uwsgi {command}", files={"/etc/a.ini": said}).bindings
     assert [(b.port, b.unix) for b in found.value] == told if isinstance(found, Known) else not told
 
 

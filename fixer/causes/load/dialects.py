@@ -1,13 +1,20 @@
-"""What a server of uWSGI's speaks on its sockets: HTTP, or the protocol of its own name, by its command or its file."""
+"""What a server speaks on its sockets: HTTP, or uWSGI's own protocol, by its command, its file or its own log."""
 
 from __future__ import annotations
 
 from fixer.causes.reading import bindings_of
-from fixer.model.snapshot import RouteFacts, Service
+from fixer.model.facts import Evidence, Known
+from fixer.model.regex import regex
+from fixer.model.snapshot import Service
 
 _HTTP = frozenset({"http", "http-socket"})
 _OWN = frozenset({"socket", "s", "uwsgi-socket"})
-_TAKES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
+TAKES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
+_ONLY_HTTP = frozenset({
+    "uvicorn", "hypercorn", "daphne", "waitress", "waitress-serve", "granian", "django", "flask", "fastapi", "gunicorn",
+})
+# uWSGI takes the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE for the size of a request
+_METHOD = regex(r"^invalid request block size: (?:21573|21327|16709|21589|21584|21569|19525) \(max \d+\)")
 
 
 def speech(service: Service) -> str:
@@ -21,10 +28,15 @@ def speech(service: Service) -> str:
     return "uwsgi" if keys and keys <= _OWN else ""
 
 
-def misunderstood(service: Service, facts: RouteFacts) -> str:
-    """In words: that nginx speaks otherwise to this server than it is told to listen; empty where nothing says so."""
-    spoken, kind = speech(service), facts.route.kind
-    if spoken not in _TAKES or kind not in _TAKES.values() or kind == _TAKES[spoken]:
-        return ""
-    name = "HTTP" if spoken == "http" else "the protocol of uWSGI (socket =, not http-socket =)"
-    return f"{service.name} speaks {name} there, which takes {_TAKES[spoken]} in place of {kind}"
+def heard_http(service: Service, since: float) -> Evidence | None:
+    """uWSGI's own word, of this run, that somebody spoke HTTP on a socket that takes its own protocol."""
+    lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
+    line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and _METHOD.match(x.text)), None)
+    return None if line is None else Evidence("service-log", line.where, line.text[:200])
+
+
+def speaks(service: Service) -> str:
+    """As `speech`, and `http` of servers that know nothing else."""
+    if service.runtime in _ONLY_HTTP and not any(word.startswith("--protocol") for word in service.argv):
+        return "http"
+    return speech(service)

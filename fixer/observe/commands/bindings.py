@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.launchers import listening_for
 from fixer.model.numbers import is_number
-from fixer.model.record import dataclass
+from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
 from fixer.observe.commands.runtimes import server_at
@@ -59,12 +60,16 @@ _OTHER = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p
                  ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
 _ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
 _UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
+_RELATIVE = regex(r"^unix:([\w.][\w./-]*)$")
 _NO_PORT = regex(r"^(?:(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?$")     # what is left where a variable has no value
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 
 
-def bindings_of(command: Sequence[Word], env: Env, said: Evidence) -> tuple[Binding, ...]:
-    """Where the command listens, an explicit option before a variable before the server's default."""
+def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str = "") -> tuple[Binding, ...]:
+    """Where the command listens, an explicit option before a variable before the server's default.
+
+    `folder` is where it starts: the path of a socket may be meant from there. Without it such a path says nothing.
+    """
     argv = [w.text for w in command]
     runtime, at = server_at(argv)
     if not runtime:
@@ -75,11 +80,14 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence) -> tuple[Bind
         return tuple(b for word in handed if (b := parse_address(word, said)))
     dialect = DIALECTS.get(runtime, _OTHER)
     words = command[at:]
+    own = option(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
+    folder = posixpath.join(folder, own.text) if own is not None else folder
     unix = option(words, dialect.unix)
     if unix is not None:
-        return (_binding("", 0, unix, said, unix=True),)
+        made = _below(_binding("", 0, unix, said, unix=True), folder)
+        return () if made is None else (made,)
     given = tuple(options(words, dialect.bind)) or tuple(options(arguments_of_variable(runtime, env), dialect.bind))
-    bound = [b for word in given if (b := parse_address(word, said))]
+    bound = [b for word in given if (b := parse_address(word, said) or parse_relative(word, said, folder))]
     if bound or any(_NO_PORT.match(word.text) or word.text.startswith("unix:") for word in given):
         return tuple(bound)
     host, port = option(words, dialect.host), option(words, dialect.port)
@@ -132,6 +140,19 @@ def parse_address(word: Word, said: Evidence) -> Binding | None:
     if not match or not _port(match[2]):
         return None
     return _binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)), said)
+
+
+def parse_relative(word: Word, said: Evidence, folder: str) -> Binding | None:
+    """`unix:app.sock`, a path from where the program starts; what stands there is not to be edited by the whole one."""
+    match = _RELATIVE.match(word.text)
+    return _below(_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True), folder) if match else None
+
+
+def _below(binding: Binding, folder: str) -> Binding | None:
+    if binding.unix is None or binding.unix.startswith("/"):
+        return binding
+    whole = posixpath.normpath(posixpath.join(folder, binding.unix))
+    return replace(binding, unix=whole, start=None, end=None) if whole.startswith("/") else None
 
 
 def options(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]:

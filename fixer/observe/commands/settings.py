@@ -6,9 +6,10 @@ import posixpath
 import re
 
 from fixer.model.facts import Evidence, Known
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.model.snapshot import Binding
-from fixer.observe.commands.bindings import DIALECTS, arguments_of_variable, option, parse_address
+from fixer.observe.commands.bindings import DIALECTS, arguments_of_variable, option, parse_address, parse_relative
 from fixer.observe.commands.runtimes import runtime_of
 from fixer.observe.commands.told import Told
 from fixer.observe.commands.words import Piece, Word
@@ -72,7 +73,17 @@ def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] |
         return () if found else None
     words = [(Word((Piece(v.value.strip(), path, v.line, v.start),)), f"{v.key} = {v.value.strip()}") for v in found]
     said = [(word, Evidence("file", f"{path}:{v.line}", text)) for v, (word, text) in zip(found, words, strict=True)]
-    return tuple(b for word, shown in said if (b := parse_address(word, shown)))
+    folder = next((v.value.strip() for s in own for v in s.values if v.key == "chdir"), "")
+    start = posixpath.join(told.directory, folder) if not set(folder) & set("%$@") else ""
+    return tuple(b for word, shown in said if (b := parse_address(word, shown) or _plain_path(word, shown, start)))
+
+
+def _plain_path(word: Word, said: Evidence, folder: str) -> Binding | None:
+    """A word without a colon is the path of a socket to uWSGI, from where it starts if it is not whole."""
+    if ":" in word.text:
+        return None
+    made = parse_relative(Word((Piece(f"unix:{word.text}"),)), said, folder)
+    return made if made is None else replace(made, source=said)
 
 
 def workers_in_settings(told: Told, view: View) -> Known[int] | None:

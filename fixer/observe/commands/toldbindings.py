@@ -23,4 +23,4 @@ def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:
         inside = bindings_in_python(path, view.data(path) or b"", told.env)
         if inside:
             return inside
-    return bindings_of(told.command, told.env, told.said)
+    return bindings_of(told.command, told.env, told.said, told.directory)

@@ -1,0 +1,117 @@
+"""wrong-protocol: the pass of nginx speaks what its backend does not take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Diagnosis, RuledOut
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginxconf import Span
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from tests.causes.building import (
+    BAD_GATEWAY,
+    GOOD,
+    SITE,
+    Scene,
+    binding,
+    file,
+    finding_of,
+    listener,
+    log,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
+
+CAUSE = "wrong-protocol"
+MISREAD = "invalid request block size: 21573 (max 4096)...skip"
+CLOSED = Known(probe(error="closed"))
+
+
+def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
+           text: str = "location / { PASS; }\n", **changes: Any) -> Diagnosis:
+    said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000")),) if key else ()
+    changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
+    made = Scene().with_service(service(**changes), listener(8000, 200)).answers(BAD_GATEWAY)
+    whole = text.replace("PASS", f"{kind} {page}")
+    made.files = [file(SITE, whole, real_path="/etc/nginx/sites-available/shop")]
+    made.route[0] = {"kind": kind, "pass_text": page, "source": Span(SITE, 1, whole.index(kind), 0)}
+    made.endpoint(tcp=Known(probe()), http=http)
+    made.logs("upstream prematurely closed connection", None, "reading response header from upstream")
+    return diagnose(made.snapshot())
+
+
+def written(diagnosis: Diagnosis) -> str:
+    steps = finding_of(diagnosis, CAUSE).repairs[0].steps
+    write, check, reload = steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    return (write.after or b"").decode()
+
+
+@pytest.mark.parametrize("page", ["http://127.0.0.1:8000", "http://127.0.0.1:8000/"])
+def test_hit_http_is_spoken_to_a_socket_of_uwsgis_own(page: str) -> None:
+    diagnosis = judged(page=page, log=log(MISREAD))
+    assert roots(diagnosis) == [CAUSE]
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("backend-is-uwsgi", "certain", "safe")
+    assert {"socket = :8000", MISREAD} <= {e.text for e in found.evidence}
+    assert written(diagnosis) == "location / { include uwsgi_params; uwsgi_pass 127.0.0.1:8000; }\n"
+
+
+def test_hit_by_its_log_alone_where_no_file_of_it_was_read() -> None:
+    """An emperor's vassal: its command names no socket."""
+    assert roots(judged(key="", log=log(MISREAD))) == [CAUSE]
+    assert CAUSE not in roots(judged(key="", log=log("invalid request block size: 5213 (max 4096)...skip")))
+    assert CAUSE not in roots(judged(key="", log=log(f"GET /{MISREAD}")))
+
+
+@pytest.mark.parametrize(("words", "kind", "is_hit"), [
+    (("--socket", "127.0.0.1:8000"), "proxy_pass", True), (("-s", ":8000"), "proxy_pass", True),
+    (("--http-socket=127.0.0.1:8000",), "uwsgi_pass", True), (("--http-socket=127.0.0.1:8000",), "proxy_pass", False),
+    (("--socket", ":8000"), "uwsgi_pass", False), (("--socket", ":8000", "--http", ":8001"), "proxy_pass", False),
+])
+def test_hit_what_its_command_says_of_its_sockets(words: tuple[str, ...], kind: str, is_hit: bool) -> None:
+    page = "127.0.0.1:8000" if kind == "uwsgi_pass" else "http://127.0.0.1:8000"
+    diagnosis = judged(kind, "", page, argv=("/usr/bin/uwsgi", "--module", "app:app", *words))
+    assert (CAUSE in roots(diagnosis)) is is_hit
+
+
+def test_hit_uwsgi_is_spoken_to_http() -> None:
+    diagnosis = judged("uwsgi_pass", "http-socket", "127.0.0.1:8000", Unknown("not asked"),
+                       "location / {\n    include uwsgi_params;\n    PASS;\n}\n")
+    assert roots(diagnosis) == [CAUSE]
+    assert finding_of(diagnosis, CAUSE).variant == "uwsgi-pass-to-http"
+    assert "    proxy_set_header Host $http_host;\n" in written(diagnosis)
+    assert "\n    proxy_pass http://127.0.0.1:8000;\n}" in written(diagnosis)
+
+
+def test_hit_fastcgi_is_spoken_to_http_and_headers_that_are_there_stay_alone() -> None:
+    diagnosis = judged("fastcgi_pass", "", "127.0.0.1:8000", Unknown("not asked"),
+                       "location / { proxy_set_header Host $host; PASS; }\n", runtime="gunicorn", argv=("gunicorn", "a:b"))
+    assert finding_of(diagnosis, CAUSE).variant == "fastcgi-pass-to-http"
+    assert written(diagnosis) == "location / { proxy_set_header Host $host; proxy_pass http://127.0.0.1:8000; }\n"
+
+
+@pytest.mark.parametrize("page", ["http://127.0.0.1:8000/api/", "http://127.0.0.1:8000$request_uri"])
+def test_hit_a_pass_that_says_more_is_a_persons_to_edit(page: str) -> None:
+    first = finding_of(judged(page=page), CAUSE).repairs[0]
+    assert (first.risk, first.steps) == ("manual", ()) and "uwsgi_pass" in first.manual
+
+
+@pytest.mark.parametrize("changes", [
+    {"key": "http-socket"}, {"kind": "uwsgi_pass", "page": "127.0.0.1:8000"}, {"http": Known(GOOD)}, {"key": ""},
+    {"key": "", "runtime": "gunicorn", "argv": ("gunicorn", "a:b")},
+    {"kind": "uwsgi_pass", "page": "127.0.0.1:8000", "key": "", "runtime": "gunicorn",
+     "argv": ("gunicorn", "--protocol", "uwsgi", "a:b")},
+])
+def test_miss_where_both_speak_alike_or_nothing_says_what_is_spoken(changes: dict[str, Any]) -> None:
+    assert isinstance(verdict_of(judged(**changes), CAUSE), RuledOut)
+
+
+def test_unknown_who_holds_the_socket_is_no_claim() -> None:
+    assert CAUSE not in roots(judged(pid=None))
