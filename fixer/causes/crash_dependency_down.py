@@ -15,9 +15,11 @@ How it is told apart
   compose file's `depends_on` is stopped that is meant to run on, that one is likely meant. A program that runs, listens
   nowhere and waits
   for such an address is blocked on it; on any port where the kernel shows that the other side has not read what it was
-  sent (then likely: it may only be busy). A unit that systemd did not start because a unit that it requires failed says
-  "Dependency failed". A container that Compose made and never started waits for one of the project that is not healthy
-  (`depends_on`): started by itself it would run until the next `up`. A variable that is not set is crash-missing-env.
+  sent (then likely: it may only be busy). A start script that has not started its server yet is read as text: where a
+  loop of it waits for an address at which nobody listens, the service that should is what is missing. A unit that
+  systemd did not start because a unit that it requires failed says "Dependency failed". A container that Compose made
+  and never started waits for one of the project that is not healthy (`depends_on`): started by itself it would run
+  until the next `up`. A variable that is not set is crash-missing-env.
 
 The repair and its safety
   start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
@@ -96,6 +98,10 @@ def judge(case: Case) -> Verdict:
     findings += [blocked_finding(case, one) for one in blocked(case)
                  if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in not_started(case)]
+    if any(service.waits for service in case.snapshot.services):
+        from fixer.causes.endings.heldfindings import waiting_findings  # only where a start script waits
+
+        findings += waiting_findings(case, {(f.node, f.service) for f in findings})
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
         from fixer.causes.containers.awaited import awaited_findings  # only where a container was never started
 

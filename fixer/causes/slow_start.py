@@ -16,11 +16,16 @@ How it is told apart
   Of a unit in start-pre systemd itself says that the program's turn has not come, however long that takes
   (TimeoutStartSec ends it).
 
+  A unit may run a script that has not come to its server yet: the shell and what it runs are there, the server is not.
+  The script is read as text: the condition of its loop names the file or the address that it waits for. A service of
+  this host that is stopped there is crash-dependency-down; what cannot be seen from here is for a person to look at.
+
   A container that Docker calls unhealthy and that answers is no fault of this page (advice): nginx does not look at
   that word, and the check itself asks for something else. One that is really blocked is backend-hung.
 
 The repair and its safety
   wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
+  mend-script (manual): a script that waits for longer than that waits for something that does not come.
 
 By hand
   systemctl status UNIT (since when?); ss -ltn; wait; later: Type=notify or a start order that knows when it is ready
@@ -32,6 +37,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.containers.idle import only_waits
 from fixer.causes.endings.crashing import fails_inside, has_come_up, has_failed, holds_a_socket
+from fixer.causes.endings.heldup import held_up_at, since
 from fixer.causes.endings.logs import lines_of, own_lines
 from fixer.causes.failing import is_closed
 from fixer.causes.owner import Owner
@@ -79,6 +85,11 @@ def judge(case: Case) -> Verdict:
             missing.append(f"whether anything listens at {endpoint_text(trouble.endpoint)}")
         elif owner is None or not closed or owner.rule == "elsewhere":
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
+        elif (held := held_up_at(case, trouble, owner)) is not None:
+            from fixer.causes.endings.heldfindings import script_finding  # only where a start script runs
+
+            wait = () if since(case, held) >= YOUNG else _waits(owner.service)
+            findings.setdefault(owner.service.id, script_finding(case, held, CAUSE.id, "start-script-waits", wait))
         elif _is_starting(case, trouble, owner):
             findings.setdefault(owner.service.id, _found(case, trouble, owner))
         else:
@@ -181,8 +192,12 @@ def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
         ))),
-        repairs=(Repair("wait-for-start", "safe", f"wait until {service.name} listens", (), waits=True),),
+        repairs=_waits(service),
     )
+
+
+def _waits(service: Service) -> tuple[Repair, ...]:
+    return (Repair("wait-for-start", "safe", f"wait until {service.name} listens", (), waits=True),)
 
 
 def _doing(case: Case, service: Service) -> tuple[str, ...]:
@@ -208,7 +223,7 @@ CAUSE = Cause(
     id="slow-start",
     title="the backend was just started and does not listen yet",
     family="running but not listening",
-    variants=("startup-slow", "start-execstartpre-long", "container-unhealthy"),
+    variants=("startup-slow", "start-execstartpre-long", "start-script-waits", "container-unhealthy"),
     verdict=judge,
     order=45,
     page=__doc__,

@@ -30,6 +30,10 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
     if left:
         yield from (*_podmans(case, left), *_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *_kept(case))
+    if left and any(service.manager == "none" and service.pids for service in case.snapshot.services):
+        from fixer.causes.endings.heldfindings import shell_notes  # only where somebody started something by hand
+
+        yield from shell_notes(case)
     if any(service.container is not None for service in case.snapshot.services) and left:
         from fixer.causes.nowhere import container_notes  # most hosts have no containers
 

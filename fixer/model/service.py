@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.record import dataclass
+from fixer.model.reliance import Reliance
 
 Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
 
@@ -352,6 +353,7 @@ class Service:
     in_code: tuple[Binding, ...] = ()     # of a unit at rest that nothing tells where: what its own code listens on
     unset: tuple[EnvAssignment, ...] = ()     # what its compose file takes from outside, and nothing beside it sets
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
+    waits: tuple[Reliance, ...] = ()      # what the shells among its processes wait for before they start its server
 
     @property
     def running(self) -> bool:

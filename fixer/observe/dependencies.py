@@ -36,7 +36,8 @@ def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Qu
     The journal of one that failed is asked too: it says why.
     """
     yield from _required(view, services)
-    engines = [names for said, names in _ENGINES if any(_complains(s, said, view.name) for s in services)]
+    engines = [names for said, names in _ENGINES
+               if any(_complains(s, said, view.name) or _relies(s, said, view.name) for s in services)]
     if not engines or view.init != "systemd":
         return
     listing = Command("systemctl-units")
@@ -79,6 +80,12 @@ def _complains(service: Service, engine: re.Pattern[str], node: str) -> bool:
         return False
     texts = [line.text for line in service.log.value[-LAST_LINES:]]
     return any(_COMPLAINS.search(text) for text in texts) and any(engine.search(text) for text in texts)
+
+
+def _relies(service: Service, engine: re.Pattern[str], node: str) -> bool:
+    """The shell that should have become the server waits for such a system."""
+    return service.is_app_server and service.node == node and any(
+        engine.search(f"{one.engine} {one.port or one.path}") for one in service.waits)
 
 
 def _on_disk(view: View, listing: Command) -> Iterator[str]:

@@ -21,6 +21,7 @@ from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
 from fixer.observe.commands.settings import settings_path
 from fixer.observe.commands.told import told_by_unit
+from fixer.observe.commands.waits import wait_queries
 from fixer.observe.commands.webscripts import program_paths
 from fixer.observe.dependencies import dependency_queries
 from fixer.observe.docker.composefile import compose_service
@@ -127,6 +128,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
         asked[site.view.name] += _of_hidden_units(site, services, containers)
     for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services),
                         *closed_path_queries(services), *change_queries(services), *env_copy_queries(services, views),
+                        *wait_queries(services, views),
                         *(found for site in sites for found in backup_queries(site, views, containers))):
         if node in asked:
             asked[node].append(query)
@@ -184,8 +186,7 @@ def _of_units(view: View) -> Iterator[Query]:
         return
     paths = [path for path in view.files if path.endswith(".service") and "/systemd/system/" in path]
     on_disk = {path.rsplit("/", 1)[-1] for path in paths}
-    missing = sorted(n for n in on_disk if n not in view.units and not n.endswith("@.service"))
-    own = tuple(n for n in missing if not n.startswith("systemd-"))
+    own = tuple(sorted(n for n in on_disk - set(view.units) if not n.endswith("@.service") and n[:8] != "systemd-"))
     if own:
         yield Command("systemctl-show", own[:MOST_UNLOADED])
     for unit in dict.fromkeys(view.units.values()):

@@ -16,6 +16,7 @@ from fixer.observe.commands.runtimes import DAEMONS, SERVERS, is_app_server, is_
 from fixer.observe.commands.settings import workers_in_settings
 from fixer.observe.commands.told import Told, told_by_process, told_by_unit
 from fixer.observe.commands.toldbindings import told_bindings
+from fixer.observe.commands.waits import is_shell, told_by_shell, waits_of
 from fixer.observe.commands.webscripts import is_no_web_program
 from fixer.observe.docker.containerservice import container_service
 from fixer.observe.files.envcopies import with_env_copies
@@ -129,6 +130,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
         unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
         in_code=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
+        waits=waits_of(pids, told, view) if is_app else (),
     )
 
 
@@ -218,7 +220,31 @@ def bare_services(view: View, taken: set[int]) -> list[Service]:
         if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python"):
             root = _topmost(process, view, taken)
             roots[root.pid] = root
-    return [_bare_service(root, view) for _, root in sorted(roots.items())]
+    found = [_bare_service(root, view) for _, root in sorted(roots.items())]
+    held = {pid for service in found for pid in service.pids} | taken
+    return [*found, *(s for p in view.by_pid.values() if is_shell(p.argv) and p.pid not in held
+                      and (s := _shell_service(p, view, held)) is not None)]
+
+
+def _shell_service(root: Process, view: View, held: set[int]) -> Service | None:
+    """A shell that somebody left in the background, on its way to a server: nothing of it listens yet."""
+    pids = descendants([root.pid], view.by_pid)
+    above = view.by_pid.get(root.ppid)
+    if held.intersection(pids) or root.pid in view.table.containers or (above is not None and is_shell(above.argv)):
+        return None
+    told = told_by_shell(root, view)
+    if told is None:
+        return None
+    name = f"{told.script.rpartition('/')[2] or root.comm}[{root.pid}]"
+    unknown = any("$" in word.text for word in told.command)
+    return Service(
+        id=f"{view.name}/{name}", name=name, node=view.name, manager="none", unit=None, container=None, pids=pids,
+        argv=root.argv, bindings=Unknown("its variables were not read") if unknown else Known(
+            told_bindings(told, view), (told.said,)),
+        env=(), env_places=(), workers=Known(1), log=_bare_log(root, view), is_app_server=True,
+        runtime=runtime_of(told.argv), command=tuple(word.place() for word in told.command), files_node=view.name,
+        waits=waits_of(pids, told, view),
+    )
 
 
 def _listeners(view: View) -> Iterator[tuple[int, ...]]:

@@ -48,13 +48,13 @@ def locate(case: Case, crash: Crash, said: Complaint) -> Needed:
     """Follow the address of a complaint: to a container by its name, to the node itself, or out of sight."""
     box = container_named(case.snapshot, said, crash.service)
     if box is not None:
-        up, why = _accepts(case.snapshot, box.node, said) if box.running else (False, ())
+        up, why = accepts(case.snapshot, box.node, said) if box.running else (False, ())
         paused = condition(box) == "paused"
         return Needed(box.node, False if paused else up, (box,), why)
     node = crash.service.node
     if not is_here(case.snapshot, node, said):
         return Needed(None, None, (), ())
-    up, why = _accepts(case.snapshot, node, said)
+    up, why = accepts(case.snapshot, node, said)
     return Needed(node, up, providers_on(case.snapshot, node, said), why)
 
 
@@ -82,7 +82,8 @@ def is_here(snapshot: Snapshot, node: str, said: Complaint) -> bool:
     return address.startswith("127.") or address == "::1" or (found is not None and address in found.addresses)
 
 
-def _accepts(snapshot: Snapshot, node: str, said: Complaint) -> tuple[bool | None, tuple[Evidence, ...]]:
+def accepts(snapshot: Snapshot, node: str, said: Complaint) -> tuple[bool | None, tuple[Evidence, ...]]:
+    """Whether something listens there on that node, None where nobody could look, and what shows it."""
     found = find_node(snapshot, node)
     if found is None or isinstance(found.listeners, Unknown) or not (said.port or said.unix):
         return None, ()

@@ -18,6 +18,7 @@ from fixer.observe.commands.runtimes import runtime_of
 from fixer.observe.commands.scripts import read_script, simple_commands
 from fixer.observe.commands.told import Follow, Told, followed
 from fixer.observe.commands.toldbindings import told_bindings
+from fixer.observe.commands.waits import shell_queries
 from fixer.observe.commands.words import Word, shell_words, systemd_words
 from fixer.observe.docker.entrypoints import entered
 from fixer.observe.managers.runfolders import RUN_FOLDERS, run_folders, scanned
@@ -47,7 +48,7 @@ _MOST = 40
 def starter_queries(view: View, own: Container | None = None) -> Iterator[Query]:
     """First where such commands stand, then the scripts that they name; `own` is the container that the node is."""
     yield STARTERS
-    yield from _scanned(view)
+    yield from (*_scanned(view), *shell_queries(view))
     reads: list[str] = []
     for _ in _found(view, reads, own):
         pass

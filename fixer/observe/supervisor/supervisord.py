@@ -18,6 +18,7 @@ from fixer.observe.commands.places import assignments, env_file_slot
 from fixer.observe.commands.runtimes import is_app_server, runtime_of
 from fixer.observe.commands.settings import settings_path, workers_in_settings
 from fixer.observe.commands.told import Follow, Told, followed
+from fixer.observe.commands.waits import waits_of
 from fixer.observe.commands.webscripts import is_no_web_program, program_paths
 from fixer.observe.commands.words import Piece, Word, shell_words
 from fixer.observe.files.servicelogs import parse_log_file
@@ -188,15 +189,17 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.said)
     slots = tuple(_slots(section, told, view))
+    pids = descendants(list(roots), view.by_pid) if roots else ()
     return Service(
         id=f"{view.name}/{name}", name=name, node=view.name, manager="supervisord", unit=None, container=None,
-        pids=descendants(list(roots), view.by_pid) if roots else (), argv=argv,
+        pids=pids, argv=argv,
         bindings=quoted_bindings(Known(numbered_bindings(section, told, view), (told.said,)), view),
         env=assignments(told.env, section.file), env_places=tuple(dict.fromkeys(slot.file for slot in slots)),
         workers=quoted_count(workers, view), log=_log(section, main, view, course), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots, files_node=view.name, program=program, unit_values=tuple(_values(section)),
         entry=told.entry.place() if told.entry is not None else None,
+        waits=waits_of(pids, told, view) if is_app else (),
     )
 
 
