@@ -28,7 +28,9 @@ The repair and its safety
   correct-option (disruptive): the value that an option is to have, from a person; for the port that nginx asks for,
   with something else written beside it (a comment in an EnvironmentFile is part of the value), just the port.
   set-variable (disruptive): the value of a variable that the program makes a number of, and cannot.
-  correct-target (disruptive): the application to serve, where the command names none; what was found is offered.
+  correct-target (disruptive): the application to serve, where the command names none; what was found is offered. Only
+  one that differs in nothing but its package (mysite.wsgi:application, shop.wsgi:application) needs no answer.
+  correct-directory (disruptive): it starts inside the package that its command names: the folder above.
   start-service (safe): the file was changed since the last try, the module is there by now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.
 
@@ -58,6 +60,7 @@ from fixer.model.modules import module_folders
 
 if TYPE_CHECKING:
     from fixer.causes.containers.codefolder import Elsewhere
+    from fixer.causes.endings.startfolder import Inside
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -113,6 +116,11 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
     if there is not None:
         summary = f"{summary} in {there.start}, where it starts; {there.folder} has it"
         evidence = (evidence[0], there.shown, *evidence[1:])
+    above = _inside(case, crash, fault)
+    if above is not None:
+        summary = (f"{service.name} ends at once: {fault.name} is not to be found from {above.folder}, where it "
+                   f"starts; it is from {above.home}")
+        evidence = (evidence[0], *above.shown, *evidence[1:])
     if mounted:
         confidence, summary = "likely", f"{summary} that it can read: {mounted}"
     if since is not None:
@@ -121,7 +129,8 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
     return Finding(
         cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
         summary=summary, detail=tuple(detail), routes=crash.routes, service=service.name, node=service.node,
-        evidence=evidence, repairs=(*_there(case, crash, there), *code_repairs(case, crash, fault, since)),
+        evidence=evidence,
+        repairs=(*_there(case, crash, there), *_above(case, crash, above), *code_repairs(case, crash, fault, since)),
         explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
@@ -132,6 +141,22 @@ def _elsewhere(case: Case, crash: Crash, fault: CodeFault) -> Elsewhere | None:
     from fixer.causes.containers.codefolder import mounted_elsewhere  # only where a container found no application
 
     return mounted_elsewhere(case, crash, fault)
+
+
+def _inside(case: Case, crash: Crash, fault: CodeFault) -> Inside | None:
+    if fault.kind != "target" or crash.service.container is not None:
+        return None
+    from fixer.causes.endings.startfolder import inside_package  # only where no application was found
+
+    return inside_package(case, crash, fault)
+
+
+def _above(case: Case, crash: Crash, above: Inside | None) -> tuple[Repair, ...]:
+    if above is None:
+        return ()
+    from fixer.causes.endings.startfolder import start_above  # as above
+
+    return (start_above(case, crash, above),)
 
 
 def _there(case: Case, crash: Crash, there: Elsewhere | None) -> tuple[Repair, ...]:

@@ -11,7 +11,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Setting
+from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Setting, UnitValue
 from fixer.model.target import TargetRef
 from tests.causes.building import (
     NOW,
@@ -723,3 +723,62 @@ def test_an_application_that_is_mounted_elsewhere_than_its_server_starts(start: 
     if told:
         write = found.repairs[0].steps[0]
         assert isinstance(write, WriteFile) and b"working_dir: /code\n" in (write.after or b"")
+
+
+NO_PROJECT = (STARTED, "Traceback (most recent call last):", "ModuleNotFoundError: No module named '{}'",
+              "[2026-01-31 10:00:00 +0000] [9] [ERROR] Reason: Worker failed to boot.")
+
+
+def project(target: str, folder: str, *paths: str) -> Scene:
+    """gunicorn in a project of Django's, whose command names a target and whose unit a folder."""
+    path = "/etc/systemd/system/backend.service"
+    text = f"[Service]\nWorkingDirectory={folder}\nExecStart=/srv/env/bin/gunicorn {target}\n"
+    at, cwd = text.index(target), text.index(folder)
+    value = UnitValue("WorkingDirectory", folder, path, 2, cwd, cwd + len(folder))
+    scene = crashed(
+        *(line.format(target.partition(".")[0]) for line in NO_PROJECT), argv=("/srv/env/bin/gunicorn", target),
+        runtime="gunicorn", unit_values=(value,), unit_changes={"working_directory": folder},
+        command=(ArgPlace("/srv/env/bin/gunicorn"), ArgPlace(target, path, 3, at, at + len(target))))
+    scene.files += [file(path, text), *(file(p, "application = get_wsgi_application()\n") for p in paths)]
+    return scene
+
+
+def test_a_target_that_differs_in_its_package_alone_is_taken() -> None:
+    scene = project("mysite.wsgi:application", "/srv/shop", "/srv/shop/shop/wsgi.py", "/srv/shop/shop/asgi.py")
+    repair = repair_called(scene, "correct-target")
+    assert repair.needs[0].default == "shop.wsgi:application"
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and b"gunicorn shop.wsgi:application\n" in (write.after or b"")
+    chosen = repair_called(scene, "correct-target", target="shop.asgi:application").steps[0]
+    assert isinstance(chosen, WriteFile) and b"gunicorn shop.asgi:application\n" in (chosen.after or b"")
+
+
+def test_of_two_packages_a_person_chooses() -> None:
+    scene = project("mysite.wsgi:application", "/srv/shop", "/srv/shop/shop/wsgi.py", "/srv/shop/blog/wsgi.py")
+    repair = repair_called(scene, "correct-target")
+    assert (repair.needs[0].default, repair.steps) == (None, ())
+
+
+def test_a_unit_that_starts_inside_the_package_starts_in_the_folder_above() -> None:
+    scene = project("shop.wsgi:application", "/srv/office/shop", "/srv/office/shop/wsgi.py", "/srv/office/shop/asgi.py")
+    made = found(scene)
+    assert made.summary.endswith("from /srv/office/shop, where it starts; it is from /srv/office")
+    assert made.repairs[0].id == "correct-directory" and made.repairs[0].risk == "disruptive"
+    write = made.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and b"\nWorkingDirectory=/srv/office\n" in (write.after or b"")
+
+
+@pytest.mark.parametrize(("folder", "path"), [
+    ("/srv/office/shop", "/srv/office/shop/asgi.py"), ("/srv/office/other", "/srv/office/other/wsgi.py"),
+])
+def test_a_unit_that_starts_elsewhere_is_not_moved(folder: str, path: str) -> None:
+    assert "correct-directory" not in [r.id for r in found(project("shop.wsgi:application", folder, path)).repairs]
+
+
+def test_what_is_loaded_by_its_name_is_not_said_to_stand_in_that_line() -> None:
+    lines = (STARTED, "Traceback (most recent call last):", f'  File "{MAIN}", line 16, in <module>',
+             "    application = get_wsgi_application()", '  File "/usr/lib/python3.13/importlib/__init__.py", line 88',
+             "ModuleNotFoundError: No module named 'debug_toolbar'")
+    manual = found(crashed(*lines, argv=("/srv/env/bin/gunicorn", "shop.wsgi"))).repairs[-1].manual
+    assert "INSTALLED_APPS" in manual and "take it out of /srv" not in manual
+    assert "/srv/env/bin/python3 -m pip install" in manual

@@ -170,9 +170,10 @@ def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:
     found = applications(case.snapshot, service)
     written = target_of(service.argv) or fault.name
     said = f"the application that {service.name} is to serve, now {written}"
-    need = Need(TARGET_KEY, "choice", said, found) if found else Need(TARGET_KEY, "value", said, pattern=_TARGET)
+    alike = _renamed_package(written, found) if "No module named" in fault.text else None
+    need = Need(TARGET_KEY, "choice", said, found, alike) if found else Need(TARGET_KEY, "value", said, pattern=_TARGET)
     word = next((w for w in service.command if w.text == written), None)
-    chosen = case.inputs.get(TARGET_KEY, "")
+    chosen = case.inputs.get(TARGET_KEY, alike or "")
     summary = f"point {service.name} at its application, then start it"
     edit = NoPlace("its command names no target that was found written") if word is None else \
         edit_word(case.snapshot, service, word, chosen or written, f"serve {chosen or 'another target'}")
@@ -182,6 +183,13 @@ def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:
         there = f"found: {', '.join(found)}" if found else "no module with an application was found where it starts"
         return Repair("correct-target", "manual", summary, (), (need,), f"give {said}, another one ({there}): {why}")
     return Repair("correct-target", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
+
+
+def _renamed_package(written: str, found: tuple[str, ...]) -> str | None:
+    """The only one that is called the same but for its package: `mysite.wsgi:application`, `shop.wsgi:application`."""
+    package, _, rest = written.rpartition(".")
+    alike = [one for one in found if one.rpartition(".")[2] == rest and one.count(".") == written.count(".")]
+    return alike[0] if package and len(alike) == 1 else None
 
 
 def _other_value(case: Case, crash: Crash, fault: CodeFault) -> Repair | None:
@@ -269,6 +277,8 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
                     f"{environment_of(service.argv)}, then all that it requires); {again}")
         case "import" if "No module" in fault.text or "Cannot find" in fault.text:
             by = f", or take it out of {at}" if at else ""
+            if at and code and fault.name.split(".")[0] not in code:      # loaded by its name
+                by = f", or take it out of what names it to {fault.place} (a setting such as INSTALLED_APPS)"
             return f"install the package that provides {fault.name} for {_python(service)} ({shell}){by}; {again}"
         case "server":
             return (f"let its command{_told_at(case, service)} use an interpreter that has {fault.name}, or install it "
@@ -311,4 +321,7 @@ def _python(service: Service) -> str:
     """The interpreter that its command names; a server's own script names one in its first line."""
     first = service.argv[0] if service.argv else ""
     name = first.rsplit("/", 1)[-1]
-    return first if name.startswith(("python", "pypy", "node")) else f"the interpreter of {first or service.name}"
+    if name.startswith(("python", "pypy", "node")):
+        return first
+    environment = environment_of(service.argv)
+    return f"{environment}/bin/python3" if environment else f"the interpreter of {first or service.name}"
