@@ -8,6 +8,9 @@ Why nginx says 502
   `upstream sent too big header while reading response header from upstream`, at once, on those pages only, and often
   only for those visitors whose session grew.
 
+  The other way round uWSGI takes the head of a request up to `buffer-size` (4 kB where nothing is said), and hangs up
+  on more: `upstream prematurely closed connection`, for the visitors whose cookies grew.
+
 How it is told apart
   nginx says so itself, and what it says is of the present: no restart changes an answer. The backend is well and logs a
   200. invalid headers are another message. Where the page that we ask for is well, several such lines within a minute
@@ -17,6 +20,7 @@ The repair and its safety
   raise-header-buffer (safe): a larger proxy_buffer_size for that location, with proxy_buffers and
   proxy_busy_buffers_size as nginx then wants them; nginx -t, a reload. Four times a page first, then twice what is
   there; beyond 32 kB only a person can say how much an answer may carry (`--set header_buffer=64k`).
+  raise-buffer-size (by hand): uWSGI says what it refused ("invalid request block size: 5213 (max 4096)...skip").
   Why the head has grown is worth a look all the same.
 
 By hand
@@ -63,6 +67,10 @@ def judge(case: Case) -> Verdict:
                 findings.append(_found(case, nginx, judged, events, asked=asked))
             else:
                 ruled.append(Evidence("nginx-log", events[-1].where, events[-1].raw[:300]))
+    if any(service.runtime == "uwsgi" for service in case.snapshot.services):
+        from fixer.causes.load.blocksize import refused_blocks  # only where uWSGI serves
+
+        findings += refused_blocks(case, CAUSE.id, "request-too-big")
     return conclude(findings, missing, ruled)
 
 
@@ -134,7 +142,7 @@ CAUSE = Cause(
     id="header-too-big",
     title="the head of an answer does not fit into nginx's buffer",
     family="beyond the guide",
-    variants=("header-too-big",),
+    variants=("header-too-big", "request-too-big"),
     verdict=judge,
     order=38,
     page=__doc__,

@@ -2,7 +2,8 @@
 
 What it is
   `--limit-max-requests N` (uvicorn) or `--max-requests` (gunicorn) recycles a process that may leak. gunicorn's arbiter
-  ends a worker that gave no sign of life for `--timeout` seconds, which a handler that blocks can't give.
+  ends a worker that gave no sign of life for `--timeout` seconds, which a handler that blocks can't give; uWSGI's
+  `harakiri` does the same.
 
 Why nginx says 502
   A single uvicorn ends itself with success: nobody listens until its manager starts it again, if it does at all
@@ -10,7 +11,8 @@ Why nginx says 502
   with it: `upstream prematurely closed connection while reading response header from upstream`.
 
 How it is told apart
-  The server says it in its own log: `Maximum request limit of N exceeded. Terminating process.`, `WORKER TIMEOUT`.
+  The server says it in its own log: `Maximum request limit of N exceeded. Terminating process.`, `WORKER TIMEOUT`,
+  `HARAKIRI ON WORKER`.
   backend-down (clean exit): nothing of the kind is said. crash-killed, crash-oom: the worker was killed by others.
 
 The repair and its safety
@@ -33,7 +35,15 @@ from fixer.causes.endings.logs import lines_of, message
 from fixer.causes.load.more_workers import workers_for
 from fixer.causes.load.timeouts import raise_timeout
 from fixer.causes.load.workers_died import cut_off_near
-from fixer.causes.reading import condition, config_evidence, log_evidence, now_on, ran_since, state_evidence
+from fixer.causes.reading import (
+    bindings_of,
+    condition,
+    config_evidence,
+    log_evidence,
+    now_on,
+    ran_since,
+    state_evidence,
+)
 from fixer.causes.symptoms import is_refused
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
@@ -43,7 +53,7 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 LATELY = 180.0     # seconds: what was said before has healed, or is told by the state
 _NEAR = 8.0        # seconds between what the server says and what nginx loses
 _LIMIT = regex(r"Maximum request limit of (\d+) exceeded\. Terminating process")
-_TIMEOUT = regex(r"WORKER TIMEOUT \(pid:\s*\d+\)")
+_TIMEOUT = regex(r"WORKER TIMEOUT \(pid:\s*\d+\)|^(?:\w{3} .{20} - )?\*\*\* HARAKIRI ON WORKER \d+ \(pid: \d+")
 
 
 def judge(case: Case) -> Verdict:
@@ -96,7 +106,7 @@ def _at_limit(case: Case, service: Service, endpoint: Endpoint) -> Finding | Non
 
 
 def _timed_out(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
-    """gunicorn's arbiter ended a worker in the middle of a request, lately."""
+    """gunicorn's arbiter, or uWSGI's master, ended a worker in the middle of a request, lately."""
     since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
     for line in reversed(lines_of(service)):      # an idle worker may have been ended since: nobody missed that one
         if line.at is None or line.at < since or not _TIMEOUT.search(message(line)):
@@ -106,9 +116,18 @@ def _timed_out(case: Case, service: Service, endpoint: Endpoint) -> Finding | No
             return _finding(
                 case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker that had given no "
                                           "sign of life for its timeout, in the middle of a request"),
-                role="root", line=line, lost=lost, repairs=(raise_timeout(case, service, endpoint),),
+                role="root", line=line, lost=lost, repairs=(_more_time(case, service, endpoint),),
             )
     return None
+
+
+def _more_time(case: Case, service: Service, endpoint: Endpoint) -> Repair:
+    if service.runtime != "uwsgi":
+        return raise_timeout(case, service, endpoint)
+    at = next((b.source.where.rpartition(":")[0] for b in bindings_of(service) if b.source.source == "file"), "")
+    manual = (f"raise harakiri ={f' in {at}' if at else ''} above the slowest answer that is meant to be, then restart "
+              f"{service.name}; an answer that takes longer than visitors wait is code to repair")
+    return Repair("raise-worker-timeout", "manual", f"more time for the workers of {service.name}", (), manual=manual)
 
 
 def _last(service: Service, pattern: re.Pattern[str]) -> LogLine | None:

@@ -10,9 +10,24 @@ from fixer.causes.changes.editing import NoPlace
 from fixer.causes.routes.locationedit import Set, set_in_locations
 from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from tests.causes.building import BAD_GATEWAY, GOOD, SITE, Scene, file, finding_of, healthy, moved, roots, verdict_of
+from tests.causes.building import (
+    BAD_GATEWAY,
+    GOOD,
+    SITE,
+    Scene,
+    binding,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    moved,
+    roots,
+    service,
+    verdict_of,
+)
 
 CAUSE = "header-too-big"
 HEAD = "reading response header from upstream"
@@ -103,3 +118,31 @@ def test_values_of_one_location_are_set_together_wherever_they_stand(before: boo
     assert not isinstance(made, NoPlace)
     after = made.step.after or b""
     assert b"proxy_buffers 8 16k; proxy_buffer_size 16k;" in after and b"proxy_busy_buffers_size 32k;" in after
+
+
+def blocks(*texts: str, ok: bool = True, ago: float = 20.0, **changes: object) -> Scene:
+    """uWSGI refused requests of several visitors; the page that we ask for is well, if `ok`."""
+    said = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "/srv/shop/app.ini"), "log": log(*texts, ago=ago),
+            "bindings": Known((replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", "socket = :8000")),))}
+    scene = Scene().with_service(service(**said | changes), listener(8000, 200)).answers(GOOD if ok else BAD_GATEWAY)
+    scene.route[0] = {"kind": "uwsgi_pass"}
+    return scene.logs("upstream prematurely closed connection", None, HEAD, count=3, path="/account")
+
+
+REFUSED = "invalid request block size: 5213 (max 4096)...skip"
+
+
+def test_hit_requests_that_are_too_big_for_uwsgi() -> None:
+    first = found(blocks(REFUSED, REFUSED, REFUSED))
+    assert (first.variant, first.confidence, first.repairs[0].risk) == ("request-too-big", "certain", "manual")
+    assert "5213 bytes" in first.summary and "buffer-size 4096, its default" in first.summary
+    assert "buffer-size = 32768 into /srv/shop/app.ini" in first.repairs[0].manual
+    assert found(blocks(REFUSED, ok=False)).variant == "request-too-big"
+
+
+@pytest.mark.parametrize("scene", [
+    blocks(REFUSED), blocks(*3 * ("invalid request block size: 21573 (max 4096)...skip",)), blocks(*3 * (REFUSED,), ago=300),
+    blocks(*3 * ("[pid: 9] GET /" + REFUSED,)), blocks(*3 * (REFUSED,), runtime="gunicorn"),
+])
+def test_miss_one_visitor_http_and_what_was_said_long_ago_or_by_a_visitor(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))

@@ -150,3 +150,23 @@ def test_unknown_what_a_gunicorn_that_lost_a_request_says_of_it() -> None:
     assert isinstance(verdict, Undetermined) and "not root" in verdict.missing[0]
     scene.events.clear()
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize("said", [
+    "*** HARAKIRI ON WORKER 1 (pid: 812, try: 1, graceful: no) ***",
+    "Sat Jan 31 10:00:00 2026 - *** HARAKIRI ON WORKER 1 (pid: 812, try: 1) ***",
+])
+def test_hit_harakiri_of_uwsgi_is_the_same(said: str) -> None:
+    scene = silent()
+    scene.services[0] = service(log=log(said, "DAMN ! worker 1 (pid: 812) died, killed by signal 9 :( trying respawn ...",
+                                        ago=20), runtime="uwsgi", workers=Known(2))
+    diagnosis = diagnose(scene.snapshot())
+    first = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), first.variant, first.repairs[0].risk) == ([CAUSE], "worker-timeout-killed", "manual")
+    assert "harakiri" in first.repairs[0].manual
+
+
+def test_miss_a_visitor_that_writes_harakiri() -> None:
+    scene = silent()
+    scene.services[0] = service(log=log("GET /*** HARAKIRI ON WORKER 1 (pid: 8", ago=20), runtime="uwsgi")
+    assert CAUSE not in roots(diagnose(scene.snapshot()))

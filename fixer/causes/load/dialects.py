@@ -13,8 +13,9 @@ TAKES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
 _ONLY_HTTP = frozenset({
     "uvicorn", "hypercorn", "daphne", "waitress", "waitress-serve", "granian", "django", "flask", "fastapi", "gunicorn",
 })
+BLOCK = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
 # uWSGI takes the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE for the size of a request
-_METHOD = regex(r"^invalid request block size: (?:21573|21327|16709|21589|21584|21569|19525) \(max \d+\)")
+_METHODS = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
 
 
 def speech(service: Service) -> str:
@@ -31,8 +32,15 @@ def speech(service: Service) -> str:
 def heard_http(service: Service, since: float) -> Evidence | None:
     """uWSGI's own word, of this run, that somebody spoke HTTP on a socket that takes its own protocol."""
     lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
-    line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and _METHOD.match(x.text)), None)
+    line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and is_http_read_as_block(x.text)),
+                None)
     return None if line is None else Evidence("service-log", line.where, line.text[:200])
+
+
+def is_http_read_as_block(text: str) -> bool:
+    """uWSGI refused a request whose size is two letters of HTTP."""
+    match = BLOCK.match(text)
+    return match is not None and match["size"] in _METHODS
 
 
 def speaks(service: Service) -> str:

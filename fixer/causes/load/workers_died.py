@@ -16,8 +16,10 @@ LATELY = 180.0       # seconds: deaths that old are still worth a word
 _SAMPLE = 20         # routes to one address whose lines are looked for: thousands would say the same
 _SECOND = 1.0        # seconds: nginx's clock cuts the one that has begun
 _NEAR = 8.0          # seconds between a death and the line that tells of it: a parent looks every so often
-DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+")
-RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT")
+DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+|"
+             r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
+RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT|"
+                 r"HARAKIRI ON WORKER")
 
 
 @dataclass(frozen=True, slots=True)
