@@ -30,12 +30,20 @@ from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.load.dialects import TAKES, heard_http, speaks
 from fixer.causes.placing import is_anybodys
-from fixer.causes.reading import bindings_of, config_evidence, endpoint_text, ran_since, state_evidence
+from fixer.causes.reading import (
+    bindings_of,
+    config_evidence,
+    endpoint_text,
+    listener_at,
+    pids_of,
+    ran_since,
+    state_evidence,
+)
 from fixer.causes.routes.protocolling import ID, pass_as
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import ErrorEvent, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, Service
 
 _NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
 
@@ -47,7 +55,7 @@ def judge(case: Case) -> Verdict:
 
 def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     endpoint, kind = trouble.endpoint, trouble.routes[0].route.kind
-    holder = case.service(endpoint.holder)
+    holder = _holder(case, endpoint)
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if holder is None or kind in ("grpc_pass", "scgi_pass"):
         return shown
@@ -69,6 +77,14 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     )
 
 
+def _holder(case: Case, endpoint: Endpoint) -> Service | None:
+    """Who holds the socket; where nobody may see that, who is told to."""
+    held = listener_at(endpoint)
+    if endpoint.holder is None and held is not None and not pids_of(held):
+        return case.service(endpoint.service)
+    return case.service(endpoint.holder)
+
+
 def _spoken(service: Service) -> tuple[str, tuple[Evidence, ...]]:
     """What it speaks on its sockets, and what says so."""
     heard, spoken = heard_http(service, ran_since(service)), speaks(service)
@@ -81,7 +97,7 @@ def _spoken(service: Service) -> tuple[str, tuple[Evidence, ...]]:
 def _repair(case: Case, trouble: Trouble, holder: Service, spoken: str) -> Repair:
     kind = TAKES[spoken]
     ends = {name for facts in trouble.routes for name in facts.endpoints}
-    holders = [case.service(case.snapshot.endpoint(name).holder) for name in sorted(ends)]
+    holders = [_holder(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
     alike = all(one is not None and _spoken(one)[0] == spoken for one in holders)
     if alike and not is_anybodys(case.snapshot, holder):
         return pass_as(case, trouble, kind)

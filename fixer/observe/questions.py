@@ -21,6 +21,7 @@ from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
 from fixer.observe.commands.settings import settings_path
 from fixer.observe.commands.told import told_by_unit
+from fixer.observe.commands.vassals import is_packaged_alone, vassal_queries
 from fixer.observe.commands.waits import wait_queries
 from fixer.observe.commands.webscripts import program_paths
 from fixer.observe.dependencies import dependency_queries
@@ -190,14 +191,13 @@ def _of_units(view: View) -> Iterator[Query]:
     if own:
         yield Command("systemctl-show", own[:MOST_UNLOADED])
     for unit in dict.fromkeys(view.units.values()):
-        if unit.fragment_path.startswith(("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator/")) and \
-                not unit.drop_in_paths:
+        if is_packaged_alone(unit):
             continue
         told = told_by_unit(unit, view)
         yield from (ReadFile(path, SERVICE_FILE_LIMIT) for path in asked_paths(unit, told))
         if unit.load_state == "masked":
             continue
-        settings = settings_path(told)
+        yield from vassal_queries(told, settings := settings_path(told), view)
         for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):
                 yield ReadFile(path, SERVICE_FILE_LIMIT)

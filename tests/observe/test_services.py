@@ -76,7 +76,8 @@ def test_where_the_settings_of_gunicorn_bind(said: str, told: list[int]) -> None
     ("--ini /etc/a.ini", "[uwsgi]\nmodule = a\nsocket = 127.0.0.1:81\n", [(81, None)]),
     ("--ini=/etc/a.ini", "[uwsgi]\n# socket = :80\nsocket = /run/a.sock\nhttp-socket = :82\n", [(0, "/run/a.sock"), (82, None)]),
     ("/etc/a.ini", "[other]\nsocket = :80\n[uwsgi]\nsocket=:81\n", [(81, None)]),
-    ("--ini /etc/a.ini", "[uwsgi]\nsocket = /run/%n.sock\n", []), ("--ini /etc/a.ini", "[uwsgi]\nmodule = a\n", []),
+    ("--ini /etc/a.ini", "[uwsgi]\nsocket = /run/%n.sock\n", [(0, "/run/a.sock")]),
+    ("--ini /etc/a.ini", "[uwsgi]\nsocket = /run/%(base).sock\n", []), ("--ini /etc/a.ini", "[uwsgi]\nmodule = a\n", []),
     ("--socket :83 --ini /etc/a.ini", "[uwsgi]\nsocket = :81\n", [(83, None)]),
     ("--ini /etc/a.ini", "[uwsgi]\nsocket = a.sock\n", [(0, "/srv/a/a.sock")]),
     ("--ini /etc/a.ini", "[uwsgi]\nchdir = /opt/a\nsocket = a.sock\n", [(0, "/opt/a/a.sock")]),
@@ -85,6 +86,26 @@ def test_where_the_settings_of_gunicorn_bind(said: str, told: list[int]) -> None
 def test_where_the_ini_file_of_uwsgi_puts_its_sockets(command: str, said: str, told: list[tuple[int, str | None]]) -> None:
     found = back(f"WorkingDirectory=/srv/a\nExecStart=uwsgi {command}", files={"/etc/a.ini": said}).bindings
     assert [(b.port, b.unix) for b in found.value] == told if isinstance(found, Known) else not told
+
+
+VASSAL = "[uwsgi]\nsocket = /run/uwsgi/%n.sock\n"
+
+
+@pytest.mark.parametrize(("command", "files", "told"), [
+    ("/usr/bin/uwsgi --emperor /etc/v", {"/etc/v/a.ini": VASSAL, "/etc/v/b.ini": "[uwsgi]\nhttp-socket = :81\n"},
+     [(0, "/run/uwsgi/a.sock"), (81, None)]),
+    ("/usr/bin/uwsgi --emperor /etc/v/*.ini", {"/etc/v/a.ini": VASSAL, "/etc/v/old/b.ini": VASSAL}, [(0, "/run/uwsgi/a.sock")]),
+    ("/usr/bin/uwsgi --ini /etc/e.ini", {"/etc/e.ini": "[uwsgi]\nemperor = /etc/v\n", "/etc/v/a.ini": VASSAL},
+     [(0, "/run/uwsgi/a.sock")]),
+    ("/etc/init.d/uwsgi start", {"/etc/uwsgi/apps-enabled/a.ini": "[uwsgi]\nsocket = 127.0.0.1:81\n"},
+     [(81, None), (0, "/run/uwsgi/app/a/socket")]),
+    ("/usr/bin/uwsgi --emperor /etc/v", {"/etc/w/a.ini": VASSAL}, []),
+])
+def test_where_the_applications_of_an_emperor_listen(
+    command: str, files: dict[str, str], told: list[tuple[int, str | None]],
+) -> None:
+    found = back(f"ExecStart={command}", files=files).bindings
+    assert isinstance(found, Known) and [(b.port, b.unix) for b in found.value] == told
 
 
 @pytest.mark.parametrize(("lines", "path"), [

@@ -12,8 +12,9 @@ from fixer.model.snapshot import Binding
 from fixer.observe.commands.bindings import DIALECTS, arguments_of_variable, option, parse_address, parse_relative
 from fixer.observe.commands.runtimes import runtime_of
 from fixer.observe.commands.told import Told
+from fixer.observe.commands.vassals import given_socket, vassals
 from fixer.observe.commands.words import Piece, Word
-from fixer.observe.supervisor.inifile import ini_sections
+from fixer.observe.supervisor.inifile import IniValue, ini_sections
 from fixer.observe.view import View
 
 _BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]*\]|\([^()]*\)|[^\n]*)", re.MULTILINE)
@@ -47,6 +48,9 @@ def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
     which wins. Empty where it is told by more than plain words: not the server's default, and not known."""
     path = settings_path(told)
     data = view.data(path) if path else None
+    if runtime_of(told.argv) == "uwsgi" and (kept := list(vassals(told, path, view))):
+        every = [(_sockets_in_ini(told, at, text) or (), given_socket(told, at)) for at, text in kept]
+        return tuple(b for found, given in every for b in (*found, *((given,) if given is not None else ())))
     if path is not None and data is not None and runtime_of(told.argv) == "uwsgi":
         return _sockets_in_ini(told, path, data)
     if path is None or option(_arguments(told), ("-b", "--bind")) is not None:
@@ -69,13 +73,21 @@ def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] |
     keys = {name.lstrip("-") for name in DIALECTS["uwsgi"].bind}
     own = [section for section in ini_sections(path, data) if section.name == "uwsgi"]
     found = [value for section in own for value in section.values if value.key in keys]
+    name = posixpath.basename(path).removesuffix(".ini")
+    found = [v if "%n" not in v.value else replace(v, value=v.value.replace("%n", name), start=-1) for v in found]
     if not found or any(v.value.strip().startswith("@") or set(v.value) & set("%$\n,") for v in found):
         return () if found else None
-    words = [(Word((Piece(v.value.strip(), path, v.line, v.start),)), f"{v.key} = {v.value.strip()}") for v in found]
+    words = [(_word(v, path), f"{v.key} = {v.value.strip()}") for v in found]
     said = [(word, Evidence("file", f"{path}:{v.line}", text)) for v, (word, text) in zip(found, words, strict=True)]
     folder = next((v.value.strip() for s in own for v in s.values if v.key == "chdir"), "")
     start = posixpath.join(told.directory, folder) if not set(folder) & set("%$@") else ""
     return tuple(b for word, shown in said if (b := parse_address(word, shown) or _plain_path(word, shown, start)))
+
+
+def _word(value: IniValue, path: str) -> Word:
+    """With its place, but where it does not stand there as it is meant."""
+    text = value.value.strip()
+    return Word((Piece(text, path, value.line, value.start) if value.start >= 0 else Piece(text),))
 
 
 def _plain_path(word: Word, said: Evidence, folder: str) -> Binding | None:
