@@ -62,9 +62,14 @@ def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
 
 def _of_service(step: ComposeUp, engine: Runner) -> list[str]:
     """Ids: the old one and the new, while one replaces the other."""
+    return _listed(step, engine).stdout.decode("ascii", "replace").split()
+
+
+def _listed(step: ComposeUp, engine: Runner) -> CommandResult:
+    """By the labels: `docker compose ps` wants every file of the project to be there."""
     wanted = [f"{PROJECT_LABEL}={step.project}", f"{SERVICE_LABEL}={step.service}"]
     filters = [word for label in wanted for word in ("--filter", f"label={label}")]
-    return engine.run(["docker", "ps", "-a", "-q", *filters]).stdout.decode("ascii", "replace").split()
+    return engine.run(["docker", "ps", "-a", "-q", *filters], timeout=_LONG)
 
 
 def bring_back_container(step: ContainerAction, engine: Runner, started: Started) -> str:
@@ -129,7 +134,8 @@ def compose_command(step: ComposeUp, *words: str) -> list[str]:
 def demand_same_service(step: ComposeUp, engine: Runner) -> None:
     """Conflict when an `up` of the files as they are would deploy something else than what runs."""
     result = engine.run(compose_command(step, "config", "--hash", step.service), timeout=_LONG)
-    if result.returncode != 0:
+    lacks_only = step.was == ABSENT and b"env file" in result.stderr     # which a step of this very repair may put back
+    if result.returncode != 0 and not lacks_only:
         what = f"the files of project {step.project} cannot be read: {complaint(result)}"
         raise Conflict(what, "nothing was changed")
     if step.was == ABSENT:
@@ -150,11 +156,10 @@ def demand_same_service(step: ComposeUp, engine: Runner) -> None:
 
 def _demand_none(step: ComposeUp, engine: Runner) -> None:
     """Conflict when somebody has made a container of the service meanwhile."""
-    listed = engine.run(compose_command(step, "ps", "-a", "-q", step.service), timeout=_LONG)
+    listed = _listed(step, engine)
     demand_told(listed, f"list the containers of {step.service}")
-    if listed.returncode != 0:       # a file that it needs is gone: an up would say the same
-        what = f"the files of project {step.project} cannot be read: {complaint(listed)}"
-        raise Conflict(what, "nothing was changed")
+    if listed.returncode != 0:
+        raise Conflict(f"the containers of {step.service} cannot be listed: {complaint(listed)}", "nothing was changed")
     if listed.stdout.strip():
         raise Conflict(f"{step.service} is no longer without a container", "run the repair again")
 
@@ -183,8 +188,7 @@ def _up(step: ComposeUp, engine: Runner, *how: str) -> None:
 def compose_back(step: ComposeUp, engine: Runner) -> str:
     """After the files went back: the service as they say, running only if it ran; none where there was none."""
     if step.was == ABSENT:
-        demand(engine, compose_command(step, "rm", "-s", "-f", step.service), f"remove {step.service}", timeout=_LONG)
-        return f"removed the container of service {step.service}"
+        return _remove(step, engine)
     if step.was in _DOWN:
         _up(step, engine, "--no-start")
         demand(engine, compose_command(step, "stop", step.service), f"stop {step.service}", timeout=_LONG)
@@ -193,3 +197,13 @@ def compose_back(step: ComposeUp, engine: Runner) -> str:
     if step.was == "paused":
         demand(engine, compose_command(step, "pause", step.service), f"pause {step.service}", timeout=_LONG)
     return f"brought service {step.service} up again"
+
+
+def _remove(step: ComposeUp, engine: Runner) -> str:
+    """Without compose: it does nothing while a file of the project is gone, and this may be so again by now."""
+    listed = _listed(step, engine)
+    demand_told(listed, f"list the containers of {step.service}")
+    ids = listed.stdout.decode("ascii", "replace").split()
+    for words in (("stop", *ids), ("rm", *ids)) if ids else ():
+        demand(engine, ["docker", *words], f"remove {step.service}", timeout=_LONG)
+    return f"removed the container of service {step.service}"

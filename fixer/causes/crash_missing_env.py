@@ -27,6 +27,9 @@ The repair and its safety
   variable (shop.env.bak, .env.old, shop.env.dpkg-old), or the file is gone and a copy is left, a person may choose it
   (`--set restore-from=PATH`). Of a file that holds other variables only the missing ones are taken from the copy; one
   that is gone or holds none gets all of it, a new one with the copy's mode and owner. Values are shown nowhere.
+  A service of a compose project without a container whose env_file is gone (Compose refuses every `up` then, also that
+  of another service) is created after a person has chosen what the file is made from: a copy, or an example beside it
+  (.env.example), whose values may be placeholders.
 
 By hand
   journalctl -u UNIT -n 50                    which variable?
@@ -86,6 +89,10 @@ def judge(case: Case) -> Verdict:
         else:
             lacking = tuple(s for s in said if not is_set(crash.service, s.name))
             findings.append(_found(case, crash, lacking) if lacking else _set_by_now(case, crash, said))
+    if case.snapshot.compose is not None and case.snapshot.compose.lacked:
+        from fixer.causes.containers.lackedenv import lacked_env  # only where such a file is gone
+
+        findings += lacked_env(case)
     return conclude(findings, all_of.missing, ruled)
 
 

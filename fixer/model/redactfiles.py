@@ -171,7 +171,8 @@ def redact_file(path: str, data: bytes) -> bytes:
         return redact_bytes(redact_code(data))
     if data.startswith(b"#!"):
         return redact_script(data)
-    if path.endswith(".env") or path.startswith(("/etc/default/", "/etc/sysconfig/", "/etc/conf.d/")):
+    name = f"{path.rpartition('/')[2]}."
+    if ".env." in name or path.startswith(("/etc/default/", "/etc/sysconfig/", "/etc/conf.d/")):
         return redact_bytes(redact_env_file(data))
     lines = [line.strip() for line in data.split(b"\n")]
     body = [line for line in lines if line and line[:1] not in (b"#", b";")]

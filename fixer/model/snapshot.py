@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fixer.model.accepted import Accepted
+from fixer.model.compose import Compose, LackedFile, Uncreated
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
@@ -34,9 +35,9 @@ from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
     "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy", "EnvSlot",
-    "ErrorEvent", "FileContent", "KernelLog", "Listener", "LogLine", "Manager", "Nginx", "Node", "OomKill",
-    "Policy", "PreCommand", "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting", "Snapshot",
-    "Stranger", "ToldNetwork", "Uncreated", "Unit", "UnitSetting", "UnitValue",
+    "ErrorEvent", "FileContent", "KernelLog", "LackedFile", "Listener", "LogLine", "Manager", "Nginx", "Node",
+    "OomKill", "Policy", "PreCommand", "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting",
+    "Snapshot", "Stranger", "ToldNetwork", "Uncreated", "Unit", "UnitSetting", "UnitValue",
 ]
 
 
@@ -372,29 +373,3 @@ class Snapshot:
     def file(self, node: str, path: str) -> FileContent | None:
         """The readable file at that path (or real path) of that node."""
         return next((f for f in self.files if f.node == node and path in (f.path, f.real_path)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Uncreated:
-    """A service of a project's files without a container; others call it by `names`. `profiles`: any turns it on."""
-
-    service: str
-    names: tuple[str, ...]
-    source: Evidence
-    profiles: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Compose:
-    """A compose project as its containers' labels name it. `hash_matches` per service: config-hash label equals
-    `docker compose config --hash`; only then may an `up` be run. `editable` Unknown(reason) where files are missing or
-    not writable. `dropped` are services with a container that its files do not define (any more)."""
-
-    project: str
-    working_dir: str
-    config_files: tuple[str, ...]
-    environment_files: tuple[str, ...]
-    hash_matches: tuple[tuple[str, bool], ...]
-    editable: Fact[bool]
-    uncreated: tuple[Uncreated, ...] = ()
-    dropped: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ from fixer.observe.docker.composelabels import environment_paths
 from fixer.observe.docker.composeproject import hash_query, project_of
 from fixer.observe.docker.containerservice import logs_query
 from fixer.observe.docker.entrypoints import entered
+from fixer.observe.docker.lackedfiles import lacked_queries
 from fixer.observe.docker.looselinks import loose_link_queries
 from fixer.observe.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.files.changes import change_queries
@@ -364,10 +365,9 @@ def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
     engine = views[ENGINE]
     for container in containers:
         if container.project and not container.is_machine:
-            for path in (*paths_to_read(container, engine), *environment_paths(container)):
-                yield ReadFile(path)
-            written = compose_service(container, engine)
-            yield from (ReadFile(path) for path in (written.reads if written is not None else ()))
+            yield from map(ReadFile, (*paths_to_read(container, engine), *environment_paths(container)))
+            yield from map(ReadFile, told.reads if (told := compose_service(container, engine)) is not None else ())
+    yield from lacked_queries(project_of(sites, containers) or "", containers, engine)
     for site in sites:
         own = container_of(site.view.name, containers)
         if own is None or site.view.init == "systemd" or not isinstance(site.config, Known):

@@ -129,8 +129,13 @@ def test_a_service_without_a_container_gets_one_and_loses_it_again(project: Proj
     project.compose("rm", "-s", "-f", "worker")
     text = project.file.read_text()
     project.file.write_text(text.replace("  worker:\n", "  worker:\n    env_file: [./gone.env]\n"))
-    with pytest.raises(Conflict, match=r"gone\.env"):
+    with pytest.raises(StepFailed, match=r"gone\.env"):
         kept(target, up)
+    gone = project.file.parent / "gone.env"
+    kept(target, WriteFile("engine", str(gone), None, b"A=1\n", "put it back"), up)
+    assert project.look() == 'running ["sleep","1000"]' and gone.exists()
+    assert undo(target, None).conflicts == () and not gone.exists()      # without which compose takes nothing back
+    assert docker("ps", "-a", "-q", "--filter", f"name={project.worker}") == ""
     project.file.write_text(text)
     kept(target, up)
     assert project.look() == 'running ["sleep","1000"]'

@@ -255,12 +255,13 @@ def restart_nginx_box(box: Container, so_that: str = "") -> Repair:
     return Repair("restart-nginx-container", "disruptive", f"restart container {box.name}{so_that}", (action,))
 
 
-def create_service(snapshot: Snapshot, name: str) -> ComposeUp | NoPlace:
-    """`up` for a service of the target's project that has no container; its undo removes the container again."""
+def create_service(snapshot: Snapshot, name: str, mended: str = "") -> ComposeUp | NoPlace:
+    """`up` for a service of the target's project that has no container; its undo removes the container again. `mended`
+    are words of a complaint of Compose's that a step before it makes void."""
     compose = snapshot.compose
     if compose is None or snapshot.target.kind != "compose":
         return NoPlace("its project is another target")
-    if isinstance(compose.editable, Unknown):
+    if isinstance(compose.editable, Unknown) and not (mended and mended in compose.editable.reason):
         return NoPlace(f"the files of project {compose.project} cannot be used: {compose.editable.reason}")
     return ComposeUp(compose.project, name, compose.working_dir, compose.config_files, compose.environment_files, "",
                      ABSENT)

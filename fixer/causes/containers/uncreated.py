@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import NoPlace
@@ -21,19 +22,26 @@ CREATE = "create-service"
 
 def uncreated(case: Case) -> list[Finding]:
     """One finding a service that a failing address names; of an nginx that does not run, those it cannot resolve."""
-    compose = case.snapshot.compose
     found: dict[str, Finding] = {}
-    down = [t for nginx in case.snapshot.nginxes for t in troubles_of_down(case, nginx)]
-    for trouble in (*case.troubles, *down):
-        endpoint = trouble.endpoint
-        service = None if compose is None else next((u for u in compose.uncreated if endpoint.host in u.names), None)
-        if compose is None or service is None or endpoint.service is not None or is_closed(endpoint) is False:
-            continue
+    for compose, trouble, service in missed(case):
         new, old = _finding(case, compose, trouble, service), found.get(service.service)
         found[service.service] = new if old is None else replace(
             old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
             evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
     return list(found.values())
+
+
+def missed(case: Case) -> Iterator[tuple[Compose, Trouble, Uncreated]]:
+    """Addresses that lead to such a service."""
+    compose = case.snapshot.compose
+    if compose is None or not compose.uncreated:
+        return
+    down = [t for nginx in case.snapshot.nginxes for t in troubles_of_down(case, nginx)]
+    for trouble in (*case.troubles, *down):
+        endpoint = trouble.endpoint
+        service = next((u for u in compose.uncreated if endpoint.host in u.names), None)
+        if service is not None and endpoint.service is None and is_closed(endpoint) is not False:
+            yield compose, trouble, service
 
 
 def _finding(case: Case, compose: Compose, trouble: Trouble, service: Uncreated) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from fixer.model.record import dataclass, replace
@@ -78,6 +78,14 @@ def defined_services(container: Container, engine: View, outer: Env) -> tuple[st
         entries = services.entries if isinstance(services, Map) else []
         found.update({key.text: None for key, _ in entries if key.text != "<<"})
     return tuple(found)
+
+
+def profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
+    """The profiles that a service belongs to where none of them is turned on by the project's own variables."""
+    wanted = [v.text for file in files if isinstance(listed := file.service.get("profiles"), Seq)
+              for v in listed.items if isinstance(v, Scalar)]
+    turned_on = outer["COMPOSE_PROFILES"].text.split(",") if "COMPOSE_PROFILES" in outer else []
+    return () if {"*", *wanted}.intersection(turned_on) else tuple(dict.fromkeys(wanted))
 
 
 def paths_to_read(container: Container, engine: View) -> Iterator[str]:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.projectfiles import Told, widest
 from fixer.model.query import Command
-from fixer.model.snapshot import Compose, Container, Uncreated
-from fixer.observe.commands.words import Env
-from fixer.observe.docker.composefiles import ComposeFile, defined_services, files_of, outer_env, roots_of
+from fixer.model.snapshot import Compose, Container, LackedFile, Uncreated
+from fixer.observe.docker.composefiles import defined_services, files_of, outer_env, profiles_off, roots_of
 from fixer.observe.docker.composelabels import LABEL, label_paths
 from fixer.observe.docker.composenetworks import told_networks
-from fixer.observe.docker.yamlspans import Scalar, Seq
+from fixer.observe.docker.yamlspans import Scalar
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view import ENGINE, View, container_of, is_readable
 
@@ -50,9 +49,17 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
         editable = Unknown(f"docker compose does not take them: {said}")
     if len(told) > 1 and not _describes_all(whole, members, dict(same)):
         editable = Unknown(_told_otherwise(told, whole))
+    missing = tuple(_uncreated(project, first, members, engine))
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
-                   same, editable, tuple(_uncreated(project, first, members, engine)),
-                   tuple(_dropped(first, members, engine)) if isinstance(editable, Known) else ())
+                   same, editable, missing,
+                   tuple(_dropped(first, members, engine)) if isinstance(editable, Known) else (),
+                   _lacked(first, engine) if missing and engine is not None else ())
+
+
+def _lacked(first: Container, engine: View) -> tuple[LackedFile, ...]:
+    from fixer.observe.docker.lackedfiles import lacked_files  # only where a service has no container
+
+    return tuple(lacked_files(first, engine))
 
 
 def _told(member: Container) -> Told:
@@ -93,21 +100,13 @@ def _uncreated(project: str, first: Container, members: list[Container], engine:
             called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
             aliases = [alias for network in told_networks(files, roots, project, outer) for alias in network.aliases]
             said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
-            yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said, _profiles_off(files, outer))
+            yield Uncreated(name, tuple(dict.fromkeys((name, *called, *aliases))), said, profiles_off(files, outer))
 
 
 def _dropped(first: Container, members: list[Container], engine: View | None) -> Iterator[str]:
     """Services that have a container and that the files do not define: they were renamed there, or taken out."""
     defined = () if engine is None else defined_services(first, engine, outer_env(first, engine))
     yield from dict.fromkeys(m.service for m in members if defined and m.service and m.service not in defined)
-
-
-def _profiles_off(files: Sequence[ComposeFile], outer: Env) -> tuple[str, ...]:
-    """The profiles that a service belongs to where none of them is turned on by the project's own variables."""
-    wanted = [v.text for file in files if isinstance(listed := file.service.get("profiles"), Seq)
-              for v in listed.items if isinstance(v, Scalar)]
-    turned_on = outer["COMPOSE_PROFILES"].text.split(",") if "COMPOSE_PROFILES" in outer else []
-    return () if {"*", *wanted}.intersection(turned_on) else tuple(dict.fromkeys(wanted))
 
 
 def hash_query(project: str) -> Command:

@@ -12,7 +12,7 @@ from fixer.observe.docker.composefiles import ComposeFile
 from fixer.observe.docker.yamlspans import Map, Node, Scalar, Seq
 
 _KEYS = ("command", "entrypoint", "environment")
-_PLAIN = regex(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")     # without a default; $$ is a dollar of the shell
+WITHOUT_DEFAULT = regex(r"\$(?:(\$)|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")     # $$ is a dollar of the shell
 
 
 def unset_in(files: list[ComposeFile], outer: Env) -> Iterator[EnvAssignment]:
@@ -21,7 +21,7 @@ def unset_in(files: list[ComposeFile], outer: Env) -> Iterator[EnvAssignment]:
     for file in reversed(files):
         for key in _KEYS:
             for scalar in _scalars(file.service.get(key)):
-                for match in _PLAIN.finditer(scalar.text):
+                for match in WITHOUT_DEFAULT.finditer(scalar.text):
                     name = match[2] or match[3] or ""
                     if name and name not in seen and (name not in outer or not outer[name].text):
                         seen.add(name)
