@@ -7,22 +7,34 @@ from collections.abc import Container, Sequence
 
 from fixer.hosts import dockercli
 from fixer.hosts.base import Asker
-from fixer.hosts.beside import publishing
+from fixer.hosts.beside import containers_at, publishing
 from fixer.hosts.container import ContainerAsker
-from fixer.hosts.dockercli import SERVICE_LABEL, Docker, Inspected
+from fixer.hosts.dockercli import PROJECT_LABEL, SERVICE_LABEL, Docker, Inspected
 from fixer.hosts.engine import EngineAsker
 from fixer.model.query import Command
 
 _ROW = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Label "{SERVICE_LABEL}"}}}}\t{{{{.Networks}}}}'
 
 
-def askers_called(query: Command, known: Container[str]) -> tuple[Asker, ...]:
+def askers_called(query: Command, known: Container[str], project: str | None = None) -> tuple[Asker, ...]:
     """A node for each container that answers to the query, and `engine`; none where there is none but those that are
-    nodes already (`known`, by node's and container's name)."""
-    found = [item for item in containers_called(*query.args) if dockercli.name_of(item) not in known]
+    nodes already (`known`, by node's and container's name). `project`: where nginx has the network of the Docker host
+    and nobody publishes the port, also those that may be meant, of that project where it has others."""
+    every = [*containers_called(*query.args), *(() if project is None else may_be_meant(query.args, project))]
+    found = list({name: item for item in every if (name := dockercli.name_of(item)) not in known}.values())
     if not found:
         return ()
     return (*(ContainerAsker(dockercli.name_of(item), item) for item in found), EngineAsker({query: found}))
+
+
+def may_be_meant(words: Sequence[str], project: str, docker: Docker = dockercli.docker) -> list[Inspected]:
+    """Of the same project where others of it run, else whatever runs: behind a port of the Docker host that nobody
+    publishes. Nothing where nginx has a network of its own."""
+    ports = [name[1:] for name in words[1:] if name.startswith(":")]
+    if not ports or "host" not in words[0].split(","):
+        return []
+    beside = containers_at(ports, docker)
+    return [item for item in beside if project and dockercli.labels_of(item).get(PROJECT_LABEL) == project] or beside
 
 
 def containers_called(networks: str, *names: str, docker: Docker = dockercli.docker) -> list[Inspected]:

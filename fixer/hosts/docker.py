@@ -44,8 +44,8 @@ class DockerTarget:
         return (*nodes, engine.EngineAsker(known(self.ref.address, self._name, found)))
 
     def called(self, query: Command) -> tuple[Asker, ...]:
-        """Containers that nginx asks for and that are on no network with this one now."""
-        return askers_called(query, self._known)
+        """Containers that nginx asks for and that are on no network with this one now, or that may be meant."""
+        return askers_called(query, self._known, self._project)
 
     def writer(self, node: str) -> Writer:
         """`engine` is this machine; the container itself; a peer belongs to another target."""

@@ -446,6 +446,20 @@ def test_a_container_that_nothing_binds_to_the_site_is_a_persons_choice() -> Non
     assert found.repairs[0].needs[0].choices == ("127.0.0.1:8002",)
 
 
+def test_of_several_containers_that_may_be_meant_a_person_chooses_one() -> None:
+    """Each of them is published elsewhere; one that is not is named too."""
+    scene = behind_docker(listener(8000, 7, "0.0.0.0", "app"), published=(("", 8002, 8000),), inner=0, name="app")
+    for name, port, pid, published in (("api", 9000, 8, (("", 9002, 9000),)), ("back", 9100, 9, ())):
+        scene.with_service(boxed(name, port, pid=pid, box={"published": published, "service": None, "project": None}),
+                           listener(port, pid, "0.0.0.0", name))
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    (need,) = found.repairs[0].needs
+    assert (found.confidence, found.service, need.key, need.choices) == ("possible", None, "upstream", ("127.0.0.1:8002", "127.0.0.1:9002"))
+    assert not found.repairs[0].steps and "p-back-1, of which nothing that listens is published" in found.summary
+    write = finding_of(diagnose(scene.snapshot(), {"upstream": "127.0.0.1:9002"}), CAUSE).repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and b"127.0.0.1:9002" in (write.after or b"")
+
+
 def of_shop(name: str, port: int, pid: int, **changes: Any) -> Service:
     """A service of the compose project `shop`, none of whose ports is published."""
     box = changes.pop("box", {})

@@ -10,7 +10,7 @@ import pytest
 from fixer.hosts import dockercli
 from fixer.hosts.base import CommandResult
 from fixer.hosts.beside import containers_at
-from fixer.hosts.called import containers_called
+from fixer.hosts.called import containers_called, may_be_meant
 from fixer.hosts.dockercli import Docker, Inspected
 from fixer.hosts.engine import with_peers
 
@@ -48,3 +48,15 @@ def run(argv: Sequence[str], *, stdin: bytes = b"", **_: object) -> CommandResul
 ])
 def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], wanted: list[str]) -> None:
     assert [dockercli.name_of(one) for one in look()] == wanted
+
+
+@pytest.mark.parametrize(("words", "project", "wanted"), [
+    (("host", ":9000"), "", ["apart", "desk", "ledger", "stranger", "theirs", "tunnel", "web"]),
+    (("host", ":9000"), "shop", ["apart"]), (("host", ":8080"), "", ["ledger", "tunnel"]),
+    (("front", ":9000"), "", []), (("host", "name"), "", []),
+])
+def test_who_may_be_meant_by_a_port_of_the_docker_host_that_nobody_publishes(
+    words: tuple[str, ...], project: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(ALL, "apart", {**ALL["apart"], "Config": {"Labels": {dockercli.PROJECT_LABEL: "shop"}}})
+    assert [dockercli.name_of(one) for one in may_be_meant(words, project, Docker(run))] == wanted

@@ -135,8 +135,10 @@ def judge_unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
     found = separated(case, trouble, meant) if meant else ()
     text = endpoint_text(trouble.endpoint)
     if len(found) > 1:
-        names = ", ".join(o.service.container.name for o in found if o.service.container is not None)
-        return f"which container belongs behind {text}: {names}"
+        options = tuple(o for owner in found for o in _published(case, trouble, owner, held.get(owner.service.id, ())))
+        names = [o.service.container.name for o in found if o.service.container is not None]
+        return _which(case, trouble, options, names) if options else (
+            f"which container belongs behind {text}: {', '.join(names)}")
     if not found:
         return None
     owner = found[0]
@@ -150,6 +152,16 @@ def judge_unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
         return _unreachable(case, trouble, owner, proven=proven)
     options = _published(case, trouble, owner, lines)
     return _found(case, trouble, owner, options, lines, proven=proven)
+
+
+def _which(case: Case, trouble: Trouble, options: tuple[Option, ...], every: list[str]) -> Finding:
+    """Several may be meant, and ports of theirs are published: a person says which."""
+    named = [(o.owner.service.container.name, o.text) for o in options if o.owner.service.container is not None]
+    rest = [name for name in every if name not in {name for name, _ in named}]
+    said = f"where nothing listens; meant may be {' or '.join(f'{name} at {text}' for name, text in named)}"
+    said += f", or {', '.join(rest)}, of which nothing that listens is published" if rest else ""
+    return _not_published(case, trouble, options[0].owner, ("container-wrong-port", said, options[0].listener),
+                          point_at_listener(case, trouble, options, ask=True), sure=False)
 
 
 def _servers(pool: list[Service]) -> list[Service]:
