@@ -270,7 +270,21 @@ def test_compose_that_no_longer_fits_is_for_a_person(compose: Compose) -> None:
 def test_a_container_alone_points_to_its_project() -> None:
     scene = composed()
     scene.extra = {"target": TargetRef("docker", "p-web-1")}
-    assert "compose://p" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+    scene.services.append(boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
+    assert "look at compose://p" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+
+
+@pytest.mark.parametrize("target", [TargetRef("docker", "q-web-1"), TargetRef("compose", "q")])
+def test_a_container_of_another_project_is_made_anew_by_compose_itself(target: TargetRef) -> None:
+    """No nginx is in its own project, which is no target then; the files of nginx's project say nothing of it."""
+    scene = composed()
+    front = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"project": "q"})
+    scene.services.append(front)
+    ours = Compose("q", "/srv/q", ("/srv/q/compose.yaml",), (), (("web", True), ("app", True)), Known(True))
+    scene.extra = {"target": target, "compose": ours if target.kind == "compose" else None}
+    (repair,) = finding_of(diagnose(scene.snapshot(), {"SHOP_TOKEN": "s3"}), CAUSE).repairs
+    assert repair.risk == "manual" and not repair.steps and "look at" not in repair.manual
+    assert "of project p, in which nginx is not: docker compose " in repair.manual and "-p p up -d --no-deps app" in repair.manual
 
 
 @pytest.mark.parametrize(("style", "value", "want"), [

@@ -201,7 +201,7 @@ def test_a_container_that_cannot_be_created_anew_is_for_a_person() -> None:
     scene = in_container("uvicorn a:b --host 127.0.0.1", [("--host", 0), ("127.0.0.1", 0)], "yaml-string")
     scene.extra = {}
     (repair,) = found(scene).repairs
-    assert repair.risk == "manual" and "compose://p" in repair.manual
+    assert repair.risk == "manual" and "docker compose -p p up -d --no-deps app" in repair.manual
 
 
 def told(command: str = "/usr/bin/uvicorn a:b --host 10.9.9.9 --port 8000", path: str = UNIT) -> Scene:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Literal
 
@@ -212,11 +213,9 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
     """`up` for one service, only where its files still describe what runs."""
     compose, name = snapshot.compose, box.service
     project = box.project
-    allowed = snapshot.target.kind == "compose" or (snapshot.target.kind in ("local", "ssh")
-                                                    and compose is not None and compose.project == project)
-    if not allowed or compose is None or name is None:
-        hint = f"; look at compose://{project}" if project else ""
-        return NoPlace(f"container {box.name} would have to be created anew with other settings{hint}")
+    if compose is None or compose.project != project or name is None or (
+            snapshot.target.kind not in ("compose", "local", "ssh")):
+        return NoPlace(f"container {box.name} would have to be created anew with other settings{_where(snapshot, box)}")
     if isinstance(compose.editable, Unknown):
         return NoPlace(f"the files of project {compose.project} cannot be edited: {compose.editable.reason}")
     if not compose.editable.value or not dict(compose.hash_matches).get(name, False):
@@ -230,6 +229,19 @@ def compose_up(snapshot: Snapshot, box: Container) -> ComposeUp | NoPlace:
         box.network_mode if box.lender else "",
         box.label("com.docker.compose.depends_on") or "",
     )
+
+
+def _where(snapshot: Snapshot, box: Container) -> str:
+    """Where that can be done: from its own project, where nginx is in there too; else by compose itself."""
+    if not box.project:
+        return ""
+    at = {nginx.node for nginx in snapshot.nginxes}
+    if any(s.container is not None and s.container.project == box.project and s.node in at for s in snapshot.services):
+        return f"; look at compose://{box.project}"
+    files = (box.label("com.docker.compose.project.config_files") or "").split(",")
+    words = [word for path in files if path for word in ("-f", shlex.quote(path))]
+    up = f"docker compose {' '.join((*words, '-p', box.project))} up -d --no-deps {box.service}"
+    return f"; it is of project {box.project}, in which nginx is not: {up}"
 
 
 def of_swarm(service: Service) -> str:
