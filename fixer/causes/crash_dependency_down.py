@@ -19,7 +19,9 @@ How it is told apart
   loop of it waits for an address at which nobody listens, the service that should is what is missing. A unit that
   systemd did not start because a unit that it requires failed says "Dependency failed". A container that Compose made
   and never started waits for one of the project that is not healthy (`depends_on`): started by itself it would run
-  until the next `up`. A variable that is not set is crash-missing-env.
+  until the next `up`. Where its log names nothing, and its variables (DATABASE_URL, REDIS_HOST) or its unit (Requires=,
+  Wants=) name a system of this host that is stopped, that is likely meant, unless its own words say otherwise. A
+  variable that is not set is crash-missing-env.
 
 The repair and its safety
   start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
@@ -102,6 +104,10 @@ def judge(case: Case) -> Verdict:
         from fixer.causes.endings.heldfindings import waiting_findings  # only where a start script waits
 
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
+    if any(trouble.endpoint.node is not None for trouble in case.troubles):
+        from fixer.causes.endings.reliedfindings import relied_findings  # only where an address is in trouble
+
+        findings += relied_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
         from fixer.causes.containers.awaited import awaited_findings  # only where a container was never started
 

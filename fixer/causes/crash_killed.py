@@ -13,9 +13,10 @@ How it is told apart
   asked to stop and was slow to go also exits with 137, but its log shows its shutdown: that is backend-down. A kernel
   that ran out of memory kills too: there its log says so (crash-oom). A clean stop is backend-down. Where the answer
   had begun, visitors got a 200 that ends early, and only nginx's log tells (`while reading upstream`). A limit on
-  threads (TasksMax=, pids_limit) or address space (LimitAS=) that is too tight makes the server abort by itself
-  (ABRT, SEGV) as soon as it wants another thread, or end with "can't start new thread" or MemoryError; so does
-  LimitNPROC=, which counts all processes of the account. A worker that dies while its parent lives is replaced at once.
+  threads (TasksMax=, pids_limit) or memory (LimitAS=, LimitDATA=, the `ulimit -v` of a start script) that is too tight
+  makes the server abort by itself (ABRT, SEGV) as soon as it wants another thread, or end with "can't start new thread"
+  or MemoryError; so does LimitNPROC=, which counts all processes of the account. A worker that dies while its parent
+  lives is replaced at once.
 
 The repair and its safety
   start-service (safe): reset the failure, start it, wait until it accepts.

@@ -5,6 +5,10 @@ from __future__ import annotations
 from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 
+# How variables are called that say where such a system is.
+SYSTEM = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|MONGO(?:DB)?|CACHE|BROKER|"
+          r"AMQP|RABBITMQ|VALKEY|MEMCACHED?|CELERY_BROKER)(?:_\w+)?_?")
+
 
 @dataclass(frozen=True, slots=True)
 class Reliance:

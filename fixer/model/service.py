@@ -353,6 +353,7 @@ class Service:
     in_code: tuple[Binding, ...] = ()     # of a unit at rest that nothing tells where: what its own code listens on
     unset: tuple[EnvAssignment, ...] = ()     # what its compose file takes from outside, and nothing beside it sets
     setting_slot: EnvSlot | None = None   # where a new setting could be written; its template takes the value as it is
+    relies: tuple[Reliance, ...] = ()     # the systems that its variables name: databases, caches, brokers
     waits: tuple[Reliance, ...] = ()      # what the shells among its processes wait for before they start its server
 
     @property

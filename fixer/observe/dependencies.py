@@ -37,7 +37,7 @@ def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Qu
     """
     yield from _required(view, services)
     engines = [names for said, names in _ENGINES
-               if any(_complains(s, said, view.name) or _relies(s, said, view.name) for s in services)]
+               if any(_complains(s, said, view.name) or _relies(s, said, names, view) for s in services)]
     if not engines or view.init != "systemd":
         return
     listing = Command("systemctl-units")
@@ -82,10 +82,24 @@ def _complains(service: Service, engine: re.Pattern[str], node: str) -> bool:
     return any(_COMPLAINS.search(text) for text in texts) and any(engine.search(text) for text in texts)
 
 
-def _relies(service: Service, engine: re.Pattern[str], node: str) -> bool:
-    """The shell that should have become the server waits for such a system."""
-    return service.is_app_server and service.node == node and any(
-        engine.search(f"{one.engine} {one.port or one.path}") for one in service.waits)
+def _relies(service: Service, engine: re.Pattern[str], names: re.Pattern[str], view: View) -> bool:
+    """The shell that should have become the server waits for such a system; or one that is at fault (its log was asked
+    for) is told to use it, by its variables or by its unit."""
+    if not service.is_app_server or service.node != view.name or service.container is not None:
+        return False
+    at_fault = isinstance(service.log, Known)
+    if any(engine.search(f"{one.engine} {one.port or one.path}")
+           for one in (*service.waits, *(service.relies if at_fault else ()))):
+        return True
+    return at_fault and any(names.match(name) for name in _pulled(service, view))
+
+
+def _pulled(service: Service, view: View) -> Iterator[str]:
+    unit = service.unit
+    for path in (unit.fragment_path, *unit.drop_in_paths) if unit is not None else ():
+        for line in unit_lines(path, view.data(path) or b""):
+            if line.section == "Unit" and line.key in ("Requires", "BindsTo", "Requisite", "Wants"):
+                yield from (n if "." in n else f"{n}.service" for n in line.value.split())
 
 
 def _on_disk(view: View, listing: Command) -> Iterator[str]:

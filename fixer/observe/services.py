@@ -12,10 +12,12 @@ from fixer.model.unitfile import from_outside
 from fixer.observe.commands.bindings import bindings_of, workers_of
 from fixer.observe.commands.codeports import ports_in_code
 from fixer.observe.commands.places import assignments, slots_of_unit, values_of
+from fixer.observe.commands.reliances import relies_of
 from fixer.observe.commands.runtimes import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
 from fixer.observe.commands.settings import workers_in_settings
 from fixer.observe.commands.told import Told, told_by_process, told_by_unit
 from fixer.observe.commands.toldbindings import told_bindings
+from fixer.observe.commands.ulimits import ulimits_of
 from fixer.observe.commands.waits import is_shell, told_by_shell, waits_of
 from fixer.observe.commands.webscripts import is_no_web_program
 from fixer.observe.docker.containerservice import container_service
@@ -127,10 +129,12 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         workers=quoted_count(workers, view),
         log=_unit_log(unit, told, view), is_app_server=is_app, gateway="" if is_app else gateway_of(unit.exec_start),
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
-        env_slots=slots_of_unit(told, view), files_node=view.name, settings=settings_of(unit, told, view),
+        env_slots=slots_of_unit(told, view), files_node=view.name,
+        settings=(*settings_of(unit, told, view), *ulimits_of(told, view)),
         unit_values=values_of(told), entry=told.entry.place() if told.entry is not None else None, socket=socket,
         in_code=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
         waits=waits_of(pids, told, view) if is_app else (),
+        relies=relies_of(told.env, unit.name, view) if is_app else (),
     )
 
 

@@ -10,7 +10,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import UnitSetting
+from fixer.model.snapshot import ArgPlace, UnitSetting
 from tests.causes.building import NOW, Scene, boxed, failed, file, finding_of, healthy, log, roots, stopped, verdict_of
 
 CAUSE = "crash-killed"
@@ -124,6 +124,18 @@ def test_what_nginx_lost_in_that_moment_tells_how_far_the_answers_were() -> None
 
 TASKS = UnitSetting("TasksMax", "1", Evidence("unit", "/etc/systemd/system/backend.service.d/x.conf:2", "TasksMax=1"))
 SPACE = UnitSetting("LimitAS", "60M", Evidence("unit", "/etc/systemd/system/backend.service:8", "LimitAS=60M"))
+
+SHELL = UnitSetting("ulimit -v", "60000", Evidence("file", "/srv/run:2", "ulimit -v 60000"), None,
+                    ArgPlace("60000", "/srv/run", 2, 20, 25))
+
+
+def test_a_limit_of_its_start_script_is_taken_away_where_it_stands() -> None:
+    scene = aborted(11, SHELL)
+    scene.files.append(file("/srv/run", "#!/bin/sh\nulimit -v 60000\nexec uvicorn a:b\n"))
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    step = repair.steps[0]
+    assert isinstance(step, WriteFile) and step.after == b"#!/bin/sh\nulimit -v unlimited\nexec uvicorn a:b\n"
+    assert repair.risk == "disruptive" and repair.needs[0].default == "unlimited"
 
 
 def aborted(number: int = 6, *settings: UnitSetting, tasks: int = 0, lines: tuple[str, ...] = ()) -> Scene:
@@ -266,6 +278,9 @@ AROUND = ('  File "/srv/app/feed.py", line 9, in pull', "    os.fork()", '  File
     (SPAWN, (TASKS,), {"tasks_max": 1}, "TasksMax=1"), (("MemoryError",), (SPACE,), {}, "LimitAS=60M"),
     (("RuntimeError: can't start new thread",), (SPACE,), {}, "LimitAS=60M"),
     (("x.so: failed to map segment from shared object",), (SPACE,), {}, "LimitAS=60M"),
+    (("object type name: MemoryError", "object repr     : MemoryError()", "lost sys.stderr"), (SPACE,), {}, "LimitAS=60M"),
+    (("MemoryError",), (replace(SPACE, key="LimitDATA", value="60M:80M"),), {}, "LimitDATA=60M:80M"),
+    (("MemoryError",), (SHELL,), {}, "ulimit -v 60000 (KiB)"),
     (SPAWN, (replace(TASKS, key="LimitNPROC", value="9"),), {}, "LimitNPROC=9"),
     (("MemoryError",), (TASKS, SPACE), {"tasks_max": 200}, "LimitAS=60M"),
     (("MemoryError",), (replace(SPACE, value="2G"),), {}, ""), (("MemoryError", "LedgerError: no year"), (SPACE,), {}, ""),

@@ -29,7 +29,8 @@ _NO_TASK = regex(
     r"^BlockingIOError: \[Errno 11\] Resource temporarily unavailable"
 )
 _NO_SPACE = regex(
-    r"^MemoryError\b|\[Errno 12\] Cannot allocate memory|[Cc]annot allocate memory$|failed to map segment from shared "
+    r"^(?:object repr +: )?MemoryError\b|^Fatal Python error: .*[Mm]emory|\[Errno 12\] Cannot allocate memory|"
+    r"[Cc]annot allocate memory$|failed to map segment from shared "
     r"object|can't start new thread"
 )
 _FRAME = regex(r'^\s*File "[^"]*", line \d+')
@@ -129,11 +130,12 @@ class Tight:
     default: str
     evidence: tuple[Evidence, ...]
     is_said: bool
+    setting: UnitSetting | None = None      # of a script, with its place there
 
     @property
     def said(self) -> str:
         """The limit, for people."""
-        return f"{self.key}={self.value}"
+        return f"{self.key}={self.value}" if self.setting is None else f"{self.key} {self.value} (KiB)"
 
 
 def tight_limit(service: Service, lines: Sequence[LogLine]) -> Tight | None:
@@ -149,9 +151,15 @@ def tight_limit(service: Service, lines: Sequence[LogLine]) -> Tight | None:
         place = written.get("TasksMax")
         of = Evidence("container" if service.container is not None else "unit", service.name, f"at most {tasks} tasks")
         return Tight("TasksMax", "tasks", str(tasks), "512", (place.source if place else of, *shown), said is not None)
-    space = written.get("LimitAS")
-    if space is not None and 0 < size_of(space.value) < _LITTLE_SPACE:
-        return Tight("LimitAS", "address-space", space.value, "infinity", (space.source, *shown), said is not None)
+    for key in ("LimitAS", "LimitDATA"):
+        space = written.get(key)
+        if space is not None and 0 < size_of(space.value.partition(":")[0]) < _LITTLE_SPACE:      # SOFT or SOFT:HARD
+            return Tight(key, "address-space", space.value, "infinity", (space.source, *shown), said is not None)
+    for key in ("ulimit -v", "ulimit -d"):
+        set_there = written.get(key)
+        if set_there is not None and int(set_there.value) << 10 < _LITTLE_SPACE:
+            return Tight(key, "address-space", set_there.value, "unlimited", (set_there.source, *shown),
+                         said is not None, set_there)
     own = written.get("LimitNPROC")       # of all processes of the account; it does not hold for root
     if own is not None and own.value.isdigit() and int(own.value) < _SOME_TASKS and said is not None and not memory \
             and service.unit is not None and service.unit.user not in ("", "root", "0"):
@@ -195,14 +203,20 @@ def tasks_lifted(service: Service, lines: Sequence[LogLine]) -> Evidence | None:
 
 def raise_tight(case: Case, service: Service, endpoint: Endpoint, tight: Tight) -> Repair:
     """Another limit where it is written, then a start."""
+    of_shell = tight.setting
     need = Need(tight.need, "value", f"{tight.key} of {service.name}, now {tight.value}", default=tight.default,
-                pattern="[1-9][0-9]*[KMGkmg]?|infinity")
+                pattern="[1-9][0-9]*[KMGkmg]?|infinity" if of_shell is None else "[1-9][0-9]*|unlimited")
     chosen = case.inputs.get(tight.need, tight.default)
-    written = write_limit(case.snapshot, service, tight.key, chosen, "50-badgateway-limits.conf")
+    if of_shell is None:
+        written = write_limit(case.snapshot, service, tight.key, chosen, "50-badgateway-limits.conf")
+    else:
+        written = _over(case.snapshot, service, [of_shell], chosen)
     begin = begin_steps(case.snapshot, service, endpoint)
     if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
         why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
         manual = f"give {service.name} {tight.key}={chosen} instead of {tight.value}: {why}"
         return Repair("raise-limit", "manual", f"raise {tight.key} of {service.name}", (), manual=manual)
-    summary = f"{tight.key}={chosen} instead of {tight.value} for {service.name}, set in {written.where}, then start it"
+    equals = "=" if of_shell is None else " "
+    summary = (f"{tight.key}{equals}{chosen} instead of {tight.value} for {service.name}, set in {written.where}, then "
+               "start it")
     return Repair("raise-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,))

@@ -19,12 +19,11 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import ContainerAction, Step, WaitForListener
 from fixer.model.redact import is_secret_name
 from fixer.model.regex import regex
+from fixer.model.reliance import SYSTEM
 from fixer.model.snapshot import LogLine, Service
 
-_SYSTEM = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|MONGO(?:DB)?|CACHE|BROKER|"
-           r"AMQP|RABBITMQ)(?:_\w+)?_?")
-WHERE = regex(rf"^{_SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
-_WHO = regex(rf"^{_SYSTEM}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|DATABASE|DB)$")
+WHERE = regex(rf"^{SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
+_WHO = regex(rf"^{SYSTEM}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|DATABASE|DB)$")
 _SECRETS = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
 _MOST = 4
 

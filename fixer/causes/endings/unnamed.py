@@ -11,15 +11,10 @@ from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.engines import engine_of
 from fixer.causes.endings.logs import message
 from fixer.causes.endings.reasons import last_words
+from fixer.causes.endings.speaking import SPEAKS
 from fixer.causes.reading import condition
-from fixer.model.regex import regex
 from fixer.model.snapshot import Container, LogLine, Service
 
-# What programs say of another system in words of their own.
-_SPEAKS = regex(
-    r"(?i)\bconnect(?:ed|ing|ions?)?\b|\breach(?:ed|able|ing)?\b|unreachable|unavailable|not available|\brefused\b|"
-    r"time[ds]? ?out|\b(?:database|db|broker|cache|queue|storage) (?:is|was|did|does|seems|not|gone|down|lost)\b|"
-    r"\b(?:no|wait(?:ed|ing) for|lost) (?:the |a )?(?:database|db|broker|cache|queue|storage)\b")
 _LONG = 60.0        # seconds: a job that is done once is done sooner
 
 
@@ -44,7 +39,7 @@ def unnamed(case: Case, crash: Crash) -> Complaint | None:
 
 def _is_about(line: LogLine, name: str) -> bool:
     text = message(line)
-    return _SPEAKS.search(text) is not None or name in text
+    return SPEAKS.search(text) is not None or name in text
 
 
 def _stopped(case: Case, service: Service) -> Iterator[Service]:

@@ -15,9 +15,11 @@ from fixer.model.snapshot import EnvSlot, LogLine, Program, Service, UnitValue
 from fixer.model.supervisorwords import UNFOUND, unspawned
 from fixer.observe.commands.bindings import workers_of
 from fixer.observe.commands.places import assignments, env_file_slot
+from fixer.observe.commands.reliances import relies_of
 from fixer.observe.commands.runtimes import is_app_server, runtime_of
 from fixer.observe.commands.settings import settings_path, workers_in_settings
 from fixer.observe.commands.told import Follow, Told, followed
+from fixer.observe.commands.ulimits import ulimits_of
 from fixer.observe.commands.waits import waits_of
 from fixer.observe.commands.webscripts import is_no_web_program, program_paths
 from fixer.observe.commands.words import Piece, Word, shell_words
@@ -199,7 +201,8 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
         env_slots=slots, files_node=view.name, program=program, unit_values=tuple(_values(section)),
         entry=told.entry.place() if told.entry is not None else None,
-        waits=waits_of(pids, told, view) if is_app else (),
+        relies=relies_of(told.env, section.file, view) if is_app else (),
+        waits=waits_of(pids, told, view) if is_app else (), settings=ulimits_of(told, view),
     )
 
 
