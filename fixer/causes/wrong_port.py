@@ -65,11 +65,19 @@ from fixer.causes.reading import (
 )
 from fixer.causes.routes.displacing import is_missed, is_occupied
 from fixer.causes.routes.namesakes import is_foreign, is_named_otherwise
-from fixer.causes.routes.pointing import Option, after_start, point_at_listener, reachable_listeners
+from fixer.causes.routes.pairing import Pair, pairs_of, point_each
+from fixer.causes.routes.pointing import (
+    Option,
+    after_start,
+    every_reachable,
+    point_at_listener,
+    reachable_listeners,
+)
 from fixer.causes.routes.readdressing import KEY, point_at
 from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.record import replace
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
 _SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
@@ -107,6 +115,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return _unpublished(case, trouble) or f"which service belongs behind {text}"
     if len(found) == 1 and found[0].service.container is not None and engine_of(found[0].service):
         return f"which application belongs behind {text}: {found[0].service.name} is none"      # no page is behind it
+    if len(found) == 1 and not stranger and (grouped := _in_a_group(case, trouble, found[0])) is not None:
+        return grouped
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
     options += _of_others(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
     if options:
@@ -119,6 +129,35 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         return f"whether {found[0].service.name} belongs behind {text}"
     return _not_running(case, trouble, found[0], stranger) or _out_of_reach(case, found[0], text) or state_evidence(
         found[0].service)
+
+
+def _in_a_group(case: Case, trouble: Trouble, owner: Owner) -> Finding | Evidence | None:
+    """A service of several sockets, behind an upstream of several servers."""
+    every = every_reachable(case, trouble, owner)
+    told = {b.port for b in bindings_of(owner.service) if b.unix is None}
+    if owner.service.program is not None and any({trouble.endpoint.port, o.listener.port} <= told for o in every):
+        return state_evidence(owner.service)       # the process that is told this very port is what is missing
+    pairs = pairs_of(case, trouble, every) if len(every) > 1 else None
+    return None if pairs is None else _each(case, trouble, pairs, every)
+
+
+def _each(case: Case, trouble: Trouble, pairs: tuple[Pair, ...], every: tuple[Option, ...]) -> Finding | Evidence:
+    """One finding for all the addresses of a group; which socket is meant for which, where that is open, a person says.
+    """
+    if not pairs:
+        return _found(case, trouble, every, (False, True))
+    if pairs[0].trouble is not trouble:
+        return config_evidence(case.snapshot, trouble.nginx, trouble.endpoint)     # told with the first
+    found = _found(case, trouble, (pairs[0].option,), (False, False))
+    asked = ", ".join(endpoint_text(pair.trouble.endpoint) for pair in pairs)
+    held = ", ".join(pair.option.text for pair in pairs)
+    name = pairs[0].option.owner.service.name
+    evidence = tuple(e for pair in pairs[1:] for e in (
+        config_evidence(case.snapshot, trouble.nginx, pair.trouble.endpoint),
+        listener_evidence(case.snapshot, pair.option.listener, pair.option.owner.service)))
+    summary = f"nginx hands {say_routes(trouble)} to {asked}, where nothing listens; {name} listens on {held}"
+    return replace(found, summary=summary, evidence=tuple(dict.fromkeys((*found.evidence, *evidence))),
+                   repairs=(point_each(case, pairs),))
 
 
 def _of_others(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]:

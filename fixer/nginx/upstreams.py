@@ -71,8 +71,11 @@ def host_text(authority: Authority) -> str:
 
 
 def unix_text(authority: Authority) -> str | None:
-    """The path of a unix socket, None for anything else."""
-    return None if authority.unix is None else text_of(authority.unix)
+    """The path of a unix socket, None for anything else. `unix:///run/a.sock`, as uWSGI's guide has it, is one path."""
+    if authority.unix is None:
+        return None
+    path = text_of(authority.unix)
+    return f"/{path.lstrip('/')}" if path.startswith("//") else path
 
 
 def port_or(authority: Authority, default: int) -> int:

@@ -380,3 +380,16 @@ def test_a_unit_that_systemd_could_not_load(line: str, words: str) -> None:
 def test_a_unit_that_was_corrected_and_not_read_yet_is_another_matter() -> None:
     scene = Scene().with_service(service(pid=None, unit_changes={**REFUSED, "need_daemon_reload": True})).refused()
     assert all(f.variant != "unit-not-loaded" for f in diagnose(scene.snapshot()).findings)
+
+
+def test_a_program_of_several_processes_that_was_edited_after_its_start_is_updated() -> None:
+    conf = "/etc/supervisor/conf.d/shop.conf"
+    told = tuple(binding(port, f"{conf}:3") for port in (9001, 9002))
+    made = supervised(bindings=Known(told), program={"started_at": NOW - 3600, "name": "shop:*"}, pids=(200, 201))
+    scene = Scene("127.0.0.1:9001", "127.0.0.1:9002").with_service(made, listener(8001, 200), listener(8002, 201))
+    scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - 60)))
+    for index in (0, 1):
+        scene.refused(index, service=made.id)
+    diagnosis = diagnose(scene.snapshot())
+    assert set(roots(diagnosis)) == {CAUSE}
+    assert {f.variant for f in diagnosis.findings if f.cause == CAUSE} == {"unit-edited-no-daemon-reload"}

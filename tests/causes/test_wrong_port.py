@@ -32,6 +32,7 @@ from tests.causes.building import (
     site,
     stat,
     stopped,
+    supervised,
     unit,
     verdict_of,
 )
@@ -547,3 +548,44 @@ def test_what_tells_a_supervisor_what_to_do_is_no_application() -> None:
     scene.services[0] = replace(scene.services[0], bindings=Known(()), runtime="python")
     diagnosis = diagnose(scene.snapshot())
     assert CAUSE not in roots(diagnosis) and "circusctl status" in " ".join(diagnosis.notes)
+
+
+def group(*ports: int, told: tuple[int, ...], program: bool = False, held: tuple[int, ...] = ()) -> Scene:
+    """One upstream of several servers, all of them empty; one service that holds several sockets."""
+    scene = Scene(*(f"127.0.0.1:{port}" for port in ports))
+    bindings = Known(tuple(binding(port) for port in told))
+    made = supervised(bindings=bindings) if program else service("shop.service", bindings=bindings)
+    scene.with_service(made, *(listener(port, made.pids[0]) for port in held or told))
+    scene.with_service(service(      # the name tells which of the two is meant
+        "office.service", 9999, 300, argv=("/usr/bin/uvicorn", "office:app"),
+        unit_changes={"working_directory": "/srv/office", "user": "office"}))
+    for index, port in enumerate(ports):
+        if port not in (held or told):
+            scene.refused(index, service=None)
+    page = scene.snapshot()
+    named = replace(page.routes[0].route, server_names=("shop.example",), upstream="shop")
+    route = replace(page.routes[0], route=named, endpoints=tuple(e.id for e in page.endpoints))
+    scene.extra = {"routes": (route,)}
+    return scene
+
+
+def test_hit_each_server_of_a_group_gets_a_socket_of_its_own() -> None:
+    diagnosis = diagnose(group(8001, 8002, 8003, told=(8011, 8012, 8013)).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert "127.0.0.1:8001, 127.0.0.1:8002, 127.0.0.1:8003" in first.summary and first.repairs[0].risk == "safe"
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and len([s for s in first.repairs[0].steps if isinstance(s, WriteFile)]) == 1
+    assert all(f"http://127.0.0.1:801{n};".encode() in (write.after or b"") for n in (1, 2, 3))
+
+
+def test_where_their_numbers_differ_a_person_says_which() -> None:
+    first = finding_of(diagnose(group(8001, 8002, 8003, told=(8011, 8012)).snapshot()), CAUSE)
+    assert first.confidence == "possible" and first.repairs[0].steps == ()
+    assert first.repairs[0].needs[0].choices == ("127.0.0.1:8011", "127.0.0.1:8012")
+
+
+def test_miss_the_process_of_a_program_that_is_told_this_very_port() -> None:
+    """One process of three was stopped, and nginx was sent to another's port in its place, for certain."""
+    scene = group(8001, 8002, told=(8001, 8002), held=(8001,), program=True)
+    assert CAUSE not in roots(diagnose(scene.snapshot()))

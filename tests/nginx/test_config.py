@@ -189,6 +189,15 @@ def test_odd_variables(text, variable):
     assert [server.variable for server in route.servers] == [variable]
 
 
+@pytest.mark.parametrize("text", [
+    "upstream u { server unix:///run/a.sock; } server { location / { uwsgi_pass u; } }",      # as uWSGI's guide writes it
+    "server { location / { proxy_pass http://unix:///run/a.sock:/x; } }",
+    "server { location / { proxy_pass http://unix:/run/a.sock; } }",
+])
+def test_a_socket_is_its_path_however_many_slashes_begin_it(text):
+    assert read(text.encode()).routes[0].servers[0].unix == "/run/a.sock"
+
+
 def test_a_variable_whose_text_has_another_variable_inside_is_unknown():
     route = read(b'server { set $a "x$host"; set $b $a; location / { proxy_pass http://$b:1; } }').routes[0]
     assert (route.servers[0].variable, route.servers[0].port) == ("b", 1)

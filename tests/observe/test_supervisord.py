@@ -206,6 +206,23 @@ def test_all_processes_of_a_program_that_has_several() -> None:
     assert program is not None and program.name == "web:*"        # what supervisorctl calls the processes of that group
 
 
+def test_a_process_of_several_that_does_not_run_is_told_apart() -> None:
+    """One of them was stopped, and the others' ports were said to be what nginx should ask in its place."""
+    several = PROGRAM.replace("8001", "80%(process_num)02d") + "numprocs=3\nprocess_name=shop_%(process_num)02d\n"
+    children = [process(pid, [*ARGV[:-1], port], ppid=60, comm="uvicorn") for pid, port in ((71, "8000"), (73, "8002"))]
+    log = said(*((60, f"spawned: 'shop_0{n}' with pid 7{n + 1}") for n in range(3)),
+               *((59, f"success: shop_0{n} entered RUNNING state") for n in range(3)), (9, "stopped: shop_01 (exit status 0)"))
+    told = node(answers(program=several, log=log), site=SITE, running=[DAEMON, *children])
+    made = {s.name: s for s in snapshot(capture(told)).services if s.program is not None}
+    assert list(made) == ["shop", "shop_01"]
+    rest, one = made["shop"], made["shop_01"]
+    assert [b.port for b in rest.bindings.value] == [8000, 8002] and rest.pids == (71, 73)    # type: ignore[union-attr]
+    assert [b.port for b in one.bindings.value] == [8001] and one.pids == ()                 # type: ignore[union-attr]
+    assert rest.program is not None and (rest.program.name, rest.program.state) == ("shop:*", "RUNNING")
+    assert one.program is not None and (one.program.name, one.program.state) == ("shop:shop_01", "STOPPED")
+    assert rest.id != one.id
+
+
 def test_a_supervisord_that_does_not_run() -> None:
     show = SHOW.format("supervisor.service", "inactive", 0).rstrip() + "\n" + "UnitFileState=enabled\n" + \
         f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord --configuration={CONF} ; ignore_errors=no }}\n"

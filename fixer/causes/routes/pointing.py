@@ -45,6 +45,17 @@ class Option:
 
 def reachable_listeners(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]:
     """The service's own sockets on other ports that nginx can reach; of several, the one it is told to open."""
+    options = every_reachable(case, trouble, owner)
+    if len(options) > 1:
+        by_port = {option.listener.port: option for option in options}
+        for binding in bindings_of(owner.service):
+            if binding.unix is None and binding.port in by_port:
+                return (by_port[binding.port],)
+    return options
+
+
+def every_reachable(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]:
+    """All of them, in the order in which it is told of them."""
     service, endpoint = owner.service, trouble.endpoint
     told = [b.port for b in bindings_of(service) if b.unix is None]
     if endpoint.inner:      # behind a published port no other one of the host is its own
@@ -60,12 +71,7 @@ def reachable_listeners(case: Case, trouble: Trouble, owner: Owner) -> tuple[Opt
             continue       # by which it is told what to do: a socket of its programs they hold too
         if _is_held(line, service, told) and _is_reachable(line, endpoint, service):
             found[line.port] = Option(owner, line, address_text(endpoint.host, line.port), line.port in told)
-    options = tuple(found.values())
-    if len(options) > 1:
-        for port in told:
-            if port in found:
-                return (found[port],)
-    return options
+    return tuple(sorted(found.values(), key=lambda o: told.index(o.listener.port) if o.is_told else len(told)))
 
 
 def _is_held(line: Listener, service: Service, told: list[int]) -> bool:
@@ -99,8 +105,8 @@ def point_at_listener(case: Case, trouble: Trouble, options: tuple[Option, ...],
     target = chosen if chosen is not None else options[0]
     aim = target.text if chosen is not None else "the listener that is meant"
     summary = f"point {say_routes(trouble)} at {aim} instead of {endpoint_text(trouble.endpoint)}"
-    digits = _digits(trouble)
-    places = _places(case, trouble, digits)
+    digits = digits_of(trouble)
+    places = places_of(case, trouble, digits)
     if isinstance(places, NoPlace):
         return _manual(trouble, target, places.why, needs)
     broken = trouble.nginx.test
@@ -121,7 +127,7 @@ def _choice(trouble: Trouble, options: tuple[Option, ...]) -> Need:
     return Need(KEY, "choice", why, tuple(o.text for o in options))
 
 
-def _places(case: Case, trouble: Trouble, digits: Mapping[str, Span]) -> dict[str, Place] | NoPlace:
+def places_of(case: Case, trouble: Trouble, digits: Mapping[str, Span]) -> dict[str, Place] | NoPlace:
     """Every file to edit, by the path that the configuration names."""
     places: dict[str, Place] = {}
     for endpoint in trouble.endpoints:
@@ -136,7 +142,7 @@ def _places(case: Case, trouble: Trouble, digits: Mapping[str, Span]) -> dict[st
     return places
 
 
-def _digits(trouble: Trouble) -> dict[str, Span]:
+def digits_of(trouble: Trouble) -> dict[str, Span]:
     """Where the configuration writes each port's digits, by endpoint; that may be in a `set` far from the address."""
     by_span = {
         (server.span.file, server.span.start, server.span.end): server.port_span
@@ -147,6 +153,14 @@ def _digits(trouble: Trouble) -> dict[str, Span]:
 
 
 def _writes(trouble: Trouble, places: dict[str, Place], digits: Mapping[str, Span], port: int) -> tuple[Step, ...]:
+    return tuple(edit_spans(place, wanted, f"port {trouble.endpoint.port} becomes {port}")
+                 for place, wanted in port_edits(trouble, places, digits, port).values())
+
+
+def port_edits(
+    trouble: Trouble, places: dict[str, Place], digits: Mapping[str, Span], port: int,
+) -> dict[tuple[str, str], tuple[Place, dict[tuple[int, int], bytes]]]:
+    """Which bytes become what in each file."""
     spans: dict[tuple[str, str], tuple[Place, dict[tuple[int, int], bytes]]] = {}
     for endpoint in trouble.endpoints:
         span = digits.get(endpoint.id)
@@ -158,9 +172,7 @@ def _writes(trouble: Trouble, places: dict[str, Place], digits: Mapping[str, Spa
             if place.data[start:end] != str(endpoint.port).encode():
                 raise EditRefused(f"{span.file}:{span.line} does not hold {endpoint.port}")
         spans.setdefault((place.node, place.path), (place, {}))[1][(start, end)] = new
-    return tuple(
-        edit_spans(place, wanted, f"port {trouble.endpoint.port} becomes {port}") for place, wanted in spans.values()
-    )
+    return spans
 
 
 def _port_span(data: bytes, endpoint: Endpoint, port: int) -> tuple[int, int, bytes]:

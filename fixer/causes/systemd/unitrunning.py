@@ -71,9 +71,12 @@ def unread_edit(case: Case, trouble: Trouble) -> tuple[Owner, Told] | None:
     service = owner.service
     if service.unit is None and service.program is None:
         return None
-    told = next((b for b in bindings_of(service) if b.unix is None), None)
+    ports = [b for b in bindings_of(service) if b.unix is None]
+    several = [b for b in ports if service.program is not None and b.source.source != "process"]      # of its processes
+    told = next((b for b in several or ports if not several or b.port == endpoint.port), None)
     held = [x for x in listeners_on(case.snapshot, service.node) if set(pids_of(x)) & set(service.pids) and x.port]
-    if told is None or told.port != endpoint.port or not held or any(x.port == told.port for x in held):
+    if told is None or told.port != endpoint.port or not held or any(
+            x.port in {told.port, *(b.port for b in several)} for x in held):
         return None
     elsewhere = listener_evidence(case.snapshot, held[0], service)
     runs_on = f"{service.name} still runs on {address_text(held[0].address, held[0].port)}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.model.facts import Evidence
 from fixer.model.numbers import is_number
 from fixer.model.record import replace
@@ -19,7 +21,12 @@ _MOST = 64
 SHARING = "fcgi-program:"      # supervisord itself listens for its processes, and hands them the socket
 
 
-def numbered_bindings(section: IniSection, told: Told, view: View) -> tuple[Binding, ...]:
+def is_numbered(section: IniSection) -> bool:
+    """Its processes are told apart by their numbers in the command."""
+    return not section.name.startswith(SHARING) and _NUMBER.search(section.text("command")) is not None
+
+
+def numbered_bindings(section: IniSection, told: Told, view: View, numbers: Sequence[int]) -> tuple[Binding, ...]:
     """Where its processes listen, each for itself where the number of the process stands in the command; on a socket
     that supervisord opens for them, all in the same place."""
     shared = section.get("socket") if section.name.startswith(SHARING) else None
@@ -31,7 +38,7 @@ def numbered_bindings(section: IniSection, told: Told, view: View) -> tuple[Bind
     if not any(_NUMBER.search(word.text) for word in told.command):
         return told_bindings(told, view)
     found: list[Binding] = []
-    for number in process_numbers(section):
+    for number in numbers:
         words = tuple(
             Word(tuple(
                 Piece(_NUMBER.sub(lambda m, n=number: f"{n:{m[1]}d}", piece.text), piece.file, piece.line)  # type: ignore[misc]

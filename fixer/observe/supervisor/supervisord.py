@@ -28,7 +28,7 @@ from fixer.observe.files.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.kernel.processes import descendants, is_itself
 from fixer.observe.memo import remembered
 from fixer.observe.supervisor.inifile import IniSection, IniValue
-from fixer.observe.supervisor.processnumbers import numbered_bindings, process_numbers
+from fixer.observe.supervisor.processnumbers import is_numbered, numbered_bindings, process_numbers
 from fixer.observe.supervisor.supervisorlog import Course, Event, course_of, read_log
 from fixer.observe.supervisor.supervisorplaces import (
     LOG_LIMIT,
@@ -146,13 +146,26 @@ def program_services(view: View, stream: Stream = ()) -> list[Service]:
         taken: set[int] = set()
         programs = program_sections(place, view)
         for section in programs:
-            names = _process_names(section)
-            course = course_of(names, events, view.node.now)
-            found.append(_service(section, place, view, (main, course, groups, taken)))
-            if stream and isinstance(found[-1].log, Unknown):
-                found[-1] = replace(found[-1], log=_spoken(section, programs, stream, course))
-            taken.update(found[-1].pids)
+            for names in _apart(_process_names(section), section, place, view):
+                course = course_of(names, events, view.node.now)
+                found.append(_service(section, place, view, (main, course, groups, taken), names))
+                if stream and isinstance(found[-1].log, Unknown):
+                    found[-1] = replace(found[-1], log=_spoken(section, programs, stream, course))
+                taken.update(found[-1].pids)
     return found
+
+
+def _apart(names: tuple[str, ...], section: IniSection, place: Place, view: View) -> list[tuple[str, ...]]:
+    """The processes of one program together; where each listens for itself and only some of them run, those together
+    and each of the others alone."""
+    if len(names) == 1 or place.process is None or not is_numbered(section):
+        return [names]
+    events = _events(place, view)
+    alive = {p.pid for p in view.by_pid.values() if p.ppid == place.process.pid}
+    courses = {name: course_of((name,), events, view.node.now) for name in names}
+    ended = [name for name, course in courses.items() if course is not None and course.pid not in alive]
+    runs = tuple(name for name in names if name not in ended)
+    return [runs, *((name,) for name in ended)] if runs and ended else [names]
 
 
 def _spoken(section: IniSection, programs: list[IniSection], stream: Stream,
@@ -179,13 +192,20 @@ def _process_names(section: IniSection) -> tuple[str, ...]:
 _Seen = tuple[Mapping[str, IniSection], Course | None, Mapping[str, str], set[int]]
 
 
-def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Service:
+def _service(section: IniSection, place: Place, view: View, seen: _Seen, names: tuple[str, ...]) -> Service:
     main, course, groups, taken = seen
-    told = _told(section, main, view)
-    single = len(_process_names(section)) == 1
-    roots = _roots(told, place, view, course if single else None, taken)
-    name = section.name.partition(":")[2]
+    told, every = _told(section, main, view), _process_names(section)
+    one = names[0] if len(names) == 1 < len(every) else ""        # which does not run, while others of the program do
+    roots = () if one else _roots(told, place, view, course if len(every) == 1 else None, taken)
+    if not roots and len(names) > 1:       # its file was changed since: their command is another one
+        events = _events(place, view)
+        logged = {c.pid for name in names if (c := course_of((name,), events, view.node.now)) is not None}
+        roots = _children(place, view, logged - {0} - taken)
+    name = one or section.name.partition(":")[2]
     program = _program(section, place, course, groups, roots)
+    if one:
+        program = replace(program, name=f"{program.name.removesuffix(':*')}:{one}")
+    numbers = [number for process, number in zip(every, process_numbers(section), strict=False) if process in names]
     argv = view.by_pid[roots[0]].argv if roots and is_itself(view.by_pid[roots[0]]) else told.argv
     runtime = runtime_of(told.argv) or runtime_of(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
@@ -195,7 +215,7 @@ def _service(section: IniSection, place: Place, view: View, seen: _Seen) -> Serv
     return Service(
         id=f"{view.name}/{name}", name=name, node=view.name, manager="supervisord", unit=None, container=None,
         pids=pids, argv=argv,
-        bindings=quoted_bindings(Known(numbered_bindings(section, told, view), (told.said,)), view),
+        bindings=quoted_bindings(Known(numbered_bindings(section, told, view, numbers), (told.said,)), view),
         env=assignments(told.env, section.file), env_places=tuple(dict.fromkeys(slot.file for slot in slots)),
         workers=quoted_count(workers, view), log=_log(section, main, view, course), is_app_server=is_app,
         runtime=runtime, command=tuple(word.place() for word in told.command), command_style=told.style,
@@ -225,6 +245,11 @@ def _roots(told: Told, place: Place, view: View, course: Course | None, taken: s
     tail = told.argv[1:]
     return tuple(p.pid for p in children if tail and len(p.argv) >= len(tail)
                  and all(map(_is_word, tail, p.argv[-len(tail):])))
+
+
+def _children(place: Place, view: View, pids: set[int]) -> tuple[int, ...]:
+    above = place.process.pid if place.process is not None else -1
+    return tuple(pid for pid in sorted(pids) if pid in view.by_pid and view.by_pid[pid].ppid == above)
 
 
 def _is_word(told: str, word: str) -> bool:
