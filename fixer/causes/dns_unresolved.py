@@ -24,6 +24,9 @@ The repair and its safety
   name-address (safe, asks for --set address=…): the address that the name stands for is written into nginx's
   configuration in its place, then nginx -t, then a start or a reload. Of a container in the network of another one that
   is the other's name, and nothing is asked.
+  connect-container (safe, asks for --set connect=…): a container that was run by hand bears the name on another network
+  (made anew without the one that it shared with nginx): a person says that it is meant, and may be talked to; then it
+  is joined under that name. Of one that compose made the command and the files are named.
   point-resolver (safe): in a container on a network of its own, a resolver that does not answer is replaced by
   Docker's, 127.0.0.11. On other machines which server is right is for a person: the message names the line.
 
@@ -78,6 +81,7 @@ def judge(case: Case) -> Verdict:
             from fixer.causes.routes.lostnames import lost_name  # only where a name leads nowhere
 
             new = lost_name(case, trouble)
+            new = None if new is None else _carried(case, trouble, new)
             refused |= {trouble.nginx.node} if new is not None else set()
         if new is not None:
             findings.append(new)
@@ -126,7 +130,8 @@ def _at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding |
         repair = _rejoin(case, nginx, box, network)
         return _finding(case, trouble, ("docker-alias-lost", "certain"), repair, (shown, _names(box, network)))
     repair = other_address(case, troubles)
-    return _finding(case, trouble, ("dns-name-missing-at-start", "certain"), repair, (shown,))
+    return _carried(case, trouble, _finding(
+        case, trouble, ("dns-name-missing-at-start", "certain"), repair, (shown,)))
 
 
 def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
@@ -151,7 +156,15 @@ def _at_reload(case: Case, nginx: Nginx) -> list[Finding]:
     troubles = [t for t in unknown if t.endpoint.host.lower() == name.lower()]
     made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address(case, troubles), (shown,))
     text = f"the name {name} does not resolve: nginx refuses its files over it, and what runs is older"
-    return [replace(made, summary=text)]
+    return [_carried(case, troubles[0], replace(made, summary=text))]
+
+
+def _carried(case: Case, trouble: Trouble, finding: Finding) -> Finding:
+    if not case.snapshot.carriers:
+        return finding
+    from fixer.causes.containers.carried import with_carriers  # only where one bears a name elsewhere
+
+    return with_carriers(case, trouble, finding)
 
 
 def _forgotten(case: Case, nginx: Nginx) -> list[Finding]:
@@ -257,7 +270,7 @@ def _at_request(case: Case, trouble: Trouble) -> Finding | None:
     elsewhere = late or (bool(shown[1:]) and _is_dockers(case, trouble))
     repair = other_resolver(case, trouble) if elsewhere else other_address(case, [trouble])
     variant = "resolver-timeout" if late else "resolver-nxdomain"
-    return _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
+    return _carried(case, trouble, _finding(case, trouble, (variant, "certain"), repair, tuple(shown)))
 
 
 def _guest(case: Case, troubles: list[Trouble], box: Container, shown: Evidence) -> Finding:

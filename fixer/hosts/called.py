@@ -20,11 +20,14 @@ def askers_called(query: Command, known: Container[str], project: str | None = N
     """A node for each container that answers to the query, and `engine`; none where there is none but those that are
     nodes already (`known`, by node's and container's name). `project`: where nginx has the network of the Docker host
     and nobody publishes the port, also those that may be meant, of that project where it has others."""
-    every = [*containers_called(*query.args), *(() if project is None else may_be_meant(query.args, project))]
+    called, carriers = _called(*query.args)
+    every = [*called, *(() if project is None else may_be_meant(query.args, project))]
     found = list({name: item for item in every if (name := dockercli.name_of(item)) not in known}.values())
-    if not found:
+    carriers = [item for item in carriers if dockercli.name_of(item) not in known]
+    if not found and not carriers:
         return ()
-    return (*(ContainerAsker(dockercli.name_of(item), item) for item in found), EngineAsker({query: found}))
+    answer = EngineAsker({query: [*found, *carriers]})
+    return (*(ContainerAsker(dockercli.name_of(item), item) for item in found), answer)
 
 
 def may_be_meant(words: Sequence[str], project: str, docker: Docker = dockercli.docker) -> list[Inspected]:
@@ -38,9 +41,15 @@ def may_be_meant(words: Sequence[str], project: str, docker: Docker = dockercli.
 
 
 def containers_called(networks: str, *names: str, docker: Docker = dockercli.docker) -> list[Inspected]:
+    """Both: those that answer to the names there, and those that bear one of them elsewhere."""
+    found, carriers = _called(networks, *names, docker=docker)
+    return [*found, *carriers]
+
+
+def _called(networks: str, *names: str, docker: Docker = dockercli.docker) -> tuple[list[Inspected], list[Inspected]]:
     """Those that go by one of the names, or have one of the addresses, on one of the networks (joined by commas), or
     were made with it and taken off since, and those that are in the network of one of them; of `:PORT` those that
-    publish that port of the Docker host, or are to."""
+    publish that port of the Docker host, or are to. And those that bear one of the names on other networks."""
     wanted, asked = set(networks.split(",")), {name for name in names if not name.startswith(":")}
     ports = {int(name[1:]) for name in names if name.startswith(":") and name[1:].isdigit()}
     outer = publishing(ports, docker) if ports else []
@@ -53,7 +62,16 @@ def containers_called(networks: str, *names: str, docker: Docker = dockercli.doc
     found += [item for item in outer if item.get("Id") not in known]
     known |= {item.get("Id") for item in outer}
     guests = [item for item in every if dockercli.lender_of(item) in known and item.get("Id") not in known]
-    return sorted([*found, *guests], key=dockercli.name_of)
+    known |= {item.get("Id") for item in guests}
+    carriers = [item for item in every if item.get("Id") not in known and _bears(item, asked)]
+    return sorted([*found, *guests], key=dockercli.name_of), sorted(carriers, key=dockercli.name_of)
+
+
+def _bears(item: Inspected, names: set[str]) -> bool:
+    """Called so itself, on no network that matters: no machine, and none that lives in another's network."""
+    called = {dockercli.name_of(item), dockercli.labels_of(item).get(SERVICE_LABEL)}
+    mode = (item.get("HostConfig") or {}).get("NetworkMode")
+    return bool(called & names) and mode != "host" and not dockercli.lender_of(item) and not dockercli.is_machine(item)
 
 
 def _goes_by(item: Inspected, networks: set[str], names: set[str]) -> bool:

@@ -346,6 +346,7 @@ class Snapshot:
     starters: tuple[Starter, ...] = ()    # what else starts servers, looked for where an address is empty
     accepted: tuple[Accepted, ...] = ()   # what a bundle says that people had accepted
     engine_files: tuple[tuple[str, FileStat], ...] = ()     # what was looked at on the Docker host
+    carriers: tuple[Container, ...] = ()  # that bear a name which nginx asks for, on none of its networks
     quiet: float = 0.0                    # seconds since a repair of ours changed something, 0 where none did
 
     def service(self, service_id: str) -> Service | None:

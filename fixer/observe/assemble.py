@@ -63,7 +63,7 @@ from fixer.observe.nginx.wholeconf import never_read
 from fixer.observe.options import ObserveOptions, options_from
 from fixer.observe.probes import ProbePlan, plan_probes
 from fixer.observe.services import services_of
-from fixer.observe.view import ENGINE, View, container_of, containers_of, node_of, views_of
+from fixer.observe.view import ENGINE, View, carriers_of, container_of, containers_of, node_of, views_of
 
 if TYPE_CHECKING:
     from fixer.observe.docker.publishing import Published
@@ -89,7 +89,7 @@ def snapshot(capture: Capture) -> Snapshot:
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
         kernels=tuple(kernel_of(view) for view in views.values() if KERNEL_LOG in view.node.answers),
         accepted=capture.accepted, quiet=options.quiet, engine_files=_stats(views[ENGINE]) if ENGINE in views else (),
-        strangers=_strangers(sites, options, views, containers) if containers else (),
+        carriers=carriers_of(views), strangers=_strangers(sites, options, views, containers) if containers else (),
         starters=tuple(s for view in views.values() for s in starters_of(
             view, container_of(view.name, containers))),
         last_words=tuple(words for view in views.values() if (words := last_words_of(view)) is not None),

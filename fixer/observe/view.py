@@ -145,8 +145,30 @@ def views_of(capture: Capture) -> dict[str, View]:
 
 def _called(engine: NodeCapture) -> list[Container]:
     """The containers of other projects that nginx asks for."""
-    answers = [a for q, a in engine.answers.items() if isinstance(q, Command) and q.name == "docker-called"]
-    return [c for answer in answers for c in remembered(partial(parse_inspect, answer), "inspect", answer)]
+    return [c for query, c in _of_called(engine) if not _bears_elsewhere(c, query)]
+
+
+def _of_called(engine: NodeCapture) -> Iterator[tuple[Command, Container]]:
+    for query, answer in engine.answers.items():
+        if isinstance(query, Command) and query.name == "docker-called":
+            yield from ((query, c) for c in remembered(partial(parse_inspect, answer), "inspect", answer))
+
+
+def _bears_elsewhere(container: Container, query: Command) -> bool:
+    """Called as nginx asks, and on none of its networks: Docker's DNS does not give that name there."""
+    networks, names = set(query.args[0].split(",")), set(query.args[1:])
+    here = networks.intersection(name for name, _, _ in container.networks) or container.network_mode in networks
+    asked = {container.name, container.service} & names
+    return bool(asked) and not here and not container.lender and not any(
+        f":{outer}" in names for _, outer, _ in container.published)
+
+
+def carriers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
+    """Containers of such a name elsewhere: none of the target's, and none that nginx reaches."""
+    engine = views.get(ENGINE)
+    known = {container.id for container in containers_of(views)}
+    found = () if engine is None else _of_called(engine.node)
+    return tuple({c.id: c for query, c in found if c.id not in known and _bears_elsewhere(c, query)}.values())
 
 
 def home_of(views: Mapping[str, View]) -> View | None:
@@ -167,7 +189,8 @@ def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:
     for query, answer in (engine.node.answers if engine else {}).items():
         if isinstance(query, Command) and query.name in INSPECTING:
             for container in remembered(partial(parse_inspect, answer), "inspect", answer):
-                found.setdefault(container.id, container)
+                if query.name != "docker-called" or not _bears_elsewhere(container, query):
+                    found.setdefault(container.id, container)
     return tuple(_with_lacks(c, engine) if c.sources and c.status != "running" else c for c in found.values())
 
 

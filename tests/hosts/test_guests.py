@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pytest
 
-from fixer.hosts import dockercli
+from fixer.hosts import called, dockercli
 from fixer.hosts.base import CommandResult
 from fixer.hosts.beside import containers_at
 from fixer.hosts.called import containers_called, may_be_meant
 from fixer.hosts.dockercli import Docker, Inspected
 from fixer.hosts.engine import with_peers
+from fixer.model.query import Command
 
 
 def item(name: str, *networks: str, lender: str = "", published: int = 0) -> Inspected:
@@ -48,6 +50,17 @@ def run(argv: Sequence[str], *, stdin: bytes = b"", **_: object) -> CommandResul
 ])
 def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], wanted: list[str]) -> None:
     assert [dockercli.name_of(one) for one in look()] == wanted
+
+
+def test_who_bears_a_name_on_another_network_is_told_and_becomes_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(called, "_called", partial(called._called, docker=Docker(run)))
+    assert [dockercli.name_of(one) for one in containers_called("front", "stranger", "tunnel", docker=Docker(run))] == [
+        "ledger", "tunnel", "stranger"]
+    nodes = called.askers_called(Command("docker-called", ("front", "stranger", "tunnel")), ())
+    assert [one.name for one in nodes] == ["ledger", "tunnel", "engine"]
+    (engine,) = called.askers_called(Command("docker-called", ("front", "stranger")), ())
+    assert engine.name == "engine"
+    assert called.askers_called(Command("docker-called", ("front", "host")), ()) == ()      # in the network of the host
 
 
 @pytest.mark.parametrize(("words", "project", "wanted"), [

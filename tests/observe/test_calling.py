@@ -11,6 +11,7 @@ from fixer.hosts.base import NodeClock
 from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, Command, Query
 from fixer.model.target import NodeKind, TargetRef
+from fixer.observe.assemble import snapshot
 from fixer.observe.collect import ObserveOptions, collect, containers_of, sites_of, views_of
 from fixer.observe.docker.calling import called_query
 from tests.observe.made import capture, node
@@ -114,3 +115,19 @@ def test_a_port_that_a_container_was_refused_is_asked_for() -> None:
     views = views_of(capture(engine, kind="docker", address="web1"))
     containers = containers_of(views)
     assert called_query((), containers, views) == Command("docker-called", ("net", ":8080"))
+
+
+def test_who_bears_an_asked_name_on_another_network_is_none_of_the_targets() -> None:
+    def item(name: str, network: str, **host: object) -> dict[str, object]:
+        return {"Id": name * 16, "Name": f"/{name}", "Path": "nginx" if name == "web1" else "uvicorn", "State": {"Status": "running"},
+                "Config": {}, "HostConfig": {"NetworkMode": network, **host},
+                "NetworkSettings": {"Networks": {network: {"IPAddress": "10.9.0.9", "Aliases": []}}}}
+
+    asked = Command("docker-called", ("net", "desk", "till"))
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps([item("web1", "net")]).encode()),
+                   asked: Answer("ok", json.dumps([item("desk", "bridge"), item("till", "net")]).encode())}, name="engine", nginx=False)
+    web = node(site=SITE.format("http://desk:8000"), name="web1", kind="container")
+    seen = snapshot(capture(web, engine, kind="docker", address="web1"))
+    assert [box.name for box in seen.carriers] == ["desk"]
+    assert [s.name for s in seen.services if s.container is not None] == ["web1", "till"]
+    assert seen.endpoints[0].service is None
