@@ -4,7 +4,6 @@ hold: accounts and passwords stay behind."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from urllib.parse import parse_qs, urlsplit
 
 from fixer.model.facts import Evidence
 from fixer.model.numbers import is_number
@@ -17,6 +16,9 @@ from fixer.observe.view import View
 MOST = 8
 _URL = regex(rf"^{SYSTEM}(?:URL|URI|DSN|ADDRESS)$")
 _HOST = regex(rf"^(?P<stem>{SYSTEM})(?:HOST|HOSTNAME|SERVER|ADDRESS)$")
+_PARTS = regex(
+    r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<net>[^/?#]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?")
+_PLACE = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*)(?::(?P<port>\d{1,5}))?$")
 _PAIR = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):(?P<port>\d{1,5})$")
 _NAME = regex(r"^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9a-fA-F:]+)$")
 _ENGINES: Mapping[str, tuple[str, int]] = {
@@ -64,25 +66,26 @@ def _made(host: str, port: int, engine: str, path: str = "") -> Reliance:
 
 
 def _of_url(value: str) -> Reliance | None:
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
+    """By hand: the library's module for it takes as long to import as a whole look at a unit."""
+    match = _PARTS.match(value)
+    if match is None:
         return None
-    scheme = parts.scheme.partition("+")[0].lower()
-    if scheme == "unix" and parts.path:
-        return _made("", 0, "redis", parts.path)
+    scheme = match["scheme"].partition("+")[0].lower()
+    if scheme == "unix" and match["path"]:
+        return _made("", 0, "redis", match["path"])
     known = _ENGINES.get(scheme)
-    if known is None:
+    if known is None or "," in match["net"]:      # of several, which of them is down matters to nobody
         return None
     engine, usual = known
-    if "," in parts.netloc:      # several, and which of them is down matters to nobody
+    place = _PLACE.match(match["net"].rpartition("@")[2])
+    if place is None:
         return None
-    given = (parse_qs(parts.query).get("host") or [""])[0]
+    host, port = place["host"].strip("[]"), int(place["port"] or usual)
+    given = next((word[5:].replace("%2F", "/") for word in (match["query"] or "").split("&") if word.startswith("host=")), "")
     if not host and given.startswith("/") and engine == "postgresql":
-        return _made("", 0, engine, f"{given.rstrip('/')}/.s.PGSQL.{port or usual}")
+        return _made("", 0, engine, f"{given.rstrip('/')}/.s.PGSQL.{port}")
     host = host or (given if _NAME.match(given) else "")
-    return _made(host, port or usual, engine) if host else None
+    return _made(host, port, engine) if host and 0 < port < 65536 else None
 
 
 def _of_host(name: str, value: str, port: str) -> Reliance | None:
