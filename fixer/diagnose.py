@@ -247,8 +247,11 @@ def _notes(case: Case) -> tuple[str, ...]:
         "by a gateway in front of it: this nginx only passes it on"
         for j in case.judged.values() if j.own
     ]
+    lost = [f"nginx on {n.node} writes to a log that was deleted ({', '.join(n.lost_logs)}): nothing of it is kept, "
+            "and it takes room until nginx opens it anew (nginx -s reopen; where its folder is gone, make that first)"
+            for n in case.snapshot.nginxes if n.lost_logs]
     unread = [f"the configuration is not known: {n.config.reason}" for n in case.snapshot.nginxes
               if isinstance(n.config, Unknown) and n.master_pid is not None]
-    return (*case.snapshot.notes, *own, *unread, *unkept(case.snapshot))
+    return (*case.snapshot.notes, *own, *lost, *unread, *unkept(case.snapshot))
 
 

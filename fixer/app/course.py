@@ -46,6 +46,7 @@ class Course:
     again: set[tuple[object, ...]] = field(default_factory=set)     # made once more, since nginx ended meanwhile
     starts: dict[tuple[str, str | None], tuple[Finding, Repair]] = field(default_factory=dict)
     aside: list[SetAside] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)     # what is not proven of what was kept
     changed: float = 0.0                  # when the last round ended, 0 before the first
     asked: set[str] = field(default_factory=set)        # the keys that repairs asked for so far
 

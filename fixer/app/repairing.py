@@ -148,7 +148,7 @@ class _Rounds:
         if course.current.healthy and course.aside and not kept:
             return End("rolled-back", 1, ("it is well now, by nothing that was kept", *self._aside()))
         if course.current.healthy:
-            return End("repaired", 0, (*self._aside(), *course.unrepaired())) if kept else (
+            return End("repaired", 0, (*course.doubts, *self._aside(), *course.unrepaired())) if kept else (
                 End("nothing-to-do", 0, self._aside()))
         if course.current.diagnosis.verdict == "unknown" and not kept and not course.aside:
             return End("failed", 3, (course.unjudged(), *course.missing_facts()))
@@ -301,6 +301,7 @@ class _Rounds:
         except StepFailed as error:
             return self._failed(run, drawn, finding, error.message, error.hint)
         self._course.current = seen
+        self._course.doubts += [r.doubt for r in finding.repairs if r.id == drawn.repair_id and r.doubt]
         self._person.tell(told)
         return None
 

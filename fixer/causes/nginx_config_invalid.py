@@ -163,12 +163,13 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     from fixer.causes.routes.olderconf import loaded_copy  # only where one is found
 
     original = loaded_copy(case, nginx, problem)
+    put = _put_back(problem.message, where)
     double = (f"{problem.file} is called like a backup of {original}, and nginx loads both: two copies are active",)
     return Finding(
         cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
         confidence="certain" if asked else "likely",
         summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}",
-        detail=double if original else (),
+        detail=double if original else tuple(filter(None, (put,))) if role == "advice" else (),
         routes=routes_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
             (_remove(case, nginx, links),) if links else _mending(case, nginx, problem)),

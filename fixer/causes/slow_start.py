@@ -11,7 +11,8 @@ Why nginx says 502
 How it is told apart
   The service runs, it was started less than a minute ago, it has not failed since, and it holds no socket on any other
   port. Where nobody may see who holds a socket that nobody else is told to open, that is only possible: it may be its
-  own, somewhere else. A service that is started again and again is a crash: its restarts are counted by its manager.
+  own, somewhere else. A service that is started again and again is a crash: its restarts are counted by its manager;
+  one that was killed once from outside, and that systemd has started again, is a start like others.
   One that somebody started by hand is as old as its process.
   Of a unit in start-pre systemd itself says that the program's turn has not come, however long that takes
   (TimeoutStartSec ends it).
@@ -39,6 +40,7 @@ from fixer.causes.containers.idle import only_waits
 from fixer.causes.endings.crashing import fails_inside, has_come_up, has_failed, holds_a_socket
 from fixer.causes.endings.heldup import held_up_at, since
 from fixer.causes.endings.logs import lines_of, own_lines
+from fixer.causes.endings.onekill import one_kill
 from fixer.causes.failing import is_closed
 from fixer.causes.owner import Owner
 from fixer.causes.owners import sole_owner
@@ -127,7 +129,8 @@ def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:
     service = owner.service
     if has_failed(case, service, trouble) or fails_inside(case, service, trouble):
         return False
-    if not (condition(service) in ("running", "starting") or has_come_up(case, service)):
+    begun = condition(service) in ("running", "starting") or one_kill(case.snapshot, service) is not None
+    if not (begun or has_come_up(case, service)):
         return False
     if holds_a_socket(case, service) or only_waits(service):
         return False
@@ -176,6 +179,7 @@ def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     service = owner.service
     age = say_age(max(0.0, now_on(case.snapshot, service.node) - _began(case, owner)))
     before = _in_start_pre(owner)
+    killed = one_kill(case.snapshot, service)
     unseen = "" if before else _perhaps_its_own(case, service)
     place = endpoint_text(trouble.endpoint)
     what = (f"its ExecStartPre still runs, so nothing listens at {place}" if before
@@ -183,12 +187,13 @@ def _found(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     return Finding(
         cause=CAUSE.id, variant="start-execstartpre-long" if before else "startup-slow", role="root",
         confidence="certain" if before else "possible" if unseen else "likely",
-        summary=f"{service.name} was started {age} ago and {what}",
+        summary=f"{service.name} was started {age} ago{', after a kill,' if killed is not None else ''} and {what}",
         detail=_doing(case, service) if before else (
             f"who holds {unseen} is not to be seen: where that is {service.name}, it listens there and not here",
         ) if unseen else (), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
             state_evidence(service), *(_said(service) if before else ()),
+            *((log_evidence(killed.text, killed.where),) if killed is not None else ()),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
         ))),

@@ -44,6 +44,7 @@ class Repair:
     needs: tuple[Need, ...] = ()
     manual: str = ""
     waits: bool = False
+    doubt: str = ""       # what a look right after it cannot tell, said where it was kept
 
 
 @dataclass(frozen=True, slots=True)

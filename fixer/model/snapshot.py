@@ -136,6 +136,7 @@ class Nginx:
     errors: Fact[tuple[ErrorEvent, ...]]
     error_log_path: str
     explicit: bool = False                # the running master was started with -c or -p: tests and reloads need them
+    lost_logs: tuple[str, ...] = ()       # error logs that were deleted while its master holds them open
     left_out: tuple[LeftOut, ...] = ()    # sites beside the configuration, looked for where an address is empty
 
     def serves(self, facts: RouteFacts) -> bool:

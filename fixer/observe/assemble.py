@@ -45,8 +45,10 @@ from fixer.observe.kernel.routes import ways_of
 from fixer.observe.kernel.sockets import parse_connections
 from fixer.observe.managers.learnedfile import learned_of
 from fixer.observe.managers.starters import starters_of
+from fixer.observe.nginx.heldlogs import held_log
 from fixer.observe.nginx.leftout import left_out_of
 from fixer.observe.nginx.nginxes import (
+    LOG_TAIL,
     config_mtime,
     error_logs,
     events_of,
@@ -127,6 +129,7 @@ def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
         config_mtime=mtime, test=test_result(place, view), service=_manager(place, view, services),
         errors=events_of(place, config, view, logs, "" if own is None else own.name),
         error_log_path=error_logs(place, config)[0], explicit=place.explicit, left_out=left_out_of(site),
+        lost_logs=tuple(p for p in error_logs(place, config) if held_log(place, p, view, LOG_TAIL) is not None),
     )
 
 

@@ -62,6 +62,20 @@ def test_hit_the_kernels_log_tells_it_from_any_other_kill() -> None:
     given = diagnose(with_kernel(killed(), kill()).snapshot(), {"memory": "1G"}).findings[0].repairs[0].steps[0]
     assert isinstance(given, WriteFile) and given.after == b"[Service]\nMemoryMax=1G\n"
 
+    assert "not proven" in repair.doubt and "180M" in repair.doubt
+
+
+@pytest.mark.parametrize("name", ["50-badgateway-memory.conf", "zz-50-badgateway-memory.conf"])
+def test_a_limit_that_a_repair_had_raised_and_that_is_reached_again_is_not_doubled_once_more(name: str) -> None:
+    where = f"/etc/systemd/system/backend.service.d/{name}:2"
+    raised = UnitSetting("MemoryMax", "180M", Evidence("unit", where, "MemoryMax=180M"))
+    scene = with_kernel(Scene().with_service(failed(
+        settings=(raised,), unit_changes={**KILLED, "memory_max": 180 << 20})).refused(), kill())
+    repair = diagnose(scene.snapshot()).findings[0].repairs[0]
+    assert not repair.steps and repair.needs[0].default is None and "raised before" in repair.summary
+    given = diagnose(scene.snapshot(), {"memory": "1G"}).findings[0].repairs[0]
+    assert isinstance(given.steps[0], WriteFile) and b"MemoryMax=1G" in (given.steps[0].after or b"")
+
 
 @pytest.mark.parametrize(("limit", "said", "asked"), [(64, "64 bytes", "128M"), (9 << 20, "9 MiB", "128M"),
                                                        (64 << 20, "64 MiB", "128M"), (65 << 20, "65 MiB", "130M")])

@@ -350,7 +350,7 @@ def test_a_check_that_ends_without_a_word_is_told_as_that() -> None:
     scene = healthy().answers(REFUSED)
     scene.nginx.update(master_pid=None, test=Known((-11, "")))
     found = finding_of(diagnose(scene.snapshot()), INVALID)
-    assert "without a word" in found.summary and "''" not in str(found)
+    assert "without a word" in found.summary and "''" not in found.summary + found.repairs[0].manual
 
 
 def edited(**nginx: object) -> Scene:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from fixer.model.service import Service
 from fixer.terminal import Terminal
 from fixer.verify import Look, Verification
 from tests.apply.places import FolderTarget
-from tests.causes.building import BAD_GATEWAY, Scene, failed, log, stopped
+from tests.causes.building import BAD_GATEWAY, Scene, failed, healthy, log, stopped
 
 SAID = log('  File "/srv/shop/main.py", line 2, in <module>', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
 
@@ -159,3 +160,28 @@ def test_a_crash_loop_that_was_stopped_in_its_pause_is_still_a_crash(result: str
     """As a start in vain leaves it when it is taken back: inactive, with the result of its last run."""
     seen = look(stopped(log=SAID, unit_changes={"result": result, "exec_main_code": 1, "exec_main_status": 1}))
     assert seen.diagnosis.findings[0].cause == cause
+
+
+class KeptRun(VainRun):
+    """A round that helped."""
+
+    kept = True
+
+    def commit(self) -> None:
+        return
+
+
+def test_what_a_look_right_after_cannot_tell_is_said_where_it_is_kept(tmp_path: Path) -> None:
+    before = look(stopped())
+    seen = healthy().snapshot()
+    well = Look(seen, diagnose(seen))
+    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), before, before)
+    repair = replace(before.diagnosis.findings[0].repairs[0], doubt="whether 128M is enough is not proven")
+    found = replace(before.diagnosis.findings[0], repairs=(repair,))
+    drawn = Plan(found.cause, repair.id, repair.risk, repair.summary, repair.steps)
+    with ExitStack() as stack:
+        rounds = _Rounds(course, stack)
+        rounds._run = KeptRun()      # type: ignore[assignment]
+        rounds._keep(rounds._run, drawn, found, well, "gone")       # type: ignore[arg-type]
+        end = rounds._well()
+    assert end is not None and end.outcome == "repaired" and "whether 128M is enough is not proven" in end.notes

@@ -18,6 +18,7 @@ from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, LogLine, Service, Snapshot, UnitSetting
 
 MEMORY = "memory"
+_RAISED = "50-badgateway-memory.conf"
 _SIZE = regex(r"(?P<number>[1-9][0-9]*)(?P<unit>[KMGkmg]?)[Bb]?\Z")
 _NO_THREAD = regex(
     r"can't start new thread|pthread_create|[Rr]esource temporarily unavailable|[Cc]annot allocate memory|MemoryError|"
@@ -59,20 +60,32 @@ def raise_memory(case: Case, service: Service, endpoint: Endpoint) -> Repair:
     """Another limit, by default twice the present one and not too little, where it is written; then a start or
     restart."""
     limit = memory_limit(service)
-    default = f"{max(_LEAST, limit >> 19)}M" if limit else None
-    need = Need(MEMORY, "value", f"the memory limit of {service.name}, now {say_bytes(limit)}", default=default,
+    again = _raised_before(service)
+    default = f"{max(_LEAST, limit >> 19)}M" if limit and not again else None
+    need = Need(MEMORY, "value", f"the memory limit of {service.name}, now {say_bytes(limit)}{again}", default=default,
                 pattern="[1-9][0-9]*[KMGkmg]?")
     chosen = case.inputs.get(MEMORY, default or "")
+    if again and not chosen:
+        title = f"another memory limit for {service.name}: it was raised before{again}"
+        return Repair("raise-memory-limit", "disruptive", title, (), needs=(need,))
     written: Written | NoPlace = NoPlace("its limit could not be read")
     if chosen:
-        written = write_limit(case.snapshot, service, "MemoryMax", chosen, "50-badgateway-memory.conf")
+        written = write_limit(case.snapshot, service, "MemoryMax", chosen, _RAISED)
     begin = begin_steps(case.snapshot, service, endpoint)
     if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
         why = written.why if isinstance(written, NoPlace) else begin.why if isinstance(begin, NoPlace) else ""
         manual = f"give {service.name} a memory limit of {chosen or 'more than it has'}: {why}"
         return Repair("raise-memory-limit", "manual", f"more memory for {service.name}", (), manual=manual)
     summary = f"a memory limit of {chosen} for {service.name}, set in {written.where}, then start it with that"
-    return Repair("raise-memory-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,))
+    doubt = (f"whether {chosen} is enough for {service.name} is not proven: how much it needs was not seen, since it "
+             "was killed at its limit. Where it is killed again, it needs more, or it leaks and reaches any limit")
+    return Repair("raise-memory-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,), doubt=doubt)
+
+
+def _raised_before(service: Service) -> str:
+    """Words where the limit in force is one that a repair has set already: twice that would be a guess once more."""
+    ours = next((s for s in service.settings if s.key == "MemoryMax" and _RAISED in s.source.where), None)
+    return "" if ours is None else f" ({ours.source.where} raised it), and was reached again: it may leak"
 
 
 def write_limit(snapshot: Snapshot, service: Service, key: str, value: str, name: str) -> Written | NoPlace:

@@ -9,6 +9,7 @@ from fixer.causes.endings.childless import since_reload, without_program
 from fixer.causes.endings.codefaults import code_fault
 from fixer.causes.endings.fellover import fell_over
 from fixer.causes.endings.logs import SERVES, is_passed_over, last_run, message, own_lines, was_asked_to_stop
+from fixer.causes.endings.onekill import one_kill
 from fixer.causes.endings.reasons import ends_repeatedly, missing_variables
 from fixer.causes.failing import is_closed
 from fixer.causes.owner import Owner
@@ -91,7 +92,7 @@ def has_failed(case: Case, service: Service, trouble: Trouble | None) -> bool:
     state = condition(service)
     if service.socket is not None and service.socket.active_state == "failed":
         return True
-    if is_passed_over(service):
+    if is_passed_over(service) or one_kill(case.snapshot, service) is not None:
         return False
     if state == "failed":
         return not was_asked_to_stop(case.snapshot, service)

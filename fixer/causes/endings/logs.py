@@ -19,6 +19,7 @@ _MANAGER = regex(
 _STARTED = regex(r"^(?:Started|Starting) \S")
 _SCHEDULED = regex(r"^\S+\.service: Scheduled restart job")
 _GAVE_UP = regex(r"[Ss]tart request repeated too quickly|^gave up: \S+ entered FATAL state")
+_STOPPING = regex(r"^Stopping \S")
 _STOPPED = regex(r"^(?:Stopping|Stopped) \S")
 _GRACEFUL = regex(
     r"^(?:INFO: +|\[[^]]*\] *)*(?:Shutting down|Waiting for (?:connections to close|application shutdown|"
@@ -66,12 +67,19 @@ def last_run(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     lines = lines_of(service)
     now = now_on(snapshot, service.node)
     if is_restarting(service):
-        return _last_tries(tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN))
+        recent = tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
+        return _last_tries(since_asked(recent) if service.unit is not None else recent)
     begun = ran_since(service)
     if begun:
         lines = _of_container(lines, begun) if service.container is not None else tuple(
             line for line in lines if line.at is None or line.at >= begun - 2.0)
     return _after_last(lines, _STARTED)
+
+
+def since_asked(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    """Without what came before somebody stopped or restarted the unit: with that another row of tries began. Of its own
+    restarts systemd says "Stopped", never "Stopping"."""
+    return _after_last(lines, _STOPPING)
 
 
 def _last_tries(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.limits import space_refused, task_refused
+from fixer.causes.crash_killed import last_signal
 from fixer.causes.endings.codefaults import code_fault
 from fixer.causes.endings.complaints import complaint, usual_port
 from fixer.causes.endings.crashing import Crash, fails_inside, has_failed, holds_a_socket
@@ -113,7 +114,8 @@ def _untold(crash: Crash) -> tuple[bool | None, LogLine | None]:
     service, lines, unit = crash.service, crash.lines, crash.service.unit
     since = ran_since(service)
     own = complaint(lines, since) is not None or missing_variables(lines) or port_in_use(lines) is not None
-    if own or code_fault(lines, service.argv, since) is not None or space_refused(lines) or task_refused(lines):
+    if own or code_fault(lines, service.argv, since) is not None or space_refused(lines) or task_refused(lines) or (
+            last_signal(crash) is not None):
         return None, None
     if unit is not None and (fails_before_start(service) or unit.result not in _BY_ITSELF):
         return None, None

@@ -81,7 +81,8 @@ def _of_url(value: str) -> Reliance | None:
     if place is None:
         return None
     host, port = place["host"].strip("[]"), int(place["port"] or usual)
-    given = next((word[5:].replace("%2F", "/") for word in (match["query"] or "").split("&") if word.startswith("host=")), "")
+    words = (match["query"] or "").split("&")
+    given = next((word[5:].replace("%2F", "/") for word in words if word.startswith("host=")), "")
     if not host and given.startswith("/") and engine == "postgresql":
         return _made("", 0, engine, f"{given.rstrip('/')}/.s.PGSQL.{port}")
     host = host or (given if _NAME.match(given) else "")

@@ -19,6 +19,7 @@ from fixer.observe.files.servicelogs import parse_journal
 from fixer.observe.kernel.processes import ancestors
 from fixer.observe.memo import remembered
 from fixer.observe.nginx.builtnginx import BUILT, as_built, is_idle, is_there
+from fixer.observe.nginx.heldlogs import folder_gone, held_log
 from fixer.observe.nginx.place import NginxPlace
 from fixer.observe.nginx.wholeconf import still_cut
 from fixer.observe.view import View, is_readable, is_the_nodes
@@ -248,8 +249,11 @@ def never_ends(place: NginxPlace, view: View) -> bool:
 
 
 def is_in_doubt(place: NginxPlace, config: Fact[NginxConfig], view: View) -> bool:
-    """Whether `nginx -t` could tell something new: not running, edited since it was loaded, or a problem was seen."""
+    """Whether `nginx -t` could tell something new: not running, edited since it was loaded, a problem was seen, or
+    the folder of its log is gone."""
     if isinstance(config, Unknown) or place.master is None or config.value.problems:
+        return True
+    if folder_gone(error_logs(place, config), view):
         return True
     loaded, edited = loaded_at(place), config_mtime(config.value, view)
     return isinstance(loaded, Known) and isinstance(edited, Known) and edited.value > loaded.value
@@ -323,7 +327,11 @@ def events_of(place: NginxPlace, config: Fact[NginxConfig], view: View, docker_l
     seen = False
     for path in error_logs(place, config):
         file = _later(path, view) or _read(log_query(path), view)
-        if file is not None and is_readable(file) and file.stat is not None and _is_file(file):
+        held = held_log(place, path, view, LOG_TAIL) if file is None or file.status == "absent" else None
+        if held is not None:
+            seen = True
+            events += _events(held.data, f"{path} (deleted)", view.node.utc_offset, held.truncated)
+        elif file is not None and is_readable(file) and file.stat is not None and _is_file(file):
             seen = True
             events += _events(file.data, path, view.node.utc_offset, file.truncated)
         elif docker_logs is not None and docker_logs.status == "ok":
