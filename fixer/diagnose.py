@@ -57,7 +57,7 @@ def diagnose(
     counted = tuple(entry for entry in health if entry.route not in excused)
     dark = _dark(case)
     verdict = _verdict(case, settled, counted, dark) if counted or not excused else "healthy"
-    notes = (*notes, *_notes(case), *_late(case, health, dark), *_unheard(case, health))
+    notes = (*notes, *_notes(case), *_late(case, health, dark), *_unheard(case, health), *_shared(snapshot, settled))
     puzzling = {entry.route for entry in counted if entry.state in ("failing", "degraded")} - set(blamed)
     if puzzling:
         from fixer.causes.unexplained import unexplained  # only where no cause is proven
@@ -87,6 +87,15 @@ def diagnose(
     if any(repair.steps for finding in settled for repair in finding.repairs):
         notes = (*notes, *layered_notes(snapshot, settled))
     return Diagnosis(verdict, settled, checks, health, notes)
+
+
+def _shared(snapshot: Snapshot, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Drop-ins to blame that other services have too."""
+    if not any("service.d/" in shown.where for finding in findings for shown in finding.evidence):
+        return ()
+    from fixer.causes.systemd.shareddropins import shared_notes  # only where a drop-in is to blame
+
+    return tuple(shared_notes(snapshot, findings))
 
 
 def _with_copies(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
