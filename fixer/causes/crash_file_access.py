@@ -268,6 +268,12 @@ def _repairs(
         return (*((given,) if given is not None else ()), *by_hand("open-path", todo))
     if denied.why == NO_TEMP:
         return temporary_repairs(case, crash, setting, todo)
+    if denied.why in GONE and denied.path in told_sockets(crash.service):
+        from fixer.causes.endings.socketfolder import listen_where_asked  # only where a socket has no folder
+
+        moved = listen_where_asked(case, crash, denied.path)
+        if moved is not None:
+            return (moved, *by_hand("open-path", todo))
     runtime = _runtime_folder(case, crash, denied)
     if runtime:
         made = drop_in(case.snapshot, crash.service, f"RuntimeDirectory={runtime}\n", FILE)

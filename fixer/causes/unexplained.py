@@ -122,6 +122,10 @@ def _told(case: Case, judged: Judged) -> str:
     did = f"gives {judged.reason}" if judged.reason.startswith("no answer") else judged.reason
     text = f"no cause proven for {page}, which {did}: {seen or route.pass_text}"
     said = _said(case, judged)
+    if said.startswith("no live upstreams") and reached and all(
+            isinstance(e.http, Known) and e.http.value.status is not None for e in reached):
+        said += (": all of them failed a moment ago, and nginx asks none again for fail_timeout (10 s where nothing is "
+                 "said)")
     return f"{text}; nginx logs: {said}" if said else text
 
 

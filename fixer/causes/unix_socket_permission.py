@@ -35,17 +35,21 @@ from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.envfiles import drop_in
 from fixer.causes.changes.starting import restart_steps
 from fixer.causes.endings.accounts import Account, account_of, group_name, may, rows
+from fixer.causes.endings.commandwords import edit_word
 from fixer.causes.reading import config_evidence, endpoint_text, find_node, processes_of
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import FileStat
 from fixer.model.record import dataclass
+from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service, Snapshot
 from fixer.model.startfiles import way_to
 
 FILE = "50-badgateway-socket.conf"
 
+
+_MASK = regex(r"^[0-7]{2,4}$")
 
 @dataclass(frozen=True, slots=True)
 class _Shut:
@@ -132,10 +136,8 @@ def _said(shut: _Shut) -> str:
 def _repair(case: Case, trouble: Trouble, service: Service | None, account: Account,
             shut: tuple[_Shut, ...]) -> Repair:
     told = "; ".join(f"{s.path} is closed to {account.name}" for s in shut)
-    by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
-        f"{told}: put the socket into a folder of /run that nginx may pass (RuntimeDirectory=), or open these; give "
-        f"the service nginx's group ({account.group or account.name}) where the mode lets the group in. chmod on the "
-        "socket itself lasts until its next start only"))
+    by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (),
+                     manual=f"{told}: {_opening(service, account, shut)}")
     if service is not None and service.socket is not None:
         unit = service.socket.name       # systemd makes the socket: the application has no say
         return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
@@ -150,6 +152,9 @@ def _repair(case: Case, trouble: Trouble, service: Service | None, account: Acco
             "until its next start only"))
     if service is None or service.unit is None:
         return by_hand
+    wider = _wider_umask(case, trouble, service, account, shut) if service.runtime == "gunicorn" else None
+    if wider is not None:
+        return wider
     own = _runtime_folders(service)
     if all(s.path in own for s in shut) and len(shut) == 1:
         lines, repair_id = "RuntimeDirectoryMode=0711\n", "open-folder"
@@ -167,6 +172,43 @@ def _repair(case: Case, trouble: Trouble, service: Service | None, account: Acco
         return Repair(repair_id, "manual", does, (), manual=f"{does}: {lines.strip()} in its unit; {written.why}")
     steps = (*written.steps, *restart_steps(case.snapshot, service, trouble.endpoint))
     return Repair(repair_id, "disruptive", f"{does}, in {written.where}, and restart it", steps)
+
+
+def _opening(service: Service | None, account: Account, shut: tuple[_Shut, ...]) -> str:
+    """What a person does about each kind of place that is closed."""
+    group = account.group or account.name
+    words = [f"chmod o+x {s.path} lets others pass through it, and see nothing of what lies in it" for s in shut
+             if s.bit == 1]
+    if words:
+        words.append("or put the socket into a folder of /run that nginx may pass (RuntimeDirectory=)")
+    if any(s.bit == 2 for s in shut):
+        in_unit, runtime = f"with Group={group} in its unit", service.runtime if service is not None else ""
+        how = {"uwsgi": f"chmod-socket = 660 in its settings, {in_unit} (chown-socket = :{group} where root starts it)",
+               "gunicorn": f"--umask 007 (-m) in its command, {in_unit}"}
+        words.append(how.get(runtime, f"give the service nginx's group ({group}) where the mode of its socket lets the "
+                                      "group in"))
+        words.append("chmod on the socket itself lasts until its next start only")
+    return "; ".join(words)
+
+
+def _wider_umask(case: Case, trouble: Trouble, service: Service, account: Account,
+                 shut: tuple[_Shut, ...]) -> Repair | None:
+    """The socket has nginx's group by now, and only what gunicorn is told of its mode keeps the group out."""
+    if len(shut) != 1 or shut[0].bit != 2 or shut[0].stat.gid not in account.gids or not shut[0].stat.gid:
+        return None
+    words = service.command
+    at = next((i for i in range(1, len(words)) if words[i - 1].text in ("-m", "--umask")), None)
+    mask = words[at].text if at is not None else ""
+    if at is None or not _MASK.match(mask) or not int(mask, 8) & 0o020:
+        return None
+    wanted = f"{mask[:-2]}0{mask[-1]}"
+    edit = edit_word(case.snapshot, service, words[at], wanted, f"a umask of {wanted}")
+    steps = restart_steps(case.snapshot, service, trouble.endpoint)
+    if isinstance(edit, NoPlace) or not steps:
+        return None
+    group = account.group or account.name
+    does = f"let the group {group} use the socket of {service.name} (umask {wanted}, now {mask})"
+    return Repair("open-umask", "disruptive", f"{does}, in {edit.where}, and restart it", (*edit.steps, *steps))
 
 
 def _runtime_folders(service: Service) -> frozenset[str]:

@@ -151,6 +151,22 @@ def redact_probe(data: bytes) -> bytes:
                        for k, v in outcome.items()}).encode()
 
 
+_UWSGI_LINE = re.compile(rb"^([ \t]*)([\w-]+)([ \t]*[=:][ \t]*)([^\n]*)$", re.MULTILINE)
+_UWSGI_TOLD = frozenset((
+    b"socket", b"uwsgi-socket", b"http-socket", b"http", b"chmod-socket", b"chown-socket", b"chdir", b"module", b"wsgi",
+    b"wsgi-file", b"callable", b"master", b"processes", b"workers", b"threads", b"harakiri", b"buffer-size", b"emperor",
+    b"vacuum", b"uid", b"gid", b"plugins", b"plugin", b"logto", b"daemonize", b"pidfile", b"virtualenv", b"home",
+    b"listen",
+))
+
+
+def _uwsgi_line(match: re.Match[bytes]) -> bytes:
+    """Where it listens and what it serves are no secrets; `env = NAME=value` and whatever else is set may be."""
+    if match[2] in _UWSGI_TOLD:
+        return match[0]
+    return match[1] + match[2] + match[3] + redact_lines(match[2], match[4])
+
+
 _HAPROXY = re.compile(rb"^[ \t]*(?:bind|frontend|listen|backend)[ \t]+[^\s#]+[ \t]*$")
 
 
@@ -167,6 +183,8 @@ def redact_file(path: str, data: bytes) -> bytes:
         return redact_unit(data)
     if b"[supervisord]" in data or b"[program:" in data or b"[fcgi-program:" in data:
         return redact_program(data)
+    if b"[uwsgi]" in data:
+        return redact_bytes(_UWSGI_LINE.sub(_uwsgi_line, data))
     if path.endswith((".py", ".rb", ".js", ".cjs", ".mjs", ".ts", ".json")):
         return redact_bytes(redact_code(data))
     if data.startswith(b"#!"):

@@ -14,7 +14,7 @@ from fixer.observe.commands.codeports import ports_in_code
 from fixer.observe.commands.places import assignments, slots_of_unit, values_of
 from fixer.observe.commands.reliances import relies_of
 from fixer.observe.commands.runtimes import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
-from fixer.observe.commands.settings import workers_in_settings
+from fixer.observe.commands.settings import serves_nothing, workers_in_settings
 from fixer.observe.commands.told import Told, told_by_process, told_by_unit
 from fixer.observe.commands.toldbindings import told_bindings
 from fixer.observe.commands.ulimits import ulimits_of
@@ -114,7 +114,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     if unit.main_pid and unit.main_pid not in pids and main is not None:       # `su` opened a session of its own
         pids = (*descendants([unit.main_pid], view.by_pid), *pids)
     is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
-    is_app = is_app and not is_no_web_program(told.argv, told.directory, view)
+    is_app = is_app and not is_no_web_program(told.argv, told.directory, view) and not serves_nothing(told, view)
     passing = None if is_app else gateway_bindings(unit, told, view)
     bindings = _unit_bindings(told, main, view) if is_app else passing or _plain_bindings(told, view)
     front = handing_socket(unit, view)

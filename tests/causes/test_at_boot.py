@@ -6,7 +6,7 @@ import pytest
 
 from fixer.causes.systemd.atboot import boot_steps, is_off_at_boot, said_of_boot
 from fixer.diagnose import diagnose
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import UnitSetting
 from tests.causes.building import NGINX_PID, STOPPED, Scene, finding_of, healthy, listener, log, service, stopped
@@ -96,6 +96,17 @@ def test_of_nginx_itself_too(unit: dict[str, object], pid: int, *, is_said: bool
     scene.nginx["service"] = service("nginx.service", 80, pid, is_app_server=False, unit_changes={**unit, "main_pid": pid})
     notes = [note for note in diagnose(scene.snapshot()).notes if "no boot" in note]
     assert notes == (["no boot starts nginx.service: disabled; systemctl enable nginx.service"] if is_said else [])
+
+
+def test_who_took_anothers_port_is_not_said_to_be_enabled() -> None:
+    """The application that is told to listen there cannot: to let a boot start the other one would keep it so."""
+    thief = service("apache2.service", 80, 300, is_app_server=False, bindings=Known(()),
+                    unit_changes={"unit_file_state": "disabled", "pulled_by": ()})
+    taken = Scene().with_service(thief, listener(8000, 300)).with_service(stopped()).endpoint(
+        service="local/backend.service", holder=thief.id)
+    assert not any("apache2" in note for note in diagnose(taken.snapshot()).notes)
+    alone = Scene().with_service(thief, listener(8000, 300)).endpoint(service=None, holder=thief.id)
+    assert any("no boot starts apache2.service" in note for note in diagnose(alone.snapshot()).notes)
 
 
 def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot_starts_it_by() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.diagnose import diagnose
@@ -217,6 +219,26 @@ def test_the_folder_of_its_socket_that_a_boot_took_away_is_made_by_systemd(lines
     assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload) and first.repairs[0].risk == "disruptive"
     assert write.after == b"[Service]\nRuntimeDirectory=hub\n"
     assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
+
+
+@pytest.mark.parametrize("asked", ["/srv/shop/a.sock", "/srv/gone/a.sock"])
+def test_a_socket_that_is_told_into_no_folder_goes_where_nginx_asks(asked: str) -> None:
+    """To put the folder back would not help: nginx asks in another, that is there."""
+    scene = no_socket(*BOUND, NOT_THERE).endpoint(unix=asked)
+    path, text = "/etc/systemd/system/backend.service", "[Service]\nExecStart=uvicorn a:b --uds /run/hub/a.sock\n"
+    at = text.index("/run/hub")
+    told = Binding("", 0, "/run/hub/a.sock", Evidence("unit", f"{path}:2", "--uds"), path, at, at + len("/run/hub/a.sock"))
+    scene.services[0] = replace(scene.services[0], bindings=Known((told,)))
+    scene.files = [f if f.path != path else file(path, text) for f in scene.files]
+    node = scene.node_changes["local"]
+    node["files"] = (*node["files"], ("/srv/shop", replace(ROOT_ONLY, mode=0o40755)))
+    first = finding_of(diagnose(scene.snapshot()), CAUSE)
+    if asked.startswith("/srv/gone"):
+        assert first.repairs[0].id != "listen-where-nginx-asks"
+        return
+    write = first.repairs[0].steps[0]
+    assert (first.repairs[0].id, first.repairs[0].risk) == ("listen-where-nginx-asks", "disruptive")
+    assert isinstance(write, WriteFile) and write.after == text.replace("/run/hub/a.sock", asked).encode()
 
 
 def test_a_folder_that_another_program_is_told_to_use_too_is_for_a_person() -> None:

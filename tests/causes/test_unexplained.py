@@ -229,3 +229,8 @@ def test_a_service_that_failed_without_a_word_is_told_with_where_its_words_may_b
                   unit_changes={"exec_main_status": 1, "exec_start": command})
     note = diagnose(Scene().with_service(made).refused().snapshot()).notes[-1]
     assert note.startswith("backend.service failed; it ended with status 1 and its log") and words in note
+
+
+def test_servers_that_answer_while_nginx_asks_none_of_them_are_said_to_be_asked_again_soon() -> None:
+    scene = healthy().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
+    assert "asks none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)

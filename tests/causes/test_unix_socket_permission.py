@@ -11,7 +11,7 @@ from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.query import FileStat
-from fixer.model.service import UnitSetting
+from fixer.model.service import ArgPlace, UnitSetting
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
@@ -124,3 +124,37 @@ def test_unknown_where_modes_let_it_or_nobody_knows_the_account_or_the_way() -> 
     member = denied(socket(0o770, 50))
     for scene in (denied(socket()), member, strange, unseen):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def umasked(mask: str, mode: int, gid: int = 33) -> Scene:
+    scene = denied(socket(mode, gid))
+    path, text = "/etc/systemd/system/backend.service", f"[Service]\nExecStart=/usr/bin/gunicorn -m {mask} a:b\n"
+    at = text.index(f" {mask} ") + 1
+    scene.files = [f if f.path != path else file(path, text) for f in scene.files]
+    words = ("/usr/bin/gunicorn", "-m", mask, "a:b")
+    command = tuple(ArgPlace(w, path, 2, at, at + len(mask)) if w == mask else ArgPlace(w) for w in words)
+    scene.services[0] = replace(scene.services[0], runtime="gunicorn", argv=words, command=command)
+    return scene
+
+
+@pytest.mark.parametrize(("mask", "mode", "wanted"), [("077", 0o700, "007"), ("0027", 0o750, "0007")])
+def test_a_umask_that_keeps_nginx_s_own_group_out_is_made_wider(mask: str, mode: int, wanted: str) -> None:
+    repair = found(umasked(mask, mode)).repairs[0]
+    assert (repair.id, repair.risk) == ("open-umask", "disruptive")
+    write, restart = repair.steps[0], [s for s in repair.steps if isinstance(s, UnitAction)]
+    assert isinstance(write, WriteFile) and f"gunicorn -m {wanted} a:b".encode() in (write.after or b"")
+    assert [s.verb for s in restart] == ["restart"]
+
+
+@pytest.mark.parametrize("scene", [umasked("077", 0o700, 998), umasked("007", 0o700), umasked("x77", 0o700)])
+def test_a_umask_that_is_not_what_keeps_it_out_stays(scene: Scene) -> None:
+    first = found(scene)
+    assert first.repairs[0].risk == "manual" and "--umask 007" in first.repairs[0].manual
+
+
+def test_a_home_that_is_closed_is_told_with_the_command_that_lets_pass() -> None:
+    scene = denied(socket(), folder(0o750, 998, 998), runtime=False, path="/home/kim/app.sock")
+    assert "chmod o+x /home/kim" in found(scene).repairs[0].manual
+    scene = denied(socket(0o600))
+    scene.services[0] = replace(scene.services[0], runtime="uwsgi")
+    assert "chmod-socket = 660" in found(scene).repairs[0].manual

@@ -165,3 +165,10 @@ def test_files_that_were_only_looked_for_hold_no_secret() -> None:
     answers = {query: Answer("ok", files=(file("/etc/api/blue.env", "API_SECRET=hunter22hunter\nPORT=8000\n"),))}
     [kept] = redact(capture(node(answers))).nodes[0].answers[query].files
     assert kept.data == b"API_SECRET=[redacted: value]\nPORT=8000\n"
+
+
+def test_of_a_file_of_uwsgi_what_it_serves_and_where_stays() -> None:
+    """A bundle told another cause than the live look: where it listens was masked."""
+    text = b"[uwsgi]\nsocket = /run/a.sock\nmodule = wsgi:app\nenv = DB_PASSWORD=hunter2\nset-ph = token=hunter2\nprocesses=2\n"
+    kept = redact_file("/srv/shop/app.ini", text)
+    assert b"socket = /run/a.sock\nmodule = wsgi:app\n" in kept and b"processes=2" in kept and b"hunter2" not in kept

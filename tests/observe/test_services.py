@@ -108,6 +108,16 @@ def test_where_the_applications_of_an_emperor_listen(
     assert isinstance(found, Known) and [(b.port, b.unix) for b in found.value] == told
 
 
+@pytest.mark.parametrize(("command", "files", "serves"), [
+    ("/usr/bin/uwsgi --emperor /etc/v", {}, False), ("/etc/init.d/uwsgi start", {"/etc/uwsgi/apps-enabled/README": "x"}, False),
+    ("/usr/bin/uwsgi --ini /etc/e.ini", {"/etc/e.ini": "[uwsgi]\nemperor = /etc/v\n"}, False),
+    ("/usr/bin/uwsgi --emperor /etc/v", {"/etc/v/a.ini": VASSAL}, True), ("/usr/bin/uwsgi --ini /etc/a.ini", {}, True),
+])
+def test_a_uwsgi_that_keeps_no_application_is_none(command: str, files: dict[str, str], *, serves: bool) -> None:
+    """As its package brings it: it was taken for an equal of the application that is missed."""
+    assert back(f"ExecStart={command}", files=files).is_app_server is serves
+
+
 @pytest.mark.parametrize(("lines", "path"), [
     ("RootDirectory=/srv/jail\n", "/srv/jail/run/web.sock"), ("RootDirectory=/\n", "/run/web.sock"),
     ("RootDirectory=/srv/jail\nBindPaths=/var/spool/web:/run\n", "/var/spool/web/web.sock"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.causes.reading import bindings_of
 from fixer.causes.systemd.unitactions import unit_action
 from fixer.model.plan import DaemonReload, Step, WriteFile
 from fixer.model.snapshot import Service, Snapshot, Unit
@@ -85,6 +86,7 @@ def said_of_boot(service: Service) -> tuple[str, ...]:
 def unkept(snapshot: Snapshot) -> Iterator[str]:
     """A note for what runs behind a route and would not come back with the machine: nothing there is broken yet."""
     asked = {name for endpoint in snapshot.endpoints for name in (endpoint.service, endpoint.holder) if name}
+    asked -= _in_anothers_place(snapshot)
     units = [s for s in snapshot.services if s.id in asked and s.running and s.unit is not None and s.program is None]
     for service in [s for s in units if s.socket is None and is_off_at_boot(s)][:_MOST]:
         unit = service.unit
@@ -94,6 +96,18 @@ def unkept(snapshot: Snapshot) -> Iterator[str]:
         name, state = service.name, unit.unit_file_state
         yield f"no boot starts {name}, which nginx needs: {state}; systemctl {way} {name}"
     yield from _nginx_unkept(snapshot)
+
+
+def _in_anothers_place(snapshot: Snapshot) -> set[str]:
+    """Who holds a port that another service is told to listen on, and is not told so itself: not to be kept there."""
+    found: set[str] = set()
+    for endpoint in snapshot.endpoints:
+        told = {s.id for s in snapshot.services if s.node == endpoint.node and any(
+            b.unix == endpoint.unix and (endpoint.unix is not None or b.port == endpoint.port_there)
+            for b in bindings_of(s))}
+        if endpoint.holder is not None and told and endpoint.holder not in told:
+            found.add(endpoint.holder)
+    return found
 
 
 def _nginx_unkept(snapshot: Snapshot) -> Iterator[str]:

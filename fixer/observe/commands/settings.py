@@ -12,7 +12,7 @@ from fixer.model.snapshot import Binding
 from fixer.observe.commands.bindings import DIALECTS, arguments_of_variable, option, parse_address, parse_relative
 from fixer.observe.commands.runtimes import runtime_of
 from fixer.observe.commands.told import Told
-from fixer.observe.commands.vassals import given_socket, vassals
+from fixer.observe.commands.vassals import given_socket, vassal_pattern, vassals
 from fixer.observe.commands.words import Piece, Word
 from fixer.observe.supervisor.inifile import IniValue, ini_sections
 from fixer.observe.view import View
@@ -64,6 +64,14 @@ def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
         return ()
     words = [_setting(path, data, one) for one in _WORD.finditer(data, match.start(1), match.end(1))]
     return tuple(b for word, said in words if (b := parse_address(word, said)))
+
+
+def serves_nothing(told: Told, view: View) -> bool:
+    """A uWSGI that only starts what files in a folder say, and none is there: as a package brings it."""
+    if runtime_of(told.argv) != "uwsgi":
+        return False
+    ini = settings_path(told)
+    return vassal_pattern(told, ini, view) is not None and not any(True for _ in vassals(told, ini, view))
 
 
 def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] | None:
