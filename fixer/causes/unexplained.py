@@ -10,7 +10,8 @@ from fixer.causes.endings.crashing import crashes
 from fixer.causes.endings.logs import own_lines
 from fixer.causes.endings.reasons import last_words
 from fixer.causes.failing import FRESH, Judged, fresh_events, is_closed
-from fixer.causes.reading import address_text, endpoint_text, keeper_of, listeners_on, pids_of, processes_of
+from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of, processes_of
+from fixer.causes.routes.keepers import kept
 from fixer.causes.routes.nobody import kept_by_podman
 from fixer.causes.systemd.silence import silent_end
 from fixer.model.facts import Known
@@ -29,7 +30,7 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
     if left:
-        yield from (*_podmans(case, left), *_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *_kept(case))
+        yield from (*_podmans(case, left), *_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *kept(case))
     if left and any(service.manager == "none" and service.pids for service in case.snapshot.services):
         from fixer.causes.endings.heldfindings import shell_notes  # only where somebody started something by hand
 
@@ -100,18 +101,6 @@ def _cut_off(case: Case) -> Iterator[str]:
             again = f" (docker compose up -d --force-recreate {box.service})" if box.service else ""
             yield (f"{box.name} lives in the network of container {box.lender[:12]}, which was not found: where that "
                    f"was made anew, {box.name} has to be made anew too{again}")
-
-
-def _kept(case: Case) -> Iterator[str]:
-    """A manager whose programs no file names by their ports: a person asks it."""
-    for node in case.snapshot.nodes:
-        for process in node.processes.value if isinstance(node.processes, Known) else ():
-            if process.argv and process.argv[0].startswith("PM2 v") and "God Daemon" in process.argv[0]:
-                yield (f"PM2 keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): pm2 list, as that "
-                       "user, tells which of them it has stopped or given up, pm2 logs why")
-            elif keeper_of(process) == "circusd":
-                yield (f"circusd keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): circusctl "
-                       "status tells which of them it has stopped, its configuration where their output goes")
 
 
 def _told(case: Case, judged: Judged) -> str:

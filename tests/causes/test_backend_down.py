@@ -580,3 +580,18 @@ def test_of_the_docker_hosts_own_programs_nothing_is_said_from_within_a_containe
     found = [f for f in diagnose(scene.snapshot()).findings if f.cause == CAUSE]
     assert [("of the Docker host" in f.summary, "no application server runs" in f.summary) for f in found] == [
         (mode == "host", mode != "host")]
+
+
+@pytest.mark.parametrize(("state", "way"), [("disabled", "and disabled at boot: where the backend is one of those, systemctl enable --now"),
+                                            ("enabled", "is stopped: where the backend is one of those, systemctl start")])
+def test_what_pm2_would_bring_back_is_named_where_nothing_else_is_known(state: str, way: str) -> None:
+    """No file says which ports its programs have: it was said that nothing could be started."""
+    argv = ("/usr/lib/node_modules/pm2/bin/pm2", "resurrect")
+    unit_ = stopped("pm2-web.service", bindings=Known(()), is_app_server=False, argv=argv, runtime="node",
+                    unit_changes={"exec_start": argv, "unit_file_state": state})
+    scene = Scene().with_service(unit_).refused(service=None)
+    (repair,) = finding_of(diagnose(scene.snapshot()), "backend-down").repairs
+    assert repair.risk == "manual" and way in repair.manual and "pm2-web.service" in repair.manual
+    scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))
+    found = finding_of(diagnose(scene.snapshot()), "backend-down")
+    assert "PM2 keeps programs on local" in found.summary and "pm2 list" in found.repairs[0].manual

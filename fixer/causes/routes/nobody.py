@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fixer.causes.case import Case, Trouble
 from fixer.causes.failing import is_closed
 from fixer.causes.reading import absent_evidence, config_evidence, endpoint_text, find_node
+from fixer.causes.routes.keepers import at_rest, kept
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
@@ -33,8 +34,13 @@ def nobody(case: Case, trouble: Trouble) -> Finding | None:
 
     said, heard = last_words(case, node.name)
     mend = "" if is_an_end_like_any(said) else "; mend that before it is started again"
-    text = f"{len(node.processes.value)} processes, none of them an application server"
+    managed = (*kept(case, node.name), *at_rest(case, node.name))
+    if managed:
+        manual = "; ".join(managed)
+    text = f"{len(node.processes.value)} processes, none of them an application server of its own"
     summary = f"no application server runs; nothing listens at {endpoint_text(endpoint)}"
+    if managed:
+        summary = f"nothing listens at {endpoint_text(endpoint)}; {managed[0].partition(': ')[0]}"
     if _is_the_hosts(case, node.name):      # the programs of the Docker host are not seen from within a container
         summary = f"nothing listens at {endpoint_text(endpoint)} of the Docker host, and no container publishes it"
         text = "made with the network of the Docker host"
