@@ -10,7 +10,7 @@ from fixer.causes.endings.crashing import crashes
 from fixer.causes.endings.logs import own_lines
 from fixer.causes.endings.reasons import last_words
 from fixer.causes.failing import FRESH, Judged, fresh_events, is_closed
-from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of, processes_of
+from fixer.causes.reading import address_text, endpoint_text, listeners_on, pids_of, place, processes_of
 from fixer.causes.routes.keepers import kept
 from fixer.causes.routes.nobody import kept_by_podman
 from fixer.causes.systemd.silence import silent_end
@@ -30,7 +30,8 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
     if len(left) > SHOWN:
         yield f"no cause proven for {len(left) - SHOWN} more routes"
     if left:
-        yield from (*_podmans(case, left), *_unasked(case, left), *_unloaded(case, left), *_cut_off(case), *kept(case))
+        yield from (*_podmans(case, left), *_unasked(case, left), *_own_doors(case, left), *_unloaded(case, left),
+                    *_cut_off(case), *kept(case))
     if left and any(service.manager == "none" and service.pids for service in case.snapshot.services):
         from fixer.causes.endings.heldfindings import shell_notes  # only where somebody started something by hand
 
@@ -60,6 +61,24 @@ def _unasked(case: Case, left: Sequence[Judged]) -> Iterator[str]:
         shown = ", ".join(f"{s.name} ({_whose(case, s)}) on {_at(line)}" for s, line in held[:SHOWN])
         if shown:
             yield f"beside {endpoint_text(endpoint)} and asked by no route, perhaps of somebody else: {shown}"
+
+
+def _own_doors(case: Case, left: Sequence[Judged]) -> Iterator[str]:
+    """A server of this very nginx that only the machine itself can ask, and that no route does: one hop of two, where
+    the port of the other was changed."""
+    asked = {endpoint.port for endpoint in case.snapshot.endpoints if is_closed(endpoint) is not True}
+    for judged in left:
+        reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
+        empty = next((e for e in reached if is_closed(e) and e.unix is None and e.node == judged.facts.node), None)
+        inner = {str(listen): listen for facts in case.snapshot.routes if facts.node == judged.facts.node
+                 for listen in facts.route.listens
+                 if listen.address.startswith("127.") or listen.address == "::1"}
+        free = [listen for listen in inner.values() if listen.port not in asked]
+        if empty is not None and len(free) == 1:
+            where = place(case.snapshot, judged.facts.node, free[0].span.file, free[0].span.line)
+            yield (f"this nginx itself listens on {free[0]} ({where}), which only this machine can ask, and none of "
+                   f"its routes does: where that is meant, one of the two ports is wrong, there or at {empty.file}:"
+                   f"{empty.line}")
 
 
 def _unloaded(case: Case, left: Sequence[Judged]) -> Iterator[str]:

@@ -8,10 +8,13 @@ import pytest
 
 from fixer.diagnose import diagnose
 from fixer.model.facts import Evidence, Known
+from fixer.model.nginxconf import Listen, Span
 from fixer.model.snapshot import UnitValue
 from tests.causes.building import (
     BAD_GATEWAY,
     GOOD,
+    NGINX_PID,
+    SITE,
     Scene,
     boxed,
     failed,
@@ -234,3 +237,20 @@ def test_a_service_that_failed_without_a_word_is_told_with_where_its_words_may_b
 def test_servers_that_answer_while_nginx_asks_none_of_them_are_said_to_be_asked_again_soon() -> None:
     scene = healthy().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
     assert "asks none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)
+
+
+@pytest.mark.parametrize(("address", "asked", "is_said"), [
+    ("127.0.0.1", 8090, True), ("0.0.0.0", 8090, False), ("127.0.0.1", 8091, False),
+])
+def test_a_server_of_the_same_nginx_that_nobody_asks_is_named(address: str, asked: int, *, is_said: bool) -> None:
+    """Two hops on one machine: the inner one listens at another port than the outer one asks."""
+    behind = service("shop.service", 8085, is_app_server=False)
+    scene = Scene(f"127.0.0.1:{asked}", "127.0.0.1:8085").with_service(behind, listener(8085, 200))
+    scene.with_service(service("other.service", 9000, 300)).with_service(service("third.service", 9001, 301))
+    scene.listeners.append(listener(8091, NGINX_PID, address))
+    inner = Listen(address, 8091, False, False, False, Span(SITE, 2, 0, 0))
+    scene.route[1] = {"listens": (inner,)}
+    if asked == 8090:
+        scene.refused(0, service=None)
+    said = any("this nginx itself listens on 127.0.0.1:8091" in note for note in diagnose(scene.snapshot()).notes)
+    assert said is is_said
