@@ -47,3 +47,10 @@ def test_the_way_to_it_and_the_accounts_are_asked_for(ago: float, errno: str, lo
 def test_both_lists_of_accounts_are_kept() -> None:
     seen = snapshot(stack(ACCOUNTS, 30))
     assert {f.path for f in seen.files if f.node == "web"} >= {"/etc/passwd", "/etc/group"}
+
+
+@pytest.mark.parametrize(("errno", "asked"), [("2: No such file or directory", True), ("111: Connection refused", False)])
+def test_of_one_that_is_not_there_whether_its_folder_is(errno: str, *, asked: bool) -> None:
+    """A service that is told another folder, which is not there, was told to have that one back."""
+    wanted = follow_up(stack({}, 30, errno), ObserveOptions())["web"]
+    assert (ReadFile("/sock", 0) in wanted) is asked and ReadFile("/etc/passwd", LIMIT) not in wanted
