@@ -31,6 +31,7 @@ def bound(command: str, **env: str) -> list[tuple[str, int, str | None]]:
     ("flask run -p 81", [("127.0.0.1", 81, None)]), ("waitress-serve --listen=*:81 a", [("0.0.0.0", 81, None)]),
     ("waitress-serve a", [("0.0.0.0", 8080, None)]), ("fastapi run --port 81", [("0.0.0.0", 81, None)]),
     ("python3 s.py 127.0.0.1 9100", [("127.0.0.1", 9100, None)]), ("python3 s.py --port 81", [("0.0.0.0", 81, None)]),
+    ("python3 s.py --path=/tmp/a_1.sock", [("0.0.0.0", 0, "/tmp/a_1.sock")]), ("python3 s.py --path /srv/data", []),
     ("python3 s.py --retries 9100", []), ("node s.js -p81", [("0.0.0.0", 81, None)]), ("node s.js", []),
     ("/usr/sbin/nginx", []), ("uvicorn -- --port 9", [("127.0.0.1", 8000, None)]), ("java -jar a --listen 127.0.0.1:81", [("127.0.0.1", 81, None)]),
 ])

@@ -206,6 +206,15 @@ def test_all_processes_of_a_program_that_has_several() -> None:
     assert program is not None and program.name == "web:*"        # what supervisorctl calls the processes of that group
 
 
+def test_the_number_of_a_process_as_a_text() -> None:
+    """`%(process_num)s`, as aiohttp's guide writes it."""
+    text = "[program:aio]\nnumprocs=2\nnumprocs_start=1\nprocess_name=aio_%(process_num)s\n" \
+           "command=/srv/gw/main.py --path=/tmp/gw_%(process_num)s.sock\n"
+    made = shop(DAEMON, program=text)
+    assert isinstance(made.bindings, Known) and [b.unix for b in made.bindings.value] == ["/tmp/gw_1.sock", "/tmp/gw_2.sock"]
+    assert made.is_app_server
+
+
 def test_a_process_of_several_that_does_not_run_is_told_apart() -> None:
     """One of them was stopped, and the others' ports were said to be what nginx should ask in its place."""
     several = PROGRAM.replace("8001", "80%(process_num)02d") + "numprocs=3\nprocess_name=shop_%(process_num)02d\n"

@@ -72,7 +72,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     """
     argv = [w.text for w in command]
     runtime, at = server_at(argv)
-    if not runtime:
+    if not runtime and not (0 < at <= len(argv) and argv[at - 1].endswith(".py")):      # a script that is run itself
         return ()
     handed = [command[i].slice(len("--listen=") if argv[i].startswith("--listen=") else 0, len(argv[i]))
               for i in listening_for(argv)]
@@ -83,6 +83,9 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     own = option(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
     folder = posixpath.join(folder, own.text) if own is not None else folder
     unix = option(words, dialect.unix)
+    if unix is None and dialect is _OTHER:       # a script's own option: as aiohttp's guide has it
+        path = option(words, ("--path",))
+        unix = path if path is not None and path.text.endswith((".sock", ".socket")) else None
     if unix is not None:
         made = _below(_binding("", 0, unix, said, unix=True), folder)
         return () if made is None else (made,)

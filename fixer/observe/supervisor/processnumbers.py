@@ -16,7 +16,7 @@ from fixer.observe.commands.words import Piece, Word
 from fixer.observe.supervisor.inifile import IniSection
 from fixer.observe.view import View
 
-_NUMBER = regex(r"%\(process_num\)(0?\d?)d")
+_NUMBER = regex(r"%\(process_num\)(?:(0?\d?)d|s)")
 _MOST = 64
 SHARING = "fcgi-program:"      # supervisord itself listens for its processes, and hands them the socket
 
@@ -41,7 +41,7 @@ def numbered_bindings(section: IniSection, told: Told, view: View, numbers: Sequ
     for number in numbers:
         words = tuple(
             Word(tuple(
-                Piece(_NUMBER.sub(lambda m, n=number: f"{n:{m[1]}d}", piece.text), piece.file, piece.line)  # type: ignore[misc]
+                Piece(_NUMBER.sub(lambda m, n=number: f"{n:{m[1] or ''}d}", piece.text), piece.file, piece.line)  # type: ignore[misc]
                 if _NUMBER.search(piece.text) else piece for piece in word.pieces
             )) for word in told.command
         )
