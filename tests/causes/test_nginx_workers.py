@@ -109,6 +109,36 @@ def test_a_read_only_container_gets_folders() -> None:
     assert isinstance(only_run, WriteFile) and b"tmpfs: [/run]" in (only_run.after or b"")
 
 
+@pytest.mark.parametrize(("given", "last", "after"), [
+    ("/x", False, '["/x", /var/lib/nginx, /run]'),
+    ("'/x:size=1m,mode=1777'", False, "['/x:size=1m,mode=1777', /var/lib/nginx, /run]"),
+    ("[/a, /x]", True, "[/a, /x, /var/lib/nginx, /run]"),
+    ("[/a, /run]", True, "[/a, /run, /var/lib/nginx]"),
+    ("\n      - /a\n      - /x", True, "\n      - /a\n      - /x\n      - /var/lib/nginx\n      - /run"),
+])
+def test_folders_in_memory_that_the_file_gives_stay(given: str, last: bool, after: str) -> None:
+    """One that stood there alone was replaced, and what lay in it failed next."""
+    text = f"    tmpfs: {given}\n".replace(": \n", ":\n")
+    scene = read_only(key=text)
+    whole = COMPOSE + text
+    end = len(whole) - 1 - (1 if given.startswith("[") else 0)
+    start = whole.rfind("/run" if "/run" in given else "/x", 0, end) if last else whole.index(given)
+    words = given.strip("[]'").replace("- ", "").replace(",", "" if last else ",")
+    settings = [Setting("tmpfs", words, "/p/compose.yaml", 5, None if last else start, None if last else end)]
+    settings += [Setting("tmpfs.last", words.split()[-1], "/p/compose.yaml", 5, start, end)] if last else []
+    scene.nginx["service"] = replace(scene.nginx["service"], compose_settings=tuple(settings))
+    write = down(scene).repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and write.after is not None
+    assert write.after.decode() == COMPOSE + f"    tmpfs: {after}\n".replace(": \n", ":\n")
+
+
+def test_folders_that_the_file_gives_already_are_no_repair() -> None:
+    scene = read_only("/run/nginx.pid")
+    setting = Setting("tmpfs", "/run:size=1k", "/p/compose.yaml", 5, 0, 1)
+    scene.nginx["service"] = replace(scene.nginx["service"], compose_settings=(setting,))
+    assert down(scene).repairs[0].risk == "manual"
+
+
 @pytest.mark.parametrize("scene", [read_only("/etc/nginx/x"), read_only(key="    tmpfs: [/x]\n")])
 def test_folders_that_cannot_be_given(scene: Scene) -> None:
     found = down(scene)

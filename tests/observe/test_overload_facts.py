@@ -74,10 +74,11 @@ def test_limits_of_a_container(host: str, expected: tuple[float, bool, int]) -> 
 def test_settings_of_a_compose_service_with_their_places() -> None:
     body = "    image: img\n    cpus: 0.05\n    ulimits:\n      nofile: 48\n    tmpfs: [/a, /b]\n"
     found = shop(body, argv=["uvicorn", "a"])
-    assert {s.key: s.value for s in found.compose_settings} == {"cpus": "0.05", "ulimits.nofile": "48", "tmpfs": "/a /b"}
+    assert {s.key: s.value for s in found.compose_settings} == {
+        "cpus": "0.05", "ulimits.nofile": "48", "tmpfs": "/a /b", "tmpfs.last": "/b"}
     text = f"services:\n  api:\n{body}"
     places = {s.key: text[s.start:s.end] for s in found.compose_settings if s.start is not None}
-    assert places == {"cpus": "0.05", "ulimits.nofile": "48"}
+    assert places == {"cpus": "0.05", "ulimits.nofile": "48", "tmpfs.last": "/b"}
     assert found.setting_slot is not None and found.setting_slot.template == "\n    {name}: {value}"
     assert text[found.setting_slot.offset:] == "\n"
     flow = shop("    {image: img, cpus: 1}\n", argv=["uvicorn", "a"])

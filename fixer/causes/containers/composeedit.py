@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.envfiles import Written
@@ -42,6 +42,28 @@ def set_compose(snapshot: Snapshot, service: Service, values: Mapping[str, str],
     step = WriteFile(file.node, file.real_path, file.data, data, summary, in_place=file.single_file_mount)
     steps: tuple[Step, ...] = (step, up)
     return Written(steps, file.real_path, file.managed_by)
+
+
+def add_tmpfs(snapshot: Snapshot, service: Service, folders: Sequence[str], summary: str) -> Written | NoPlace:
+    """The same with more folders in memory; those that the file has already stay."""
+    settings = {s.key: s for s in service.compose_settings}
+    last, whole = settings.get("tmpfs.last"), settings.get("tmpfs")
+    place, given = last or whole, {word.split(":")[0] for word in whole.value.split()} if whole is not None else set()
+    folders = [folder for folder in folders if folder not in given]
+    if not folders:
+        return NoPlace("its compose file gives it as tmpfs already")
+    if place is None or place.start is None or place.end is None:
+        return set_compose(snapshot, service, {"tmpfs": f"[{', '.join(folders)}]"}, summary)
+    file = snapshot.file(service.files_node, place.file)
+    if file is None:
+        return NoPlace(f"{place.file} could not be read")
+    own = file.data[place.start:place.end].decode("utf-8", "replace")
+    before = file.data[file.data.rfind(b"\n", 0, place.start) + 1:place.start].decode("utf-8", "replace")
+    if last is None:
+        quoted = own if own[:1] in ("'", '"') else f'"{own}"'
+        return set_compose(snapshot, service, {"tmpfs": f"[{', '.join((quoted, *folders))}]"}, summary)
+    between = f"\n{before}" if before.strip() == "-" else ", "
+    return set_compose(snapshot, service, {"tmpfs.last": between.join((own, *folders))}, summary)
 
 
 def _place(service: Service, setting: Setting | None, key: str, value: str) -> tuple[str, int, int, str] | NoPlace:

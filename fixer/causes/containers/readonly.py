@@ -7,7 +7,7 @@ import posixpath
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.starting import waiting
-from fixer.causes.containers.composeedit import set_compose
+from fixer.causes.containers.composeedit import add_tmpfs
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.logs import lines_of, message
 from fixer.model.diagnosis import Repair
@@ -38,8 +38,8 @@ def give_folders(case: Case, nginx: Nginx, said: LogLine) -> Repair:
     named = match["path"] if match is not None else ""
     folders = _folders(nginx, named)
     summary = f"give {service.name} folders to write to ({', '.join(folders) or named}), as tmpfs"
-    written = NoPlace(f"{named} is no folder that nginx alone writes to") if not folders else set_compose(
-        case.snapshot, service, {"tmpfs": f"[{', '.join(folders)}]"}, summary)
+    written = NoPlace(f"{named} is no folder that nginx alone writes to") if not folders else add_tmpfs(
+        case.snapshot, service, folders, summary)
     if isinstance(written, NoPlace):
         places = ", ".join(folders) or named
         manual = f"{service.name} is read-only: mount a tmpfs or a volume at {places}; {written.why}"
@@ -56,7 +56,7 @@ def temporary_folder(case: Case, crash: Crash, path: str) -> Repair | None:
     if folder is None or box is None or not box.read_only or any(f"{path}/".startswith(f"{at}/") for at in over):
         return None
     summary = f"give {service.name} {folder} to write to, as tmpfs"
-    written = set_compose(case.snapshot, service, {"tmpfs": f"[{folder}]"}, summary)
+    written = add_tmpfs(case.snapshot, service, (folder,), summary)
     if isinstance(written, NoPlace):
         return None
     steps = (*written.steps, *waiting(case.snapshot, service, crash.troubles[0].endpoint))

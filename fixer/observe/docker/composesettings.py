@@ -18,7 +18,8 @@ KEYS = (
 
 
 def settings_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
-    """Every such key of one service's mapping; a value without a place (an alias, a list) cannot be edited."""
+    """Every such key of one service's mapping; a value without a place (an alias, a list) cannot be edited. Of a list
+    `KEY.last` is its last entry, behind which another one can be written."""
     for key in KEYS:
         node: Node | None = service
         for part in key.split("."):
@@ -30,6 +31,9 @@ def settings_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
         elif isinstance(node, Seq):
             words = " ".join(item.text for item in node.items if isinstance(item, Scalar))
             yield Setting(key, words, path, line_of(data, node.start))
+            last = node.items[-1] if node.items else None
+            if isinstance(last, Scalar) and last.exact and service.start <= last.start and last.end <= service.end:
+                yield Setting(f"{key}.last", last.text, path, line_of(data, last.start), last.start, last.end)
 
 
 def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
