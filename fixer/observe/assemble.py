@@ -23,7 +23,7 @@ from fixer.model.snapshot import (
     Stranger,
 )
 from fixer.observe.docker.composeproject import compose_of
-from fixer.observe.docker.containerservice import logs_query
+from fixer.observe.docker.containerservice import engine_log
 from fixer.observe.docker.sharednetwork import sharing
 from fixer.observe.endpoints import (
     belongs,
@@ -117,8 +117,7 @@ def _nginx(site: Site, services: tuple[Service, ...], views: Mapping[str, View],
     if isinstance(config, Known) and config.value.missing and (lost := never_read(config.value, view)):
         config = Unknown(lost)
     own = container_of(view.name, containers)
-    engine = views.get(ENGINE)
-    logs = engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None
+    logs = engine_log(view.name, views, containers)
     mtime: Fact[float] = Unknown("its configuration was not read")
     if isinstance(config, Known):
         mtime = config_mtime(config.value, view)

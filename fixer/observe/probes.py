@@ -141,9 +141,9 @@ def is_refused_socket(site: Site) -> bool:
         e.errno == 13 and "connecting" in e.phase for e in fresh_failures(site)[-20:])
 
 
-def failing_lately(site: Site) -> frozenset[str]:
+def failing_lately(site: Site, logs: Answer | None = None) -> frozenset[str]:
     """The routes that the freshly failed requests most likely went through: by server name, then longest location."""
-    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in fresh_failures(site)}
+    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in fresh_failures(site, logs)}
     if not asked:
         return frozenset()
     by_prefix: dict[str, list[Route]] = {}

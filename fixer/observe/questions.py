@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import (
-    Answer,
     Command,
     ListProcesses,
     ListSockets,
@@ -29,7 +28,7 @@ from fixer.observe.docker.composefile import compose_service
 from fixer.observe.docker.composefiles import paths_to_read
 from fixer.observe.docker.composelabels import environment_paths
 from fixer.observe.docker.composeproject import hash_query, project_of
-from fixer.observe.docker.containerservice import logs_query
+from fixer.observe.docker.containerservice import engine_log, logs_query
 from fixer.observe.docker.entrypoints import entered
 from fixer.observe.docker.lackedfiles import lacked_queries
 from fixer.observe.docker.looselinks import loose_link_queries
@@ -56,7 +55,7 @@ from fixer.observe.managers.starters import starter_queries
 from fixer.observe.nginx.backups import backup_queries
 from fixer.observe.nginx.builtnginx import built_queries
 from fixer.observe.nginx.emptyplaces import empty_ports, empty_sockets, should_answer
-from fixer.observe.nginx.laterlogs import later_logs
+from fixer.observe.nginx.laterlogs import later_engine_logs, later_logs
 from fixer.observe.nginx.nginxes import (
     DEFAULT_LOG,
     error_logs,
@@ -139,6 +138,9 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
             asked[service.node] += release_queries(service, views[service.node])
     if ENGINE in views:
         asked[ENGINE] += _of_engine(sites, views, containers)
+        for site in sites:
+            plan = plan_probes(site, options, views, containers)
+            asked[ENGINE] += later_engine_logs(site, plan, views, containers)
     return {name: new for name, queries in asked.items() if (new := list(_new(queries, views[name])))}
 
 
@@ -167,7 +169,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     asks = may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view)
     if asks and not never_ends(site.place, site.view):
         yield test_query(site.place)
-    logs = _engine_log(site, views, containers)
+    logs = engine_log(site.view.name, views, containers)
     yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMPS])
     yield from socket_path_queries(site, logs)
     for address in site.addresses:
@@ -179,7 +181,7 @@ def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
     yield from turned_probes(plan, site.view)
     for probes in plan.by_route.values():
         yield from probes
-    yield from later_logs(site, plan)
+    yield from later_logs(site, plan, views, containers)
 
 
 def _of_units(view: View) -> Iterator[Query]:
@@ -308,7 +310,7 @@ def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
     """A probe that failed, an address where nobody listens, fresh failures in the log, nginx down or in doubt."""
     if site.place.master is None or isinstance(site.config, Unknown) or not options.probe:
         return True
-    if fresh_failures(site, _engine_log(site, views, containers)):
+    if fresh_failures(site, engine_log(site.view.name, views, containers)):
         return True
     if empty_ports(site):
         return True
@@ -318,12 +320,6 @@ def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
     probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
     results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
     return any(not isinstance(r, Known) or (r.value.error is not None or not _well(r.value.status)) for r in results)
-
-
-def _engine_log(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> Answer | None:
-    """What nginx's container wrote to the engine, where that was asked already."""
-    own, engine = container_of(site.view.name, containers), views.get(ENGINE)
-    return engine.node.answers.get(logs_query(own)) if engine is not None and own is not None else None
 
 
 def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],

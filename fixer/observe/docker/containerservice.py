@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.query import Command
+from fixer.model.query import Answer, Command
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.observe.commands.bindings import bindings_of, workers_of
 from fixer.observe.commands.places import assignments
@@ -17,9 +17,9 @@ from fixer.observe.docker.composefile import ComposeService, compose_service
 from fixer.observe.docker.containers import inspect_environment, inspected
 from fixer.observe.files.servicelogs import parse_docker_logs
 from fixer.observe.files.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.view import ENGINE, INSPECTING, View
+from fixer.observe.view import ENGINE, INSPECTING, View, container_of
 
-LOG_LINES = "200"
+LOG_LINES, LOG_LINES_LATER = "200", "199"
 
 
 def container_service(container: Container, node: str, views: Mapping[str, View]) -> Service:
@@ -119,6 +119,20 @@ def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]
 def logs_query(container: Container) -> Command:
     """The last lines that a container wrote."""
     return Command("docker-logs", (container.name, LOG_LINES))
+
+
+def later_logs_query(container: Container) -> Command:
+    """The same, asked once more after our own requests: another number is another question."""
+    return Command("docker-logs", (container.name, LOG_LINES_LATER))
+
+
+def engine_log(node: str, views: Mapping[str, View], containers: tuple[Container, ...]) -> Answer | None:
+    """What the container that is this node wrote to the engine, as it was read last."""
+    own, engine = container_of(node, containers), views.get(ENGINE)
+    if own is None or engine is None:
+        return None
+    later = engine.node.answers.get(later_logs_query(own))
+    return later if later is not None and later.status == "ok" else engine.node.answers.get(logs_query(own))
 
 
 def _is_app(container: Container, runtime: str, processes: list[Process], view: View | None) -> bool:
