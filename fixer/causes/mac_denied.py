@@ -17,8 +17,8 @@ How it is told apart
 
 The repair and its safety
   set-boolean (disruptive): `setsebool -P httpd_can_network_connect 1`; it takes effect at once and lasts. Undo turns it
-  off again. Not proven on an enforcing kernel: audit's records are those of such hosts, the rest of the facts follows
-  their documentation, and the denial itself was reproduced by a filter.
+  off again. Proven on a Debian that boots with SELinux enforcing (script/whole-machine); the lab's scenario reproduces
+  the denial itself by a filter of calls, since a container has the kernel of its host.
   allow-in-policy (manual): a port or a socket of a type that no such boolean covers; the message names both types.
   loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
   A container's profile and AppArmor are for a person: the message names them.
@@ -30,11 +30,10 @@ By hand
 
 from __future__ import annotations
 
-import posixpath
-
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, is_answering
 from fixer.causes.changes.editing import NoPlace, container_of
+from fixer.causes.filters.denials import HTTPD, audit_evidence, refusals, type_of
 from fixer.causes.reading import config_evidence, endpoint_text, find_node
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.causes.systemd.unitactions import unit_action
@@ -45,9 +44,6 @@ from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Denial, Endpoint, ErrorEvent, Policy
 
 BOOLEAN = "httpd_can_network_connect"
-_HTTPD = ("httpd_t", "nginx_t")
-_ON_SOCKETS = frozenset({"write", "connectto"})
-_RECENT = 600.0     # seconds: what `ausearch -ts recent` goes back
 _CONNECT = frozenset({"connect", "@network-io", "@system-service"})
 _Named = tuple[str, Confidence, str, tuple[Evidence, ...], Repair]
 
@@ -58,7 +54,7 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for trouble in case.troubles:
-        refused = _refusals(case, trouble)
+        refused = refusals(case, trouble)
         if not _is_denied(case, trouble, refused):
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
             continue
@@ -81,28 +77,6 @@ def _is_denied(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> boo
         return False
     tcp = trouble.endpoint.tcp
     return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
-
-
-def _refusals(case: Case, trouble: Trouble) -> tuple[Denial, ...]:
-    """What audit recorded of such connections lately: of a web server's domain, to that port or that socket."""
-    node, endpoint = find_node(case.snapshot, trouble.nginx.node), trouble.endpoint
-    if node is None or isinstance(node.policy, Unknown) or not node.policy.value.enforcing:
-        return ()
-
-    def is_of_it(denial: Denial) -> bool:
-        words = denial.permission.split()
-        if endpoint.unix is None:
-            return "name_connect" in words and denial.port == endpoint.port
-        same = posixpath.basename(denial.name) == posixpath.basename(endpoint.unix)
-        return same and not _ON_SOCKETS.isdisjoint(words)
-
-    return tuple(d for d in node.policy.value.denials
-                 if d.at >= node.now - _RECENT and _type(d.source) in _HTTPD and is_of_it(d))
-
-
-def _type(context: str) -> str:
-    """Of user:role:type:level."""
-    return (*context.split(":"), "", "", "")[2]
 
 
 def _named(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> _Named | str:
@@ -129,8 +103,8 @@ def _named(case: Case, trouble: Trouble, refused: tuple[Denial, ...]) -> _Named 
 def _by_module(node: str, policy: Policy, endpoint: Endpoint, refused: tuple[Denial, ...]) -> _Named | str:
     on = dict(policy.booleans).get(BOOLEAN)
     enforcing = Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing")
-    recorded = tuple(Evidence("kernel", "audit (ausearch)", d.text[:300]) for d in refused[-1:])
-    by_label = any(_type(policy.label) == word for word in _HTTPD)
+    recorded = tuple(audit_evidence(d) for d in refused[-1:])
+    by_label = any(type_of(policy.label) == word for word in HTTPD)
     if policy.enforcing and on is False and endpoint.unix is None and (by_label or refused):
         shown = (
             enforcing, Evidence("kernel", f"/sys/fs/selinux/booleans/{BOOLEAN}", "off"),
@@ -153,8 +127,9 @@ def _by_module(node: str, policy: Policy, endpoint: Endpoint, refused: tuple[Den
 
 def _by_audit(endpoint: Endpoint, denial: Denial, shown: tuple[Evidence, ...]) -> _Named:
     """No boolean that is off explains it: its policy is a person's to change, and the tools of SELinux know how."""
-    mine, theirs = _type(denial.source), _type(denial.target)
-    ask = "ausearch -m avc -ts recent -c nginx | audit2why names the boolean or the rule that is missing"
+    mine, theirs = type_of(denial.source), type_of(denial.target)
+    ask = ("ausearch -m avc -ts recent -c nginx | audit2why names the boolean or the rule that is missing, "
+           "audit2allow -M NAME writes it")
     if endpoint.unix is None:
         what = f"port {endpoint.port} has the type {theirs}"
         manual = (f"{what}, which {mine} may not connect to: semanage port -a -t http_port_t -p tcp {endpoint.port} "

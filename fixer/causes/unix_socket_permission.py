@@ -36,6 +36,7 @@ from fixer.causes.changes.envfiles import drop_in
 from fixer.causes.changes.starting import restart_steps
 from fixer.causes.endings.accounts import Account, account_of, group_name, may, rows
 from fixer.causes.endings.commandwords import edit_word
+from fixer.causes.filters.denials import audit_evidence, refusals
 from fixer.causes.reading import config_evidence, endpoint_text, find_node, processes_of
 from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -96,6 +97,8 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         _Shut(path, stats[path], 2 if path == way[-1] else 1) for path in way
         if stats[path].kind != "link" and not may(stats[path], account, 2 if path == way[-1] else 1)
     )
+    if not shut and (refused := refusals(case, trouble)):       # mac-denied names it
+        return audit_evidence(refused[-1])
     if not shut:
         return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners let it (an access list? "
                 f"getfacl -p {' '.join(way)})")

@@ -17,6 +17,7 @@ from fixer.model.query import Answer, FileAnswer, FileStat, Query, ReadFile
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Denial, Policy
 from fixer.model.target import TargetRef
+from fixer.observe.assemble import snapshot
 from fixer.observe.kernel.macpolicy import DENIALS, policy_of, policy_queries
 from fixer.observe.view import views_of
 from tests.causes.building import (
@@ -32,6 +33,7 @@ from tests.causes.building import (
     service,
     verdict_of,
 )
+from tests.observe.made import recorded
 
 MAC = "mac-denied"
 HTTPD = "system_u:system_r:httpd_t:s0"
@@ -195,3 +197,18 @@ def test_the_kernels_own_files() -> None:
     assert read({}) == Known(Policy(None, (), ""))
     node = NodeCapture("local", "machine", 0.0, True, {})
     assert isinstance(policy_of(views_of(Capture(TargetRef("local", "local"), (node,), (), ()))["local"]), Unknown)
+
+
+@pytest.mark.parametrize(("name", "summary", "risk"), [
+    ("selinux", "httpd_can_network_connect is off", "disruptive"),
+    ("selinux-socket", "/run/ledger/app.sock has the type initrc_runtime_t", "manual"),
+])
+def test_hit_on_what_an_enforcing_machine_answered(name: str, summary: str, risk: str) -> None:
+    """Recorded by `fixer collect` on Debian 13 with SELinux enforcing and its own policy; of the first the log had been
+    empty before fixer's own request."""
+    shown = diagnose(snapshot(recorded(name))).findings[0]
+    assert (shown.cause, shown.variant, shown.confidence) == (MAC, "selinux-connect-denied", "certain")
+    assert summary in shown.summary and shown.repairs[0].risk == risk
+    assert any(e.source == "kernel" and e.where == "/sys/fs/selinux/enforce" for e in shown.evidence)
+    modes = verdict_of(diagnose(snapshot(recorded(name))), "unix-socket-permission")
+    assert isinstance(modes, RuledOut)      # what denies it is known: nobody needs to look for an access list
