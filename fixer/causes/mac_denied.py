@@ -17,8 +17,8 @@ How it is told apart
 
 The repair and its safety
   set-boolean (disruptive): `setsebool -P httpd_can_network_connect 1`; it takes effect at once and lasts. Undo turns it
-  off again. Proven on a Debian that boots with SELinux enforcing (script/whole-machine); the lab's scenario reproduces
-  the denial itself by a filter of calls, since a container has the kernel of its host.
+  off again. Proven on a Debian that boots with SELinux enforcing (script/whole-machine); what is tried in containers,
+  which have the kernel of their host, is the denial itself, by a filter of calls.
   allow-in-policy (manual): a port or a socket of a type that no such boolean covers; the message names both types.
   loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
   A container's profile and AppArmor are for a person: the message names them.
