@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from fixer.causes.failing import Judged, fresh_events, is_closed, judge_route
@@ -92,6 +92,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     judged: dict[str, Judged] = {}
     gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
     taken: dict[str, RouteFacts] = {}
+    handing_on = tuple(facts for facts in snapshot.routes if facts.route.behind)
     guards = tuple(facts for facts in snapshot.routes if facts.route.asked_first)
     unused = {nginx.node + nginx.conf_path: _unused(nginx) for nginx in snapshot.nginxes}
     for facts in snapshot.routes:
@@ -112,7 +113,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             _take(taken, facts, reached)
         if verdict.is_bad and any(_guards(guard, facts) and _is_gone(guard, snapshot, endpoints) for guard in guards):
             continue        # nobody gets as far as the route's own address
-        further = _dead_behind(facts, snapshot, endpoints) if verdict.is_bad else {}
+        further = _dead_behind(facts, handing_on, snapshot, endpoints) if verdict.is_bad else {}
         if further:             # who listens there is this nginx, which hands on
             for name, inner in further.items():
                 places, routes = gathered.setdefault(_address(facts, endpoints[name]), ({}, {}))
@@ -177,11 +178,11 @@ def _listens_itself(nginx: Nginx, endpoint: Endpoint) -> bool:
 
 
 def _dead_behind(
-    facts: RouteFacts, snapshot: Snapshot, endpoints: Mapping[str, Endpoint],
+    facts: RouteFacts, handing_on: Iterable[RouteFacts], snapshot: Snapshot, endpoints: Mapping[str, Endpoint],
 ) -> dict[str, RouteFacts]:
     """The addresses at which nobody is, where a `stream` server of this nginx hands on what the route asks for."""
     return {
-        name: inner for inner in snapshot.routes
+        name: inner for inner in handing_on
         if facts.route.id in inner.route.behind and (inner.node, inner.conf) == (facts.node, facts.conf)
         and _is_gone(inner, snapshot, endpoints) for name in inner.endpoints
     }

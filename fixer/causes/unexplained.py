@@ -15,6 +15,7 @@ from fixer.causes.routes.keepers import kept
 from fixer.causes.routes.nobody import kept_by_podman
 from fixer.causes.systemd.silence import silent_end
 from fixer.model.facts import Known
+from fixer.model.nginxconf import Listen
 from fixer.model.numbers import is_number
 from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
 
@@ -67,18 +68,22 @@ def _own_doors(case: Case, left: Sequence[Judged]) -> Iterator[str]:
     """A server of this very nginx that only the machine itself can ask, and that no route does: one hop of two, where
     the port of the other was changed."""
     asked = {endpoint.port for endpoint in case.snapshot.endpoints if is_closed(endpoint) is not True}
+    doors = {node: _inner_doors(case, node) for node in {judged.facts.node for judged in left}}
     for judged in left:
         reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
         empty = next((e for e in reached if is_closed(e) and e.unix is None and e.node == judged.facts.node), None)
-        inner = {str(listen): listen for facts in case.snapshot.routes if facts.node == judged.facts.node
-                 for listen in facts.route.listens
-                 if listen.address.startswith("127.") or listen.address == "::1"}
-        free = [listen for listen in inner.values() if listen.port not in asked]
+        free = [listen for listen in doors[judged.facts.node] if listen.port not in asked]
         if empty is not None and len(free) == 1:
             where = place(case.snapshot, judged.facts.node, free[0].span.file, free[0].span.line)
             yield (f"this nginx itself listens on {free[0]} ({where}), which only this machine can ask, and none of "
                    f"its routes does: where that is meant, one of the two ports is wrong, there or at {empty.file}:"
                    f"{empty.line}")
+
+
+def _inner_doors(case: Case, node: str) -> list[Listen]:
+    """Where its servers listen for the machine itself alone, each once."""
+    every = (listen for facts in case.snapshot.routes if facts.node == node for listen in facts.route.listens)
+    return list({str(x): x for x in every if x.address.startswith("127.") or x.address == "::1"}.values())
 
 
 def _unloaded(case: Case, left: Sequence[Judged]) -> Iterator[str]:
