@@ -121,7 +121,7 @@ def is_endless(crash: Crash) -> bool:
 def _is_told(crash: Crash) -> bool:
     """Another cause tells it in full."""
     unit = crash.service.unit
-    by_file = unit is not None and (unit.result == "resources" or fails_before_start(crash.service))
+    by_file = unit is not None and (unit.result in ("resources", "oom-kill") or fails_before_start(crash.service))
     return by_file or bool(missing_variables(crash.lines)) or port_in_use(crash.lines) is not None or (
         address_unavailable(crash.lines) is not None)
 

@@ -133,6 +133,7 @@ def test_result_oom_kill_is_believed_without_a_kernel_log() -> None:
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].variant == "oom-kill-result-cgroup-v2"
     assert any("oom-kill" in e.text for e in diagnosis.findings[0].evidence if e.source == "service-log")
+    assert isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), RuledOut)      # why it ended is known
 
 
 def test_a_limit_of_a_slice_or_of_the_machine_is_for_others() -> None:
