@@ -119,7 +119,9 @@ upstream_ports() {
 ask() {
   c=$((c + 1)); [ $c -le @PROBES@ ] || return 0
   item "spec $c $1 $2 $3"
-  plain "$c" 2 127.0.0.1 "$1" "$(printf 'GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: @AGENT@\r\nAccept: */*\r\nConnection: close\r\n\r\n.' "$2" "$3")" &
+  # the point keeps the line's end from being cut off; sent along it would make the server reset what it has answered
+  r=$(printf 'GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: @AGENT@\r\nAccept: */*\r\nConnection: close\r\n\r\n.' "$2" "$3")
+  plain "$c" 2 127.0.0.1 "$1" "${r%.}" &
 }
 probes() {
   [ "$how" ] || return 0
@@ -129,6 +131,15 @@ probes() {
   for p in $(web_ports); do for h in $(hosts); do for l in $(paths); do ask "$p" "$l" "$h"; done; done; done
   for p in $(ports); do case " 22 25 53 3306 5432 6379$led" in *" $p "*) ;; *) ask "$p" / localhost ;; esac; done
   wait
+}
+error_logs() {
+  echo /var/log/nginx/error.log
+  names | sed -n 's/^[ \t]*error_log[ \t][ \t]*\(\/[^ \t]*\).*/\1/p'
+}
+later() {      # the end of nginx's logs after our own requests: what they met may stand nowhere else
+  set --
+  for f in $(error_logs | sort -u | head -n 12); do [ -f "$f" ] && set -- "$@" "$P$f"; done
+  facts glater ends @LOG@ "$@"
 }
 nginx_test() {
   have nginx || return 0
@@ -141,7 +152,7 @@ everything() {
   printf '%s\n' '@MAGIC@' @HEADER@
   round; limits; told; looked; outputs; journals; resolved; nginx_test
 @PLAIN@
-  probes
+  probes; later
   item end
 }
 made() {

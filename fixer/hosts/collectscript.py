@@ -15,6 +15,7 @@ MAGIC = "badgateway-collect 1"
 MOST_PROBES = 60
 FILE_LIMIT = (1 << 16) + 1
 JOURNAL_LINES = 200
+LOG_LIMIT = 256 << 10      # of each of nginx's logs, as of any look
 
 
 def collect_script(queries: Sequence[Query], described: Sequence[object], *, secret_words: str, agent: str) -> str:
@@ -28,7 +29,8 @@ def collect_script(queries: Sequence[Query], described: Sequence[object], *, sec
     redact = redact.replace("@KERNEL@", numbers.get("kernel-log", "-")).replace("@JSON@", numbers.get("nft-rules", "-"))
     assert "'" not in redact
     parts = {
-        "LINES": str(JOURNAL_LINES), "FILE": str(FILE_LIMIT), "PROBES": str(MOST_PROBES), "AGENT": agent, "ROUND": text,
+        "LINES": str(JOURNAL_LINES), "FILE": str(FILE_LIMIT), "LOG": str(LOG_LIMIT),
+        "PROBES": str(MOST_PROBES), "AGENT": agent, "ROUND": text,
         "REDACT": redact, "MAGIC": MAGIC, "HEADER": shlex.quote(json.dumps(described_round)),
         "PLAIN": shtext.PLAIN_PROBES,
     }

@@ -11,6 +11,7 @@ from fixer.model.regex import regex
 _TIMED_OUT = ("124", "137", "143")
 _BEGINNING = regex(rb"H(T(T(P(/|$)|$)|$)|$)")
 _STATUS = regex(rb"HTTP/\S+ (\d{3})\b")
+_COMPLAINT_FIRST = regex(rb"^(?:cat|bash|nc|sh): [^\n]*\n(?=HTTP/)")      # a reset after the answer is told before it
 _COMPLAINTS: tuple[tuple[bytes, str, int | None], ...] = (
     (b"Connection refused", "refused", 111), (b"No route to host", "unreachable", 113),
     (b"Network is unreachable", "unreachable", 101), (b"Connection timed out", "timeout", 110),
@@ -26,7 +27,7 @@ def outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object
         "phase": "connect", "errno": None, "error": None, "status": None, "ms": _milliseconds(words[1:]),
         "head": "", "body": "",
     }
-    came, data = len(data), after_interim(data)
+    came, data = len(data), after_interim(_COMPLAINT_FIRST.sub(b"", data))
     head, whole, body = data.partition(b"\r\n\r\n")
     if is_interim(head) or (came and not data):     # of answers that are none a tool reads so many, and no more
         cut = code in _TIMED_OUT or came >= HEAD_LIMIT

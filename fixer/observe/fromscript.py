@@ -138,7 +138,7 @@ class _Read:
             case Probe():
                 return self._probe(query)
             case ReadFile(path) if query.tail:
-                return self._round.dynamic_file(("gout", "gsup", "gtold"), path, query.limit, tail=True)
+                return self._round.dynamic_file(("glater", "gout", "gsup", "gtold"), path, query.limit, tail=True)
             case ReadFile(path) if path in self._defaults:
                 file = self._defaults[path]
                 return Answer(file.status, files=(file,))

@@ -113,6 +113,13 @@ def test_what_an_answer_holds() -> None:
     assert found["ms"] > 0
 
 
+@pytest.mark.parametrize("said", [b"cat: -: Connection reset by peer\n", b"nc: read: Connection reset\n", b""])
+def test_a_reset_after_the_answer_does_not_hide_it(said: bytes) -> None:
+    data = said + b"HTTP/1.1 502 Bad Gateway\r\nServer: nginx\r\n\r\nx"
+    found = plainprobe.outcome(Probe("127.0.0.1", 80, "/"), ["1", "1", "2"], data)
+    assert (found["status"], found["error"], found["head"]) == (502, None, "HTTP/1.1 502 Bad Gateway\r\nServer: nginx")
+
+
 def test_reset_has_its_errno() -> None:
     with listeners.listening(listeners.reset) as port:
         assert probe(port)["errno"] == 104

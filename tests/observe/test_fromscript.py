@@ -93,6 +93,25 @@ def test_an_environment_file_of_the_system_feeds_the_unit_that_names_it() -> Non
     assert isinstance(desk.bindings, Known) and [b.port for b in desk.bindings.value] == [8013]
 
 
+def test_what_its_own_requests_met_is_read_after_them() -> None:
+    """Of a host whose log was empty before: the only line that says why nginx was denied is that of the script's own
+    request."""
+    from fixer.diagnose import diagnose
+    from fixer.observe.assemble import snapshot
+
+    made = load_script((Path(__file__).parent / "data" / "script_later.gz").read_bytes())
+    found = diagnose(snapshot(made)).findings
+    assert [(f.cause, f.confidence) for f in found][:1] == [("mac-denied", "certain")]
+
+
+def test_its_requests_end_where_a_request_ends() -> None:
+    """A byte more made servers reset what they had answered."""
+    ask = script().partition("\nask() {")[2].partition("\n}\n")[0]
+    text = f'c=0; item() {{ :; }}; plain() {{ printf %s "$5"; }}\nask() {{{ask}\n}}\nask 80 /api shop.example; wait'
+    sent = subprocess.run(["sh", "-c", text], capture_output=True, check=True).stdout
+    assert sent.startswith(b"GET /api HTTP/1.1\r\nHost: shop.example\r\n") and sent.endswith(b"Connection: close\r\n\r\n")
+
+
 def test_a_script_that_was_cut_off_says_so() -> None:
     cut = WEB.rsplit(b"\n" + b"n" * 32, 1)[0]
     assert any("cut off" in note for note in load_script(cut).notes)

@@ -60,4 +60,5 @@ def _is_open(route: Route, site: Site, plan: ProbePlan) -> bool:
     """Somebody takes connections at one of its addresses."""
     probes = (plan.by_address.get(name) for name in site.by_route.get(route.id, ()))
     results = (probe_result(site.view.node.answers.get(probe)) for probe in probes if probe is not None)
-    return any(isinstance(found, Known) and found.value.error is None for found in results)
+    seen = (found.value for found in results if isinstance(found, Known))
+    return any(found.error is None or found.status is not None for found in seen)
