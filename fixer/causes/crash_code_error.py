@@ -28,8 +28,9 @@ The repair and its safety
   correct-option (disruptive): the value that an option is to have, from a person; for the port that nginx asks for,
   with something else written beside it (a comment in an EnvironmentFile is part of the value), just the port.
   set-variable (disruptive): the value of a variable that the program makes a number of, and cannot.
-  correct-target (disruptive): the application to serve, where the command names none; what was found is offered. Only
-  one that differs in nothing but its package (mysite.wsgi:application, shop.wsgi:application) needs no answer.
+  correct-target (disruptive): the application to serve, where the command names none; what was found is offered, first
+  what differs in nothing but its package (mysite.wsgi:application, shop.wsgi:application). A person chooses: another
+  application at this address would be worse than none.
   correct-directory (disruptive): it starts inside the package that its command names: the folder above.
   start-service (safe): the file was changed since the last try, the module is there by now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.

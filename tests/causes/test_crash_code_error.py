@@ -743,14 +743,13 @@ def project(target: str, folder: str, *paths: str) -> Scene:
     return scene
 
 
-def test_a_target_that_differs_in_its_package_alone_is_taken() -> None:
-    scene = project("mysite.wsgi:application", "/srv/shop", "/srv/shop/shop/wsgi.py", "/srv/shop/shop/asgi.py")
+def test_a_target_that_differs_in_its_package_alone_is_offered_first() -> None:
+    scene = project("mysite.wsgi:application", "/srv/shop", "/srv/shop/shop/asgi.py", "/srv/shop/shop/wsgi.py")
     repair = repair_called(scene, "correct-target")
-    assert repair.needs[0].default == "shop.wsgi:application"
-    write = repair.steps[0]
-    assert isinstance(write, WriteFile) and b"gunicorn shop.wsgi:application\n" in (write.after or b"")
-    chosen = repair_called(scene, "correct-target", target="shop.asgi:application").steps[0]
-    assert isinstance(chosen, WriteFile) and b"gunicorn shop.asgi:application\n" in (chosen.after or b"")
+    assert repair.needs[0].choices == ("shop.wsgi:application", "shop.asgi:application")
+    assert (repair.needs[0].default, repair.steps) == (None, ())      # another application would be worse than none
+    chosen = repair_called(scene, "correct-target", target="shop.wsgi:application").steps[0]
+    assert isinstance(chosen, WriteFile) and b"gunicorn shop.wsgi:application\n" in (chosen.after or b"")
 
 
 def test_of_two_packages_a_person_chooses() -> None:

@@ -170,10 +170,10 @@ def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:
     found = applications(case.snapshot, service)
     written = target_of(service.argv) or fault.name
     said = f"the application that {service.name} is to serve, now {written}"
-    alike = _renamed_package(written, found) if "No module named" in fault.text else None
-    need = Need(TARGET_KEY, "choice", said, found, alike) if found else Need(TARGET_KEY, "value", said, pattern=_TARGET)
+    found = tuple(sorted(found, key=lambda one: not _is_renamed_package(written, one)))     # the likelier ones first
+    need = Need(TARGET_KEY, "choice", said, found) if found else Need(TARGET_KEY, "value", said, pattern=_TARGET)
     word = next((w for w in service.command if w.text == written), None)
-    chosen = case.inputs.get(TARGET_KEY, alike or "")
+    chosen = case.inputs.get(TARGET_KEY, "")
     summary = f"point {service.name} at its application, then start it"
     edit = NoPlace("its command names no target that was found written") if word is None else \
         edit_word(case.snapshot, service, word, chosen or written, f"serve {chosen or 'another target'}")
@@ -185,11 +185,10 @@ def _retarget(case: Case, crash: Crash, fault: CodeFault) -> Repair:
     return Repair("correct-target", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
 
 
-def _renamed_package(written: str, found: tuple[str, ...]) -> str | None:
-    """The only one that is called the same but for its package: `mysite.wsgi:application`, `shop.wsgi:application`."""
+def _is_renamed_package(written: str, other: str) -> bool:
+    """Called the same but for its package: `mysite.wsgi:application`, `shop.wsgi:application`."""
     package, _, rest = written.rpartition(".")
-    alike = [one for one in found if one.rpartition(".")[2] == rest and one.count(".") == written.count(".")]
-    return alike[0] if package and len(alike) == 1 else None
+    return bool(package) and other.rpartition(".")[2] == rest and other.count(".") == written.count(".")
 
 
 def _other_value(case: Case, crash: Crash, fault: CodeFault) -> Repair | None:
