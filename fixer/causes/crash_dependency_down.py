@@ -40,17 +40,18 @@ By hand
 from __future__ import annotations
 
 from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
+from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.startagain import start_again
 from fixer.causes.endings.changed import changed_since
 from fixer.causes.endings.complaints import Complaint, complaint
-from fixer.causes.endings.crashing import Crash, crashes
+from fixer.causes.endings.crashing import Crash, crashes, holds_a_socket
 from fixer.causes.endings.dependencyfindings import CAUSE_ID, EXPLAINS, blocked_finding, required_finding
 from fixer.causes.endings.dependencyrepairs import WHERE, back_again, let_through, make_room, set_other, start_needed
 from fixer.causes.endings.depending import Needed, listening_elsewhere, locate, unseen_clusters
 from fixer.causes.endings.logs import is_restarting
 from fixer.causes.endings.reasons import missing_variables, port_in_use
 from fixer.causes.load.blocked import blocked
+from fixer.causes.owners import sole_owner
 from fixer.causes.reading import (
     absent_evidence,
     condition,
@@ -104,8 +105,8 @@ def judge(case: Case) -> Verdict:
         from fixer.causes.endings.heldfindings import waiting_findings  # only where a start script waits
 
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
-    if any(trouble.endpoint.node is not None for trouble in case.troubles):
-        from fixer.causes.endings.reliedfindings import relied_findings  # only where an address is in trouble
+    if any(_listens_nowhere(case, trouble) for trouble in case.troubles):
+        from fixer.causes.endings.reliedfindings import relied_findings  # as it says
 
         findings += relied_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
@@ -113,6 +114,12 @@ def judge(case: Case) -> Verdict:
 
         findings += awaited_findings(case)
     return conclude(findings, missing, ruled)
+
+
+def _listens_nowhere(case: Case, trouble: Trouble) -> bool:
+    """Of the machine itself, and who belongs there has no socket at all."""
+    owner = sole_owner(case, trouble) if trouble.endpoint.node is not None else None
+    return owner is not None and not holds_a_socket(case, owner.service)
 
 
 def complaint_of(crash: Crash) -> Complaint | None:

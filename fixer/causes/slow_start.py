@@ -38,7 +38,6 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case, Trouble, route_key
 from fixer.causes.containers.idle import only_waits
 from fixer.causes.endings.crashing import fails_inside, has_come_up, has_failed, holds_a_socket
-from fixer.causes.endings.heldup import held_up_at, since
 from fixer.causes.endings.logs import lines_of, own_lines
 from fixer.causes.endings.onekill import one_kill
 from fixer.causes.failing import is_closed
@@ -87,11 +86,8 @@ def judge(case: Case) -> Verdict:
             missing.append(f"whether anything listens at {endpoint_text(trouble.endpoint)}")
         elif owner is None or not closed or owner.rule == "elsewhere":
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
-        elif (held := held_up_at(case, trouble, owner)) is not None:
-            from fixer.causes.endings.heldfindings import script_finding  # only where a start script runs
-
-            wait = () if since(case, held) >= YOUNG else _waits(owner.service)
-            findings.setdefault(owner.service.id, script_finding(case, held, CAUSE.id, "start-script-waits", wait))
+        elif (held := _held_up(case, trouble, owner)) is not None:
+            findings.setdefault(owner.service.id, held)
         elif _is_starting(case, trouble, owner):
             findings.setdefault(owner.service.id, _found(case, trouble, owner))
         else:
@@ -123,6 +119,20 @@ def _unhealthy(case: Case, service: Service) -> Finding:
         detail=(), routes=(facts.route.id,), service=service.name, node=service.node,
         evidence=(Evidence("container", box.name, f"unhealthy{how_ended(box)}"), *answers), repairs=(),
     )
+
+
+def _held_up(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+    """Its start script has not come to its server."""
+    if holds_a_socket(case, owner.service):
+        return None
+    from fixer.causes.endings.heldfindings import script_finding  # only where it listens nowhere
+    from fixer.causes.endings.heldup import held_up_at, since
+
+    held = held_up_at(case, trouble, owner)
+    if held is None:
+        return None
+    wait = () if since(case, held) >= YOUNG else _waits(owner.service)
+    return script_finding(case, held, CAUSE.id, "start-script-waits", wait)
 
 
 def _is_starting(case: Case, trouble: Trouble, owner: Owner) -> bool:

@@ -41,6 +41,8 @@ By hand
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fixer.causes.base import Cause, by_trouble, conclude
 from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import replaced_below
@@ -65,7 +67,6 @@ from fixer.causes.reading import (
 )
 from fixer.causes.routes.displacing import is_missed, is_occupied
 from fixer.causes.routes.namesakes import is_foreign, is_named_otherwise
-from fixer.causes.routes.pairing import Pair, pairs_of, point_each
 from fixer.causes.routes.pointing import (
     Option,
     after_start,
@@ -78,6 +79,9 @@ from fixer.causes.symptoms import is_cut_off, is_refused, say_routes, symptom_ev
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.record import replace
+
+if TYPE_CHECKING:
+    from fixer.causes.routes.pairing import Pair
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
 _SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
@@ -137,13 +141,19 @@ def _in_a_group(case: Case, trouble: Trouble, owner: Owner) -> Finding | Evidenc
     told = {b.port for b in bindings_of(owner.service) if b.unix is None}
     if owner.service.program is not None and any({trouble.endpoint.port, o.listener.port} <= told for o in every):
         return state_evidence(owner.service)       # the process that is told this very port is what is missing
-    pairs = pairs_of(case, trouble, every) if len(every) > 1 else None
+    if len(every) < 2:
+        return None
+    from fixer.causes.routes.pairing import pairs_of  # only where it has several sockets
+
+    pairs = pairs_of(case, trouble, every)
     return None if pairs is None else _each(case, trouble, pairs, every)
 
 
 def _each(case: Case, trouble: Trouble, pairs: tuple[Pair, ...], every: tuple[Option, ...]) -> Finding | Evidence:
     """One finding for all the addresses of a group; which socket is meant for which, where that is open, a person says.
     """
+    from fixer.causes.routes.pairing import point_each  # as above
+
     if not pairs:
         return _found(case, trouble, every, (False, True))
     if pairs[0].trouble is not trouble:

@@ -39,7 +39,6 @@ from fixer.causes.reading import (
     ran_since,
     state_evidence,
 )
-from fixer.causes.routes.protocolling import ID, pass_as
 from fixer.causes.symptoms import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -95,6 +94,8 @@ def _spoken(service: Service) -> tuple[str, tuple[Evidence, ...]]:
 
 
 def _repair(case: Case, trouble: Trouble, holder: Service, spoken: str) -> Repair:
+    from fixer.causes.routes.protocolling import ID, pass_as  # only where they speak past each other
+
     kind = TAKES[spoken]
     ends = {name for facts in trouble.routes for name in facts.endpoints}
     holders = [_holder(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
