@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.envfiles import write_variables
-from fixer.causes.changes.starting import begin_steps, reachable_host
+from fixer.causes.changes.starting import begin_steps, reachable_host, start_steps
 from fixer.causes.endings.coderepairs import PATIENCE, again_steps
 from fixer.causes.endings.complaints import Complaint
 from fixer.causes.endings.crashing import Crash
@@ -19,7 +19,7 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import ContainerAction, Step, WaitForListener
 from fixer.model.redact import is_secret_name
 from fixer.model.regex import regex
-from fixer.model.reliance import SYSTEM
+from fixer.model.reliance import SYSTEM, Reliance
 from fixer.model.snapshot import LogLine, Service
 
 WHERE = regex(rf"^{SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
@@ -123,6 +123,16 @@ def words_of(case: Case, service: Service) -> tuple[LogLine, ...]:
     """What it said at its end: its own words of the last run, its manager's where it has none."""
     lines = last_run(case.snapshot, service)
     return last_words(own_lines(lines)) or last_words(lines) or last_words(lines_of(service))
+
+
+def provider_steps(case: Case, reliance: Reliance, provider: Service) -> tuple[Step, ...]:
+    """Start it and wait until it listens there; nothing where a start would not do, or is not known."""
+    if why_not(case, provider):
+        return ()
+    steps = start_steps_of(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider, None)
+    host, unix = reachable_host(reliance.ip or reliance.host or "127.0.0.1"), reliance.path or None
+    wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, PATIENCE)
+    return (*steps, wait) if steps else ()
 
 
 def why_not(case: Case, provider: Service) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 
 from fixer.causes.case import Case
-from fixer.causes.changes.starting import reachable_host, start_steps, waiting
-from fixer.causes.endings.coderepairs import PATIENCE
+from fixer.causes.changes.starting import waiting
 from fixer.causes.endings.dependencyfindings import CAUSE_ID, EXPLAINS
-from fixer.causes.endings.dependencyrepairs import start_steps_of, why_not
+from fixer.causes.endings.dependencyrepairs import provider_steps, why_not
 from fixer.causes.endings.depending import Needed
 from fixer.causes.endings.heldup import HeldUp, doing, held_evidence, held_up, held_up_at, script_of, since
 from fixer.causes.owner import Owner
@@ -24,9 +23,7 @@ from fixer.causes.reading import (
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence
-from fixer.model.plan import Step, WaitForListener
 from fixer.model.reliance import Reliance
-from fixer.model.snapshot import Service
 
 _DOWN: Mapping[str, str] = {
     "stopped": "is stopped", "failed": "failed", "masked": "is masked", "looping": "fails again and again",
@@ -93,7 +90,7 @@ def _start(case: Case, one: HeldUp, reliance: Reliance, needed: Needed) -> tuple
                   f"{service.name} then starts by itself")
         return (Repair("mend-dependency", "manual", title, (), manual=manual),)
     begun = {r.address: (n.provider, steps) for r, n in one.unmet if n is not None and n.up is False
-             and n.provider is not None and (steps := _begin(case, r, n.provider))}
+             and n.provider is not None and (steps := provider_steps(case, r, n.provider))}
     if reliance.address not in begun:
         what = why_not(case, provider) or (
             f"{provider.name} runs and does not listen at {reliance.address}: make the two agree")
@@ -106,17 +103,6 @@ def _start(case: Case, one: HeldUp, reliance: Reliance, needed: Needed) -> tuple
     then = f"{service.name} then goes on by itself" if whole else f"{service.name} waits for more than that"
     last = waiting(case.snapshot, service, one.trouble.endpoint) if whole else ()
     return (Repair("start-dependency", "safe", f"start {names}{also}; {then}", tuple(dict.fromkeys((*steps, *last)))),)
-
-
-def _begin(case: Case, reliance: Reliance, provider: Service) -> tuple[Step, ...]:
-    """Nothing where a start would not do, or is not known."""
-    if why_not(case, provider):
-        return ()
-    steps = start_steps_of(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider, None)
-    host = reachable_host(reliance.ip or reliance.host or "127.0.0.1")
-    unix = reliance.path or None
-    wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, PATIENCE)
-    return (*steps, wait) if steps else ()
 
 
 def _evidence(case: Case, one: HeldUp, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Container
 
 from fixer.causes.case import Case
-from fixer.causes.changes.starting import reachable_host, start_steps, waiting
-from fixer.causes.endings.coderepairs import PATIENCE, again_steps
+from fixer.causes.changes.starting import waiting
+from fixer.causes.endings.coderepairs import again_steps
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.dependencyfindings import CAUSE_ID, EXPLAINS
-from fixer.causes.endings.dependencyrepairs import start_steps_of, why_not
+from fixer.causes.endings.dependencyrepairs import provider_steps, why_not
 from fixer.causes.endings.relying import Relied, relied
 from fixer.causes.reading import (
     absent_evidence,
-    condition,
     config_evidence,
     log_evidence,
     now_on,
@@ -23,9 +22,6 @@ from fixer.causes.reading import (
 )
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair
-from fixer.model.plan import Step, WaitForListener
-from fixer.model.reliance import Reliance
-from fixer.model.snapshot import Service
 
 
 def relied_findings(case: Case, found: tuple[Crash, ...], told: Container[tuple[str, str | None]]) -> list[Finding]:
@@ -67,7 +63,7 @@ def _repair(case: Case, one: Relied, crash: Crash | None) -> Repair:
     """Start what is stopped, then the backend; of one that rests its own finding tells the start."""
     service, names = one.service, ", ".join(p.name for _, _, p in one.stopped)
     reasons = [why for _, _, p in one.stopped if (why := why_not(case, p))]
-    begun = tuple(step for r, _, p in one.stopped for step in _begin(case, r, p)) if not reasons else ()
+    begun = tuple(step for r, _, p in one.stopped for step in provider_steps(case, r, p)) if not reasons else ()
     title = "a person must bring back what it needs"
     if not begun:
         manual = f"{'; '.join(reasons) or f'start {names}'}; then start {service.name}"
@@ -83,10 +79,3 @@ def _repair(case: Case, one: Relied, crash: Crash | None) -> Repair:
     also = " and enable at boot what is not" if any(getattr(step, "verb", "") == "enable" for step in begun) else ""
     then = f"then start {service.name}" if crash is not None else f"{service.name} then goes on by itself"
     return Repair("start-dependency", "safe", f"start {names}{also}, {then}", tuple(dict.fromkeys((*begun, *after))))
-
-
-def _begin(case: Case, reliance: Reliance, provider: Service) -> tuple[Step, ...]:
-    steps = start_steps_of(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider, None)
-    host, unix = reachable_host(reliance.ip or reliance.host or "127.0.0.1"), reliance.path or None
-    wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, PATIENCE)
-    return (*steps, wait) if steps and condition(provider) != "masked" else ()

@@ -21,10 +21,10 @@ from fixer.causes.endings.speaking import SPEAKS
 from fixer.causes.failing import is_closed
 from fixer.causes.owner import Owner
 from fixer.causes.owners import sole_owner
-from fixer.causes.reading import condition, now_on, place, ran_since
+from fixer.causes.reading import condition, now_on, ran_since
 from fixer.causes.systemd.atboot import is_off_at_boot
+from fixer.causes.systemd.requires import required_by
 from fixer.causes.systemd.unitfailure import fails_before_start
-from fixer.model.facts import Evidence
 from fixer.model.record import dataclass
 from fixer.model.regex import regex
 from fixer.model.reliance import Reliance
@@ -39,7 +39,6 @@ _ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Configured)\
 _USUAL = regex(r"Started (?:server|parent|reloader) process|Waiting for application startup|Will watch for changes|"
                r"Uvicorn running on|Starting gunicorn|Booting worker|Listening at|Using worker|Child process|"
                r"Waiting for child process|Stopping parent process|Stopping reloader")
-_PULLS = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite|Wants)[ \t]*=(?P<names>[^\n#]*)$")
 _BY_ITSELF = frozenset({"exit-code", "success", "timeout", "protocol", "start-limit-hit"})
 _AWHILE = 3.0        # seconds after its start in which nothing is said of a program that does not listen yet
 _YOUNG = 60.0        # one that says nothing may only be slow
@@ -159,18 +158,11 @@ def _stopped(case: Case, service: Service) -> Iterator[tuple[Reliance, Needed, S
 
 def _pulled(case: Case, service: Service) -> Iterator[Reliance]:
     """The databases and caches that its unit requires or wants: systemd starts them along with it."""
-    unit = service.unit
-    for path in (unit.fragment_path, *unit.drop_in_paths) if unit is not None else ():
-        file = case.snapshot.file(service.node, path)
-        for number, text in enumerate(file.data.decode("utf-8", "replace").split("\n") if file is not None else (), 1):
-            match = _PULLS.match(text)
-            for name in match["names"].split() if match is not None else ():
-                full = name if "." in name else f"{name}.service"
-                other = next((s for s in case.snapshot.services if s.node == service.node and s.name == full), None)
-                engine = engine_of(other) if other is not None else ""
-                if engine:
-                    said = Evidence("unit", place(case.snapshot, service.node, path, number), text.strip())
-                    yield Reliance(said, host="127.0.0.1", port=usual_port(engine), engine=engine)
+    for name, said in required_by(case.snapshot, service, wanted=True).items():
+        other = next((s for s in case.snapshot.services if s.node == service.node and s.name == name), None)
+        engine = engine_of(other) if other is not None else ""
+        if engine:
+            yield Reliance(said, host="127.0.0.1", port=usual_port(engine), engine=engine)
 
 
 def _is_meant(case: Case, provider: Service) -> bool:

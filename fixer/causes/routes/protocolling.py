@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.changes.editing import NoPlace, Place, nginx_steps, overwriters, risk_of, writable_place
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.routes.passes import edit_passes
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
-from fixer.model.plan import Step, WriteFile
 from fixer.model.regex import regex
 from fixer.model.snapshot import RouteFacts
 from fixer.nginx.edit import EditRefused
@@ -28,24 +28,9 @@ def pass_as(case: Case, trouble: Trouble, kind: str) -> Repair:
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _by_hand(trouble, kind, summary, "nginx -t refuses the configuration as it is: repair that first")
-    by_file: dict[str, list[RouteFacts]] = {}
-    for facts in trouble.routes:
-        by_file.setdefault(facts.route.source.file, []).append(facts)
-    steps: list[Step] = []
-    places: tuple[Place, ...] = ()
-    for path, routes in by_file.items():
-        place = writable_place(case.snapshot, trouble.nginx.node, path)
-        if isinstance(place, NoPlace):
-            return _by_hand(trouble, kind, summary, place.why)
-        try:
-            data = _edited(place.data, routes, kind)
-        except EditRefused as refused:
-            return _by_hand(trouble, kind, summary, f"{path}: {refused}")
-        places = (*places, place)
-        steps.append(WriteFile(place.node, place.path, place.data, data, f"{was} becomes {kind}",
-                               in_place=place.in_place))
-    return Repair(ID, risk_of(places, "safe"), summary + overwriters(places),
-                  (*steps, *nginx_steps(case.snapshot, trouble.nginx)))
+    repair = edit_passes(case, trouble, Repair(ID, "safe", summary, ()), f"{was} becomes {kind}",
+                         lambda data, routes: _edited(data, routes, kind))
+    return _by_hand(trouble, kind, summary, repair.why) if isinstance(repair, NoPlace) else repair
 
 
 def _edited(data: bytes, routes: list[RouteFacts], kind: str) -> bytes:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.causes.case import Case, Trouble
-from fixer.causes.changes.editing import NoPlace, Place, nginx_steps, overwriters, risk_of, writable_place
+from fixer.causes.changes.editing import NoPlace
 from fixer.causes.owners import left_over
 from fixer.causes.placing import is_anybodys
 from fixer.causes.reading import endpoint_text, listener_at, listener_evidence, state_evidence
+from fixer.causes.routes.passes import edit_passes
 from fixer.causes.symptoms import say_routes
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import Step, WriteFile
 from fixer.model.record import replace
 from fixer.model.snapshot import ProbeResult, RouteFacts
 from fixer.nginx.edit import EditRefused, replace_span
@@ -60,24 +60,9 @@ def speak(case: Case, trouble: Trouble, scheme: str) -> Repair:
         return _by_hand(trouble, scheme, summary, "if what listens there should answer, which fixer cannot tell")
     if not _speak_alike(case, trouble):
         return _by_hand(trouble, scheme, summary, "not all servers of the upstream block are known to take that")
-    by_file: dict[str, list[RouteFacts]] = {}
-    for facts in trouble.routes:
-        by_file.setdefault(facts.route.source.file, []).append(facts)
-    steps: list[Step] = []
-    places: tuple[Place, ...] = ()
-    for path, routes in by_file.items():
-        place = writable_place(case.snapshot, trouble.nginx.node, path)
-        if isinstance(place, NoPlace):
-            return _by_hand(trouble, scheme, summary, place.why)
-        try:
-            data = _edited(place.data, routes, scheme)
-        except EditRefused as refused:
-            return _by_hand(trouble, scheme, summary, f"{path}: {refused}")
-        places = (*places, place)
-        steps.append(WriteFile(place.node, place.path, place.data, data, f"the pass becomes {scheme}",
-                               in_place=place.in_place))
-    return Repair(ID, risk_of(places, "safe"), summary + overwriters(places),
-                  (*steps, *nginx_steps(case.snapshot, trouble.nginx)))
+    repair = edit_passes(case, trouble, Repair(ID, "safe", summary, ()), f"the pass becomes {scheme}",
+                         lambda data, routes: _edited(data, routes, scheme))
+    return _by_hand(trouble, scheme, summary, repair.why) if isinstance(repair, NoPlace) else repair
 
 
 def once(findings: Sequence[Finding]) -> list[Finding]:
