@@ -11,6 +11,7 @@ from fixer.hosts import dockercli
 from fixer.hosts.base import Asker
 from fixer.hosts.container import ContainerAsker
 from fixer.hosts.dockercli import Docker, Inspected
+from fixer.hosts.listing import Listing
 from fixer.model.query import Command
 
 MOST = 12             # containers that are looked at where none publishes a port: each is asked by a process of its own
@@ -21,7 +22,7 @@ def askers_beside(places: Sequence[str], here: Asker | None = None,
                   docker: Docker = dockercli.docker) -> tuple[Asker, ...]:
     """A node for each container at a place (a port, or the path of a socket), and `engine`, whose files
     `here` reads (this machine's by default); none where there is no container."""
-    found = containers_at(places, docker)
+    found = containers_at(places, Listing(docker))
     if not found:
         return ()
     from fixer.hosts.engine import EngineAsker  # which builds on the local asker
@@ -30,11 +31,10 @@ def askers_beside(places: Sequence[str], here: Asker | None = None,
     return (*nodes, EngineAsker({Command("docker-published", tuple(places)): found}, here, docker))
 
 
-def containers_at(places: Sequence[str], docker: Docker = dockercli.docker) -> list[Inspected]:
+def containers_at(places: Sequence[str], listing: Listing) -> list[Inspected]:
     """Those that publish one of the ports or share the folder of one of the sockets, running or not; for a port that
     none publishes also whatever runs and may be meant, those first that know a port of that number."""
-    found = dockercli.inspect(dockercli.list_ids(docker=docker), docker)
-    every = [item for item in found if _counts(item, docker.host)]
+    every = [item for item in listing.every if _counts(item, listing.docker.host)]
     outer = {id(item): _outer(item) for item in every}
     wanted = {int(place) for place in places if place.isdigit()}
     paths = [place for place in places if not place.isdigit()]
@@ -50,10 +50,9 @@ def containers_at(places: Sequence[str], docker: Docker = dockercli.docker) -> l
     return sorted(found, key=dockercli.name_of)
 
 
-def publishing(ports: AbstractSet[int], docker: Docker = dockercli.docker) -> list[Inspected]:
+def publishing(ports: AbstractSet[int], listing: Listing) -> list[Inspected]:
     """Those that publish one of the ports, or would if they ran."""
-    found = dockercli.inspect(dockercli.list_ids(docker=docker), docker)
-    return [item for item in found if _counts(item, docker.host) and _outer(item) & ports]
+    return [item for item in listing.every if _counts(item, listing.docker.host) and _outer(item) & ports]
 
 
 def _counts(item: Inspected, host: str) -> bool:

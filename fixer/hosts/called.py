@@ -11,17 +11,17 @@ from fixer.hosts.beside import containers_at, publishing
 from fixer.hosts.container import ContainerAsker
 from fixer.hosts.dockercli import PROJECT_LABEL, SERVICE_LABEL, Docker, Inspected
 from fixer.hosts.engine import EngineAsker
+from fixer.hosts.listing import Listing
 from fixer.model.query import Command
-
-_ROW = f'{{{{.ID}}}}\t{{{{.Names}}}}\t{{{{.Label "{SERVICE_LABEL}"}}}}\t{{{{.Networks}}}}'
 
 
 def askers_called(query: Command, known: Container[str], project: str | None = None) -> tuple[Asker, ...]:
     """A node for each container that answers to the query, and `engine`; none where there is none but those that are
     nodes already (`known`, by node's and container's name). `project`: where nginx has the network of the Docker host
     and nobody publishes the port, also those that may be meant, of that project where it has others."""
-    called, carriers = _called(*query.args)
-    every = [*called, *(() if project is None else may_be_meant(query.args, project))]
+    listing = Listing()
+    called, carriers = _called(listing, *query.args)
+    every = [*called, *(() if project is None else may_be_meant(query.args, project, listing))]
     found = list({name: item for item in every if (name := dockercli.name_of(item)) not in known}.values())
     carriers = [item for item in carriers if dockercli.name_of(item) not in known]
     if not found and not carriers:
@@ -30,33 +30,31 @@ def askers_called(query: Command, known: Container[str], project: str | None = N
     return (*(ContainerAsker(dockercli.name_of(item), item) for item in found), answer)
 
 
-def may_be_meant(words: Sequence[str], project: str, docker: Docker = dockercli.docker) -> list[Inspected]:
+def may_be_meant(words: Sequence[str], project: str, listing: Listing) -> list[Inspected]:
     """Of the same project where others of it run, else whatever runs: behind a port of the Docker host that nobody
     publishes. Nothing where nginx has a network of its own."""
     ports = [name[1:] for name in words[1:] if name.startswith(":")]
     if not ports or "host" not in words[0].split(","):
         return []
-    beside = containers_at(ports, docker)
+    beside = containers_at(ports, listing)
     return [item for item in beside if project and dockercli.labels_of(item).get(PROJECT_LABEL) == project] or beside
 
 
 def containers_called(networks: str, *names: str, docker: Docker = dockercli.docker) -> list[Inspected]:
     """Both: those that answer to the names there, and those that bear one of them elsewhere."""
-    found, carriers = _called(networks, *names, docker=docker)
+    found, carriers = _called(Listing(docker), networks, *names)
     return [*found, *carriers]
 
 
-def _called(networks: str, *names: str, docker: Docker = dockercli.docker) -> tuple[list[Inspected], list[Inspected]]:
+def _called(listing: Listing, networks: str, *names: str) -> tuple[list[Inspected], list[Inspected]]:
     """Those that go by one of the names, or have one of the addresses, on one of the networks (joined by commas), or
     were made with it and taken off since, and those that are in the network of one of them; of `:PORT` those that
     publish that port of the Docker host, or are to. And those that bear one of the names on other networks."""
     wanted, asked = set(networks.split(",")), {name for name in names if not name.startswith(":")}
     ports = {int(name[1:]) for name in names if name.startswith(":") and name[1:].isdigit()}
-    outer = publishing(ports, docker) if ports else []
-    rows = docker("ps", "-a", "--no-trunc", "--format", _ROW).stdout.decode(errors="replace").splitlines()
-    ids = [cells[0] for row in rows if len(cells := row.split("\t")) == 4
-           and (not cells[3] or (asked and (wanted & set(cells[3].split(",")) or asked & {cells[1], cells[2]})))]
-    every = dockercli.inspect(ids, docker)
+    outer = publishing(ports, listing) if ports else []
+    every = listing.inspected(row.id for row in listing.rows if not row.networks or (
+        asked and (wanted & row.networks or asked & {row.name, row.service})))
     found = [item for item in every if asked and _goes_by(item, wanted, asked)]
     known = {item.get("Id") for item in found}
     found += [item for item in outer if item.get("Id") not in known]

@@ -120,8 +120,9 @@ def _container(docker: Docker, name: str) -> Answer:
 
 def _published(docker: Docker, places: Sequence[str]) -> Answer:
     from fixer.hosts.beside import containers_at  # which looks for containers with the same tools
+    from fixer.hosts.listing import Listing
 
-    return _as_answer(containers_at(places, docker))
+    return _as_answer(containers_at(places, Listing(docker)))
 
 
 def _called(docker: Docker, words: Sequence[str]) -> Answer:

@@ -14,6 +14,7 @@ from fixer.hosts.beside import containers_at
 from fixer.hosts.called import containers_called, may_be_meant
 from fixer.hosts.dockercli import Docker, Inspected
 from fixer.hosts.engine import with_peers
+from fixer.hosts.listing import Listing
 from fixer.model.query import Command
 
 
@@ -46,15 +47,15 @@ def run(argv: Sequence[str], *, stdin: bytes = b"", **_: object) -> CommandResul
     (lambda: with_peers(ALL["ledger"], Docker(run)), ["ledger", "tunnel"]),
     (lambda: containers_called("front", "tunnel", docker=Docker(run)), ["ledger", "tunnel"]),
     (lambda: containers_called("front", ":8080", docker=Docker(run)), ["ledger", "tunnel"]),
-    (lambda: containers_at(("8080",), Docker(run)), ["ledger", "tunnel"]),
+    (lambda: containers_at(("8080",), Listing(Docker(run))), ["ledger", "tunnel"]),
 ])
 def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], wanted: list[str]) -> None:
     assert [dockercli.name_of(one) for one in look()] == wanted
 
 
 def test_who_bears_a_name_on_another_network_is_told_and_becomes_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(called, "_called", partial(called._called, docker=Docker(run)))
-    assert [dockercli.name_of(one) for one in containers_called("front", "stranger", "tunnel", docker=Docker(run))] == [
+    monkeypatch.setattr(called, "Listing", lambda *_: Listing(Docker(run)))
+    assert [dockercli.name_of(one) for one in containers_called("front", "stranger", "tunnel")] == [
         "ledger", "tunnel", "stranger"]
     nodes = called.askers_called(Command("docker-called", ("front", "stranger", "tunnel")), ())
     assert [one.name for one in nodes] == ["ledger", "tunnel", "engine"]
@@ -72,4 +73,24 @@ def test_who_may_be_meant_by_a_port_of_the_docker_host_that_nobody_publishes(
     words: tuple[str, ...], project: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(ALL, "apart", {**ALL["apart"], "Config": {"Labels": {dockercli.PROJECT_LABEL: "shop"}}})
-    assert [dockercli.name_of(one) for one in may_be_meant(words, project, Docker(run))] == wanted
+    assert [dockercli.name_of(one) for one in may_be_meant(words, project, Listing(Docker(run)))] == wanted
+
+
+def test_one_question_lists_once_and_inspects_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def counting(argv: Sequence[str], **_: object) -> CommandResult:
+        asked.append(tuple(argv))
+        return run(argv)
+
+    monkeypatch.setattr(called, "Listing", partial(Listing, Docker(counting)))
+    nodes = called.askers_called(Command("docker-called", ("host,front", ":9000", "web")), (), "shop")
+    assert {"web", "tunnel"} < {one.name for one in nodes}
+    assert [words[1] for words in asked] == ["ps", "inspect"]
+
+
+def test_where_a_row_of_docker_ps_is_not_to_be_had_its_ids_are() -> None:
+    def older(argv: Sequence[str], **_: object) -> CommandResult:
+        return CommandResult(tuple(argv), 125, b"", b"can't evaluate field Label") if "Label" in argv[-1] else run(argv)
+
+    assert [dockercli.name_of(one) for one in containers_at(("8080",), Listing(Docker(older)))] == ["ledger", "tunnel"]
