@@ -58,7 +58,7 @@ from fixer.causes.case import Case, Trouble
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.incode import MOST_EQUALS, which_in_code
 from fixer.causes.changes.notstarted import begun_again, not_started
-from fixer.causes.changes.starting import ends_by_itself, is_socket_off, of_swarm, restart_steps, start_steps
+from fixer.causes.changes.starting import ended_supervisord, is_socket_off, of_swarm, restart_steps, start_steps
 from fixer.causes.containers.awaited import held_up
 from fixer.causes.containers.idle import give_a_server, runs_no_server
 from fixer.causes.endings.crashing import lacks_source
@@ -237,6 +237,10 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
         words = "does not run, since supervisord does not"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (end_evidence(service) if variant == "clean-exit-not-restarted" else ())
+    if (own := ended_supervisord(service)) is not None:
+        from fixer.causes.endings.supervisordend import end_of  # only where it is found
+
+        shown = end_of(case, service, own)
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
     if service.container is not None:
@@ -283,7 +287,7 @@ def _repairs(case: Case, trouble: Trouble, service: Service, variant: str) -> tu
     all_steps = (*_start_copies(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
     steps = tuple(dict.fromkeys(all_steps))
     if not steps:
-        return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(service)),)
+        return (Repair(START, "manual", f"start {service.name}", (), manual=_by_hand(case, service)),)
     also = also_at_boot(service)
     begun = service.socket if service.socket is not None and is_socket_off(service) else service
     first = Repair(START, "safe", f"start {begun.name}{also}", steps)
@@ -310,13 +314,13 @@ def _was_stopped(case: Case, service: Service) -> bool:
     return how == "stopped" or (how == "failed" and was_asked_to_stop(case.snapshot, service))
 
 
-def _by_hand(service: Service) -> str:
+def _by_hand(case: Case, service: Service) -> str:
     if (task := of_swarm(service)):
         return task
-    own = service.program.unit if service.program is not None and service.program.state == "DOWN" else None
-    if own is not None and ends_by_itself(own):
-        return (f"supervisord itself ends with an error: journalctl -u {own.name} names what is wrong; mend that, "
-                f"then start {own.name}")
+    if (own := ended_supervisord(service)) is not None:
+        from fixer.causes.endings.supervisordend import mended_by  # only where it is found
+
+        return mended_by(case, service, own)
     if service.manager == "supervisord":
         return f"supervisorctl start {service.name}"
     return f"start {service.name} as it was started before; fixer knows no manager for it"

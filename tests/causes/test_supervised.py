@@ -13,7 +13,7 @@ from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ProgramAction, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import EnvSlot, Service
-from tests.causes.building import NOW, Scene, file, finding_of, listener, log, roots, supervised, unit
+from tests.causes.building import NOW, Scene, file, finding_of, listener, log, roots, service, supervised, unit
 
 CONF = "/etc/supervisor/conf.d/shop.conf"
 TEXT = '[program:shop]\ncommand=/usr/bin/uvicorn shop:app\nautostart=false\nenvironment=MODE="x"\n'
@@ -170,3 +170,21 @@ def test_a_supervisord_that_ends_by_itself_is_not_started_in_hope(state: str) ->
     assert repair.risk == "manual" and not repair.steps and "journalctl -u supervisor.service" in repair.manual
     killed = diagnose(scene(supervised("DOWN", program={"unit": replace(own, result="signal")})).snapshot()).findings[0]
     assert verbs(killed.repairs[0]) == ["start"]
+
+
+@pytest.mark.parametrize(("said", "expected"), [
+    ("Error: The directory named as part of the path /var/log/shop/out.log does not exist in section 'program:shop' "
+     "(file: '/etc/supervisor/conf.d/shop.conf')", "mkdir -p /var/log/shop, then start supervisor.service"),
+    ("Error: Invalid user name shop in section 'program:shop' (file: '/etc/supervisor/conf.d/shop.conf')",
+     "Invalid user name shop in section 'program:shop' (file: '/etc/supervisor/conf.d/shop.conf'); mend that"),
+    ("Error: The directory named as part of the path /$(reboot)/x does not exist in section", "mend that, then start"),
+])
+def test_why_supervisord_itself_ends_is_told_in_its_own_words(said: str, expected: str) -> None:
+    own = replace(unit("supervisor.service"), active_state="failed", result="exit-code", exec_main_status=2)
+    found = scene(supervised("DOWN", program={"unit": own}))
+    lines = log(f"1795817278.581788 host supervisord[251]: {said}",
+                "1795817278.581788 host supervisord[251]: For help, use /usr/bin/supervisord -h")
+    found.services.append(service("supervisor.service", 9001, None, unit=own, is_app_server=False, log=lines))
+    first = diagnose(found.snapshot()).findings[0]
+    assert expected in first.repairs[0].manual and first.repairs[0].risk == "manual"
+    assert any(e.source == "service-log" and said.startswith(e.text[:50]) for e in first.evidence)

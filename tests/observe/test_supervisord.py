@@ -12,6 +12,7 @@ from fixer.model.snapshot import LogLine, Service
 from fixer.observe.assemble import snapshot
 from fixer.observe.options import ObserveOptions
 from fixer.observe.questions import follow_up
+from fixer.observe.services import journal_query
 from fixer.observe.supervisor.inifile import ini_sections
 from fixer.observe.supervisor.supervisorlog import course_of, read_log
 from fixer.observe.supervisor.supervisorstream import since_well
@@ -238,6 +239,13 @@ def test_a_supervisord_that_does_not_run() -> None:
     found = shop(show=show).program
     assert found is not None and found.state == "DOWN"
     assert found.unit is not None and found.unit.name == "supervisor.service"
+
+
+def test_what_ended_supervisord_itself_is_looked_for_in_its_journal() -> None:
+    show = SHOW.format("supervisor.service", "failed", 0).rstrip() + "\n" + "UnitFileState=enabled\n" + \
+        f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord --configuration={CONF} ; ignore_errors=no }}\n"
+    found = capture(node(answers(), site=SITE, show=show))
+    assert journal_query("supervisor.service") in follow_up(found, ObserveOptions(probe=False))["local"]
 
 
 def test_a_setting_that_is_not_there_has_a_place_too() -> None:

@@ -38,6 +38,12 @@ def ends_by_itself(unit: Unit) -> bool:
     return unit.active_state in ("failed", "activating") and unit.result == "exit-code"
 
 
+def ended_supervisord(service: Service) -> Unit | None:
+    """The unit of a program's supervisord, where that ended by itself."""
+    unit = service.program.unit if service.program is not None and service.program.state == "DOWN" else None
+    return unit if unit is not None and ends_by_itself(unit) else None
+
+
 def program_action(
     snapshot: Snapshot, service: Service, program: Program, verb: Literal["start", "restart", "update"],
 ) -> ProgramAction:

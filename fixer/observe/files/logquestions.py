@@ -10,7 +10,7 @@ from fixer.observe.commands.told import told_by_unit
 from fixer.observe.docker.containerservice import logs_query
 from fixer.observe.files.ownlogs import own_log_query, own_logs
 from fixer.observe.kernel.kernellog import KERNEL_LOG, UPTIME, may_be_oom
-from fixer.observe.services import journal_queries, stdout_query
+from fixer.observe.services import journal_queries, journal_query, stdout_query
 from fixer.observe.supervisor.supervisord import log_paths
 from fixer.observe.supervisor.supervisorstream import stream_query, streaming
 from fixer.observe.view import ENGINE, View
@@ -24,6 +24,8 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
         box = streaming(views[service.node], containers)
         if box is not None and ENGINE in views:
             yield ENGINE, stream_query(box)
+        if service.program.state == "DOWN" and service.program.unit is not None:      # what ended supervisord itself
+            yield service.node, journal_query(service.program.unit.name)
     elif service.unit is not None:
         told = told_by_unit(service.unit, views[service.node])
         yield from ((service.node, query) for query in journal_queries(service.unit, told))
