@@ -49,7 +49,7 @@ from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.endings.codefaults import CodeFault, code_fault
 from fixer.causes.endings.crashing import Crash, crashes
-from fixer.causes.endings.optionwords import option_word
+from fixer.causes.endings.optionwords import option_word, setting_evidence
 from fixer.causes.endings.reasons import left_blank, missing_variables, port_in_use
 from fixer.causes.endings.sources import line_of, source_of
 from fixer.causes.endings.unreadable import closed_folder_of
@@ -250,6 +250,7 @@ def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Eviden
         word = option_word(crash.service, fault)
         if word is not None and word.file:
             return (Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text),)
+        return setting_evidence(case, crash.service, fault)
     return ()
 
 

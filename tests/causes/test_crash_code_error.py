@@ -384,6 +384,23 @@ def test_an_option_that_is_not_taken_is_told_in_the_servers_words(line: str, wor
     assert diagnosis.findings[0].repairs[-1].risk == "manual"
 
 
+@pytest.mark.parametrize(("words", "path", "line"), [
+    ((), "/srv/shop/gunicorn.conf.py", 2), (("-c", "conf/live.py"), "/srv/shop/conf/live.py", 2),
+    (("--config=file:/etc/live.py",), "/etc/live.py", 2), (("-c", "elsewhere.py"), "/etc/live.py", 0),
+])
+def test_what_gunicorns_own_file_says_wrong_is_told_with_its_line(words: tuple[str, ...], path: str, line: int) -> None:
+    made = failed(log=log("Invalid value for workers: (2,)"), runtime="gunicorn",
+                  unit_changes={"working_directory": "/srv/shop"},
+                  command=tuple(ArgPlace(word, "/etc/systemd/system/backend.service", 6) for word in ("gunicorn", *words)))
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file(path, "worker_class = 'x'\nworkers = 2,\n"))
+    first = diagnose(scene.snapshot()).findings[0]
+    assert first.cause == "crash-code-error" and "(2,)" in first.summary
+    at = f"{path}:{line}" if line else "the command of backend.service"
+    assert first.repairs[-1].manual.startswith(f"mend {at} (Invalid value for workers: (2,))")
+    assert bool(line) == any(e.where == f"{path}:{line}" and e.text == "workers = 2," for e in first.evidence)
+
+
 def test_a_class_of_workers_that_is_not_there_is_an_option_too() -> None:
     lines = (STARTED, "Error: class uri 'nope' invalid or not found: ", "", "[Traceback (most recent call last):",
              '  File "/usr/lib/python3/dist-packages/gunicorn/util.py", line 64, in load_entry_point',

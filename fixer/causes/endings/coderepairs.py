@@ -14,7 +14,7 @@ from fixer.causes.endings.codefaults import CodeFault, target_of
 from fixer.causes.endings.commandwords import edit_word
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.olderstates import BACKUP_KEY, ID
-from fixer.causes.endings.optionwords import correct_option, option_place, option_word
+from fixer.causes.endings.optionwords import correct_option, option_place, option_word, setting_evidence
 from fixer.causes.endings.sources import applications, is_sound, line_of, older_states, source_of
 from fixer.causes.reading import condition, now_on, place
 from fixer.causes.systemd.unitedits import reload_and_start
@@ -92,7 +92,8 @@ def code_repairs(case: Case, crash: Crash, fault: CodeFault, since: Since | None
         corrected = correct_option(case, crash, fault) if fault.kind == "option" else _other_value(case, crash, fault)
         offered += [corrected] if corrected is not None else []
     if not any(r.risk == "manual" for r in offered):
-        offered.append(Repair("mend-code", "manual", _short(crash, fault), (), manual=_by_hand(case, crash, fault)))
+        by_hand = _by_hand(case, crash, fault)
+        offered.append(Repair("mend-code", "manual", _short(case, crash, fault), (), manual=by_hand))
     return tuple(offered)
 
 
@@ -229,7 +230,7 @@ def _option_value(service: Service, options: tuple[str, ...]) -> ArgPlace | None
     return next((words[i + 1] for i in range(len(words) - 1) if words[i].text in options), None)
 
 
-def _short(crash: Crash, fault: CodeFault) -> str:
+def _short(case: Case, crash: Crash, fault: CodeFault) -> str:
     match fault.kind:
         case "import" if fault.name.count(".") and "No module" in fault.text:
             return f"put {fault.name} back for {crash.service.name}"
@@ -240,7 +241,8 @@ def _short(crash: Crash, fault: CodeFault) -> str:
         case "value":
             return f"give {fault.name} of {crash.service.name} a number"
         case "option":
-            return f"mend the command of {crash.service.name}"
+            said = setting_evidence(case, crash.service, fault)
+            return f"mend {said[0].where if said else f'the command of {crash.service.name}'}"
         case _:
             return f"mend {fault.place or crash.service.name}"
 
@@ -289,7 +291,10 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
         case "value":
             return f"give {fault.name} a value that {service.name} can make a number of ({fault.text[:120]}); {again}"
         case "option":
-            return f"mend the command of {service.name}{option_place(service, fault)} ({fault.text[:160]}); {again}"
+            line = option_place(case, service, fault)
+            what = line if setting_evidence(case, service, fault) else \
+                f"the command of {service.name}{f' at {line}' if line else ''}"
+            return f"mend {what} ({fault.text[:160]}); {again}"
         case _:
             return f"mend {at or 'what its log names'} ({fault.text[:160]}); {again}"
 

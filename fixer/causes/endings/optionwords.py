@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.starting import begin_steps
 from fixer.causes.endings.codefaults import CodeFault
 from fixer.causes.endings.commandwords import edit_word
 from fixer.causes.endings.crashing import Crash
+from fixer.causes.endings.sources import line_of
+from fixer.causes.reading import place
 from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Evidence
 from fixer.model.regex import regex
-from fixer.model.snapshot import ArgPlace, Service
+from fixer.model.snapshot import ArgPlace, FileContent, Service
 
 _VALUE = r"[^\s'\"\\$%#]+"
+_SETTING = regex(r"^[a-z_]+$")
 _KEY = regex(r"^[a-z][a-z0-9_-]*$")
 
 
@@ -25,10 +31,36 @@ def option_word(service: Service, fault: CodeFault) -> ArgPlace | None:
     return following or joined or next((word for word in words if fault.name and word.text == fault.name), None)
 
 
-def option_place(service: Service, fault: CodeFault) -> str:
-    """` at file:line`, empty where it is written nowhere that was read."""
+def option_place(case: Case, service: Service, fault: CodeFault) -> str:
+    """file:line of the word, or of the line in gunicorn's own file; empty where it is written nowhere that was read."""
     word = option_word(service, fault)
-    return f" at {word.file}:{word.line}" if word is not None and word.file else ""
+    if word is not None:
+        return f"{word.file}:{word.line}" if word.file else ""
+    file, line = _setting(case, service, fault.name)
+    return place(case.snapshot, file.node, file.path, line) if file is not None and line else ""
+
+
+def setting_evidence(case: Case, service: Service, fault: CodeFault) -> tuple[Evidence, ...]:
+    """The line of gunicorn's own file that gives what is not taken."""
+    file, line = _setting(case, service, fault.name)
+    if file is None or not line:
+        return ()
+    return (Evidence("file", place(case.snapshot, file.node, file.path, line), line_of(file, line)),)
+
+
+def _setting(case: Case, service: Service, name: str) -> tuple[FileContent | None, int]:
+    if service.runtime != "gunicorn" or not _SETTING.match(name):
+        return None, 0
+    words = [word.text for word in service.command]
+    named = next((words[i + 1] for i in range(len(words) - 1) if words[i] in ("-c", "--config")), "")
+    named = named or next((w.partition("=")[2] for w in words if w.startswith("--config=")), "gunicorn.conf.py")
+    start = service.unit.working_directory if service.unit is not None else next(
+        (value.value for value in service.unit_values if value.key == "directory"), "")
+    path = posixpath.normpath(posixpath.join(start or "/", named.removeprefix("file:")))
+    file = case.snapshot.file(service.files_node or service.node, path)
+    lines = file.data.decode(errors="replace").splitlines() if file is not None else []
+    given = regex(rf"^{name}\s*=[^=]")
+    return file, next((n for n in range(len(lines), 0, -1) if given.match(lines[n - 1])), 0)
 
 
 def correct_option(case: Case, crash: Crash, fault: CodeFault) -> Repair | None:
