@@ -16,6 +16,7 @@ from lab.stack import Lab
 from lab.symptoms import shows_again
 
 STARTED = 10.0      # seconds: a service that was restarted is up by then, besides what it is known to take
+PATIENCE = "45"     # seconds: a start that is queued has no end, and whoever typed it gives up
 LASTS = 15.0        # seconds: what is well for so long is well; what systemd ends for a silence of six is not
 
 
@@ -35,7 +36,7 @@ def restart_everything(lab: Lab) -> None:
             managing.restart(lab, part, check=False)
             continue
         docker("exec", lab.container(), "systemctl", "reset-failed", lab.unit(part), check=False)
-        docker("exec", lab.container(), "systemctl", "restart", lab.unit(part), check=False)
+        docker("exec", lab.container(), "timeout", PATIENCE, "systemctl", "restart", lab.unit(part), check=False)
 
 
 def cured_by_restarts(lab: Lab, variant: Variant, *, hides: bool = False) -> list[str]:

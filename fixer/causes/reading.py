@@ -44,6 +44,8 @@ def condition(service: Service) -> Condition:
 def _unit_condition(unit: Unit) -> Condition:
     if unit.load_state == "masked":
         return "masked"
+    if unit.awaits:
+        return "starting"
     if unit.active_state == "active":
         return "running"
     if unit.active_state == "activating":

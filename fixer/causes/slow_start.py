@@ -21,15 +21,20 @@ How it is told apart
   The script is read as text: the condition of its loop names the file or the address that it waits for. A service of
   this host that is stopped there is crash-dependency-down; what cannot be seen from here is for a person to look at.
 
+  systemd queues a start behind the units that it is to come After=: while one of them is being started (until the
+  network is online, a job that never ends), the service is inactive, and another start of it waits in the same queue.
+
   A container that Docker calls unhealthy and that answers is no fault of this page (advice): nginx does not look at
   that word, and the check itself asks for something else. One that is really blocked is backend-hung.
 
 The repair and its safety
   wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
+  end-wait (manual): a start that is queued for longer than that waits for a unit that does not come up.
   mend-script (manual): a script that waits for longer than that waits for something that does not come.
 
 By hand
-  systemctl status UNIT (since when?); ss -ltn; wait; later: Type=notify or a start order that knows when it is ready
+  systemctl status UNIT (since when?); systemctl list-jobs --before; ss -ltn; wait; later: Type=notify or a
+  start order that knows when it is ready
 """
 
 from __future__ import annotations
@@ -86,7 +91,7 @@ def judge(case: Case) -> Verdict:
             missing.append(f"whether anything listens at {endpoint_text(trouble.endpoint)}")
         elif owner is None or not closed or owner.rule == "elsewhere":
             ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
-        elif (held := _held_up(case, trouble, owner)) is not None:
+        elif (held := _queued(case, trouble, owner) or _held_up(case, trouble, owner)) is not None:
             findings.setdefault(owner.service.id, held)
         elif _is_starting(case, trouble, owner):
             findings.setdefault(owner.service.id, _found(case, trouble, owner))
@@ -119,6 +124,16 @@ def _unhealthy(case: Case, service: Service) -> Finding:
         detail=(), routes=(facts.route.id,), service=service.name, node=service.node,
         evidence=(Evidence("container", box.name, f"unhealthy{how_ended(box)}"), *answers), repairs=(),
     )
+
+
+def _queued(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+    """systemd has not come to its start."""
+    unit = owner.service.unit
+    if unit is None or not unit.awaits:
+        return None
+    from fixer.causes.systemd.queued import queued_finding  # only where one waits
+
+    return queued_finding(case, trouble, owner.service, CAUSE.id, _waits(owner.service))
 
 
 def _held_up(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
@@ -238,7 +253,9 @@ CAUSE = Cause(
     id="slow-start",
     title="the backend was just started and does not listen yet",
     family="running but not listening",
-    variants=("startup-slow", "start-execstartpre-long", "start-script-waits", "container-unhealthy"),
+    variants=(
+        "startup-slow", "start-execstartpre-long", "start-script-waits", "start-job-queued", "container-unhealthy",
+    ),
     verdict=judge,
     order=45,
     page=__doc__,

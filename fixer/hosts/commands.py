@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fixer.hosts.base import CommandResult
 from fixer.model.query import OTHER_UNITS, UNIT_PROPERTIES, Answer, AnswerStatus, Command
 from fixer.model.record import dataclass
@@ -26,9 +28,19 @@ class Run:
     trusted: str = ""
 
 
+_ALONE: Mapping[str, Run] = {
+    "systemctl-jobs": Run(("systemctl", "list-jobs", "--before", "--full", "--no-legend", "--no-pager")),
+    "kernel-log": Run(("dmesg",), 3.0),
+    "nft-rules": Run(("nft", "-j", "list", "ruleset"), 4.0),
+    "nft-text": Run(("nft", "-a", "list", "ruleset"), 4.0),
+}
+
+
 def runs_of(command: Command) -> tuple[Run, ...] | None:
     """The commands whose outputs, joined by lines `--`, answer this query; None where a slot is refused."""
     args = command.args
+    if command.name in _ALONE:
+        return None if args else (_ALONE[command.name],)
     match command.name:
         case "systemctl-units":
             return (Run(("systemctl", "list-units", *_UNITS)), Run(("systemctl", "list-unit-files", *_UNITS[1:])))
@@ -40,8 +52,6 @@ def runs_of(command: Command) -> tuple[Run, ...] | None:
                 and all(map(_NAMESPACE.match, args[2:])):
             of = (*(f"--namespace=+{name}" for name in args[2:]), "-u", args[0])
             return (Run(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], *of)),)
-        case "kernel-log" if not args:
-            return (Run(("dmesg",), 3.0),)
         case "audit-denials" if not args:
             # with a pipe for stdin it would read that instead of the logs
             return (Run(("ausearch", "--input-logs", "-m", "avc", "-ts", "recent", "-c", "nginx", "--raw"), 3.0),)
@@ -49,10 +59,6 @@ def runs_of(command: Command) -> tuple[Run, ...] | None:
             return (Run((args[0], "-t", *_option("-c", args[1]), *_option("-p", args[2])), 10.0, args[0]),)
         case "nginx-version" if len(args) == 1 and _PATH.match(args[0]):
             return (Run((args[0], "-V"), 5.0, args[0]),)
-        case "nft-rules":
-            return (Run(("nft", "-j", "list", "ruleset"), 4.0),)
-        case "nft-text":
-            return (Run(("nft", "-a", "list", "ruleset"), 4.0),)
         case "iptables-rules" | "ip6tables-rules":
             return (Run((command.name.replace("-rules", "-save"), "-c"), 4.0),)
         case "resolve" if all(map(_HOST.match, args)):
@@ -67,7 +73,7 @@ def _option(flag: str, value: str) -> tuple[str, ...]:
 
 def needs_systemd(command: Command) -> bool:
     """Whether only a running systemd can answer it."""
-    return command.name in ("systemctl-units", "systemctl-show", "journal")
+    return command.name in ("systemctl-units", "systemctl-show", "systemctl-jobs", "journal")
 
 
 def refused(command: Command) -> Answer:

@@ -17,6 +17,7 @@ AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout",
 CommandName: TypeAlias = Literal[
     "systemctl-units",      # ()                       all service and socket units, loaded or on disk
     "systemctl-show",       # (unit, …)                systemctl show UNIT…: the properties of units; () = OTHER_UNITS
+    "systemctl-jobs",       # ()                       jobs of systemd's, and which of them each waits for
     "journal",              # (unit, lines[, namespace])  last lines of one unit, also of its namespace, -o short-unix
     "nginx-test",           # (binary, conf, prefix)   nginx -t; asked only when the running configuration is in doubt
     "nginx-version",        # (binary,)                nginx -V
@@ -52,7 +53,7 @@ UNIT_PROPERTIES: tuple[str, ...] = (
     "ActiveEnterTimestampMonotonic", "InactiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic",
     "ConditionTimestampMonotonic",
     "StartLimitBurst", "StartLimitIntervalUSec", "ControlGroup", "TriggeredBy", "RestartUSec",
-    "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre", "Listen",
+    "MemoryMax", "MemoryLimit", "TasksMax", "ExecStartPre", "Listen", "Job",
     "LimitNOFILESoft", "CPUQuotaPerSecUSec", "Conflicts", "ConflictedBy",
     "WantedBy", "RequiredBy", "BoundBy", "UpheldBy",
 )

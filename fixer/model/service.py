@@ -37,6 +37,15 @@ class PreCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """A unit that systemd is starting or stopping, and behind which the start of another is queued; `since` (epoch
+    seconds) is when it came to that, 0.0 where not known."""
+
+    name: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """A systemd unit as `systemctl show` tells it. Times are epoch seconds, 0.0 where never."""
 
@@ -80,6 +89,8 @@ class Unit:
     recalled: bool = False                  # result and restarts are its journal's word, since systemd forgot them
     pulled_by: tuple[str, ...] | None = None    # loaded units that start it along with them; None where not told
     conflicts: tuple[str, ...] = ()         # units, targets left out, that systemd stops when it starts this one
+    job: int = 0                            # the number of its job in systemd's queue, 0 for none
+    awaits: tuple[Awaited, ...] = ()        # what its start is queued behind
 
 
 @dataclass(frozen=True, slots=True)

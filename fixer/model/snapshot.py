@@ -14,6 +14,7 @@ from fixer.model.query import FileStat
 from fixer.model.record import dataclass
 from fixer.model.service import (
     ArgPlace,
+    Awaited,
     Binding,
     Container,
     EnvAssignment,
@@ -34,7 +35,8 @@ from fixer.model.starters import Starter
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [
-    "ArgPlace", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy", "EnvSlot",
+    "ArgPlace", "Awaited", "Binding", "Compose", "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy",
+    "EnvSlot",
     "ErrorEvent", "FileContent", "KernelLog", "LackedFile", "Listener", "LogLine", "Manager", "Nginx", "Node",
     "OomKill", "Policy", "PreCommand", "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Setting",
     "Snapshot", "Stranger", "ToldNetwork", "Uncreated", "Unit", "UnitSetting", "UnitValue",

@@ -50,7 +50,7 @@ def script() -> str:
     queries: list[Query] = [
         *survey(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED), *CARRIED, ReadFile(CONF),
         ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES), Command("systemctl-units"),
-        _DEFAULTS, *firewall_queries(), *policy_queries(()), FIB, ARP,
+        Command("systemctl-jobs"), _DEFAULTS, *firewall_queries(), *policy_queries(()), FIB, ARP,
         KERNEL_LOG, UPTIME, STARTERS,
     ]
     unique = list(dict.fromkeys(queries))

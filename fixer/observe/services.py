@@ -104,6 +104,10 @@ def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
 
 def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     unit = recalled(unit, view.node.answers.get(journal_query(unit.name)), view)
+    if unit.job:
+        from fixer.observe.systemd.jobs import with_awaited  # only where systemd has a job for it
+
+        unit = with_awaited(unit, view)
     told = told_by_unit(unit, view)
     main = view.by_pid.get(unit.main_pid)
     inner = _in_its_container(main, pids, view)

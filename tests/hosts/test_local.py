@@ -148,7 +148,7 @@ def test_every_command_has_a_constant_argv() -> None:
     assert test is not None
     assert test[0].argv == ("/usr/sbin/nginx", "-t", "-c", "/c", "-p", "/p")
     for refused in (("journal", ("a", "x")), ("journal", ("-n",)), ("resolve", ("a b",)), ("nginx-version", ("x",)),
-                    ("docker-top", ("c",)), ("systemctl-show", ("a.service", "--host=x"))):
+                    ("docker-top", ("c",)), ("systemctl-show", ("a.service", "--host=x")), ("systemctl-jobs", ("x",))):
         assert commands.runs_of(Command(*refused)) is None
 
 

@@ -28,6 +28,10 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
             yield service.node, journal_query(service.program.unit.name)
     elif service.unit is not None:
         told = told_by_unit(service.unit, views[service.node])
+        if service.unit.job:
+            from fixer.observe.systemd.jobs import job_queries  # only where systemd has a job for it
+
+            yield from ((service.node, query) for query in job_queries(service.unit, views[service.node]))
         yield from ((service.node, query) for query in journal_queries(service.unit, told))
         if service.is_app_server:
             yield from ((service.node, own_log_query(path)) for path in own_logs(told))

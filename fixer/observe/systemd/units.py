@@ -84,7 +84,7 @@ def _unit(b: Mapping[str, str], boot: float) -> Unit:
         nofile_limit=_int(b.get("LimitNOFILESoft")), cpu_limit=_cpus(b.get("CPUQuotaPerSecUSec", "")),
         conflicts=tuple(name for key in ("Conflicts", "ConflictedBy") for name in b.get(key, "").split()
                         if not name.endswith(".target")),
-        pulled_by=_pulled_by(b),
+        pulled_by=_pulled_by(b), job=_int(b.get("Job")),
     )
 
 
