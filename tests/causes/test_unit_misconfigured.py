@@ -434,6 +434,10 @@ def test_an_account_that_exists_by_now_or_cannot_be_looked_up() -> None:
     line = ("back.service: Failed at step USER spawning /x: No such process",)
     by_now = found(judged(START, {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}, log=line, show={"ExecMainStatus": "217"}))
     assert by_now.repairs[0].id == "start-service"
+    refused = ("back.service: Failed at step USER spawning /x: Operation not permitted",)     # in a container, say
+    files = {**APP, "/etc/passwd": "shop:x:5:5::/:/x\n"}
+    unknown = verdict_of(judged(START, files, log=refused, show={"ExecMainStatus": "217"}), CAUSE)
+    assert isinstance(unknown, Undetermined) and "as shop (Operation not permitted)" in " ".join(unknown.missing)
     assert isinstance(verdict_of(judged(START, APP, show={"ExecMainStatus": "217"}), CAUSE), Undetermined)
 
 

@@ -176,6 +176,9 @@ def judge_account(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
     told = () if setting is None else (setting_evidence(setting),)
     word = "account" if key == "User" else "group"
     if name in accounts or name in accounts.values():
+        if failure.lines and failure.why != "missing":      # refused to systemd itself: it was never for want of one
+            reason = failure.lines[-1].text.rpartition(": ")[2].strip()
+            return f"why systemd may not run {service.name} as {name} ({reason[:80]})"
         said = f"the {word} {name} did not exist"
         return mended(case, crash, variant, said, (*told, Evidence("file", file.path, f"{name} is there")))
     summary = f"{service.name} cannot be started: the {word} {name}, under which it is to run, does not exist"
