@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fixer.model.nginxconf import Listen, Span
+from fixer.model.record import replace
 from fixer.model.regex import regex
 from fixer.nginx.address import parse_port, text_of
 from fixer.nginx.checks import IN_SERVER, swallowed_word
@@ -25,6 +28,19 @@ class Listens:
         self._effective = effective
         self._defaults: set[tuple[str, int, bool]] = set()
         self._options: set[tuple[str, int, bool]] = set()
+        self._tls: set[tuple[str, int]] = set()
+        self._proxied: set[tuple[str, int]] = set()
+
+    def learn(self, servers: Iterable[Node]) -> None:
+        """What one `listen` says of how an address is spoken to holds for every server there (nginx warns of it)."""
+        for node in (node for server in servers for node in server.block or () if node.name == b"listen"):
+            if b"quic" in node.args or not (b"ssl" in node.args or b"proxy_protocol" in node.args):
+                continue
+            for listen in parse_listen(node):
+                if listen.tls:
+                    self._tls.add((listen.address, listen.port))
+                if listen.proxy_protocol:
+                    self._proxied.add((listen.address, listen.port))
 
     def of_server(self, server: Node) -> tuple[Listen, ...]:
         """The listens of one server; port 80 of every address where it has none."""
@@ -37,10 +53,18 @@ class Listens:
             self._check_parameters(node)
             for listen in parse_listen(node, tls=tls):
                 self._check_duplicate(node, listen, seen)
-                listens.append(listen)
+                listens.append(listen if b"quic" in node.args else self._as_shared(listen))
         if listens:
             return tuple(listens)
-        return (Listen("0.0.0.0", 80, False, False, False, word_span(server, 0)),)  # noqa: S104 nginx's own default
+        own = Listen("0.0.0.0", 80, False, False, False, word_span(server, 0))  # noqa: S104 nginx's own default
+        return (self._as_shared(own),)
+
+    def _as_shared(self, listen: Listen) -> Listen:
+        key = (listen.address, listen.port)
+        tls, proxied = key in self._tls, key in self._proxied
+        if (tls and not listen.tls) or (proxied and not listen.proxy_protocol):
+            return replace(listen, tls=tls or listen.tls, proxy_protocol=proxied or listen.proxy_protocol)
+        return listen
 
     def _check_parameters(self, node: Node) -> None:
         found = swallowed_word(node, IN_SERVER)

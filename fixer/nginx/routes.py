@@ -210,6 +210,7 @@ class Routes:
                      retries=_retries(block, {}), pages=_pages(block, ()), auth=_auth(block, ""),
                      access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
                      assembles=_assembles(block))
+        self._listens.learn(node for node in block if node.name == b"server")
         for node in block:
             if node.name == b"server" and node.block is not None:
                 self._places += 1

@@ -334,3 +334,20 @@ def test_an_internal_location_that_is_a_part_of_pages(above: bytes, outer: bytes
                   b"location = /part { internal; proxy_pass http://127.0.0.1:2; } }\n"
                   b"server { listen 81; location = /part { internal; proxy_pass http://127.0.0.1:3; } }")
     assert [r.included for r in config.routes] == [False, included, bool(above)]
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), [
+    ("listen 80 proxy_protocol;", "listen 80;", (False, True)), ("listen 443 ssl;", "listen 443;", (True, False)),
+    ("listen [::]:443 ssl proxy_protocol;", "listen [::]:443;", (True, True)), ("listen 80 proxy_protocol;", "", (False, True)),
+    ("listen 127.0.0.1:80 proxy_protocol;", "listen 80;", (False, False)),        # another address is another socket
+    ("listen 443 quic;", "listen 443;", (False, False)),                            # and so is UDP
+    ("listen unix:/run/front.sock proxy_protocol;", "listen unix:/run/front.sock;", (False, True)),
+])
+@pytest.mark.parametrize("turned", [False, True])
+def test_how_an_address_is_spoken_to_holds_for_every_server_there(first, second, expected, turned):
+    """nginx itself: "protocol options redefined", and the options of both hold."""
+    pair = [f"server {{ {listen} location / {{ proxy_pass http://127.0.0.1:{port}; }} }}" for listen, port in ((first, 1), (second, 2))]
+    text = f"events {{}} http {{ {' '.join(reversed(pair) if turned else pair)} }}"
+    found = read_config({"/n.conf": text.encode()}, "/n.conf")
+    (listen,) = next(route for route in found.routes if route.pass_text.endswith(":2")).listens
+    assert (listen.tls, listen.proxy_protocol) == expected
