@@ -60,6 +60,7 @@ from fixer.causes.reading import (
 )
 from fixer.causes.symptoms import is_refused, symptom_evidence
 from fixer.causes.systemd.misread import Misread, misread, unwrapped
+from fixer.causes.systemd.unitfailure import directory_of
 from fixer.model.copies import is_called_like
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -162,7 +163,8 @@ def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misrea
             return Repair("mend-variable-line", "disruptive", words, (*unwrapped(lost), *again))
     needs = tuple(
         Need(s.name, "secret" if is_secret_name(s.name) else "value",
-             f"{service.name} asks for {s.name}{_slip(service, s.name)}") for s in said
+             f"{service.name} asks for {s.name}{_slip(service, s.name) or _elsewhere(case, service, s.name)}")
+        for s in said
     )
     values = {s.name: case.inputs.get(s.name, "") for s in said}
     written = write_variables(case.snapshot, service, values)
@@ -187,6 +189,20 @@ def _slip(service: Service, name: str) -> str:
     near = [a for a in service.env if a.defined_in and a.name.upper() != name.upper()
             and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _NEAR]
     return f"; {near[0].name} is set at {near[0].defined_in}: a slip of the hand?" if len(near) == 1 else ""
+
+
+def _elsewhere(case: Case, service: Service, name: str) -> str:
+    """Where another service of the same application is given it: what a person looks at for the value."""
+    def kin(other: Service) -> bool:
+        template = service.name.partition("@")[0] if "@" in service.name else ""
+        folder = directory_of(service)
+        return other.node == service.node and other.id != service.id and (
+            bool(template and other.name.startswith(f"{template}@")) or (
+                folder not in ("", "/") and directory_of(other) == folder))
+
+    found = [(other.name, one.defined_in) for other in case.snapshot.services if kin(other)
+             for one in other.env if one.name == name and not one.empty and one.defined_in]
+    return f"; {found[0][0]} is given one at {found[0][1]}" if found else ""
 
 
 def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:

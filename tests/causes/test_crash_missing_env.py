@@ -174,6 +174,21 @@ def test_an_empty_value_is_replaced_where_it_stands() -> None:
     assert isinstance(write, WriteFile) and write.after == b"PORT=1\nSECRET_KEY=x\n"
 
 
+@pytest.mark.parametrize(("name", "folder", "empty", "told"), [
+    ("backend@8202.service", "/", False, True), ("celery.service", "/srv/shop", False, True),
+    ("celery.service", "/srv/shop", True, False), ("desk.service", "/srv/desk", False, False), ("desk.service", "/", False, False),
+])
+def test_another_service_of_the_same_application_that_is_given_it_is_named(
+    name: str, folder: str, empty: bool, told: bool,
+) -> None:
+    scene = Scene().with_service(failed("backend@8000.service", log=log(*TRACEBACK), unit_changes={
+        "working_directory": "/srv/shop" if folder != "/" else "/"})).refused()
+    given = (EnvAssignment("SECRET_KEY", "/etc/shop/other.env:1", empty),)
+    scene.services.append(service(name, 9000, 400, env=given, unit_changes={"working_directory": folder}))
+    (need,) = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].needs
+    assert (need.why.endswith(f"; {name} is given one at /etc/shop/other.env:1")) == told
+
+
 def test_set_by_now_only_needs_a_start() -> None:
     scene = crashed(env=(EnvAssignment("SECRET_KEY", "/etc/shop.env:2", False),))
     repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
