@@ -213,6 +213,8 @@ def test_a_condition_that_nobody_could_look_at_or_make_is_for_a_person() -> None
     assert choices == ("drop",)
     started = unmet(said="Started Backend.")
     assert repair_of(started).risk == "manual"
+    told = repair_of(unmet(said="Started Backend.", result="exec-condition"))
+    assert told.risk == "manual" and "ExecCondition= said that it is not to run" in told.manual
 
 
 def test_a_clean_exit_that_nobody_asked_for() -> None:

@@ -109,6 +109,9 @@ def condition_repair(case: Case, trouble: Trouble, service: Service, unmet: Unme
     start = start_steps(case.snapshot, service, trouble.endpoint)
     if unmet is None:
         text = f"`systemctl status {service.name}` names the condition that is not met; a start would be skipped again"
+        if service.unit is not None and service.unit.result == "exec-condition":
+            text = (f"a command in ExecCondition= said that it is not to run (systemctl cat {service.name} shows it); "
+                    "a start would be skipped again until it says otherwise")
         return Repair(CONDITION, "manual", f"start {service.name}", (), manual=text)
     if unmet.is_met_now:
         also = also_at_boot(service)
