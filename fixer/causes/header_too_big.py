@@ -31,16 +31,16 @@ By hand
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from fixer.causes.base import Cause, conclude
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of
 from fixer.causes.failing import Judged
-from fixer.causes.reading import line_text, place
-from fixer.causes.routes.bylocation import SEVERAL, fresh_by_route
+from fixer.causes.routes.bylocation import SEVERAL
 from fixer.causes.routes.locationedit import Set, set_in_locations
+from fixer.causes.routes.logged import by_log, logged_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
-from fixer.model.facts import Evidence, Unknown
 from fixer.model.nginxconf import Route
 from fixer.model.snapshot import ErrorEvent, Nginx
 from fixer.nginx.address import parse_size
@@ -55,18 +55,7 @@ _SAID = "upstream sent too big header"
 
 def judge(case: Case) -> Verdict:
     """For every route about which nginx lately said so: is it the page that we asked for, or several visitors'?"""
-    findings: list[Finding] = []
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for nginx in case.snapshot.nginxes:
-        if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
-            missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
-        for judged, events in fresh_by_route(case, nginx, _is_too_big).values():
-            asked = judged.state in ("failing", "degraded") and any(_path(e) == judged.facts.route.path for e in events)
-            if asked or len(events) >= SEVERAL:
-                findings.append(_found(case, nginx, judged, events, asked=asked))
-            else:
-                ruled.append(Evidence("nginx-log", events[-1].where, events[-1].raw[:300]))
+    findings, missing, ruled = by_log(case, _is_too_big, partial(_found, case))
     if any(service.runtime == "uwsgi" for service in case.snapshot.services):
         from fixer.causes.load.blocksize import refused_blocks  # only where uWSGI serves
 
@@ -78,24 +67,17 @@ def _is_too_big(event: ErrorEvent) -> bool:
     return event.message.startswith(_SAID)
 
 
-def _path(event: ErrorEvent) -> str:
-    return "".join(event.request.split(" ")[1:2]).partition("?")[0]
-
-
-def _found(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], *, asked: bool) -> Finding:
-    route, last = judged.facts.route, events[-1]
+def _found(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
+    if not asked and len(events) < SEVERAL:
+        return None
+    route = judged.facts.route
     now = route.header_buffer or PAGE
-    text = line_text(case.snapshot, nginx.node, route.source.file, route.source.line)
-    where = place(case.snapshot, nginx.node, route.source.file, route.source.line)
     return Finding(
         cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if asked else "likely",
         summary=f"answers of {route.location} carry more headers than nginx reads ({_words(now)}"
                 f"{'' if route.header_buffer else ', its default'}): {len(events)} times a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
-        evidence=(
-            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
-            Evidence("nginx-config", where, text or route.pass_text), *judged.evidence[:1],
-        ),
+        evidence=logged_evidence(case, nginx, judged, events),
         repairs=(_raise(case, nginx, route, now),), explains=("nginx-not-reloaded", "nested-gateway"),
     )
 

@@ -21,6 +21,7 @@ from fixer.observe.view import ENGINE, View, container_of
 FRESH = 120.0     # seconds: a failure in the log younger than this may be going on
 FOR_ENDS = 40     # of all probes, so that some are left for the way through nginx
 FOR_FAILING = 20
+_REFUSED = 111    # Linux's number, which nginx logs
 
 _URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
 _HEALTH = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
@@ -141,9 +142,11 @@ def is_refused_socket(site: Site) -> bool:
         e.errno == 13 and "connecting" in e.phase for e in fresh_failures(site)[-20:])
 
 
-def failing_lately(site: Site, logs: Answer | None = None) -> frozenset[str]:
-    """The routes that the freshly failed requests most likely went through: by server name, then longest location."""
-    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in fresh_failures(site, logs)}
+def failing_lately(site: Site, logs: Answer | None = None, *, refused: bool = True) -> frozenset[str]:
+    """The routes that the freshly failed requests most likely went through: by server name, then longest location.
+    `refused`: those too to whose connections nobody listened."""
+    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in fresh_failures(site, logs)
+             if refused or event.errno != _REFUSED}
     if not asked:
         return frozenset()
     by_prefix: dict[str, list[Route]] = {}

@@ -39,6 +39,7 @@ def wanted(status: int, back: Answer, *, log: str = "", listening: Answer = LIST
 @pytest.mark.parametrize(("status", "back", "log", "again"), [
     (502, outcome(200), "", True), (502, outcome(200), denied(500), True), (504, outcome(200), "", True),
     (502, outcome(200), denied(20), False),             # it tells already how visitors fared
+    (502, outcome(200), denied(20).replace("(13: Permission denied)", "(111: Connection refused)"), True),   # by now somebody is there
     (502, outcome(None, error="refused"), "", False),   # that nobody is there says it all
     (404, outcome(200), "", False), (503, outcome(200), "", False), (200, outcome(200), "", False),
 ])

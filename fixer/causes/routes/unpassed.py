@@ -11,7 +11,8 @@ from fixer.model.facts import Known
 from fixer.model.regex import regex
 
 # What such an answer holds is the application's: no restart heals it, so a line of the last minute is of the present.
-_UNPASSED = regex(r"^upstream sent (?:too big header|invalid header|duplicate header line|invalid status)")
+_UNPASSED = regex(r"^upstream sent (?:too big header|invalid header|duplicate header line|invalid status|"
+                  r'(?:invalid|unknown) "|"Content-Length" and)')
 _PLAIN = regex(r"/[\w./~-]{0,80}")
 _WORDS = 120
 

@@ -42,7 +42,8 @@ def later_engine_logs(site: Site, plan: ProbePlan, views: Mapping[str, View], co
 
 def _tells_more(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
     """A route answered well that would do so without its backend too; or nginx answered with an error of its own, an
-    address behind the route is open, and the log that was read before our request has nothing of it."""
+    address behind the route is open, and the log that was read before our request has nothing of it (that nobody
+    listened is of a time before)."""
     unsaid: set[str] = set()
     for route in site.routes:
         results = [probe_result(site.view.node.answers.get(probe)) for probe in plan.by_route.get(route.id, ())]
@@ -53,7 +54,7 @@ def _tells_more(site: Site, plan: ProbePlan, views: Mapping[str, View], containe
             unsaid.add(route.id)
     if not unsaid:
         return False
-    return not unsaid <= failing_lately(site, engine_log(site.view.name, views, containers))
+    return not unsaid <= failing_lately(site, engine_log(site.view.name, views, containers), refused=False)
 
 
 def _is_open(route: Route, site: Site, plan: ProbePlan) -> bool:

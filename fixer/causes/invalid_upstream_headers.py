@@ -1,0 +1,94 @@
+"""The backend answers, and nginx does not take its headers: they are malformed or contradict each other.
+
+What it is
+  The application, or a proxy between it and nginx, sends `Content-Length` twice, or together with
+  `Transfer-Encoding`, a name with a space in it, a value with a zero byte. Many programs take that; nginx does not, and
+  its newer versions (1.23 and later) take less than the older ones: a page may fail since the upgrade of nginx alone.
+
+Why nginx says 502
+  `upstream sent duplicate header line: …`, `upstream sent invalid header: …`, `upstream sent "Content-Length" and
+  "Transfer-Encoding" headers at the same time`, `upstream sent unknown "Transfer-Encoding"`: at once, on those pages.
+
+How it is told apart
+  nginx names the header itself, and what it says is of the present: no restart changes an answer. Asked directly the
+  backend answers, and its own log says 200. A head that is only too long is header-too-big; what is no HTTP at all is
+  another message. Where the page that we ask for is well, such lines are a note and no outage.
+
+The repair and its safety
+  mend-headers (manual): what sends the header is changed. Nothing in nginx makes it take such an answer.
+
+By hand
+  curl -sD- -o /dev/null http://127.0.0.1:8000/       which header stands there twice?
+  grep 'upstream sent' /var/log/nginx/error.log
+"""
+
+from __future__ import annotations
+
+import posixpath
+from functools import partial
+
+from fixer.causes.base import Cause, conclude
+from fixer.causes.case import Case
+from fixer.causes.failing import Judged
+from fixer.causes.routes.logged import answers_us, by_log, is_failing, logged_evidence, service_behind
+from fixer.causes.systemd.unitfailure import directory_of
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.regex import regex
+from fixer.model.snapshot import ErrorEvent, Nginx, Service
+from fixer.model.startfiles import app_file
+
+_SCRIPTS = (".js", ".mjs", ".cjs")
+_SAID = regex(r'upstream sent (?:duplicate header line|invalid header|invalid "[\w-]+" header|unknown "[\w-]+"|'
+              r'"Content-Length" and "Transfer-Encoding" headers)')
+_NAMED = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Length|Transfer-Encoding)"')
+
+
+def judge(case: Case) -> Verdict:
+    """For every route about which nginx lately said so: is it the page that we asked for?"""
+    return conclude(*by_log(case, _is_refused, partial(_found, case)))
+
+
+def _is_refused(event: ErrorEvent) -> bool:
+    return _SAID.match(event.message) is not None
+
+
+def _found(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
+    if not is_failing(judged) or judged.facts.route.kind != "proxy_pass" or not answers_us(case, judged):
+        return None         # where our page is well it is a note; no HTTP, or none to us, is something else
+    route, said = judged.facts.route, events[-1].message
+    names = tuple(dict.fromkeys(found["line"] or found["name"] for found in _NAMED.finditer(said)))
+    service = service_behind(case, judged)
+    who = service.name if service is not None else "the backend"
+    what = " and ".join(names[:2]) or "a header"
+    manual = (f"nginx takes no such answer ({said[:160]}): mend what sets {what} in {who}{_program(service)}, or in "
+              "what stands between it and nginx; Content-Length and Transfer-Encoding exclude each other, and each may "
+              "be sent once")
+    return Finding(
+        cause=CAUSE.id, variant="header-invalid", role="root", confidence="certain" if asked else "likely",
+        summary=f"{who} answers {route.location} with headers that nginx does not take ({what}): "
+                f"{len(events)} times within a minute",
+        detail=(), routes=(route.id,), service=service.name if service is not None else None, node=nginx.node,
+        evidence=logged_evidence(case, nginx, judged, events),
+        repairs=(Repair("mend-headers", "manual", f"mend the headers of {who}", (), manual=manual),),
+        explains=("nginx-not-reloaded", "nested-gateway"),
+    )
+
+
+def _program(service: Service | None) -> str:
+    """Where the application begins, as its command names it."""
+    if service is None or service.container is not None:
+        return ""
+    script = next((word for word in service.argv[1:] if word.endswith(_SCRIPTS)), "")
+    name, folder = app_file(service.argv) or script, directory_of(service)
+    return f" ({posixpath.join(folder, name)})" if name and folder else ""
+
+
+CAUSE = Cause(
+    id="invalid-upstream-headers",
+    title="the backend answers with headers that nginx does not take",
+    family="beyond the guide",
+    variants=("header-invalid",),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

@@ -1,0 +1,78 @@
+"""invalid-upstream-headers: nginx names the header that it does not take, of an answer that we get without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
+from fixer.model.facts import Unknown
+from tests.causes.building import BAD_GATEWAY, GOOD, Scene, finding_of, healthy, roots, service, verdict_of
+
+CAUSE = "invalid-upstream-headers"
+HEAD = "reading response header from upstream"
+BOTH = 'upstream sent "Content-Length" and "Transfer-Encoding" headers at the same time'
+
+
+def told(message: str, *, count: int = 1, ok: bool = False, path: str = "/", **route: object) -> Scene:
+    scene = healthy().answers(GOOD if ok else BAD_GATEWAY)
+    scene.route[0] = route
+    return scene.logs(message, None, HEAD, count=count, path=path)
+
+
+def of(scene: Scene) -> Diagnosis:
+    return diagnose(scene.snapshot())
+
+
+@pytest.mark.parametrize(("message", "what"), [
+    (BOTH, "Content-Length and Transfer-Encoding"),
+    ('upstream sent duplicate header line: "Content-Length: 3", previous value: "Content-Length: 3"', "Content-Length"),
+    ('upstream sent invalid "Content-Length" header: "Content-Length: abc"', "Content-Length"),
+    ('upstream sent unknown "Transfer-Encoding": "gzip"', "Transfer-Encoding"),
+    ('upstream sent invalid header: "X-A: a\\x00..."', "X-A"), ('upstream sent invalid header: "X\\x20..."', "a header"),
+])
+def test_hit(message: str, what: str) -> None:
+    diagnosis = of(told(message))
+    assert roots(diagnosis) == [CAUSE]
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence, found.service) == ("header-invalid", "certain", "backend.service")
+    assert f"({what})" in found.summary and found.evidence[0].source == "nginx-log"
+    (repair,) = found.repairs
+    assert repair.risk == "manual" and f"mend what sets {what} in backend.service" in repair.manual
+
+
+@pytest.mark.parametrize(("argv", "named"), [
+    (("/usr/bin/uvicorn", "app.main:app"), " (/srv/shop/app/main.py)"), (("/usr/bin/node", "server.js"), " (/srv/shop/server.js)"),
+    (("/opt/shop/serve",), ""),
+])
+def test_where_the_application_begins_is_named(argv: tuple[str, ...], named: str) -> None:
+    scene = told(BOTH)
+    scene.services[0] = service(argv=argv, unit_changes={"working_directory": "/srv/shop"})
+    manual = finding_of(of(scene), CAUSE).repairs[0].manual
+    assert f"in backend.service{named}, or in" in manual
+
+
+def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
+    assert finding_of(of(told(BOTH, path="/login")), CAUSE).confidence == "likely"
+
+
+def test_of_a_page_that_was_not_asked_it_is_a_note() -> None:
+    diagnosis = of(told(BOTH, ok=True, path="/export", count=4))
+    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut) and diagnosis.verdict == "healthy"
+    assert any("for /export:" in note for note in diagnosis.notes)
+
+
+@pytest.mark.parametrize("scene", [
+    told("upstream sent too big header"), told("upstream sent no valid HTTP/1.0 header"), healthy(),
+    told(BOTH, kind="fastcgi_pass"),
+    told(BOTH).refused(),           # nobody is there now: those were answers of before
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(of(scene), CAUSE), RuledOut)
+
+
+def test_unknown() -> None:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.nginx["errors"] = Unknown("permission denied")
+    verdict = verdict_of(of(scene), CAUSE)
+    assert isinstance(verdict, Undetermined) and "permission denied" in " ".join(verdict.missing)
