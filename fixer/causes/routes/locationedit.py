@@ -70,11 +70,16 @@ def _set(data: bytes, wish: Set, at: int) -> tuple[bytes, int] | NoPlace:
         return NoPlace(f"{wish.name} cannot stand where {wish.route.source.file}:{wish.route.source.line} does")
     beside = chain[-2].block if len(chain) > 1 else parse(data).directives
     words = wish.value.encode().split()
-    old = next((d for d in beside or () if d.name == wish.name.encode() and len(d.args) == len(words)), None)
+    named = [d for d in beside or () if d.name == wish.name.encode()]
+    old = next((d for d in named if len(d.args) == len(words)), named[0] if named else None)
     try:
         if old is None:
             return insert_after(data, chain[-1].stop + 1, f"{wish.name} {wish.value};".encode()), 0
         made = data
+        if len(old.args) != len(words):
+            first, last = word_span(old, 1), word_span(old, len(old.args))
+            made = replace_span(made, first.start, last.end, wish.value.encode())
+            words = []
         for index in range(len(words), 0, -1):
             span = word_span(old, index)
             made = replace_span(made, span.start, span.end, words[index - 1])

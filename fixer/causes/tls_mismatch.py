@@ -1,0 +1,54 @@
+"""nginx and its backend both speak TLS, and have no version of it in common.
+
+What it is
+  `proxy_ssl_protocols` names versions that the backend no longer takes (it was upgraded, or hardened), or the backend
+  takes only old ones that nginx does not offer by itself.
+
+Why nginx says 502
+  `SSL_do_handshake() failed (SSL: error:…:tlsv1 alert protocol version:SSL alert number 70) while SSL handshaking to
+  upstream`, or `unsupported protocol`: every request, at once.
+
+How it is told apart
+  The alert has a number of its own. "wrong version number" is none of it: that is how plain HTTP looks to somebody who
+  waits for a handshake (upstream-speaks-http-not-tls).
+
+The repair and its safety
+  offer-tls-versions (safe): `proxy_ssl_protocols TLSv1.2 TLSv1.3` for that location, where a configuration says less.
+  Where nothing is said nginx offers both: then the backend takes only versions that are broken, and a person decides.
+
+By hand
+  openssl s_client -connect 127.0.0.1:8443 -tls1_2 </dev/null       and -tls1_3
+  grep -rn proxy_ssl_protocols /etc/nginx/
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause
+from fixer.causes.case import Case
+from fixer.causes.routes.handshakes import handshake_verdict
+from fixer.model.diagnosis import Verdict
+from fixer.model.regex import regex
+from fixer.model.snapshot import ErrorEvent
+
+_SAID = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol version|unsupported protocol|"
+              r"no protocols available)")
+
+
+def judge(case: Case) -> Verdict:
+    """For every route that fails us, and about which nginx lately said so."""
+    return handshake_verdict(case, _is_mismatch, "no-version")
+
+
+def _is_mismatch(event: ErrorEvent) -> bool:
+    return _SAID.match(event.message) is not None
+
+
+CAUSE = Cause(
+    id="tls-mismatch",
+    title="nginx and its backend have no version of TLS in common",
+    family="beyond the guide",
+    variants=("tls-protocol-mismatch",),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

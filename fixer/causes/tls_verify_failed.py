@@ -1,0 +1,57 @@
+"""nginx verifies the backend's certificate and does not trust it.
+
+What it is
+  With `proxy_ssl_verify on` nginx takes a backend only whose certificate was signed by one of those in
+  `proxy_ssl_trusted_certificate`, holds the name in `proxy_ssl_name` (the host of the pass where nothing is said), and
+  is valid today. The certificate was renewed by another authority, expired, or the pass was changed to an address.
+
+Why nginx says 502
+  `upstream SSL certificate verify error: (20:unable to get local issuer certificate) while SSL handshaking to
+  upstream`, `(10:certificate has expired)`, `upstream SSL certificate does not match "shop.internal"`: every request,
+  at once.
+
+How it is told apart
+  nginx's own words say which of the three it is. The backend is well: asked without verification it answers.
+
+The repair and its safety
+  trust-certificate (safe, `--set ca=/etc/ssl/own-ca.pem`): proxy_ssl_trusted_certificate for that location. A
+  certificate that signed itself is trusted by naming itself. Whom to trust only a person can say.
+  name-certificate (safe, `--set tls_name=shop.internal`): proxy_ssl_name, one of the names in the certificate. An
+  address in it is none to nginx 1.26: a pass to an address needs a name.
+  renew-certificate (manual): a new certificate, and a restart of the backend: it reads its files when it starts.
+  To turn verification off is no repair.
+
+By hand
+  openssl s_client -connect 127.0.0.1:8443 </dev/null | openssl x509 -noout -issuer -enddate -ext subjectAltName
+  grep -rn proxy_ssl_ /etc/nginx/
+"""
+
+from __future__ import annotations
+
+from fixer.causes.base import Cause
+from fixer.causes.case import Case
+from fixer.causes.routes.handshakes import handshake_verdict
+from fixer.model.diagnosis import Verdict
+from fixer.model.snapshot import ErrorEvent
+
+_SAID = ("upstream SSL certificate verify error: (", 'upstream SSL certificate does not match "')
+
+
+def judge(case: Case) -> Verdict:
+    """For every route that fails us, and about which nginx lately said so."""
+    return handshake_verdict(case, _is_untrusted, "untrusted")
+
+
+def _is_untrusted(event: ErrorEvent) -> bool:
+    return event.message.startswith(_SAID)
+
+
+CAUSE = Cause(
+    id="tls-verify-failed",
+    title="nginx does not trust the backend's certificate",
+    family="beyond the guide",
+    variants=("tls-verify-unknown-ca", "tls-verify-name", "tls-verify-expired"),
+    verdict=judge,
+    order=38,
+    page=__doc__,
+)

@@ -1,0 +1,80 @@
+"""tls-mismatch: an alert of its own says that no version is common; what a configuration forbids is offered again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.causes.changes.editing import NoPlace
+from fixer.causes.routes.locationedit import Set, set_in_locations
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Unknown
+from fixer.model.plan import WriteFile
+from tests.causes.building import BAD_GATEWAY, SITE, Scene, file, finding_of, healthy, roots, verdict_of
+
+CAUSE = "tls-mismatch"
+SHAKING = "SSL handshaking to upstream"
+ALERT = "SSL_do_handshake() failed (SSL: error:0A00042E:SSL routines::tlsv1 alert protocol version:SSL alert number 70)"
+NONE = "SSL_do_handshake() failed (SSL: error:0A0000BF:SSL routines::no protocols available)"
+OTHER = "SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)"
+
+
+def told(message: str = ALERT, config: str = "", *, path: str = "/", **route: object) -> Scene:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.route[0] = {"scheme": "https", **route}
+    if config:
+        scene.files.append(file("/etc/nginx/conf.d/tls.conf", config))
+    return scene.logs(message, None, SHAKING, path=path)
+
+
+def found(scene: Scene) -> Finding:
+    return finding_of(diagnose(scene.snapshot()), CAUSE)
+
+
+@pytest.mark.parametrize("message", [ALERT, NONE, ALERT.replace("alert protocol version", "unsupported protocol")])
+@pytest.mark.parametrize("said", ["TLSv1.1", "TLSv1 TLSv1.1", "TLSv1.3"])
+def test_hit(message: str, said: str) -> None:
+    diagnosis = diagnose(told(message, f"proxy_ssl_protocols {said};\n").snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence) == ("tls-protocol-mismatch", "certain")
+    assert any(e.where == "/etc/nginx/conf.d/tls.conf" and e.text == said for e in first.evidence)
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and first.repairs[0].risk == "safe"
+    assert write.after is not None and b"proxy_ssl_protocols TLSv1.2 TLSv1.3;" in write.after
+
+
+@pytest.mark.parametrize("config", ["", "proxy_ssl_protocols TLSv1.2 TLSv1.3;\n", "# proxy_ssl_protocols TLSv1;\n"])
+def test_where_nginx_offers_both_already_a_person_decides(config: str) -> None:
+    (repair,) = found(told(config=config)).repairs
+    assert (repair.risk, repair.steps) == ("manual", ()) and "let backend.service take one of these" in repair.manual
+
+
+@pytest.mark.parametrize("old", [b"TLSv1.1", b"TLSv1 TLSv1.1 TLSv1.2", b"TLSv1 TLSv1.1"])
+def test_a_list_of_another_length_is_replaced_where_it_stands(old: bytes) -> None:
+    """nginx refuses a directive that stands twice."""
+    data = b"server {\n location / {\n  proxy_ssl_protocols " + old + b";\n  proxy_pass https://127.0.0.1:8000;\n }\n}\n"
+    snapshot = replace(told().snapshot(), files=(file(SITE, data),))
+    route = snapshot.routes[0].route
+    route = replace(route, source=replace(route.source, start=data.index(b"proxy_pass")))
+    made = set_in_locations(snapshot, snapshot.nginxes[0], [Set(route, "proxy_ssl_protocols", "TLSv1.2 TLSv1.3")], "x")
+    assert not isinstance(made, NoPlace) and made.step.after == data.replace(old, b"TLSv1.2 TLSv1.3")
+
+
+def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
+    assert found(told(path="/login")).confidence == "likely"
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), healthy().logs(ALERT, None, SHAKING, count=5), told(scheme="http"), told(OTHER),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_without_the_log() -> None:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.nginx["errors"] = Unknown("denied")
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)

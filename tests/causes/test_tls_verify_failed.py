@@ -1,0 +1,80 @@
+"""tls-verify-failed: nginx's own words say whether it is the signer, the name or the date; nothing is turned off."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from fixer.model.snapshot import ArgPlace
+from tests.causes.building import BAD_GATEWAY, Scene, finding_of, healthy, roots, service, verdict_of
+
+CAUSE = "tls-verify-failed"
+SHAKING = "SSL handshaking to upstream"
+ERROR = "upstream SSL certificate verify error: "
+STRANGER, EXPIRED = f"{ERROR}(20:unable to get local issuer certificate)", f"{ERROR}(10:certificate has expired)"
+SELF = f"{ERROR}(18:self-signed certificate)"
+NAME = 'upstream SSL certificate does not match "old.internal"'
+PEM = "/srv/shop/tls/own.pem"
+
+
+def told(message: str, *, path: str = "/", **route: object) -> Scene:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.route[0] = {"scheme": "https", **route}
+    scene.services[0] = service(command=tuple(ArgPlace(word, "/u", 6) for word in ("uvicorn", "--ssl-certfile", PEM)))
+    return scene.logs(message, None, SHAKING, path=path)
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    return finding_of(diagnose(scene.snapshot(), inputs), CAUSE)
+
+
+@pytest.mark.parametrize(("message", "variant", "repair", "key"), [
+    (STRANGER, "tls-verify-unknown-ca", "trust-certificate", "ca"), (SELF, "tls-verify-unknown-ca", "trust-certificate", "ca"),
+    (NAME, "tls-verify-name", "name-certificate", "tls_name"), (EXPIRED, "tls-verify-expired", "renew-certificate", ""),
+    (f"{ERROR}(9:certificate is not yet valid)", "tls-verify-expired", "renew-certificate", ""),
+    (f"{ERROR}(7:certificate signature failure)", "tls-verify-unknown-ca", "renew-certificate", ""),
+])
+def test_hit(message: str, variant: str, repair: str, key: str) -> None:
+    diagnosis = diagnose(told(message).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.service) == (variant, "certain", "backend.service")
+    assert first.evidence[0].source == "nginx-log"
+    (offered,) = first.repairs
+    assert (offered.id, [need.key for need in offered.needs], offered.steps) == (repair, [key] if key else [], ())
+    assert (offered.risk == "manual") is not bool(key)
+
+
+@pytest.mark.parametrize(("message", "inputs", "line"), [
+    (SELF, {"ca": PEM}, f"proxy_ssl_trusted_certificate {PEM};"), (NAME, {"tls_name": "shop.internal"}, "proxy_ssl_name shop.internal;"),
+])
+def test_what_a_person_chooses_is_set_beside_the_pass(message: str, inputs: dict[str, str], line: str) -> None:
+    write, check, reload = found(told(message), **inputs).repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert write.after is not None and line.encode() in write.after
+
+
+def test_of_a_certificate_that_signed_itself_its_file_is_named() -> None:
+    assert f"its own file is what to trust ({PEM})" in found(told(SELF)).repairs[0].needs[0].why
+    assert PEM in found(told(EXPIRED)).repairs[0].manual and "restart backend.service" in found(told(EXPIRED)).repairs[0].manual
+
+
+def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
+    assert found(told(STRANGER, path="/login")).confidence == "likely"
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), healthy().logs(STRANGER, None, SHAKING, count=5), told(STRANGER, scheme="http"),
+    told("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)"),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_without_the_log() -> None:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.nginx["errors"] = Unknown("denied")
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
