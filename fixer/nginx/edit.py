@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.errors import StepFailed
 from fixer.nginx.lexer import Token, tokenize
 from fixer.nginx.tree import parse
 
 # A backslash would start an escape, a control byte would end a word somewhere else than it seems.
 _FORBIDDEN = frozenset(range(32)) | {0x5C, 0x7F}
+_SPECIAL = _FORBIDDEN | frozenset(b" ;{}#\"'$")
 
 
 class EditRefused(StepFailed):
@@ -36,6 +39,28 @@ def replace_span(data: bytes, start: int, end: int, new: bytes) -> bytes:
     _require_same(before, after, index, shift)
     if [problem.kind for problem in problems_before] != [problem.kind for problem in problems_after]:
         raise EditRefused("the edited file would not be a valid configuration any more")
+    return edited
+
+
+def replace_words(data: bytes, start: int, end: int, words: Sequence[bytes]) -> bytes:
+    """`data` with the words from `start` to `end` replaced by these, be they more or fewer; all else stays the same."""
+    span_text(data, start, end)
+    if not words or any(not word or _SPECIAL.intersection(word) for word in words):
+        raise EditRefused("the new words are no plain words of a configuration")
+    if b"#" in data[start:end]:
+        raise EditRefused("a comment may lie between the words")
+    edited = data[:start] + b" ".join(words) + data[end:]
+    before, after = tokenize(data)[0], tokenize(edited)[0]
+    inside = [i for i, token in enumerate(before) if start <= token.start and token.end <= end]
+    shift = len(edited) - len(data)
+    if not inside or any(before[i].kind != "word" for i in inside):
+        raise EditRefused("the place to edit holds more than words")
+    first, last = inside[0], inside[-1] + 1
+    rest = [(*_shape(token), token.start + shift) for token in before[last:]]
+    if before[first].start != start or before[last - 1].end != end or after[:first] != before[:first] or (
+            [token.value for token in after[first:first + len(words)]] != list(words)) or (
+            [(*_shape(token), token.start) for token in after[first + len(words):]] != rest):
+        raise EditRefused("the edit would change how the file is read")
     return edited
 
 

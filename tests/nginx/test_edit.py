@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fixer.errors import StepFailed
-from fixer.nginx.edit import EditRefused, insert_after, replace_span, span_text
+from fixer.nginx.edit import EditRefused, insert_after, replace_span, replace_words, span_text
 from fixer.nginx.lexer import tokenize
 from tests.nginx.test_lexer import CONFIG
 
@@ -114,3 +114,26 @@ def test_insertions_elsewhere_are_refused():
         insert_after(SITE, 4, b"x;")
     with pytest.raises(EditRefused):
         insert_after(b'a; "', 2, b"x;")
+
+
+@pytest.mark.parametrize("new", [[b"x"], [b"x", b"y"], [b"x", b"y", b"z", b"w"]])
+@pytest.mark.parametrize("old", [b"a", b"a b", b"a  'b c' d"])
+def test_words_are_replaced_by_more_or_fewer(old, new):
+    data = b"p { one 1; list " + old + b"; two 2; }\n"
+    assert replace_words(data, *place(old, data), new) == data.replace(old, b" ".join(new))
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    (b"a; two", [b"x"]), (b"list a", []), (b"a", [b"x;y"]), (b"a", [b"x y"]), (b"a", [b""]), (b"a", [b"#x"]), (b"ist", [b"x"]),
+    (b" ", [b"x"]), (b"a", [b'"']),
+])
+def test_more_than_words_is_not_replaced(old, new):
+    data = b"p { one 1; list a; two 2; }\n"
+    with pytest.raises(EditRefused):
+        replace_words(data, *place(old, data), new)
+
+
+def test_a_comment_between_words_is_not_lost():
+    data = b"list a # why\n b;\n"
+    with pytest.raises(EditRefused, match="comment"):
+        replace_words(data, *place(b"a # why\n b", data), [b"x"])

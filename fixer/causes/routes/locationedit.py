@@ -10,7 +10,7 @@ from fixer.model.nginxconf import Route
 from fixer.model.plan import WriteFile
 from fixer.model.record import dataclass
 from fixer.model.snapshot import Nginx, Snapshot
-from fixer.nginx.edit import insert_after, replace_span
+from fixer.nginx.edit import insert_after, replace_span, replace_words
 from fixer.nginx.effective import word_span
 from fixer.nginx.tree import Directive, parse
 
@@ -77,8 +77,7 @@ def _set(data: bytes, wish: Set, at: int) -> tuple[bytes, int] | NoPlace:
             return insert_after(data, chain[-1].stop + 1, f"{wish.name} {wish.value};".encode()), 0
         made = data
         if len(old.args) != len(words):
-            first, last = word_span(old, 1), word_span(old, len(old.args))
-            made = replace_span(made, first.start, last.end, wish.value.encode())
+            made = replace_words(made, word_span(old, 1).start, word_span(old, len(old.args)).end, words)
             words = []
         for index in range(len(words), 0, -1):
             span = word_span(old, index)
