@@ -47,6 +47,7 @@ from fixer.causes.reading import (
     address_text,
     condition,
     find_node,
+    is_queued,
     listener_evidence,
     listeners_on,
     log_evidence,
@@ -173,6 +174,11 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += ": a port that its container publishes was another's when it was started, and is no container's now"
     elif refused is not None:
         summary += f": its container could not be started, as {refused[0]}"
+    elif is_queued(service):
+        from fixer.causes.systemd.queued import queue_evidence, queued_words  # only where it waits its turn
+
+        evidence = (*evidence, *queue_evidence(service))
+        summary += f": {queued_words(service)}"
     elif denied is not None:
         summary += f": it may not, in its container: {say_denied(denied)}"
     held = bool(taken) or (refused is not None and refused[1] == "ports")
@@ -261,6 +267,10 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     denied = _denied(nginx)
     if denied is not None and nginx.service is not None and nginx.service.container is not None:
         return let_it(nginx.service.container, denied, ID)
+    if is_queued(nginx.service):
+        from fixer.causes.systemd.queued import end_wait  # only where it waits its turn
+
+        return end_wait(nginx.service)
     waited_for = _first(case, nginx)
     if waited_for:
         manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"

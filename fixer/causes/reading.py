@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import (
@@ -247,6 +247,11 @@ def say_age(seconds: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {word}"
     return f"{int(seconds)} s"
+
+
+def is_queued(service: Service | None) -> TypeGuard[Service]:
+    """systemd has not come to its start: another would wait in the same queue."""
+    return service is not None and service.unit is not None and bool(service.unit.awaits)
 
 
 def state_evidence(service: Service) -> Evidence:

@@ -56,6 +56,7 @@ from fixer.causes.reading import (
     condition,
     config_evidence,
     endpoint_text,
+    is_queued,
     keeper_of,
     listeners_on,
     log_evidence,
@@ -128,8 +129,7 @@ def _unhealthy(case: Case, service: Service) -> Finding:
 
 def _queued(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """systemd has not come to its start."""
-    unit = owner.service.unit
-    if unit is None or not unit.awaits:
+    if not is_queued(owner.service):
         return None
     from fixer.causes.systemd.queued import queued_finding  # only where one waits
 

@@ -10,6 +10,7 @@ from fixer.diagnose import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut
 from fixer.model.snapshot import Awaited, Service
 from tests.causes.building import NOW, Scene, finding_of, healthy, roots, stopped, verdict_of
+from tests.causes.test_nginx import nginx_unit, no_nginx
 
 WARM = "warm.service"
 
@@ -52,3 +53,10 @@ def test_without_a_queue_it_is_a_stopped_service() -> None:
 
 def test_of_a_host_that_is_well_nothing_is_said() -> None:
     assert isinstance(verdict_of(diagnose(healthy().snapshot()), "slow-start"), RuledOut)
+
+
+def test_an_nginx_that_waits_its_turn_is_not_started_once_more() -> None:
+    found = finding_of(diagnose(no_nginx(service=nginx_unit(job=7, awaits=(Awaited(WARM, NOW - 5),))).snapshot()), "nginx-down")
+    assert "nginx does not run: the start of nginx.service is queued behind warm.service" in found.summary
+    assert [(repair.id, repair.risk, repair.steps) for repair in found.repairs] == [("end-wait", "manual", ())]
+    assert any(evidence.where == WARM for evidence in found.evidence)
