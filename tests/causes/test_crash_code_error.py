@@ -401,6 +401,13 @@ def test_what_gunicorns_own_file_says_wrong_is_told_with_its_line(words: tuple[s
     assert bool(line) == any(e.where == f"{path}:{line}" and e.text == "workers = 2," for e in first.evidence)
 
 
+def test_the_line_that_holds_variables_is_not_shown() -> None:
+    made = failed(log=log("Invalid value for raw_env: 3"), runtime="gunicorn", unit_changes={"working_directory": "/srv/shop"})
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file("/srv/shop/gunicorn.conf.py", "raw_env = ['KEY=hunter2', 3]\n"))
+    assert "hunter2" not in repr(diagnose(scene.snapshot()).findings)
+
+
 def test_a_class_of_workers_that_is_not_there_is_an_option_too() -> None:
     lines = (STARTED, "Error: class uri 'nope' invalid or not found: ", "", "[Traceback (most recent call last):",
              '  File "/usr/lib/python3/dist-packages/gunicorn/util.py", line 64, in load_entry_point',

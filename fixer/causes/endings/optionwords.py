@@ -18,7 +18,7 @@ from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, FileContent, Service
 
 _VALUE = r"[^\s'\"\\$%#]+"
-_SETTING = regex(r"^[a-z_]+$")
+_SETTING = regex(r"^(?!raw_env$)[a-z_]+$")       # that one holds variables, which may be secrets
 _KEY = regex(r"^[a-z][a-z0-9_-]*$")
 
 
