@@ -244,7 +244,7 @@ def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Eviden
             for word in crash.service.command if word.text == fault.name and word.file
         )
     if fault.kind == "value":
-        return tuple(Evidence("file", a.defined_in, f"sets {a.name}") for a in crash.service.env
+        return tuple(Evidence("file", a.defined_in, f"{a.name}… is set") for a in crash.service.env
                      if a.name == fault.name and a.defined_in)
     if fault.kind == "option":
         word = option_word(crash.service, fault)

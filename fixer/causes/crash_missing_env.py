@@ -124,7 +124,8 @@ def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
     wanted = tuple(s.name for s in said)
     copies = () if lost else copies_with(case.snapshot, crash.service, wanted)
     again = restore_variables(case, crash, copies, wanted)
-    evidence = (*_evidence(case, crash, said), *(Evidence("file", m.where, m.said) for m in lost),
+    evidence = (*_evidence(case, crash, said),
+                *(Evidence("file", m.where, f"{m.name}… stands there as systemd does not take it") for m in lost),
                 *copy_evidence(copies if again is not None else (), wanted))
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
@@ -140,7 +141,7 @@ def _evidence(case: Case, crash: Crash, said: tuple[Said, ...]) -> tuple[Evidenc
     trouble, names = crash.troubles[0], {s.name for s in said}
     return tuple(dict.fromkeys((
         *(log_evidence(s.line.text, s.line.where) for s in said),
-        *(Evidence("file", one.defined_in, f"takes {one.name} from outside, where nothing sets it")
+        *(Evidence("file", one.defined_in, f"{one.name}… is taken from outside, where nothing sets it")
           for one in crash.service.unset if one.name in names),
         state_evidence(crash.service),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
@@ -218,7 +219,7 @@ def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
         summary=f"{service.name} ended because {said[0].name} was not set; it is set now, but nobody started it again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
-        evidence=(*_evidence(case, crash, said), Evidence("file", place, f"sets {said[0].name}")),
+        evidence=(*_evidence(case, crash, said), Evidence("file", place, f"{said[0].name}… is set")),
         repairs=(repair,) if repair.steps else (), explains=("crash-loop-gave-up", "backend-down", "slow-start"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from fixer.model.diagnosis import Diagnosis, Finding
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import UnitAction
 from fixer.model.reliance import Reliance
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import Awaited, Service
 from tests.causes.building import (
     NOW,
     STOPPED,
@@ -29,7 +30,7 @@ from tests.causes.building import (
 )
 
 CAUSE = "crash-dependency-down"
-TOLD = Reliance(Evidence("file", "/etc/default/shop:4", "DATABASE_URL names 127.0.0.1:5432"), host="127.0.0.1",
+TOLD = Reliance(Evidence("file", "/etc/default/shop:4", "DATABASE_URL… names 127.0.0.1:5432"), host="127.0.0.1",
                 port=5432, engine="postgresql")
 DATABASE = "postgresql@17-main.service"
 STARTED = "Started backend.service - Office."
@@ -117,6 +118,16 @@ def test_both_rest_and_the_database_is_meant_to_run() -> None:
     assert [f.cause for f in found[:2]] == [CAUSE, "backend-down"] and verbs(found[0]) == [("start", DATABASE)]
     off = postgres(unit_file_state="disabled")
     assert roots(told(scene(stopped(relies=(TOLD,)), off))) == ["backend-down"]      # put to rest, perhaps on purpose
+
+
+def test_where_it_is_known_why_it_was_not_started_no_other_system_is_blamed() -> None:
+    """A condition that is not met, a start that is queued: the database is looked for once it starts."""
+    passed = told(scene(stopped(relies=(TOLD,), unit_changes={"condition_result": False})))
+    assert roots(passed) == ["backend-down"] and passed.findings[0].variant == "start-condition-unmet"
+    waits = stopped(relies=(TOLD,))
+    assert waits.unit is not None
+    waits = replace(waits, unit=replace(waits.unit, job=5, awaits=(Awaited("warm.service", NOW - 90),)))
+    assert roots(told(scene(waits))) == ["slow-start"]
 
 
 def test_a_unit_that_its_unit_wants_is_meant_too() -> None:

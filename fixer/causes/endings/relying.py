@@ -21,7 +21,7 @@ from fixer.causes.endings.speaking import SPEAKS
 from fixer.causes.failing import is_closed
 from fixer.causes.owner import Owner
 from fixer.causes.owners import sole_owner
-from fixer.causes.reading import condition, now_on, ran_since
+from fixer.causes.reading import condition, is_queued, now_on, ran_since
 from fixer.causes.systemd.atboot import is_off_at_boot
 from fixer.causes.systemd.requires import required_by
 from fixer.causes.systemd.unitfailure import fails_before_start
@@ -89,6 +89,8 @@ def _judged(case: Case, trouble: Trouble, owner: Owner, crash: Crash | None,
     if crash is not None:
         sure, said = _untold(crash)
         return None if sure is None else Relied(owner, trouble, "ends", stopped, said, sure)
+    if is_queued(service) or (state == "stopped" and service.unit is not None and not service.unit.condition_result):
+        return None        # what keeps it from being started is known, and is no other system
     if state == "stopped":
         meant = tuple(entry for entry in stopped if _is_meant(case, entry[2]))
         return Relied(owner, trouble, "rests", meant, None, is_sure=True) if meant else None

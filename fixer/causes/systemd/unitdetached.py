@@ -48,7 +48,7 @@ def judge_pid_file(case: Case, crash: Crash, kind: UnitValue) -> Told | None:
             "mend-pid-file", f"{where(setting, service)} names {path}: {why}; then start {service.name}"))
     doing = Doing("correct-pid-file", f"PIDFile={written.text} instead of {setting.value}",
                   f"write PIDFile={written.text} at {where(setting, service)}")
-    told = Evidence("file", f"{written.file}:{written.line}", f"the program writes {written.text}")
+    told = Evidence("file", f"{written.file}:{written.line}", f"{written.text}… is where the program writes it")
     return Told(_VARIANT, f"{summary}: it is told to write {written.text}", (evidence[0], told, *evidence[1:]),
                 (edit_and_start(case, crash, doing, whole(setting, written.text)),))
 

@@ -42,7 +42,7 @@ def relies_of(env: Mapping[str, Word], fallback: str, view: View) -> tuple[Relia
         place = env[name].place()
         where = f"{place.file}:{place.line}" if place.file else fallback
         led = view.hosts.get(one.host.lower(), ())
-        said = Evidence("file" if place.file else "unit", where, f"{name} names {one.address}")
+        said = Evidence("file" if place.file else "unit", where, f"{name}… names {one.address}")
         found.setdefault((one.host, one.port, one.path), replace(one, source=said, ip=led[0] if led else ""))
     return tuple(found.values())[:MOST]
 
