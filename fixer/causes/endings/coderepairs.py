@@ -11,7 +11,7 @@ from fixer.causes.changes.envfiles import write_variables
 from fixer.causes.changes.starting import begin_steps, start_steps, waiting
 from fixer.causes.endings.changed import changed_since, installed_since, unread_since
 from fixer.causes.endings.codefaults import CodeFault, target_of
-from fixer.causes.endings.commandwords import edit_word
+from fixer.causes.endings.commandwords import TLS_OPTIONS, edit_word, option_value
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.olderstates import BACKUP_KEY, ID
 from fixer.causes.endings.optionwords import correct_option, option_place, option_word, setting_evidence
@@ -23,7 +23,7 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
 from fixer.model.record import dataclass, replace
 from fixer.model.regex import regex
-from fixer.model.snapshot import ArgPlace, FileContent, Service
+from fixer.model.snapshot import FileContent, Service
 from fixer.model.startfiles import app_file
 from fixer.model.venvs import environment_of, module_places
 
@@ -33,7 +33,6 @@ PATIENCE = 45.0          # seconds that a program or a database may take until i
 _WHOLE = 200             # characters of a quoted line that surely was not cut
 _NO_CODE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")     # a traceback without its lines of code
 _TARGET = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
-_OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile", "--certfile")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +209,7 @@ def _other_value(case: Case, crash: Crash, fault: CodeFault) -> Repair | None:
 def _other_key(case: Case, crash: Crash, kind: str) -> Repair | None:
     """The path of the key or certificate in the command, for a person to give the right one."""
     service = crash.service
-    word = _option_value(service, _OPTIONS[kind])
+    word = option_value(service, TLS_OPTIONS[kind])
     if word is None:
         return None
     key = f"ssl-{kind}file"
@@ -223,11 +222,6 @@ def _other_key(case: Case, crash: Crash, kind: str) -> Repair | None:
         return None
     summary = f"give {service.name} another {'key' if kind == 'key' else 'certificate'} than {word.text}"
     return Repair(f"correct-{kind}file", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
-
-
-def _option_value(service: Service, options: tuple[str, ...]) -> ArgPlace | None:
-    words = service.command
-    return next((words[i + 1] for i in range(len(words) - 1) if words[i].text in options), None)
 
 
 def _short(case: Case, crash: Crash, fault: CodeFault) -> str:
@@ -285,7 +279,7 @@ def _by_hand(case: Case, crash: Crash, fault: CodeFault) -> str:
             return (f"let its command{_told_at(case, service)} use an interpreter that has {fault.name}, or install it "
                     f"for {_python(service)} ({shell}); {again}")
         case "tls":
-            words = [w.text for kind in _OPTIONS for w in [_option_value(service, _OPTIONS[kind])] if w is not None]
+            words = [w.text for named in TLS_OPTIONS.values() for w in [option_value(service, named)] if w is not None]
             named = ", ".join(words) or "see its log"
             return f"key and certificate do not fit, or are not there ({named}): {fault.text[:160]}; {again}"
         case "value":

@@ -1,4 +1,5 @@
-"""Replacing one word of a service's command where it is written: a unit file, a drop-in, a wrapper, a compose file."""
+"""Words of a service's command: the value of an option, and one replaced where it is written (a unit file, a drop-in,
+a wrapper, a compose file)."""
 
 from __future__ import annotations
 
@@ -6,6 +7,14 @@ from fixer.causes.changes.editing import NoPlace
 from fixer.causes.changes.envfiles import Written
 from fixer.model.plan import DaemonReload, WriteFile
 from fixer.model.snapshot import ArgPlace, FileContent, Service, Snapshot
+
+TLS_OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile", "--certfile")}
+
+
+def option_value(service: Service, options: tuple[str, ...]) -> ArgPlace | None:
+    """The word after the first of these options, None where its command has none."""
+    words = service.command
+    return next((words[i + 1] for i in range(len(words) - 1) if words[i].text in options), None)
 
 
 def edit_word(snapshot: Snapshot, service: Service, word: ArgPlace, new: str, summary: str) -> Written | NoPlace:

@@ -12,6 +12,7 @@ from fixer.causes.endings.commandwords import edit_word
 from fixer.causes.endings.crashing import Crash
 from fixer.causes.endings.sources import line_of
 from fixer.causes.reading import place
+from fixer.causes.systemd.unitfailure import directory_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.regex import regex
@@ -54,9 +55,7 @@ def _setting(case: Case, service: Service, name: str) -> tuple[FileContent | Non
     words = [word.text for word in service.command]
     named = next((words[i + 1] for i in range(len(words) - 1) if words[i] in ("-c", "--config")), "")
     named = named or next((w.partition("=")[2] for w in words if w.startswith("--config=")), "gunicorn.conf.py")
-    start = service.unit.working_directory if service.unit is not None else next(
-        (value.value for value in service.unit_values if value.key == "directory"), "")
-    path = posixpath.normpath(posixpath.join(start or "/", named.removeprefix("file:")))
+    path = posixpath.normpath(posixpath.join(directory_of(service) or "/", named.removeprefix("file:")))
     file = case.snapshot.file(service.files_node or service.node, path)
     lines = file.data.decode(errors="replace").splitlines() if file is not None else []
     given = regex(rf"^{name}\s*=[^=]")

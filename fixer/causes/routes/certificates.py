@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from fixer.causes.case import Case
 from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of
+from fixer.causes.endings.commandwords import TLS_OPTIONS, option_value
 from fixer.causes.failing import Judged
 from fixer.causes.routes.locationedit import Set, set_in_locations
 from fixer.causes.routes.logged import logged_evidence, service_behind
@@ -27,7 +28,6 @@ _PATH = r"/[^\s;'\"{}$\\]+"
 _NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _PROTOCOLS = regex(rb"^[^#\n]*\bproxy_ssl_protocols\s+([^;#{}]+);")
 _BOTH = "TLSv1.2 TLSv1.3"
-_CERTIFICATES = ("--ssl-certfile", "--certfile")
 
 
 def _untrusted(case: Case, where: Where, confidence: Confidence) -> Finding:
@@ -93,10 +93,8 @@ def _who(service: Service | None) -> str:
 
 def _own_certificate(service: Service | None) -> str:
     """The file of the certificate that its command names."""
-    words = [word.text for word in service.command] if service is not None else []
-    following = (words[i + 1] for i in range(len(words) - 1) if words[i] in _CERTIFICATES)
-    joined = (word.partition("=")[2] for word in words if word.startswith(tuple(f"{o}=" for o in _CERTIFICATES)))
-    return next((path for path in (*following, *joined) if path.startswith("/")), "")
+    word = option_value(service, TLS_OPTIONS["cert"]) if service is not None else None
+    return word.text if word is not None and word.text.startswith("/") else ""
 
 
 def _set(case: Case, where: Where, name: str, need: Need | None, wishes: Sequence[tuple[str, str]]) -> Repair:
