@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from fixer.streams import endure
+from fixer.stdio import endure
 
 
 def main() -> int:

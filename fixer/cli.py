@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from fixer import __version__, boundary
+from fixer import __version__, error_boundary
+from fixer.diagnose_command import ask_ahead, health_code, look, looking
 from fixer.errors import UsageError
-from fixer.showing import ask_ahead, health_code, look, looking
 
 app = typer.Typer(
     name="fixer", rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False,
@@ -65,7 +65,7 @@ def _app_for(words: Sequence[str]) -> typer.Typer:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        boundary.emit(f"fixer {__version__} (badgateway)\n")
+        error_boundary.emit(f"fixer {__version__} (badgateway)\n")
         raise typer.Exit(0)
 
 
@@ -75,7 +75,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        boundary.emit(context.get_help() + "\n")
+        error_boundary.emit(context.get_help() + "\n")
 
 
 @app.command()
@@ -105,8 +105,8 @@ def repair(
     as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Show the change, ask, make it, prove it."""
-    from fixer.app.options import Repairing, parse_inputs
-    from fixer.app.repairing import repair as run
+    from fixer.app.repair import repair as run
+    from fixer.app.request import Repairing, parse_inputs
     from fixer.terminal import Terminal
 
     options = Repairing(
@@ -117,12 +117,12 @@ def repair(
     if as_json:
         from fixer.render.to_json import render
 
-        boundary.emit(render(result))
+        error_boundary.emit(render(result))
     else:
-        from fixer.render.outcome import repair_text
+        from fixer.render.outcome_text import repair_text
         from fixer.terminal import is_root, style_of
 
-        boundary.emit(repair_text(result, style_of(sys.stdout), root=is_root()))
+        error_boundary.emit(repair_text(result, style_of(sys.stdout), root=is_root()))
     raise typer.Exit(result.exit_code)
 
 
@@ -132,18 +132,18 @@ def verify(
 ) -> None:
     """Check only what proves health."""
     ask_ahead(target)
-    from fixer.app.looking import verify as check
+    from fixer.app.inspect_target import verify as check
 
     result = check(target, looking(url, wait, no_probe))
     if as_json:
         from fixer.render.to_json import render
 
-        boundary.emit(render(result))
+        error_boundary.emit(render(result))
     else:
-        from fixer.render.outcome import verify_text
+        from fixer.render.outcome_text import verify_text
         from fixer.terminal import style_of
 
-        boundary.emit(verify_text(result, style_of(sys.stdout)))
+        error_boundary.emit(verify_text(result, style_of(sys.stdout)))
     raise typer.Exit(health_code(result.report.verdict))
 
 
@@ -155,18 +155,18 @@ def undo(
     as_json: AsJson = False,
 ) -> None:
     """Put back what a repair changed."""
-    from fixer.app.runs import undo as take_back
+    from fixer.app.undo import undo as take_back
 
     result = take_back(target, run_id or None)
     if as_json:
         from fixer.render.to_json import render
 
-        boundary.emit(render(result))
+        error_boundary.emit(render(result))
     else:
-        from fixer.render.outcome import undo_text
+        from fixer.render.outcome_text import undo_text
         from fixer.terminal import style_of
 
-        boundary.emit(undo_text(result, style_of(sys.stdout)))
+        error_boundary.emit(undo_text(result, style_of(sys.stdout)))
     raise typer.Exit(1 if result.conflicts else 0)
 
 
@@ -178,17 +178,17 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List what repairs did."""
-    from fixer.app.runs import history as runs
+    from fixer.app.undo import history as runs
 
     listed = runs(target, forget or None)
     if as_json:
         from fixer.render.to_json import render
 
-        boundary.emit(render(listed))
+        error_boundary.emit(render(listed))
     else:
-        from fixer.render.outcome import history_text
+        from fixer.render.outcome_text import history_text
 
-        boundary.emit(history_text(listed))
+        error_boundary.emit(history_text(listed))
 
 
 @app.command()
@@ -202,58 +202,58 @@ def collect(
 ) -> None:
     """Save redacted evidence as a bundle."""
     if script:
-        from fixer.observe.fromscript import script as printed
+        from fixer.observe.script_bundle import script as printed
 
         if output or target != "local":
             raise UsageError("--script takes neither a target nor --output",
                              "fixer collect --script >collect.sh; there: sh collect.sh incident.bundle")
-        boundary.emit(printed())
+        error_boundary.emit(printed())
         return
     if not output:
         raise UsageError("collect needs the name of a file: --output FILE", "or --script, for a host to run it on")
-    from fixer.app.bundles import collect as save
+    from fixer.app.collect import collect as save
 
-    boundary.emit(save(target, looking(url, wait, no_probe), output))
+    error_boundary.emit(save(target, looking(url, wait, no_probe), output))
 
 
 @app.command()
 def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0) -> None:
     """Remember a healthy deployment as last known good."""
-    from fixer.app.learning import learn as remember
+    from fixer.app.learn import learn as remember
 
     result = remember(target, looking("", wait, no_probe=False))
     if as_json:
         from fixer.render.to_json import render
 
-        boundary.emit(render(result))
+        error_boundary.emit(render(result))
     else:
-        from fixer.render.outcome import learned_text
+        from fixer.render.outcome_text import learned_text
 
-        boundary.emit(learned_text(result))
+        error_boundary.emit(learned_text(result))
 
 
 @app.command()
 def explain(cause: Annotated[str, typer.Argument(metavar="CAUSE", help="A cause or a variant.")]) -> None:
     """Show the page of one cause."""
-    from fixer.app.catalogue import page
+    from fixer.app.cause_catalogue import page
 
-    boundary.emit(page(cause))
+    error_boundary.emit(page(cause))
 
 
 @app.command()
 def causes(as_json: AsJson = False) -> None:
     """List every cause that can be found."""
-    from fixer.app.catalogue import catalogue
+    from fixer.app.cause_catalogue import catalogue
 
     listed = catalogue()
     if as_json:
         from fixer.render.to_json import render
 
-        boundary.emit(render(listed))
+        error_boundary.emit(render(listed))
     else:
-        from fixer.render.outcome import catalogue_text
+        from fixer.render.outcome_text import catalogue_text
 
-        boundary.emit(catalogue_text(listed))
+        error_boundary.emit(catalogue_text(listed))
 
 
 @app.command()
@@ -269,7 +269,7 @@ def ignore(
     as_json: AsJson = False,
 ) -> None:
     """Accept a finding until a day: shown, not counted, not repaired."""
-    from fixer.app import ignoring
+    from fixer.app import ignore
 
     if "://" in cause or cause == "local" or cause.startswith("bundle:"):     # a list is asked for by its target
         cause, target = "", cause
@@ -278,14 +278,14 @@ def ignore(
     if not cause and (where or because or until):
         raise UsageError("which CAUSE is accepted?", "fixer ignore CAUSE --because TEXT --until DATE")
     if forget:
-        report = ignoring.withdraw(target, forget)
+        report = ignore.withdraw(target, forget)
     else:
-        report = ignoring.ignore(target, cause, where, because, until) if cause else ignoring.listed(target)
+        report = ignore.ignore(target, cause, where, because, until) if cause else ignore.listed(target)
     if as_json:
         from fixer.render.to_json import render
 
-        boundary.emit(render(report))
+        error_boundary.emit(render(report))
     else:
-        from fixer.render.outcome import accepted_text
+        from fixer.render.outcome_text import accepted_text
 
-        boundary.emit(accepted_text(report))
+        error_boundary.emit(accepted_text(report))

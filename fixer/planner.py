@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Iterable
 
 from fixer.errors import UsageError
+from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
 from fixer.model.plan import Plan, Risk, Withheld, only_starts
-from fixer.model.record import dataclass
 
 _RISKS: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
 _REPAIRED = frozenset({"root", "contributing"})

@@ -13,8 +13,8 @@ from fnmatch import fnmatchcase
 from typing import Literal
 
 from fixer.errors import NeedsPerson
-from fixer.model.record import dataclass
-from fixer.model.regex import regex
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WINDOW = regex(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 gc.set_threshold(100_000)     # a short run that makes many objects and hardly a cycle, beginning with the next line
 
-from fixer import boundary  # noqa: E402
+from fixer import error_boundary  # noqa: E402
 
 _ALONE = frozenset({"--json", "--verbose", "-v", "--no-probe"})
 
@@ -21,7 +21,7 @@ _ALONE = frozenset({"--json", "--verbose", "-v", "--no-probe"})
 def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
     """Run one command line and return its exit code; `instead` is what is run, within the same bounds."""
     words = list(sys.argv[1:] if argv is None else argv)
-    code = boundary.run(instead or plain_look(words) or (lambda: _parsed(words)), words)
+    code = error_boundary.run(instead or plain_look(words) or (lambda: _parsed(words)), words)
     if argv is None:
         gc.freeze()     # the end of the process frees it all at once: Python would first look at every object for 20 ms
     return code
@@ -35,7 +35,7 @@ def plain_look(words: Sequence[str]) -> Callable[[], int] | None:
         return None
     form = "json" if "--json" in options else "console"
     verbose = not {"--verbose", "-v"}.isdisjoint(options)
-    from fixer.showing import look
+    from fixer.diagnose_command import look
 
     return lambda: look(targets[0] if targets else "local", form, verbose=verbose, no_probe="--no-probe" in options)
 

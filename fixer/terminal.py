@@ -7,7 +7,7 @@ import sys
 from typing import TextIO
 
 from fixer.model.diagnosis import Need
-from fixer.render.text import Style, clean, plain
+from fixer.render.terminal_text import Style, clean, plain
 
 
 def style_of(stream: TextIO) -> Style:

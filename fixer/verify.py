@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Diagnosis, Finding, Found, HealthVerdict, RouteHealth, Undetermined
 from fixer.model.facts import Known
-from fixer.model.record import dataclass
 from fixer.model.report import Proof
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from typing import NoReturn
 
-from lab.streams import endure
+from lab.stdio import endure
 
 
 def main() -> NoReturn:

@@ -16,7 +16,7 @@ import typer
 from lab.errors import LabError, NotBroken
 
 if TYPE_CHECKING:
-    from lab.stack import Lab
+    from lab.stack.running_lab import Lab
 
 INTERRUPTED = 130
 
@@ -87,7 +87,7 @@ def _say(line: str) -> None:
 
 
 def _find(word: str) -> Lab:
-    from lab.finding import find_lab
+    from lab.stack.find_lab import find_lab
 
     return find_lab(word)
 
@@ -100,7 +100,7 @@ def options(
 ) -> None:
     """Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container."""
     if scenarios is not None:
-        from lab.places import use_scenarios_beside
+        from lab.paths import use_scenarios_beside
 
         use_scenarios_beside(scenarios)
 
@@ -108,7 +108,7 @@ def options(
 @app.command("list")
 def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: difficulty, stacks, family."""
-    from lab.showing import list_json, list_text
+    from lab.verbs.status import list_json, list_text
 
     typer.echo(list_json() if as_json else list_text())
 
@@ -116,8 +116,8 @@ def list_scenarios(as_json: AsJson = False) -> None:
 @app.command()
 def show(scenario: Word) -> None:
     """Tell a scenario's story and where it runs."""
-    from lab.catalog import find, variant_of
-    from lab.showing import show_text
+    from lab.scenario.catalog import find, variant_of
+    from lab.verbs.status import show_text
 
     found = find(scenario)
     typer.echo(show_text(found, variant_of(found, scenario)))
@@ -131,8 +131,8 @@ def up(
     noise: Annotated[int, typer.Option(min=0, max=5, help="How much else goes on that has nothing to do with it.")] = 0,
 ) -> None:
     """Bring a broken stack up, and wait until it is really broken."""
-    from lab.raising import lab_up
-    from lab.showing import risen_text
+    from lab.verbs.status import risen_text
+    from lab.verbs.up import lab_up
 
     number = secrets.randbelow(100000) if seed is None else seed
     risen = lab_up(scenario, stack.value if stack else None, number, _say, chosen_seed=seed is not None, noise=noise)
@@ -144,9 +144,9 @@ def status(as_json: AsJson = False) -> None:
     """Say which labs are up and what their pages answer now."""
     import json
 
-    from lab.engine import require_docker
-    from lab.showing import status as look
-    from lab.showing import status_text
+    from lab.stack.docker_command import require_docker
+    from lab.verbs.status import status as look
+    from lab.verbs.status import status_text
 
     require_docker()
     entries = look()
@@ -159,7 +159,7 @@ def logs(
     follow: Annotated[bool, typer.Option(help="Go on until Ctrl-C.")] = True,
 ) -> None:
     """Follow the logs of a lab."""
-    from lab.entering import logs_argv
+    from lab.verbs.shell import logs_argv
 
     argv = logs_argv(_find(lab), part, follow=follow)
     os.execvp(argv[0], argv)  # noqa: S606
@@ -170,7 +170,7 @@ def shell(
     lab: Which, part: Annotated[str, typer.Argument(metavar="[SERVICE]", help="web, backend, or its name.")] = "",
 ) -> None:
     """Open a shell inside."""
-    from lab.entering import shell_argv
+    from lab.verbs.shell import shell_argv
 
     argv = shell_argv(_find(lab), part)
     os.execvp(argv[0], argv)  # noqa: S606
@@ -179,7 +179,7 @@ def shell(
 @app.command()
 def hint(lab: Which) -> None:
     """Give the next hint, one at a time, from vague to exact."""
-    from lab.entering import next_hint
+    from lab.verbs.shell import next_hint
 
     typer.echo(next_hint(_find(lab)))
 
@@ -187,9 +187,9 @@ def hint(lab: Which) -> None:
 @app.command()
 def reset(lab: Which) -> None:
     """Break a lab again from scratch."""
-    from lab.catalog import scenario
-    from lab.raising import Risen, lab_reset
-    from lab.showing import risen_text
+    from lab.scenario.catalog import scenario
+    from lab.verbs.status import risen_text
+    from lab.verbs.up import Risen, lab_reset
 
     found = _find(lab)
     variant = scenario(found.record.scenario).variant(found.record.variant)
@@ -204,8 +204,8 @@ def down(
 ) -> None:
     """Remove everything that a lab made."""
     from lab.errors import UsageError
-    from lab.finding import all_ids, find_id, rules_of_nobody
-    from lab.removing import lab_down
+    from lab.stack.find_lab import all_ids, find_id, rules_of_nobody
+    from lab.verbs.down import lab_down
 
     if bool(lab) == everything:
         raise UsageError("name a lab, or --all")
@@ -217,7 +217,7 @@ def down(
 @app.command()
 def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="The cause it will be about.")]) -> None:
     """Write a first scenario file for a new cause."""
-    from lab.scaffold import new_scenario
+    from lab.verbs.new import new_scenario
 
     typer.echo(str(new_scenario(scenario)))
 
@@ -225,8 +225,8 @@ def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="The cause 
 @app.command()
 def validate() -> None:
     """Check every scenario file."""
-    from lab.catalog import folders
-    from lab.validating import problems
+    from lab.scenario.catalog import folders
+    from lab.verbs.validate import problems
 
     found = list(problems())
     for _, problem in found:
@@ -242,7 +242,7 @@ def check(
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart, then ask again.")] = False,
 ) -> int:
     """Ask the oracle: well (0) or broken (1), and what exactly still fails. Changes nothing else."""
-    from lab.judging import check_lab
+    from lab.verbs.judging import check_lab
 
     text, code = check_lab(_find(lab), after_restart=after_restart, as_json=as_json)
     typer.echo(text)
@@ -255,7 +255,7 @@ def solve(
     inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
 ) -> int:
     """Let fixer repair a lab, shown step by step, then ask the oracle."""
-    from lab.solving import solve as solve_lab
+    from lab.verbs.solve import solve as solve_lab
 
     return 0 if solve_lab(_find(lab), _say, within=inside) else 1
 
@@ -278,7 +278,7 @@ def matrix(
     github: Annotated[bool, typer.Option("--github", help="Only print a matrix for GitHub Actions.")] = False,
 ) -> None:
     """Try every variant: break, diagnose, repair, check, restart, check again, undo."""
-    from lab.matrix.command import Wish, print_github, run
+    from lab.matrix.run_matrix import Wish, print_github, run
 
     wish = Wish(only or (), stack.value if stack else None, seeds, inside, everything, shard, jobs, json_file, junit,
                 markdown, resume, noise)
@@ -301,7 +301,7 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the scores there.")] = None,
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
-    from lab.bench.command import Bench, run
+    from lab.bench.run_bench import Bench, run
 
     typer.echo(run(Bench(solver or (), only or (), stack.value if stack else None, seeds, inside, json_file)))
 

@@ -130,5 +130,5 @@ setup_images() {
     if ! command -v mmdebstrap >/dev/null && is_root && is_debian && ! docker image inspect debian:trixie-slim >/dev/null 2>&1; then
         step "mmdebstrap, for the base image where no registry answers" apt_install mmdebstrap
     fi
-    "$VENV/bin/python" -m lab.images >&2 || die "the images could not be built" "what went wrong stands above"
+    "$VENV/bin/python" -m lab.stack.images >&2 || die "the images could not be built" "what went wrong stands above"
 }

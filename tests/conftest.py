@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 
 from lab.errors import LabError
-from lab.removing import lab_down
+from lab.verbs.down import lab_down
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import stat
 
-from fixer.app.accepted import parsed
+from fixer.app.ignore_list import parsed
 from fixer.errors import NeedsPerson
+from fixer.lazy.dataclass import replace
 from fixer.model.accepted import Accepted
 from fixer.model.capture import Capture
 from fixer.model.query import Answer, FileAnswer
-from fixer.model.record import replace
-from fixer.observe.fromscript import CARRIED
+from fixer.observe.script_bundle import CARRIED
 
 _ACCEPTED, _POLICY = CARRIED
 

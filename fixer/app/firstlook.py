@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from fixer.app.looking import StateNotes, look_at
-from fixer.app.options import Repairing
-from fixer.hosts.base import Target
+from fixer.app.inspect_target import StateNotes, look_at
+from fixer.app.request import Repairing
 from fixer.model.facts import Known
+from fixer.model.host import Target
 from fixer.verify import Look
 
 MORE = 3             # looks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.app.course import Course, name_of
+from fixer.app.repair_session import Course, name_of
 from fixer.model.diagnosis import Finding
 from fixer.model.plan import ContainerAction, Plan, ReloadNginx, StartNginx, Step, UnitAction
 from fixer.model.snapshot import Snapshot

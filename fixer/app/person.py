@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from fixer.model.diagnosis import Need
-from fixer.render.text import Style
+from fixer.render.terminal_text import Style
 
 
 class Person(Protocol):

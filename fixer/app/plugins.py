@@ -7,8 +7,8 @@ import sys
 from functools import cache
 
 from fixer import causes
+from fixer.analysis.cause import by_id
 from fixer.causes import Cause
-from fixer.causes.base import by_id
 
 GROUP = "badgateway.causes"
 
@@ -20,7 +20,7 @@ def our_causes() -> tuple[Cause, ...]:
         files = os.listdir(folder)      # noqa: PTH208  pathlib's import costs more than all of this
     except OSError:
         return causes.load_causes()     # inside a zip file
-    modules = sorted(name[:-3] for name in files if name.endswith(".py") and name != "__init__.py")
+    modules = sorted(name.removesuffix(".py") for name in files if not name.startswith("__"))
     return causes.causes_in(tuple(modules))
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 
 from fixer.errors import CannotObserve, NeedsPerson
-from fixer.hosts.base import Files, Target
+from fixer.lazy.dataclass import replace
+from fixer.model.host import Files, Target
 from fixer.model.plan import Plan, Step, WriteFile
-from fixer.model.record import replace
 
 
 def at_real_places(drawn: Plan, target: Target) -> Plan:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fixer.apply.filestate import is_torn, matches, same_meta
-from fixer.apply.journal import Journal
-from fixer.apply.records import Intent
-from fixer.apply.write_file import put_bytes
+from fixer.apply.file_change import put_bytes
+from fixer.apply.file_state import is_torn, matches, same_meta
+from fixer.apply.journal_folder import Journal
+from fixer.apply.journal_records import Intent
 from fixer.errors import Conflict
-from fixer.hosts.base import Files
+from fixer.lazy.dataclass import dataclass
+from fixer.model.host import Files
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import WriteFile
-from fixer.model.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from fixer.apply.containers import stop_grace
-from fixer.apply.journal import Journal, last_work
-from fixer.apply.nginx import NotRunning, Refused, age_of_refused, check_config
-from fixer.apply.nodes import Nodes
-from fixer.apply.rebooted import Brought, bring, has_booted, has_read, planned, was_up
-from fixer.apply.records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
+from fixer.apply.journal_folder import Journal, last_work
+from fixer.apply.journal_records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
+from fixer.apply.reboot_recovery import Brought, bring, has_booted, has_read, planned, was_up
 from fixer.apply.restore import FileRestore
-from fixer.apply.starts import LEFT, Started
-from fixer.apply.steps import bring_back_state, bring_into_effect
+from fixer.apply.steps.container_step import stop_grace
+from fixer.apply.steps.nginx_step import NotRunning, Refused, age_of_refused, check_config
+from fixer.apply.steps.node_access import Nodes
+from fixer.apply.steps.perform import bring_back_state, bring_into_effect
+from fixer.apply.steps.start_marks import LEFT, Started
 from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
-from fixer.hosts.dockercli import is_no_daemon
-from fixer.model.describe import describe_step, is_reversible, step_to_json
+from fixer.hosts.docker_engine.docker_cli import is_no_daemon
+from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.model.journal import FileState, Phase, Record
 from fixer.model.plan import (
     CheckNginx,
@@ -34,9 +34,9 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
-from fixer.model.record import dataclass, field, replace
 from fixer.model.report import NOT_ALL_BACK, NOT_BACK
-from fixer.model.step_json import step_from_json
+from fixer.redaction.masked_steps import describe_step, is_reversible, step_to_json
+from fixer.redaction.step_json import step_from_json
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from functools import cache
 
-from fixer.causes.base import Cause, by_id
+from fixer.analysis.cause import Cause, by_id
 
 __all__ = ["Cause", "causes_in", "load_causes", "module_names"]
 

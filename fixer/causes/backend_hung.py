@@ -35,19 +35,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.changes.editing import container_of
-from fixer.causes.changes.starting import restart_steps
-from fixer.causes.failing import Judged, events_since
-from fixer.causes.load.pressure import Pressure, is_paused, pressure_evidence, pressures
-from fixer.causes.load.thrashing import is_thrashing
-from fixer.causes.reading import config_evidence, describe_process, now_on, ran_since, state_evidence
-from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, describe_process, now_on, ran_since, state_evidence
+from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures
+from fixer.analysis.load.thrashing import is_thrashing
+from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
+from fixer.analysis.route_verdict import Judged, events_since
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
+from fixer.repairs.file_edits import container_of
+from fixer.repairs.start_service import restart_steps
 
 _LATELY = 180.0     # seconds
 LONG = 10.0     # seconds that a page which is only slow does not take, where nothing else tells
@@ -97,7 +97,7 @@ def _held(case: Case, pressure: Pressure) -> Finding | None:
     if not any(is_paused(s) for s in case.snapshot.services) and not any(
             p.state == "T" for n in case.snapshot.nodes if isinstance(n.processes, Known) for p in n.processes.value):
         return None
-    from fixer.causes.load.waiting import waits_for  # only where something stands still
+    from fixer.causes.waiting import waits_for  # only where something stands still
 
     return waits_for(case, pressure)
 

@@ -41,31 +41,20 @@ from __future__ import annotations
 
 import posixpath
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.changes.editing import NoPlace
-from fixer.causes.changes.envfiles import drop_in
-from fixer.causes.changes.startagain import start_again
-from fixer.causes.endings.codefaults import code_fault
-from fixer.causes.endings.crashing import Crash, crashes
-from fixer.causes.endings.logs import BEGAN_TO_SERVE, message
-from fixer.causes.endings.pathstate import PathState, path_state
-from fixer.causes.endings.reasons import missing_variables, port_in_use
-from fixer.causes.endings.temporary import temporary_repairs, temporary_words
-from fixer.causes.endings.unreadable import closed_folder_of
-from fixer.causes.reading import (
-    absent_evidence,
-    config_evidence,
-    find_node,
-    log_evidence,
-    ran_since,
-    state_evidence,
-)
-from fixer.causes.symptoms import is_refused, symptom_evidence
-from fixer.causes.systemd.credentials import credential_words, is_credential
-from fixer.causes.systemd.unitedits import Doing, by_hand, with_start
-from fixer.causes.systemd.unitfailure import setting_evidence
-from fixer.model.closedpaths import (
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence, ran_since, state_evidence
+from fixer.analysis.exits.code_error import code_fault
+from fixer.analysis.exits.credentials import credential_words, is_credential
+from fixer.analysis.exits.exec_step import setting_evidence
+from fixer.analysis.exits.exit_reason import missing_variables, port_in_use
+from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.exits.path_access import PathState, path_state
+from fixer.analysis.exits.unreadable import closed_folder_of
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.run_log import BEGAN_TO_SERVE, message
+from fixer.causes.temporary import temporary_repairs, temporary_words
+from fixer.formats.file_errors import (
     GONE,
     NO_TEMP,
     READ_ONLY,
@@ -74,12 +63,16 @@ from fixer.model.closedpaths import (
     closed_tls_at,
     from_folder,
 )
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.record import dataclass, replace
-from fixer.model.regex import regex
 from fixer.model.service import told_sockets
 from fixer.model.snapshot import LogLine, UnitValue
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.startagain import start_again
+from fixer.repairs.unit_edits import Doing, by_hand, with_start
+from fixer.repairs.write_variables import drop_in
 
 _EACCES = "13"
 _LAST = 120              # lines of a run's end that are read
@@ -262,14 +255,14 @@ def _repairs(
     """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
     it; a folder of /run, which every boot empties, is made by systemd; else a person's."""
     if (denied.why in READ_ONLY or denied.why == NO_TEMP) and crash.service.container is not None:
-        from fixer.causes.containers.readonly import temporary_folder  # only where a container may not write
+        from fixer.repairs.readonly import temporary_folder  # only where a container may not write
 
         given = temporary_folder(case, crash, denied.path)
         return (*((given,) if given is not None else ()), *by_hand("open-path", todo))
     if denied.why == NO_TEMP:
         return temporary_repairs(case, crash, setting, todo)
     if denied.why in GONE and denied.path in told_sockets(crash.service):
-        from fixer.causes.endings.socketfolder import listen_where_asked  # only where a socket has no folder
+        from fixer.causes.socketfolder import listen_where_asked  # only where a socket has no folder
 
         moved = listen_where_asked(case, crash, denied.path)
         if moved is not None:

@@ -31,23 +31,23 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.changes.editing import NoPlace
-from fixer.causes.changes.limits import Tight, raise_tight, space_refused, task_refused, tasks_lifted, tight_limit
-from fixer.causes.changes.startagain import start_again
-from fixer.causes.changes.starting import of_swarm, start_steps
-from fixer.causes.endings.crashing import Crash, crashes
-from fixer.causes.endings.logs import gave_up, is_restarting, message
-from fixer.causes.endings.reasons import last_words, missing_variables, port_in_use
-from fixer.causes.load.workers_died import Deaths, cut_off_near, deaths
-from fixer.causes.reading import absent_evidence, condition, config_evidence, log_evidence, state_evidence
-from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
-from fixer.causes.systemd.atboot import also_at_boot
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import absent_evidence, condition, config_evidence, log_evidence, state_evidence
+from fixer.analysis.exits.exit_reason import last_words, missing_variables, port_in_use
+from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.exits.workers_died import Deaths, cut_off_near, deaths
+from fixer.analysis.nginx_errors import is_cut_off, is_refused, symptom_evidence
+from fixer.analysis.run_log import gave_up, is_restarting, message
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Service
+from fixer.repairs.boot_enablement import also_at_boot
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.resource_limits import Tight, raise_tight, space_refused, task_refused, tasks_lifted, tight_limit
+from fixer.repairs.start_service import of_swarm, start_steps
+from fixer.repairs.startagain import start_again
 
 SIGNALS = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
 FAULTS = frozenset({4, 6, 7, 8, 11})
@@ -201,7 +201,7 @@ def _is_crash_line(event: ErrorEvent) -> bool:
 
 
 def _repairs(case: Case, crash: Crash) -> tuple[Repair, ...]:
-    from fixer.causes.changes.envfiles import drop_in  # only where it is found
+    from fixer.repairs.write_variables import drop_in  # only where it is found
 
     service, endpoint = crash.service, crash.troubles[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)

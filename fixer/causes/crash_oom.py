@@ -30,24 +30,24 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.changes.limits import memory_limit, raise_memory, say_bytes
-from fixer.causes.changes.startagain import start_again
-from fixer.causes.changes.starting import start_steps
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, log_evidence, ran_since, state_evidence
+from fixer.analysis.exits.changed_since import ended_at
+from fixer.analysis.exits.exec_step import stat_of
+from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.exits.kills import Killing, kernel_missing, killings
+from fixer.analysis.nginx_errors import is_cut_off, is_refused, symptom_evidence
+from fixer.analysis.route_verdict import fresh_events
+from fixer.analysis.run_log import lines_of, message
 from fixer.causes.crash_killed import killed_by
-from fixer.causes.endings.changed import ended_at
-from fixer.causes.endings.crashing import Crash, crashes
-from fixer.causes.endings.logs import lines_of, message
-from fixer.causes.endings.oom import Killing, kernel_missing, killings
-from fixer.causes.failing import fresh_events
-from fixer.causes.reading import config_evidence, log_evidence, ran_since, state_evidence
-from fixer.causes.symptoms import is_cut_off, is_refused, symptom_evidence
-from fixer.causes.systemd.unitfailure import stat_of
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
+from fixer.repairs.resource_limits import memory_limit, raise_memory, say_bytes
+from fixer.repairs.start_service import start_steps
+from fixer.repairs.startagain import start_again
 
 EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
 _SLACK = 3.0     # seconds between the kernel's clock, counted from the boot, and that of the files

@@ -32,18 +32,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.changes.starting import start_steps
-from fixer.causes.endings.crashing import Crash, crashes, holds_a_socket, told_port_taken
-from fixer.causes.endings.logs import last_run
-from fixer.causes.endings.reasons import port_in_use
-from fixer.causes.endings.stalesocket import is_left_behind, left_behind
-from fixer.causes.failing import is_closed
-from fixer.causes.owner import Owner
-from fixer.causes.owners import sole_owner
-from fixer.causes.placing import is_told, placed_owner
-from fixer.causes.reading import (
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import (
     address_text,
     bindings_of,
     condition,
@@ -60,12 +51,21 @@ from fixer.causes.reading import (
     say_age,
     state_evidence,
 )
-from fixer.causes.symptoms import is_cut_off, is_read_timeout, is_refused, symptom_evidence
+from fixer.analysis.exits.exit_reason import port_in_use
+from fixer.analysis.exits.failed_run import Crash, crashes, holds_a_socket, told_port_taken
+from fixer.analysis.nginx_errors import is_cut_off, is_read_timeout, is_refused, symptom_evidence
+from fixer.analysis.owner import Owner
+from fixer.analysis.ownership.configured import is_told, placed_owner
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import last_run
+from fixer.causes.stalesocket import is_left_behind, left_behind
+from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SignalProcess
-from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, LogLine, Process, Service
+from fixer.repairs.start_service import start_steps
 
 ID = "stop-port-holder"
 _LEAVES = ("process", "none")      # KillMode= that ends no more than the main process

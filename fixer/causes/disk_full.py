@@ -27,17 +27,17 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.changes.editing import nginx_steps
+from fixer.analysis.bylocation import is_serving
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import condition, find_node, now_on, place, processes_of
 from fixer.causes.nginx_down import routes_of
-from fixer.causes.reading import condition, find_node, now_on, place, processes_of
-from fixer.causes.routes.bylocation import is_serving
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.query import FileStat
-from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.repairs.file_edits import nginx_steps
 
 LATELY = 600.0       # seconds: what such a line says of a folder still matters, while the folder is still so
 _NOW = 60.0          # seconds: what cannot be looked at must be that fresh
@@ -68,7 +68,7 @@ def judge(case: Case) -> Verdict:
         findings += _logs(case, nginx, [e for e in events if _is_after(case, nginx, e)])
         ruled.append(Evidence("nginx-log", nginx.error_log_path, "no folder that nginx could not write to"))
     if any(condition(service) in _ENDED for service in case.snapshot.services) and case.troubles:
-        from fixer.causes.endings.fulldisk import full_disks  # only where something ended
+        from fixer.causes.fulldisk import full_disks  # only where something ended
 
         findings += full_disks(case)
     return conclude(findings, missing, ruled)

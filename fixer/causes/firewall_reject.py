@@ -22,11 +22,11 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause
-from fixer.causes.case import Case
-from fixer.causes.filters.filterfindings import judge_filters
-from fixer.causes.filters.filtering import Block
-from fixer.causes.reading import ENGINE
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause
+from fixer.analysis.evidence import ENGINE
+from fixer.analysis.packet_filter.matching_rules import Block
+from fixer.findings.filter_rule import judge_filters
 from fixer.model.diagnosis import Verdict
 
 

@@ -33,17 +33,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of
-from fixer.causes.failing import Judged
-from fixer.causes.routes.bylocation import SEVERAL
-from fixer.causes.routes.locationedit import Set, set_in_locations
-from fixer.causes.routes.logged import by_log, logged_evidence
+from fixer.analysis.bylocation import SEVERAL
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.logged import by_log, logged_evidence
+from fixer.analysis.route_verdict import Judged
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
-from fixer.model.nginxconf import Route
+from fixer.model.nginx_config import Route
 from fixer.model.snapshot import ErrorEvent, Nginx
 from fixer.nginx.address import parse_size
+from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, risk_of
+from fixer.repairs.locationedit import Set, set_in_locations
 
 KEY = "header_buffer"
 PAGE = 4096            # where nothing is said: a page of memory, 4k on nearly every machine
@@ -57,7 +57,7 @@ def judge(case: Case) -> Verdict:
     """For every route about which nginx lately said so: is it the page that we asked for, or several visitors'?"""
     findings, missing, ruled = by_log(case, _is_too_big, partial(_found, case))
     if any(service.runtime == "uwsgi" for service in case.snapshot.services):
-        from fixer.causes.load.blocksize import refused_blocks  # only where uWSGI serves
+        from fixer.causes.blocksize import refused_blocks  # only where uWSGI serves
 
         findings += refused_blocks(case, CAUSE.id, "request-too-big")
     return conclude(findings, missing, ruled)

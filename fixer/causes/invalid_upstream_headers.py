@@ -27,15 +27,15 @@ from __future__ import annotations
 import posixpath
 from functools import partial
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.failing import Judged
-from fixer.causes.routes.logged import answers_us, by_log, is_failing, logged_evidence, service_behind
-from fixer.causes.systemd.unitfailure import directory_of
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.exits.exec_step import directory_of
+from fixer.analysis.logged import answers_us, by_log, is_failing, logged_evidence, service_behind
+from fixer.analysis.route_verdict import Judged
+from fixer.formats.start_files import app_file
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
-from fixer.model.startfiles import app_file
 
 _SCRIPTS = (".js", ".mjs", ".cjs")
 _SAID = regex(r'upstream sent (?:duplicate header line|invalid header|invalid "[\w-]+" header|unknown "[\w-]+"|'

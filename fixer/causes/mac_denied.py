@@ -30,18 +30,18 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble, is_answering
-from fixer.causes.changes.editing import NoPlace, container_of
-from fixer.causes.filters.denials import HTTPD, audit_evidence, refusals, type_of
-from fixer.causes.reading import config_evidence, endpoint_text, find_node
-from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
-from fixer.causes.systemd.unitactions import unit_action
+from fixer.analysis.case import Case, Trouble, is_answering
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, endpoint_text, find_node
+from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
+from fixer.analysis.selinux_denials import HTTPD, audit_evidence, refusals, type_of
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Denial, Endpoint, ErrorEvent, Policy
+from fixer.repairs.file_edits import NoPlace, container_of
+from fixer.repairs.unitactions import unit_action
 
 BOOLEAN = "httpd_can_network_connect"
 _CONNECT = frozenset({"connect", "@network-io", "@system-service"})
@@ -156,7 +156,7 @@ def _filter(case: Case, trouble: Trouble) -> UnitSetting | None:
 
 
 def _by_unit(case: Case, trouble: Trouble, setting: UnitSetting) -> _Named:
-    from fixer.causes.changes.envfiles import drop_in  # only where it is found
+    from fixer.repairs.write_variables import drop_in  # only where it is found
 
     service = trouble.nginx.service
     assert service is not None and service.unit is not None

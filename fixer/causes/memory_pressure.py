@@ -27,16 +27,16 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.changes.limits import memory_limit, raise_memory
-from fixer.causes.load.thrashing import MANY, is_thrashing, refault_rate
-from fixer.causes.reading import config_evidence, state_evidence
-from fixer.causes.routes.bylocation import services_that_let_wait
-from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.analysis.bylocation import services_that_let_wait
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, state_evidence
+from fixer.analysis.load.thrashing import MANY, is_thrashing, refault_rate
+from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
+from fixer.repairs.resource_limits import memory_limit, raise_memory
 
 
 def judge(case: Case) -> Verdict:

@@ -37,22 +37,22 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.changes.editing import container_of, nginx_steps
-from fixer.causes.containers.leftbehind import is_address
-from fixer.causes.filters.filtering import Block, block_evidence, blocks
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, endpoint_text
+from fixer.analysis.nginx_errors import say_routes, symptom_evidence
+from fixer.analysis.nginx_process import name_missing, troubles_of_down
+from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.packet_filter.matching_rules import Block, block_evidence, blocks
+from fixer.causes.dns_stale.leftbehind import is_address
 from fixer.causes.nginx_down import begin_nginx
-from fixer.causes.placing import placed_owner
-from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.routes.unreached import name_missing, troubles_of_down
-from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import NetworkAction, Step
-from fixer.model.record import replace
-from fixer.model.regex import regex
 from fixer.model.snapshot import Container, Snapshot, ToldNetwork
+from fixer.repairs.file_edits import container_of, nginx_steps
 
 EXPLAINED = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", "dns-unresolved", "dns-stale",
              "nginx-config-invalid", "nginx-down", "firewall-drop")
@@ -82,7 +82,7 @@ def judge(case: Case) -> Verdict:
             _join_finding(findings, box.id, _finding(case, trouble, web, box))
     lent: list[Finding] = []
     if any(s.container.is_guest for s in case.snapshot.services if s.container is not None):
-        from fixer.causes.containers.lentnetwork import lent_findings  # only where one has the network of another
+        from fixer.causes.lentnetwork import lent_findings  # only where one has the network of another
 
         lent += lent_findings(case)
     return conclude((*lent, *findings.values()), (), ruled)

@@ -30,16 +30,16 @@ By hand
 
 from __future__ import annotations
 
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, state_evidence
+from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures
+from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
 from fixer.causes.backend_hung import stopped_processes
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.load.more_workers import add_workers
-from fixer.causes.load.pressure import Pressure, is_paused, pressure_evidence, pressures
-from fixer.causes.load.turned_away import full_pools, shed_requests, used_up_connections
-from fixer.causes.reading import config_evidence, state_evidence
-from fixer.causes.symptoms import is_read_timeout, symptom_evidence
+from fixer.causes.turned_away import full_pools, shed_requests, used_up_connections
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.repairs.more_workers import add_workers
 
 SEVERAL = 3      # time-outs within a minute that are more than one visitor's bad luck
 

@@ -32,18 +32,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble, route_key
-from fixer.causes.changes.editing import container_of
-from fixer.causes.failing import fresh_events
-from fixer.causes.reading import config_evidence, endpoint_text, find_node
-from fixer.causes.routes.namesneeded import restart_with_names
-from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
+from fixer.analysis.case import Case, Trouble, route_key
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, endpoint_text, find_node
+from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
+from fixer.analysis.route_verdict import fresh_events
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
-from fixer.model.record import replace
 from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.repairs.file_edits import container_of
+from fixer.repairs.start_nginx import restart_with_names
 
 _TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
     "UNREACHABLE": (113, "unreachable", "route-unreachable"), "PROHIBIT": (13, "prohibit", "route-prohibit"),
@@ -76,8 +76,8 @@ def _by_size(case: Case) -> tuple[Finding, ...]:
     late = [n for n in case.snapshot.nginxes if isinstance(n.errors, Known) and any(map(_is_late, n.errors.value))]
     if not late:
         return ()
-    from fixer.causes.filters.filterfindings import filter_finding  # only where answers did not come to their end
-    from fixer.causes.filters.filtering import blocks
+    from fixer.analysis.packet_filter.matching_rules import blocks
+    from fixer.findings.filter_rule import filter_finding  # only where answers did not come to their end
 
     found: dict[str, Finding] = {}
     for trouble in (*case.troubles, *_cut_short(case, late)):

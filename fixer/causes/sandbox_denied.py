@@ -32,16 +32,10 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.changes.editing import NoPlace
-from fixer.causes.changes.starting import begin_steps
-from fixer.causes.endings.logs import last_run
-from fixer.causes.failing import is_closed
-from fixer.causes.filters.filtering import symptoms_of
-from fixer.causes.owner import Owner
-from fixer.causes.owners import sole_owner
-from fixer.causes.reading import (
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.dependency.ownnetwork import misses_its_machine, own_network
+from fixer.analysis.evidence import (
     absent_evidence,
     condition,
     config_evidence,
@@ -53,16 +47,22 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
-from fixer.causes.symptoms import events_for, symptom_evidence
-from fixer.causes.systemd.ownnetwork import misses_its_machine, own_network
-from fixer.causes.systemd.refusedcalls import Refusal, refused_call, refused_family, setting_for
-from fixer.causes.systemd.unitactions import unit_action
+from fixer.analysis.nginx_errors import events_for, symptom_evidence
+from fixer.analysis.owner import Owner
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.packet_filter.matching_rules import symptoms_of
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import last_run
+from fixer.causes.refusedcalls import Refusal, refused_call, refused_family, setting_for
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step
-from fixer.model.record import dataclass, replace
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, LogLine, Service
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.start_service import begin_steps
+from fixer.repairs.unitactions import unit_action
 
 FILE = "50-badgateway-sandbox.conf"
 _SYS = 31
@@ -248,7 +248,7 @@ def _finding(case: Case, trouble: Trouble, denial: Denial) -> Finding:
 
 
 def _repair(case: Case, trouble: Trouble, denial: Denial) -> Repair:
-    from fixer.causes.changes.envfiles import drop_in  # only where it is found
+    from fixer.repairs.write_variables import drop_in  # only where it is found
 
     service = denial.service
     if not denial.lines:

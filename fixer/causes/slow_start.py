@@ -39,17 +39,9 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble, route_key
-from fixer.causes.containers.idle import only_waits
-from fixer.causes.endings.crashing import fails_inside, has_come_up, has_failed, holds_a_socket
-from fixer.causes.endings.logs import lines_of, own_lines
-from fixer.causes.endings.onekill import one_kill
-from fixer.causes.failing import is_closed
-from fixer.causes.owner import Owner
-from fixer.causes.owners import sole_owner
-from fixer.causes.placing import is_watched
-from fixer.causes.reading import (
+from fixer.analysis.case import Case, Trouble, route_key
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import (
     absent_evidence,
     address_text,
     bindings_of,
@@ -67,12 +59,20 @@ from fixer.causes.reading import (
     say_age,
     state_evidence,
 )
-from fixer.causes.routes.pointing import reachable_listeners
-from fixer.causes.symptoms import is_refused, symptom_evidence
+from fixer.analysis.exits.failed_run import fails_inside, has_come_up, has_failed, holds_a_socket
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.onekill import one_kill
+from fixer.analysis.owner import Owner
+from fixer.analysis.ownership.configured import is_watched
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import lines_of, own_lines
+from fixer.causes.backend_down.idle import only_waits
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.redactargv import redact_argv
 from fixer.model.snapshot import Service
+from fixer.redaction.redactargv import redact_argv
+from fixer.repairs.upstream_address import reachable_listeners
 
 LONG = 15.0       # seconds after which a person may ask what a start waits for
 _WORDS = 160
@@ -114,7 +114,7 @@ def _unwell(case: Case) -> list[Service]:
 def _unhealthy(case: Case, service: Service) -> Finding:
     box, facts = service.container, case.taken[service.id]
     assert box is not None
-    from fixer.causes.containers.awaited import how_ended  # only where Docker calls one unhealthy
+    from fixer.analysis.dependency.start_order import how_ended  # only where Docker calls one unhealthy
     answers = [e for key, j in case.judged.items() if key == route_key(facts) for e in j.evidence[:1]]
     return Finding(
         cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
@@ -131,7 +131,7 @@ def _queued(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """systemd has not come to its start."""
     if not is_queued(owner.service):
         return None
-    from fixer.causes.systemd.queued import queued_finding  # only where one waits
+    from fixer.causes.queued import queued_finding  # only where one waits
 
     return queued_finding(case, trouble, owner.service, CAUSE.id, _waits(owner.service))
 
@@ -140,8 +140,8 @@ def _held_up(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """Its start script has not come to its server."""
     if holds_a_socket(case, owner.service):
         return None
-    from fixer.causes.endings.heldfindings import script_finding  # only where it listens nowhere
-    from fixer.causes.endings.heldup import held_up_at, since
+    from fixer.analysis.dependency.startup_script import held_up_at, since
+    from fixer.causes.crash_dependency_down.waiting_script import script_finding  # only where it listens nowhere
 
     held = held_up_at(case, trouble, owner)
     if held is None:

@@ -38,19 +38,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.changes.editing import NoPlace, nginx_steps, overwriters, risk_of
-from fixer.causes.failing import Judged
-from fixer.causes.load.trickling import trickling
-from fixer.causes.reading import endpoint_text, line_text, listener_at, now_on, place, ran_since
-from fixer.causes.routes.bylocation import fresh_by_route
-from fixer.causes.routes.locationedit import Set, set_in_locations
-from fixer.causes.symptoms import is_read_timeout
+from fixer.analysis.bylocation import fresh_by_route
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import endpoint_text, line_text, listener_at, now_on, place, ran_since
+from fixer.analysis.nginx_errors import is_read_timeout
+from fixer.analysis.route_verdict import Judged
+from fixer.causes.trickling import trickling
+from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.record import dataclass
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
+from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, risk_of
+from fixer.repairs.locationedit import Set, set_in_locations
 
 STILL = 15.0       # seconds: the last such line must be that young
 SEVERAL = 3        # lines within a minute that are more than one visitor's bad luck

@@ -23,11 +23,11 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause
-from fixer.causes.case import Case
-from fixer.causes.routes.handshakes import handshake_verdict
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause
+from fixer.findings.tls_handshake import handshake_verdict
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Verdict
-from fixer.model.regex import regex
 from fixer.model.snapshot import ErrorEvent
 
 _SAID = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol version|unsupported protocol|"

@@ -29,23 +29,23 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, by_trouble, conclude
-from fixer.causes.case import Case, Trouble, is_answering
-from fixer.causes.changes.editing import NoPlace
-from fixer.causes.changes.envfiles import drop_in
-from fixer.causes.changes.starting import restart_steps
-from fixer.causes.endings.accounts import Account, account_of, group_name, may, rows
-from fixer.causes.endings.commandwords import edit_word
-from fixer.causes.filters.denials import audit_evidence, refusals
-from fixer.causes.reading import config_evidence, endpoint_text, find_node, processes_of
-from fixer.causes.symptoms import events_for, say_routes, symptom_evidence
+from fixer.analysis.case import Case, Trouble, is_answering
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, processes_of
+from fixer.analysis.exits.accounts import Account, account_of, group_name, may, rows
+from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
+from fixer.analysis.selinux_denials import audit_evidence, refusals
+from fixer.formats.start_files import way_to
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import FileStat
-from fixer.model.record import dataclass
-from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service, Snapshot
-from fixer.model.startfiles import way_to
+from fixer.repairs.command_options import edit_word
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.start_service import restart_steps
+from fixer.repairs.write_variables import drop_in
 
 FILE = "50-badgateway-socket.conf"
 

@@ -26,14 +26,14 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, by_trouble, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.routes.speaking import is_strangers, once, other_answer, speak
-from fixer.causes.symptoms import is_cut_off, say_routes, symptom_evidence
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.evidence import config_evidence, endpoint_text
+from fixer.analysis.nginx_errors import is_cut_off, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ProbeResult, wants_tls
+from fixer.repairs.speaking import is_strangers, once, other_answer, speak
 
 _EXPLAINS = ("crash-killed", "worker-recycled", "backend-hung", "nginx-not-reloaded")
 _HUNG_UP = frozenset({"closed", "reset", "not-http"})

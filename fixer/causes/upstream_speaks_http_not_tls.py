@@ -27,14 +27,14 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, by_trouble, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.reading import config_evidence, endpoint_text
-from fixer.causes.routes.speaking import ID, is_strangers, once, other_answer, speak
-from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.evidence import config_evidence, endpoint_text
+from fixer.analysis.nginx_errors import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, ProbeResult, wants_tls
+from fixer.repairs.speaking import ID, is_strangers, once, other_answer, speak
 
 
 def judge(case: Case) -> Verdict:

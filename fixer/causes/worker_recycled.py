@@ -29,13 +29,9 @@ from __future__ import annotations
 
 import re
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case
-from fixer.causes.endings.logs import lines_of, message
-from fixer.causes.load.more_workers import workers_for
-from fixer.causes.load.timeouts import raise_timeout
-from fixer.causes.load.workers_died import cut_off_near
-from fixer.causes.reading import (
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import (
     bindings_of,
     condition,
     config_evidence,
@@ -44,11 +40,15 @@ from fixer.causes.reading import (
     ran_since,
     state_evidence,
 )
-from fixer.causes.symptoms import is_refused
+from fixer.analysis.exits.workers_died import cut_off_near
+from fixer.analysis.nginx_errors import is_refused
+from fixer.analysis.run_log import lines_of, message
+from fixer.causes.timeouts import raise_timeout
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.regex import regex
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
+from fixer.repairs.more_workers import workers_for
 
 LATELY = 180.0     # seconds: what was said before has healed, or is told by the state
 _NEAR = 8.0        # seconds between what the server says and what nginx loses

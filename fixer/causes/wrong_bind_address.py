@@ -28,17 +28,9 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, by_trouble, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.changes.startagain import start_again
-from fixer.causes.containers.dockerhost import shares_host_network
-from fixer.causes.containers.podmates import same_network
-from fixer.causes.endings.crashing import Crash, crashes
-from fixer.causes.endings.reasons import address_unavailable
-from fixer.causes.failing import is_closed
-from fixer.causes.owner import Owner
-from fixer.causes.owners import sole_owner
-from fixer.causes.reading import (
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.evidence import (
     absent_evidence,
     address_text,
     bindings_of,
@@ -51,11 +43,19 @@ from fixer.causes.reading import (
     pids_of,
     state_evidence,
 )
-from fixer.causes.routes.readdressing import point_at
-from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.analysis.exits.exit_reason import address_unavailable
+from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
+from fixer.analysis.owner import Owner
+from fixer.analysis.ownership.container_network import same_network
+from fixer.analysis.ownership.dockerhost import shares_host_network
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.route_verdict import is_closed
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
+from fixer.repairs.readdressing import point_at
+from fixer.repairs.startagain import start_again
 
 
 def judge(case: Case) -> Verdict:
@@ -123,7 +123,7 @@ def _takes(line: Listener, endpoint: Endpoint) -> bool:
 
 
 def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
-    from fixer.causes.changes.rebinding import EVERYWHERE, EVERYWHERE6, listen_at  # only where it is found
+    from fixer.repairs.listen_address import EVERYWHERE, EVERYWHERE6, listen_at  # only where it is found
 
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
@@ -164,7 +164,7 @@ def _reached(address: str) -> str:
 
 def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
     """The program ended, because the machine does not have the address that it is told."""
-    from fixer.causes.changes.rebinding import listen_at  # only where it is found
+    from fixer.repairs.listen_address import listen_at  # only where it is found
 
     service, trouble = crash.service, crash.troubles[0]
     told = next((b for b in bindings_of(service) if b.unix is None), None)
@@ -195,7 +195,7 @@ def _unavailable(case: Case, crash: Crash, said: Evidence) -> Finding:
 
 def _own_address(snapshot: Snapshot, endpoint: Endpoint, service: Service) -> str:
     """The address that nginx asks for where it is one of the same machine, else every address of the container."""
-    from fixer.causes.changes.rebinding import EVERYWHERE  # only where it is found
+    from fixer.repairs.listen_address import EVERYWHERE  # only where it is found
 
     if service.container is not None and not shares_host_network(service):
         return EVERYWHERE

@@ -26,11 +26,9 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, by_trouble, conclude
-from fixer.causes.case import Case, Trouble
-from fixer.causes.load.dialects import TAKES, heard_http, speaks
-from fixer.causes.placing import is_anybodys
-from fixer.causes.reading import (
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.evidence import (
     bindings_of,
     config_evidence,
     endpoint_text,
@@ -39,7 +37,9 @@ from fixer.causes.reading import (
     ran_since,
     state_evidence,
 )
-from fixer.causes.symptoms import say_routes, symptom_evidence
+from fixer.analysis.load.server_protocol import TAKES, heard_http, speaks
+from fixer.analysis.nginx_errors import say_routes, symptom_evidence
+from fixer.analysis.ownership.configured import is_anybodys
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service
@@ -94,7 +94,7 @@ def _spoken(service: Service) -> tuple[str, tuple[Evidence, ...]]:
 
 
 def _repair(case: Case, trouble: Trouble, holder: Service, spoken: str) -> Repair:
-    from fixer.causes.routes.protocolling import ID, pass_as  # only where they speak past each other
+    from fixer.causes.protocolling import ID, pass_as  # only where they speak past each other
 
     kind = TAKES[spoken]
     ends = {name for facts in trouble.routes for name in facts.endpoints}

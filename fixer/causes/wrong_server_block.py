@@ -31,17 +31,17 @@ By hand
 
 from __future__ import annotations
 
-from fixer.causes.base import Cause, conclude
-from fixer.causes.case import Case, Trouble, is_answering
-from fixer.causes.failing import fresh_events, is_closed
-from fixer.causes.owners import sole_owner
-from fixer.causes.placing import placed_owner
-from fixer.causes.reading import absent_evidence, address_text, config_evidence, line_text, place
-from fixer.causes.symptoms import is_refused, say_routes, symptom_evidence
+from fixer.analysis.case import Case, Trouble, is_answering
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import absent_evidence, address_text, config_evidence, line_text, place
+from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
+from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.route_verdict import fresh_events, is_closed
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.nginxconf import NginxConfig, ServerBlock
-from fixer.model.regex import regex
+from fixer.model.nginx_config import NginxConfig, ServerBlock
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 
 _HOST = regex(r", host: \"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+)(?::\d+)?\"")
@@ -155,7 +155,7 @@ def _shadowed(case: Case, trouble: Trouble, index: int, hidden: tuple[int, Endpo
         *symptom_evidence(case, trouble, is_refused),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
-    from fixer.causes.routes.serverblocks import keep_one  # only where one is found
+    from fixer.causes.serverblocks import keep_one  # only where one is found
 
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="certain",
@@ -194,7 +194,7 @@ def _caught(case: Case, trouble: Trouble, config: NginxConfig, index: int) -> Fi
     if not others or not strange:
         return None
     host, event = next(reversed(strange.items()))
-    from fixer.causes.routes.serverblocks import add_name  # only where one is found
+    from fixer.causes.serverblocks import add_name  # only where one is found
 
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",

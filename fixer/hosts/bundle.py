@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from fixer.errors import NeedsPerson, Unreachable
-from fixer.hosts.base import Asker, NodeClock, Writer
 from fixer.model.capture import Capture, NodeCapture
+from fixer.model.host import Asker, NodeClock, Writer
 from fixer.model.query import Answer, Query
 from fixer.model.target import NodeKind, TargetRef
 

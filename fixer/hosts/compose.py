@@ -6,19 +6,21 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fixer.errors import NeedsPerson, NoSuchTarget
-from fixer.hosts import dockercli, engine, state
-from fixer.hosts.base import Asker, Writer
-from fixer.hosts.called import askers_called
-from fixer.hosts.container import ContainerAsker, ContainerWriter
-from fixer.hosts.dockercli import PROJECT_LABEL, SERVICE_LABEL, Inspected
+from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.docker_engine.docker_cli import PROJECT_LABEL, SERVICE_LABEL, Inspected
 from fixer.hosts.local import LocalWriter
+from fixer.hosts.machine import state_root
+from fixer.hosts.nodes import engine_node
+from fixer.hosts.nodes.called import askers_called
+from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter
+from fixer.model.host import Asker, Writer
 from fixer.model.query import Command
 from fixer.model.target import TargetRef
 
 
 def open_compose(ref: TargetRef) -> ComposeTarget:
     """The target; NoSuchTarget naming the projects that are there."""
-    found = engine.project_containers(ref.address)
+    found = engine_node.project_containers(ref.address)
     if not found:
         raise NoSuchTarget(f"there is no compose project {ref.address}", _projects())
     return ComposeTarget(ref, found)
@@ -27,16 +29,16 @@ def open_compose(ref: TargetRef) -> ComposeTarget:
 def _projects() -> str:
     template = f'{{{{.Label "{PROJECT_LABEL}"}}}}'
     words = ("ps", "-a", "--filter", f"label={PROJECT_LABEL}", "--format", template)
-    names = sorted(set(dockercli.docker(*words).stdout.decode(errors="replace").split()))
+    names = sorted(set(docker_cli.docker(*words).stdout.decode(errors="replace").split()))
     return f"there is {', '.join(names[:8])}" if names else "no container here belongs to a compose project"
 
 
 def name_nodes(found: Sequence[Inspected]) -> dict[str, Inspected]:
     """Each container under its service's name, or under its own where a service has several (or is `engine`)."""
-    services = [dockercli.labels_of(item).get(SERVICE_LABEL, "") for item in found]
+    services = [docker_cli.labels_of(item).get(SERVICE_LABEL, "") for item in found]
     counts = Counter(services)
     return {
-        (service if service and counts[service] == 1 and service != "engine" else dockercli.name_of(item)): item
+        (service if service and counts[service] == 1 and service != "engine" else docker_cli.name_of(item)): item
         for service, item in zip(services, found, strict=True)
     }
 
@@ -53,14 +55,14 @@ class ComposeTarget:
 
     def askers(self) -> tuple[Asker, ...]:
         """One node a container, stopped ones too, and `engine`."""
-        found, self._opened = self._opened or engine.project_containers(self.ref.address), None
+        found, self._opened = self._opened or engine_node.project_containers(self.ref.address), None
         self._nodes = name_nodes(found)
         nodes = [ContainerAsker(name, item) for name, item in sorted(self._nodes.items())]
-        return (*nodes, engine.EngineAsker({Command("docker-project", (self.ref.address,)): found}))
+        return (*nodes, engine_node.EngineAsker({Command("docker-project", (self.ref.address,)): found}))
 
     def called(self, query: Command) -> tuple[Asker, ...]:
         """Containers of other projects that nginx asks for."""
-        names = {dockercli.name_of(item) for item in self._nodes.values()}
+        names = {docker_cli.name_of(item) for item in self._nodes.values()}
         return askers_called(query, names | set(self._nodes))
 
     def writer(self, node: str) -> Writer:
@@ -73,7 +75,7 @@ class ComposeTarget:
 
     def journal_place(self) -> tuple[Writer, str]:
         """This machine."""
-        return LocalWriter("engine"), state.target_folder(state.private_root(), self.ref)
+        return LocalWriter("engine"), state_root.target_folder(state_root.private_root(), self.ref)
 
     def close(self) -> None:
         """Nothing stays open."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.errors import NeedsPerson
-from fixer.hosts import dockercli, engine, state
-from fixer.hosts.base import Asker, Writer
-from fixer.hosts.called import askers_called
-from fixer.hosts.container import ContainerAsker, ContainerWriter
-from fixer.hosts.dockercli import Inspected
+from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.docker_engine.docker_cli import Inspected
 from fixer.hosts.local import LocalWriter
+from fixer.hosts.machine import state_root
+from fixer.hosts.nodes import engine_node
+from fixer.hosts.nodes.called import askers_called
+from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter
+from fixer.model.host import Asker, Writer
 from fixer.model.query import Command
 from fixer.model.target import TargetRef
 
 
 def open_docker(ref: TargetRef) -> DockerTarget:
     """The target; NoSuchTarget naming what comes close, Unreachable where Docker does not answer."""
-    return DockerTarget(ref, dockercli.inspect_one(ref.address))
+    return DockerTarget(ref, docker_cli.inspect_one(ref.address))
 
 
 class DockerTarget:
@@ -27,21 +29,21 @@ class DockerTarget:
 
     def __init__(self, ref: TargetRef, item: Inspected) -> None:
         self.ref = ref
-        self._name = dockercli.name_of(item)
-        self._machine = dockercli.is_machine(item)
-        self._project = dockercli.labels_of(item).get(dockercli.PROJECT_LABEL, "")
+        self._name = docker_cli.name_of(item)
+        self._machine = docker_cli.is_machine(item)
+        self._project = docker_cli.labels_of(item).get(docker_cli.PROJECT_LABEL, "")
         self._opened: Inspected | None = item
         self._known: set[str] = set()
         self._writers: dict[str, ContainerWriter] = {}
 
     def askers(self) -> tuple[Asker, ...]:
         """The container, its running and stopped peers (read only), and `engine`."""
-        item, self._opened = self._opened or dockercli.inspect_one(self._name), None
-        found = [item] if self._machine else engine.with_peers(item)
-        names = [(dockercli.name_of(one), one) for one in found]
+        item, self._opened = self._opened or docker_cli.inspect_one(self._name), None
+        found = [item] if self._machine else engine_node.with_peers(item)
+        names = [(docker_cli.name_of(one), one) for one in found]
         self._known = {name for name, _ in names}
         nodes = [ContainerAsker(name, one, meant=name == self._name and not self._machine) for name, one in names]
-        return (*nodes, engine.EngineAsker(known(self.ref.address, self._name, found)))
+        return (*nodes, engine_node.EngineAsker(known(self.ref.address, self._name, found)))
 
     def called(self, query: Command) -> tuple[Asker, ...]:
         """Containers that nginx asks for and that are on no network with this one now, or that may be meant."""
@@ -57,16 +59,16 @@ class DockerTarget:
 
     def _container_writer(self) -> ContainerWriter:
         if self._name not in self._writers:
-            self._writers[self._name] = ContainerWriter(self._name, dockercli.inspect_one(self._name))
+            self._writers[self._name] = ContainerWriter(self._name, docker_cli.inspect_one(self._name))
         return self._writers[self._name]
 
     def journal_place(self) -> tuple[Writer, str]:
         """Inside a machine as its own `local`, so that fixer run there finds it; else here, under one name however the
         container was called: with the others of its compose project, since a repair may start those too."""
         if self._machine:
-            return self._container_writer(), state.target_folder(state.ROOT_STATE, TargetRef("local", ""))
+            return self._container_writer(), state_root.target_folder(state_root.ROOT_STATE, TargetRef("local", ""))
         owner = TargetRef("compose", self._project) if self._project else TargetRef("docker", self._name)
-        return LocalWriter("engine"), state.target_folder(state.private_root(), owner)
+        return LocalWriter("engine"), state_root.target_folder(state_root.private_root(), owner)
 
     def close(self) -> None:
         """End the shells that changed files."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from fixer.errors import NeedsPerson
-from fixer.hosts import ahead, commands, proctable, readfiles, state
-from fixer.hosts.base import Asker, CommandResult, Files, NodeClock, Writer
+from fixer.hosts.machine import procfs, query_commands, read_files, state_root
+from fixer.hosts.nodes import local_node
+from fixer.model.host import Asker, CommandResult, Files, NodeClock, Writer
 from fixer.model.query import (
     Answer,
     Command,
@@ -49,7 +50,7 @@ class LocalAsker:
         probes = [q for q in dict.fromkeys(queries) if isinstance(q, Probe)]
         threads = [_beside(partial(_put, answers, command)) for command in asked]
         if probes:
-            from fixer.hosts.probing import probe_here  # json and sockets only for probes
+            from fixer.hosts.machine.probe_protocol import probe_here  # json and sockets only for probes
 
             threads.append(_beside(lambda: answers.update(probe_here(probes))))
         for query in queries:
@@ -61,7 +62,7 @@ class LocalAsker:
 
 
 def _put(answers: dict[Query, Answer], command: Command) -> None:
-    answers[command] = ahead.taken(command) or answer_command(command)
+    answers[command] = local_node.taken(command) or answer_command(command)
 
 
 def read_clock() -> NodeClock:
@@ -80,21 +81,21 @@ def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListS
     """The answer to a query that only reads files."""
     match query:
         case ReadFile():
-            return readfiles.answer_file(query)
+            return read_files.answer_file(query)
         case ReadGlob():
-            return readfiles.answer_glob(query)
+            return read_files.answer_glob(query)
         case ReadTree():
-            return readfiles.answer_tree(query)
+            return read_files.answer_tree(query)
         case ListProcesses():
-            return proctable.list_processes()
+            return procfs.list_processes()
         case ListSockets():
-            return proctable.list_sockets()
+            return procfs.list_sockets()
 
 
 def _answer_engine(command: Command) -> Answer:
     """What this machine's docker says of a container, where there is one."""
     from fixer.errors import Unreachable
-    from fixer.hosts.engine import answer_docker  # which builds on this module
+    from fixer.hosts.nodes.engine_node import answer_docker  # which builds on this module
 
     try:
         return answer_docker(command)
@@ -105,14 +106,14 @@ def _answer_engine(command: Command) -> Answer:
 def answer_command(command: Command) -> Answer:
     """The answer to a command that this machine itself can run."""
     if command.name == "ip-addresses":
-        tables = [readfiles.read_path(f"/proc/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
-        return Answer("ok", commands.own_addresses(*tables))
+        tables = [read_files.read_path(f"/proc/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
+        return Answer("ok", query_commands.own_addresses(*tables))
     if command.name == "docker-container":      # only asked to name the right target where nginx is in a container
         return _answer_engine(command)
-    runs = commands.runs_of(command)
+    runs = query_commands.runs_of(command)
     if runs is None:
-        return commands.refused(command)
-    if commands.needs_systemd(command) and not os.path.isdir("/run/systemd/system"):
+        return query_commands.refused(command)
+    if query_commands.needs_systemd(command) and not os.path.isdir("/run/systemd/system"):
         return Answer("no-tool", message="systemd does not run here")
     if any(run.trusted and not _is_trusted(run.trusted) for run in runs):
         return Answer("denied", message=f"{runs[0].trusted} can be changed by others than root; it is not run")
@@ -127,13 +128,13 @@ def answer_command(command: Command) -> Answer:
     for thread in threads:
         thread.join()
     done = [result for result in results if result is not None]
-    return commands.resolved(command.args, done) if command.name == "resolve" else commands.answer_of(done)
+    return query_commands.resolved(command.args, done) if command.name == "resolve" else query_commands.answer_of(done)
 
 
-def _run(run: commands.Run) -> CommandResult:
-    from fixer.hosts import process  # subprocess costs 5 ms and file queries do not need it
+def _run(run: query_commands.Run) -> CommandResult:
+    from fixer.hosts.machine import run_process  # subprocess costs 5 ms and file queries do not need it
 
-    return process.run(run.argv, timeout=run.timeout)
+    return run_process.run(run.argv, timeout=run.timeout)
 
 
 def _is_trusted(path: str) -> bool:
@@ -161,15 +162,15 @@ class LocalWriter:
     @property
     def files(self) -> Files:
         """The files of this machine."""
-        from fixer.hosts.files_local import LocalFiles  # only repairs need it
+        from fixer.hosts.machine.local_files import LocalFiles  # only repairs need it
 
         return LocalFiles()
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         """Run a command here."""
-        from fixer.hosts import process  # only repairs need it here
+        from fixer.hosts.machine import run_process  # only repairs need it here
 
-        return process.run(argv, stdin=stdin, timeout=timeout)
+        return run_process.run(argv, stdin=stdin, timeout=timeout)
 
 
 class LocalTarget:
@@ -190,7 +191,9 @@ class LocalTarget:
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """The containers that may be behind these ports and sockets, and the engine; none where there are none."""
-        from fixer.hosts.beside import askers_beside  # only where nginx leads to no program of the machine itself
+        from fixer.hosts.nodes.nearby_containers import (  # only where nginx leads to no program of the machine itself
+            askers_beside,
+        )
 
         return askers_beside(places)
 
@@ -204,7 +207,7 @@ class LocalTarget:
 
     def journal_place(self) -> tuple[Writer, str]:
         """Here."""
-        return LocalWriter(), state.target_folder(state.private_root(), self.ref)
+        return LocalWriter(), state_root.target_folder(state_root.private_root(), self.ref)
 
     def close(self) -> None:
         """Nothing to close."""

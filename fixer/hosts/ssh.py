@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from fixer.errors import NeedsPerson
-from fixer.hosts import process, sshline, state
-from fixer.hosts.base import Asker, CommandResult, Files, Writer
-from fixer.hosts.files_sh import ShFiles
-from fixer.hosts.process import Conversation
-from fixer.hosts.shasker import MAX_ROUND, ShAsker
-from fixer.hosts.shrun import BEGAN, RUN, own_result
-from fixer.model.record import dataclass
+from fixer.hosts import sshline
+from fixer.hosts.machine import run_process, state_root
+from fixer.hosts.machine.run_process import Conversation
+from fixer.hosts.sh.run_command import BEGAN, RUN, own_result
+from fixer.hosts.sh.sh_files import ShFiles
+from fixer.hosts.sh.shasker import MAX_ROUND, ShAsker
+from fixer.lazy.dataclass import dataclass
+from fixer.model.host import Asker, CommandResult, Files, Writer
 from fixer.model.target import TargetRef
 
 ENGINE = "engine"
@@ -65,7 +66,7 @@ class Connection:
             raise
 
     def _is_open_already(self) -> bool:
-        asked = process.run((*self._ssh, "-o", "BatchMode=yes", "-O", "check", *self._words), timeout=5.0)
+        asked = run_process.run((*self._ssh, "-o", "BatchMode=yes", "-O", "check", *self._words), timeout=5.0)
         if asked.missing:
             raise sshline.explain(self.address, asked)
         return asked.returncode == 0
@@ -86,7 +87,7 @@ class Connection:
         root = user == "0" or sudo == "0"
         lines = [line.strip() for line in refusal.splitlines() if line.strip()]
         refused = "" if root or sudo == "-" else lines[-1][:200] if lines else f"exit {sudo}"
-        return Login(root, user != "0" and root, state.ROOT_STATE if root else f"{home}/badgateway", refused)
+        return Login(root, user != "0" and root, state_root.ROOT_STATE if root else f"{home}/badgateway", refused)
 
     def argv(self, words: Sequence[str]) -> tuple[str, ...]:
         """Words to run here so that these run there."""
@@ -94,18 +95,18 @@ class Connection:
         return (*self._ssh, *self._options, *sshline.OPTIONS, *self._words, command)
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0,
-            max_output: int = process.MAX_OUTPUT) -> CommandResult:
+            max_output: int = run_process.MAX_OUTPUT) -> CommandResult:
         """Run a command there, its own exit code told apart from ssh's."""
         nonce = os.urandom(16).hex()
         words = self.argv(("sh", "-c", RUN, "sh", nonce, *argv))
-        result = process.run(words, stdin=stdin, timeout=timeout, max_output=max_output)
+        result = run_process.run(words, stdin=stdin, timeout=timeout, max_output=max_output)
         explained = partial(sshline.explain, self.address)
         return own_result(sshline.host_of(self.address), nonce.encode(), result, argv=tuple(argv), kill=self.kill,
                           explained=explained)
 
     def kill(self, pid: int) -> None:
         """Kill what a command left: the end of its channel does not end it."""
-        process.run(self.argv(("sh", "-c", _KILL, "sh", str(pid))), timeout=10)
+        run_process.run(self.argv(("sh", "-c", _KILL, "sh", str(pid))), timeout=10)
 
     def close(self) -> None:
         """End the connection that we opened."""
@@ -164,14 +165,15 @@ class SshTarget:
         """The containers that may be behind its ports and sockets, asked by its own docker; none without one."""
         if self._connection.run(("docker", "--version"), timeout=10.0).missing:
             return ()
-        from fixer.hosts.beside import askers_beside  # most hosts have no containers
-        from fixer.hosts.dockercli import Docker
+        from fixer.hosts.docker_engine.docker_cli import Docker
+        from fixer.hosts.nodes.nearby_containers import askers_beside  # most hosts have no containers
 
         docker = Docker(self._connection.run, self._name)
         return askers_beside(places, ShAsker(ENGINE, "machine", self._shell), docker)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
-        result = process.run(self._connection.argv(("sh", "-s")), stdin=script, timeout=timeout, max_output=MAX_ROUND)
+        argv = self._connection.argv(("sh", "-s"))
+        result = run_process.run(argv, stdin=script, timeout=timeout, max_output=MAX_ROUND)
         began = BEGAN.search(result.stdout)
         if result.timed_out and began:
             self._connection.kill(int(began[1]))
@@ -197,7 +199,7 @@ class SshTarget:
 
     def journal_place(self) -> tuple[Writer, str]:
         """There, as its own `local`."""
-        return self._own(), state.target_folder(self._connection.login.state, TargetRef("local", ""))
+        return self._own(), state_root.target_folder(self._connection.login.state, TargetRef("local", ""))
 
     def close(self) -> None:
         """End the shells and the connection."""

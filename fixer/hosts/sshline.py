@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Sequence
 
 from fixer.errors import CannotObserve, Unreachable, UsageError
-from fixer.hosts.base import CommandResult
-from fixer.model.regex import regex
+from fixer.lazy.regex import regex
+from fixer.model.host import CommandResult
 
 COMMAND = "BADGATEWAY_SSH"      # another ssh, or this one with options (`ssh -F FILE`), as git has GIT_SSH_COMMAND
 CONNECT = 10        # seconds for TCP and the greeting of the server

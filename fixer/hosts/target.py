@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.errors import UsageError
-from fixer.model.regex import regex
+from fixer.lazy.regex import regex
 from fixer.model.target import TargetRef
 
 HINT = "TARGET is local, docker://CONTAINER, compose://PROJECT, ssh://[user@]host[:port] or bundle:FILE"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.model.record import dataclass
+from fixer.lazy.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.accepted import Accepted
 from fixer.model.query import Answer, Query
-from fixer.model.record import dataclass
 from fixer.model.target import NodeKind, TargetRef
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
 from fixer.model.plan import Risk, Step
-from fixer.model.record import dataclass
 
 Role: TypeAlias = Literal["root", "contributing", "consequence", "advice"]
 Confidence: TypeAlias = Literal["certain", "likely", "possible"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from fixer.model.record import dataclass
+from fixer.lazy.dataclass import dataclass
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.record import dataclass
+from fixer.lazy.dataclass import dataclass
 
 Tool: TypeAlias = Literal["nft", "iptables", "ip6tables"]
 Verdict: TypeAlias = Literal["accept", "drop", "reject", "jump", "goto", "return", "none", "unknown"]

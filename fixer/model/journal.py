@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.record import dataclass, field
+from fixer.lazy.dataclass import dataclass, field
 
 Phase: TypeAlias = Literal[
     "begin", "round", "intent", "done", "committed",

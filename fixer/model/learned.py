@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from fixer.model.record import dataclass, field
+from fixer.lazy.dataclass import dataclass, field
 
 LEARNED_FILE = "learned.json"
 VERSION = 1

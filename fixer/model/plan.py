@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.record import dataclass
+from fixer.lazy.dataclass import dataclass
 
 Risk: TypeAlias = Literal["safe", "disruptive", "manual"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.record import dataclass
+from fixer.lazy.dataclass import dataclass
 
 FileKind: TypeAlias = Literal["file", "dir", "link", "socket", "fifo", "device", "other"]
 AnswerStatus: TypeAlias = Literal["ok", "absent", "denied", "failed", "timeout", "no-tool"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
-from fixer.model.record import dataclass
 
 # How variables are called that say where such a system is.
 SYSTEM = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|MONGO(?:DB)?|CACHE|BROKER|"

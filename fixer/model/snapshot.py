@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.accepted import Accepted
-from fixer.model.compose import Compose, LackedFile, Uncreated
+from fixer.model.deployment import Compose, LackedFile, Uncreated
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
-from fixer.model.nginxconf import LeftOut, NginxConfig, Route
+from fixer.model.nginx_config import LeftOut, NginxConfig, Route
 from fixer.model.query import FileStat
-from fixer.model.record import dataclass
 from fixer.model.service import (
     ArgPlace,
     Awaited,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-from fixer.model.record import dataclass
+from fixer.lazy.dataclass import dataclass
 
 TargetKind: TypeAlias = Literal["local", "docker", "compose", "ssh", "bundle"]
 NodeKind: TypeAlias = Literal["machine", "container"]

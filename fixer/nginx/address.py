@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from fixer.model.regex import regex
+from fixer.lazy.regex import regex
 
 _SCHEME = regex(rb"(https?|grpcs?|s?uwsgi)://", re.IGNORECASE)
 _TLS_SCHEMES = frozenset((b"https", b"grpcs", b"suwsgi"))

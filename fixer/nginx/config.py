@@ -6,12 +6,12 @@ import gc
 import posixpath
 from collections.abc import Collection, Mapping
 
-from fixer.model.nginxconf import NginxConfig
+from fixer.model.nginx_config import NginxConfig
 from fixer.nginx.address import text_of
-from fixer.nginx.effective import Effective, Node
+from fixer.nginx.effective_config import Effective, Node
 from fixer.nginx.include import Sources
-from fixer.nginx.routes import Routes
-from fixer.nginx.streams import Streams
+from fixer.nginx.proxied_locations import Routes
+from fixer.nginx.stream_blocks import Streams
 
 _SYSTEMS_LOG = ("syslog:server=unix:/dev/log", "syslog:server=unix:/run/systemd/journal/")
 

@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Collection, Mapping
 
-from fixer.model.regex import regex
+from fixer.lazy.regex import regex
 from fixer.nginx.tree import MOST_WORDS, Tree, parse
 
 _WILDCARD = regex(r"[*?\[]")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from fixer.model.regex import regex
+from fixer.lazy.regex import regex
 
 TokenKind: TypeAlias = Literal["word", "open", "close", "end", "raw"]
 

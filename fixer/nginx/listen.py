@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.model.nginxconf import Listen, Span
-from fixer.model.record import replace
-from fixer.model.regex import regex
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
+from fixer.model.nginx_config import Listen, Span
 from fixer.nginx.address import parse_port, text_of
-from fixer.nginx.checks import IN_SERVER, swallowed_word
-from fixer.nginx.effective import Effective, Node, word_span
+from fixer.nginx.directive_checks import IN_SERVER, swallowed_word
+from fixer.nginx.effective_config import Effective, Node, word_span
 
 _RANGE = regex(rb"(.*:)?(\d+)-(\d+)")
 _MOST_PORTS = 64

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fixer.model.regex import regex
+from fixer.lazy.regex import regex
 from fixer.nginx.address import text_of
-from fixer.nginx.sample import Sample, literal_start, sample_of
+from fixer.nginx.regex_sample import Sample, literal_start, sample_of
 
 _SAFE = regex(rb"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
 

@@ -10,7 +10,7 @@ import re
 from bisect import bisect_left
 from typing import NamedTuple
 
-from fixer.model.regex import regex
+from fixer.lazy.regex import regex
 from fixer.nginx.lexer import GAP, LONGEST_WORD, LexProblem, Token, is_raw_block, raw_end, scan
 
 _BARE = rb"(?:[^ \t\r\n\v\f;{}\"'#\\$]|\$(?!\{))(?:[^ \t\r\n\v\f;{\\$]++|\$(?!\{))*+"

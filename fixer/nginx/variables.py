@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from fixer.model.regex import regex
-from fixer.nginx.effective import Node
+from fixer.lazy.regex import regex
+from fixer.nginx.effective_config import Node
 
 VARIABLE = regex(rb"\$(?:\{(\w+)\}|(\w+))")
 _NESTING = 4

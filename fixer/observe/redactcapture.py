@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import (
     Answer,
@@ -16,9 +17,8 @@ from fixer.model.query import (
     ReadFile,
     ReadGlob,
 )
-from fixer.model.record import replace
-from fixer.model.redact import redact_text
-from fixer.model.redactfiles import (
+from fixer.observe.view.node_view import LOOK, PROGRAM_FILES, STARTER_FILES, UNIT_FILES
+from fixer.redaction.all_files import (
     redact_bytes,
     redact_cmdline,
     redact_file,
@@ -29,8 +29,8 @@ from fixer.model.redactfiles import (
     redact_script,
     redact_unit,
 )
-from fixer.model.redactnginx import redact_nginx
-from fixer.observe.view import LOOK, PROGRAM_FILES, STARTER_FILES, UNIT_FILES
+from fixer.redaction.redactnginx import redact_nginx
+from fixer.redaction.secrets import redact_text
 
 
 def _only_kills(data: bytes) -> bytes:

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.process_table import ancestors, descendants, is_itself
+from fixer.formats.server_bindings import bindings_of, workers_of
+from fixer.formats.server_names import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
+from fixer.formats.service_log import parse_journal, parse_log_file
+from fixer.formats.unit_file import from_outside
+from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
-from fixer.model.record import replace
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
-from fixer.model.unitfile import from_outside
-from fixer.observe.commands.bindings import bindings_of, workers_of
+from fixer.observe.boot.run_folders import kept_for_others
 from fixer.observe.commands.codeports import ports_in_code
-from fixer.observe.commands.places import assignments, slots_of_unit, values_of
-from fixer.observe.commands.reliances import relies_of
-from fixer.observe.commands.runtimes import DAEMONS, SERVERS, is_app_server, is_nginx, runtime_of
-from fixer.observe.commands.settings import serves_nothing, workers_in_settings
-from fixer.observe.commands.told import Told, told_by_process, told_by_unit
+from fixer.observe.commands.dependencies import relies_of
+from fixer.observe.commands.python_programs import is_no_web_program
+from fixer.observe.commands.resolved_command import Told, told_by_process, told_by_unit
+from fixer.observe.commands.server_settings import serves_nothing, workers_in_settings
+from fixer.observe.commands.sourcelines import quoted_bindings, quoted_count
+from fixer.observe.commands.startup_waits import is_shell, told_by_shell, waits_of
 from fixer.observe.commands.toldbindings import told_bindings
 from fixer.observe.commands.ulimits import ulimits_of
-from fixer.observe.commands.waits import is_shell, told_by_shell, waits_of
-from fixer.observe.commands.webscripts import is_no_web_program
-from fixer.observe.docker.containerservice import container_service
-from fixer.observe.files.envcopies import with_env_copies
+from fixer.observe.commands.written_values import assignments, slots_of_unit, values_of
+from fixer.observe.docker.container_service import container_service
+from fixer.observe.files.env_file_copies import with_env_copies
 from fixer.observe.files.ownlogs import own_logs, with_own_logs
-from fixer.observe.files.servicelogs import parse_journal, parse_log_file
-from fixer.observe.files.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.gateways import gateway_bindings, gateway_of, handing_socket
-from fixer.observe.kernel.processes import ancestors, descendants, is_itself
+from fixer.observe.kernel.cgroup_stats import is_limited, throttling_of
 from fixer.observe.kernel.refaults import has_memory_limit, refaults_of
-from fixer.observe.kernel.throttling import is_limited, throttling_of
-from fixer.observe.managers.runfolders import kept_for_others
-from fixer.observe.supervisor.supervisord import program_services
-from fixer.observe.supervisor.supervisorplaces import is_own_supervisord, is_supervisord
-from fixer.observe.supervisor.supervisorstream import stream_of
-from fixer.observe.systemd.activation import all_handed, socket_of
-from fixer.observe.systemd.forgotten import recalled
-from fixer.observe.systemd.unitsettings import settings_of
-from fixer.observe.view import ENGINE, View, known_pids, node_of
+from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, handing_socket
+from fixer.observe.supervisord.supervisord_config import is_own_supervisord, is_supervisord
+from fixer.observe.supervisord.supervisord_programs import program_services
+from fixer.observe.supervisord.supervisorstream import stream_of
+from fixer.observe.systemd.forgotten_units import recalled
+from fixer.observe.systemd.socket_activation import all_handed, socket_of
+from fixer.observe.systemd.unit_settings import settings_of
+from fixer.observe.view.node_view import ENGINE, View, known_pids, node_of
 
 JOURNAL_LINES = "200"
 LOG_LIMIT = 64 << 10
@@ -105,7 +105,7 @@ def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
 def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     unit = recalled(unit, view.node.answers.get(journal_query(unit.name)), view)
     if unit.job:
-        from fixer.observe.systemd.jobs import with_awaited  # only where systemd has a job for it
+        from fixer.observe.systemd.queued_jobs import with_awaited  # only where systemd has a job for it
 
         unit = with_awaited(unit, view)
     told = told_by_unit(unit, view)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from fixer.model.report import CheckReport, FindingReport, RepairReport, Report, RouteReport
-from fixer.render.console import address_of, name_of
-from fixer.render.text import clean, clean_lines
+from fixer.render.terminal_text import clean, clean_lines
+from fixer.render.to_console import address_of, name_of
 
 _STYLE = """
 :root{color-scheme:light dark}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fixer.model.facts import Evidence
 from fixer.model.report import FindingReport, RepairReport, Report, RouteReport
-from fixer.render.console import address_of, name_of
-from fixer.render.text import clean, clean_lines
+from fixer.render.terminal_text import clean, clean_lines
+from fixer.render.to_console import address_of, name_of
 
 
 def render(report: Report) -> str:

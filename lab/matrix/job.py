@@ -15,9 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lab.matrix.report import case_from_json, result_to_json
-from lab.removing import lab_down
-from lab.trial import try_case
+from lab.matrix.result_files import case_from_json, result_to_json
+from lab.trial.trial import try_case
+from lab.verbs.down import lab_down
 
 
 def main() -> int:

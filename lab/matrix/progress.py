@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from lab.matrix.choosing import alone, estimate
-from lab.trial import Case, Result
+from lab.matrix.select_cases import alone, estimate
+from lab.trial.trial import Case, Result
 
 
 def time_left(left: Sequence[Case], jobs: int, running: Sequence[tuple[Case, float]], pace: float) -> float:

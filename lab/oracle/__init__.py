@@ -1,8 +1,8 @@
 """The oracle: decides from outside, as a browser would, whether a stack is broken or well; it knows no fixer."""
 
 from lab.oracle.ask import ask, record
-from lab.oracle.load import LoadSpec
-from lab.oracle.site import Baseline, NotHealthy, Site, baseline_from_json, baseline_to_json
+from lab.oracle.load_test import LoadSpec
+from lab.oracle.types import Baseline, NotHealthy, Site, baseline_from_json, baseline_to_json
 from lab.oracle.verdict import Check, Verdict
 
 __all__ = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lab.asking import any_certificate
-from lab.oracle.site import Answer, Site
+from lab.http_get import any_certificate
+from lab.oracle.types import Answer, Site
 
 PATIENCE = 10.0  # seconds a visitor waits; nginx's own default is 60, nobody waits that long for a login page
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lab.oracle.browser import Browser
-from lab.oracle.site import Answer, Baseline, Site
+from lab.oracle.types import Answer, Baseline, Site
 from lab.oracle.verdict import Check
 
 ROUNDS = 8          # a session must hold on this many new connections: several workers get a turn

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.apply.places import OLD
+from tests.apply.folder_target import OLD
 
 
 @pytest.fixture

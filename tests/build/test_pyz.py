@@ -46,8 +46,8 @@ def test_modules_come_from_memory_or_from_the_sources(pyz: Path, tmp_path: Path,
     look = (
         "import atexit, sys; sys.argv = ['fixer.pyz', 'causes', '--json']\n"
         "def tell():\n"
-        "    import inspect, fixer.hosts.probing, fixer.causes.wrong_port as module\n"
-        "    assert 'import socket' in fixer.hosts.probing.program_source()\n"
+        "    import inspect, fixer.hosts.machine.probe_protocol, fixer.causes.wrong_port as module\n"
+        "    assert 'import socket' in fixer.hosts.machine.probe_protocol.program_source()\n"
         "    print(type(module.__spec__.loader).__name__, 'CAUSE' in inspect.getsource(module), file=sys.stderr)\n"
         f"atexit.register(tell); import runpy; runpy.run_path({str(archive)!r}, run_name='__main__')"
     )

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import ArgPlace
-from tests.causes.building import GOOD, Scene, file, finding_of, healthy, listener, roots, service, verdict_of
+from tests.causes.snapshot_builders import GOOD, Scene, file, finding_of, healthy, listener, roots, service, verdict_of
 
 CAUSE = "backlog-full"
 UNIT = "/etc/systemd/system/backend.service"

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from fixer.model.redact import redact_text
 from fixer.model.snapshot import Binding, Compose, EnvSlot, UnitValue
 from fixer.model.target import TargetRef
-from tests.causes.building import (
+from fixer.redaction.secrets import redact_text
+from tests.causes.snapshot_builders import (
     NOW,
     Scene,
     boxed,

@@ -6,12 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import ArgPlace, UnitSetting
-from tests.causes.building import NOW, Scene, boxed, failed, file, finding_of, healthy, log, roots, stopped, verdict_of
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    log,
+    roots,
+    stopped,
+    verdict_of,
+)
 
 CAUSE = "crash-killed"
 KILLED = {"result": "signal", "exec_main_code": 2, "exec_main_status": 9}

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, UnitAction, WriteFile
 from fixer.model.snapshot import ArgPlace, Compose, KernelLog, LogLine, OomKill, UnitSetting
-from tests.causes.building import (
+from tests.causes.snapshot_builders import (
     NOW,
     Scene,
     boxed,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.causes.endings.reasons import port_in_use
-from fixer.diagnose import diagnose
+from fixer.analysis.exits.exit_reason import port_in_use
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import SignalProcess, UnitAction, WriteFile
 from fixer.model.snapshot import UnitValue
-from tests.causes.building import (
+from tests.causes.snapshot_builders import (
     FAILED,
     NOW,
     SLOW,

@@ -6,12 +6,24 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx
 from fixer.model.snapshot import Setting
-from tests.causes.building import NOW, Scene, boxed, failed, finding_of, healthy, log, process, roots, stat, verdict_of
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    boxed,
+    failed,
+    finding_of,
+    healthy,
+    log,
+    process,
+    roots,
+    stat,
+    verdict_of,
+)
 
 CAUSE = "disk-full"
 BODY = "/var/lib/nginx/body"

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from fixer.causes.filters.packets import exchange, hits_of
-from fixer.diagnose import diagnose
-from fixer.model.describe import describe_step
+from fixer.analysis.packet_filter.packet_path import exchange, hits_of
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.firewall import Firewall, Match
 from fixer.model.plan import ChangeRule, WriteFile
-from tests.causes.building import (
+from fixer.redaction.masked_steps import describe_step
+from tests.causes.packet_filter_builders import chain, port, rule, saved, silent
+from tests.causes.snapshot_builders import (
     GOOD,
     SLOW,
     Scene,
@@ -30,7 +31,6 @@ from tests.causes.building import (
     roots,
     verdict_of,
 )
-from tests.causes.filters import chain, port, rule, saved, silent
 
 DROP = "firewall-drop"
 PORT = "INPUT -p tcp -m tcp --dport 8000 -j DROP"

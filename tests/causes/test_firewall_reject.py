@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Unknown
-from tests.causes.building import Scene, healthy, moved, roots, verdict_of
-from tests.causes.filters import chain, port, refusing, rule, saved, silent
+from tests.causes.packet_filter_builders import chain, port, refusing, rule, saved, silent
+from tests.causes.snapshot_builders import Scene, healthy, moved, roots, verdict_of
 
 REJECT = "firewall-reject"
 REFUSE = "INPUT -p tcp -m tcp --dport 8000 -j REJECT --reject-with {}"

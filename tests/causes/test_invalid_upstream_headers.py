@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Unknown
-from tests.causes.building import BAD_GATEWAY, GOOD, Scene, finding_of, healthy, roots, service, verdict_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, Scene, finding_of, healthy, roots, service, verdict_of
 
 CAUSE = "invalid-upstream-headers"
 HEAD = "reading response header from upstream"

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose import diagnose
-from fixer.hosts.commands import runs_of
+from fixer.diagnose.route_health import diagnose
+from fixer.hosts.machine.query_commands import runs_of
 from fixer.model.capture import Capture, NodeCapture
-from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, SetBoolean, UnitAction, WriteFile
@@ -17,10 +16,11 @@ from fixer.model.query import Answer, FileAnswer, FileStat, Query, ReadFile
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Denial, Policy
 from fixer.model.target import TargetRef
-from fixer.observe.assemble import snapshot
-from fixer.observe.kernel.macpolicy import DENIALS, policy_of, policy_queries
-from fixer.observe.view import views_of
-from tests.causes.building import (
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.kernel.security_modules import DENIALS, policy_of, policy_queries
+from fixer.observe.view.node_view import views_of
+from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
+from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
     Scene,
@@ -33,7 +33,7 @@ from tests.causes.building import (
     service,
     verdict_of,
 )
-from tests.observe.made import recorded
+from tests.observe.capture_builders import recorded
 
 MAC = "mac-denied"
 HTTPD = "system_u:system_r:httpd_t:s0"

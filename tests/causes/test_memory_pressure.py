@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fixer.causes import load_causes
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from tests.causes.building import (
+from tests.causes.snapshot_builders import (
     GOOD,
     NOW,
     SLOW,

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose import diagnose
-from fixer.model.describe import describe_step, step_from_json, step_to_json
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, NetworkAction, ReloadNginx
 from fixer.model.snapshot import LogLine, ToldNetwork
-from tests.causes.building import NOW, SLOW, Scene, boxed, healthy, listener, moved, roots, service, verdict_of
-from tests.causes.filters import saved
+from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
+from tests.causes.packet_filter_builders import saved
+from tests.causes.snapshot_builders import NOW, SLOW, Scene, boxed, healthy, listener, moved, roots, service, verdict_of
 
 DETACHED = "network-detached"
 INSIDE = (("p_default", "172.18.0.3", ("web",)),)

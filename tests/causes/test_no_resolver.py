@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import ErrorEvent
-from tests.causes.building import BAD_GATEWAY, NOW, Scene, finding_of, healthy, roots, verdict_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, NOW, Scene, finding_of, healthy, roots, verdict_of
 
 CAUSE = "no-resolver"
 

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from fixer.causes.route_broken import best
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
+from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
-from fixer.model.describe import describe_step, step_from_json, step_to_json
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.firewall import Match
 from fixer.model.plan import ContainerAction, RemoveRoute
 from fixer.model.query import Answer, FileAnswer, FileStat
-from fixer.model.record import replace
 from fixer.model.target import TargetRef
 from fixer.observe.kernel.routes import FIB, ways_of
-from fixer.observe.view import views_of
-from tests.causes.building import BAD_GATEWAY, Scene, boxed, healthy, moved, probe, roots, verdict_of
-from tests.causes.filters import chain, rule
+from fixer.observe.view.node_view import views_of
+from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
+from tests.causes.packet_filter_builders import chain, rule
+from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, boxed, healthy, moved, probe, roots, verdict_of
 
 BROKEN = "route-broken"
 TABLE = """Main:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.service import UnitSetting
-from tests.causes.building import (
+from tests.causes.packet_filter_builders import saved, silent
+from tests.causes.snapshot_builders import (
     FAILED,
     SLOW,
     Scene,
@@ -28,7 +29,6 @@ from tests.causes.building import (
     stopped,
     verdict_of,
 )
-from tests.causes.filters import saved, silent
 
 DENIED = "sandbox-denied"
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.causes.changes.editing import NoPlace
-from fixer.causes.routes.locationedit import Edited, Set, set_in_locations
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Diagnosis, Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginxconf import Span
+from fixer.model.nginx_config import Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from tests.causes.building import (
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.locationedit import Edited, Set, set_in_locations
+from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     SITE,

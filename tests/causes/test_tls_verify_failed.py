@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from fixer.model.snapshot import ArgPlace
-from tests.causes.building import BAD_GATEWAY, Scene, finding_of, healthy, roots, service, verdict_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy, roots, service, verdict_of
 
 CAUSE = "tls-verify-failed"
 SHAKING = "SSL handshaking to upstream"

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.service import ArgPlace, UnitSetting
-from tests.causes.building import (
+from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     SLOW,

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginxconf import Span
+from fixer.model.nginx_config import Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from tests.causes.building import (
+from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     SITE,

@@ -7,12 +7,23 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginxconf import Span
+from fixer.model.nginx_config import Span
 from fixer.model.plan import WriteFile
-from tests.causes.building import BAD_GATEWAY, GOOD, SITE, Scene, file, listener, probe, roots, service, verdict_of
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    SITE,
+    Scene,
+    file,
+    listener,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
 
 ANSWERED = Known(GOOD)
 CAUSE = "upstream-speaks-http-not-tls"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import ArgPlace, EnvSlot
-from tests.causes.building import Scene, file, finding_of, healthy, log, roots, service, stopped, verdict_of
+from tests.causes.snapshot_builders import Scene, file, finding_of, healthy, log, roots, service, stopped, verdict_of
 
 CAUSE = "worker-recycled"
 LIMIT = "WARNING:  Maximum request limit of 50 exceeded. Terminating process."

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, WaitForListener, WriteFile
 from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, Listener, Service
 from fixer.model.target import TargetRef
-from tests.causes.building import (
+from tests.causes.snapshot_builders import (
     Scene,
     binding,
     boxed,

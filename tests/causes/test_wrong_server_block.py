@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginxconf import Listen, ServerBlock, Span
+from fixer.model.nginx_config import Listen, ServerBlock, Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from fixer.model.snapshot import Snapshot
-from tests.causes.building import (
+from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     REFUSED,

@@ -11,12 +11,12 @@ import pytest
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
-from fixer.hosts import dockercli
-from fixer.hosts.container import ContainerAsker, ContainerWriter, exec_words
-from fixer.hosts.files_sh import ShFiles
-from fixer.hosts.shasker import ShAsker
-from tests.contract import places
-from tests.contract.places import Place
+from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter, exec_words
+from fixer.hosts.sh.sh_files import ShFiles
+from fixer.hosts.sh.shasker import ShAsker
+from tests.contract import transports
+from tests.contract.transports import Place
 
 IMAGE = "debian:trixie-slim"
 LABEL = "badgateway.test"
@@ -41,9 +41,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Every place that answers, one after the other."""
     kind = str(request.param)
     if not kind.startswith("docker"):
-        if not places.is_here(kind):
+        if not transports.is_here(kind):
             pytest.skip(f"no {kind} on this machine")
-        found = places.HERE[kind](tmp_path)
+        found = transports.HERE[kind](tmp_path)
     else:
         found = _in_container(request.getfixturevalue("debian"), kind)
     yield found
@@ -52,8 +52,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 
 def _in_container(name: str, kind: str) -> Place:
-    item = dockercli.inspect_one(name)
-    sh = places.script_runner(exec_words(name))
+    item = docker_cli.inspect_one(name)
+    sh = transports.script_runner(exec_words(name))
     root = sh("mktemp -d").stdout.decode().strip()
     node = ContainerAsker(name, item)
     asker = node if kind == "docker" else ShAsker(name, "container", node._shell)
@@ -63,4 +63,4 @@ def _in_container(name: str, kind: str) -> Place:
 @pytest.fixture
 def writer(debian: str) -> ContainerWriter:
     """The container as repairs see it."""
-    return ContainerWriter(debian, dockercli.inspect_one(debian))
+    return ContainerWriter(debian, docker_cli.inspect_one(debian))

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from fixer.hosts.container import ContainerWriter
-from fixer.hosts.shasker import ShAsker
+from fixer.hosts.nodes.container_node import ContainerWriter
+from fixer.hosts.sh.shasker import ShAsker
 from fixer.model.query import Probe
 
 pytestmark = pytest.mark.docker
@@ -28,9 +28,9 @@ KINDS = {"answer": 7001, "reset": 7002, "other": 7003, "silent": 7004, "stream":
 
 @pytest.fixture(scope="module")
 def servers(debian: str):
-    from fixer.hosts import dockercli
+    from fixer.hosts.docker_engine import docker_cli
 
-    writer = ContainerWriter(debian, dockercli.inspect_one(debian))
+    writer = ContainerWriter(debian, docker_cli.inspect_one(debian))
     for how, port in KINDS.items():
         script = 'perl -e "$1" "$2" "$3" >/dev/null 2>&1 </dev/null &'
         assert writer.run(["sh", "-c", script, "sh", SERVER, how, str(port)]).returncode == 0
@@ -42,10 +42,10 @@ def servers(debian: str):
 
 @pytest.mark.parametrize("how", ["entered", "inside"])
 def test_outcomes(servers: str, how: str) -> None:
-    from fixer.hosts import dockercli
-    from fixer.hosts.container import ContainerAsker
+    from fixer.hosts.docker_engine import docker_cli
+    from fixer.hosts.nodes.container_node import ContainerAsker
 
-    node = ContainerAsker(servers, dockercli.inspect_one(servers))
+    node = ContainerAsker(servers, docker_cli.inspect_one(servers))
     if how == "entered" and not node._pid_here():
         pytest.skip("the namespaces of this engine's containers cannot be entered from here")
     asker = node if how == "entered" else ShAsker(servers, "container", node._shell)

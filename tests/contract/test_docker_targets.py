@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from fixer.apply.listeners import listens
-from fixer.apply.processes import process_table, send_signal, wait_until
+from fixer.apply.steps.listener_step import listens
+from fixer.apply.steps.process_step import process_table, send_signal, wait_until
 from fixer.errors import NeedsPerson, NoSuchTarget, Unreachable
-from fixer.hosts import dockercli
-from fixer.hosts.container import ContainerWriter
+from fixer.formats.process_table import parse_processes
+from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.local import LocalTarget
-from fixer.hosts.opening import open_target
+from fixer.hosts.nodes.container_node import ContainerWriter
+from fixer.hosts.open_target import open_target
 from fixer.hosts.target import parse_target
 from fixer.model.plan import WaitForListener
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
-from fixer.observe.kernel.processes import parse_processes
-from lab import images
+from lab.stack import images
 
 pytestmark = pytest.mark.docker
 IMAGE = "debian:trixie-slim"
@@ -75,7 +75,7 @@ def test_a_container_its_peers_and_the_engine(debian: str, sandbox: str) -> None
     query = Command("docker-container", (f"{sandbox}a",))
     for _ in range(2):      # known from opening, then asked anew
         told = json.loads(found["engine"].ask([query])[query].data)
-        assert [dockercli.name_of(item) for item in told] == [f"{sandbox}a", f"{sandbox}b"]
+        assert [docker_cli.name_of(item) for item in told] == [f"{sandbox}a", f"{sandbox}b"]
     assert target.writer("engine").files.state("/etc/passwd").kind == "file"
     assert target.writer(f"{sandbox}a").run(["true"]).returncode == 0
     with pytest.raises(NeedsPerson):
@@ -230,7 +230,7 @@ def test_a_container_whose_programs_are_its_own_only(sandbox: str) -> None:
     name = f"{sandbox}p"
     try:
         docker("run", "-d", "--name", name, "--label", LABEL, "--user", "33", image, "python3", "-m", "http.server", "8000")
-        writer = ContainerWriter(name, dockercli.inspect_one(name))
+        writer = ContainerWriter(name, docker_cli.inspect_one(name))
         assert writer.run(["python3", "-c", "print(7)"]).stdout == b"7\n" and writer.run(["nginx", "-t"]).missing
         wanted = WaitForListener(name, "0.0.0.0", 8000, None, 20.0)
         assert wait_until(lambda: listens(wanted, writer.run(["cat", "/proc/net/tcp", "/proc/net/tcp6"]).stdout), 20.0)
@@ -279,9 +279,9 @@ def test_containers_behind_ports_of_this_machine(debian: str, sandbox: str) -> N
     assert list(found) == [f"{sandbox}a", "engine"]
     docker("stop", "-t", "0", f"{sandbox}a")        # its port is still known, and it is not started
     query = Command("docker-published", (str(port),))
-    (told,) = [i for i in json.loads(found["engine"].ask([query])[query].data) if dockercli.name_of(i) == f"{sandbox}a"]
+    (told,) = [i for i in json.loads(found["engine"].ask([query])[query].data) if docker_cli.name_of(i) == f"{sandbox}a"]
     assert [a.name for a in target.beside([str(port)])] == [f"{sandbox}a", "engine"]
-    assert dockercli.status_of(told) in ("running", "exited")
+    assert docker_cli.status_of(told) in ("running", "exited")
     with pytest.raises(NeedsPerson):
         target.writer(f"{sandbox}a")
     assert target.writer("engine").files.state("/etc/passwd").kind == "file"

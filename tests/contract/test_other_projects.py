@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import images
-from tests.contract.sshbox import docker, unique
+from lab.stack import images
+from tests.contract.sshd_machines import docker, unique
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 

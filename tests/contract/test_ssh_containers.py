@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import images
-from tests.contract import sshbox
-from tests.contract.sshbox import LABEL, Box, docker
+from lab.stack import images
+from tests.contract import sshd_machines
+from tests.contract.sshd_machines import LABEL, Box, docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 _TOOLS = "/usr/bin:/usr/sbin:/usr/local/bin:/usr/libexec/docker"
@@ -34,7 +34,7 @@ SITE = "server {\n  listen 8080;\n  location / { proxy_pass http://127.0.0.1:%s;
 @pytest.fixture(scope="module")
 def backend() -> Iterator[str]:
     """A container that publishes a port of the engine's choice."""
-    name = sshbox.unique("desk")
+    name = sshd_machines.unique("desk")
     image = images.ensure(lambda line: None)["app"]
     docker("network", "create", "--label", LABEL, name)
     docker("run", "-d", "--init", "--label", LABEL, "--name", name, "--network", name, "-p", "127.0.0.1::8000",
@@ -54,10 +54,10 @@ def docker_host(folder: Path, *more: str) -> Iterator[Box]:
     cli = shutil.which("docker", path=_TOOLS)
     if cli is None:
         pytest.skip("no docker command to lend")
-    sshbox.make_key(folder)
+    sshd_machines.make_key(folder)
     mounts = {cli: "/usr/bin/docker", "/var/run/docker.sock": "/run/docker.sock"}
     words = [word for real, inside in mounts.items() for word in ("-v", f"{Path(real).resolve()}:{inside}:ro")]
-    made = Box(sshbox.unique("web"), folder, *words, *more)
+    made = Box(sshd_machines.unique("web"), folder, *words, *more)
     try:
         (folder / "known").write_text(f"{made.address} {made.host_key}\n")
         (folder / "config").write_text(
@@ -135,7 +135,7 @@ def test_a_container_that_ended_is_what_is_down(box: Box, backend: str) -> None:
 @pytest.fixture
 def socket_folder(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder in which a container listens at `a.sock`, and its name."""
-    name, shared = sshbox.unique("sock"), tmp_path / "shared"
+    name, shared = sshd_machines.unique("sock"), tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o777)
     (tmp_path / "desk.py").write_bytes(ASGI)

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract import sshbox
-from tests.contract.sshbox import Box
+from tests.contract import sshd_machines
+from tests.contract.sshd_machines import Box
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -32,8 +32,8 @@ APP = '''async def app(scope, receive, send):
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     """nginx that hands everything to a port beside the one where the application listens."""
     folder = tmp_path_factory.mktemp("ssh")
-    sshbox.make_key(folder)
-    made = Box(sshbox.unique("desk"), folder)
+    sshd_machines.make_key(folder)
+    made = Box(sshd_machines.unique("desk"), folder)
     (folder / "known").write_text(f"{made.address} {made.host_key}\n")
     (folder / "config").write_text(
         f"Host *\n  IdentityFile {folder}/key\n  UserKnownHostsFile {folder}/known\n  GlobalKnownHostsFile /dev/null\n")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fixer.hosts import files_local
-from tests.apply.places import NOW
-from tests.crash import drawing
-from tests.crash.ground import Ground
+from fixer.hosts.machine import local_files
+from tests.apply.folder_target import NOW
+from tests.crash import crash_draw
+from tests.crash.crash_site import Ground
 
 _MEMORY = Path("/dev/shm")
 _TOLD = pytest.StashKey[str]()
@@ -22,13 +22,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Where no names were given, of the crashes on real places only what is drawn."""
     here = Path(__file__).parent
     real = [item for item in items if here in item.path.parents and item.get_closest_marker("docker")]
-    if not real or drawing.ALL or config.option.keyword or any("::" in word for word in config.args):
+    if not real or crash_draw.ALL or config.option.keyword or any("::" in word for word in config.args):
         return
-    kept = drawing.drawn(real)
+    kept = crash_draw.drawn(real)
     out = [item for item in real if item not in kept]
     items[:] = [item for item in items if item not in out]
     config.hook.pytest_deselected(items=out)
-    config.stash[_TOLD] = f"crashes on real places: {len(kept)} of {len(real)} drawn from {drawing.WORD}"
+    config.stash[_TOLD] = f"crashes on real places: {len(kept)} of {len(real)} drawn from {crash_draw.WORD}"
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> str:
@@ -38,7 +38,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> str:
 
 @pytest.fixture
 def ground(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
-    monkeypatch.setattr(files_local.os, "fsync", lambda fd: None)
+    monkeypatch.setattr(local_files.os, "fsync", lambda fd: None)
     monkeypatch.setattr("time.time", lambda: NOW)
     monkeypatch.setattr(os, "urandom", lambda size: b"\xab" * size)
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:

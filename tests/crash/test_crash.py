@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from fixer.apply.engine import history, undo, unfinished
-from fixer.hosts import files_local
-from tests.apply.places import FolderTarget, plan, tree, write
-from tests.crash.crashing import CrashingFiles, SimulatedCrash
-from tests.crash.ground import NEW, OLD, Disk, Ground, number_of, read_disk, recover, repair, write_disk
+from fixer.apply.repair_run import history, undo, unfinished
+from fixer.hosts.machine import local_files
+from tests.apply.folder_target import FolderTarget, plan, tree, write
+from tests.crash.crash_site import NEW, OLD, Disk, Ground, number_of, read_disk, recover, repair, write_disk
+from tests.crash.crashing_files import CrashingFiles, SimulatedCrash
 
 
 def crashes(ground: Ground, start: str, act: Callable[[FolderTarget], object]) -> Iterator[int]:
@@ -129,7 +129,7 @@ def test_a_hand_edit_in_the_rubble_is_kept_and_reported(ground: Ground) -> None:
 
 def test_everything_is_on_disk_before_the_next_thing(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
-    monkeypatch.setattr(files_local.os, "fsync", synced.append)
+    monkeypatch.setattr(local_files.os, "fsync", synced.append)
     target = ground.target()
     repair(target, ground.plan())
     assert len(synced) >= 40     # each record, blob, temp file and folder of the six changes

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine import docker
-from lab.scenario import Stack
+from lab.scenario.scenario_file import Stack
+from lab.stack.docker_command import docker
 from tests.contract import test_ssh_repair
-from tests.crash.drawing import ALL
-from tests.crash.places_killed import Place
-from tests.crash.test_between import placed
-from tests.crash.test_killed import Killing, began, raised, told
+from tests.crash.broken_targets import Place
+from tests.crash.crash_draw import ALL
+from tests.crash.test_concurrent_runs import placed
+from tests.crash.test_sigkill import Killing, began, raised, told
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 

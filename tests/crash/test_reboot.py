@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lab.engine import docker
-from lab.stack import wait_booted
-from tests.crash.drawing import ALL, chosen
-from tests.crash.places_killed import Place, State, is_tried
-from tests.crash.test_killed import Killing, began, raised, told
+from lab.stack.docker_command import docker
+from lab.stack.running_lab import wait_booted
+from tests.crash.broken_targets import Place, State, is_tried
+from tests.crash.crash_draw import ALL, chosen
+from tests.crash.test_sigkill import Killing, began, raised, told
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(7200 if ALL else 600)]
 

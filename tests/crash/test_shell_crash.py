@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import pytest
 
-from fixer.apply.engine import undo, unfinished
+from fixer.apply.repair_run import undo, unfinished
 from fixer.errors import FixerError
-from fixer.hosts.files_sh import _PRELUDE, ShFiles
+from fixer.hosts.sh.sh_files import _PRELUDE, ShFiles
 from fixer.model.plan import FileMeta, Plan
-from tests.apply.places import FolderTarget, plan, tree, write
-from tests.crash.ground import NEW, OLD, Disk, Ground, number_of, read_disk, recover, repair, write_disk
-from tests.crash.shells import killed, points_passed, watched
+from tests.apply.folder_target import FolderTarget, plan, tree, write
+from tests.crash.crash_site import NEW, OLD, Disk, Ground, number_of, read_disk, recover, repair, write_disk
+from tests.crash.stopping_shells import killed, points_passed, watched
 
 Act: TypeAlias = Callable[[FolderTarget], object]
 Tree: TypeAlias = dict[str, tuple[object, ...]]

@@ -12,9 +12,9 @@ from typing import Any
 from fixer.model.diagnosis import Diagnosis, Finding, Found, Inputs, Repair
 from fixer.model.plan import Risk, Step, WriteFile
 from fixer.model.snapshot import Snapshot
-from fixer.model.step_json import step_to_json
 from fixer.planner import Policy, plan
-from fixer.render.reporting import report_of
+from fixer.redaction.step_json import step_to_json
+from fixer.render.build_report import report_of
 from fixer.render.to_json import to_value
 
 _DIGITS = 16

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.errors import CannotObserve
-from fixer.observe.assemble import snapshot
-from fixer.observe.bundle import INDEX, load
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.evidence_bundle import INDEX, load
 from tests.frozen.answers import answer_of
 
 ARCHIVE = Path(__file__).with_name("captures.tar.xz")

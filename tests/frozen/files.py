@@ -17,17 +17,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fixer.app.accepted import parsed
 from fixer.app.carried import carried
-from fixer.diagnose import diagnose
+from fixer.app.ignore_list import parsed
+from fixer.diagnose.route_health import diagnose
 from fixer.model.capture import Capture
 from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_from_json
-from fixer.observe.assemble import snapshot
-from fixer.observe.bundle import load
-from fixer.observe.fromscript import load_script
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.evidence_bundle import load
+from fixer.observe.script_bundle import load_script
 from fixer.policy import parse_rules
-from lab import images
-from tests.contract.sshbox import BOOTED, LABEL, docker, unique
+from lab.stack import images
+from tests.contract.sshd_machines import BOOTED, LABEL, docker, unique
 from tests.frozen.answers import answer_of
 
 FILES = Path(__file__).parent / "disk" / "files"

@@ -22,8 +22,8 @@ from typing import Any
 from unittest.mock import patch
 
 from fixer.apply import rollback
-from fixer.apply.engine import RepairRun, undo
-from fixer.hosts.files_local import LocalFiles
+from fixer.apply.repair_run import RepairRun, undo
+from fixer.hosts.machine.local_files import LocalFiles
 from fixer.model.plan import (
     ABSENT,
     ChangeRule,

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixer.hosts.base import Asker, CommandResult, Files, Writer
-from fixer.hosts.files_local import LocalFiles
+from fixer.hosts.machine.local_files import LocalFiles
+from fixer.model.host import Asker, CommandResult, Files, Writer
 from fixer.model.target import TargetRef
 
 MASTER, TICKS, WORKER, OWN, HELD = 100, 1000, 101, 500, 77

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fixer.causes import Cause
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.accepted import Accepted
 from fixer.model.diagnosis import Diagnosis, Inputs
 from fixer.model.snapshot import Snapshot

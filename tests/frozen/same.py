@@ -27,7 +27,9 @@ from tests.frozen.comparing import Answers
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PARTS = ("causes", "captures")
-SOURCES = ("tests/causes", "tests/planner")      # the tests whose diagnoses are frozen
+# The tests whose diagnoses are frozen.
+SOURCES = ("tests/analysis", "tests/causes", "tests/diagnose", "tests/findings", "tests/repairs", "tests/test_planner.py",
+           "tests/test_policy.py")
 WORKERS = 2
 Replayed = tuple[dict[str, str], dict[str, str]]     # the answers, and the names of those who asked
 

@@ -10,20 +10,20 @@ from typing import Any
 
 import pytest
 
-from fixer.app.accepted import add, parsed
-from fixer.app.accepted import load as load_accepted
-from fixer.app.looking import opened
-from fixer.apply.engine import history
-from fixer.apply.records import parse_records, record_line
-from fixer.hosts.state import POLICY as RULES_FILE
-from fixer.hosts.state import ROOT_STATE
+from fixer.app.ignore_list import add, parsed
+from fixer.app.ignore_list import load as load_accepted
+from fixer.app.inspect_target import opened
+from fixer.apply.journal_records import parse_records, record_line
+from fixer.apply.repair_run import history
+from fixer.hosts.machine.state_root import POLICY as RULES_FILE
+from fixer.hosts.machine.state_root import ROOT_STATE
 from fixer.hosts.target import parse_target
-from fixer.model.describe import describe_step
 from fixer.model.learned import learned_from_json, learned_to_json
-from fixer.model.step_json import step_from_json, step_to_json
-from fixer.observe.bundle import save
-from fixer.observe.collect import collect
-from fixer.observe.options import ObserveOptions
+from fixer.observe.collect_capture import collect
+from fixer.observe.evidence_bundle import save
+from fixer.observe.view.observe_options import ObserveOptions
+from fixer.redaction.masked_steps import describe_step
+from fixer.redaction.step_json import step_from_json, step_to_json
 from tests.frozen.files import (
     ACCEPTED,
     BUNDLE,

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from fixer.diagnose import diagnose
+from fixer.diagnose.route_health import diagnose
 from fixer.model.facts import Known, Unknown
-from fixer.observe.bundle import load
-from tests.causes.building import Scene, healthy, moved
+from fixer.observe.evidence_bundle import load
+from tests.causes.snapshot_builders import Scene, healthy, moved
 from tests.frozen import captures, comparing, same
 from tests.frozen.answers import answer_of
 from tests.frozen.recorder import FOLDER, recorded
 from tests.frozen.values import number_of
-from tests.observe.made import DATA
+from tests.observe.capture_builders import DATA
 
 
 def answer(scene: Scene) -> str:

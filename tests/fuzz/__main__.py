@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.fuzz.running import Figures, input_of, run
+from tests.fuzz.fuzz_run import Figures, input_of, run
 
 MEMORY = 1 << 30       # no input may make a process need more than this
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from tests.fuzz.running import Figures, bounded, once, run
-from tests.fuzz.targets import BY_NAME, CORPUS, TARGETS
+from tests.fuzz.fuzz_run import Figures, bounded, once, run
+from tests.fuzz.fuzz_targets import BY_NAME, CORPUS, TARGETS
 
 ONCE_FAILED = sorted(path for path in CORPUS.iterdir() if path.suffix != ".gz")
 

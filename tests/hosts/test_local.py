@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from fixer.errors import NeedsPerson, NoSuchTarget, Unreachable, UsageError
-from fixer.hosts import commands, dockercli, proctable, readfiles, state
-from fixer.hosts.base import CommandResult
 from fixer.hosts.bundle import BundleTarget
+from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.local import LocalAsker
-from fixer.hosts.opening import open_target
+from fixer.hosts.machine import procfs, query_commands, read_files, state_root
+from fixer.hosts.open_target import open_target
 from fixer.model.capture import Capture, NodeCapture
+from fixer.model.host import CommandResult
 from fixer.model.query import Answer, Command, ListProcesses, ReadFile
 from fixer.model.target import TargetRef
 
@@ -35,33 +36,33 @@ def test_the_local_target(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def test_state_roots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BADGATEWAY_STATE", raising=False)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert state.state_root() == "/var/lib/badgateway"
+    assert state_root.state_root() == "/var/lib/badgateway"
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", "/x/state")
-    assert state.state_root() == "/x/state/badgateway"
+    assert state_root.state_root() == "/x/state/badgateway"
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "/home/me")
-    assert state.state_root() == "/home/me/.local/state/badgateway"
+    assert state_root.state_root() == "/home/me/.local/state/badgateway"
 
 
 def test_another_user_is_told_of_what_root_did(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("BADGATEWAY_STATE", raising=False)
-    monkeypatch.setattr(state, "ROOT_STATE", str(tmp_path))
+    monkeypatch.setattr(state_root, "ROOT_STATE", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert state.unseen_root_state() == str(tmp_path)
+    assert state_root.unseen_root_state() == str(tmp_path)
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "mine"))
-    assert state.unseen_root_state() is None         # they chose the place themselves
+    assert state_root.unseen_root_state() is None         # they chose the place themselves
     monkeypatch.delenv("BADGATEWAY_STATE")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    assert state.unseen_root_state() is None         # root sees them
+    assert state_root.unseen_root_state() is None         # root sees them
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(state, "ROOT_STATE", str(tmp_path / "nothing"))
-    assert state.unseen_root_state() is None
+    monkeypatch.setattr(state_root, "ROOT_STATE", str(tmp_path / "nothing"))
+    assert state_root.unseen_root_state() is None
 
 
 def test_folders_of_targets_are_apart() -> None:
     words = [TargetRef("docker", "a-b"), TargetRef("compose", "a-b"), TargetRef("ssh", "u@h:22"), TargetRef("ssh", "u_h_22"), LOCAL]
-    folders = {state.target_folder("/s", ref) for ref in words}
+    folders = {state_root.target_folder("/s", ref) for ref in words}
     assert len(folders) == len(words)
     assert all(f.startswith("/s/targets/") and f.count("/") == 3 for f in folders)
 
@@ -72,14 +73,14 @@ def test_our_own_process_is_not_in_the_table() -> None:
 
 
 def test_kernel_threads_are_told_by_their_flag() -> None:
-    assert proctable.is_kernel_thread(b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0")
-    assert not proctable.is_kernel_thread(b"9 (a) S (b) S 1 9 9 0 -1 4194560 0 0")
-    assert not proctable.is_kernel_thread(b"")
+    assert procfs.is_kernel_thread(b"2 (kthreadd) S 0 0 0 0 -1 2129984 0 0")
+    assert not procfs.is_kernel_thread(b"9 (a) S (b) S 1 9 9 0 -1 4194560 0 0")
+    assert not procfs.is_kernel_thread(b"")
 
 
 def test_unreadable_pids_are_named() -> None:
-    assert proctable.unreadable([]) == ""
-    assert proctable.unreadable(["12", "9"]) == "descriptors of 2 processes not readable (pid 9 12)"
+    assert procfs.unreadable([]) == ""
+    assert procfs.unreadable(["12", "9"]) == "descriptors of 2 processes not readable (pid 9 12)"
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
         if os.geteuid() == 0:
             os.setgid(65534)
             os.setuid(65534)
-        tmp_path_answer = readfiles.answer_file(ReadFile(f"{tmp_path}/f"))
+        tmp_path_answer = read_files.answer_file(ReadFile(f"{tmp_path}/f"))
         os._exit(0 if tmp_path_answer.status == "denied" and not tmp_path_answer.files[0].data else 1)
     assert os.waitpid(pid, 0)[1] == 0
 
@@ -114,7 +115,7 @@ Local:
 
 def test_own_addresses_from_the_routing_table() -> None:
     v6 = b"00000000000000000000000000000001 01 80 10 80 lo\nfe800000000000000042acfffe110002 02 40 20 80 eth0\nbad\n"
-    assert commands.own_addresses(FIB, v6) == b"10.0.0.5\n127.0.0.1\n::1\nfe80::42:acff:fe11:2\n"
+    assert query_commands.own_addresses(FIB, v6) == b"10.0.0.5\n127.0.0.1\n::1\nfe80::42:acff:fe11:2\n"
 
 
 def result(code: int | None, out: bytes = b"", **more: bool) -> CommandResult:
@@ -122,34 +123,34 @@ def result(code: int | None, out: bytes = b"", **more: bool) -> CommandResult:
 
 
 def test_results_become_answers() -> None:
-    assert commands.answer_of([result(0, b"a\n"), result(0, b"b\n")]).data == b"a\n--\nb\n"
-    assert commands.answer_of([result(None, missing=True)]).status == "no-tool"
-    assert commands.answer_of([result(None, timed_out=True)]).status == "timeout"
-    assert commands.answer_of([result(None)]).status == "failed"
-    bad = commands.answer_of([result(0), result(4, b"x")])
+    assert query_commands.answer_of([result(0, b"a\n"), result(0, b"b\n")]).data == b"a\n--\nb\n"
+    assert query_commands.answer_of([result(None, missing=True)]).status == "no-tool"
+    assert query_commands.answer_of([result(None, timed_out=True)]).status == "timeout"
+    assert query_commands.answer_of([result(None)]).status == "failed"
+    bad = query_commands.answer_of([result(0), result(4, b"x")])
     assert (bad.status, bad.returncode, bad.message) == ("failed", 4, "tool ended with 4")
-    assert commands.resolved(("a",), [result(None, missing=True)]).status == "no-tool"
-    assert "a" in commands.resolved(("a",), [result(None, timed_out=True)]).message
+    assert query_commands.resolved(("a",), [result(None, missing=True)]).status == "no-tool"
+    assert "a" in query_commands.resolved(("a",), [result(None, timed_out=True)]).message
 
 
 def test_every_command_has_a_constant_argv() -> None:
-    show = commands.runs_of(Command("systemctl-show", ("a.service", "b@1.socket")))
+    show = query_commands.runs_of(Command("systemctl-show", ("a.service", "b@1.socket")))
     assert show is not None
     assert show[0].argv[:4] == ("systemctl", "show", "--no-pager", "--all")
     assert show[0].argv[-3:] == ("--", "a.service", "b@1.socket")
-    every = commands.runs_of(Command("systemctl-show"))
+    every = query_commands.runs_of(Command("systemctl-show"))
     assert every is not None
     assert every[0].argv[len(show[0].argv) - 3] == "--"
     assert all(word.endswith(".service") for word in every[0].argv[len(show[0].argv) - 2:])
-    units = commands.runs_of(Command("systemctl-units"))
+    units = query_commands.runs_of(Command("systemctl-units"))
     assert units is not None
     assert [run.argv[1] for run in units] == ["list-units", "list-unit-files"]
-    test = commands.runs_of(Command("nginx-test", ("/usr/sbin/nginx", "/c", "/p")))
+    test = query_commands.runs_of(Command("nginx-test", ("/usr/sbin/nginx", "/c", "/p")))
     assert test is not None
     assert test[0].argv == ("/usr/sbin/nginx", "-t", "-c", "/c", "-p", "/p")
     for refused in (("journal", ("a", "x")), ("journal", ("-n",)), ("resolve", ("a b",)), ("nginx-version", ("x",)),
                     ("docker-top", ("c",)), ("systemctl-show", ("a.service", "--host=x")), ("systemctl-jobs", ("x",))):
-        assert commands.runs_of(Command(*refused)) is None
+        assert query_commands.runs_of(Command(*refused)) is None
 
 
 def inspected(*argv: str) -> dict:
@@ -162,7 +163,7 @@ def inspected(*argv: str) -> dict:
     ["/usr/bin/dumb-init", "-v", "/sbin/init"], ["sh", "-c", "mkdir -p /run/x && exec /sbin/init"],
 ])
 def test_machines(argv: list[str]) -> None:
-    assert dockercli.is_machine(inspected(*argv))
+    assert docker_cli.is_machine(inspected(*argv))
 
 
 @pytest.mark.parametrize("argv", [
@@ -171,7 +172,7 @@ def test_machines(argv: list[str]) -> None:
     ["sh"], ["sleep", "1"],
 ])
 def test_containers_that_are_no_machines(argv: list[str]) -> None:
-    assert not dockercli.is_machine(inspected(*argv))
+    assert not docker_cli.is_machine(inspected(*argv))
 
 
 @pytest.mark.parametrize(("more", "may"), [
@@ -181,7 +182,7 @@ def test_containers_that_are_no_machines(argv: list[str]) -> None:
     ({"HostConfig": {"PortBindings": {"8000/tcp": [{"HostPort": "80"}]}}}, False), ({"Args": ["nginx"]}, True),
 ])
 def test_a_stopped_container_whose_own_script_may_start_nginx(more: dict[str, object], may: bool) -> None:
-    assert dockercli.may_run_nginx({**inspected("/bin/sh", "/start.sh"), **more}) is may
+    assert docker_cli.may_run_nginx({**inspected("/bin/sh", "/start.sh"), **more}) is may
 
 
 def test_inspect_fields() -> None:
@@ -190,14 +191,14 @@ def test_inspect_fields() -> None:
         "com.docker.compose.project.config_files": "/srv/shop/a.yaml,/srv/shop/b.yaml",
         "com.docker.compose.project.environment_file": "/srv/shop/.env"}},
         "NetworkSettings": {"Networks": {"bridge": {"NetworkID": "b"}, "shop_default": {"NetworkID": "n1"}}}}""")
-    assert dockercli.name_of(item) == "shop-web-1"
-    assert (dockercli.status_of(item), dockercli.pid_of(item), dockercli.user_networks(item)) == ("running", 77, ("shop_default",))
-    assert list(dockercli.compose_words(dockercli.labels_of(item))) == [
+    assert docker_cli.name_of(item) == "shop-web-1"
+    assert (docker_cli.status_of(item), docker_cli.pid_of(item), docker_cli.user_networks(item)) == ("running", 77, ("shop_default",))
+    assert list(docker_cli.compose_words(docker_cli.labels_of(item))) == [
         "compose", "--project-name", "shop", "--project-directory", "/srv/shop", "--file", "/srv/shop/a.yaml",
         "--file", "/srv/shop/b.yaml", "--env-file", "/srv/shop/.env"]
-    assert dockercli.labels_of({"Config": None}) == {}
-    assert not dockercli.runs_here(os.getpid(), "0" * 64)
-    assert not dockercli.runs_here(0, "0" * 64)
+    assert docker_cli.labels_of({"Config": None}) == {}
+    assert not docker_cli.runs_here(os.getpid(), "0" * 64)
+    assert not docker_cli.runs_here(0, "0" * 64)
 
 
 @pytest.mark.parametrize(("label", "named"), [
@@ -206,7 +207,7 @@ def test_inspect_fields() -> None:
 ])
 def test_no_label_has_compose_read_another_file(label: str, named: str) -> None:
     """An image brings labels along; what compose cannot use, a line of /etc/shadow, it repeats in its complaint."""
-    assert dockercli.compose_words({f"com.docker.compose.project.{label}": named}) == ()
+    assert docker_cli.compose_words({f"com.docker.compose.project.{label}": named}) == ()
 
 
 def test_a_bundle_answers_what_was_asked_and_nothing_else(tmp_path: Path) -> None:

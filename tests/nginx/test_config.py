@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.nginx import effective
+from fixer.nginx import effective_config
 from fixer.nginx.config import read_config
-from tests.nginx import golden
+from tests.nginx import golden_cases
 
 
-@pytest.mark.parametrize("case", sorted(golden.CASES.glob("*.conf")), ids=lambda case: case.stem)
+@pytest.mark.parametrize("case", sorted(golden_cases.CASES.glob("*.conf")), ids=lambda case: case.stem)
 def test_golden(case):
-    files = golden.files_of(case)
-    config = read_config(files, golden.MAIN)
-    assert golden.lines_of(config) == golden.expectation(case).read_text(encoding="utf-8").split("\n")[:-1]
-    for span, text in golden.spans_of(config):
+    files = golden_cases.files_of(case)
+    config = read_config(files, golden_cases.MAIN)
+    assert golden_cases.lines_of(config) == golden_cases.expectation(case).read_text(encoding="utf-8").split("\n")[:-1]
+    for span, text in golden_cases.spans_of(config):
         data = files[span.file]
         assert data[span.start : span.end].decode("utf-8", "backslashreplace") == text
         assert data.count(b"\n", 0, span.start) + 1 == span.line
 
 
 def read(text: bytes, **more: bytes):
-    files = {golden.MAIN: b"events {}\nhttp {\n" + text + b"\n}\n"}
+    files = {golden_cases.MAIN: b"events {}\nhttp {\n" + text + b"\n}\n"}
     files.update({f"/etc/nginx/{name}": data for name, data in more.items()})
-    return read_config(files, golden.MAIN)
+    return read_config(files, golden_cases.MAIN)
 
 
 def test_main_file_that_was_not_read():
@@ -54,7 +54,7 @@ def test_the_same_file_included_twice_gives_two_servers():
 
 
 def test_include_bomb_ends(monkeypatch):
-    monkeypatch.setattr(effective, "MOST_INCLUDES", 500)
+    monkeypatch.setattr(effective_config, "MOST_INCLUDES", 500)
     files = {f"{n}.conf": b"include %d.conf; include %d.conf; include %d.conf;" % ((n + 1,) * 3) for n in range(18)}
     config = read(b"include 0.conf;", **files, **{"18.conf": b"server { listen 80; }"})
     assert config.routes == ()
@@ -90,14 +90,14 @@ def test_directives_of_modules_and_other_versions_are_no_certain_problem(name):
 
 
 def test_a_loaded_module_makes_unknown_names_doubtful():
-    files = {golden.MAIN: b"load_module m.so; events {} http { frobnicate on; listen 80; server { } }"}
-    config = read_config(files, golden.MAIN)
+    files = {golden_cases.MAIN: b"load_module m.so; events {} http { frobnicate on; listen 80; server { } }"}
+    config = read_config(files, golden_cases.MAIN)
     assert {problem.kind: problem.fatal for problem in config.problems} == {"unknown-directive": False, "not-allowed": False}
 
 
 def test_stream_and_mail_are_left_alone():
-    files = {golden.MAIN: b"events {} stream { what ever; server { listen 1; proxy_pass x; } } http { }"}
-    assert read_config(files, golden.MAIN).problems == ()
+    files = {golden_cases.MAIN: b"events {} stream { what ever; server { listen 1; proxy_pass x; } } http { }"}
+    assert read_config(files, golden_cases.MAIN).problems == ()
 
 
 @pytest.mark.parametrize("value", ["on", "off", "1 2"])
@@ -210,9 +210,9 @@ def test_a_variable_whose_text_has_another_variable_inside_is_unknown():
     (b"http{upstream u{server;}}", ["arguments"]),
 ])
 def test_rubbish_is_a_list_of_problems_and_no_route(data, kinds):
-    config = read_config({golden.MAIN: data}, golden.MAIN)
+    config = read_config({golden_cases.MAIN: data}, golden_cases.MAIN)
     assert ([problem.kind for problem in config.problems], config.routes) == (kinds, ())
-    assert all(problem.fatal and (problem.file, problem.line) == (golden.MAIN, 1) for problem in config.problems)
+    assert all(problem.fatal and (problem.file, problem.line) == (golden_cases.MAIN, 1) for problem in config.problems)
 
 
 def test_a_listen_over_several_lines_is_fine():

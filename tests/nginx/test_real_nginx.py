@@ -10,11 +10,11 @@ import subprocess
 import pytest
 
 from fixer.nginx.config import read_config
-from tests.nginx import golden
+from tests.nginx import golden_cases
 
 NGINX = shutil.which("nginx")
 pytestmark = pytest.mark.skipif(NGINX is None, reason="no nginx here")
-SINGLE = [case for case in sorted(golden.CASES.glob("*.conf")) if len(golden.files_of(case)) == 1 and case.stem != "lua"]
+SINGLE = [case for case in sorted(golden_cases.CASES.glob("*.conf")) if len(golden_cases.files_of(case)) == 1 and case.stem != "lua"]
 PIECES = [b'"', b"'", b";", b"{", b"}", b"\\", b"${", b"#", b"\n", b"listen 80;", b"location /q {}", b"proxy_pass http://127.0.0.1:9;",
           b"server {", b'"a")', b"\r", b"include", b"default_server", b"backup"]
 
@@ -36,7 +36,7 @@ def ours(data: bytes) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("case", SINGLE, ids=lambda case: case.stem)
 def test_first_problem_is_the_one_nginx_names(case, tmp_path):
-    data = golden.files_of(case)[golden.MAIN]
+    data = golden_cases.files_of(case)[golden_cases.MAIN]
     accepted, message, line = said(data, tmp_path)
     mine = ours(data)
     if accepted:
@@ -49,7 +49,7 @@ def test_no_false_alarm_on_what_nginx_accepts(tmp_path):
     draw = random.Random(7)
     accepted = 0
     for _ in range(150):
-        data = bytearray(golden.files_of(golden.CASES / draw.choice(["syntax.conf", "upstreams.conf", "crlf-latin1.conf"]))[golden.MAIN])
+        data = bytearray(golden_cases.files_of(golden_cases.CASES / draw.choice(["syntax.conf", "upstreams.conf", "crlf-latin1.conf"]))[golden_cases.MAIN])
         data = data.replace(b"app.internal", b"127.0.0.1").replace(b"localhost", b"127.0.0.1").replace(b"${b}", b"${host}")
         place = draw.randrange(len(data))
         data[place : place + draw.choice((0, 1))] = draw.choice([b"", *PIECES])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fixer.nginx.regex_sample import literal_start, sample_of
 from fixer.nginx.request_path import Locations
-from fixer.nginx.sample import literal_start, sample_of
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.snapshot import Service, Snapshot
-from fixer.observe.assemble import snapshot
-from fixer.observe.files.filecontents import managed_by
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.editable_files import managed_by
 from fixer.observe.services import evidence_of, stdout_query
-from tests.observe.made import capture, file, node, process, sockets, stat, tcp_row
-from tests.observe.test_endpoints import SHOW
+from tests.observe.capture_builders import capture, file, node, process, sockets, stat, tcp_row
+from tests.observe.nginx.test_endpoints import SHOW
 
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
 PATH = "/etc/systemd/system/back.service"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from lab import images
-from lab.trial import Case
-from tests.scenarios.waiting import Waiting
+from lab.stack import images
+from lab.trial.trial import Case
+from tests.scenarios.background_matrix import Waiting
 
 
 def case_of(item: pytest.Item) -> Case | None:

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab.breaking import read_file
-from lab.catalog import scenario
-from lab.checking import check, check_after_restart
 from lab.oracle import Verdict
-from lab.raising import lab_up
-from lab.removing import lab_down
-from lab.scenario import STACKS, Stack
-from lab.seeds import draw
-from lab.solvers import cured_by_restarts
-from lab.stack import Lab, reload_nginx
+from lab.scenario.catalog import scenario
+from lab.scenario.draw import draw
+from lab.scenario.scenario_file import STACKS, Stack
+from lab.stack.break_steps import read_file
+from lab.stack.running_lab import Lab, reload_nginx
+from lab.trial.reference_solvers import cured_by_restarts
+from lab.verbs.check import check, check_after_restart
+from lab.verbs.down import lab_down
+from lab.verbs.up import lab_up
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 

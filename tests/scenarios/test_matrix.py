@@ -12,12 +12,12 @@ import os
 
 import pytest
 
-from lab.catalog import aliases
-from lab.fixing import pyz_path
-from lab.matrix.choosing import INSIDE, alone, cases, draw_word, drawn, estimate, seeds_of, shuffled
-from lab.trial import Case
-from tests.scenarios.proven import proven
-from tests.scenarios.waiting import JOBS, MINUTES, Waiting
+from lab.matrix.select_cases import INSIDE, alone, cases, draw_word, drawn, estimate, seeds_of, shuffled
+from lab.scenario.catalog import aliases
+from lab.stack.fixer_command import pyz_path
+from lab.trial.trial import Case
+from tests.scenarios.background_matrix import JOBS, MINUTES, Waiting
+from tests.scenarios.proven_cases import proven
 
 pytestmark = [pytest.mark.docker, pytest.mark.matrix, pytest.mark.timeout(900)]
 

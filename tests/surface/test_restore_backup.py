@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.test_killed import raised
+from tests.crash.test_sigkill import raised
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 LOOK = ("cd / && find etc/systemd etc/default etc/nginx etc/*.env* usr/lib/systemd/system ! -type d -printf '%p %m %u:%g %l\\n' -type f "

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fixer.render.text import clean
-from lab import images
-from tests.contract.sshbox import docker
+from fixer.render.terminal_text import clean
+from lab.stack import images
+from tests.contract.sshd_machines import docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from fixer.model.plan import ChangeRule, ProgramAction, ReloadNginx, SignalProcess, Step, WriteFile
-from tests.contract.sshbox import docker
-from tests.crash import each_step
-from tests.trust import grounds as places
-from tests.trust.grounds import BARE, LOCAL, MACHINE, PAGES, PROJECT, SSH, WEAK, Grounds
-from tests.trust.privileged import Outcome
+from tests.contract.sshd_machines import docker
+from tests.crash import step_kills
+from tests.trust import privilege_targets as places
+from tests.trust.privilege_targets import BARE, LOCAL, MACHINE, PAGES, PROJECT, SSH, WEAK, Grounds
+from tests.trust.privileged_step import Outcome
 
 ROOT = Path(__file__).parent.parent.parent
 LOOK, EDIT, UNITS = "`diagnose`, `verify`, `collect`", "edit a file, its undo", "reload, start, stop, enable a unit"
@@ -25,13 +25,13 @@ RULES, SIGNAL, PROGRAMS = "firewall rules", "signal a process (CONT)", "start or
 # Not tried here, with the reason.
 ELSEWHERE = {
     "ssh://, containers": "tests/contract/test_ssh_containers.py, as who may use Docker there and as who may not",
-    "ssh://, a sudo that wants a password": "tests/contract/test_ssh.py",
+    "ssh://, a sudo that wants a password": "tests/contract/test_ssh_targets.py",
 }
 
 grounds = places.grounds
 
 
-class Inside(each_step.Place):
+class Inside(step_kills.Place):
     """The machine by the name that it has for itself."""
 
     def node(self) -> str:
@@ -44,11 +44,11 @@ def edit(path: str) -> Callable[[Grounds], tuple[Step, ...]]:
 
 def kind(name: str) -> Callable[[Grounds], tuple[Step, ...]]:
     """A kind of step that a machine has."""
-    return lambda grounds: each_step.kinds(Inside(LOCAL, grounds.box.sh, ""))[name]
+    return lambda grounds: step_kills.kinds(Inside(LOCAL, grounds.box.sh, ""))[name]
 
 
 def site(grounds: Grounds) -> tuple[Step, ...]:
-    return (WriteFile("local", each_step.SITE, each_step.site("old").encode(), each_step.site("new").encode(), "change it"),)
+    return (WriteFile("local", step_kills.SITE, step_kills.site("old").encode(), step_kills.site("new").encode(), "change it"),)
 
 
 def own_reload(grounds: Grounds) -> tuple[Step, ...]:
@@ -65,13 +65,13 @@ def program(owner: str) -> Callable[[Grounds], tuple[Step, ...]]:
     """Of a supervisord whose socket is that user's."""
     def steps(grounds: Grounds) -> tuple[Step, ...]:
         grounds.box.sh(f"chown {owner} /run/supervisor.sock")
-        return (ProgramAction("local", "each", "each", "start", each_step.SUPERVISOR, "STOPPED"),)
+        return (ProgramAction("local", "each", "each", "start", step_kills.SUPERVISOR, "STOPPED"),)
 
     return steps
 
 
 def project_reload(grounds: Grounds) -> tuple[Step, ...]:
-    return (ReloadNginx("web", 1, *each_step.NGINX, "/var/log/nginx/error.log"),)
+    return (ReloadNginx("web", 1, *step_kills.NGINX, "/var/log/nginx/error.log"),)
 
 
 def weak_rule(grounds: Grounds) -> tuple[Step, ...]:
@@ -118,39 +118,39 @@ TRIALS = (
     Trial(EDIT, edit("/srv/own/mine"), "visitor", "strange", _MINE.format("mine"), "denied|not permitted"),
     Trial(EDIT, edit("/srv/own/grouped"), "root", "visitor", _MINE.format("grouped"), "only root, or that user in that group"),
     Trial(EDIT, edit("/srv/own/mine"), "visitor", "visitor without a state folder", _MINE.format("mine"), "out of reach"),
-    Trial(EDIT, site, "root", "visitor", f"cat {each_step.SITE}", "denied"),
-    Trial(EDIT, kind("files"), "docker group", "nobody", each_step.STATES["files"], _NO_DOCKER, MACHINE),
+    Trial(EDIT, site, "root", "visitor", f"cat {step_kills.SITE}", "denied"),
+    Trial(EDIT, kind("files"), "docker group", "nobody", step_kills.STATES["files"], _NO_DOCKER, MACHINE),
     Trial(EDIT, service, "docker group", "docker group, not its owner", "cat {file}", "denied|not permitted|belongs to", PROJECT),
-    Trial(UNITS, kind("service"), "root", "visitor", each_step.STATES["service"], "denied|uthentication|Failed to connect"),
-    Trial(UNITS, kind("service"), "docker group", "nobody", each_step.STATES["service"], _NO_DOCKER, MACHINE),
+    Trial(UNITS, kind("service"), "root", "visitor", step_kills.STATES["service"], "denied|uthentication|Failed to connect"),
+    Trial(UNITS, kind("service"), "docker group", "nobody", step_kills.STATES["service"], _NO_DOCKER, MACHINE),
     Trial(NGINX, own_reload, "visitor", "strange", _WORKERS, "not permitted|denied", returns=False),
     Trial(NGINX, own_reload, "visitor", "root", _WORKERS, "run fixer as that user", returns=False),
-    Trial(NGINX, kind("start of nginx"), "root", "visitor", each_step.STATES["start of nginx"], "."),
-    Trial(NGINX, kind("start of nginx"), "docker group", "nobody", each_step.STATES["start of nginx"], _NO_DOCKER, MACHINE),
+    Trial(NGINX, kind("start of nginx"), "root", "visitor", step_kills.STATES["start of nginx"], "."),
+    Trial(NGINX, kind("start of nginx"), "docker group", "nobody", step_kills.STATES["start of nginx"], _NO_DOCKER, MACHINE),
     Trial(NGINX, project_reload, "docker group", "nobody", "{web}", _NO_DOCKER, PAGES, returns=False),
     Trial(EDIT, edit("/srv/own/mine"), "visitor", "sudo for single commands", _MINE.format("mine"), _NO_SUDO, SSH),
     Trial(EDIT, edit("/srv/own/mine"), "visitor", "strange", _MINE.format("mine"), "denied|not permitted", SSH),
-    Trial(EDIT, site, "sudo without a password", "visitor", f"cat {each_step.SITE}", "denied", SSH),
-    Trial(UNITS, kind("service"), "sudo without a password", "sudo for single commands", each_step.STATES["service"], _NO_SUDO, SSH),
-    Trial(UNITS, kind("service"), "root", "visitor", each_step.STATES["service"], "denied|uthentication|Failed to connect", SSH),
+    Trial(EDIT, site, "sudo without a password", "visitor", f"cat {step_kills.SITE}", "denied", SSH),
+    Trial(UNITS, kind("service"), "sudo without a password", "sudo for single commands", step_kills.STATES["service"], _NO_SUDO, SSH),
+    Trial(UNITS, kind("service"), "root", "visitor", step_kills.STATES["service"], "denied|uthentication|Failed to connect", SSH),
     Trial(NGINX, own_reload, "visitor", "strange", _WORKERS, "not permitted|denied", SSH, returns=False),
     Trial(NGINX, own_reload, "visitor", "sudo without a password", _WORKERS, "run fixer as that user", SSH, returns=False),
-    Trial(NGINX, kind("start of nginx"), "sudo without a password", "visitor", each_step.STATES["start of nginx"], ".", SSH),
-    Trial(RULES, kind("rule out"), "sudo without a password", "visitor", each_step.STATES["rule out"], "not permitted|denied|oot", SSH),
-    Trial(RULES, kind("rule in"), "root", "sudo for single commands", each_step.STATES["rule in"], _NO_SUDO, SSH),
-    Trial(RULES, kind("rule out"), "docker group", "nobody", each_step.STATES["rule out"], _NO_DOCKER, MACHINE),
-    Trial(SIGNAL, kind("process"), "sudo without a password", "visitor", each_step.STATES["process"], "not permitted", SSH),
+    Trial(NGINX, kind("start of nginx"), "sudo without a password", "visitor", step_kills.STATES["start of nginx"], ".", SSH),
+    Trial(RULES, kind("rule out"), "sudo without a password", "visitor", step_kills.STATES["rule out"], "not permitted|denied|oot", SSH),
+    Trial(RULES, kind("rule in"), "root", "sudo for single commands", step_kills.STATES["rule in"], _NO_SUDO, SSH),
+    Trial(RULES, kind("rule out"), "docker group", "nobody", step_kills.STATES["rule out"], _NO_DOCKER, MACHINE),
+    Trial(SIGNAL, kind("process"), "sudo without a password", "visitor", step_kills.STATES["process"], "not permitted", SSH),
     Trial(SIGNAL, own_process, "visitor", "strange", _STATE.format("/srv/own/sleeper"), "not permitted", SSH),
-    Trial(SIGNAL, kind("process"), "docker group", "nobody", each_step.STATES["process"], _NO_DOCKER, MACHINE),
+    Trial(SIGNAL, kind("process"), "docker group", "nobody", step_kills.STATES["process"], _NO_DOCKER, MACHINE),
     Trial(SIGNAL, bare_process, "root", "docker group", "{bare}", "has no shell, and is not seen into", BARE),
     Trial(PROGRAMS, program("root"), "sudo without a password", "visitor", _PROGRAM, "denied|may not", SSH),
     Trial(PROGRAMS, program("visitor"), "visitor", "strange", _PROGRAM, "denied|may not", SSH),
     Trial(PROGRAMS, program("root"), "docker group", "nobody", _PROGRAM, _NO_DOCKER, MACHINE),
     Trial(BOXES, container, "docker group", "nobody", "{status}", _NO_DOCKER, PROJECT),
-    Trial(RULES, kind("rule out"), "root", "visitor", each_step.STATES["rule out"], "not permitted|denied|oot"),
-    Trial(RULES, kind("rule in"), "root", "root without CAP_NET_ADMIN", each_step.STATES["rule in"], "not permitted|denied|oot"),
-    Trial(RULES, kind("rule in"), "docker group", "nobody", each_step.STATES["rule in"], _NO_DOCKER, MACHINE),
-    Trial(SIGNAL, kind("process"), "root", "visitor", each_step.STATES["process"], "not permitted"),
+    Trial(RULES, kind("rule out"), "root", "visitor", step_kills.STATES["rule out"], "not permitted|denied|oot"),
+    Trial(RULES, kind("rule in"), "root", "root without CAP_NET_ADMIN", step_kills.STATES["rule in"], "not permitted|denied|oot"),
+    Trial(RULES, kind("rule in"), "docker group", "nobody", step_kills.STATES["rule in"], _NO_DOCKER, MACHINE),
+    Trial(SIGNAL, kind("process"), "root", "visitor", step_kills.STATES["process"], "not permitted"),
     Trial(SIGNAL, own_process, "visitor", "strange", _STATE.format("/srv/own/sleeper"), "not permitted"),
     Trial(PROGRAMS, program("root"), "root", "visitor", _PROGRAM, "denied|may not"),
     Trial(PROGRAMS, program("visitor"), "visitor", "strange", _PROGRAM, "denied|may not"),

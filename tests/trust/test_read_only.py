@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import images
-from tests.contract.sshbox import docker
+from lab.stack import images
+from tests.contract.sshd_machines import docker
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(180)]
 

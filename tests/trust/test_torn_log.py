@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from fixer.render.text import clean
-from lab.raising import lab_up
-from lab.removing import lab_down
-from tests.contract.sshbox import docker
-from tests.trust.untouched import CARRIED, carry_in
+from fixer.render.terminal_text import clean
+from lab.verbs.down import lab_down
+from lab.verbs.up import lab_up
+from tests.contract.sshd_machines import docker
+from tests.trust.file_watch import CARRIED, carry_in
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fixer.formats.numbers import is_number
+from fixer.formats.shell_words import Env
+from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
-from fixer.model.numbers import is_number
-from fixer.model.regex import regex
 from fixer.model.snapshot import Binding, Unit
-from fixer.observe.commands.told import Told
-from fixer.observe.commands.webscripts import program_paths
-from fixer.observe.commands.words import Env
-from fixer.observe.view import View
+from fixer.observe.commands.python_programs import program_paths
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.view.node_view import View
 
 MOST_CALLS = 20
 _LENGTH = 600           # of a call's arguments

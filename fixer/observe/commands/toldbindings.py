@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 
+from fixer.formats.server_bindings import bindings_in_python, bindings_of
+from fixer.formats.server_names import runtime_of, script_of
 from fixer.model.snapshot import Binding
-from fixer.observe.commands.bindings import bindings_in_python, bindings_of
-from fixer.observe.commands.runtimes import runtime_of, script_of
-from fixer.observe.commands.settings import bindings_in_settings
-from fixer.observe.commands.told import Told
-from fixer.observe.view import View
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.commands.server_settings import bindings_in_settings
+from fixer.observe.view.node_view import View
 
 
 def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
-from fixer.model.regex import regex
 from fixer.model.snapshot import ArgPlace, UnitSetting
-from fixer.observe.commands.told import Told
-from fixer.observe.view import View
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.view.node_view import View
 
 # -v is the address space, -d the data of a process, both in KiB; without -H or -S both limits are set.
 _ULIMIT = regex(rb"^[^#\n]*?\bulimit[ \t]+(?:-[SH][ \t]+)*-[SH]*(?P<what>[vd])[ \t]+(?P<value>[1-9][0-9]*)\b")

@@ -6,14 +6,14 @@ import posixpath
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from fixer.formats.ini_file import ini_sections
+from fixer.formats.server_bindings import option
+from fixer.formats.server_names import runtime_of
 from fixer.model.facts import Evidence
 from fixer.model.query import Query, ReadGlob
 from fixer.model.snapshot import Binding, Unit
-from fixer.observe.commands.bindings import option
-from fixer.observe.commands.runtimes import runtime_of
-from fixer.observe.commands.told import Told
-from fixer.observe.supervisor.inifile import ini_sections
-from fixer.observe.view import View, is_readable
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.view.node_view import View, is_readable
 
 MOST = 40
 _LIMIT = 64 << 10

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.formats.lines import line_of
+from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
 from fixer.model.snapshot import EnvSlot, Setting
-from fixer.observe.docker.yamlspans import Map, Node, Scalar, Seq
-from fixer.observe.files.lines import line_of
-from fixer.observe.view import ENGINE
+from fixer.observe.view.node_view import ENGINE
 
 # Keys that repairs look at or set; a dot leads into a mapping.
 KEYS = (

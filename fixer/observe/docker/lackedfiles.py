@@ -6,16 +6,16 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 
-from fixer.model.copies import is_called_like, is_copy_name, patterns_beside
+from fixer.formats.backup_names import is_called_like, is_copy_name, patterns_beside
+from fixer.formats.composelabels import LABEL
+from fixer.formats.shell_words import Env, expand
+from fixer.formats.yaml_spans import Map, Scalar, Seq
 from fixer.model.facts import Evidence
 from fixer.model.query import Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Container, LackedFile
-from fixer.observe.commands.words import Env, expand
-from fixer.observe.docker.composefiles import ComposeFile, defined_services, files_of, outer_env, profiles_off
-from fixer.observe.docker.composelabels import LABEL
-from fixer.observe.docker.composeunset import WITHOUT_DEFAULT
-from fixer.observe.docker.yamlspans import Map, Scalar, Seq
-from fixer.observe.view import View
+from fixer.observe.docker.compose_files import ComposeFile, defined_services, files_of, outer_env, profiles_off
+from fixer.observe.docker.compose_missing import WITHOUT_DEFAULT
+from fixer.observe.view.node_view import View
 
 LIMIT = 64 << 10
 MOST = 40             # names beside one file

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Container
-from fixer.observe.docker.containers import host_path
-from fixer.observe.view import View
+from fixer.observe.view.docker_inspect import host_path
+from fixer.observe.view.node_view import View
 
 MOST = 20     # links of one container that are looked at
 

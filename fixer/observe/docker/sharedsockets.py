@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fixer.formats.shares import place_of
+from fixer.formats.socket_tables import callers, unix_rows
+from fixer.lazy.dataclass import replace
+from fixer.lazy.parse_cache import remembered
 from fixer.model.facts import Known
 from fixer.model.query import ListSockets
-from fixer.model.record import replace
-from fixer.model.shares import place_of
 from fixer.model.snapshot import Container, Listener, Service
-from fixer.observe.kernel.sockets import callers, unix_rows
-from fixer.observe.memo import remembered
-from fixer.observe.view import View
+from fixer.observe.view.node_view import View
 
 
 def sharer(path: str, own: Container | None, view: View, services: Sequence[Service]) -> tuple[Service, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fixer.model.changes import (
+from fixer.formats.source_paths import (
     drop_in_folders,
     folders_of,
     module_folders,
@@ -15,8 +15,8 @@ from fixer.model.changes import (
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
-from fixer.observe.files.sources import folders_on_disk, on_disk
-from fixer.observe.view import CHANGED_FILES
+from fixer.observe.files.application_code import folders_on_disk, on_disk
+from fixer.observe.view.node_view import CHANGED_FILES
 
 _ENDED = ("failed", "activating")
 _BOXES = ("exited", "dead", "restarting")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 
+from fixer.formats.service_log import parse_log_file
+from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known
 from fixer.model.query import ReadFile
-from fixer.model.regex import regex
 from fixer.model.snapshot import LogLine
-from fixer.observe.commands.told import Told
-from fixer.observe.files.servicelogs import parse_log_file
-from fixer.observe.view import View
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.view.node_view import View
 
 LIMIT = 64 << 10
 _MOST = 2

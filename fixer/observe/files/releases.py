@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from fixer.formats.start_files import app_file, start_words, within_release
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
-from fixer.model.startfiles import app_file, start_words, within_release
-from fixer.observe.files.sources import LIMIT, named_sources, names_no_target
-from fixer.observe.view import View
+from fixer.observe.files.application_code import LIMIT, named_sources, names_no_target
+from fixer.observe.view.node_view import View
 
 DEPTH = 6                # folders of a path that are looked at
 MOST = 40                # releases

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
+from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.regex import regex
 from fixer.model.snapshot import Service
-from fixer.observe.kernel.throttling import group_files
-from fixer.observe.view import View
+from fixer.observe.kernel.cgroup_stats import group_files
+from fixer.observe.view.node_view import View
 
 _COUNT = regex(r"^workingset_refault_(?P<kind>anon|file) (?P<pages>\d+)$", re.MULTILINE)
 _OWN = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")

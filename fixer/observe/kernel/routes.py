@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import ReadFile
-from fixer.model.regex import regex
-from fixer.observe.view import View
+from fixer.observe.view.node_view import View
 
 FIB = ReadFile("/proc/net/fib_trie", 1 << 18)
 _LEAF = regex(r"^\s*\|-- (\d+\.\d+\.\d+\.\d+)$")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Unknown
-from fixer.model.nginxconf import NginxConfig
+from fixer.model.nginx_config import NginxConfig
 from fixer.model.query import Command, Query, ReadFile
-from fixer.model.record import replace
-from fixer.model.regex import regex
-from fixer.observe.nginx.place import NginxPlace
-from fixer.observe.view import View
+from fixer.observe.nginx.nginx_place import NginxPlace
+from fixer.observe.view.node_view import View
 
 BUILT = "/usr/local/nginx/sbin/nginx"       # where `make install` puts it unless told otherwise
 PREFIX = "/usr/local/nginx"

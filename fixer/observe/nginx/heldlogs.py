@@ -6,8 +6,8 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.model.query import FileAnswer, Query, ReadFile
-from fixer.observe.nginx.place import NginxPlace
-from fixer.observe.view import View
+from fixer.observe.nginx.nginx_place import NginxPlace
+from fixer.observe.view.node_view import View
 
 _FDS = (2, 3, 4)      # the log is among the first that it opens, and its own stderr where it runs in the background
 _DELETED = " (deleted)"

@@ -10,14 +10,14 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
+from fixer.lazy.regex import regex
 from fixer.model.facts import Unknown
-from fixer.model.nginxconf import LeftOut, NginxConfig
-from fixer.model.regex import regex
+from fixer.model.nginx_config import LeftOut, NginxConfig
 from fixer.nginx.config import read_config
 from fixer.nginx.include import glob_pattern
-from fixer.observe.nginx.emptyplaces import empty_ports, empty_sockets
 from fixer.observe.nginx.sites import Site
-from fixer.observe.view import is_readable
+from fixer.observe.nginx.unloaded_sites import empty_ports, empty_sockets
+from fixer.observe.view.node_view import is_readable
 
 MOST = 60             # files that are read so
 BIGGEST = 64 << 10    # bytes of one

@@ -5,15 +5,15 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
+from fixer.formats.server_names import ALONE, is_nginx, runtime_of
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.facts import Fact, Known
-from fixer.model.nginxconf import NginxConfig, Route, UpstreamServer
-from fixer.model.record import dataclass, replace
+from fixer.model.nginx_config import NginxConfig, Route, UpstreamServer
 from fixer.model.snapshot import Container
-from fixer.observe.commands.runtimes import ALONE, is_nginx, runtime_of
-from fixer.observe.endpoints import copies_of, resolve
-from fixer.observe.nginx.nginxes import config_of, find_nginxes
-from fixer.observe.nginx.place import NginxPlace
-from fixer.observe.view import ENGINE, View, container_of, is_beside
+from fixer.observe.nginx.endpoints import copies_of, resolve
+from fixer.observe.nginx.nginx_masters import config_of, find_nginxes
+from fixer.observe.nginx.nginx_place import NginxPlace
+from fixer.observe.view.node_view import ENGINE, View, container_of, is_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,6 @@ def _copies(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
 
 def _absent(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
             containers: tuple[Container, ...]) -> tuple[str, ...]:
-    from fixer.observe.docker.absentcopies import absent_copies  # only where there are containers
+    from fixer.observe.nginx.absentcopies import absent_copies  # only where there are containers
 
     return absent_copies(server, resolved, view, containers)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Unknown
 from fixer.model.query import Probe
-from fixer.model.record import replace
 from fixer.model.snapshot import ProbeResult, wants_tls
-from fixer.observe.endpoints import probe_result
-from fixer.observe.probes import ProbePlan
-from fixer.observe.view import View
+from fixer.observe.nginx.endpoints import probe_result
+from fixer.observe.nginx.probes import ProbePlan
+from fixer.observe.view.node_view import View
 
 MOST = 8      # addresses of one nginx that are asked so
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.model.nginxconf import NginxConfig
+from fixer.lazy.dataclass import replace
+from fixer.model.nginx_config import NginxConfig
 from fixer.model.query import Query, ReadGlob, ReadTree
-from fixer.model.record import replace
-from fixer.observe.view import View
+from fixer.observe.view.node_view import View
 
 WHOLE = 32 << 20      # bytes of one file
 MANY = 20_000         # files below one folder

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from fixer.model.copies import patterns_beside
+from fixer.formats.backup_names import patterns_beside
+from fixer.formats.exec_status import ended_before
+from fixer.formats.start_files import ACCOUNTS
+from fixer.formats.unit_file import OWN, PACKAGES, folder_of, is_copy_of_unit, program_of, sandbox_of, unit_lines
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
-from fixer.model.startfiles import ACCOUNTS
-from fixer.model.unitfile import OWN, PACKAGES, folder_of, is_copy_of_unit, program_of, sandbox_of, unit_lines
-from fixer.model.unitsteps import ended_before
-from fixer.observe.view import LOOK, View, is_readable
+from fixer.observe.view.node_view import LOOK, View, is_readable
 
 LIMIT = 64 << 10
 MOST = 40             # names beside one file

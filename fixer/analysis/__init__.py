@@ -1,0 +1,1 @@
+"""What follows from a snapshot. Several causes ask it; it makes no finding and no step."""

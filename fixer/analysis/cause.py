@@ -1,0 +1,66 @@
+"""What a cause is: its names, its page, and the function that judges a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from fixer.analysis.case import Case, Trouble
+from fixer.lazy.dataclass import dataclass
+from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined, Verdict
+from fixer.model.facts import Evidence
+
+Judge: TypeAlias = Callable[[Case], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A cause as a person would call it.
+
+    `order` tells how near to the root it lies: where two independent faults are found, the lower one is repaired
+    first, since the other can often not be repaired (or even seen) before. `page` is the module's docstring.
+    """
+
+    id: str
+    title: str
+    family: str
+    variants: tuple[str, ...]
+    verdict: Judge
+    order: int = 50
+    page: str = ""
+
+
+def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Iterable[Evidence]) -> Verdict:
+    """Found where there is a finding, undetermined where a deciding fact was missing, else ruled out."""
+    found, lacking = tuple(findings), tuple(dict.fromkeys(missing))
+    if found:
+        return Found(found, lacking)
+    if lacking:
+        return Undetermined(lacking)
+    return RuledOut(tuple(dict.fromkeys(ruled_out)))
+
+
+def by_trouble(
+    case: Case, judge: Callable[[Case, Trouble], Finding | str | Evidence],
+) -> tuple[list[Finding], list[str], list[Evidence]]:
+    """Every trouble judged by itself: the findings, the facts that are missing, and what rules it out."""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        match judge(case, trouble):
+            case Finding() as found:
+                findings.append(found)
+            case str() as lacking:
+                missing.append(lacking)
+            case shown:
+                ruled.append(shown)
+    return findings, missing, ruled
+
+
+def by_id(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """Sorted, each id once: the first wins, so that a third party cannot replace one of ours."""
+    found: dict[str, Cause] = {}
+    for cause in causes:
+        found.setdefault(cause.id, cause)
+    return tuple(found[name] for name in sorted(found))

@@ -1,0 +1,1 @@
+"""The systems that a service needs, and starts that wait for them."""

@@ -1,0 +1,149 @@
+"""What a program says of a system that it needs: refused, no such name, not let in, full, no answer; and of whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+from fixer.analysis.engines import PORTS
+from fixer.analysis.run_log import BEGAN_TO_SERVE, message
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.snapshot import LogLine
+
+Kind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
+
+_LAST = 120
+_REQUEST = regex(r"\"[A-Z]+ .*HTTP/\d")
+_ENDS = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
+_WRAPPERS = regex(r"^(?:[A-Za-z_]\w*\.)*(?:SystemExit|KeyboardInterrupt|HaltServer|CancelledError)\b")
+_STARTING = regex(r"the database system is (?:starting up|shutting down|in recovery mode)")
+_NAMES = (
+    regex(r"could not translate host name \"(?P<host>[^\"]+)\" to address"),
+    regex(r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<host>[\w.-]+)"),
+    regex(r"Error -[235] connecting to (?P<host>[\w.-]+):(?P<port>\d+)"),
+    regex(r"failed to resolve host '(?P<host>[^']+)'"),
+    regex(r"Unknown (?:MySQL |MariaDB )?server host '(?P<host>[^']+)'"),
+    regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \(\[Errno -[235]\]"),
+    regex(r"(?P<host>[\w.-]+):(?P<port>\d+): \[Errno -[235]\]"),
+    regex(r"(?:^|\.)gaierror: \[Errno -[235]\](?P<host>)"),
+)
+_SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: ")
+_AUTH = (
+    regex(r"password authentication failed for user \"(?P<what>[^\"]+)\""),
+    regex(r"(?:database|role) \"(?P<what>[^\"]+)\" does not exist"),
+    regex(r"no pg_hba\.conf entry for host \"[^\"]*\", user \"(?P<what>[^\"]+)\""),
+    regex(r"fe_sendauth: (?P<what>no password supplied)"),
+    regex(r"Access denied for user '(?P<what>[^']*)'@"),
+    regex(r"Unknown database '(?P<what>[^']+)'"),
+    regex(r"(?:WRONGPASS|NOAUTH|invalid username-password pair)(?P<what>)"),
+    regex(r"(?:AuthenticationError|Authentication failed)(?P<what>)"),
+)
+_FULL = (
+    regex(r"sorry, too many clients already"), regex(r"remaining connection slots are reserved"),
+    regex(r"too many connections for (?:role|database) \""), regex(r"\(1040, ['\"]Too many connections"),
+    regex(r"\(12(?:03|26), ['\"]User .* (?:max_user_connections|has exceeded)"), regex(r"no more connections allowed"),
+    regex(r"max number of clients reached"),
+)
+_REFUSED = (
+    regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: "
+          r"(?:Connection refused|Network is unreachable|server closed)"),
+    regex(r"connection to server on socket \"(?P<unix>/[^\"]+)\" failed: (?:No such file|Connection refused)"),
+    regex(r"Connect call failed \('(?P<host>[^']+)', (?P<port>\d+)"),
+    regex(r"connect ECONNREFUSED (?P<host>[\w.:-]+):(?P<port>\d+)"),
+    regex(r"Can't connect to (?:MySQL|local) server (?:on|through socket) '(?P<host>[^'/]+)'"),
+    regex(r"Can't connect to local \S+ server through socket '(?P<unix>/[^']+)'"),
+    regex(r"Error 111 connecting to (?P<host>[\w.-]+):(?P<port>\d+)"),
+    regex(r"(?P<host>[\w.-]+):(?P<port>\d+): \[Errno 111\]"),
+)
+_SLOW = (
+    regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed: "
+          r"(?:timeout expired|Connection timed out|Operation timed out|No route to host)"),
+    regex(r"connect ETIMEDOUT (?P<host>[\w.:-]+):(?P<port>\d+)"),
+    regex(r"Error 1(?:10|13) connecting to (?P<host>[\w.-]+):(?P<port>\d+)"),
+    regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \((?:timed out|\[Errno 110\])"),
+    regex(r"(?P<host>[\w.-]+):(?P<port>\d+): (?:timed out|\[Errno 1(?:10|13)\])"),
+)
+_ENGINES = (
+    (regex(r"psycopg|asyncpg|\.PGSQL\.|pg_hba|translate host name|connection to server"), "postgresql"),
+    (regex(r"[Mm]y[Ss][Qq][Ll]|MariaDB|Access denied for user|Unknown database"), "mysql"),
+    (regex(r"redis|valkey|WRONGPASS|NOAUTH"), "redis"),
+    (regex(r"pymongo|ServerSelectionTimeout|mongo"), "mongodb"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """The line, and whom it is about: an address, a socket or a name; `what` is the account or database that is named.
+
+    `engine` is the kind of system, empty where nothing tells it.
+    """
+
+    kind: Kind
+    said: LogLine
+    text: str
+    host: str = ""
+    ip: str = ""
+    port: int = 0
+    unix: str = ""
+    what: str = ""
+    engine: str = ""
+
+    @property
+    def address(self) -> str:
+        """For people."""
+        return self.unix or (f"{self.host}:{self.port}" if self.port and self.host else self.host) or "its address"
+
+
+def engine_at(port: int) -> str:
+    """The kind of system that usually listens there."""
+    return PORTS.get(port, "")
+
+
+def usual_port(engine: str) -> int:
+    """Where that kind of system usually listens, 0 where the kind is not known."""
+    return next((number for number, name in PORTS.items() if name == engine), 0)
+
+
+def complaint(lines: Sequence[LogLine], since: float) -> Complaint | None:
+    """The end of the run, where it is one of a system that the program needs and the run never came to serve."""
+    tail = list(lines[-_LAST:])
+    texts = [message(line).rstrip() for line in tail]
+    for index in range(len(tail) - 1, -1, -1):
+        text = texts[index]
+        if _REQUEST.search(text):
+            continue           # a request line: a visitor's words
+        if BEGAN_TO_SERVE.search(text) and (tail[index].at is None or (tail[index].at or 0.0) >= since):
+            return None        # it had come up
+        found = _read(tail[index], text, texts[max(0, index - 6):index])
+        if found is not None:
+            served = any(BEGAN_TO_SERVE.search(t) and (line.at is None or line.at >= since)
+                         for t, line in zip(texts[:index], tail[:index], strict=True))
+            return None if served else found
+        if _ENDS.match(text) and not _WRAPPERS.match(text):
+            return None
+    return None
+
+
+def _read(said: LogLine, text: str, before: Sequence[str]) -> Complaint | None:
+    if _STARTING.search(text):
+        return _made("starting", said, text, before, {})
+    kinds: tuple[Kind, ...] = ("name", "full", "auth", "slow", "refused")
+    for kind, patterns in zip(kinds, (_NAMES, _FULL, _AUTH, _SLOW, _REFUSED), strict=True):
+        for pattern in patterns:
+            match = pattern.search(text)
+            if match is not None:
+                server = _SERVER.search(text) if kind in ("auth", "full") else None
+                return _made(kind, said, text, before, {**(server.groupdict() if server else {}), **match.groupdict()})
+    return None
+
+
+def _made(kind: Kind, said: LogLine, text: str, before: Sequence[str], found: dict[str, str | None]) -> Complaint:
+    port = int(found.get("port") or 0)
+    context = "\n".join((*before, text))
+    engine = PORTS.get(port) or next((name for pattern, name in _ENGINES if pattern.search(text)), "") or \
+        next((name for pattern, name in _ENGINES if pattern.search(context)), "")
+    usual = usual_port(engine)
+    unix = found.get("unix") or ""
+    return Complaint(kind, said, text, found.get("host") or "", found.get("ip") or "", port or (0 if unix else usual),
+                     unix, found.get("what") or "", engine)

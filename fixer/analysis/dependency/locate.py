@@ -1,0 +1,156 @@
+"""Who provides the system that an application complains about, where it is, and whether it answers by now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.analysis.case import Case
+from fixer.analysis.dependency.complaint import Complaint
+from fixer.analysis.engines import engine_of
+from fixer.analysis.evidence import address_text, condition, find_node, listener_evidence, listeners_on, pids_of
+from fixer.analysis.exits.failed_run import Crash
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.snapshot import Listener, Service, Snapshot
+
+_UMBRELLA = frozenset({"true", "echo", ":"})
+_ANY = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read, nothing is bound
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """The system on the other side of a complaint.
+
+    `node` is where its address leads, None outside of what was observed. `up` says whether something accepts there
+    now, None where nobody could look. `providers` are the services that it can be: one where it can be told.
+    """
+
+    node: str | None
+    up: bool | None
+    providers: tuple[Service, ...]
+    why: tuple[Evidence, ...]
+
+    @property
+    def provider(self) -> Service | None:
+        """The one, None where none or several are known."""
+        return self.providers[0] if len(self.providers) == 1 else None
+
+
+def locate(case: Case, crash: Crash, said: Complaint) -> Needed:
+    """Follow the address of a complaint: to a container by its name, to the node itself, or out of sight."""
+    box = container_named(case.snapshot, said, crash.service)
+    if box is not None:
+        up, why = accepts(case.snapshot, box.node, said) if box.running else (False, ())
+        paused = condition(box) == "paused"
+        return Needed(box.node, False if paused else up, (box,), why)
+    node = crash.service.node
+    if not is_here(case.snapshot, node, said):
+        return Needed(None, None, (), ())
+    up, why = accepts(case.snapshot, node, said)
+    return Needed(node, up, providers_on(case.snapshot, node, said), why)
+
+
+def container_named(snapshot: Snapshot, said: Complaint, asking: Service) -> Service | None:
+    """The container that bears the name or has the address, seen from another container."""
+    if asking.container is None or not (said.host or said.ip):
+        return None
+    for service in snapshot.services:
+        box = service.container
+        if box is None or service.id == asking.id:
+            continue
+        names = {box.name, *([box.service] if box.service else []), *(a for _, _, al in box.networks for a in al)}
+        chosen = {ip for _, ips in box.fixed for ip in ips}      # its own also while it does not run
+        if said.host in names or (said.ip or said.host) in box.addresses | chosen:
+            return service
+    return None
+
+
+def is_here(snapshot: Snapshot, node: str, said: Complaint) -> bool:
+    """The address is one of the node's own."""
+    found = find_node(snapshot, node)
+    if said.unix or said.host in ("localhost", "localhost.localdomain"):
+        return True
+    address = said.ip or said.host
+    return address.startswith("127.") or address == "::1" or (found is not None and address in found.addresses)
+
+
+def accepts(snapshot: Snapshot, node: str, said: Complaint) -> tuple[bool | None, tuple[Evidence, ...]]:
+    """Whether something listens there on that node, None where nobody could look, and what shows it."""
+    found = find_node(snapshot, node)
+    if found is None or isinstance(found.listeners, Unknown) or not (said.port or said.unix):
+        return None, ()
+    where = address_text(said.ip or said.host or "127.0.0.1", said.port, said.unix or None)
+    held = next((line for line in found.listeners.value if _is_at(line, said)), None)
+    if held is None:
+        return False, (Evidence("socket", f"socket {where}", "no socket listens there"),)
+    return True, (listener_evidence(snapshot, held),)
+
+
+def _is_at(line: Listener, said: Complaint) -> bool:
+    if said.unix or line.family == "unix":
+        return line.family == "unix" and bool(said.unix) and _base(line.address) == _base(said.unix)
+    return line.port == said.port
+
+
+def _base(path: str) -> str:
+    return path.replace("/var/run/", "/run/")
+
+
+def providers_on(snapshot: Snapshot, node: str, said: Complaint) -> tuple[Service, ...]:
+    """The services of a node that are such a system; of several those that run none, then those told the port."""
+    found = [s for s in snapshot.services if s.node == node and not s.is_app_server and engine_of(s) == said.engine]
+    real = [s for s in found if not is_umbrella(s)] if said.engine else []
+    if real and all(cluster_port(snapshot, s) not in (0, said.port) for s in real) and said.port:
+        return ()      # each is told another port: a start would bring up what nobody asks for
+    if len(real) > 1:
+        at_port = [s for s in real if cluster_port(snapshot, s) == said.port]
+        real = at_port or real
+    if not said.engine:
+        return ()
+    return tuple(real or [s for s in found if not (is_umbrella(s) and condition(s) == "running")])
+
+
+def unseen_clusters(snapshot: Snapshot, node: str, said: Complaint) -> tuple[str, ...]:
+    """Units of the PostgreSQL clusters that are configured for that port, and whose state nobody told."""
+    if said.engine != "postgresql":
+        return ()
+    seen = {service.name for service in snapshot.services if service.node == node}
+    return tuple(
+        unit for file in snapshot.files if file.node == node and (match := _CLUSTER.match(file.path))
+        and (unit := f"postgresql@{match[1]}-{match[2]}.service") not in seen
+        and ((port := _PORT.search(file.data.decode("utf-8", "replace"))) is None or int(port[1]) == said.port)
+    )
+
+
+def is_umbrella(service: Service) -> bool:
+    """A unit that only stands for others, as Debian's postgresql.service does for its clusters."""
+    unit = service.unit
+    return unit is not None and unit.type == "oneshot" and bool(unit.exec_start) and \
+        unit.exec_start[0].rsplit("/", 1)[-1] in _UMBRELLA
+
+
+def umbrella_of(snapshot: Snapshot, service: Service) -> Service | None:
+    """The unit that stands for this one and its like."""
+    stem = service.name.partition("@")[0].removesuffix(".service")
+    return next((s for s in snapshot.services if s.node == service.node and is_umbrella(s)
+                 and s.name == f"{stem}.service" and s.id != service.id), None)
+
+
+_CLUSTER = regex(r"^/etc/postgresql/([^/]+)/([^/]+)/postgresql\.conf$")
+_PORT = regex(r"(?m)^\s*port\s*=\s*(\d+)")
+
+
+def cluster_port(snapshot: Snapshot, service: Service) -> int:
+    """The port that a PostgreSQL cluster of Debian's is told, 0 where that was not read."""
+    instance = service.name.partition("@")[2].removesuffix(".service")
+    version, _, name = instance.partition("-")
+    file = snapshot.file(service.node, f"/etc/postgresql/{version}/{name}/postgresql.conf")
+    match = _PORT.search(file.data.decode("utf-8", "replace")) if file is not None else None
+    return int(match[1]) if match is not None else 0
+
+
+def listening_elsewhere(snapshot: Snapshot, service: Service) -> Iterator[Listener]:
+    """The TCP sockets that a service does hold."""
+    ours = set(service.pids)
+    yield from (x for x in listeners_on(snapshot, service.node) if x.port and ours.intersection(pids_of(x)))

@@ -1,0 +1,192 @@
+"""Units whose program systemd could not start: at which step it failed, why, and what the disk says about it now."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
+from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.run_log import lines_of, message
+from fixer.formats.exec_status import FURTHER, STEPS
+from fixer.formats.supervisorwords import UNSPAWNED, Why, unspawned, unspawned_child
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Confidence, Finding, Repair
+from fixer.model.facts import Evidence
+from fixer.model.query import FileStat
+from fixer.model.snapshot import ArgPlace, LogLine, Program, Service, Snapshot, UnitValue
+from fixer.repairs.start_service import start_steps
+
+ID = "unit-misconfigured"
+EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
+
+_FAILED = regex(r"Failed at step (?P<step>[A-Z_]+) spawning (?P<what>.*?): (?P<why>[^:]+)$")
+_WHY: dict[str, Why] = {"No such file or directory": "missing", "Permission denied": "denied",
+                        "Exec format error": "format", "No such process": "missing"}
+_SUPERVISORS = {"ExecStart": "command", "WorkingDirectory": "directory", "User": "user"}
+_RECENT = 80       # of the last lines: a start limit leaves a dozen of them for each try
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailure:
+    """systemd's own number for the step at which it failed, the lines that say it, and the reason they give."""
+
+    status: int
+    why: Why
+    lines: tuple[LogLine, ...]
+
+
+def step_failure(service: Service) -> StepFailure | None:
+    """The step at which systemd, or supervisord, failed before the program ran; None where the program itself ended."""
+    unit = service.unit
+    if service.program is not None:
+        return _unspawned(service, service.program)
+    if unit is None or unit.main_pid or unit.result != "exit-code":
+        return None
+    further = FURTHER.get(unit.exec_main_status, ("",))[0]
+    step = STEPS.get(unit.exec_main_status, further)
+    for line in reversed(lines_of(service)[-_RECENT:]):
+        match = _FAILED.search(message(line).rstrip())
+        if match is not None and match["step"] == step:
+            return StepFailure(unit.exec_main_status, _WHY.get(match["why"].strip(), "unknown"), (line,))
+    return StepFailure(unit.exec_main_status, "unknown", ()) if step and not further else None
+
+
+def _unspawned(service: Service, program: Program) -> StepFailure | None:
+    """The same of supervisord: what its log says where it has not forked, and what the child left where it has."""
+    if program.state in ("RUNNING", "DOWN", "UNKNOWN"):
+        return None
+    lines = lines_of(service)[-_RECENT:]
+    found = unspawned(program.ended)
+    if found is not None:
+        return StepFailure(*found, tuple(line for line in lines if program.ended in line.text)[-1:])
+    if program.ended != UNSPAWNED:
+        return None
+    for line in reversed(lines):
+        child = unspawned_child(message(line))
+        if child is not None:
+            return StepFailure(*child, (line,))
+    return None
+
+
+def fails_before_start(service: Service) -> bool:
+    """systemd says that it could not start the program at all."""
+    failure = step_failure(service)
+    return failure is not None and bool(failure.lines)
+
+
+def directory_of(service: Service) -> str:
+    """The folder that it is to run in, empty where none is told."""
+    if service.program is None:
+        return service.unit.working_directory if service.unit is not None else ""
+    told = setting_of(service, "WorkingDirectory")
+    return told.value.strip() if told is not None else ""
+
+
+def account_of(service: Service) -> str:
+    """The account that it is told to run as."""
+    told = setting_of(service, "User") if service.program is not None else None
+    return (told.value.strip() if told is not None else "" if service.unit is None else service.unit.user) or "root"
+
+
+def stat_of(snapshot: Snapshot, node: str, path: str) -> FileStat | None:
+    """What a path is, links followed; None where it is not there, leads nowhere, or was not looked at."""
+    stat = link_of(snapshot, node, path)
+    return stat.target if stat is not None and stat.kind == "link" else stat
+
+
+def link_of(snapshot: Snapshot, node: str, path: str) -> FileStat | None:
+    """What a path is itself, be it a link that leads nowhere."""
+    found = find_node(snapshot, node)
+    return None if found is None else dict(found.files).get(path)
+
+
+def is_gone(snapshot: Snapshot, node: str, path: str) -> bool:
+    """It was looked for and is not there, or is a link that leads nowhere."""
+    found = find_node(snapshot, node)
+    return found is not None and path in found.absent
+
+
+def is_program(stat: FileStat | None) -> bool:
+    """A regular file that somebody may execute."""
+    end = stat.target if stat is not None and stat.kind == "link" else stat
+    return end is not None and end.kind == "file" and bool(end.mode & 0o111)
+
+
+def key_of(service: Service, key: str) -> str:
+    """What its manager calls that setting of a unit."""
+    return _SUPERVISORS.get(key, key) if service.program is not None else key
+
+
+def setting_of(service: Service, key: str) -> UnitValue | None:
+    """The assignment that counts: the last one, none where that one is empty."""
+    found = [s for s in service.unit_values if s.key == key_of(service, key)]
+    return found[-1] if found and found[-1].value else None
+
+
+def setting_evidence(setting: UnitValue) -> Evidence:
+    """The line of the unit's file."""
+    return Evidence("file", f"{setting.file}:{setting.line}", f"{setting.key}={' '.join(setting.value.split())}"[:300])
+
+
+def entry_evidence(service: Service, named: ArgPlace | None = None) -> tuple[Evidence, ...]:
+    """The line that names the program, of its file or the `named` one of a script."""
+    entry = named or service.entry
+    for setting in reversed(service.unit_values):
+        here = entry is not None and (setting.file, setting.line) == (entry.file, entry.line)
+        if setting.key == key_of(service, "ExecStart") and here:
+            return (setting_evidence(setting),)
+    return () if named is None or named == service.entry else (Evidence("file", where(named, service), named.text),)
+
+
+def where(place: ArgPlace | UnitValue | None, service: Service) -> str:
+    """`file:line`, or the unit's name where no file says it."""
+    return f"{place.file}:{place.line}" if place is not None and place.file else service.name
+
+
+def absence(path: str) -> Evidence:
+    """That a path is not there."""
+    return Evidence("file", path, "not there")
+
+
+def stat_evidence(path: str, stat: FileStat) -> Evidence:
+    """Mode and owner of a path."""
+    return Evidence("file", path, f"{stat.kind}, mode {stat.mode & 0o7777:04o}, owner {stat.uid}:{stat.gid}")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a judge of one step says: the variant, one sentence, the proof and the repairs."""
+
+    variant: str
+    summary: str
+    evidence: tuple[Evidence, ...]
+    repairs: tuple[Repair, ...]
+    confidence: Confidence = "certain"
+    detail: tuple[str, ...] = ("nothing listens while it does not run",)
+
+
+def finding(case: Case, crash: Crash, failure: StepFailure | None, told: Told) -> Finding:
+    """The finding for one unit."""
+    trouble = crash.troubles[0]
+    said = () if failure is None else tuple(log_evidence(line.text, line.where) for line in failure.lines)
+    return Finding(
+        cause=ID, variant=told.variant, role="root", confidence=told.confidence, summary=told.summary,
+        detail=told.detail, routes=crash.routes, service=crash.service.name,
+        node=crash.service.node,
+        evidence=tuple(dict.fromkeys((
+            *told.evidence, *said, state_evidence(crash.service),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+            *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=told.repairs, explains=EXPLAINS,
+    )
+
+
+def mended(case: Case, crash: Crash, variant: str, what: str, evidence: tuple[Evidence, ...]) -> Told:
+    """What systemd failed at is there by now, and nobody has started the unit since."""
+    service = crash.service
+    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    repair = Repair("start-service", "safe", f"start {service.name}", steps)
+    summary = f"{service.name} could not be started: {what}; that is mended, but nobody started it again"
+    return Told(variant, summary, evidence, (repair,), "likely")

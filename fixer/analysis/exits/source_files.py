@@ -1,0 +1,108 @@
+"""The application's source files as they lie on disk: which one a service means, and an older state that is sound."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from fixer.analysis.evidence import ENGINE
+from fixer.analysis.exits.code_error import CodeFault
+from fixer.formats.backup_names import LIKELY_ENDS
+from fixer.lazy.regex import regex
+from fixer.model.snapshot import FileContent, Service, Snapshot
+
+MOST = 8                 # of what a server could be pointed at, to be named
+_ONLY_AST = 0x400        # compile() to a tree and no further: nothing that was read is ever run
+_APPLICATION = regex(
+    r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[A-Za-z_]\w*\s*=\s*)?(?:[A-Za-z_]\w*\.)*"
+    r"(?:FastAPI|Starlette|Quart|Litestar|Sanic|Flask|Bottle|Application|Blacksheep|ProtocolTypeRouter|"
+    r"get_asgi_application|get_wsgi_application|create_app|make_app|build_app)\("
+)
+
+
+def source_of(snapshot: Snapshot, service: Service, path: str) -> FileContent | None:
+    """The file that a service knows under that path, where a change lasts; None where it was not read."""
+    if not path:
+        return None
+    box = service.container
+    if box is None:
+        return snapshot.file(service.node, path)
+    mount = max((m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")),
+                key=lambda m: len(m[1]), default=None)
+    if mount is None:
+        return None
+    return snapshot.file(ENGINE, posixpath.normpath(mount[0] + path[len(mount[1].rstrip("/")):]))
+
+
+def line_of(file: FileContent, number: int) -> str:
+    """One line, without the space around it."""
+    lines = file.data.split(b"\n")
+    return lines[number - 1].decode("utf-8", "replace").strip() if 0 < number <= len(lines) else ""
+
+
+def is_sound(file: FileContent) -> bool:
+    """It is a whole program as far as its grammar goes; nothing of it is run."""
+    if not file.path.rstrip("~").partition(".py")[1]:
+        return False
+    try:
+        compile(file.data, "source", "exec", _ONLY_AST, True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def older_states(snapshot: Snapshot, file: FileContent, fault: CodeFault) -> tuple[FileContent, ...]:
+    """Files beside it that hold an older state without the fault; the newest first."""
+    beside = (snapshot.file(file.node, base + end) for base in dict.fromkeys((file.path, file.real_path))
+              for end in LIKELY_ENDS)
+    good = {f.path: f for f in beside if f is not None and f.data != file.data and is_without(f, fault)}
+    return tuple(sorted(good.values(), key=lambda f: (-f.stat.mtime, f.path)))
+
+
+def is_without(file: FileContent, fault: CodeFault) -> bool:
+    """A whole program that does not have the fault."""
+    return is_sound(file) and not _has_fault(file, fault)
+
+
+def _has_fault(file: FileContent, fault: CodeFault) -> bool:
+    text = file.data.decode("utf-8", "replace")
+    if fault.kind == "import":
+        # Of a.b python says so only where a is there: then b is what is missing, be it imported as `.b`.
+        named = regex(rf"\b{re.escape(fault.name.split('.')[-1])}\b")
+        return any(line.lstrip().startswith(("import ", "from ")) and named.search(line) for line in text.splitlines())
+    return fault.kind == "own" and bool(fault.code) and fault.code in text
+
+
+def applications(snapshot: Snapshot, service: Service) -> tuple[str, ...]:
+    """`module:attribute` of every application that stands at the top of a module beside the one that is meant."""
+    found: dict[str, None] = {}
+    for module, file in _modules(snapshot, service):
+        for match in _APPLICATION.finditer(file.data.decode("utf-8", "replace")):
+            found.setdefault(f"{module}:{match['name']}")
+    return tuple(sorted(found))[:MOST]
+
+
+def _modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str, FileContent]]:
+    """(dotted name, file) of every python file that was read below where the service starts."""
+    for folder, node, shown in _roots(service):
+        for file in snapshot.files:
+            inside = file.node == node and file.path.startswith(folder.rstrip("/") + "/")
+            if not inside or not file.path.endswith(".py"):
+                continue
+            name = (shown + file.path[len(folder.rstrip("/")):]).strip("/").removesuffix(".py")
+            parts = [part for part in name.split("/") if part]
+            parts = parts[:-1] if parts[-1:] == ["__init__"] else parts
+            if parts and all(part.isidentifier() for part in parts):
+                yield ".".join(parts), file
+
+
+def _roots(service: Service) -> Iterator[tuple[str, str, str]]:
+    """(folder on disk, its node, its path below the folder that the service starts in)."""
+    box, unit = service.container, service.unit
+    if unit is not None and unit.working_directory.startswith("/") and unit.working_directory != "/":
+        yield unit.working_directory, service.node, ""
+    for source, destination, _ in box.mounts if box is not None else ():
+        start = box.working_dir.rstrip("/") if box is not None else ""
+        if start and (destination == start or destination.startswith(start + "/")):
+            yield source, ENGINE, destination[len(start):]

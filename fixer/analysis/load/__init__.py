@@ -1,0 +1,1 @@
+"""Load on a service, and the protocol that its server speaks."""

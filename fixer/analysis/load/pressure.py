@@ -1,0 +1,156 @@
+"""How busy a backend is and whether it gets anything done: what tells an overloaded one from a hung one."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.evidence import absent_evidence, address_text, listener_at, now_on, processes_of, ran_since
+from fixer.analysis.exits.childless import without_program
+from fixer.analysis.nginx_errors import events_for, is_read_timeout
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import lines_of, message
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
+
+_ANSWERED = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
+RECENT = 15.0       # seconds: a request that was finished that lately shows a process at work
+_QUIET = 5.0        # seconds without a finished request, since visitors began to wait in vain
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """One running service behind an address that accepts and does not answer in time.
+
+    `works` tells whether it got anything done lately: None where nothing could show it.
+    """
+
+    trouble: Trouble
+    service: Service
+    processes: tuple[Process, ...]
+    queued: int
+    established: int
+    timeouts: tuple[ErrorEvent, ...]
+    works: bool | None
+    proof: tuple[Evidence, ...]
+
+    @property
+    def waiting(self) -> int:
+        """Requests under way or waiting, as the kernel counts them."""
+        return max(self.established, self.queued)
+
+
+def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[Evidence, ...]]:
+    """Every such service, the facts that were missing, and what rules the others out."""
+    found: list[Pressure] = []
+    missing: list[str] = []
+    ruled = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        closed = is_closed(trouble.endpoint)
+        owner = sole_owner(case, trouble)
+        if owner is not None and is_paused(owner.service):
+            found.append(_measure(case, trouble, owner.service))
+        elif closed is None:
+            missing.append(f"whether anything accepts at {trouble.endpoint.written}")
+        elif closed or owner is None or not _is_there(case, trouble, owner.service) or _is_strangers(
+                trouble, owner.service):
+            ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
+        elif _is_cut_off(trouble):
+            ruled += absent_evidence(trouble.endpoint)
+        elif _waits(case, trouble) and not begins(trouble.endpoint) and (keeper := without_program(
+                case, trouble, owner.service)):
+            missing.append(f"whether {owner.service.name} has a program that stays: {keeper} holds the socket, and "
+                           "what it starts does not last")
+        elif _waits(case, trouble) and not begins(trouble.endpoint):
+            found.append(_measure(case, trouble, owner.service))
+        else:
+            ruled += [e for j in trouble.judged[:1] for e in j.evidence[:1]]
+    return tuple(found), tuple(missing), tuple(dict.fromkeys(ruled))
+
+
+def _is_cut_off(trouble: Trouble) -> bool:
+    """A connect gets no answer although nothing waits in the queue: the kernel of the service never saw it."""
+    tcp, held = trouble.endpoint.tcp, listener_at(trouble.endpoint)
+    return isinstance(tcp, Known) and tcp.value.error == "slow" and held is not None and held.queued == 0
+
+
+def begins(endpoint: Endpoint) -> bool:
+    """It began an answer and did not come to the end of the header: neither is it stuck nor does it let us queue."""
+    return isinstance(endpoint.http, Known) and endpoint.http.value.arrived > 0
+
+
+def is_paused(service: Service) -> bool:
+    """A container whose processes are frozen."""
+    return service.container is not None and service.container.status == "paused"
+
+
+def _is_there(case: Case, trouble: Trouble, service: Service) -> bool:
+    """It runs, or what an earlier run of its unit left behind holds the socket and stands still."""
+    return service.running or (trouble.endpoint.holder == service.id and any(
+        p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids)))
+
+
+def _is_strangers(trouble: Trouble, service: Service) -> bool:
+    """Another process than the service's holds the socket: what hangs there is not the service."""
+    return trouble.endpoint.holder not in (None, service.id)
+
+
+def _waits(case: Case, trouble: Trouble) -> bool:
+    """The symptom is an answer that does not come in time, seen now."""
+    if any(p.error == "slow" or p.status == 504 for j in trouble.judged if isinstance(j.facts.probes, Known)
+           for p in j.facts.probes.value):
+        return True
+    http, ids = trouble.endpoint.http, {endpoint.id for endpoint in trouble.endpoints}
+    if isinstance(http, Known) and http.value.error == "slow" and any(ids.intersection(j.gone) for j in trouble.judged):
+        return True
+    return bool(events_for(case, trouble, is_read_timeout))
+
+
+def _measure(case: Case, trouble: Trouble, service: Service) -> Pressure:
+    held = listener_at(trouble.endpoint)
+    since = ran_since(service)     # what the run before it did not answer says nothing of this one
+    timeouts = tuple(event for event in events_for(case, trouble, is_read_timeout) if event.at >= since)
+    works, proof = _works(case, trouble, service, timeouts)
+    return Pressure(
+        trouble, service, processes_of(case.snapshot, service.node, service.pids),
+        0 if held is None else held.queued, 0 if held is None else held.established, timeouts, works, proof,
+    )
+
+
+def _works(
+    case: Case, trouble: Trouble, service: Service, timeouts: tuple[ErrorEvent, ...],
+) -> tuple[bool | None, tuple[Evidence, ...]]:
+    """An answer to any probe, or a request that its log shows as finished just now."""
+    http = trouble.endpoint.http
+    if isinstance(http, Known) and http.value.status is not None:
+        said = Evidence("probe", trouble.endpoint.written, f"answers {http.value.status} when asked directly")
+        return True, http.evidence or (said,)
+    for judged in trouble.judged:
+        if judged.some_answered and trouble.endpoint.id not in judged.gone:     # else another member answered
+            return True, judged.evidence[:1]
+    finished = [line for line in lines_of(service) if _ANSWERED.search(message(line))]
+    last = finished[-1] if finished else None
+    if last is None or last.at is None:
+        return None, ()
+    return _is_recent(case, service, last.at, timeouts), (Evidence("service-log", last.where, last.text[:200]),)
+
+
+def _is_recent(case: Case, service: Service, finished: float, timeouts: tuple[ErrorEvent, ...]) -> bool | None:
+    """An overloaded one finishes requests while others wait in vain; a hung one has finished none since they do."""
+    age = now_on(case.snapshot, service.node) - finished
+    if age > RECENT:
+        return False
+    if timeouts and finished < min(event.at for event in timeouts):
+        return False if age >= _QUIET else None
+    return True
+
+
+def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:
+    """The kernel's view of the listening socket."""
+    held = listener_at(pressure.trouble.endpoint)
+    if held is None:
+        return ()
+    text = f"{pressure.queued} connections wait to be accepted, {pressure.established} are open"
+    at = address_text(held.address, held.port, held.address if held.family == "unix" else None)
+    return (Evidence("socket", f"socket {at}", text),)

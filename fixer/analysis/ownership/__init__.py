@@ -1,0 +1,1 @@
+"""Which service belongs behind an address."""

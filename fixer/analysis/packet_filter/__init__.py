@@ -1,0 +1,1 @@
+"""What packet filter rules do with nginx's packets."""

@@ -1,0 +1,209 @@
+"""Packet filters between nginx and a backend: which rule stops which packets, and how nginx's own are let through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.evidence import ENGINE, endpoint_text, find_node, listener_at, processes_of
+from fixer.analysis.packet_filter.packet_path import Hit, exchange, hits_of
+from fixer.analysis.route_verdict import fresh_events
+from fixer.lazy.dataclass import dataclass
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.firewall import Chain, Firewall, Rule
+from fixer.model.snapshot import Endpoint, Snapshot
+from fixer.repairs.file_edits import container_of
+
+Symptom: TypeAlias = Literal["silent", "kernel-silent", "refused", "prohibited", "mute"]
+
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A rule on a node that stops nginx's packets to an address in just the way that is seen there."""
+
+    trouble: Trouble
+    node: str
+    hit: Hit
+    symptom: Symptom
+
+    @property
+    def is_icc(self) -> bool:
+        """Docker's own rule of a network whose containers may not talk to each other (enable_icc=false)."""
+        matches = () if self.hit.rule is None else self.hit.rule.matches
+        return {m.key for m in matches} == {"iif", "oif"} and len({m.values for m in matches}) == 1
+
+    @property
+    def is_length(self) -> bool:
+        """It stops packets by their size."""
+        return self.hit.rule is not None and any(m.key == "length" for m in self.hit.rule.matches)
+
+
+def symptoms_of(case: Case, trouble: Trouble) -> frozenset[Symptom]:
+    """How the address fails, by what a connect met and by what nginx logged just now."""
+    endpoint, found = trouble.endpoint, set[Symptom]()
+    tcp, http = endpoint.tcp, endpoint.http
+    if isinstance(tcp, Known):
+        match tcp.value.error, tcp.value.errno:
+            case "slow", _:
+                found.add("silent")
+            case "refused", _:
+                found.add("refused")
+            case "unreachable" | "permission", _:
+                found.add("prohibited")
+            case None, _ if isinstance(http, Known) and http.value.error == "slow":
+                found.add("mute")
+            case _:
+                pass
+    events = fresh_events(trouble.nginx, trouble.routes[:20], case.snapshot)
+    newest = max((e for e in events if "connecting" in e.phase), key=lambda event: event.at, default=None)
+    # what a connect meets now, and nginx's own last one met, outweighs what was logged before a repair
+    over = found == {"refused"} and newest is not None and newest.errno == 111
+    for event in events:
+        if "connecting" in event.phase and not (over and event.errno != 111):
+            if event.errno == 110:
+                found.add("kernel-silent" if "connect()" in event.message else "silent")
+            elif event.errno == 111:
+                found.add("refused")
+            elif event.errno in (1, 13, 101, 113):
+                found.add("prohibited")
+        elif event.errno == 110 and "reading" in event.phase:
+            found.add("mute")
+    return frozenset(found)
+
+
+def blocks(case: Case, trouble: Trouble) -> tuple[tuple[Block, ...], str]:
+    """The rules that explain how this address fails, the sure ones only; and what could not be read, if it matters."""
+    found, missing = _blocks(case, trouble)
+    return tuple(block for block in found if _is_sure(block.hit)), missing
+
+
+def doubts(case: Case, trouble: Trouble) -> tuple[Block, ...]:
+    """The rules that would explain it, of which nothing tells whether they take these packets (a rate, a mark)."""
+    return tuple(block for block in _blocks(case, trouble)[0] if not _is_sure(block.hit))
+
+
+def _is_sure(hit: Hit) -> bool:
+    return hit.sure or _is_by_length(hit.rule)
+
+
+def _blocks(case: Case, trouble: Trouble) -> tuple[list[Block], str]:
+    endpoint = trouble.endpoint
+    if endpoint.unix is not None or not endpoint.port or isinstance(endpoint.addresses, Unknown):
+        return [], ""
+    seen = symptoms_of(case, trouble)
+    if not seen or (seen == {"refused"} and endpoint.node is not None and listener_at(endpoint) is None):
+        return [], ""
+    found: list[Block] = []
+    missing = ""
+    for node, firewall, hits in _filters(case, trouble):
+        if isinstance(firewall, Unknown):
+            missing = missing or f"the packet filter of {node}: {firewall.reason}"
+            continue
+        if firewall.value.unread:
+            missing = missing or f"the packet filter of {node}: {firewall.value.unread}"
+        for hit in hits:
+            symptom = _explained(hit, seen)
+            if symptom is not None and not _is_dockers(hit.chain):
+                found.append(Block(trouble, node, hit, symptom))
+    return found, "" if any(_is_sure(block.hit) for block in found) else missing
+
+
+def _is_dockers(chain: Chain) -> bool:
+    """Docker's own chains keep networks apart: which network a container is on decides there."""
+    return chain.name.startswith("DOCKER") and chain.name != "DOCKER-USER"
+
+
+def _is_by_length(rule: Rule | None) -> bool:
+    return rule is not None and any(m.key == "length" for m in rule.matches) and not any(
+        m.key == "other" for m in rule.matches)
+
+
+def _explained(hit: Hit, seen: frozenset[Symptom]) -> Symptom | None:
+    if hit.packet.stage == "data":
+        return "mute" if "mute" in seen and not hit.rejects else None
+    if not hit.rejects:
+        return "kernel-silent" if "kernel-silent" in seen else "silent" if "silent" in seen else None
+    if hit.rule is not None and hit.rule.reject in ("port", "reset"):
+        return "refused" if "refused" in seen else None
+    return "prohibited" if "prohibited" in seen else None
+
+
+def _filters(case: Case, trouble: Trouble) -> Iterator[tuple[str, Fact[Firewall], tuple[Hit, ...]]]:
+    """Every packet filter on the way, with what it stops."""
+    snapshot, endpoint, nginx = case.snapshot, trouble.endpoint, trouble.nginx
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    own, there = find_node(snapshot, nginx.node), find_node(snapshot, endpoint.node)
+    workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
+    uid = workers[0].uid if workers else None
+    loop = endpoint.node == nginx.node or bool(endpoint.inner)     # what is published is asked on the host itself
+    source = _source(snapshot, nginx.node, endpoint)
+
+    def hits(firewall: Fact[Firewall], ways: tuple[str, str], address: str, bridge: str = "",
+             device: str = "") -> tuple[Hit, ...]:
+        if isinstance(firewall, Unknown):
+            return ()
+        start = address if loop else source
+        packets = exchange(start, address, endpoint.port, ways, loop=loop, uid=uid, bridge=bridge, device=device)
+        return hits_of(firewall.value, packets)
+
+    for address in addresses[:1]:
+        if own is not None:
+            ways = ("out+in", "out+in") if loop else ("out", "in")
+            yield own.name, own.firewall, hits(own.firewall, ways, address, device=_device(snapshot, own.name))
+        if not loop and there is not None and not isinstance(there.firewall, Unknown):
+            yield there.name, there.firewall, hits(there.firewall, ("in", "out"), address,
+                                                   device=_device(snapshot, there.name))
+        box = container_of(snapshot, nginx.node)
+        if not loop and box is not None and not box.is_machine and endpoint.node is not None:
+            engine = snapshot.engine_firewall
+            bridge = _bridge(snapshot, nginx.node, endpoint)
+            yield ENGINE, engine, hits(engine, ("through", "through"), address, bridge)
+
+
+def _source(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
+    """nginx's own address towards a container on a network that both are on."""
+    mine, theirs = container_of(snapshot, node), container_of(snapshot, endpoint.node or "")
+    if mine is None or theirs is None:
+        return ""
+    shared = {name for name, _, _ in theirs.networks}
+    return next((ip for name, ip, _ in mine.networks if name in shared and ip), "")
+
+
+def _device(snapshot: Snapshot, node: str) -> str:
+    """What leads out of a container on a single network, as Docker calls it."""
+    box = container_of(snapshot, node)
+    own = box is not None and not box.is_machine and not box.is_guest
+    return "eth0" if own and box is not None and len(box.networks) == 1 else ""
+
+
+def _bridge(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:
+    """The bridge of the network that both containers are on."""
+    mine, theirs = container_of(snapshot, node), container_of(snapshot, endpoint.node or "")
+    if mine is None or theirs is None:
+        return ""
+    shared = {name for name, _, _ in theirs.networks}
+    return next((device for name, device in mine.bridges if name in shared), "")
+
+
+def block_evidence(block: Block) -> tuple[Evidence, ...]:
+    """The rule with its counter."""
+    rule, chain = block.hit.rule, block.hit.chain
+    place = block.hit.where if block.node == block.trouble.nginx.node else f"{block.node}: {block.hit.where}"
+    if rule is None:
+        return (Evidence("kernel", place, f"policy {chain.policy}, and no rule accepts it"),)
+    count = "" if rule.packets is None else f" (matched {rule.packets} packets)"
+    return (Evidence("kernel", place, rule.text + count),)
+
+
+def block_words(block: Block) -> str:
+    """What the rule does to what, for a summary."""
+    packet = block.hit.packet
+    verb = "rejects" if block.hit.rejects else "drops"
+    there = "dport" in packet.fields
+    if packet.stage == "data":
+        what = "what nginx sends to" if there else "what comes back from"
+    else:
+        what = "nginx's connections to" if there else "the answers to nginx's connections from"
+    return f"a packet filter {verb} {what} {endpoint_text(block.trouble.endpoint)} ({block.hit.where})"

@@ -1,0 +1,243 @@
+"""What a packet filter does with the packets between nginx and a backend: followed rule by rule, with doubt kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, TypeAlias
+
+from fixer.formats.numbers import is_number
+from fixer.lazy.dataclass import dataclass
+from fixer.model.firewall import Chain, Firewall, Key, Match, Rule
+
+Hook: TypeAlias = Literal["prerouting", "input", "forward", "output", "postrouting"]
+Stage: TypeAlias = Literal["connect", "data"]
+_Fits: TypeAlias = bool | None
+_End: TypeAlias = Literal["accept", "drop", "return", "unsure", "end"]
+_DEEPEST = 16
+_PICKED = "picked"                             # nginx's own port of a connection: the kernel picks one
+_PORTS: frozenset[Key] = frozenset({"sport", "dport"})
+_FIRST_PICKED, _LAST_PORT, _FEW = 1024, 65535, 64
+_WAYS: Mapping[str, tuple[Hook, ...]] = {
+    "out": ("output", "postrouting"), "in": ("prerouting", "input"),
+    "through": ("prerouting", "forward", "postrouting"),
+}
+_DEVICES: tuple[tuple[Key, tuple[Hook, ...]], ...] = (
+    ("iif", ("prerouting", "forward")), ("oif", ("forward", "postrouting")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet at one hook. What is not in `fields` is not known of it."""
+
+    hook: Hook
+    stage: Stage
+    fields: Mapping[Key, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule (None: the chain's policy) that drops or rejects a packet; `sure` where nothing about it is in doubt."""
+
+    chain: Chain
+    rule: Rule | None
+    packet: Packet
+    sure: bool
+
+    @property
+    def rejects(self) -> bool:
+        """Whether the sender is told."""
+        return self.rule is not None and self.rule.verdict == "reject"
+
+    @property
+    def where(self) -> str:
+        """Tool, table, chain, and the rule's handle or number."""
+        if self.rule is None:
+            return f"{self.chain.title} policy"
+        number = f"handle {self.rule.handle}" if self.rule.handle else f"rule {self.rule.index + 1}"
+        return f"{self.chain.title} {number}"
+
+
+def exchange(
+    source: str, address: str, port: int, ways: tuple[str, str], *, loop: bool, uid: int | None, bridge: str = "",
+    device: str = "",
+) -> Iterator[Packet]:
+    """The packets of one request: `ways` are the paths of what nginx sends and of what comes back (out, in, through;
+    several joined by `+`). `loop` says that all of it stays on the loopback device, `bridge` names one it crosses,
+    `device` the only one that leads to others."""
+    device = "lo" if loop else device
+    there: dict[Key, str] = {"proto": "tcp", "daddr": address, "dport": str(port)}
+    back: dict[Key, str] = {"proto": "tcp", "saddr": address, "sport": str(port), "state": "established"}
+    family = "ipv6" if ":" in address else "ipv4"
+    if source:
+        there["saddr"] = back["daddr"] = source
+    for stage, opening, answer in (("connect", "syn", "syn,ack"), ("data", "psh,ack", "psh,ack")):
+        new = "new" if stage == "connect" else "established"
+        for fields, flags, state, way in ((there, opening, new, ways[0]), (back, answer, "established", ways[1])):
+            for hook in (hook for part in way.split("+") for hook in _WAYS[part]):
+                made: dict[Key, str] = {**fields, "flags": flags, "state": state, "family": family}
+                if stage == "connect":
+                    made["length"] = "60"
+                if uid is not None and hook in ("output", "postrouting") and fields is there:
+                    made["skuid"] = str(uid)
+                if device:
+                    made["oif" if hook in ("output", "postrouting") else "iif"] = device
+                if bridge:
+                    made |= {key: bridge for key, at in _DEVICES if hook in at}
+                yield Packet(hook, "connect" if stage == "connect" else "data", made)
+
+
+def hits_of(firewall: Firewall, packets: Iterator[Packet]) -> tuple[Hit, ...]:
+    """What stops these packets, the sure ones first; each rule once."""
+    found: dict[tuple[str, int], Hit] = {}
+    for packet in packets:
+        for hit in _Walk(firewall, packet).run():
+            key = hit.chain.title, -1 if hit.rule is None else hit.rule.index
+            if key not in found or (hit.sure and not found[key].sure):
+                found[key] = hit
+    return tuple(sorted(found.values(), key=lambda hit: not hit.sure))
+
+
+class _Walk:
+    """One packet on its way through the chains of one hook."""
+
+    def __init__(self, firewall: Firewall, packet: Packet) -> None:
+        self._firewall, self._packet = firewall, packet
+        self._hits: list[Hit] = []
+        self._sure = True
+
+    def run(self) -> list[Hit]:
+        family = "ip6" if self._packet.fields.get("family") == "ipv6" else "ip"
+        bases = [c for c in self._firewall.chains if c.hook == self._packet.hook and c.family in ("inet", family)]
+        for base in sorted(bases, key=lambda chain: chain.priority):
+            end = self._follow(base, 0)
+            if end == "drop":
+                break
+            if end in ("end", "return", "unsure") and base.policy == "drop":
+                self._hits.append(Hit(base, None, self._packet, self._sure and end != "unsure"))
+                if end != "unsure":
+                    break
+        return self._hits
+
+    def _follow(self, chain: Chain, depth: int) -> _End:
+        for rule in chain.rules:
+            fits = self._fits(rule)
+            if fits is False or rule.verdict == "none":
+                continue
+            end = self._obey(chain, rule, depth, fits is True)
+            if end in ("accept", "drop", "return"):
+                if fits is True:
+                    return end
+                self._sure = False
+        return "end"
+
+    def _obey(self, chain: Chain, rule: Rule, depth: int, fits: bool) -> _End:
+        match rule.verdict:
+            case "drop" | "reject":
+                self._hits.append(Hit(chain, rule, self._packet, self._sure and fits))
+                return "drop"
+            case "accept" | "return":
+                return rule.verdict
+            case "jump" | "goto":
+                target = self._firewall.chain(chain, rule.target)
+                if target is None or depth >= _DEEPEST:
+                    self._sure = False
+                    return "end"
+                before = self._sure
+                self._sure = before and fits
+                end = self._follow(target, depth + 1)
+                if fits:
+                    return end if end in ("accept", "drop") else "return" if rule.verdict == "goto" else "end"
+                self._sure = False if end in ("accept", "drop") else before
+                return "end"
+            case _:
+                self._sure = False
+                return "end"
+
+    def _fits(self, rule: Rule) -> _Fits:
+        worst: _Fits = True
+        for match in rule.matches:
+            fits = _matches(match, self._packet.fields)
+            if fits is False:
+                return False
+            if fits is None:
+                worst = None
+        return worst
+
+
+def _matches(match: Match, fields: Mapping[Key, str]) -> _Fits:
+    if match.key == "other":
+        return None
+    if match.key == "any-flag":
+        flags = fields.get("flags", "").split(",")
+        fits: _Fits = any(value in flags for value in match.values)
+    elif match.key == "flags":
+        fits = _flags(match.values, fields.get("flags", "").split(","))
+    elif match.key not in fields:
+        fits = _any_value(match, _PICKED) if match.key in _PORTS else None
+    else:
+        fits = _any_value(match, fields[match.key])
+    return fits if fits is None else fits != match.negated
+
+
+def _flags(values: tuple[str, ...], flags: list[str]) -> _Fits:
+    if len(values) != 2:
+        return None
+    mask = {"fin", "syn", "rst", "psh", "ack", "urg"} if "all" in values[0] else set(values[0].split(","))
+    return mask & set(flags) == set(filter(None, values[1].split(",")))
+
+
+def _any_value(match: Match, value: str) -> _Fits:
+    unknown = False
+    for wanted in match.values:
+        fits = _one_value(match.key, wanted, value)
+        if fits:
+            return True
+        unknown = unknown or fits is None
+    return None if unknown else False
+
+
+def _one_value(key: Key, wanted: str, value: str) -> _Fits:
+    if wanted == value:
+        return True
+    match key:
+        case "saddr" | "daddr":
+            return _in_network(wanted, value)
+        case "dport" | "sport" | "length" | "skuid":
+            low, dash, high = wanted.partition("-")
+            if not is_number(low):
+                return None      # a name: which number it stands for is not known here
+            if value == _PICKED:
+                return _takes_picked(int(low), int(high) if dash and is_number(high) else int(low))
+            return int(low) <= int(value) <= int(high) if dash and is_number(high) else False
+        case "iif" | "oif":
+            for mark in ("+", "*"):
+                if wanted.endswith(mark):
+                    return value.startswith(wanted[:-1])
+            return False
+        case "proto":
+            return wanted in ("6", "all", "0")
+        case _:
+            return False
+
+
+def _takes_picked(low: int, high: int) -> _Fits:
+    """Whether a range holds the port that the kernel picked for nginx's end: never one of the well-known, and one of
+    a few among tens of thousands so seldom that it explains no page that fails."""
+    if high < _FIRST_PICKED or high - low < _FEW:
+        return False
+    return True if low <= _FIRST_PICKED and high >= _LAST_PORT else None
+
+
+def _in_network(wanted: str, value: str) -> _Fits:
+    import ipaddress  # only where a filter is followed
+
+    try:
+        if "-" in wanted:
+            low, high = (ipaddress.ip_address(part) for part in wanted.split("-", 1))
+            own = ipaddress.ip_address(value)
+            return low.version == own.version and int(low) <= int(own) <= int(high)
+        network = ipaddress.ip_network(wanted, strict=False)
+        return ipaddress.ip_address(value) in network
+    except ValueError:
+        return None

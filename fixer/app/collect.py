@@ -1,0 +1,54 @@
+"""The evidence of an incident as one file: collected, redacted, never written over another file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from fixer.app.inspect_target import StateNotes, accepted_on, observe_options, opened
+from fixer.app.request import Looking
+from fixer.errors import UsageError
+from fixer.lazy.dataclass import replace
+from fixer.model.capture import Capture
+
+
+def collect(word: str, looking: Looking, output: str) -> str:
+    """Write the bundle and say what is in it."""
+    from fixer.observe.collect_capture import collect as observe
+    from fixer.observe.evidence_bundle import save
+
+    path = Path(output)
+    if path.exists() or path.is_symlink():
+        raise UsageError(f"{output} exists already", "name a file that does not: fixer never writes over one")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{output}: there is no such folder", "make the folder first, or name another file")
+    with opened(word) as target:
+        state = StateNotes(target)
+        capture = observe(target, replace(observe_options(looking, target.ref), quiet=state.quiet()))
+        if target.ref.kind != "bundle":
+            capture = replace(capture, accepted=accepted_on(target.ref), said=state.read())
+    data = save(capture)
+    _write(path, data)
+    return _contents(capture, output, len(data))
+
+
+def _write(path: Path, data: bytes) -> None:
+    """A new file that only its owner can read: evidence is nobody else's business."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{path} exists already", "name a file that does not: fixer never writes over one") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def _contents(capture: Capture, output: str, size: int) -> str:
+    from fixer.render.terminal_text import clean
+
+    lines = [f"{clean(output)}: {size // 1024 + 1} KiB, secrets redacted"]
+    for node in capture.nodes:
+        files = sum(len(answer.files) for answer in node.answers.values())
+        lines.append(f"  {clean(node.name)}: {len(node.answers)} answers, {files} files")
+    return "\n".join([*lines, f"Look at it: fixer diagnose bundle:{clean(output)}"]) + "\n"

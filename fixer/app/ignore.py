@@ -1,0 +1,80 @@
+"""ignore: accept a finding with owner, reason and last day; list and withdraw what was accepted."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime
+
+from fixer.app import ignore_list
+from fixer.app.cause_catalogue import known_cause
+from fixer.app.inspect_target import look_at, opened
+from fixer.app.request import Looking
+from fixer.diagnose.ignored_findings import misplaced
+from fixer.errors import FixerError, UsageError
+from fixer.hosts.target import parse_target
+from fixer.model.accepted import Accepted
+from fixer.model.report import SCHEMA_VERSION, AcceptedReport
+
+_EXAMPLE = "for example: --until 2030-12-31"
+_LONGEST = 366 * 2      # days: who accepts for longer has forgotten it
+
+
+def listed(word: str) -> AcceptedReport:
+    """What is accepted on a target."""
+    return AcceptedReport(SCHEMA_VERSION, word, ignore_list.load(parse_target(word)))
+
+
+def ignore(word: str, cause: str, where: str, because: str, until: str) -> AcceptedReport:
+    """Accept a cause, everywhere on the target or at one place."""
+    ref = parse_target(word)
+    known = known_cause(cause).id
+    if not because.strip():
+        raise UsageError("an accepted finding needs a reason", "--because 'moved to the new host on Friday'")
+    for name, text in (("--because", because), ("--where", where)):
+        if not text.isprintable():
+            raise UsageError(f"{name} takes one line of text")
+    name = ignore_list.new_id(ignore_list.load(ref))
+    made = Accepted(name, known, where.strip(), because.strip(), _owner(), _day(until))
+    return AcceptedReport(SCHEMA_VERSION, word, ignore_list.add(ref, made), _placed(word, made))
+
+
+def _placed(word: str, made: Accepted) -> tuple[str, ...]:
+    """Whether its place is there now: it is accepted all the same, since it may be still to come."""
+    if not made.where:
+        return ()
+    try:
+        with opened(word) as target:
+            look = look_at(target, Looking())
+    except FixerError as error:
+        return (f"whether {made.where} is there was not seen: {error.message}",)
+    return misplaced((made,), look.diagnosis.findings, look.snapshot)
+
+
+def withdraw(word: str, name: str) -> AcceptedReport:
+    """No longer accepted."""
+    return AcceptedReport(SCHEMA_VERSION, word, ignore_list.remove(parse_target(word), name))
+
+
+def _day(until: str) -> str:
+    if not until:
+        raise UsageError("an accepted finding needs a last day", _EXAMPLE)
+    try:
+        day = date.fromisoformat(until)
+    except ValueError as error:
+        raise UsageError(f"--until takes a day as YYYY-MM-DD, not {until!r}", _EXAMPLE) from error
+    ahead = (day - datetime.now(UTC).date()).days
+    if ahead < 0:
+        raise UsageError(f"--until {until} has passed already")
+    if ahead > _LONGEST:
+        raise UsageError(f"--until {until} is more than two years away", "by then nobody will remember why")
+    return day.isoformat()
+
+
+def _owner() -> str:
+    """Who says so, as sudo or the system names them."""
+    import pwd
+
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

@@ -1,0 +1,92 @@
+"""What people accepted: kept beside the journals on this machine, one list a target."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+
+from fixer.apply.journal_folder import make_folders
+from fixer.errors import CannotObserve, NeedsPerson, UsageError
+from fixer.hosts.machine.local_files import LocalFiles
+from fixer.hosts.machine.state_root import accepted_path, own_bytes, private_root, target_folder
+from fixer.model.accepted import Accepted
+from fixer.model.plan import FileMeta
+from fixer.model.target import TargetRef
+
+_FIELDS = ("id", "cause", "where", "because", "owner", "until")
+_STATE_HINT = "run fixer as root, or name a writable folder in BADGATEWAY_STATE"
+
+
+def load(ref: TargetRef) -> tuple[Accepted, ...]:
+    """The list of a target; CannotObserve where the file is no such list: what was accepted is never guessed."""
+    path = accepted_path(ref)
+    try:
+        data = own_bytes(path)
+        private_root()
+    except NeedsPerson as error:
+        raise CannotObserve(error.message, error.hint) from error
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return ()      # who may not read the journals' folder has accepted nothing
+    except OSError as error:
+        raise CannotObserve(f"{path} cannot be read: {error.strerror or error}", "mend it, or move it away") from error
+    try:
+        return parsed(data)
+    except ValueError as error:
+        raise CannotObserve(f"{path} is no list of accepted findings", "mend it, or move it away") from error
+
+
+def parsed(data: bytes) -> tuple[Accepted, ...]:
+    """The entries of such a file; ValueError where it is none."""
+    try:
+        entries = json.loads(data)["accepted"]
+        return tuple(Accepted(**{name: str(entry[name]) for name in _FIELDS}) for entry in entries)
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("no list of accepted findings") from error
+
+
+def add(ref: TargetRef, made: Accepted) -> tuple[Accepted, ...]:
+    """The list with one more; the same cause and place is replaced."""
+    with _held(ref):
+        others = tuple(e for e in load(ref) if (e.cause, e.where) != (made.cause, made.where))
+        return _save(ref, (*others, made))
+
+
+def remove(ref: TargetRef, name: str) -> tuple[Accepted, ...]:
+    """The list without the one of that id."""
+    if not any(entry.id == name for entry in load(ref)):
+        raise UsageError(f"nothing accepted on {ref} is called {name}", "fixer ignore lists what there is")
+    with _held(ref):
+        return _save(ref, tuple(entry for entry in load(ref) if entry.id != name))
+
+
+def new_id(taken: Sequence[Accepted]) -> str:
+    """A short name that no other entry has."""
+    names = {entry.id for entry in taken}
+    return next(name for name in iter(lambda: secrets.token_hex(2), "") if name not in names)
+
+
+@contextlib.contextmanager
+def _held(ref: TargetRef) -> Iterator[None]:
+    files = LocalFiles()
+    folder = files.real(target_folder(private_root(), ref))
+    try:
+        make_folders(files, folder)
+        with files.lock(f"{folder}/accepted.lock"):
+            yield
+    except OSError as error:
+        raise NeedsPerson(f"{folder} is out of reach: {error.strerror or error}", _STATE_HINT) from error
+
+
+def _save(ref: TargetRef, entries: tuple[Accepted, ...]) -> tuple[Accepted, ...]:
+    listed = [{name: getattr(entry, name) for name in _FIELDS} for entry in entries]
+    files = LocalFiles()
+    folder, _, name = accepted_path(ref).rpartition("/")
+    path = f"{files.real(folder)}/{name}"
+    beside = f"{path}.{os.getpid()}"
+    data = (json.dumps({"accepted": listed}, indent=1) + "\n").encode()
+    files.create(beside, data, FileMeta(0o600, os.geteuid(), os.getegid()))
+    files.rename(beside, path)
+    return entries

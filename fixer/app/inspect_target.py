@@ -1,0 +1,199 @@
+"""Looking at a target: observe, parse, diagnose; and the two use-cases that end there, diagnose and verify."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from fixer.app.plugins import all_causes, our_causes
+from fixer.app.policy_files import told
+from fixer.app.request import Looking
+from fixer.diagnose.route_health import diagnose as judge
+from fixer.errors import CannotObserve, NeedsPerson
+from fixer.hosts.machine import state_root
+from fixer.hosts.machine.state_root import accepted_path
+from fixer.hosts.open_target import open_target
+from fixer.hosts.target import parse_target
+from fixer.lazy.dataclass import replace
+from fixer.model.accepted import Accepted
+from fixer.model.capture import Capture
+from fixer.model.diagnosis import Inputs
+from fixer.model.facts import Known, Unknown
+from fixer.model.host import Target
+from fixer.model.learned import LEARNED_FILE
+from fixer.model.query import Command
+from fixer.model.report import Report, VerifyResult
+from fixer.model.snapshot import Snapshot
+from fixer.model.target import TargetRef
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.collect_capture import collect, recorded
+from fixer.observe.nginx.nginx_masters import ENDLESS, FOREIGN
+from fixer.observe.view.observe_options import ObserveOptions
+from fixer.render.build_report import report_of
+from fixer.verify import Look, proofs, url_note, verdict_of
+
+
+@contextmanager
+def opened(word: str) -> Iterator[Target]:
+    """The target that the word names, closed again at the end."""
+    target = open_target(parse_target(word), load_bundle=_load)
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+def _load(data: bytes) -> Capture:
+    from fixer.observe.evidence_bundle import load
+    from fixer.observe.script_bundle import is_script_bundle, load_script
+
+    if not is_script_bundle(data):
+        return load(data)
+    from fixer.app.carried import carried  # only for what a script wrote
+
+    return carried(load_script(data))
+
+
+def _never() -> float:
+    return 0.0
+
+
+def look_at(
+    target: Target, looking: Looking, inputs: Inputs | None = None, *, quiet: Callable[[], float] = _never,
+) -> Look:
+    """One look: what is there now, and what it means. `quiet` seconds ago, asked when that was seen, a repair changed
+    something."""
+    beside = threading.Thread(target=our_causes, daemon=True)     # their import fills the wait for answers
+    beside.start()
+    seen = snapshot(collect(target, observe_options(looking, target.ref)))
+    beside.join()
+    if since := quiet():
+        seen = replace(seen, quiet=since)
+    return judged(target.ref, seen, inputs or {})
+
+
+def judged(ref: TargetRef, seen: Snapshot, inputs: Inputs) -> Look:
+    """What a snapshot means, with what people accepted on that target."""
+    return Look(seen, judge(seen, inputs, causes=all_causes(), accepted=(*accepted_on(ref), *seen.accepted)))
+
+
+def accepted_on(ref: TargetRef) -> tuple[Accepted, ...]:
+    """What people accepted on a target, by the list on this machine."""
+    if not os.path.exists(accepted_path(ref)):     # noqa: PTH110  pathlib's import costs more than all of this
+        return ()
+    from fixer.app.ignore_list import load
+
+    return load(ref)
+
+
+def observe_options(looking: Looking, ref: TargetRef) -> ObserveOptions:
+    """How the observers are asked; what was learned of a machine lies in the state folder of its own `local`."""
+    here = ref.kind == "local"
+    try:
+        root = state_root.private_root() if here else state_root.ROOT_STATE
+    except NeedsPerson:
+        root = ""       # what lies there may be anybody's: nothing is remembered
+    folder = state_root.target_folder(root, TargetRef("local", ""))
+    return ObserveOptions(
+        probe=not looking.no_probe, url=looking.url or None, wait=looking.wait,
+        learned=f"{folder}/{LEARNED_FILE}" if root and ref.kind in ("local", "docker", "ssh") else "",
+    )
+
+
+def diagnose(word: str, looking: Looking) -> Report:
+    """The report of one look."""
+    started = time.monotonic()
+    with opened(word) as target:
+        state = StateNotes(target)
+        look = look_at(target, looking, quiet=state.quiet)
+        notes = (*url_note(look, looking.url), *state.read())
+    return report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
+
+
+def verify(word: str, looking: Looking) -> VerifyResult:
+    """Only the proofs of health, and the verdict that follows from them."""
+    started = time.monotonic()
+    with opened(word) as target:
+        state = StateNotes(target)
+        first = look_at(target, looking, quiet=state.quiet)
+        look = replace(first, snapshot=_tested(target, first.snapshot))
+        notes = (*url_note(look, looking.url), *state.read())
+    found = proofs(look)
+    report = report_of(look.snapshot, look.diagnosis, duration_ms=(time.monotonic() - started) * 1000, notes=notes)
+    return VerifyResult(replace(report, verdict=verdict_of(look, found), findings=(), checks=()), found)
+
+
+def _tested(target: Target, seen: Snapshot) -> Snapshot:
+    """The snapshot with nginx's own verdict of its files, which a diagnosis asks for only when in doubt."""
+    askers = {asker.name: asker for asker in target.askers()}
+    tested = []
+    for nginx in seen.nginxes:
+        asker = askers.get(nginx.node)
+        if isinstance(nginx.test, Known) or asker is None or nginx.test.reason in (ENDLESS, FOREIGN):
+            tested.append(nginx)
+            continue
+        query = Command("nginx-test", (nginx.binary, nginx.conf_path, nginx.prefix))
+        answer = asker.ask([query])[query]
+        said = (answer.data + answer.stderr).decode("utf-8", "replace")
+        code = answer.returncode
+        unknown = Unknown(answer.message or answer.status)
+        tested.append(replace(nginx, test=unknown if code is None else Known((code, said))))
+    return replace(seen, nginxes=tuple(tested))
+
+
+class StateNotes:
+    """Lines about what binds a repair there: the policy, and a repair that was cut off, which only repair and undo
+    may take back.
+
+    Where the journal lies on another machine it is read beside the look, since each way in there takes its time.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._notes: tuple[str, ...] = ()
+        self._kept = 0.0
+        self._is_read = False
+        self._thread: threading.Thread | None = None
+        if target.ref.kind in ("docker", "ssh"):
+            self._thread = threading.Thread(target=self._read, daemon=True)
+            self._thread.start()
+
+    def read(self) -> tuple[str, ...]:
+        """The lines, or none."""
+        if self._thread is not None:
+            self._thread.join()
+        elif not self._is_read:
+            self._read()
+        return self._notes
+
+    def quiet(self) -> float:
+        """Seconds since a repair that is in force changed something there, 0 where none did: what was woken was late
+        for everything before."""
+        self.read()
+        return max(0.001, time.time() - self._kept) if self._kept else 0.0
+
+    def _read(self) -> None:
+        self._is_read = True
+        if self._target.ref.kind == "bundle":
+            self._notes = recorded(self._target).said
+            return
+        try:
+            self._notes = told(self._target)
+            writer, folder = self._target.journal_place()
+            here = self._target.ref.kind == "local"      # where nothing was ever done, one look at the disk tells
+            if (here and not os.path.exists(f"{folder}/runs")) or not writer.files.listdir(f"{folder}/runs"):  # noqa: PTH110
+                return
+            from fixer.apply.run_history import history
+
+            runs = history(self._target)
+        except (NeedsPerson, CannotObserve, OSError):
+            return     # a look needs no journal
+        self._kept = max((run.last for run in runs if run.state == "committed"), default=0.0)
+        run = next((run for run in reversed(runs) if run.state == "unfinished"), None)
+        if run is not None:
+            word = "" if self._target.ref.kind == "local" else f" {self._target.ref}"
+            again = f"the next fixer repair{word}, or fixer undo{word}"
+            self._notes += (f"repair {run.id} was cut off before its end; {again}, takes it back first",)

@@ -1,0 +1,86 @@
+"""learn: remember a healthy deployment, on the machine that it is about, as last known good."""
+
+from __future__ import annotations
+
+import posixpath
+
+from fixer.app.inspect_target import look_at, opened
+from fixer.app.request import Looking
+from fixer.apply.journal_folder import make_folders
+from fixer.apply.target_lock import journal_access, journal_place
+from fixer.errors import NotHealthy
+from fixer.model.host import Asker, Files, Target
+from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_to_json
+from fixer.model.plan import FileMeta
+from fixer.model.report import SCHEMA_VERSION, LearnedReport, LearnReport
+from fixer.model.snapshot import Snapshot
+from fixer.observe.boot.remembering import (
+    Candidate,
+    candidates,
+    environ_query,
+    remembered_service,
+    users_of,
+    value_queries,
+)
+
+
+def learn(word: str, looking: Looking) -> LearnReport:
+    """Remember what runs behind nginx now; refused while anything is wrong."""
+    with opened(word) as target:
+        look = look_at(target, looking)
+        if not look.healthy:
+            raise NotHealthy(
+                f"{target.ref} is {look.diagnosis.verdict}: only a healthy deployment is remembered",
+                f"fixer diagnose {target.ref} shows what is wrong",
+            )
+        services = _services(target, look.snapshot)
+        if not services:
+            raise NotHealthy(
+                f"no application of {target.ref} is started by hand or by a unit there",
+                "containers are remembered by Docker itself",
+            )
+        learned = Learned("", look.snapshot.taken_at, "", services)
+        path = _save(target, learned)
+    return LearnReport(
+        SCHEMA_VERSION, word, path,
+        tuple(LearnedReport(
+            s.name, s.manager, " ".join(s.argv) if s.complete else "", s.user, s.reached_at,
+            tuple(name for name, _ in s.variables), tuple(name for name, file in s.variables if not file), s.readable,
+        ) for s in services),
+    )
+
+
+def _services(target: Target, seen: Snapshot) -> tuple[LearnedService, ...]:
+    askers = {asker.name: asker for asker in target.askers()}
+    return tuple(
+        _ask(askers[candidate.service.node], candidate) for candidate in candidates(seen)
+        if candidate.service.node in askers
+    )
+
+
+def _ask(asker: Asker, candidate: Candidate) -> LearnedService:
+    """Its variables and the files that may hold them: read here, compared here, and let go."""
+    own, others = environ_query(candidate), value_queries(candidate)
+    answers = asker.ask([own, *others])
+    environ = b"".join(file.data for file in answers[own].files) if answers[own].status == "ok" else None
+    files = {file.path: file.data for query in others for file in answers[query].files if file.status == "ok"}
+    return remembered_service(candidate, environ, files, users_of(files.pop("/etc/passwd", b"")))
+
+
+def _save(target: Target, learned: Learned) -> str:
+    writer, folder = journal_place(target)
+    path = f"{folder}/{LEARNED_FILE}"
+    with journal_access(folder):
+        make_folders(writer.files, folder)
+        _write(writer.files, path, learned_to_json(learned))
+    return path
+
+
+def _write(files: Files, path: str, data: bytes) -> None:
+    temporary = f"{posixpath.dirname(path)}/.{LEARNED_FILE}.new"
+    if files.state(temporary).kind != "absent":
+        files.unlink(temporary)
+    own = files.state(posixpath.dirname(path))
+    files.create(temporary, data, FileMeta(0o600, own.uid, own.gid))
+    files.rename(temporary, path)
+

@@ -1,0 +1,382 @@
+"""repair: rounds of diagnose, plan, ask, apply, settle and verify, until well; what does not help is rolled back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from fixer.app.firstlook import first_look
+from fixer.app.incomplete_round import is_next, other_of
+from fixer.app.inspect_target import opened
+from fixer.app.meanwhile import give_up
+from fixer.app.person import Person
+from fixer.app.policy_files import forbidding, policies
+from fixer.app.repair_session import Course, End, name_of, withheld_text
+from fixer.app.request import Repairing
+from fixer.app.wait_until_stable import is_held_off, settle, wait_until_asked, wait_until_well
+from fixer.apply.realplaces import at_real_places, led_elsewhere
+from fixer.apply.repair_run import RepairRun, unfinished
+from fixer.apply.steps.nginx_step import NotRunning
+from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
+from fixer.model.diagnosis import Finding, Repair
+from fixer.model.host import Target
+from fixer.model.plan import (
+    ComposeUp,
+    ContainerAction,
+    Plan,
+    ProgramAction,
+    SignalProcess,
+    Step,
+    UnitAction,
+    Withheld,
+    only_starts,
+)
+from fixer.model.report import SCHEMA_VERSION, RepairResult
+from fixer.redaction.masked_steps import describe_step, is_reversible
+from fixer.render.build_report import repair_report, report_of
+from fixer.render.plan_text import plan_lines
+from fixer.verify import Look
+
+MAX_ROUNDS = 5
+_BACK = "that round was rolled back"
+
+
+def repair(word: str, options: Repairing, person: Person) -> RepairResult:
+    """Make the target well, as far as the person allows."""
+    started = time.monotonic()
+    with ExitStack() as doors:
+        target = doors.enter_context(opened(word))
+        if target.ref.kind == "ssh" and not options.dry_run:
+            target.journal_place()      # says at once where nothing may be changed
+        rules = policies(target)
+        recovered = _recover(target, options, person)
+        if recovered and not options.dry_run:
+            target = doors.enter_context(opened(word))      # containers are no longer as they were when it was opened
+        noted = (*(rule.told() for rule in rules), *recovered)
+        first = first_look(target, options, after_recovery=bool(recovered) and not options.dry_run)
+        course = Course(target, options, person, first, first, dict(options.inputs))
+        if rules and options.yes:
+            course.forbids = forbidding(rules)
+        with ExitStack() as stack:
+            rounds = _Rounds(course, stack)
+            end = rounds.run()
+            journal = rounds.journal()
+        applied = rounds.applied()
+    duration = (time.monotonic() - started) * 1000
+    before, after = (
+        report_of(look.snapshot, look.diagnosis, duration_ms=duration, notes=notes)
+        for look, notes in ((course.before, ()), (course.current, (*noted, *end.notes, *course.in_vain())))
+    )
+    withheld = tuple(withheld_text(item) for item in course.withheld) if end.exit_code else ()
+    return RepairResult(
+        SCHEMA_VERSION, str(target.ref), after.verdict, after.duration_ms, end.outcome, applied, withheld,
+        before, after, journal, end.exit_code,
+    )
+
+
+def _recover(target: Target, options: Repairing, person: Person) -> tuple[str, ...]:
+    """Take back what an earlier repair left half done, if the person agrees; a line about it."""
+    if target.ref.kind == "bundle":
+        return ()
+    cut_off = unfinished(target)
+    if cut_off is None:
+        return ()
+    said = f"repair {cut_off.id} was cut off before its end"
+    if options.dry_run:
+        return (f"{said}; the next repair takes it back first",)
+    if not options.yes and not (person.answers and person.agrees(f"{said}. Take it back first?")):
+        raise NeedsPerson(f"{said}, and must be taken back first", "give --yes, or run fixer undo")
+    with RepairRun.open(target, cause=cut_off.cause, now=time.time()) as run:
+        recovered = run.recovered
+    conflicts = recovered.conflicts if recovered is not None else []
+    if recovered is not None and recovered.lost:
+        raise NeedsPerson(f"{said}, and cannot be taken back yet: {'; '.join(conflicts)}",
+                          "mend that; then the next repair, or fixer undo, takes it back")
+    person.tell(f"{said}: taken back")
+    return (f"{said}: taken back", *(f"left as it is: {conflict}" for conflict in conflicts))
+
+
+class _Rounds:
+    """The rounds of one repair. The run, with its lock and journal, is opened when the first change is agreed."""
+
+    def __init__(self, course: Course, stack: ExitStack) -> None:
+        self._course = course
+        self._person = course.person
+        self._stack = stack
+        self._run: RepairRun | None = None
+
+    def run(self) -> End:
+        """Round after round until an end is reached."""
+        for _ in range(MAX_ROUNDS):
+            end = self._round()
+            if end is not None:
+                return end
+        return self._well() or self._stopped(f"stopped after {MAX_ROUNDS} rounds", *self._aside())
+
+    def applied(self) -> tuple[str, ...]:
+        """The steps that were kept, in words."""
+        return self._run.applied if self._run is not None else ()
+
+    def journal(self) -> str | None:
+        """The name of the run that can be undone; None where nothing was kept."""
+        return self._run.id if self._run is not None and self._run.kept else None
+
+    def _round(self) -> End | None:
+        course = self._course
+        end = self._well()
+        if end is not None:
+            return self._rest(end)
+        drawn = course.plan()
+        while not drawn.steps and not drawn.waits and self._ask_for_values():
+            drawn = course.plan()
+        if drawn.waits:
+            return self._wait(drawn)
+        if not drawn.steps:
+            return None if self._asked_again() else self._nothing_allowed()
+        finding, chosen = course.finding_of(drawn)
+        name = name_of(course.current, finding, chosen)
+        if name in course.made:
+            course.give_up(course.current, finding, drawn.summary, "it was made already and is asked for again")
+            return None
+        course.made.add(name)
+        meant = at_real_places(drawn, course.target)
+        elsewhere = led_elsewhere(drawn, meant)
+        return self._declined(meant, finding, chosen, elsewhere) or self._make(meant, finding)
+
+    def _well(self) -> End | None:
+        course, kept = self._course, self._kept()
+        if course.current.healthy and course.aside and not kept:
+            return End("rolled-back", 1, ("it is well now, by nothing that was kept", *self._aside()))
+        if course.current.healthy:
+            return End("repaired", 0, (*course.doubts, *self._aside(), *course.unrepaired())) if kept else (
+                End("nothing-to-do", 0, self._aside()))
+        if course.current.diagnosis.verdict == "unknown" and not kept and not course.aside:
+            return End("failed", 3, (course.unjudged(), *course.missing_facts()))
+        return None
+
+    def _rest(self, end: End) -> End | None:
+        """The page is well: what else was down behind it is started too; where that fails the page stays as it is."""
+        course, notes = self._course, list(end.notes)
+        while end.outcome == "repaired" and (drawn := course.left_down()) is not None:
+            finding, chosen = course.finding_of(drawn)
+            course.made.add(name_of(course.current, finding, chosen))
+            if refused := self._declined(drawn, finding, chosen):
+                notes += [f"{drawn.summary}: not done", *refused.notes]
+            elif ended := self._make(drawn, finding):
+                return ended
+            if not course.current.healthy:
+                return None
+        return End(end.outcome, end.exit_code, tuple(dict.fromkeys((*notes, *self._aside()))))
+
+    def _kept(self) -> bool:
+        return self._run is not None and self._run.kept
+
+    def _wait(self, drawn: Plan) -> End | None:
+        if self._course.options.dry_run:
+            return self._stopped(f"dry run: {drawn.summary}")
+        self._person.show([f"{drawn.summary} (at most 60 s)"])
+        self._course.current = wait_until_well(self._course.look, self._course.current)
+        again = self._course.plan()
+        return self._stopped(f"{drawn.summary}: not well after 60 s") if again.waits else None
+
+    def _asked_again(self) -> bool:
+        """No cause, and what nginx could ask answers: it has counted that out after a failure, for some seconds."""
+        course = self._course
+        if course.options.dry_run or course.has_fault() or not is_held_off(course.current):
+            return False
+        self._person.show(["what nginx leaves out after a failure answers: it is asked again soon (at most 12 s)"])
+        course.current = wait_until_asked(course.look, course.current)
+        return course.has_fault() or not is_held_off(course.current)
+
+    def _aside(self) -> tuple[str, ...]:
+        """What was set aside in this run, a line each, and the hints to it."""
+        return tuple(line for given_up in self._course.aside for line in (given_up.told(), *given_up.hints))
+
+    def _nothing_allowed(self) -> End:
+        course = self._course
+        if course.aside:
+            return self._not_all_well()
+        if course.withheld:
+            return self._stopped()
+        if course.has_fault():
+            return self._stopped("no repair is known for what was found: a person must act")
+        facts = course.missing_facts() or ("nothing that was looked at explains it",)
+        return self._stopped("no cause is proven", *(f"not known: {fact}" for fact in facts))
+
+    def _not_all_well(self) -> End:
+        """Something was set aside and nothing else can be made: a person can still act, or all was in vain."""
+        course = self._course
+        if self._kept():
+            return self._stopped(*self._aside(), "what helped is kept")
+        if any(item.flag for item in course.withheld) or not all(given_up.tried for given_up in course.aside):
+            return self._stopped(*self._aside())
+        return End("rolled-back", 1, self._aside())
+
+    def _stopped(self, *notes: str) -> End:
+        return End("needs-input", 4, notes)
+
+    def _ask_for_values(self) -> bool:
+        """Ask the person for what the first waiting repair needs; False when there is nobody, or nothing to ask."""
+        course = self._course
+        if course.options.yes or course.options.dry_run or not self._person.answers:
+            return False
+        needs = course.missing_needs()
+        for need in needs:
+            value = self._person.gives(need)
+            if value is None:
+                return False
+            course.give(need.key, value)
+        return bool(needs)
+
+    def _declined(
+        self, drawn: Plan, finding: Finding, chosen: Repair, elsewhere: tuple[str, ...] = ()
+    ) -> End | None:
+        """Show the plan and ask; an end where nobody says yes."""
+        options, first = self._course.options, (*elsewhere, *warnings(drawn.steps))
+        self._person.show(plan_lines(finding.cause, repair_report(chosen), self._person.style, first))
+        if options.dry_run:
+            return self._stopped("dry run: nothing was changed", *self._flags_for(drawn))
+        if options.yes:
+            return None
+        if not self._person.answers:
+            return self._stopped("nobody is there to ask: this is no terminal", *self._flags_for(drawn))
+        return None if self._person.agrees("Make this change?") else self._stopped("not agreed: nothing was changed")
+
+    def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
+        """How to have it made without being asked; named as withheld too, since programs read that."""
+        course = self._course
+        flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
+        why = f"it is {drawn.risk}, and " + ("this is a dry run" if course.options.dry_run else "nobody has agreed")
+        course.withheld = (Withheld(drawn.repair_id or "", drawn.cause or "", why, flags), *course.withheld)
+        word = "" if course.target.ref.kind == "local" else f" {course.target.ref}"
+        return (f"to make it: fixer repair{word} {flags}",)
+
+    def _make(self, drawn: Plan, finding: Finding) -> End | None:
+        """Apply, settle, judge: keep what is better, take back what is not. None: the next round may come."""
+        course, before = self._course, self._course.current
+        run = self._opened(finding.cause)
+        try:
+            run.round(drawn, self._person.tell)
+        except NotListening as error:
+            return self._led_on(run, drawn, error, finding)
+        except Conflict as error:
+            if run.id is None:      # nothing was begun: it is about the run, not about this round
+                return self._over(error.message, error.hint)
+            return self._failed(run, drawn, finding, error.message, error.hint)
+        except StepFailed as error:
+            return self._failed(run, drawn, finding, error.message, error.hint, unread=isinstance(error, NotRunning))
+        except NeedsPerson as error:
+            course.current = course.look()
+            course.give_up(before, finding, drawn.summary, error.message, error.hint, tried=False)
+            return None
+        course.changed = time.monotonic()
+        settled = settle(course.look, before, finding)
+        if settled.verification.better:
+            return self._keep(run, drawn, finding, settled.look, f"{finding.cause} is gone")
+        reasons = settled.verification.regressions or (f"{finding.cause} is still found",)
+        return self._roll_back(run, drawn, finding, f"not better: {'; '.join(reasons)}")
+
+    def _led_on(self, run: RepairRun, drawn: Plan, error: NotListening, finding: Finding) -> End | None:
+        """Nothing listens though all was done: kept only where the next fault of the same service shows now, and can be
+        mended too. A program tells one missing variable at a time, and one that is stopped tells none."""
+        course, before = self._course, self._course.current
+        course.changed = time.monotonic()
+        settled = settle(course.look, before, finding)
+        course.changed = time.monotonic()
+        follows = any(found.role == "root" and any(r.risk != "manual" for r in found.repairs)
+                      and is_next(found, settled.look, finding, before, drawn)
+                      for found in settled.look.diagnosis.findings)
+        if settled.verification.better and follows:
+            return self._keep(run, drawn, finding, settled.look, f"{finding.cause} is gone; {error.message}")
+        laid = other_of(settled.look, finding)
+        if laid is None:
+            return self._roll_back(run, drawn, finding, error.message)
+        told = f"{error.message}; while it was started it showed why: {laid.summary} ({laid.cause})"
+        return self._roll_back(run, drawn, finding, told, next((r.manual for r in laid.repairs if r.manual), ""))
+
+    def _keep(self, run: RepairRun, drawn: Plan, finding: Finding, seen: Look, told: str) -> End | None:
+        """What is better stays, once the journal says so."""
+        try:
+            run.commit()
+        except StepFailed as error:
+            return self._failed(run, drawn, finding, error.message, error.hint)
+        self._course.current = seen
+        self._course.doubts += [r.doubt for r in finding.repairs if r.id == drawn.repair_id and r.doubt]
+        self._person.tell(told)
+        return None
+
+    def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str, *, unread: bool = False,
+                ) -> End | None:
+        """The round took itself back. A start in vain may show what keeps the service down; that comes next then."""
+        before = self._course.current
+        self._course.changed = time.monotonic()
+        if run.taken_back is None or run.taken_back.conflicts:
+            return self._over(why, hint)
+        self._look_again(why)
+        if not self._laid_bare(drawn, finding, why):
+            give_up(self._course, before, drawn, finding, (why, hint), unread=unread)
+        return None
+
+    def _roll_back(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str = "") -> End | None:
+        """Take the round back, and go on without it; where not all of it could go back nothing more is tried."""
+        before, left = self._course.current, run.roll_back().not_all()
+        self._course.changed = time.monotonic()
+        if left:
+            return self._over(why, left)
+        self._look_again(why)
+        if hint or not self._laid_bare(drawn, finding, why):
+            give_up(self._course, before, drawn, finding, (why, "; ".join(filter(None, (hint, _BACK)))))
+        return None
+
+    def _over(self, *notes: str) -> End:
+        """What the end of a repair is that cannot go on after its last round."""
+        said = tuple(note for note in (*notes, *self._aside()) if note)
+        self._look_again(*said)
+        if self._kept():
+            return End("needs-input", 4, (*said, "the last round was rolled back; what helped before is kept"))
+        return End("rolled-back", 1, said)
+
+    def _look_again(self, *said: str) -> None:
+        """See what is there after a round that was taken back."""
+        try:
+            self._course.current = self._course.look()
+        except CannotObserve as error:
+            raise type(error)(error.message, "; ".join(word for word in (*said, error.hint) if word)) from error
+
+    def _laid_bare(self, drawn: Plan, finding: Finding, why: str) -> bool:
+        """A start that was in vain, and taken back, shows what keeps the service down: systemd forgets why a unit had
+        failed once somebody has stopped it, and a program that is stopped says nothing. Then that is repaired."""
+        first = other_of(self._course.current, finding) if only_starts(drawn.steps) else None
+        if first is None:
+            return False
+        self._person.tell(f"{why}; taken back, and now it shows why: {first.cause}")
+        return True
+
+    def _opened(self, cause: str) -> RepairRun:
+        if self._run is None:
+            self._run = self._stack.enter_context(RepairRun.open(self._course.target, cause=cause, now=time.time()))
+        return self._run
+
+
+def warnings(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """What stops for a plan, and what no undo brings back: named before anything else."""
+    stopping = [describe_step(step) for step in steps if _stops(step)]
+    final = [describe_step(step) for step in steps if not is_reversible(step)]
+    return (*(f"What runs is stopped: {text}" for text in stopping if text not in final),
+            *(f"Stopped for good: {text}" for text in final))
+
+
+def _stops(step: Step) -> bool:
+    match step:
+        case UnitAction():
+            return step.verb in ("stop", "restart") and step.was_active == "active"
+        case ProgramAction():
+            return step.verb in ("restart", "update") and step.was == "RUNNING"
+        case ContainerAction():
+            return step.verb in ("stop", "restart") and step.was == "running"
+        case ComposeUp():
+            return step.was == "running"
+        case SignalProcess():
+            return step.signal != "CONT"
+        case _:
+            return False

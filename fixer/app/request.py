@@ -1,0 +1,69 @@
+"""What a use-case is asked for, checked before anything is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from fixer.errors import UsageError
+from fixer.lazy.dataclass import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How to look: an address to check first, more patience, or no request at all."""
+
+    url: str = ""
+    wait: float = 0.0
+    no_probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Repairing:
+    """How to repair. `max_risk` None: what is asked at a terminal, `safe` with `yes`."""
+
+    looking: Looking
+    dry_run: bool
+    yes: bool
+    max_risk: Literal["safe", "disruptive"] | None
+    only: str | None
+    inputs: Mapping[str, str]
+
+    def allowed_risk(self) -> Literal["safe", "disruptive"]:
+        """The riskiest plan that may be made: a person is asked about each one, `--yes` is not."""
+        return self.max_risk or ("safe" if self.yes else "disruptive")
+
+
+def parse_inputs(words: Sequence[str]) -> Mapping[str, str]:
+    """`--set KEY=VALUE` words as a map. No message ever shows a value: it may be a secret."""
+    inputs: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError("--set takes KEY=VALUE; one of them has no =", "for example: --set SECRET_KEY=VALUE")
+        if not key.strip() or not key.isprintable():
+            raise UsageError("--set takes KEY=VALUE; one of them has no key", "for example: --set SECRET_KEY=VALUE")
+        if any(char in value for char in "\0\r\n"):
+            raise UsageError(f"--set {key}: a value is one line", "give it without line breaks")
+        if inputs.setdefault(key, value) != value:
+            raise UsageError(f"--set {key} is given twice with different values", "give it once")
+    return inputs
+
+
+def check_url(url: str) -> str:
+    """The URL as given, or a usage error: http or https, with a host, without user and password."""
+    if not url:
+        return ""
+    from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
+
+    hint = "for example: --url https://shop.example/api/login"
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"--url is no address: {error}", hint) from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError("--url takes an http:// or https:// address", hint)
+    if parts.username is not None or not url.isprintable() or " " in url:
+        raise UsageError("--url takes no user, password, space or control character", hint)
+    return url

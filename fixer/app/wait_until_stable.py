@@ -1,0 +1,126 @@
+"""Looking again after a change, until what is seen holds: a service may need time, and a good moment proves nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from fixer.lazy.dataclass import dataclass
+from fixer.model.diagnosis import Finding
+from fixer.model.facts import Known
+from fixer.verify import Look, Verification, compare
+
+LIMIT = 30.0         # seconds that a repair has to show its effect; only one that fails takes them all
+HEAL_LIMIT = 60.0    # seconds for what heals by waiting
+HELD_OFF = 12.0      # nginx leaves a member of a group out for fail_timeout (10 s unless it is told otherwise)
+PAUSE = 0.4
+STEADY_LOOKS = 3     # as many looks in a row must agree
+STEADY = 2.0         # and over as many seconds
+
+LookAgain: TypeAlias = Callable[[], Look]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The last look after a change, and what it proves."""
+
+    look: Look
+    verification: Verification
+
+
+def settle(look_again: LookAgain, before: Look, addressed: Finding, *, limit: float = LIMIT) -> Settled:
+    """Look until the same good answer has come several times in a row, or until the time is over."""
+    deadline = time.monotonic() + limit
+    held_off = time.monotonic() + HELD_OFF
+    streak = _Streak()
+    while True:
+        look = look_again()
+        verification = compare(before, look, addressed)
+        now = time.monotonic()
+        streak.add(_state(look) if verification.better else None, now)
+        if streak.holds(now) and not _heals_itself(look) and (now >= held_off or not is_held_off(look)):
+            return Settled(look, verification)
+        if now >= deadline:
+            # a single good look among bad ones is luck
+            if verification.better and streak.length < STEADY_LOOKS - 1:
+                verification = Verification(False, verification.fixed, ("what was seen does not hold",))
+            return Settled(look, verification)
+        time.sleep(PAUSE)
+
+
+def wait_until_well(look_again: LookAgain, first: Look, *, limit: float = HEAL_LIMIT) -> Look:
+    """Wait for what heals by itself; the last look, when it is well or can no longer heal or the time is over."""
+    deadline = time.monotonic() + limit
+    look, streak = first, _Streak()
+    while time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        look = look_again()
+        now = time.monotonic()
+        streak.add(_state(look), now)
+        if streak.holds(now) and not _heals_itself(look):
+            return look
+    return look
+
+
+def wait_until_asked(look_again: LookAgain, first: Look) -> Look:
+    """Wait while nginx leaves out servers that answer: it asks them again once that time is over. What let it leave
+    them out may show meanwhile: then there is something to mend."""
+    deadline = time.monotonic() + HELD_OFF
+    look = first
+    while is_held_off(look) and not _at_fault(look) and time.monotonic() < deadline:
+        time.sleep(PAUSE)
+        look = look_again()
+    return look
+
+
+class _Streak:
+    """How long the same state has been seen without a break."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._state: object = None
+        self._since = 0.0
+
+    def add(self, state: object, now: float) -> None:
+        if state is None:
+            self.length = 0
+        elif state == self._state and self.length:
+            self.length += 1
+        else:
+            self.length, self._since = 1, now
+        self._state = state
+
+    def holds(self, now: float) -> bool:
+        return self.length >= STEADY_LOOKS and now - self._since >= STEADY
+
+
+def _state(look: Look) -> object:
+    faults = [(f.cause, f.service, f.routes) for f in _at_fault(look)]
+    return (look.diagnosis.verdict, tuple(faults))
+
+
+def _at_fault(look: Look) -> list[Finding]:
+    return [f for f in look.diagnosis.findings if f.role in ("root", "contributing")]
+
+
+def _heals_itself(look: Look) -> bool:
+    """Something is still starting: whatever is seen now is not the end."""
+    faults = _at_fault(look)
+    return bool(faults) and any(repair.waits for fault in faults[:1] for repair in fault.repairs)
+
+
+def is_held_off(look: Look) -> bool:
+    """A route still fails with no cause, though a member of its group answers: nginx has counted that out for now. A
+    name of several addresses (localhost) is such a group too."""
+    health = {health.route: health.state for health in look.diagnosis.health}
+    blamed = {route for f in _at_fault(look) for route in f.routes}
+    members = {e.id: len(e.addresses.value) if isinstance(e.addresses, Known) else 1 for e in look.snapshot.endpoints}
+    answering = {
+        e.id for e in look.snapshot.endpoints if isinstance(e.http, Known) and e.http.value.status is not None
+    }
+    return any(
+        sum(members.get(name, 1) for name in facts.endpoints) > 1 and answering.intersection(facts.endpoints)
+        and health.get(facts.route.id) in ("failing", "degraded") and facts.route.id not in blamed
+        for facts in look.snapshot.routes
+    )

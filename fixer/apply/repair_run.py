@@ -1,0 +1,259 @@
+"""A repair run: lock, recovery of what was interrupted, rounds that are kept or taken back; and what became of runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from fixer.apply.file_change import keep_before, perform, prepare
+from fixer.apply.interrupts import Interrupts
+from fixer.apply.journal_folder import Journal, create_run, open_run, read_run, run_ids
+from fixer.apply.journal_records import is_unfinished, rounds_of
+from fixer.apply.reboot_recovery import planned_json
+from fixer.apply.rollback import Restoration, let_end, recover, roll_back_round
+from fixer.apply.run_history import forget, history, undo, unfinished
+from fixer.apply.steps.container_step import demand_same_service
+from fixer.apply.steps.node_access import Nodes
+from fixer.apply.steps.perform import perform_step
+from fixer.apply.steps.program_step import demand_heard
+from fixer.apply.target_lock import hold_lock, journal_access, journal_place
+from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StartFailed, StepFailed, Unreachable
+from fixer.model.host import Target, Writer
+from fixer.model.journal import Record
+from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, only_starts
+from fixer.redaction.masked_steps import describe_step, step_to_json
+
+__all__ = ["RepairRun", "Restoration", "forget", "history", "undo", "unfinished"]
+
+
+_REFUSALS = {      # what stops root too, by the words of the C library: over sh no number comes along
+    "Operation not permitted": "; if lsattr shows an i for {0}, it may not be changed: chattr -i {0} takes that off",
+    "Read-only file system": "; findmnt -T {0} shows what is mounted there read-only: change it where it comes from",
+}
+
+
+def _way_out(step: Step, said: str) -> str:
+    path = step.path if isinstance(step, WriteFile) else ""
+    return next((hint.format(path) for words, hint in _REFUSALS.items() if path and words in said), "")
+
+
+class RepairRun:
+    """One `repair`, as a context manager. Rounds change the target; a round that is not committed when the block ends,
+    however it ends, is taken back. Nothing is written anywhere before the first round that has steps.
+    """
+
+    def __init__(self, target: Target, cause: str, now: float) -> None:
+        self._target = target
+        self._cause = cause
+        self._now = now
+        self._stack = ExitStack()
+        self._interrupts = Interrupts()
+        self._place: tuple[Writer, str] | None = None
+        self._locked = False
+        self._journal: Journal | None = None
+        self._open = 0
+        self.recovered: Restoration | None = None
+        self.taken_back: Restoration | None = None      # the last round that was
+
+    @classmethod
+    def open(cls, target: Target, *, cause: str, now: float) -> Self:
+        """The run, to be entered with `with`. `now` is epoch seconds; it names the run."""
+        return cls(target, cause, now)
+
+    @property
+    def id(self) -> str | None:
+        """The name of the run, None while nothing was written."""
+        return self._journal.run_id if self._journal else None
+
+    @property
+    def kept(self) -> bool:
+        """True when a round was committed: there is something to undo."""
+        return self._journal is not None and any(r.state == "committed" for r in rounds_of(self._journal.records))
+
+    @property
+    def applied(self) -> tuple[str, ...]:
+        """The steps of the committed rounds, in words; a wait that was in vain is none."""
+        rounds = rounds_of(self._journal.records) if self._journal else ()
+        done = [i for r in rounds if r.state == "committed" for i in r.intents if i.done is not None]
+        return tuple(i.intent.describe for i in done)
+
+    def __enter__(self) -> Self:
+        try:
+            self._stack.enter_context(self._interrupts)
+            writer, folder = self._where()
+            with journal_access(folder):
+                known = writer.files.state(folder).kind != "absent"
+            if known:
+                self._lock()
+                with journal_access(folder):
+                    self._recover()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            if self._interrupts.abandoned:
+                raise Interrupted("stopped at once, in the middle of a step", _LATER) from None
+            if self._open and (error is None or isinstance(error, Exception | KeyboardInterrupt | SystemExit)):
+                self.roll_back()
+            if isinstance(error, KeyboardInterrupt):
+                raise Interrupted("interrupted; what was under way was taken back") from None
+
+    def round(self, plan: Plan, tell: Callable[[str], None] | None = None) -> None:
+        """Apply the plan's steps. On any failure the round is taken back and the failure raised; only where nothing
+        but the last step's wait was in vain (NotListening) it stays open, for the caller to judge."""
+        if not plan.steps:
+            return
+        if self._open:
+            raise StepFailed("a round is open already: commit it or roll it back first")
+        with self._interrupts.busy():
+            journal, nodes = self._begin(plan)
+            try:
+                self._apply(plan.steps, journal, nodes, tell)
+                self._stop_if_asked()
+            except NotListening:
+                raise
+            except FixerError as error:
+                raise self._after_roll_back(error) from error
+
+    def commit(self) -> None:
+        """Keep the open round: it proved better. Where the journal cannot say so it is taken back, as the next repair
+        would do that finds it open."""
+        if self._journal is not None and self._open:
+            with self._interrupts.busy():
+                try:
+                    self._journal.append(Record(0, 0.0, "committed", self._open))
+                except OSError as error:
+                    why = f"the journal cannot be written: {error.strerror or error}"
+                    raise self._after_roll_back(StepFailed(why)) from error
+                self._open = 0
+
+    def roll_back(self) -> Restoration:
+        """Take the open round back; what could not go back is among the conflicts."""
+        result = Restoration()
+        if self._journal is not None and self._open:
+            with self._interrupts.busy():
+                number, self._open = self._open, 0
+                self.taken_back = result
+                roll_back_round(self._journal, number, self._nodes(), result)
+        return result
+
+    def _where(self) -> tuple[Writer, str]:
+        if self._place is None:
+            self._place = journal_place(self._target)
+        return self._place
+
+    def _nodes(self) -> Nodes:
+        writer, _ = self._where()
+        return Nodes(self._target, writer, writer.name)
+
+    def _lock(self) -> None:
+        writer, folder = self._where()
+        with journal_access(folder):
+            self._stack.enter_context(hold_lock(writer.files, folder, "a repair"))
+        self._locked = True
+
+    def _recover(self) -> None:
+        writer, folder = self._where()
+        for run_id in reversed(run_ids(writer.files, folder)):
+            if is_unfinished(read_run(writer.files, folder, run_id).records):
+                journal = open_run(writer.files, folder, run_id)
+                with self._interrupts.busy():
+                    self.recovered = recover(journal, self._nodes_of(journal))
+
+    def _nodes_of(self, journal: Journal) -> Nodes:
+        writer, _ = self._where()
+        home = next((r.home for r in journal.records if r.phase == "begin"), "")
+        return Nodes(self._target, writer, home or writer.name)
+
+    def _begin(self, plan: Plan) -> tuple[Journal, Nodes]:
+        """Lock and journal, at the first round only; nothing of the target has changed when this returns."""
+        writer, folder = self._where()
+        if not self._locked:
+            self._lock()
+            if any(is_unfinished(read_run(writer.files, folder, i).records) for i in run_ids(writer.files, folder)):
+                raise Conflict("another repair was interrupted meanwhile", "run the repair again")
+        nodes = self._nodes()
+        for step in plan.steps:
+            if isinstance(step, ComposeUp):
+                demand_same_service(step, nodes.engine())
+            elif isinstance(step, ProgramAction):
+                demand_heard(step, nodes.runner(step.node))
+        with journal_access(folder):
+            if self._journal is None:
+                begin = Record(0, 0.0, "begin", describe=self._cause, note=str(self._target.ref), home=writer.name)
+                self._journal = create_run(writer.files, folder, self._new_id(), begin)
+            number = len(rounds_of(self._journal.records)) + 1
+            self._journal.append(Record(
+                0, 0.0, "round", number, step=planned_json(plan.steps), describe=plan.summary, note=plan.cause or ""))
+        self._open = number
+        return self._journal, nodes
+
+    def _new_id(self) -> str:
+        """Names sort by time, also where the clock went back."""
+        writer, folder = self._where()
+        last, moment = max(run_ids(writer.files, folder), default=""), self._now
+        while (run_id := time.strftime("%Y%m%d-%H%M%S", time.gmtime(moment))) <= last[:15]:
+            moment += 1
+        return f"{run_id}-{os.urandom(2).hex()}"
+
+    def _apply(
+        self, steps: tuple[Step, ...], journal: Journal, nodes: Nodes, tell: Callable[[str], None] | None
+    ) -> None:
+        for index, step in enumerate(steps):
+            self._stop_if_asked()
+            draft = Record(0, 0.0, "intent", self._open, index, step_to_json(step), describe_step(step))
+            try:
+                _apply_step(step, draft, journal, nodes)
+            except NotListening as error:
+                if step is not steps[-1]:
+                    raise StepFailed(error.message, error.hint) from error
+                raise
+            except StartFailed as error:
+                # what was edited may be right all the same: the start may fail over the next fault
+                if only_starts(steps) or any(not isinstance(later, WaitForListener) for later in steps[index + 1:]):
+                    raise
+                raise NotListening(error.message, error.hint) from error
+            except OSError as error:
+                said = error.strerror or str(error)
+                raise StepFailed(f"could not {draft.describe}: {said}{_way_out(step, said)}") from error
+            if tell is not None:
+                tell(draft.describe)
+
+    def _stop_if_asked(self) -> None:
+        if self._interrupts.asked:
+            raise Interrupted("interrupted; what was under way was taken back")
+
+    def _after_roll_back(self, error: FixerError) -> FixerError:
+        if isinstance(error, Unreachable) and self._journal is not None:
+            let_end(self._journal, self._nodes())
+        left = self.roll_back().not_all()
+        return type(error)(error.message, left or error.hint or "the round was taken back; nothing of it is left")
+
+
+_LATER = "the next `fixer repair` or `fixer undo` takes back what was under way"
+
+
+def _apply_step(step: Step, draft: Record, journal: Journal, nodes: Nodes) -> None:
+    """Journal, change, journal: the order that makes every interruption recoverable."""
+    if not isinstance(step, WriteFile):
+        journal.append(draft)
+        note = perform_step(step, nodes)
+        journal.append(Record(0, 0.0, "done", draft.round, draft.index, note=note))
+        return
+    files = nodes.writer(step.node).files
+    change = prepare(step, draft, files, journal.run_id)
+    keep_before(change, journal)
+    journal.append(change.intent)
+    post = perform(change, files)
+    journal.append(Record(0, 0.0, "done", draft.round, draft.index, post=post))
+    if step.in_place:
+        journal.drop_images(change.intent.blob)

@@ -1,0 +1,130 @@
+"""Runs of the past: listed, found unfinished, undone, forgotten."""
+
+from __future__ import annotations
+
+from fixer.apply.journal_folder import Journal, is_run_id, open_run, read_run, run_ids
+from fixer.apply.journal_records import is_unfinished, summary_of
+from fixer.apply.rollback import Restoration, recover, undo_run
+from fixer.apply.steps.node_access import Nodes
+from fixer.apply.target_lock import hold_lock, journal_access, journal_place
+from fixer.errors import NeedsPerson, UsageError
+from fixer.model.host import Target, Writer
+from fixer.model.journal import RunSummary
+from fixer.model.report import SCHEMA_VERSION, UndoResult
+
+_LIST = "fixer history lists the runs"
+_NOTHING = "nothing to undo: no change of a repair is in force here"
+_TO_UNDO = ("committed", "unfinished")
+
+
+def history(target: Target) -> tuple[RunSummary, ...]:
+    """Every run on the target, the oldest first."""
+    writer, folder = journal_place(target)
+    with journal_access(folder):
+        return tuple(_summary(writer, folder, run_id) for run_id in run_ids(writer.files, folder))
+
+
+def unfinished(target: Target) -> RunSummary | None:
+    """The run that was interrupted, if there is one. Reads only; None also where no journal can be (a bundle)."""
+    try:
+        runs = history(target)
+    except NeedsPerson:
+        return None
+    return next((run for run in reversed(runs) if run.state == "unfinished"), None)
+
+
+def undo(target: Target, run_id: str | None) -> UndoResult:
+    """Take back a run: the named one, else the interrupted one, else the last that changed something and was kept.
+
+    Where nothing is left to undo, nothing is done and the result says so: everything is back already.
+    """
+    writer, folder = journal_place(target)
+    runs = history(target)
+    if run_id is not None and run_id not in [run.id for run in runs]:
+        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
+    if run_id is None and not any(run.state in _TO_UNDO for run in runs):
+        return _nothing(target, None, _left_over(target, runs) or _NOTHING)
+    with journal_access(folder), hold_lock(writer.files, folder, "an undo"):
+        return _undo_locked(target, writer, folder, run_id)
+
+
+def _undo_locked(target: Target, writer: Writer, folder: str, run_id: str | None) -> UndoResult:
+    broken = [i for i in run_ids(writer.files, folder) if is_unfinished(read_run(writer.files, folder, i).records)]
+    total = Restoration()
+    for run in reversed(broken):
+        journal = open_run(writer.files, folder, run)
+        _add(total, recover(journal, _nodes(target, writer, journal)))
+    name = run_id or (broken[-1] if broken else _last_kept(target))
+    if name is None:       # somebody else took it back while we waited for the lock
+        return _nothing(target, None, _NOTHING)
+    journal = open_run(writer.files, folder, name)
+    summary = summary_of(name, journal.records)
+    if summary.state in ("committed", "undone-with-conflicts") or (summary.conflicts and name not in broken):
+        _add(total, undo_run(journal, _nodes(target, writer, journal)))
+    elif name not in broken:
+        return _nothing(target, name, f"run {name} is {summary.state}: nothing of it is left to undo")
+    if not (total.restored or total.conflicts or total.irreversible or total.notes):
+        begun = name in broken and any(record.phase == "committed" for record in journal.records)
+        total.notes.append(_undone_already(name, cut_off=name in broken, kept=_last_kept(target), begun=begun))
+    lists = (total.restored, total.conflicts, total.irreversible, total.notes)
+    return UndoResult(SCHEMA_VERSION, str(target.ref), name, *(tuple(dict.fromkeys(items)) for items in lists))
+
+
+def _left_over(target: Target, runs: tuple[RunSummary, ...]) -> str:
+    """What the last repair took back but for something, and how that is tried once more; else empty."""
+    if not runs or runs[-1].state != "rolled-back" or not runs[-1].conflicts:
+        return ""
+    where = "" if target.ref.kind == "local" else f" {target.ref}"
+    return (f"run {runs[-1].id} was rolled back, but not all of it: {'; '.join(runs[-1].conflicts)}; "
+            f"fixer undo{where} --id {runs[-1].id} tries that once more")
+
+
+def _undone_already(name: str, *, cut_off: bool, kept: str | None, begun: bool) -> str:
+    """Which run was meant, and which one is next: after `nothing` alone people undo once more."""
+    told = (f"run {name}: its undo was cut off when all of it was back already" if begun else
+            f"run {name} was cut off before anything of it was in force" if cut_off else
+            f"run {name}: nothing of it is in force any more; a restart, or somebody by hand, has undone it already")
+    return told if kept is None else f"{told}; run {kept} is, and the next fixer undo takes that one back"
+
+
+def _nothing(target: Target, run_id: str | None, note: str) -> UndoResult:
+    return UndoResult(SCHEMA_VERSION, str(target.ref), run_id, (), (), (), (note,))
+
+
+def _add(total: Restoration, more: Restoration) -> None:
+    total.restored += more.restored
+    total.conflicts += more.conflicts
+    total.irreversible += more.irreversible
+    total.notes += more.notes
+
+
+def _nodes(target: Target, writer: Writer, journal: Journal) -> Nodes:
+    home = next((r.home for r in journal.records if r.phase == "begin"), "")
+    return Nodes(target, writer, home or writer.name)
+
+
+def _last_kept(target: Target) -> str | None:
+    kept = [run.id for run in history(target) if run.state == "committed"]
+    return kept[-1] if kept else None
+
+
+def _summary(writer: Writer, folder: str, run_id: str) -> RunSummary:
+    return summary_of(run_id, read_run(writer.files, folder, run_id).records)
+
+
+def forget(target: Target, run_id: str) -> None:
+    """Remove a run's journal and before-images; afterwards it cannot be undone."""
+    writer, folder = journal_place(target)
+    files = writer.files
+    if not is_run_id(run_id) or run_id not in run_ids(files, folder):
+        raise UsageError(f"there is no run {run_id} on {target.ref}", _LIST)
+    with journal_access(folder), hold_lock(files, folder, "an undo"):
+        if _summary(writer, folder, run_id).state == "unfinished":
+            raise UsageError(f"run {run_id} was interrupted", "fixer undo takes it back; then it can be forgotten")
+        run = f"{folder}/runs/{run_id}"
+        for inner in (f"{run}/blobs", run):
+            for name in files.listdir(inner):
+                if files.state(f"{inner}/{name}").kind != "other":
+                    files.unlink(f"{inner}/{name}")
+            if files.state(inner).kind == "other":
+                files.rmdir(inner)

@@ -1,0 +1,1 @@
+"""The kinds of step: how each is performed, and its inverse."""

@@ -1,0 +1,119 @@
+"""Waiting for a listener in a node's own kernel tables: nothing is sent, a container without tools is no hindrance."""
+
+from __future__ import annotations
+
+import ipaddress
+import posixpath
+import sys
+import time
+from collections.abc import Iterator
+
+from fixer.apply.steps.node_access import Nodes
+from fixer.apply.steps.process_step import wait_until
+from fixer.errors import NotListening, StepFailed, Unreachable
+from fixer.formats.numbers import is_number
+from fixer.model.plan import WaitForListener
+
+_HEADER = b"local_address"
+_NAMES = ("tcp", "tcp6", "unix")      # tables of /proc/net
+_LOOK = 2.0                 # seconds between looks at whether it is still worth waiting
+_LISTEN = b"0A"
+_ACCEPTING = 0x10000        # __SO_ACCEPTCON in the flags of /proc/net/unix
+
+
+def wait_for_listener(step: WaitForListener, nodes: Nodes) -> None:
+    """Until it listens; NotListening when it does not in time, or when what should listen has ended."""
+    where = step.unix or f"{step.host}:{step.port}"
+    asked = time.monotonic()
+
+    def is_there() -> bool:
+        nonlocal asked
+        try:
+            if listens(step, _tables(step, nodes)):
+                return True
+        except (StepFailed, Unreachable):       # its container is just being replaced
+            pass
+        if time.monotonic() - asked < _LOOK:
+            return False
+        asked = time.monotonic()
+        if has_ended(step, nodes):
+            who = step.unit or step.container
+            raise NotListening(f"{who} ended before anything listened on {where} of {step.node}")
+        return False
+
+    if not wait_until(is_there, step.seconds):
+        raise NotListening(f"nothing listens on {where} of {step.node} after {step.seconds:g} s")
+
+
+def has_ended(step: WaitForListener, nodes: Nodes) -> bool:
+    """True where its manager says so; one that is being started once more has not."""
+    if step.unit:
+        shown = nodes.runner(step.node).run(["systemctl", "is-active", "--", step.unit])
+        return shown.stdout.strip() in (b"failed", b"inactive")
+    if step.container:
+        shown = nodes.engine().run(["docker", "inspect", "-f", "{{.State.Status}}", step.container])
+        return shown.stdout.strip() in (b"exited", b"dead")
+    return False
+
+
+def _tables(step: WaitForListener, nodes: Nodes) -> bytes:
+    """The node's own tables; of a container that has no tool to show them, from its first process on the engine."""
+    data = b""
+    try:
+        data = nodes.runner(step.node).run(["cat", *(f"/proc/net/{name}" for name in _NAMES)]).stdout
+    except (StepFailed, Unreachable):
+        if not step.container:
+            raise
+    if _HEADER in data or not step.container:      # docker tells on stdout too that there is no such program
+        return data
+    shown = nodes.engine().run(["docker", "inspect", "-f", "{{.State.Pid}}", step.container]).stdout.strip()
+    pid = shown.decode("ascii", "replace")
+    if not is_number(pid) or int(pid) == 0:
+        return b""
+    return nodes.engine().run(["cat", *(f"/proc/{pid}/net/{name}" for name in _NAMES)]).stdout
+
+
+def listens(step: WaitForListener, data: bytes) -> bool:
+    """True when a socket listens there, as the kernel's tables say."""
+    if step.unix is not None:
+        wanted = step.unix.encode("utf-8", "surrogateescape")
+        return any(path == wanted or _may_be(path, wanted) for path in unix_listeners(data))
+    return any(port == step.port and _reaches(step.host, address) for address, port in tcp_listeners(data))
+
+
+def tcp_listeners(data: bytes) -> Iterator[tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, int]]:
+    """(address, port) of every listening socket in /proc/net/tcp and tcp6."""
+    for line in data.splitlines():
+        words = line.split()
+        if len(words) < 10 or words[3] != _LISTEN or b":" not in words[1]:
+            continue
+        text, _, port = words[1].partition(b":")
+        raw = bytes.fromhex(text.decode("ascii"))
+        if sys.byteorder == "little":     # each 32 bit word stands in the machine's own order
+            raw = b"".join(raw[i:i + 4][::-1] for i in range(0, len(raw), 4))
+        yield ipaddress.ip_address(raw), int(port, 16)
+
+
+def _may_be(path: bytes, wanted: bytes) -> bool:
+    """Bound by a relative name, which the kernel keeps as it is: whose it is shows the look that comes after."""
+    return path[:1] not in (b"/", b"@", b"") and wanted.endswith(b"/" + posixpath.normpath(path))
+
+
+def unix_listeners(data: bytes) -> Iterator[bytes]:
+    """The path of every listening socket in /proc/net/unix."""
+    for line in data.splitlines():
+        words = line.split(maxsplit=7)
+        if len(words) == 8 and words[0].endswith(b":") and len(words[3]) == 8 and int(words[3], 16) & _ACCEPTING:
+            yield words[7]
+
+
+def _reaches(host: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    if address.is_unspecified:
+        return True
+    try:
+        wanted = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:                    # a name: whatever the node has
+        return not address.is_loopback or host == "localhost"
+    return wanted == address

@@ -1,0 +1,270 @@
+"""nginx checked, reloaded with proof, started and stopped."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import stat
+from collections.abc import Container, Mapping
+
+from fixer.apply.steps.node_access import Runner, complaint
+from fixer.apply.steps.process_step import Entry, end_process, process_table, send_signal, wait_until
+from fixer.apply.steps.start_marks import LEFT, Started
+from fixer.errors import Conflict, StepFailed, Unreachable
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.host import CommandResult
+from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
+
+_PROOF_SECONDS = 15.0
+_HEARD_SECONDS = 1.0        # a worker that hears its master does so at once
+_TITLES = 'for p; do printf "\\n%s " "$p"; tr "\\0\\n" "  " < "/proc/$p/cmdline"; done 2>/dev/null'
+# The program of each process, and the mark of one that is in a container: it has numbers of its own.
+_PROGRAMS = ('o=$(readlink /proc/self/ns/pid); for p; do n=$(readlink "/proc/$p/ns/pid"); '
+             '[ "${n:-$o}" = "$o" ] || { printf "%s inside\\n" "$p"; continue; }; '
+             'l=$(readlink "/proc/$p/exe") && printf "%s %s\\n" "$p" "$l"; done 2>/dev/null')
+_TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
+_TAIL_LIMIT = 1 << 20
+_COMM_LENGTH = 15
+_NAMED = regex(r" in (/.*):\d+$")
+_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
+_OURSELVES = "/proc/self/."     # without what follows it is a link, and root's
+
+
+class Refused(StepFailed):
+    """`nginx -t` does not accept the configuration."""
+
+
+class NotRunning(StepFailed):
+    """There is no master to reload."""
+
+
+def check_config(step: CheckNginx | ReloadNginx | StartNginx, runner: Runner) -> None:
+    """`nginx -t`; Refused with nginx's own words."""
+    if isinstance(step, ReloadNginx):
+        _require_own(step, runner)
+    try:
+        result = runner.run([*_command(step), "-t"], timeout=60.0)
+    except Unreachable as error:
+        if not _STOPPED.search(error.message):
+            raise
+        raise StepFailed(f"nginx's container does not run, so its configuration cannot be tested: {error.message}") \
+            from error
+    if result.returncode != 0:
+        raise Refused(f"nginx refuses the configuration: {_emergency(result)}")
+
+
+def _require_own(step: ReloadNginx, runner: Runner) -> None:
+    """Root's `nginx -t` loads modules, and makes and gives away folders, as the configuration says: so on a machine
+    only that of root's own nginx is tried."""
+    asked = runner.run(["stat", "-c", "%u", f"/proc/{step.master_pid}", _OURSELVES, "/proc/1"])
+    owners = asked.stdout.split()
+    if len(owners) == 3 and owners[0] != owners[1] == b"0" == owners[2]:
+        uid = _uid_of_todays_master(step, runner, owners[0])
+        if uid not in (None, "0"):
+            raise StepFailed(f"nginx runs as uid {uid}, not as root: run fixer as that user")
+
+
+def _uid_of_todays_master(step: ReloadNginx, runner: Runner, planned: bytes) -> str | None:
+    """Whose the master is that a reload would reach: after a restart of the machine the number in the plan may be
+    anybody's. None where none runs; "unknown" where nobody could say, which is not root's."""
+    try:
+        master = find_master(step, runner)
+    except NotRunning:
+        return None
+    if master.pid == step.master_pid:
+        return planned.decode()
+    words = runner.run(["stat", "-c", "%u", f"/proc/{master.pid}"]).stdout.split()
+    return words[0].decode() if words else "unknown"
+
+
+def _command(step: CheckNginx | ReloadNginx | StartNginx) -> list[str]:
+    return [step.binary, *(("-c", step.conf_path, "-p", step.prefix) if step.explicit else ())]
+
+
+def age_of_refused(error: Refused, runner: Runner, ours: Container[str]) -> float | None:
+    """Seconds since the last change of the file that nginx names, None where it names none, or one of these."""
+    named = _NAMED.search(error.message)
+    if named is None or named[1] in ours:
+        return None
+    told = runner.run(["sh", "-c", 'stat -L -c %Z "$1" && date +%s && readlink -f "$1"', "sh", named[1]]).stdout
+    lines = told.decode("utf-8", "surrogateescape").splitlines()
+    if len(lines) != 3 or lines[2] in ours:       # it names the link, and a step the file
+        return None
+    return float(lines[1]) - float(lines[0])
+
+
+def _emergency(result: CommandResult) -> str:
+    for line in result.stderr.decode("utf-8", "replace").splitlines():
+        if "[emerg]" in line:
+            return line.partition("[emerg]")[2].strip()
+    return complaint(result)
+
+
+def reload(step: ReloadNginx, runner: Runner) -> None:
+    """Test, signal, and prove it: new workers, and no [emerg] of that master since. An exit code proves nothing."""
+    check_config(step, runner)
+    master = find_master(step, runner)
+    old = _children(runner, master)
+    log = LogMark.set(runner, step.error_log)
+    if not send_signal(runner, master.pid, master.start_ticks, "HUP"):
+        raise NotRunning("nginx has ended")
+    if not wait_until(lambda: _is_decided(runner, master, old, log), _PROOF_SECONDS):
+        raise StepFailed(f"nginx started no new worker within {_PROOF_SECONDS:g} s of the reload")
+    if not _children(runner, master) - old:
+        said = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
+        raise StepFailed(f"nginx did not take the configuration: {said[0]}")
+    _end_deaf(runner, master, old)
+
+
+def _end_deaf(runner: Runner, master: Entry, old: set[tuple[int, int]]) -> None:
+    """A worker with as many files open as it may cannot receive what its master tells it: it closes the channel and
+    takes visitors by the old configuration for ever. By a signal it is told the same."""
+    deaf: list[tuple[int, int]] = []
+
+    def all_know() -> bool:
+        left = sorted(old & _children(runner, master))
+        deaf[:] = [worker for worker in left if worker[0] in _taking(runner, [pid for pid, _ in left])]
+        return not deaf
+
+    if not wait_until(all_know, _HEARD_SECONDS):
+        for pid, start_ticks in deaf:
+            send_signal(runner, pid, start_ticks, "QUIT")
+
+
+def _taking(runner: Runner, pids: list[int]) -> set[int]:
+    """Those of the processes that call themselves workers and do not say that they shut down."""
+    shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, pids)]).stdout if pids else b""
+    return {int(pid) for pid, title in _TITLE.findall(shown) if b"worker process" in title and b"shutting" not in title}
+
+
+def _is_decided(runner: Runner, master: Entry, old: set[tuple[int, int]], log: LogMark) -> bool:
+    """New workers, or nginx has given up. For a busy port it logs an [emerg] for each of five tries, 500 ms apart, and
+    only then `still could not bind()`: until then it may yet succeed, and would take a second signal only afterwards.
+    """
+    if _children(runner, master) - old:
+        return True
+    return any(not line.startswith("bind() to ") for line in log.emergencies(runner, master.pid))
+
+
+def find_master(step: ReloadNginx, runner: Runner) -> Entry:
+    """The master that the plan saw, or, after a restart of it, the only one that reads the same configuration."""
+    name = posixpath.basename(step.binary)[:_COMM_LENGTH]
+    table = process_table(runner)
+    masters = {e.pid: e for e in table.values() if e.comm == name and _is_master(e, table)}
+    if list(masters) == [step.master_pid]:
+        return masters[step.master_pid]
+    if not masters:
+        raise NotRunning("nginx does not run: there is nothing to reload")
+    theirs = _configurations(step, runner, list(masters))
+    ours = [entry for pid, entry in masters.items() if theirs.get(pid, step.conf_path) == step.conf_path]
+    if not ours:
+        raise NotRunning(f"no nginx runs that reads {step.conf_path}: there is nothing to reload")
+    meant = [entry for entry in ours if entry.pid == step.master_pid] or ours
+    if len(meant) > 1:
+        raise StepFailed(f"nginx master {step.master_pid} has ended, and there are {len(meant)} others")
+    return meant[0]
+
+
+def _configurations(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
+    """The main file that each master was told to read, by its title, none of this node where it is in a container; a
+    master that shows no title is left out."""
+    from fixer.observe.nginx.nginx_masters import (  # only where it is not plain which master is meant
+        master_words,
+        place_of,
+    )
+
+    shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, masters)]).stdout
+    linked = runner.run(["sh", "-c", _PROGRAMS, "sh", *map(str, masters)]).stdout.decode("utf-8", "surrogateescape")
+    programs = dict(line.split(" ", 1) for line in linked.splitlines() if " " in line)
+    found = {}
+    for pid, title in _TITLE.findall(shown):
+        words = master_words(title.decode("utf-8", "surrogateescape"))
+        program = programs.get(pid.decode(), "").removesuffix(" (deleted)") or step.binary
+        if program == "inside":
+            found[int(pid)] = ""
+        elif words:
+            found[int(pid)] = place_of([program, *words[1:]]).conf
+    return found
+
+
+def youngest(step: ReloadNginx, runner: Runner) -> int | None:
+    """The process of that nginx that began last: a start or reload, whoever's, gives new ones. None without one."""
+    try:
+        master = find_master(step, runner)
+    except StepFailed:
+        return None
+    began = {(master.start_ticks, master.pid), *((ticks, pid) for pid, ticks in _children(runner, master))}
+    return max(began)[1]
+
+
+def _is_master(entry: Entry, table: Mapping[int, Entry]) -> bool:
+    parent = table.get(entry.ppid)
+    return entry.state != "Z" and (parent is None or parent.comm != entry.comm)
+
+
+def _children(runner: Runner, master: Entry) -> set[tuple[int, int]]:
+    return {(e.pid, e.start_ticks) for e in process_table(runner).values() if e.ppid == master.pid and e.state != "Z"}
+
+
+@dataclass(frozen=True, slots=True)
+class LogMark:
+    """How long the error log was; -1 where it is no file that can be read again (stderr, syslog, a pipe)."""
+
+    path: str
+    size: int
+
+    @classmethod
+    def set(cls, runner: Runner, path: str) -> LogMark:
+        """The log as it is now."""
+        if not path.startswith("/"):
+            return cls(path, -1)
+        words = runner.run(["stat", "-L", "-c", "%f %s", path]).stdout.split()
+        if len(words) != 2 or not stat.S_ISREG(int(words[0], 16)):
+            return cls(path, -1)
+        return cls(path, int(words[1]))
+
+    def emergencies(self, runner: Runner, master_pid: int) -> list[str]:
+        """What that master logged as [emerg] since: matched at the start of a line, visitors write the rest."""
+        if self.size < 0:
+            return []
+        data = runner.run(["tail", "-c", f"+{self.size + 1}", self.path]).stdout[-_TAIL_LIMIT:]
+        line = re.compile(rb"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[emerg\] %d#\d+: (.*)$" % master_pid, re.MULTILINE)
+        return [text.decode("utf-8", "replace") for text in line.findall(data)]
+
+
+def start(step: StartNginx, runner: Runner) -> str:
+    """Start it; `pid start_ticks` of the new master, for the way back."""
+    check_config(step, runner)
+    name = posixpath.basename(step.binary)[:_COMM_LENGTH]
+    before = set(process_table(runner))
+    result = runner.run(_command(step), timeout=30.0)
+    if result.returncode != 0:
+        raise StepFailed(f"nginx did not start: {_emergency(result)}")
+    found: list[Entry] = []
+
+    def is_up() -> bool:
+        table = process_table(runner)
+        masters = [e for e in table.values() if e.comm == name and e.pid not in before and _is_master(e, table)]
+        found[:] = [m for m in masters if any(e.ppid == m.pid for e in table.values())]
+        return bool(found)
+
+    if not wait_until(is_up, _PROOF_SECONDS):
+        raise StepFailed("nginx ended again at once")
+    return f"{found[0].pid} {found[0].start_ticks}"
+
+
+def quit_started(step: StartNginx, runner: Runner, started: Started) -> bool:
+    """End the master that a start gave; False when it is gone. Without its number nginx finds it by its pid file."""
+    words = started.mark.split()
+    if len(words) == 2:
+        return end_process(runner, int(words[0]), int(words[1]), "QUIT", 10.0)
+    from fixer.formats.process_table import TICKS  # few undos need it
+
+    name = posixpath.basename(step.binary)[:_COMM_LENGTH]
+    table = process_table(runner)
+    now = max((e.start_ticks for e in table.values()), default=0)     # what printed the table
+    masters = [e for e in table.values() if e.comm == name and _is_master(e, table)]
+    if masters and all(started.is_anothers((now - e.start_ticks) / TICKS) for e in masters):
+        raise Conflict(f"nginx {LEFT}")
+    return runner.run([*_command(step), "-s", "quit"]).returncode == 0

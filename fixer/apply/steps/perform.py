@@ -1,0 +1,158 @@
+"""Every kind of step but files: how it is done, and both halves of its way back.
+
+A way back has two halves. *State* comes before the files, last step first: what was started is stopped, what was
+enabled is disabled. *Effect* comes after the files, first step first, unit files before all: what read the changed
+files reads the restored ones (nginx reloads, systemd reloads, services and containers that ran restart). Taken simply
+backwards, a reload would come before the file that it has to read.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from fixer.apply.steps import (
+    container_step,
+    listener_step,
+    network_step,
+    nginx_step,
+    packet_filter_step,
+    process_step,
+    program_step,
+    routes,
+    selinux_step,
+    unit_step,
+)
+from fixer.apply.steps.node_access import Nodes, Runner
+from fixer.apply.steps.start_marks import Started
+from fixer.errors import StepFailed
+from fixer.model.plan import (
+    ChangeRule,
+    CheckNginx,
+    ComposeUp,
+    ContainerAction,
+    DaemonReload,
+    NetworkAction,
+    ProgramAction,
+    ReloadNginx,
+    RemoveRoute,
+    SetBoolean,
+    SignalProcess,
+    StartNginx,
+    Step,
+    UnitAction,
+    WaitForListener,
+    WriteFile,
+)
+
+
+def perform_step(step: Step, nodes: Nodes) -> str:
+    """Do it; a note that its way back needs. Files have their own way (write_file)."""
+    match step:
+        case CheckNginx():
+            nginx_step.check_config(step, nodes.runner(step.node))
+        case ReloadNginx():
+            nginx_step.reload(step, nodes.runner(step.node))
+        case DaemonReload():
+            unit_step.daemon_reload(nodes.runner(step.node))
+        case UnitAction() | ProgramAction():
+            return _act(step, nodes)
+        case ContainerAction():
+            return container_step.apply_container(step, nodes.engine())
+        case ComposeUp():
+            container_step.compose_up(step, nodes.engine())
+        case SignalProcess():
+            return process_step.apply_signal(step, nodes.runner(step.node))
+        case StartNginx():
+            return nginx_step.start(step, nodes.runner(step.node))
+        case NetworkAction() | ChangeRule() | SetBoolean() | RemoveRoute():
+            _change_network(step, nodes)
+        case WaitForListener():
+            listener_step.wait_for_listener(step, nodes)
+        case WriteFile():
+            raise TypeError("a file is changed by write_file")
+        case _:
+            assert_never(step)
+    return ""
+
+
+def _act(step: UnitAction | ProgramAction, nodes: Nodes) -> str:
+    if isinstance(step, UnitAction):
+        return unit_step.apply_unit(step, nodes.runner(step.node))
+    program_step.apply_program(step, nodes.runner(step.node))
+    return ""
+
+
+def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute, nodes: Nodes) -> None:
+    if isinstance(step, ChangeRule):
+        packet_filter_step.change_rule(step, _filtering(step, nodes))
+    elif isinstance(step, RemoveRoute):
+        routes.remove_route(step, nodes.engine() if step.container else nodes.runner(step.node))
+    elif isinstance(step, SetBoolean):
+        selinux_step.set_boolean(step, nodes.runner(step.node))
+    else:
+        container_step.change_network(step, nodes.engine())
+
+
+def _filtering(step: ChangeRule, nodes: Nodes) -> Runner:
+    """Where the tools see the packet filter that the step is about."""
+    if not step.container:
+        return nodes.runner(step.node)
+    return network_step.in_network(step.container, step.container_id, nodes.engine())
+
+
+def _bring_back_rule(step: ChangeRule, nodes: Nodes) -> str:
+    try:
+        place = _filtering(step, nodes)
+    except StepFailed:
+        if step.container and step.action == "add":
+            return ""          # the container ended, and its network with our rule
+        raise
+    return packet_filter_step.bring_back_rule(step, place)
+
+
+def bring_back_state(step: Step, nodes: Nodes, started: Started) -> str:
+    """The first half of the way back. What was done; empty where there is nothing to do."""
+    match step:
+        case UnitAction():
+            return unit_step.bring_back_state(step, nodes.runner(step.node), started)
+        case ProgramAction():
+            return program_step.bring_back_state(step, nodes.runner(step.node))
+        case ContainerAction():
+            return container_step.bring_back_container(step, nodes.engine(), started)
+        case SignalProcess(signal="CONT"):
+            stopped = process_step.stop_again(step, nodes.runner(step.node))
+            return f"stopped process {step.pid}" if stopped else ""
+        case NetworkAction():
+            return container_step.bring_back_network(step, nodes.engine())
+        case RemoveRoute():
+            return routes.bring_back_route(step, nodes.engine() if step.container else nodes.runner(step.node))
+        case SetBoolean():
+            return selinux_step.bring_back_boolean(step, nodes.runner(step.node))
+        case ChangeRule():
+            return _bring_back_rule(step, nodes)
+        case StartNginx():
+            return "nginx ended" if nginx_step.quit_started(step, nodes.runner(step.node), started) else ""
+        case _:
+            return ""
+
+
+def bring_into_effect(step: Step, nodes: Nodes) -> str:
+    """The second half. What was done; empty where there is nothing to do. `nginx.Refused` and `nginx.NotRunning` say
+    that the earlier state itself allows no reload."""
+    match step:
+        case ReloadNginx():
+            nginx_step.reload(step, nodes.runner(step.node))
+            return "reloaded nginx"
+        case DaemonReload():
+            unit_step.daemon_reload(nodes.runner(step.node))
+            return "systemd read its unit files again"
+        case UnitAction():
+            return unit_step.bring_into_effect(step, nodes.runner(step.node))
+        case ProgramAction():
+            return program_step.bring_into_effect(step, nodes.runner(step.node))
+        case ContainerAction():
+            return container_step.restart_container(step, nodes.engine())
+        case ComposeUp():
+            return container_step.compose_back(step, nodes.engine())
+        case _:
+            return ""

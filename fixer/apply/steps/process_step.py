@@ -1,0 +1,102 @@
+"""Processes during a repair: the process table, and a signal sent only to the process that was meant."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+
+from fixer.apply.steps.node_access import Runner
+from fixer.errors import Conflict, StepFailed
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.plan import SignalProcess
+
+# Constant scripts; what varies is passed as arguments and never becomes code.
+_TABLE = ("sh", "-c", "cat /proc/[0-9]*/stat 2>/dev/null")
+# Field n of stat is ${n+1} after the comm in parentheses, which may hold anything, was cut off. Read and kill stand
+# microseconds apart, so that a number that was given to another process is not hit.
+_SEND = (
+    'set -f; s=$(cat "/proc/$2/stat" 2>/dev/null) || exit 3; set -- "$1" "$2" "$3" ${s##*) }; '
+    '[ "${23}" = "$3" ] || exit 4; kill -s "$1" "$2" || exit 5'
+)
+_GONE, _REUSED = 3, 4
+_STAT = regex(rb"^(\d+) \((.*)\) ([A-Za-z]) (\d+)((?: -?\d+){17}) (\d+)", re.MULTILINE)
+_PAUSE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the process table."""
+
+    pid: int
+    comm: str
+    state: str
+    ppid: int
+    start_ticks: int
+
+
+def process_table(runner: Runner) -> Mapping[int, Entry]:
+    """Every process of the node; some may have ended meanwhile."""
+    return parse_table(runner.run(_TABLE).stdout)
+
+
+def parse_table(data: bytes) -> Mapping[int, Entry]:
+    """/proc/PID/stat of many processes, one after the other."""
+    entries = {}
+    for pid, comm, state, ppid, _, ticks in _STAT.findall(data):
+        entries[int(pid)] = Entry(int(pid), comm.decode("utf-8", "replace"), state.decode(), int(ppid), int(ticks))
+    return entries
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Ask again and again until it is true, at most that long; whether it became true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_PAUSE)
+    return True
+
+
+def send_signal(runner: Runner, pid: int, start_ticks: int, signal: str) -> bool:
+    """Send it; False when the process is gone. Conflict when another one has its number now."""
+    result = runner.run(["sh", "-c", _SEND, "sh", signal, str(pid), str(start_ticks)])
+    if result.returncode == _REUSED:
+        raise Conflict(f"process {pid} is another one than before", "nothing was sent to it; diagnose again")
+    if result.returncode not in (0, _GONE):
+        reason = result.stderr.decode("utf-8", "replace").strip() or "not permitted"
+        raise StepFailed(f"could not send {signal} to process {pid}: {reason}")
+    return result.returncode == 0
+
+
+def is_alive(runner: Runner, pid: int, start_ticks: int) -> bool:
+    """True while that very process runs; a zombie has ended."""
+    entry = process_table(runner).get(pid)
+    return entry is not None and entry.start_ticks == start_ticks and entry.state != "Z"
+
+
+def end_process(runner: Runner, pid: int, start_ticks: int, signal: str, grace: float) -> bool:
+    """Send the signal, wait, then KILL; False when it was gone already."""
+    if not send_signal(runner, pid, start_ticks, signal):
+        return False
+    if wait_until(lambda: not is_alive(runner, pid, start_ticks), grace):
+        return True
+    send_signal(runner, pid, start_ticks, "KILL")
+    if not wait_until(lambda: not is_alive(runner, pid, start_ticks), 5.0):
+        raise StepFailed(f"process {pid} does not end, not even by KILL")
+    return True
+
+
+def apply_signal(step: SignalProcess, runner: Runner) -> str:
+    """Signal the process as the step says."""
+    if step.signal != "CONT":
+        return "" if end_process(runner, step.pid, step.start_ticks, step.signal, step.grace) else "it was gone already"
+    if not send_signal(runner, step.pid, step.start_ticks, "CONT"):
+        raise StepFailed(f"process {step.pid} is gone")
+    return ""
+
+
+def stop_again(step: SignalProcess, runner: Runner) -> bool:
+    """The way back from CONT; False when the process has ended since."""
+    return send_signal(runner, step.pid, step.start_ticks, "STOP")

@@ -1,0 +1,111 @@
+"""One repair or undo at a time on a target: a flock beside its journals, with the holder's name in the file."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from fixer.apply.journal_folder import make_folders
+from fixer.apply.steps.process_step import parse_table
+from fixer.errors import Locked, NeedsPerson
+from fixer.model.host import Files, Target, Writer
+
+STATE_HINT = "run fixer as root, or name a writable folder in BADGATEWAY_STATE"
+
+
+def journal_place(target: Target) -> tuple[Writer, str]:
+    """The machine that holds lock and journal, and the folder there by its real path."""
+    writer, folder = target.journal_place()
+    return writer, writer.files.real(folder)
+
+
+@contextlib.contextmanager
+def journal_access(folder: str) -> Iterator[None]:
+    """Around what reads or writes journals: a machine that refuses that is one clear line."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise NeedsPerson(f"the journals in {folder} are out of reach: {reason}", STATE_HINT) from error
+
+
+@contextlib.contextmanager
+def hold_lock(files: Files, state_dir: str, what: str) -> Iterator[None]:
+    """Hold the target's lock until the block ends; `Locked` says who holds it. It goes with its holder; where that died
+    and a node did not see it, its connection being lost, whoever comes next from the same place sees to it."""
+    make_folders(files, state_dir)
+    path = f"{state_dir}/lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            holder = stack.enter_context(files.lock(path))
+        except Locked as error:
+            fields = _written(files, path)
+            if not _is_gone(fields):
+                raise _locked(fields, error) from None
+            try:
+                with contextlib.suppress(OSError):
+                    files.let_go(str(fields.get("holder", "")))
+                holder = stack.enter_context(files.lock(path))
+            except Locked:
+                raise _locked(fields, error) from None
+        files.overwrite(path, _who(what, holder))
+        yield
+
+
+def _who(what: str, holder: str) -> bytes:
+    user = os.environ.get("SUDO_USER") or f"uid {os.geteuid()}"
+    fields = {"pid": os.getpid(), "host": os.uname().nodename, "user": user, "at": int(time.time()), "what": what}
+    here = {"kernel": _kernel(), "start": _start(os.getpid()), "holder": holder} if holder else {}
+    return json.dumps({**fields, **here}).encode() + b"\n"
+
+
+def _kernel() -> str:
+    """This boot of this kernel and its table of processes, where a number and a start name one; else empty."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+    except (OSError, ValueError):
+        return ""
+
+
+def _start(pid: int) -> int:
+    """When that process began, in ticks; 0 where there is none that lives."""
+    try:
+        entry = parse_table(Path(f"/proc/{pid}/stat").read_bytes()).get(pid)
+    except OSError:
+        return 0
+    return entry.start_ticks if entry is not None and entry.state not in "ZX" else 0
+
+
+def _is_gone(fields: Mapping[str, object]) -> bool:
+    """Whether the fixer that wrote this ran here, through a shell elsewhere, and does not run any more."""
+    kernel, pid, start = fields.get("kernel"), fields.get("pid"), fields.get("start")
+    if not kernel or kernel != _kernel() or not isinstance(pid, int) or not isinstance(start, int) or not start:
+        return False
+    return _start(pid) != start
+
+
+def _written(files: Files, path: str) -> Mapping[str, object]:
+    """What the last holder wrote; empty where that cannot be read."""
+    try:
+        fields = json.loads(files.read(path))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _locked(fields: Mapping[str, object], error: Locked) -> Locked:
+    """Who wrote the lock file last, in words."""
+    hint, there = "wait until it has ended; nothing was changed", str(fields.get("holder", "")).partition(" ")[0]
+    if there.isdecimal():
+        hint += f"; where its connection is lost for good, the end of process {there} on the node lets go of the lock"
+    try:
+        at = time.strftime("%H:%M:%S", time.gmtime(float(str(fields["at"]))))
+        who = f"pid {fields['pid']} of {fields['user']} on {fields['host']}, since {at} UTC"
+        return Locked(f"{fields['what']} is at work on this target ({who})", hint)
+    except (ValueError, KeyError, OverflowError):
+        return Locked(error.message, hint)

@@ -1,0 +1,211 @@
+"""A backend that nobody manages and that is gone, started again as it was learned: as a unit, so that it stays."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.evidence import find_node, listeners_on, place
+from fixer.lazy.dataclass import dataclass
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Evidence, Known
+from fixer.model.learned import Learned, LearnedService
+from fixer.model.plan import DaemonReload, FileMeta, Step, UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import Endpoint, Service, Snapshot
+from fixer.redaction.secrets import is_secret_name
+from fixer.repairs.start_service import reachable_host
+from fixer.repairs.write_variables import masks, quote
+
+ID = "start-as-unit"
+OF_DIRECTORY = "."        # in the place of a file: the value was the working directory itself
+_PLAIN_LINE = re.compile(rb"\s*(?:[#;].*)?|[A-Za-z_]\w*=(?:[^\s\"'\\$`]*|'[^'\\$`]*'|\"[^\"\\$`]*\")\s*")
+_ASSIGNED = re.compile(
+    r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)="
+    r"(?P<value>'[^']*'|\"(?:[^\"\\]|\\.)*\"|[^\s;#'\"]*)[ \t]*(?:[;#].*)?\r?$")
+_WORD = re.compile(r"[A-Za-z0-9@+:,./=_-]+")
+_NUMBER = re.compile(r"(?:.*[:=])?\d+|\[?[0-9a-fA-F:.]*\]?|localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A remembered application of which nothing runs."""
+
+    learned: Learned
+    service: LearnedService
+
+
+def gone_at(case: Case, endpoint: Endpoint) -> Gone | None:
+    """What is remembered to have listened there, was started by hand, and does not run."""
+    for learned in case.snapshot.learned:
+        for service in learned.services:
+            if learned.node == endpoint.node and service.manager == "none" and _listened(service, endpoint) \
+                    and not _runs(case.snapshot, learned, service):
+                return Gone(learned, service)
+    return None
+
+
+def _listened(service: LearnedService, endpoint: Endpoint) -> bool:
+    return any(
+        unix == endpoint.unix if endpoint.unix is not None else not unix and port == endpoint.port
+        for _, port, unix in service.addresses
+    )
+
+
+def _runs(snapshot: Snapshot, learned: Learned, service: LearnedService) -> bool:
+    """The same command, wherever it listens now; not what is remembered as an application beside it."""
+    wanted = _essence(service.argv)
+    others = [o for o in learned.services if o is not service and _essence(o.argv)[-len(wanted):] == wanted]
+    return any(s.node == learned.node and s.running and wanted and _essence(s.argv)[-len(wanted):] == wanted
+               and not any(_is_beside(snapshot, s, service, other) for other in others) for s in snapshot.services)
+
+
+def _is_beside(snapshot: Snapshot, running: Service, service: LearnedService, other: LearnedService) -> bool:
+    """It is the other one: by the folder that it runs in where the two have their own, else by where it listens."""
+    node = snapshot.node(running.node)
+    processes = node.processes.value if isinstance(node.processes, Known) else ()
+    folders = {p.cwd.value for p in processes if p.pid in running.pids and isinstance(p.cwd, Known)}
+    if service.directory != other.directory and folders & {service.directory, other.directory}:
+        return other.directory in folders
+    places = {(port, unix) for _, port, unix in other.addresses}
+    return any((x.port, x.address if x.family == "unix" else "") in places for x in listeners_on(snapshot, node.name)
+               if isinstance(x.pids, Known) and not set(running.pids).isdisjoint(x.pids.value))
+
+
+def _essence(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """A command without its interpreter, addresses and numbers."""
+    return tuple(word for word in argv[1:] if not _NUMBER.fullmatch(word))
+
+
+def learned_evidence(case: Case, gone: Gone) -> Evidence:
+    """What shows that it belongs there."""
+    service = gone.service
+    command = " ".join(service.argv) or service.runtime
+    return Evidence("learned", place(case.snapshot, gone.learned.node, gone.learned.where),
+                    f"{service.name} ran as {service.user} in {service.directory}: {command}"[:300])
+
+
+def start_as_unit(case: Case, trouble: Trouble, gone: Gone) -> Repair:
+    """The repair: a unit with the remembered command, its values taken from where they stood."""
+    service, node = gone.service, gone.learned.node
+    name = unit_name(case.snapshot, node, service)
+    summary = f"start {service.name} as {name}, which comes back after a reboot"
+    missing = [n for n, file in service.variables if _stored(case, node, n, file) is None]
+    needs = tuple(
+        Need(n, "secret" if is_secret_name(n) else "value", f"{service.name} ran with it, and no file holds its value")
+        for n in missing
+    )
+    machine = find_node(case.snapshot, node)
+    if not (service.complete and service.readable) or machine is None or machine.init != "systemd":
+        why = "systemd does not run there"
+        if not (service.complete and service.readable):
+            why = "its variables could not be read while it ran" if service.complete else "its command held a secret"
+        by_hand = " ".join(service.argv) or service.name
+        manual = f"start it in {service.directory} as {service.user}: {by_hand}; fixer does not, since {why}"
+        return Repair(ID, "manual", f"start {service.name}", (), needs, manual)
+    complete = all(n in case.inputs for n in missing)
+    return Repair(ID, "disruptive", summary, _steps(case, trouble, gone, name) if complete else (), needs)
+
+
+def unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str:
+    """A name for its unit that no other unit has."""
+    base = re.sub(r"[^A-Za-z0-9_-]+", "-", posixpath.basename(service.directory.rstrip("/"))).strip("-")
+    base = base or service.runtime or "backend"
+    taken = {s.unit.name for s in snapshot.services if s.node == node and s.unit is not None}
+    names = (f"{base}.service", f"{base}-backend.service", *(f"{base}-{n}.service" for n in range(2, 100)))
+    return next(n for n in names if n not in taken and snapshot.file(node, f"/etc/systemd/system/{n}") is None)
+
+
+def _value(case: Case, node: str, name: str, file: str) -> str | None:
+    """What a variable is to be: given by a person, or as it stands where it stood."""
+    return case.inputs[name] if name in case.inputs else _stored(case, node, name, file)
+
+
+def _stored(case: Case, node: str, name: str, file: str) -> str | None:
+    if file == OF_DIRECTORY:
+        return ""
+    found = case.snapshot.file(node, file) if file else None
+    return None if found is None else assigned(found.data, name)
+
+
+def assigned(data: bytes, name: str) -> str | None:
+    """The last value that a file gives the name, None where only a shell could tell what it is."""
+    value: str | None = None
+    for line in data.decode("utf-8", "surrogateescape").split("\n"):
+        match = _ASSIGNED.match(line)
+        if match is None or match["name"] != name:
+            continue
+        text = match["value"]
+        inner = text[1:-1] if text[:1] in ("'", '"') else text
+        value = None if text[:1] != "'" and re.search(r"[\\$`]", inner) else inner
+    return value
+
+
+def _steps(case: Case, trouble: Trouble, gone: Gone, name: str) -> tuple[Step, ...]:
+    service, node = gone.service, gone.learned.node
+    files, values, plain = _environment(case, gone)
+    steps: list[Step] = []
+    path = f"/etc/default/{name.removesuffix('.service')}"
+    if values:
+        text = "".join(f"{key}={quote(value, 'env-file')}\n" for key, value in values.items())
+        steps.append(WriteFile(
+            node, path, None, text.encode("utf-8", "surrogateescape"), f"variables of {service.name}",
+            meta=FileMeta(0o600, 0, 0), mask=masks(dict.fromkeys(values, "") | values, "env-file"),
+        ))
+        files = (*files, path)
+    unit = _unit_text(service, files, plain)
+    steps.append(WriteFile(node, f"/etc/systemd/system/{name}", None, unit.encode(), f"a unit for {service.name}",
+                           meta=FileMeta(0o644, 0, 0)))
+    steps += [DaemonReload(node), UnitAction(node, name, "enable", "inactive", ""),
+              UnitAction(node, name, "start", "inactive", "")]
+    endpoint = trouble.endpoint
+    steps.append(WaitForListener(node, reachable_host(endpoint.host), endpoint.port, endpoint.unix))
+    return tuple(steps)
+
+
+_Environment = tuple[tuple[str, ...], dict[str, str], tuple[str, ...]]
+
+
+def _environment(case: Case, gone: Gone) -> _Environment:
+    """Files that systemd can read as they are, values that must be written anew, names that are the directory."""
+    node, files, values = gone.learned.node, [], {}
+    plain: list[str] = []
+    for name, file in gone.service.variables:
+        value = _value(case, node, name, file)
+        if file == OF_DIRECTORY and name not in case.inputs:
+            plain.append(name)
+        elif name not in case.inputs and _is_env_file(case.snapshot, node, file):
+            files.append(file)
+        elif value is not None:
+            values[name] = value
+    return tuple(dict.fromkeys(files)), values, tuple(plain)
+
+
+def _is_env_file(snapshot: Snapshot, node: str, file: str) -> bool:
+    """Nothing but assignments without anything that a shell would read otherwise than systemd does."""
+    found = snapshot.file(node, file)
+    return found is not None and all(_PLAIN_LINE.fullmatch(line) for line in found.data.split(b"\n"))
+
+
+def _unit_text(service: LearnedService, files: tuple[str, ...], plain: tuple[str, ...]) -> str:
+    lines = ["[Unit]", f"Description={service.runtime or 'application'} in {_escaped(service.directory)}",
+             "After=network.target", "", "[Service]"]
+    if service.user not in ("root", "0"):
+        lines.append(f"User={service.user}")
+    lines += [f"WorkingDirectory={_escaped(service.directory)}",
+              *(f"EnvironmentFile={_escaped(file)}" for file in files),
+              *(f'Environment="{name}={_escaped(service.directory)}"' for name in plain),
+              f"ExecStart={' '.join(_argument(word) for word in service.argv)}", "Restart=on-failure", "",
+              "[Install]", "WantedBy=multi-user.target", ""]
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _argument(word: str) -> str:
+    if _WORD.fullmatch(word):
+        return word
+    inner = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("%", "%%").replace("$", "$$")
+    return f'"{inner}"'

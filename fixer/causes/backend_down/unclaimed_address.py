@@ -1,0 +1,122 @@
+"""Addresses at which nobody listens and that no service is known to belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.evidence import absent_evidence, config_evidence, endpoint_text, find_node
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.ownership.keepers import at_rest, kept
+from fixer.analysis.route_verdict import is_closed
+from fixer.model.diagnosis import Finding, Repair
+from fixer.model.facts import Evidence, Known, Unknown
+
+START = "start-service"
+_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own chores
+
+
+def nobody(case: Case, trouble: Trouble) -> Finding | None:
+    """Nothing listens and no application server runs at all: the backend is down, whoever should have started it."""
+    endpoint = trouble.endpoint
+    node = find_node(case.snapshot, endpoint.node)
+    if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
+        return None
+    here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
+    if here or endpoint.unix is not None or _may_be_podmans(case, node.name) or _may_be_boxed(case, trouble) or (
+            _is_cut_off(case, trouble) is not None):
+        return None
+    manual = (
+        f"no unit, container or program on {node.name} is told to listen on port {endpoint.port}: start the backend as "
+        "it was started before, and give it to a manager so that it comes back after a reboot"
+    )
+    from fixer.analysis.exits.last_output import is_an_end_like_any, last_words  # only where nothing runs
+
+    said, heard = last_words(case, node.name)
+    mend = "" if is_an_end_like_any(said) else "; mend that before it is started again"
+    managed = (*kept(case, node.name), *at_rest(case, node.name))
+    if managed:
+        manual = "; ".join(managed)
+    text = f"{len(node.processes.value)} processes, none of them an application server of its own"
+    summary = f"no application server runs; nothing listens at {endpoint_text(endpoint)}"
+    if managed:
+        summary = f"nothing listens at {endpoint_text(endpoint)}; {managed[0].partition(': ')[0]}"
+    if _is_the_hosts(case, node.name):      # the programs of the Docker host are not seen from within a container
+        summary = f"nothing listens at {endpoint_text(endpoint)} of the Docker host, and no container publishes it"
+        text = "made with the network of the Docker host"
+        manual = (f"start what belongs on port {endpoint.port} of the Docker host: a program of its own (ss -ltnp), or "
+                  "a container that publishes that port (docker ps -a); or point nginx at the port that it has by now")
+    return Finding(
+        cause="backend-down", variant="backend-not-running", role="root", confidence="likely",
+        summary=summary,
+        detail=(f"the newest log of one ends with: {said}{mend}",) if said else (),
+        routes=trouble.route_ids, service=None, node=node.name,
+        evidence=(
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *absent_evidence(endpoint),
+            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, is_refused),
+        ),
+        repairs=(Repair(START, "manual", "start the backend", (), manual=manual),),
+    )
+
+
+def _is_the_hosts(case: Case, node: str) -> bool:
+    return any(s.node == node and s.container is not None and not s.container.is_machine
+               and s.container.network_mode == "host" for s in case.snapshot.services)
+
+
+def _may_be_podmans(case: Case, node: str) -> bool:
+    """Its containers are not looked into: what listens in them, and what they publish, is not known here."""
+    return any(True for _ in kept_by_podman(case, node))
+
+
+def kept_by_podman(case: Case, node: str) -> Iterator[str]:
+    """What starts or runs containers of podman there: units, then those that were run by hand."""
+    theirs: set[int] = set()
+    for service in case.snapshot.services:
+        unit = service.unit
+        if service.node == node and unit is not None and unit.exec_start[:1] and (
+                unit.exec_start[0].rpartition("/")[2] == "podman" and not unit.fragment_path.startswith(_PACKAGED)):
+            theirs |= set(service.pids)
+            yield f"{service.name} ({unit.active_state})"
+    found = find_node(case.snapshot, node)
+    for process in found.processes.value if found is not None and isinstance(found.processes, Known) else ():
+        words = process.argv
+        if process.comm == "conmon" and process.pid not in theirs:
+            yield f"container {words[words.index('-n') + 1] if '-n' in words[:-1] else '?'} (pid {process.pid})"
+
+
+def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
+    """Applications run in containers of this very machine: not none. In nginx's own container none is expected."""
+    node = find_node(case.snapshot, trouble.endpoint.node)
+    if node is not None and node.kind == "container" and any(
+            s.container is not None and s.is_app_server and s.node != node.name for s in case.snapshot.services):
+        return True
+    if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
+        return False
+    from fixer.causes.wrong_port.published_port import is_on_docker_host  # only where there are containers
+
+    return is_on_docker_host(case, trouble)
+
+
+def unclaimed(case: Case, trouble: Trouble, closed: bool | None) -> str | Evidence:
+    """Why it is not known, or no question, what runs behind an address that belongs to nobody."""
+    apart = _is_cut_off(case, trouble) if closed else None
+    if apart is not None:
+        return apart
+    if closed:
+        return f"which service belongs behind {endpoint_text(trouble.endpoint)}"
+    held = trouble.endpoint.listener
+    if isinstance(held, Known) and held.evidence:
+        return held.evidence[0]
+    return Evidence("socket", f"socket {endpoint_text(trouble.endpoint)}", "something accepts there")
+
+
+def _is_cut_off(case: Case, trouble: Trouble) -> Evidence | None:
+    """nginx is in a network that nobody else is in any more: what is not at its address there, tells nothing."""
+    if not any(s.container is not None and s.container.lender for s in case.snapshot.services):
+        return None
+    from fixer.analysis.ownership.stranding import stranded
+
+    here = next((s for s in case.snapshot.services if s.container is not None and s.node == trouble.nginx.node), None)
+    cut = stranded(case.snapshot, here)
+    return None if cut is None else cut.why[0]

@@ -1,0 +1,271 @@
+"""The backend ends at once: an error in its code, or in what it is started with.
+
+What it is
+  The program cannot even be loaded: a package that is not installed, a line that is no Python, a target that names no
+  application, a certificate that does not belong to its key. Often after a release, an upgrade of the interpreter, or a
+  virtual environment that was built anew.
+
+Why nginx says 502
+  The program never gets as far as listening: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  Its manager says failed (or starts it again and again), and the last exception of its own log since the last start is
+  one of code: ModuleNotFoundError, SyntaxError, "Error loading ASGI app", "No module named uvicorn", a failed
+  load_cert_chain. A parent of several workers, or one with --reload, stays active in the eyes of systemd while what it
+  starts ends at once. A server that does not take an option says so in its own words ("Invalid value for '--port'",
+  "unrecognized arguments"). gunicorn says "Worker failed to boot" and exits with 3. An error that one answer ended
+  with is none of these: there the program had come up before. A variable that is not set is crash-missing-env, a
+  database that refuses is crash-dependency-down.
+  An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
+  while the service runs on, with a traceback in its log at that moment, three times within a minute, is its code too.
+
+The repair and its safety
+  Code is for people: the message names file and line, the module, and the interpreter that lacks it.
+  restore-backup (disruptive): where a sound older state of that file lies beside it, a person may choose it.
+  previous-release (disruptive): where the service starts behind a link (`current`) and an older release without the
+  error lies beside the one that it leads to, a person may choose it (`--set release=FOLDER`): the link leads there
+  again. What a release changed elsewhere (a database's tables) is not undone by that.
+  correct-option (disruptive): the value that an option is to have, from a person; for the port that nginx asks for,
+  with something else written beside it (a comment in an EnvironmentFile is part of the value), just the port.
+  set-variable (disruptive): the value of a variable that the program makes a number of, and cannot.
+  correct-target (disruptive): the application to serve, where the command names none; what was found is offered, first
+  what differs in nothing but its package (mysite.wsgi:application, shop.wsgi:application). A person chooses: another
+  application at this address would be worse than none.
+  correct-directory (disruptive): it starts inside the package that its command names: the folder above.
+  start-service (safe): the file was changed since the last try, the module is there by now, the command names another
+  target or value: only a start is left, and whether it is mended only that start tells.
+
+By hand
+  journalctl -u UNIT -n 50                      which file, which line?
+  python3 -m py_compile FILE; INTERPRETER -m pip install PACKAGE
+  systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
+from fixer.analysis.exits.code_error import CodeFault, code_fault
+from fixer.analysis.exits.exit_reason import left_blank, missing_variables, port_in_use
+from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.exits.source_files import line_of, source_of
+from fixer.analysis.exits.unreadable import closed_folder_of
+from fixer.analysis.nginx_errors import is_cut_in_body, is_refused, symptom_evidence
+from fixer.formats.modules import module_folders
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.repairs.optionwords import option_word, setting_evidence
+
+if TYPE_CHECKING:
+    from fixer.causes.crash_code_error.start_folder import Elsewhere
+    from fixer.causes.crash_code_error.startfolder import Inside
+
+_VARIANTS = {
+    "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
+    "server": "start-server-package-missing", "tls": "start-tls-key-mismatch",
+}
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: is the last error of its log one of code or command?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        fault = fault_of(crash)
+        if fault is None or closed_folder_of(case.snapshot, crash, fault):
+            last = [line for line in crash.lines if line.text.strip()][-1:]
+            ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
+        else:
+            findings.append(_found(case, crash, fault))
+    missing = list(all_of.missing)
+    if any(is_cut_in_body(event) for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
+           for event in nginx.errors.value):
+        from fixer.causes.crash_code_error.broken_response import broken_off  # only where an answer ended early
+
+        for outcome in broken_off(case):
+            if isinstance(outcome, str):
+                missing.append(outcome)
+            else:
+                findings.append(outcome)
+    return conclude(findings, missing, ruled)
+
+
+def fault_of(crash: Crash) -> CodeFault | None:
+    """The fault that ended the last run, where no variable and no port explains it better."""
+    if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        return None
+    if left_blank(crash.lines, crash.service):
+        return None
+    return code_fault(crash.lines, crash.service.argv, ran_since(crash.service))
+
+
+def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
+    from fixer.repairs.restore_code import code_repairs, mended_since  # only where one is found
+
+    service, since = crash.service, mended_since(case, crash, fault)
+    confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"
+    detail = ["nothing listens while it does not run"]
+    if crash.inside:
+        detail.insert(0, "its manager sees it run: what ends at once are the workers that it starts")
+    summary, evidence = f"{service.name} ends at once: {say(fault)}", _evidence(case, crash, fault)
+    there = _elsewhere(case, crash, fault)
+    mounted = "" if there is not None else _mounted_code(crash, fault)
+    if there is not None:
+        summary = f"{summary} in {there.start}, where it starts; {there.folder} has it"
+        evidence = (evidence[0], there.shown, *evidence[1:])
+    above = _inside(case, crash, fault)
+    if above is not None:
+        summary = (f"{service.name} ends at once: {fault.name} is not to be found from {above.folder}, where it "
+                   f"starts; it is from {above.home}")
+        evidence = (evidence[0], *above.shown, *evidence[1:])
+    if mounted:
+        confidence, summary = "likely", f"{summary} that it can read: {mounted}"
+    if since is not None:
+        summary = f"{service.name} ended at once: {say(fault)}; {since.words}"
+        evidence = tuple(dict.fromkeys((evidence[0], *since.evidence, *evidence[1:])))
+    return Finding(
+        cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
+        summary=summary, detail=tuple(detail), routes=crash.routes, service=service.name, node=service.node,
+        evidence=evidence,
+        repairs=(*_there(case, crash, there), *_above(case, crash, above), *code_repairs(case, crash, fault, since)),
+        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
+    )
+
+
+def _elsewhere(case: Case, crash: Crash, fault: CodeFault) -> Elsewhere | None:
+    if fault.kind != "target" or crash.service.container is None:
+        return None
+    from fixer.causes.crash_code_error.start_folder import (  # only where a container found no application
+        mounted_elsewhere,
+    )
+
+    return mounted_elsewhere(case, crash, fault)
+
+
+def _inside(case: Case, crash: Crash, fault: CodeFault) -> Inside | None:
+    if fault.kind != "target" or crash.service.container is not None:
+        return None
+    from fixer.causes.crash_code_error.startfolder import inside_package  # only where no application was found
+
+    return inside_package(case, crash, fault)
+
+
+def _above(case: Case, crash: Crash, above: Inside | None) -> tuple[Repair, ...]:
+    if above is None:
+        return ()
+    from fixer.causes.crash_code_error.startfolder import start_above  # as above
+
+    return (start_above(case, crash, above),)
+
+
+def _there(case: Case, crash: Crash, there: Elsewhere | None) -> tuple[Repair, ...]:
+    if there is None:
+        return ()
+    from fixer.causes.crash_code_error.start_folder import start_there  # as above
+
+    repair = start_there(case, crash, there)
+    return () if repair is None else (repair,)
+
+
+def _mounted_code(crash: Crash, fault: CodeFault) -> str:
+    """uvicorn does not say why it could not load a module: where the code is mounted from the host, an empty folder,
+    the wrong one, or one that the container's account may not enter looks the same."""
+    box = crash.service.container
+    unseen = fault.kind == "target" and ("Could not import" in fault.text or "No module named" in fault.text)
+    if not unseen or box is None or box.is_machine:
+        return ""
+    folders = module_folders(crash.service.argv, box.working_dir)
+    # What PYTHONPATH holds is not kept: where it is set, the code may come from any folder that is mounted.
+    mounts = dict.fromkeys((*((source, at) for source, at, _ in box.mounts), *box.shares))       # volumes too
+    over = [m for m in mounts if "PYTHONPATH" in box.env_names or any(
+        f"{folder}/".startswith(m[1].rstrip("/") + "/") for folder in folders)]
+    if not over:
+        return ""
+    source, at = max(over, key=lambda m: len(m[1]))
+    who = f"the account {box.user}" if box.user else "its account"
+    return f"{at} is mounted from {source}, which may lack it, or be closed to {who}"
+
+
+def variant_of(crash: Crash, fault: CodeFault) -> str | None:
+    """A parent that stays hides what ends; else what the line says."""
+    workers = crash.service.workers
+    if fault.boot is not None:
+        return "gunicorn-worker-boot-failed"
+    if crash.inside and ("--reload" in crash.service.argv or (isinstance(workers, Known) and workers.value > 1)):
+        return "multiworker-import-loop"
+    if fault.kind == "tls" and "SSLError" not in fault.text:
+        return None            # a file that cannot be opened says nothing of whether key and certificate fit
+    return _VARIANTS.get(fault.kind)
+
+
+def say(fault: CodeFault) -> str:
+    """The fault in a few words."""
+    at = f" ({fault.place})" if fault.place else ""
+    match fault.kind:
+        case "import":
+            missing = fault.text.rpartition(": ")[0].endswith("ModuleNotFoundError") or "No module" in fault.text
+            return f"the module {fault.name} is not there{at}" if missing else f"{fault.text[:120]}{at}"
+        case "syntax":
+            return f"{fault.place} is no valid program: {fault.text[:120]}"
+        case "target":
+            return f"its command names {fault.name or 'an application'}, and there is none of that name"
+        case "server":
+            return f"its interpreter has no {fault.name}"
+        case "tls":
+            return f"its certificate and key cannot be loaded: {fault.text[:120]}"
+        case "value":
+            return f"the value of its variable {fault.name} is not taken: {fault.text[:120]}"
+        case "option":
+            return f"its command is not taken: {fault.text[:160]}"
+        case _:
+            return f"{fault.text[:120]}{at}"
+
+
+def _evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
+    trouble, service = crash.troubles[0], crash.service
+    boot = (log_evidence(fault.boot.text, fault.boot.where),) if fault.boot is not None else ()
+    return tuple(dict.fromkeys((
+        log_evidence(fault.said.text, fault.said.where), *_source_evidence(case, crash, fault), *boot,
+        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+def _source_evidence(case: Case, crash: Crash, fault: CodeFault) -> tuple[Evidence, ...]:
+    """The line of code itself, as it stands on disk; the word of the command that names the target."""
+    file = source_of(case.snapshot, crash.service, fault.file)
+    if file is not None and fault.line and line_of(file, fault.line):
+        return (Evidence("file", place(case.snapshot, file.node, file.path, fault.line), line_of(file, fault.line)),)
+    if fault.kind == "target":
+        return tuple(
+            Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text)
+            for word in crash.service.command if word.text == fault.name and word.file
+        )
+    if fault.kind == "value":
+        return tuple(Evidence("file", a.defined_in, f"{a.name}… is set") for a in crash.service.env
+                     if a.name == fault.name and a.defined_in)
+    if fault.kind == "option":
+        word = option_word(crash.service, fault)
+        if word is not None and word.file:
+            return (Evidence("file", place(case.snapshot, crash.service.files_node, word.file, word.line), word.text),)
+        return setting_evidence(case, crash.service, fault)
+    return ()
+
+
+CAUSE = Cause(
+    id="crash-code-error",
+    title="the backend ends at once: an error in its code or in its command",
+    family="backend crashed, or exits at once",
+    variants=(
+        "start-import-error", "start-syntax-error", "start-wrong-app-target", "start-server-package-missing",
+        "multiworker-import-loop", "gunicorn-worker-boot-failed", "start-tls-key-mismatch",
+        "app-exception-mid-stream",
+    ),
+    verdict=judge,
+    order=12,
+    page=__doc__,
+)

@@ -1,0 +1,287 @@
+"""The backend ends at once or never listens, because a system that it needs (a database, a cache) does not let it in.
+
+What it is
+  The program connects to its database when it starts and gives up when that refuses, cannot be found by its name, or
+  does not accept the account. The fault lies there; the backend is only where it shows.
+
+Why nginx says 502
+  The program never gets as far as listening: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  The log of the backend since its last start ends with a complaint about another address: "connection to server at …
+  failed: Connection refused", "could not translate host name", "password authentication failed". What it says is
+  compared with the machine: which unit or container provides that address, whether it runs, whether anything listens
+  there now. Where it answers by now, only the backend's start is left. Where it names none, and a service of its
+  compose file's `depends_on` is stopped that is meant to run on, that one is likely meant. A program that runs, listens
+  nowhere and waits
+  for such an address is blocked on it; on any port where the kernel shows that the other side has not read what it was
+  sent (then likely: it may only be busy). A start script that has not started its server yet is read as text: where a
+  loop of it waits for an address at which nobody listens, the service that should is what is missing. A unit that
+  systemd did not start because a unit that it requires failed says "Dependency failed". A container that Compose made
+  and never started waits for one of the project that is not healthy (`depends_on`): started by itself it would run
+  until the next `up`. Where its log names nothing, and its variables (DATABASE_URL, REDIS_HOST) or its unit (Requires=,
+  Wants=) name a system of this host that is stopped, that is likely meant, unless its own words say otherwise. A
+  variable that is not set is crash-missing-env.
+
+The repair and its safety
+  start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
+  backend. A database that failed by itself, one that is masked, and one on another machine are for people.
+  set-variable (disruptive): the address, the account or the password is yours to give (`--set NAME=VALUE`), written
+  over the old value where the service takes it from.
+  start-service (safe): the database answers by now, or the settings that name it were changed since: only the start is
+  left.
+  continue-dependency (safe): a database that was stopped by a signal or paused goes on; the backend then starts.
+
+By hand
+  journalctl -u UNIT -n 50; systemctl status postgresql; ss -ltn 'sport = :5432'
+  systemctl start postgresql; systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.dependency.blocked_start import blocked
+from fixer.analysis.dependency.complaint import Complaint, complaint
+from fixer.analysis.dependency.locate import Needed, listening_elsewhere, locate, unseen_clusters
+from fixer.analysis.dependency.ownnetwork import own_network
+from fixer.analysis.dependency.requiring import not_started
+from fixer.analysis.evidence import (
+    absent_evidence,
+    condition,
+    config_evidence,
+    listener_evidence,
+    log_evidence,
+    ran_since,
+    state_evidence,
+)
+from fixer.analysis.exits.changed_since import changed_since
+from fixer.analysis.exits.exit_reason import missing_variables, port_in_use
+from fixer.analysis.exits.failed_run import Crash, crashes, holds_a_socket
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.run_log import is_restarting
+from fixer.causes.crash_dependency_down.unanswered_dependency import (
+    CAUSE_ID,
+    EXPLAINS,
+    blocked_finding,
+    required_finding,
+)
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
+from fixer.repairs.start_dependency import WHERE, back_again, let_through, make_room, set_other, start_needed
+from fixer.repairs.startagain import start_again
+
+_NAMES = ("/etc/hosts", "/etc/resolv.conf")
+_STATES = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",
+           "looping": "fails again and again", "starting": "is being started"}
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: does its log end with a complaint about another system, and is that so?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    missing = list(all_of.missing)
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        said = complaint_of(crash)
+        if said is None and (guess := _unnamed(case, crash)) is not None:
+            findings.append(guess)
+            continue
+        if said is None:
+            last = [line for line in crash.lines if line.text.strip()][-1:]
+            ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
+            continue
+        outcome = _judge(case, crash, said)
+        match outcome:
+            case Finding():
+                findings.append(outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    ended = {(finding.node, finding.service) for finding in findings}      # its log says more than what it does now
+    findings += [blocked_finding(case, one) for one in blocked(case)
+                 if (one.service.node, one.service.name) not in ended]
+    findings += [required_finding(case, one) for one in not_started(case)]
+    if any(service.waits for service in case.snapshot.services):
+        from fixer.causes.crash_dependency_down.waiting_script import (  # only where a start script waits
+            waiting_findings,
+        )
+
+        findings += waiting_findings(case, {(f.node, f.service) for f in findings})
+    if any(_listens_nowhere(case, trouble) for trouble in case.troubles):
+        from fixer.causes.crash_dependency_down.reliedfindings import relied_findings  # as it says
+
+        findings += relied_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
+    if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
+        from fixer.analysis.dependency.start_order import awaited_findings  # only where a container was never started
+
+        findings += awaited_findings(case)
+    return conclude(findings, missing, ruled)
+
+
+def _listens_nowhere(case: Case, trouble: Trouble) -> bool:
+    """Of the machine itself, and who belongs there has no socket at all."""
+    owner = sole_owner(case, trouble) if trouble.endpoint.node is not None else None
+    return owner is not None and not holds_a_socket(case, owner.service)
+
+
+def complaint_of(crash: Crash) -> Complaint | None:
+    """What ended the last run, where no variable and no port of its own explains it better."""
+    if missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        return None
+    said = complaint(crash.lines, ran_since(crash.service))
+    blank = said is not None and said.unix and any(WHERE.match(one.name.upper()) for one in crash.service.unset)
+    return None if blank else said      # it was given no address: the variable is what is missing
+
+
+def _unnamed(case: Case, crash: Crash) -> Finding | None:
+    """Its log speaks of another system without a name, and one that its compose file starts before it is stopped."""
+    if crash.service.container is None or missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
+        return None
+    from fixer.causes.crash_dependency_down.unnamed import unnamed  # only where a container failed
+
+    said = unnamed(case, crash)
+    found = _judge(case, crash, said) if said is not None else None
+    return replace(found, confidence="likely") if isinstance(found, Finding) else None
+
+
+def _judge(case: Case, crash: Crash, said: Complaint) -> Finding | str | Evidence:
+    needed = locate(case, crash, said)
+    provider = needed.provider
+    if said.kind == "auth":
+        who = f" {said.what!r}" if said.what and " " not in said.what else ""
+        text = f"{_at(said, needed)} {'does' if _asks_now(crash) else 'did'} not let it in{who}"
+        return _found(case, (crash, said, needed), "start-db-auth-failed", text, set_other(case, crash, said))
+    if said.kind == "full" and _asks_now(crash):
+        text = f"{_at(said, needed)} takes no more connections"
+        return _found(case, (crash, said, needed), "start-db-refused", text, make_room(crash, said, needed))
+    if said.kind == "name" and provider is None:
+        text = f"no address is known for {said.host or 'the name of what it needs'}"
+        return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
+    if said.kind == "name" and provider is not None and needed.up is not False and came_later(crash, said, provider):
+        text = f"{provider.name} did not run then, so that its name led nowhere; it runs by now, but nobody started " \
+               f"{crash.service.name} again"
+        return _found(case, (crash, said, needed), "start-db-refused", text, back_again(case, crash))
+    if said.kind == "name" and provider is not None and provider.running and condition(provider) != "paused":
+        text = f"{provider.name} runs, and is not found by the name {said.host}"
+        return _found(case, (crash, said, needed), "start-db-dns-failure", text, set_other(case, crash, said))
+    if said.kind == "slow" and (provider is None or _serves(provider)):
+        text = f"{_at(said, needed)} gave no answer"
+        repairs = let_through(crash, said, needed)
+        return _found(case, (crash, said, needed), "startup-blocked-on-dependency", text, repairs)
+    apart = own_network(crash.service) if needed.up and not said.unix else None
+    if apart is not None:
+        return apart.source        # what accepts on the machine is not in the network of that unit: sandbox-denied
+    if needed.up:
+        text = f"{_at(said, needed)} refused it then and accepts by now, but nobody started it again"
+        return _found(case, (crash, said, needed), "start-db-refused", text, back_again(case, crash))
+    if provider is not None and not _serves(provider):
+        text = f"{provider.name} {_STATES.get(condition(provider), 'does not run')}"
+        return _found(case, (crash, said, needed), "start-db-refused", text, start_needed(case, crash, said, needed))
+    if provider is None and (unseen := unseen_clusters(case.snapshot, crash.service.node, said)):
+        return f"the state of {', '.join(unseen)}"
+    if needed.node is not None and needed.up is None:
+        return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
+    return _found(case, (crash, said, needed), "start-db-refused", _nobody(case, said, needed),
+                  start_needed(case, crash, said, needed))
+
+
+def came_later(crash: Crash, said: Complaint, provider: Service) -> bool:
+    """A container that bears the name on a network of both, and that was started after the last try: Docker's resolver
+    does not know the names of what does not run."""
+    box, own = provider.container, crash.service.container
+    if box is None or own is None or box.status != "running" or is_restarting(provider):
+        return False
+    mine = {name for name, _, _ in own.networks} | {own.network_mode}
+    named = any(network in mine and said.host in (*names, box.name, box.service) for network, _, names in box.networks)
+    tried = said.said.at if said.said.at is not None else own.finished_at
+    return named and 0 < tried < box.started_at
+
+
+def _asks_now(crash: Crash) -> bool:
+    """It is started again and again, so what it is told is how things are; what has ended knows nothing newer."""
+    return is_restarting(crash.service) or crash.inside
+
+
+def _serves(provider: Service) -> bool:
+    """It runs by itself; a unit that only stands for others proves nothing."""
+    return condition(provider) in ("running", "unknown") and bool(provider.pids or provider.container is not None)
+
+
+def _at(said: Complaint, needed: Needed) -> str:
+    provider = needed.provider
+    return f"{provider.name} at {said.address}" if provider is not None else said.address
+
+
+def _nobody(case: Case, said: Complaint, needed: Needed) -> str:
+    provider = needed.provider
+    if needed.node is None:
+        return f"{said.address} refuses it, and is none of the addresses seen from here"
+    if provider is not None:
+        held = next(listening_elsewhere(case.snapshot, provider), None)
+        return f"nothing accepts at {said.address}; {provider.name} runs" + (
+            f" and listens on port {held.port}" if held is not None else " and listens nowhere that was seen")
+    return f"nothing accepts at {said.address}"
+
+
+def _found(
+    case: Case, about: tuple[Crash, Complaint, Needed], variant: str, text: str, repairs: tuple[Repair, ...],
+) -> Finding:
+    crash, said, needed = about
+    service, provider = crash.service, needed.provider
+    seen = needed.node is not None or said.kind in ("auth", "name", "full")
+    changed, shown = _changed(case, crash, said), _evidence(case, crash, said, needed)
+    past = said.kind == "auth" and not _asks_now(crash)
+    confidence: Confidence = "certain" if seen and crash.owner.certain and not changed and not past else "likely"
+    detail = [f"{service.name} needs {said.address} to start; nothing listens while it does not run"]
+    if past and not changed:
+        detail.append(f"nobody has asked since {service.name} ended: if it is let in by now, only its start is left")
+    if changed:
+        text = f"{text}; {changed[0].where} was changed after that, and only a start tells whether it is mended"
+        repairs = (*start_again(case, crash), *repairs)
+    named = variant == "start-db-refused" and provider is not None and not needed.up
+    return Finding(
+        cause=CAUSE_ID, variant=variant, role="root", confidence=confidence,
+        summary=f"{service.name} ends at once: {text}",
+        detail=tuple(detail),
+        routes=crash.routes, service=provider.name if named and provider is not None else service.name,
+        node=provider.node if named and provider is not None else service.node,
+        evidence=(shown[0], *changed, *shown[1:]), repairs=repairs, explains=EXPLAINS,
+    )
+
+
+def _changed(case: Case, crash: Crash, said: Complaint) -> tuple[Evidence, ...]:
+    """What was changed since the refusal where nothing else tells how it is now: its settings, or where names are."""
+    unit = crash.service.unit
+    if said.kind not in ("auth", "name") or (unit is not None and unit.need_daemon_reload):
+        return ()
+    return changed_since(case.snapshot, crash, _NAMES if said.kind == "name" else ())
+
+
+def _evidence(case: Case, crash: Crash, said: Complaint, needed: Needed) -> tuple[Evidence, ...]:
+    trouble = crash.troubles[0]
+    elsewhere = [listener_evidence(case.snapshot, line, p) for p in needed.providers if _serves(p) and not needed.up
+                 for line in list(listening_elsewhere(case.snapshot, p))[:1]]
+    return tuple(dict.fromkeys((
+        log_evidence(said.said.text, said.said.where), *(state_evidence(p) for p in needed.providers), *needed.why,
+        *elsewhere, state_evidence(crash.service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+        *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+CAUSE = Cause(
+    id=CAUSE_ID,
+    title="the backend cannot start: a system that it needs does not let it in",
+    family="backend crashed, or exits at once",
+    variants=(
+        "start-db-refused", "start-db-dns-failure", "start-db-auth-failed", "start-dependency-failed",
+        "startup-blocked-on-dependency",
+    ),
+    verdict=judge,
+    order=11,
+    page=__doc__,
+)

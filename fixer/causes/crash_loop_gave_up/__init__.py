@@ -1,0 +1,322 @@
+"""The backend failed so often that its manager starts it no more, or goes on starting it in vain.
+
+What it is
+  systemd stops after a number of starts in a short time ("Start request repeated too quickly"), Docker after
+  on-failure:N, supervisord after startretries ("entered FATAL state"). Below that limit the service is started again
+  for ever and never gets as far as listening. Where systemd holds the socket (socket activation), it closes the socket
+  too. A restart that somebody asked for looks the same to visitors while it lasts (restart-window): it is told as
+  advice, and nothing is to be repaired.
+
+Why nginx says 502
+  Nothing listens: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  It is a consequence as long as its own log names a reason that still holds: see crash-missing-env, crash-port-in-use.
+  It is the root where the reason has gone (it was killed from outside, the variable is set by now, the port is free)
+  or lies in another system (a database that refused it then): the manager has stopped trying, and only a start tells.
+
+The repair and its safety
+  start-service (safe): reset the failure counter, without which a start is refused, and start; then wait until it
+  accepts. Where its log ends in an error of its own, a start would end the same way: that is for a person, and the
+  last lines of its log are shown; unless its code or its settings were changed after that, which is named.
+
+By hand
+  systemctl reset-failed UNIT; systemctl start UNIT; journalctl -u UNIT -n 50
+  supervisorctl status; supervisorctl tail PROGRAM stderr; supervisorctl start PROGRAM
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, log_evidence, state_evidence
+from fixer.analysis.exits.changed_since import changed_since
+from fixer.analysis.exits.exec_step import fails_before_start
+from fixer.analysis.exits.exit_reason import (
+    address_unavailable,
+    dependency_error,
+    last_words,
+    missing_variables,
+    port_in_use,
+)
+from fixer.analysis.exits.failed_run import Crash, crashes, told_port_taken
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import gave_up, is_known, is_restarting, message, own_lines
+from fixer.causes.crash_killed import FAULTS, SIGNALS, is_of_a_limit, killed_by, last_signal
+from fixer.causes.crash_loop_gave_up.pidfiles import pid_file_words
+from fixer.causes.crash_loop_gave_up.requested_restart import restart_windows
+from fixer.causes.crash_missing_env import is_set
+from fixer.causes.stalesocket import is_left_behind
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Unknown
+from fixer.repairs.start_service import restart_steps, start_steps
+
+_KEPT = 1024      # ports below are for root, unless the kernel was told otherwise
+_DENIED = regex(r"(?i)permission denied")
+_UNSAID = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # systemd's words, none of the program's own
+_SPAWN = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
+_NO_FILE = regex(r"couldn't exec .*ENOENT")
+_CHILD = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
+State: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: has its manager given up, or does it try in vain?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    missing = list(all_of.missing)
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        untold = killed_by(crash.service) is None and not _is_told(crash)
+        free = port_in_use(crash.lines) is not None and reason_state(case, crash) == "gone"
+        if is_endless(crash) or has_given_up(crash) or free or (
+                untold and (_is_mute(crash) or changed_after(case, crash))):
+            findings.append(_found(case, crash))
+        elif untold:
+            missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line(crash)}")
+        else:
+            ruled.append(state_evidence(crash.service))
+    findings += restart_windows(case, CAUSE.id)
+    return conclude(findings, missing, ruled)
+
+
+def _is_mute(crash: Crash) -> bool:
+    """A container that ended by itself, and whose log driver keeps nothing that anybody could read back."""
+    box, log = crash.service.container, crash.service.log
+    return box is not None and isinstance(log, Unknown) and "does not support reading" in log.reason and (
+        box.status in ("exited", "dead") and box.exit_code != 0)
+
+
+def _ends_well(crash: Crash) -> bool:
+    """Its command comes to its end without an error: nothing in it stays."""
+    box = crash.service.container
+    return box is not None and not box.is_machine and box.exit_code == 0 and (
+        box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
+
+
+def has_given_up(crash: Crash) -> bool:
+    """The manager says that it starts the service no more."""
+    box = crash.service.container
+    if box is not None:
+        tries = box.restart_policy.partition(":")[0] == "on-failure" and box.restart_count > 0
+        return tries and box.status in ("exited", "dead")
+    return gave_up(crash.service) is not None or socket_failed(crash)
+
+
+def socket_failed(crash: Crash) -> bool:
+    """systemd listened for it, and has closed the socket since starting it failed too often."""
+    socket = crash.service.socket
+    return socket is not None and socket.active_state == "failed" and socket.result.endswith("limit-hit")
+
+
+def is_endless(crash: Crash) -> bool:
+    """It is being started again and again."""
+    return crash.inside or is_restarting(crash.service)
+
+
+def _is_told(crash: Crash) -> bool:
+    """Another cause tells it in full."""
+    unit = crash.service.unit
+    by_file = unit is not None and (unit.result in ("resources", "oom-kill") or fails_before_start(crash.service))
+    return by_file or bool(missing_variables(crash.lines)) or port_in_use(crash.lines) is not None or (
+        address_unavailable(crash.lines) is not None)
+
+
+def reason_state(case: Case, crash: Crash) -> State:
+    """Whether the reason of the last failure still holds, is gone, lies in another system, or is not known."""
+    said = missing_variables(crash.lines)
+    if said:
+        return "gone" if all(is_set(crash.service, s.name) for s in said) else "holds"
+    if port_in_use(crash.lines) is not None:
+        endpoint = crash.troubles[0].endpoint
+        is_free = is_closed(endpoint) is True and not is_left_behind(endpoint)
+        return "gone" if is_free and told_port_taken(case, crash.service) is None else "holds"
+    number = last_signal(crash)
+    if number is not None:      # who killed it may have stopped; what a program does to itself it does again
+        return "unknown" if number in FAULTS else "gone"
+    return "outside" if dependency_error(crash.lines) is not None else "unknown"
+
+
+def _found(case: Case, crash: Crash) -> Finding:
+    service, state = crash.service, reason_state(case, crash)
+    unrun = _never_ran(crash)
+    changed = changed_after(case, crash) if state == "unknown" else ()
+    state = "changed" if changed else state
+    manner = "fails again and again" if is_endless(crash) else "failed"
+    if socket_failed(crash):
+        manner = "failed whenever somebody connected, until systemd closed its socket"
+    elif has_given_up(crash):
+        manner = "failed too often and is started no more"
+    elif crash.inside:
+        manner = "runs, but the workers that it starts end at once"
+    newer = changed[0].where if changed else ""
+    why = f"supervisord says: {unrun}" if unrun else {
+        "holds": "the reason still holds", "gone": "the reason is gone", "unknown": "its log ends in an error",
+        "outside": "another system refused it then",
+        "changed": f"its log ends in an error; {newer} was changed after that, and only a start tells what it did",
+    }[state]
+    if state == "unknown" and not is_known(crash.service):
+        why = "its log could not be read, so what it ends of is not known"
+    if state == "unknown" and _ends_well(crash):
+        manner, why = "ends again and again", "its command comes to its end without an error (exit code 0)"
+    number = last_signal(crash)
+    if state == "unknown" and _is_silent(crash):
+        why = "its log does not say why"
+    if number in FAULTS and state == "unknown":
+        why = f"its last run was ended by signal {number} ({SIGNALS[number]}), a fault of its own"
+    return Finding(
+        cause=CAUSE.id, variant=_variant(crash), role="root",
+        confidence="certain" if state == "gone" else "likely",
+        summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
+        node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
+        explains=("backend-down", "slow-start", *(("crash-killed",) if not is_of_a_limit(crash) else ())),
+    )
+
+
+def changed_after(case: Case, crash: Crash) -> tuple[Evidence, ...]:
+    """What was changed since its end and a start would take: not what systemd or supervisord has not read yet."""
+    unit = crash.service.unit
+    if _never_ran(crash) or (unit is not None and unit.need_daemon_reload):
+        return ()
+    return changed_since(case.snapshot, crash)
+
+
+def _variant(crash: Crash) -> str | None:
+    if crash.service.container is not None:
+        return "container-crash-loop"
+    if crash.service.program is not None and has_given_up(crash):
+        return "supervisor-fatal"
+    if socket_failed(crash):
+        return "socket-activation-limit"
+    if is_endless(crash):
+        return "crash-loop-below-limit"
+    return "start-limit-hit" if has_given_up(crash) else None
+
+
+def _evidence(case: Case, crash: Crash) -> tuple[Evidence, ...]:
+    trouble, limit, socket = crash.troubles[0], gave_up(crash.service), crash.service.socket
+    return tuple(dict.fromkeys((
+        state_evidence(crash.service),
+        *((Evidence("unit", socket.name, f"{socket.active_state}, Result={socket.result}"),) if socket else ()),
+        *((log_evidence(limit.text, limit.where),) if limit is not None else ()),
+        *(log_evidence(line.text, line.where) for line in last_words(crash.lines)),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
+    service = crash.service
+    if state == "holds":
+        return ()
+    endpoint = crash.troubles[0].endpoint
+    if crash.inside and state == "gone":
+        again = restart_steps(case.snapshot, service, endpoint)
+        if again:
+            return (Repair("restart-service", "disruptive", f"restart {service.name}", again),)
+    steps = start_steps(case.snapshot, service, endpoint)
+    if steps and (state in ("gone", "changed") or (state == "outside" and has_given_up(crash))):
+        return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
+    unrun, program = _never_ran(crash), service.program
+    if unrun and program is not None:
+        manual = (f"supervisord could not run {service.name}: {unrun}; correct its section at {program.file}:"
+                  f"{program.line} (command=, user=, directory=) or put the file back{_interpreter(unrun)}; then "
+                  f"supervisorctl update, supervisorctl start {program.name}")
+        return (Repair("start-service", "manual", f"let supervisord find what {service.name} runs", (), manual=manual),)
+    if last_signal(crash) in FAULTS and state == "unknown" and not own_lines(crash.lines)[-1:]:
+        manual = f"{service.name} would end the same way again, and says nothing before it does{_fault(crash)}"
+    elif _ends_well(crash):
+        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}. Its command "
+                  "has to be a program that stays: an entry script ends with exec \"$@\", and a server stays in the "
+                  "foreground")
+    elif isinstance(service.log, Unknown):
+        box = service.container
+        by_hand = (f"journalctl -u {service.name} shows it" if service.log.reason == "not asked" else "read it as root"
+                   ) if box is None or box.is_machine else (
+            f"docker start -a {box.name} (docker attach, while it is started again and again) shows it, or give it a "
+            "log driver that can be read")
+        manual = (f"{service.name} would end the same way again, and what it says could not be read "
+                  f"({service.log.reason}): {by_hand}; mend what it says, then start it")
+    elif _is_silent(crash):
+        from fixer.analysis.exits.silence import silent_end  # only where a log holds no word
+
+        manual = f"{service.name} would end the same way again; {silent_end(service)}"
+    else:
+        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line(crash)}"
+                  f"{pid_file_words(case, service, crash.lines) or _low_port(crash) or _try_it(crash)}")
+    return (Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),)
+
+
+def _is_silent(crash: Crash) -> bool:
+    """Its journal was read and holds no word of its own, be it that its unit sends them elsewhere."""
+    return crash.service.unit is not None and is_known(crash.service) and not own_lines(crash.lines)
+
+
+def _low_port(crash: Crash) -> str:
+    """An account other than root was denied something, and is told to open a port that most machines keep for root."""
+    unit, port = crash.service.unit, next((b.port for b in bindings_of(crash.service) if 0 < b.port < _KEPT), 0)
+    if not port or unit is None or unit.user in ("", "root", "0") or not _DENIED.search(_last_line(crash)):
+        return ""
+    return (f"; it is told to listen on port {port}, and one below {_KEPT} wants "
+            f"AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit where it runs as {unit.user} (or a port of {_KEPT} "
+            "and above, there and in nginx)")
+
+
+def _never_ran(crash: Crash) -> str:
+    """supervisord's words for a command that it could not even start, empty where the program ran."""
+    program = crash.service.program
+    if program is None:
+        return ""
+    of_child = [match["said"] for line in crash.lines[-20:] if (match := _CHILD.match(message(line).strip()))]
+    return program.ended if _SPAWN.search(program.ended) else of_child[-1] if of_child else ""
+
+
+def _interpreter(unrun: str) -> str:
+    """The kernel says the same of a file that is there, and whose first line names a program that is not."""
+    return ", or the interpreter that its first line (#!) names, if only that is gone" if _NO_FILE.search(unrun) else ""
+
+
+def _try_it(crash: Crash) -> str:
+    """How a person sees it end, where its log is silent."""
+    unit = crash.service.unit
+    if last_words(crash.lines) and not any(_UNSAID.search(message(line)) for line in last_words(crash.lines)[-1:]):
+        return ""
+    if unit is None or not crash.service.argv:
+        return ""
+    who = f"sudo -u {unit.user} " if unit.user else ""
+    return f"; start it by hand to see why: cd {unit.working_directory or '/'} && {who}{' '.join(crash.service.argv)}"
+
+
+def _fault(crash: Crash) -> str:
+    """How a person finds the place of a fault that ends a process without a word."""
+    unit, argv = crash.service.unit, crash.service.argv
+    if unit is None or not argv:
+        return ""
+    who = f"sudo -u {unit.user} " if unit.user else ""
+    return (f": coredumpctl info {unit.name} shows where, if core dumps are kept; else start it by hand: "
+            f"cd {unit.working_directory or '/'} && {who}env PYTHONFAULTHANDLER=1 {' '.join(argv)}")
+
+
+def _last_line(crash: Crash) -> str:
+    last = last_words(own_lines(crash.lines))[-1:] or last_words(crash.lines)[-1:]
+    if last:
+        return last[0].text.strip()[:200]
+    return "nothing" if is_known(crash.service) else "unknown, it could not be read"
+
+
+CAUSE = Cause(
+    id="crash-loop-gave-up",
+    title="the backend failed too often and is started no more",
+    family="backend crashed, or exits at once",
+    variants=(
+        "start-limit-hit", "crash-loop-below-limit", "supervisor-fatal", "container-crash-loop",
+        "socket-activation-limit", "restart-window",
+    ),
+    verdict=judge,
+    order=22,
+    page=__doc__,
+)

@@ -1,0 +1,74 @@
+"""A restart that somebody asked for, as nginx saw it: refusals between the old stop and the new listener, no more."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import condition, log_evidence, now_on, ran_since, say_age, state_evidence
+from fixer.analysis.nginx_errors import is_refused
+from fixer.analysis.route_verdict import fresh_events
+from fixer.analysis.run_log import orderly_stop
+from fixer.model.diagnosis import Finding
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import ErrorEvent, RouteFacts, Service
+
+_SLACK = 2.0          # seconds between nginx's clock, to the second, and the manager's
+_STARTUP = 60.0       # seconds that a start may take
+_STOPPING = 120.0     # seconds that a stop may take: a server listens no more from its very beginning
+
+
+def restart_windows(case: Case, cause: str) -> tuple[Finding, ...]:
+    """Services that answer now and were restarted in order while visitors asked: told, and nothing to repair."""
+    found: list[Finding] = []
+    for service_id in case.taken:
+        service = case.service(service_id)
+        if service is None or condition(service) != "running":
+            continue
+        well = [j.facts for j in case.judged.values() if j.state == "ok"]
+        routes = tuple(facts for facts in well if _leads_to(case, facts, service_id))
+        finding = _window(case, service, routes, cause)
+        if finding is not None:
+            found.append(finding)
+    return tuple(found)
+
+
+def _leads_to(case: Case, facts: RouteFacts, service_id: str) -> bool:
+    return any(service_id in (e.service, e.holder) for e in case.snapshot.endpoints if e.id in facts.endpoints)
+
+
+def _window(case: Case, service: Service, routes: tuple[RouteFacts, ...], cause: str) -> Finding | None:
+    began, ended = ran_since(service), _stopped_at(service)
+    if not ended or not ended <= began + _SLACK:
+        return None
+    said = orderly_stop(service, ended - _STOPPING, began + _SLACK)
+    if said is None or said.at is None:
+        return None
+    refused = _refusals(case, routes)
+    events = [event for event in refused if said.at - _SLACK <= event.at <= began + _STARTUP]
+    if not events or events[-1] != refused[-1]:
+        return None                 # none, or it was refused later as well: that is something else
+    age = say_age(max(0.0, now_on(case.snapshot, service.node) - began))
+    return Finding(
+        cause=cause, variant="restart-window", role="advice", confidence="certain",
+        summary=f"{service.name} was restarted in order {age} ago; nginx was refused {len(events)} times "
+                "meanwhile, and it answers again",
+        detail=("a second backend beside it, or a socket that systemd holds, would bridge the gap",),
+        routes=tuple(facts.route.id for facts in routes), service=service.name, node=service.node,
+        evidence=(state_evidence(service), log_evidence(said.text, said.where),
+                  Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}")),
+    )
+
+
+def _stopped_at(service: Service) -> float:
+    if service.unit is not None:
+        return service.unit.inactive_enter
+    return service.container.finished_at if service.container is not None else 0.0
+
+
+def _refusals(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEvent, ...]:
+    found: dict[str, ErrorEvent] = {}
+    for nginx in case.snapshot.nginxes:
+        mine = [facts for facts in routes if nginx.serves(facts)]
+        for event in fresh_events(nginx, mine, case.snapshot):
+            if is_refused(event) or "connecting" in event.phase:
+                found.setdefault(event.where + event.raw, event)
+    return tuple(sorted(found.values(), key=lambda event: event.at))

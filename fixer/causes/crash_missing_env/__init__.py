@@ -1,0 +1,283 @@
+"""The backend ends at once, because an environment variable that it asks for is not set.
+
+What it is
+  The program reads a variable (a secret key, a database address) when it starts and stops when there is none. Often
+  after a release that introduced the variable, or after a file with variables was lost or emptied.
+
+Why nginx says 502
+  The program never gets as far as listening: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  Its manager says failed (or starts it again and again), and its own log since the last start names the variable: a
+  KeyError raised by os.environ, a settings class with "Field required", "NAME environment variable is not set". A
+  KeyError anywhere else is an error in the code, not a missing variable. If the variable is set in the places that feed
+  the service by now, it is not missing: then the service only has to be started.
+
+The repair and its safety
+  set-variable (disruptive): the value is yours to give (`--set NAME=VALUE`), fixer never invents one. It is written
+  where the service takes its variables from already: its EnvironmentFile, else a drop-in beside the unit (mode 0600
+  for a secret); with Compose env_file, .env or environment:; with supervisord the program's environment=. Then the
+  service is started. Undo puts the file back.
+
+  mend-variable-line (disruptive): the EnvironmentFile holds the variable in a line that only a shell takes (`export
+  NAME=value`, or behind a byte order mark): what stands before the name is taken away, where a shell and systemd read
+  the value alike. Nobody has to give a value then.
+
+  restore-backup (disruptive): where a copy beside the EnvironmentFile, the env_file or the application's .env holds the
+  variable (shop.env.bak, .env.old, shop.env.dpkg-old), or the file is gone and a copy is left, a person may choose it
+  (`--set restore-from=PATH`). Of a file that holds other variables only the missing ones are taken from the copy; one
+  that is gone or holds none gets all of it, a new one with the copy's mode and owner. Values are shown nowhere.
+  A service of a compose project without a container whose env_file is gone (Compose refuses every `up` then, also that
+  of another service) is created after a person has chosen what the file is made from: a copy, or an example beside it
+  (.env.example), whose values may be placeholders.
+
+By hand
+  journalctl -u UNIT -n 50                    which variable?
+  systemctl edit UNIT                         [Service] Environment="NAME=value"
+  systemctl reset-failed UNIT; systemctl start UNIT
+  environment=NAME="value" in the program's file; supervisorctl update PROGRAM
+"""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.dependency.complaint import complaint
+from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence, ran_since, state_evidence
+from fixer.analysis.exits.exec_step import directory_of
+from fixer.analysis.exits.exit_reason import Said, left_blank, missing_variables
+from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.causes.crash_missing_env.envcopies import copies_of, copies_with, copy_evidence, restore_variables
+from fixer.causes.crash_missing_env.misread import Misread, misread, unwrapped
+from fixer.formats.backup_names import is_called_like
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
+from fixer.redaction.secrets import is_secret_name
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.start_dependency import WHERE
+from fixer.repairs.start_service import begin_steps, restart_steps, start_steps
+from fixer.repairs.write_variables import write_variables
+
+ID = "set-variable"
+_NEAR = 0.85             # of two names' letters in the same order
+
+
+def judge(case: Case) -> Verdict:
+    """For every service that failed: does its log name a variable that nothing sets?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        file = _missing_file(case, crash)
+        said = missing_variables(crash.lines)
+        blank = () if said else left_blank(crash.lines, crash.service) or no_address(crash)
+        if file is not None:
+            findings.append(file)
+        elif blank:
+            findings.append(_found(case, of_compose(crash, blank), blank))
+        elif not said:
+            ruled.append(state_evidence(crash.service))
+        else:
+            lacking = tuple(s for s in said if not is_set(crash.service, s.name))
+            findings.append(_found(case, crash, lacking) if lacking else _set_by_now(case, crash, said))
+    if case.snapshot.compose is not None and case.snapshot.compose.lacked:
+        from fixer.causes.crash_missing_env.lost_env_file import lacked_env  # only where such a file is gone
+
+        findings += lacked_env(case)
+    return conclude(findings, all_of.missing, ruled)
+
+
+def no_address(crash: Crash) -> tuple[Said, ...]:
+    """It looks for its database on a socket of its own container, as drivers do that are given no address, and its
+    compose file takes the address from outside, where nothing sets it."""
+    wanted = [one for one in crash.service.unset if WHERE.match(one.name.upper())]
+    said = complaint(crash.lines, ran_since(crash.service)) if wanted else None
+    return tuple(Said(one.name, said.said) for one in wanted) if said is not None and said.unix else ()
+
+
+def of_compose(crash: Crash, blank: tuple[Said, ...]) -> Crash:
+    """As far as variables of the compose file itself go: only what Compose reads for them is a place for one."""
+    names = {said.name for said in blank}
+    slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
+    service = replace(crash.service, env_slots=slots)
+    return replace(crash, owner=replace(crash.owner, service=service))
+
+
+def is_set(service: Service, name: str) -> bool:
+    """A place that feeds the service gives the variable a value; the case of letters may differ (settings classes)."""
+    return any(a.name.upper() == name.upper() and not a.empty for a in service.env)
+
+
+def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
+    names = ", ".join(s.name for s in said)
+    lost = tuple(m for s in said if (m := misread(case.snapshot, crash.service, s.name)) is not None)
+    wanted = tuple(s.name for s in said)
+    copies = () if lost else copies_with(case.snapshot, crash.service, wanted)
+    again = restore_variables(case, crash, copies, wanted)
+    evidence = (*_evidence(case, crash, said),
+                *(Evidence("file", m.where, f"{m.name}… stands there as systemd does not take it") for m in lost),
+                *copy_evidence(copies if again is not None else (), wanted))
+    return Finding(
+        cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
+        summary=f"{crash.service.name} ends at once: {names} {'is' if len(said) == 1 else 'are'} not set",
+        detail=(*(m.said for m in lost), "nothing listens while it does not run"), routes=crash.routes,
+        service=crash.service.name, node=crash.service.node, evidence=evidence,
+        repairs=(_repair(case, crash, said, lost), *(() if again is None else (again,))),
+        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
+    )
+
+
+def _evidence(case: Case, crash: Crash, said: tuple[Said, ...]) -> tuple[Evidence, ...]:
+    trouble, names = crash.troubles[0], {s.name for s in said}
+    return tuple(dict.fromkeys((
+        *(log_evidence(s.line.text, s.line.where) for s in said),
+        *(Evidence("file", one.defined_in, f"{one.name}… is taken from outside, where nothing sets it")
+          for one in crash.service.unset if one.name in names),
+        state_evidence(crash.service),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_refused),
+    )))
+
+
+def _repair(case: Case, crash: Crash, said: tuple[Said, ...], lost: tuple[Misread, ...]) -> Repair:
+    service, names = crash.service, ", ".join(s.name for s in said)
+    if len(lost) == len(said) and all(m.plain for m in lost) and not any(s.name in case.inputs for s in said):
+        again = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+        files = ", ".join(dict.fromkeys(m.file.path for m in lost))
+        closed = dict.fromkeys(f"{m.within.name} at line {m.within.line}" for m in lost if m.within is not None)
+        how = f" (the quote of {' and '.join(closed)} is closed)" if closed else ""
+        words = f"write {names} in {files} as systemd takes it{how}, then start {service.name}"
+        managers = ", ".join(dict.fromkeys(m.file.managed_by for m in lost if m.file.managed_by))
+        if managers:
+            words += f" ({managers} manages that file and will overwrite the edit)"
+        if not isinstance(again, NoPlace):
+            return Repair("mend-variable-line", "disruptive", words, (*unwrapped(lost), *again))
+    needs = tuple(
+        Need(s.name, "secret" if is_secret_name(s.name) else "value",
+             f"{service.name} asks for {s.name}{_slip(service, s.name) or _elsewhere(case, service, s.name)}")
+        for s in said
+    )
+    values = {s.name: case.inputs.get(s.name, "") for s in said}
+    written = write_variables(case.snapshot, service, values)
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if isinstance(written, NoPlace):
+        why = begin.why if isinstance(begin, NoPlace) else written.why
+        return Repair(ID, "manual", f"set {names} for {service.name}", (), needs, f"set {names}: {why}")
+    if isinstance(begin, NoPlace):
+        manual = f"set {names} in {written.where}, then create {service.name} anew; fixer does not, since {begin.why}"
+        return Repair(ID, "manual", f"set {names} for {service.name}", (), needs, manual)
+    summary = f"set {names} in {written.where}, then start {service.name}"
+    if written.managed_by:
+        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
+    complete = all(s.name in case.inputs for s in said)
+    return Repair(ID, "disruptive", summary, (*written.steps, *begin) if complete else (), needs)
+
+
+def _slip(service: Service, name: str) -> str:
+    """Another variable that is called nearly so, and that the program may not ask for."""
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
+
+    near = [a for a in service.env if a.defined_in and a.name.upper() != name.upper()
+            and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _NEAR]
+    return f"; {near[0].name} is set at {near[0].defined_in}: a slip of the hand?" if len(near) == 1 else ""
+
+
+def _elsewhere(case: Case, service: Service, name: str) -> str:
+    """Where another service of the same application is given it: what a person looks at for the value."""
+    def kin(other: Service) -> bool:
+        template = service.name.partition("@")[0] if "@" in service.name else ""
+        folder = directory_of(service)
+        return other.node == service.node and other.id != service.id and (
+            bool(template and other.name.startswith(f"{template}@")) or (
+                folder not in ("", "/") and directory_of(other) == folder))
+
+    found = [(other.name, one.defined_in) for other in case.snapshot.services if kin(other)
+             for one in other.env if one.name == name and not one.empty and one.defined_in]
+    return f"; {found[0][0]} is given one at {found[0][1]}" if found else ""
+
+
+def _set_by_now(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:
+    """The variable was missing at the last start and has been set since: only the start is left to do."""
+    service = crash.service
+    place = next((a.defined_in for a in service.env if a.name.upper() == said[0].name.upper()), "")
+    endpoint = crash.troubles[0].endpoint
+    repair = Repair("start-service", "safe", f"start {service.name}", start_steps(case.snapshot, service, endpoint))
+    if crash.inside:      # its parent runs with the environment of its own start
+        again = restart_steps(case.snapshot, service, endpoint)
+        repair = Repair("restart-service", "disruptive", f"restart {service.name}", again)
+    return Finding(
+        cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
+        summary=f"{service.name} ended because {said[0].name} was not set; it is set now, but nobody started it again",
+        detail=(), routes=crash.routes, service=service.name, node=service.node,
+        evidence=(*_evidence(case, crash, said), Evidence("file", place, f"{said[0].name}… is set")),
+        repairs=(repair,) if repair.steps else (), explains=("crash-loop-gave-up", "backend-down", "slow-start"),
+    )
+
+
+def _beside(case: Case, crash: Crash, path: str) -> tuple[str, ...]:
+    """Files that are called like one that is gone, the newest first; what they hold nobody looked at."""
+    node = find_node(case.snapshot, crash.service.node)
+    found = [(stat.mtime, name) for name, stat in (node.files if node is not None else ())
+             if is_called_like(name, path) and stat.kind == "file"]
+    return tuple(name for _, name in sorted(found, reverse=True))[:4]
+
+
+def _missing_file(case: Case, crash: Crash) -> Finding | None:
+    """systemd never started the program: a file named by EnvironmentFile= is not there (Result=resources)."""
+    unit = crash.service.unit
+    if unit is None or unit.result != "resources":
+        return None
+    gone = [
+        path for path in (word.split(" ")[0] for word in unit.environment_files)
+        if not path.startswith("-") and case.snapshot.file(crash.service.node, path) is None
+    ]
+    if not gone:
+        return _file_is_back(case, crash)
+    beside = _beside(case, crash, gone[0])
+    again = restore_variables(case, crash, copies_of(case.snapshot, crash.service, gone[0]), ())
+    held = f"what may be a copy of it: {', '.join(beside)}" if beside else "what it held is not known"
+    manual = f"put {gone[0]} back with the variables that {unit.name} needs, then start it; {held}"
+    return Finding(
+        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="certain",
+        summary=f"{unit.name} is not started: {gone[0]}, named by its EnvironmentFile=, is not there", detail=(),
+        routes=crash.routes, service=crash.service.name, node=crash.service.node,
+        evidence=(state_evidence(crash.service), Evidence("file", gone[0], "no such file"),
+                  *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
+        repairs=(*(() if again is None else (again,)),
+                 Repair("restore-environment-file", "manual", f"put {gone[0]} back", (), manual=manual)),
+        explains=("crash-loop-gave-up", "backend-down"),
+    )
+
+
+def _file_is_back(case: Case, crash: Crash) -> Finding | None:
+    """Such a file was not there at the last start, as systemd said, and is there now."""
+    said = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
+    steps = start_steps(case.snapshot, crash.service, crash.troubles[0].endpoint)
+    if said is None or not steps:
+        return None
+    name, unit = crash.service.name, crash.service.unit
+    paths = () if unit is None else tuple(word.split(" ")[0].removeprefix("-") for word in unit.environment_files)
+    return Finding(
+        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="likely",
+        summary=f"{name} was not started: a file named by its EnvironmentFile= was not there; it is there now, but "
+                "nobody started it again",
+        detail=(), routes=crash.routes, service=name, node=crash.service.node,
+        evidence=(state_evidence(crash.service), log_evidence(said.text, said.where),
+                  *(Evidence("file", path, "is there") for path in paths[:2])),
+        repairs=(Repair("start-service", "safe", f"start {name}", steps),),
+        explains=("crash-loop-gave-up", "backend-down"),
+    )
+
+
+CAUSE = Cause(
+    id="crash-missing-env",
+    title="the backend ends at once: an environment variable is not set",
+    family="backend crashed, or exits at once",
+    variants=("start-env-var-missing", "start-envfile-missing"),
+    verdict=judge,
+    order=10,
+    page=__doc__,
+)

@@ -1,0 +1,148 @@
+"""nginx still uses the address that a name had when it was started or reloaded; the name leads elsewhere by now.
+
+What it is
+  A name in `proxy_pass` or in an `upstream` block is looked up once, when nginx reads its configuration. The backend
+  was made anew since (compose, a move, a changed record) and has another address.
+
+Why nginx says 502, 504 or something strange
+  The old address refuses (`connect() failed (111: Connection refused)`), is empty (`upstream timed out`, `113: No route
+  to host`), or by now belongs to somebody else, whose answers visitors get.
+
+How it is told apart
+  The name resolves to an address that answers when asked directly, the route still fails, and nginx's log names another
+  address than any that the name has now. With the files younger than nginx's workers it is nginx-not-reloaded; where
+  the address itself does not answer, it is the backend's fault.
+
+  An old address that another container got since: the page is somebody else's, and no log tells. The container of the
+  name and another one on the same port were started after nginx looked the name up; fixer asks both what nginx was
+  asked, and nginx's answer is, word for word, the other one's. A name that containers of different programs have on one
+  network (an alias written twice) leads to all of them: Docker's DNS gives every address, and nginx asks them in turn.
+
+  One of several copies behind a name is gone, and nginx still has its address: the copy ran when nginx looked the name
+  up and does not now, or nginx's log says that it fails to connect to an address beside those of the name. The others
+  answer; who meets the dead one waits.
+
+The repair and its safety
+  remove-alias (manual): which of the containers is to have the name, only a person knows; the place is told.
+  reload-nginx (safe): nginx -t, then a reload, which looks the name up anew. It helps until the address changes again:
+  for good, give nginx a resolver (in Docker `resolver 127.0.0.11 valid=5s;`) and the name in a variable.
+  start-service (safe): where a copy is gone that its restart policy brings back, start it; else that is the other
+  choice, since whoever stopped it may have meant to.
+
+By hand
+  getent hosts NAME, compared with `upstream:` in error.log; nginx -s reload
+"""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case, Trouble, is_answering
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import config_evidence, endpoint_text, now_on, ran_since, say_age
+from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
+from fixer.causes.dns_stale.leftbehind import is_address, is_of_another, left_behind, of_log
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import ErrorEvent
+from fixer.repairs.file_edits import nginx_steps
+
+
+def judge(case: Case) -> Verdict:
+    """For every name behind a failing route: does nginx ask an address that the name no longer has?"""
+    findings: dict[str, Finding] = {}
+    missing: list[str] = []
+    ruled: list[Evidence] = [e for j in case.judged.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    for trouble in case.troubles:
+        outcome = _judge_trouble(case, trouble)
+        match outcome:
+            case Finding():
+                key = f"{outcome.node}/{trouble.endpoint.host}"
+                old = findings.get(key)
+                findings[key] = outcome if old is None else replace(
+                    old, routes=tuple(dict.fromkeys((*old.routes, *outcome.routes))))
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
+    told = [*findings.values(), *_between_containers(case)]
+    return conclude([*told, *left_behind(case, {f"{f.node}/{r}" for f in told for r in f.routes})], missing, ruled)
+
+
+def _between_containers(case: Case) -> list[Finding]:
+    """Names that another container has too, or whose old address another one got."""
+    found: list[Finding] = []
+    if any(isinstance(e.addresses, Known) and len(e.addresses.value) > 1 for e in case.snapshot.endpoints):
+        from fixer.causes.dns_stale.replaced_container import collisions  # only where a name leads to several addresses
+
+        found += collisions(case)
+    if case.snapshot.strangers:
+        from fixer.causes.dns_stale.mistaken import mistaken  # only where another container may have the old address
+
+        found += mistaken(case)
+    return found
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint, nginx = trouble.endpoint, trouble.nginx
+    if endpoint.unix is not None or is_address(endpoint.host) or not endpoint.host or nginx.master_pid is None:
+        return config_evidence(case.snapshot, nginx, endpoint)
+    if isinstance(endpoint.addresses, Unknown):
+        return f"which addresses {endpoint.host} has now: {endpoint.addresses.reason}"
+    now = endpoint.addresses.value
+    if now and isinstance(endpoint.tcp, Unknown) and isinstance(endpoint.http, Unknown):
+        return f"whether {endpoint_text(endpoint)} answers where {endpoint.host} leads now: {endpoint.tcp.reason}"
+    connects = isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None
+    if not now or not (connects or is_answering(endpoint)):
+        return config_evidence(case.snapshot, nginx, endpoint)
+    asked = _asked(events_for(
+        case, trouble, lambda event: "connecting" in event.phase and not is_of_another(case, trouble.routes, event)))
+    gone = [address for address in asked if address not in now]
+    if not gone or any(address in now for address in asked):
+        return Evidence("probe", endpoint_text(endpoint), f"{endpoint.host} leads to {', '.join(now)}, which answers")
+    return _finding(case, trouble, gone[-1], now)
+
+
+def _asked(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:
+    """The addresses that nginx failed to connect to, as its log says: a visitor could write some, so they only show."""
+    return tuple(dict.fromkeys(found for event in events if (found := of_log(event))))
+
+
+def _finding(case: Case, trouble: Trouble, old: str, now: tuple[str, ...]) -> Finding:
+    endpoint, nginx = trouble.endpoint, trouble.nginx
+    service = case.service(endpoint.service)
+    since = ran_since(service) if service is not None else 0.0
+    shown = [
+        Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}, and {endpoint_text(endpoint)} answers there"),
+        Evidence("nginx-log", "upstream", f"nginx asks {old}, which is none of the addresses of {endpoint.host}"),
+    ]
+    clock = now_on(case.snapshot, nginx.node)
+    if service is not None and isinstance(nginx.loaded_at, Known) and since > nginx.loaded_at.value:
+        started, loaded = say_age(max(0.0, clock - since)), say_age(max(0.0, clock - nginx.loaded_at.value))
+        shown.append(Evidence("container" if service.container else "unit", service.name,
+                              f"started {started} ago; nginx looked the name up {loaded} ago"))
+    steps = nginx_steps(case.snapshot, nginx)
+    return Finding(
+        cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain",
+        summary=f"nginx hands {say_routes(trouble)} to {old}, where {endpoint.host} was; now it is at {', '.join(now)}",
+        detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            *shown, config_evidence(case.snapshot, nginx, endpoint),
+            *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase),
+        ))),
+        repairs=(Repair(
+            "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "
+            "(what it holds in memory now cannot be brought back)", steps,
+        ),),
+        explains=("nginx-not-reloaded", "backend-hung", "overload-saturated"),
+    )
+
+
+CAUSE = Cause(
+    id="dns-stale",
+    title="nginx uses an address that the backend's name no longer has",
+    family="network, firewall, SELinux",
+    variants=("stale-dns", "stale-dns-wrong-container", "docker-alias-collision"),
+    verdict=judge,
+    order=37,
+    page=__doc__,
+)

@@ -1,0 +1,326 @@
+"""nginx refuses its configuration: a mistake in a file, or a link that leads nowhere.
+
+What it is
+  A missing semicolon, an unknown directive, a certificate that is not there, a link in sites-enabled whose site was
+  deleted. `nginx -t` names the file and the line where it gave up.
+
+Why visitors see an error
+  A running nginx keeps serving what it loaded before, and no reload takes effect. The outage comes with the next
+  restart: then nginx does not start at all (nginx-down is the consequence).
+
+How it is told apart
+  `nginx -t` fails. While every page answers, this is advice: nothing is broken yet, and nothing is touched. Of a pipe
+  (FIFO) that is included nginx says nothing, it waits there for ever: that is seen, and `nginx -t` not run. Where
+  Docker was to mount a file that is not there it makes an empty folder of that name, over which nginx ends at once.
+
+The repair and its safety
+  remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,
+  and nginx is started or reloaded. Undo puts the link back. Of a container it is removed on the Docker host, in the
+  folder that is mounted; where it leads to a file of the host that is not mounted, that is for a person. Where no
+  server would be left without it, nginx would run and answer nobody: then it is for a person too, who leads the link
+  to the site's file again.
+  restore-backup (disruptive): where a whole older state of the file lies beside it (shop~, shop.bak, shop.2026-01-31,
+  shop.dpkg-old), or what the package brings (nginx.conf.dpkg-dist, .rpmnew, .default), with the same servers and
+  addresses and without the mistake, a person may choose it. The file gets its bytes and keeps owner and mode, the
+  configuration is checked, and nginx is started or reloaded.
+  Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing. A backup
+  that an include loads beside the file itself is said as that.
+
+By hand
+  nginx -t; correct the line; nginx -t again; then nginx -s reload, or systemctl start nginx. Never restart before it
+  passes: a failed reload is harmless, a failed restart is an outage.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import find_node, line_text, place
+from fixer.analysis.run_log import lines_of, message
+from fixer.causes.nginx_down import begin_nginx, routes_of
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Finding, Repair, Role, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginx_config import PIPE, ConfigProblem
+from fixer.model.plan import WriteFile
+from fixer.model.query import FileStat
+from fixer.model.snapshot import Nginx
+from fixer.nginx.error_log import parse_test_output
+from fixer.repairs.file_edits import NoPlace, container_of, nginx_steps, template_of
+
+ID = "remove-dangling-link"
+_A_FOLDER = "failed (21: Is a directory)"      # its last word though it is [crit]: what it includes is no file
+_WORDLESS = "nginx -t ends over it without a word, as over a file that includes itself"
+_NAMED = regex(r"\"(?P<path>/[^\"\n]+)\"")
+_VARIABLE = regex(r"unknown \"(\w{1,200})\" variable")
+_NOT_THERE = regex(r"open\(\) \"(?P<path>/[^\"]+)\" failed \(2: ")
+# what depends on the machine and on who asks, not on what the files say
+_NOT_THE_FILES = (
+    "host not found in", "bind() to", "Permission denied", "Address already in use", "still could not bind",
+    "Operation not permitted", "Read-only file system", "No space left on device", "Cannot allocate memory",
+    "Too many open files",
+)
+
+# nginx says so of a file that it reads or writes, of a certificate or key, and of a module.
+_GONE = regex(r"(?:open\(\) |certificate |certificate key |dlopen\(\) )\"(?P<path>/[^\"]+)\""
+              r"(?: failed \(2: |.*[Nn]o such file)")
+
+
+def judge(case: Case) -> Verdict:
+    """For every nginx: does it refuse its files?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = []
+    for nginx in case.snapshot.nginxes:
+        problem = refused(nginx)
+        if problem is not None:
+            findings.append(_found(case, nginx, _with_line(case, nginx, problem)))
+        elif isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
+            ruled.append(Evidence("nginx-test", place(case.snapshot, nginx.node, nginx.conf_path), "nginx -t passes"))
+        elif isinstance(nginx.config, Known) and not any(p.fatal for p in nginx.config.value.problems):
+            files = f"{len(nginx.config.value.files)} files read without a mistake"
+            ruled.append(Evidence("nginx-config", place(case.snapshot, nginx.node, nginx.conf_path), files))
+        else:
+            missing.append(f"whether nginx accepts {nginx.conf_path} on {nginx.node}")
+    return conclude(findings, missing, ruled)
+
+
+def refused(nginx: Nginx) -> ConfigProblem | None:
+    """What nginx itself says is wrong; where it could not be asked, what reading the files shows."""
+    if isinstance(nginx.test, Known):
+        code, text = nginx.test.value
+        if code == 0:
+            return None
+        said = _fatal(text)
+        if any(word in p.message for p in said for word in _NOT_THE_FILES):
+            return None
+        return said[0] if said else ConfigProblem("nginx-test", text.strip()[-300:] or _WORDLESS, nginx.conf_path, 0)
+    if isinstance(nginx.config, Known):
+        seen = next((p for p in nginx.config.value.problems if p.fatal), None)
+        if seen is not None and (nginx.master_pid is None or seen.kind == PIPE):
+            return seen
+    if nginx.master_pid is not None:
+        return None
+    return said_when_it_ended(nginx)
+
+
+def _fatal(text: str) -> list[ConfigProblem]:
+    return [p for p in parse_test_output(text) if p.fatal or p.message.endswith(_A_FOLDER)]
+
+
+def _with_line(case: Case, nginx: Nginx, problem: ConfigProblem) -> ConfigProblem:
+    """Of a file that nginx could not use (a certificate), and of a variable that it does not know, it names no line:
+    the first that holds the same."""
+    match = _NAMED.search(problem.message) if problem.line == 0 else None
+    unknown = _VARIABLE.fullmatch(problem.message) if problem.line == 0 else None
+    if not (match or unknown) or not isinstance(nginx.config, Known):
+        return problem
+    named = match["path"].encode("utf-8", "surrogateescape") if match else b""
+    if unknown:      # as nginx says it, in small letters
+        use = re.compile(rb"(?i)\$\{?" + re.escape(unknown[1].encode()) + rb"\b")
+    else:
+        use = re.compile(re.escape(named))
+    for path in nginx.config.value.files:
+        content = case.snapshot.file(nginx.node, path)
+        lines = content.data.split(b"\n") if content is not None else []
+        at = next((n for n, line in enumerate(lines, 1) if use.search(line.partition(b"#")[0])), 0)
+        if at:
+            return replace(problem, file=path, line=at)
+    return problem
+
+
+def said_when_it_ended(nginx: Nginx) -> ConfigProblem | None:
+    """The last words of an nginx that ended in its container, where nothing can be asked any more: what it refused.
+
+    Files that changed since may be right by now, so they must be older than the words.
+    """
+    if nginx.service is None or nginx.service.container is None or not isinstance(nginx.config_mtime, Known):
+        return None
+    for line in reversed(lines_of(nginx.service)[-10:]):
+        if line.at is not None and ("[emerg]" in line.text or _A_FOLDER in line.text):
+            said = _fatal(message(line))
+            outside = any(word in p.message for p in said for word in _NOT_THE_FILES)
+            return said[0] if said and not outside and line.at >= nginx.config_mtime.value else None
+    return None
+
+
+def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
+    role: Role = "advice"
+    if nginx.master_pid is None:
+        role = "root"
+    elif case.failing(nginx):
+        role = "contributing"
+    links = _dangling(case, nginx, problem)
+    asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
+    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
+    effect = {
+        "root": "nginx cannot start", "contributing": "no reload takes effect",
+    }.get(role, "nginx runs with what it loaded before; it would not start again")
+    from fixer.causes.nginx_config_invalid.olderconf import loaded_copy  # only where one is found
+
+    original = loaded_copy(case, nginx, problem)
+    put = _put_back(problem.message, where)
+    double = (f"{problem.file} is called like a backup of {original}, and nginx loads both: two copies are active",)
+    return Finding(
+        cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
+        confidence="certain" if asked else "likely",
+        summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}",
+        detail=double if original else tuple(filter(None, (put,))) if role == "advice" else (),
+        routes=routes_of(case, nginx), service=None, node=nginx.node,
+        evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
+            (_remove(case, nginx, links),) if links else _mending(case, nginx, problem)),
+        explains=("nginx-down",),
+    )
+
+
+def _evidence(
+    case: Case, nginx: Nginx, problem: ConfigProblem, links: tuple[tuple[str, FileStat], ...],
+) -> tuple[Evidence, ...]:
+    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)
+    asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
+    # What our own reading finds wrong is said in the summary; evidence is nginx's word or the line itself.
+    shown = [Evidence("nginx-test", where, problem.message)] if asked else []
+    near = _near(nginx, problem)
+    for line in dict.fromkeys((near, problem.line)):
+        text = line_text(case.snapshot, nginx.node, problem.file, line)
+        if text:
+            shown.append(Evidence("nginx-config", place(case.snapshot, nginx.node, problem.file, line), text))
+    shown += [
+        Evidence("file", place(case.snapshot, nginx.node, path), f"a link to {stat.link_target}, which is not there")
+        for path, stat in links
+    ]
+    return tuple(shown) or (Evidence("nginx-config", where, problem.message),)
+
+
+def _near(nginx: Nginx, problem: ConfigProblem) -> int:
+    """The line where the mistake begins, which our own reading of the file may know better than nginx."""
+    if problem.near:
+        return problem.near
+    if isinstance(nginx.config, Known):
+        for other in nginx.config.value.problems:
+            if other.file == problem.file and other.near and other.line in (problem.line, 0):
+                return other.near
+    return problem.line
+
+
+def _dangling(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[tuple[str, FileStat], ...]:
+    """Links that lead nowhere, in the folder of the one that nginx could not open."""
+    match = _NOT_THERE.search(problem.message)
+    named = match["path"] if match is not None else problem.file if problem.kind == "missing-include" else ""
+    node = find_node(case.snapshot, nginx.node)
+    if node is None or not named:
+        return ()
+    loose = {path: stat for path, stat in node.files if stat.kind == "link" and stat.real_path is None}
+    if named not in loose:
+        return ()
+    folder = posixpath.dirname(named)
+    return tuple(
+        (path, stat) for path, stat in sorted(loose.items())
+        if posixpath.dirname(path) == folder and not posixpath.basename(path).startswith(".")
+    )
+
+
+def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -> Repair:
+    names = ", ".join(path for path, _ in links)
+    if _is_all(nginx):
+        first, stat = links[0]
+        gone = posixpath.normpath(posixpath.join(posixpath.dirname(first), stat.link_target or ""))
+        manual = (f"no server is left without {names}: lead {first} to the site's file again (ln -sfn FILE {first}), "
+                  f"or put {gone} back; then nginx -t, and start nginx")
+        return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
+    box = container_of(case.snapshot, nginx.node)
+    if box is not None and not box.is_machine:
+        from fixer.causes.nginx_config_invalid.looselinks import removals_outside  # only where one is found
+
+        removals = removals_outside(case.snapshot, box, links)
+        if isinstance(removals, NoPlace):
+            return Repair(ID, "manual", f"let {names} lead to a file again, or remove it", (), manual=removals.why)
+    else:
+        removals = tuple(
+            WriteFile(nginx.node, path, None, None, "a link that leads nowhere", link_target=stat.link_target)
+            for path, stat in links
+        )
+    rest = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+    return Repair(ID, "safe", f"remove {names}, which leads nowhere, and let nginx read its files", (*removals, *rest))
+
+
+def _is_all(nginx: Nginx) -> bool:
+    """No other file of it holds a server: nginx would start, and listen nowhere."""
+    config = nginx.config.value if isinstance(nginx.config, Known) else None
+    return config is not None and not config.cut and not (config.servers or config.routes)
+
+
+def _put_back(said: str, where: str) -> str:
+    """What is wrong may be what the line names and not the line: a file that is gone, or the folder of a log, which a
+    boot empties where it lies in memory."""
+    match = _GONE.search(said)
+    if match is None:
+        return ""
+    path, folder = match["path"], posixpath.dirname(match["path"])
+    if folder.startswith("/var/log/"):
+        at_boot = (f"; where a boot empties /var/log: systemctl edit nginx, LogsDirectory={folder[len('/var/log/'):]} "
+                   "under [Service]")
+        return f"make the folder {folder} again{at_boot}; or correct {where}"
+    return f"put {path} back, or correct {where}"
+
+
+def _folder_for_file(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
+    """Docker makes an empty folder where the file that is to be mounted is not there (`-v`, compose's short form)."""
+    match = _NAMED.search(problem.message) if problem.message.endswith(_A_FOLDER) else None
+    if match is None:
+        return ""
+    path, box = match["path"], container_of(case.snapshot, nginx.node)
+    source = next((m[0] for m in box.mounts if m[1] == path), "") if box is not None else ""
+    if not source:
+        return f"{path} is a folder where a file is meant: put the file there, or take the folder away"
+    return (f"{source} on the Docker host, which is mounted at {path}, is a folder: Docker makes one where the file is "
+            f"not there; remove the folder (rmdir {source}), put the file there, or correct the path of the mount")
+
+
+def _made_of(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
+    """Of a file that a container makes at each start: there a correction would not last."""
+    box = container_of(case.snapshot, nginx.node)
+    file = case.snapshot.file(nginx.node, problem.file)
+    template = template_of(case.snapshot, file) if file is not None and box is not None and not box.is_machine else None
+    if template is None or box is None:
+        return ""
+    unset = ", which is left as it stands where the container has no variable of that name" if _VARIABLE.fullmatch(
+        problem.message) else ""
+    return (f"; container {box.name} makes that file at each start of {template} and its variables{unset}: change "
+            "those, and make it anew")
+
+
+def _mending(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
+    """An older state of the file where one lies beside it, and always what a person can do by hand."""
+    from fixer.causes.nginx_config_invalid.olderconf import restore_backup  # only where one is found
+
+    older, manual = restore_backup(case, nginx, problem, _near(nginx, problem)), _manual(case, nginx, problem)
+    return (manual,) if older is None else (older, manual)
+
+
+def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
+    from fixer.causes.nginx_config_invalid.olderconf import loaded_copy  # only where one is found
+
+    where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
+    after = "reload nginx" if nginx.master_pid is not None else "start nginx"
+    todo = _folder_for_file(case, nginx, problem) or _put_back(problem.message, where) or f"correct {where}"
+    if loaded_copy(case, nginx, problem):
+        todo = f"move {problem.file} out of its folder if it is a backup that was left there, else {todo}"
+    made = _made_of(case, nginx, problem)
+    manual = f"{todo}: nginx says {problem.message!r}; then nginx -t, and {after}{made}"
+    return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
+
+
+CAUSE = Cause(
+    id="nginx-config-invalid",
+    title="nginx refuses its configuration",
+    family="nginx configuration",
+    variants=("nginx-config-invalid", "sites-enabled-dangling"),
+    verdict=judge,
+    order=4,
+    page=__doc__,
+)

@@ -1,0 +1,377 @@
+"""nginx itself does not run, or runs and serves nobody.
+
+What it is
+  The reverse proxy was stopped, was never started after the boot, or could not start: its configuration is refused
+  (see nginx-config-invalid), another process holds its port, or its container's file system is read-only and leaves it
+  no folder to write to. Or its master is there, but its workers are stopped by a signal, or end again and again. Or it
+  serves, and gets no memory for a request (500): its configuration asks for buffers of megabytes where kilobytes were
+  meant, more than a limit on it (LimitAS=, LimitDATA=, ulimit) leaves.
+
+Why visitors see an error
+  Nobody listens on the web port, so the browser says "connection refused"; a load balancer or CDN in front of this
+  nginx turns that into its own 502.
+
+How it is told apart
+  There is no master process, or its workers are in state T. Other causes leave nginx running and answering 502 or 504
+  by itself. nginx's log names the size that it could not get (`malloc(134217728) failed (12: Cannot allocate memory)`):
+  only where a buffer of its configuration has that very size, and it is a huge one, is it the cause. A host that is
+  short of memory fails in small pieces, and is not told so.
+  A worker that ended once and was replaced, and an nginx that runs outside its unit, are advice: pages work.
+
+The repair and its safety
+  start-nginx (safe): the configuration is checked first; then its unit or container is started (and enabled at boot
+  where it was not), or, where nobody manages it, the binary itself. One that was built by hand is asked what it reads
+  (`nginx -V`); where no unit starts it, the command is told.
+  free-port (disruptive): where another process holds the port, nothing is stopped unless a person names it
+  (`--set stop=NAME`): which of the two is meant, no machine knows.
+  give-nginx-folders (disruptive): a tmpfs in the compose file for the folders that nginx must write to.
+  smaller-nginx-buffers (safe): the huge buffers by a thousandth (128m to 128k), nginx -t, a reload.
+  continue-process (safe): SIGCONT to stopped workers; a container is restarted instead (disruptive).
+
+By hand
+  nginx -t; systemctl status nginx; ss -ltnp 'sport = :80'; systemctl enable --now nginx
+  ps -o pid,stat,args -C nginx; kill -CONT PID
+  nginx -T | grep -n buffer; grep -E 'address space|data size' /proc/PID/limits
+"""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.dependency.start_order import held_up, never_started
+from fixer.analysis.evidence import (
+    address_text,
+    condition,
+    find_node,
+    is_queued,
+    listener_evidence,
+    listeners_on,
+    log_evidence,
+    state_evidence,
+)
+from fixer.analysis.run_log import is_restarting, lines_of, message
+from fixer.causes.nginx_down.homeless import homeless_listen
+from fixer.causes.nginx_down.lost_workers import (
+    NO_MEMORY,
+    ended_workers,
+    lost_workers,
+    stopped_workers,
+    unmanaged_master,
+)
+from fixer.causes.nginx_down.refused_start import denied_words, let_it, say_denied
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Finding, Repair, Role, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginx_config import Listen
+from fixer.model.plan import CheckNginx, ContainerAction, StartNginx, Step, WaitForListener
+from fixer.model.snapshot import Container, Listener, LogLine, Nginx
+from fixer.repairs.container_start import refused_start
+from fixer.repairs.file_edits import is_explicit
+from fixer.repairs.freeing import free_port
+from fixer.repairs.readonly import give_folders, read_only_words
+from fixer.repairs.start_nginx import NO_HOST, gone_name
+from fixer.repairs.start_service import reachable_host, start_steps
+
+ID = "start-nginx"
+_HOST = regex(NO_HOST + r' "([A-Za-z0-9_.-]{1,253})[":]')
+_RUNNING = (stopped_workers, lost_workers, ended_workers, unmanaged_master)
+_SLACK = 0.5     # seconds between the clock of a log and that of a file
+
+
+def judge(case: Case) -> Verdict:
+    """For every nginx: is there a master process, and workers that work?"""
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = []
+    for nginx in case.snapshot.nginxes:
+        if nginx.master_pid is not None:
+            ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
+            findings += filter(None, (look(case, nginx) for look in _RUNNING))
+            if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
+                from fixer.causes.nginx_down.nginx_memory import out_of_memory  # only where nginx said so
+
+                told = out_of_memory(case, nginx)
+                findings += [told] if isinstance(told, Finding) else []
+                missing += [told] if isinstance(told, str) else []
+        elif _is_hidden(case, nginx):
+            missing.append(f"processes of {nginx.node}")
+        elif (other := _titled(case, nginx)) is not None:
+            missing.append(f"whether {other}, which calls itself nginx, is the one of {nginx.node}")
+        elif (unused := _unused(nginx)):
+            missing.append(unused)
+        else:
+            findings.append(_found(case, nginx))
+    if not case.snapshot.nginxes:
+        missing.append("where nginx is")
+    return conclude(findings, missing, ruled)
+
+
+def _is_hidden(case: Case, nginx: Nginx) -> bool:
+    """No master was seen, but nobody could look: the process table is closed, and no manager says that it is down."""
+    if nginx.service is not None and condition(nginx.service) != "running":
+        return False
+    node = find_node(case.snapshot, nginx.node)
+    return node is None or not isinstance(node.processes, Known)
+
+
+def _unused(nginx: Nginx) -> str:
+    """A unit that was put to rest and whose files hand nothing on, as a package leaves them: to start that one would
+    serve nobody, and take the ports of the one that is meant (built by hand, below a folder of its own)."""
+    unit = nginx.service.unit if nginx.service is not None else None
+    if unit is None or unit.unit_file_state != "disabled" or unit.active_state == "failed" or \
+            not isinstance(nginx.config, Known) or nginx.config.value.routes or nginx.config.value.problems:
+        return ""
+    return (f"which nginx should run on {nginx.node}: {unit.name} is stopped and disabled at boot, and "
+            f"{nginx.conf_path} hands nothing on; one that was started with -c or -p is known while it runs only")
+
+
+def _titled(case: Case, nginx: Nginx) -> str | None:
+    """Root runs a program with the title of nginx's master and another name: it may be nginx, renamed or rebuilt.
+
+    It is not asked anything, since any program can take the title; but beside it the packaged one is not just down.
+    """
+    node = find_node(case.snapshot, nginx.node)
+    for process in node.processes.value if node is not None and isinstance(node.processes, Known) else ():
+        if process.uid == 0 and process.argv and process.argv[0].startswith("nginx: master process"):
+            exe = process.exe.value if isinstance(process.exe, Known) else "its program unknown"
+            return f"pid {process.pid} ({exe})"
+    return None
+
+
+def _found(case: Case, nginx: Nginx) -> Finding:
+    taken = _port_taken(case, nginx)
+    nameless = _name_missing(nginx)
+    unwritable = read_only_words(nginx)
+    homeless = homeless_listen(case.snapshot, nginx) if not taken else None
+    denied = _denied(nginx) if not taken and unwritable is None else None
+    said = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied
+    service = nginx.service
+    box = service.container if service is not None else None
+    waits = never_started(case, box)
+    refused = refused_start(box) if box is not None and waits is None else None
+    was_taken, holder = False, None
+    if refused is not None and box is not None and refused[1] == "ports":
+        from fixer.repairs.portholder import is_free_now, port_holder  # only where a port was taken
+
+        was_taken, holder = is_free_now(case.snapshot, box), port_holder(case.snapshot, box)
+        refused = None if was_taken else refused if holder is None else (
+            f"{refused[0].removesuffix(' by something else')} by container {holder.name}", "ports")
+    evidence = (
+        Evidence("nginx-process", nginx.node, f"no master process of {nginx.binary or 'nginx'}"),
+        *((state_evidence(service),) if service is not None else ()),
+        *((state_evidence(holder),) if holder is not None else ()),
+        *(listener_evidence(case.snapshot, line) for line in taken[:1]),
+        *((log_evidence(said.text, said.where),) if said is not None else ()),
+        *((waits[2],) if waits is not None else ()),
+        *(homeless[2] if homeless is not None else ()),
+    )
+    role: Role = "contributing" if nameless is not None or _first(case, nginx) else "root"
+    summary = "nginx does not run"
+    if taken:
+        port = address_text(taken[0].address, taken[0].port)
+        summary += f": another process holds {port}"
+    elif unwritable is not None:
+        summary += ": its container's file system is read-only, and it has no folder to write to"
+    elif homeless is not None:
+        summary += f": it is to listen on {homeless[0]}, an address that {nginx.node} does not have"
+    elif waits is not None:
+        summary += f": its container was made and never started, {waits[0]}"
+    elif was_taken:
+        summary += ": a port that its container publishes was another's when it was started, and is no container's now"
+    elif refused is not None:
+        summary += f": its container could not be started, as {refused[0]}"
+    elif is_queued(service):
+        from fixer.causes.queued import queue_evidence, queued_words  # only where it waits its turn
+
+        evidence = (*evidence, *queue_evidence(service))
+        summary += f": {queued_words(service)}"
+    elif denied is not None:
+        summary += f": it may not, in its container: {say_denied(denied)}"
+    held = bool(taken) or (refused is not None and refused[1] == "ports")
+    variant = "nginx-port-taken" if held else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
+    return Finding(
+        cause=CAUSE.id, variant=variant, role=role, confidence="likely" if _has_no_unit(case, nginx) else "certain",
+        summary=summary, detail=held_up(case, box) if waits is None else (), routes=routes_of(case, nginx),
+        service=None if service is None else service.name, node=nginx.node, evidence=evidence,
+        repairs=(_after_that(waits[1]) if waits is not None else _made_right(box, *refused) if (
+            refused is not None and box is not None) else _brought_back(homeless[0]) if homeless is not None else
+            _repair(case, nginx, taken),),
+    )
+
+
+def _after_that(todo: str) -> Repair:
+    return Repair(ID, "manual", "a person must bring back what nginx's container waits for", (), manual=todo)
+
+
+def _brought_back(listen: str) -> Repair:
+    host = listen.rpartition(":")[0]
+    manual = (f"bring {host} back (ip address add, or keepalived, which moves it between machines), or correct the "
+              "listen line; where it comes later than nginx at boot, order nginx.service After= what brings it, or "
+              "allow it (sysctl net.ipv4.ip_nonlocal_bind=1); then start nginx")
+    return Repair(ID, "manual", "give nginx an address to listen on", (), manual=manual)
+
+
+def _made_right(box: Container, said: str, key: str) -> Repair:
+    """The engine would say the same again: what it stumbles over comes first."""
+    by_whom = "what holds it: docker ps --filter publish=PORT, ss -ltnp; free it, or publish another"
+    todo = by_whom if key == "ports" else f"correct {key or 'that'} where {box.name} was made"
+    todo = f"put it back, or {todo}" if box.lacks else todo
+    again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
+    manual = f"{said[0].upper()}{said[1:]}: {todo}; then {again}"
+    return Repair(ID, "manual", "let nginx's container start", (), manual=manual)
+
+
+def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
+    """Every route of an nginx."""
+    return tuple(facts.route.id for facts in case.snapshot.routes if nginx.serves(facts))
+
+
+def listens_of(nginx: Nginx) -> tuple[Listen, ...]:
+    """The addresses its configuration wants."""
+    if not isinstance(nginx.config, Known):
+        return ()
+    return tuple(dict.fromkeys(listen for route in nginx.config.value.routes for listen in route.listens))
+
+
+def _port_taken(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
+    """Sockets of others where nginx wants to listen; nginx itself holds none while it is down."""
+    wanted = {(listen.address, listen.port) for listen in listens_of(nginx) if listen.port}
+    ports = {port for _, port in wanted}
+    everywhere = ("0.0.0.0", "::", "*")   # noqa: S104  addresses that were read
+    return tuple(
+        line for line in listeners_on(case.snapshot, nginx.node)
+        if line.family != "unix" and line.port in ports
+        and (line.address in everywhere or any(
+            address in (*everywhere, line.address) for address, port in wanted if port == line.port))
+    )
+
+
+def _name_missing(nginx: Nginx) -> LogLine | None:
+    """Its log ends with a backend's name that does not resolve: the backend must be there before nginx starts."""
+    if nginx.service is None:
+        return None
+    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if NO_HOST in message(line)), None)
+
+
+def _first(case: Case, nginx: Nginx) -> str:
+    """What must run before nginx can start: it said so, or it is a container and would ask for the name in vain."""
+    box = nginx.service.container if nginx.service is not None else None
+    if _name_missing(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
+        return ""
+    return gone_name(case, nginx)
+
+
+def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
+    if taken:
+        return free_port(case, taken[0], begin_nginx(case, nginx), "then start nginx")
+    if nginx.service is not None and condition(nginx.service) == "masked":
+        manual = f"{nginx.service.name} is masked: if nginx is meant to run, unmask it, then start it"
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    unwritable = read_only_words(nginx)
+    if unwritable is not None:
+        return give_folders(case, nginx, unwritable)
+    denied = _denied(nginx)
+    if denied is not None and nginx.service is not None and nginx.service.container is not None:
+        return let_it(nginx.service.container, denied, ID)
+    if is_queued(nginx.service):
+        from fixer.causes.queued import end_wait  # only where it waits its turn
+
+        return end_wait(nginx.service)
+    waited_for = _first(case, nginx)
+    if waited_for:
+        manual = f"start {waited_for} first: nginx ends at once while that name leads nowhere"
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    if nginx.service is not None and nginx.service.container is not None and (
+            condition(nginx.service) in ("running", "looping")):
+        last = lines_of(nginx.service)[-1:]
+        words = message(last[0]).strip()[:200] if last else "nothing"
+        again = is_restarting(nginx.service)
+        box = nginx.service.container
+        over = _is_over(case, nginx, box, last[0]) if again and "[emerg]" in words else ""
+        if over:
+            begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status), *wait_for_nginx(nginx))
+            return Repair(ID, "safe", f"start nginx: {over} after its last try", begun)
+        how = "is started again and again and ends at once" if again else "runs, without an nginx"
+        manual = f"{nginx.service.name} {how}; its log ends with: {words}"
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    if _has_no_unit(case, nginx):
+        manual = (f"no unit starts {nginx.binary}: `{nginx.binary} -t`, then `{nginx.binary}`; and give it a unit "
+                  "with that command, or no boot starts it")
+        return Repair(ID, "manual", "start nginx", (), manual=manual)
+    steps = begin_nginx(case, nginx)
+    if not steps:
+        name = nginx.service.name if nginx.service is not None else nginx.node
+        return Repair(ID, "manual", "start nginx", (), manual=f"start {name} with the tool that manages it")
+    return Repair(ID, "safe", "start nginx", steps)
+
+
+def _denied(nginx: Nginx) -> LogLine | None:
+    line = denied_words(nginx)
+    return None if line is None or _is_changed_since(nginx, line) else line
+
+
+def _has_no_unit(case: Case, nginx: Nginx) -> bool:
+    """Built by hand on a machine, and known by where it lies alone."""
+    node = find_node(case.snapshot, nginx.node)
+    return nginx.service is None and node is not None and node.kind == "machine" and node.init == "systemd" \
+        and nginx.binary.startswith("/usr/local/")
+
+
+def _is_over(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
+    """Why what it said at its last try is so no more: its files were changed since, or what it named in vain came."""
+    if _is_changed_since(nginx, line):
+        return "its configuration was changed"
+    named = _HOST.search(message(line))
+    if named is None or line.at is None:
+        return ""
+    mine = {network for network, _, _ in box.networks}
+    for service in case.snapshot.services:
+        other = service.container
+        if other is None or other.id == box.id or not service.running or other.started_at <= line.at:
+            continue
+        for network, ip, aliases in other.networks:
+            if network in mine and ip and named[1] in (*aliases, other.name, other.service):
+                return f"{other.name} came up, which it needs by the name {named[1]},"
+    return ""
+
+
+def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:
+    changed = nginx.config_mtime
+    return isinstance(changed, Known) and line.at is not None and changed.value > line.at + _SLACK
+
+
+def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
+    """Check the configuration where that can be asked, start nginx by its manager, wait for its port."""
+    service = nginx.service
+    explicit = is_explicit(case.snapshot, nginx)
+    check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
+    wait = wait_for_nginx(nginx)
+    if service is not None and service.container is not None and not service.container.is_machine:
+        return (*start_steps(case.snapshot, service, None), *wait)    # nothing can be asked of a container that is down
+    if service is not None and service.unit is not None:
+        return (check, *start_steps(case.snapshot, service, None), *wait)
+    if service is not None and service.manager != "none":
+        return ()
+    return (check, StartNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit), *wait)
+
+
+def wait_for_nginx(nginx: Nginx) -> tuple[WaitForListener, ...]:
+    """Wait until the first of its addresses accepts."""
+    box = nginx.service.container if nginx.service is not None else None
+    name = box.name if box is not None and not box.is_machine else ""
+    return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port, container=name)
+                 for listen in listens_of(nginx)[:1] if listen.port)
+
+
+CAUSE = Cause(
+    id="nginx-down",
+    title="nginx itself does not run",
+    family="nginx configuration",
+    variants=(
+        "nginx-stopped", "nginx-port-taken", "readonly-rootfs-nginx", "worker-crash", "worker-stopped",
+        "nginx-out-of-memory", "nginx-unmanaged-master",
+    ),
+    verdict=judge,
+    order=5,
+    page=__doc__,
+)

@@ -1,0 +1,52 @@
+"""An nginx in a container that may not do what it does first: write its files, listen, change its account."""
+
+from __future__ import annotations
+
+from fixer.analysis.run_log import lines_of, message
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Repair
+from fixer.model.snapshot import Container, LogLine, Nginx
+
+_DENIED = regex(r"\[emerg\] (?:\d+#\d+: )?(?P<said>.*\((?:13: Permission denied|1: Operation not permitted)\)\S*)")
+_PATH = regex(r"\"(?P<path>/[^\"]+)\"")
+_CALLS = {"chown": "CHOWN", "setgid": "SETGID", "initgroups": "SETGID", "setuid": "SETUID"}
+_CALL = regex(r"^(?P<call>chown|setgid|initgroups|setuid)\(")
+CAPABILITIES = "CHOWN, SETGID and SETUID"
+
+
+def denied_words(nginx: Nginx) -> LogLine | None:
+    """The line with which it ended, where that says that it may not: the engine would let it end there again."""
+    box = nginx.service.container if nginx.service is not None else None
+    if nginx.service is None or box is None or box.is_machine or not box.exit_code or nginx.master_pid is not None:
+        return None
+    last = next((line for line in reversed(lines_of(nginx.service)[-10:]) if "[emerg]" in message(line)), None)
+    return last if last is not None and _DENIED.search(message(last)) else None
+
+
+def say_denied(line: LogLine) -> str:
+    """What it may not, as nginx says it."""
+    match = _DENIED.search(message(line))
+    return match["said"][:160] if match is not None else ""
+
+
+def missing_capability(said: str) -> str:
+    """The capability that a call of nginx's lacks, empty where it is another one."""
+    match = _CALL.match(said)
+    return _CALLS[match["call"]] if match is not None else ""
+
+
+def let_it(box: Container, line: LogLine, repair_id: str) -> Repair:
+    """What a person changes where the container is made."""
+    said, path = say_denied(line), _PATH.search(say_denied(line))
+    who = f"the account {box.user}" if box.user else "root without its capabilities"
+    if missing_capability(said):
+        todo = f"give it the capabilities {CAPABILITIES} (cap_add), without which nginx cannot start its workers"
+    elif said.startswith("bind()"):
+        todo = f"{who} may not listen there: listen on a port above 1023 and publish that, or run it as root"
+    else:
+        at = path["path"] if path is not None else "that path"
+        todo = (f"{who} may not use {at}: let nginx write where that account may (`pid /tmp/nginx.pid;`, *_temp_path, "
+                "a tmpfs of that account), open what is mounted to it, or take `user:` out, since nginx gives up root "
+                "by itself")
+    again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
+    return Repair(repair_id, "manual", "let nginx's container start", (), manual=f"{todo}; then {again}")

@@ -1,0 +1,168 @@
+"""The unit file asks for something that the machine does not have, or systemd has not read it since it was changed.
+
+What it is
+  systemd prepares a start: it changes to the working directory, looks up the account, builds the sandbox, runs the
+  ExecStartPre= commands, then executes the program. Where one of these fails, the program never runs, and systemd says
+  at which step: 200 CHDIR, 203 EXEC, 216 GROUP, 217 USER, 226 NAMESPACE. A venv that moved, an account that was never
+  made, a script without its execute bit or with Windows line ends, a folder that a release renamed.
+
+Why nginx says 502
+  The program never listens: `connect() failed (111: Connection refused) while connecting to upstream`.
+
+  supervisord does the same before it starts a program: `can't find command`, `command at … is not executable`,
+  `couldn't chdir to …`. A program that is stopped it refuses to start without a line in any log; the disk shows why.
+
+How it is told apart
+  crash-*: there the program ran and its own log says why it ended. Here the log holds no word of it, only systemd's
+  `Failed at step EXEC spawning …`, and the file system shows what is missing. 203 has three faces: the program is not
+  there; it is there without its execute bit; it is there, and the interpreter of its first line is not.
+  A failed ExecStartPre= shows as a control process, not a main one. Type=notify, WatchdogSec= and RuntimeMaxSec= end a
+  program that is well: it answers, systemd's own line says that it ran out of time, and the next start does the same.
+  stop-timeout-sigkill: something restarts the service again and again (a timer, a deployment), and it is killed before
+  its requests are done: systemd says `State 'stop-sigterm' timed out. Killing.` as many seconds after `Stopping` as
+  TimeoutStopSec= allows, and nginx loses requests at that moment (`upstream prematurely closed connection`), more than
+  once within a quarter of an hour. One such stop is over. A kill by others (crash-killed) comes without that line.
+  NeedDaemonReload=yes with a process on another port than the file says: the edit was never read. The same where the
+  file that says so (a unit, its EnvironmentFile, a program of supervisord) was edited after the start: nginx asks there
+  already, and to point nginx at the old port would last until the next restart.
+
+The repair and its safety
+  Where the disk shows what was meant (the program of that name in the unit's own environment, the one folder that holds
+  the application's file), the unit's line is corrected, systemd reads it, and the unit is started (disruptive). Where
+  several could be meant, or an account has to be chosen, a person says which. A path of the sandbox that is not there
+  is made optional (a dash before it; what is forbidden stays so), unless something is to be mounted there.
+  restore-backup (disruptive): where a person has to say or to do something, and a whole older state of the unit file or
+  drop-in lies beside it (shop.service.bak, ~, .dpkg-old, .rpmsave), or the packaged unit file that one in /etc stands
+  before, with the same command, port and application, and the program, folder, account and paths that it names are
+  there: a person may choose it (`--set restore-from=PATH`). The file gets those bytes and keeps its mode.
+  raise-start-timeout (disruptive): where the unit's files give a start that its program announces itself (Type=notify)
+  less than systemd's own 90 seconds, it is cut off before it is up, and its log tells no error: 90 are written there.
+  correct-unit (manual): a line that systemd cannot use (a relative path in ExecStart=, no command at all) keeps it from
+  loading the unit; the message names the file and line that its journal names.
+  raise-stop-timeout (disruptive): a longer TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without
+  a restart. Undo puts back every byte and mode.
+
+By hand
+  systemctl status UNIT; journalctl -u UNIT -n 20     which step, which path?
+  systemctl cat UNIT; ls -l PATH; head -1 PATH | od -c
+  edit the unit, then: systemctl daemon-reload; systemctl reset-failed UNIT; systemctl start UNIT
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import state_evidence
+from fixer.analysis.exits.exec_step import ID, StepFailure, Told, finding, step_failure
+from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.causes.unit_misconfigured.exec_program import judge_program
+from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
+from fixer.causes.unit_misconfigured.older_unit_file import with_copies
+from fixer.causes.unit_misconfigured.stop_timeout import killed_while_stopping
+from fixer.causes.unit_misconfigured.stopped_by_systemd import judge_before, judge_ended, running_units, unread_edit
+from fixer.causes.unit_misconfigured.unitsupervised import refused
+from fixer.causes.unit_misconfigured.unitunloaded import unloaded
+from fixer.causes.unit_misconfigured.unitwrapped import wrapped_program
+from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
+from fixer.repairs.container_start import judge_container
+
+_JUDGES: Mapping[int, Callable[[Case, Crash, StepFailure], Told | str]] = {
+    200: judge_folder, 203: judge_program, 216: judge_account, 217: judge_account, 226: judge_sandbox,
+}
+
+
+def _further(case: Case, crash: Crash, failure: StepFailure) -> Told | str:
+    from fixer.causes.unit_misconfigured.start_steps import judge_step  # only where such a step failed
+
+    return judge_step(case, crash, failure)
+
+
+def judge(case: Case) -> Verdict:
+    """For every unit that failed: was it systemd that could not start the program?"""
+    all_of = crashes(case)
+    findings: list[Finding] = []
+    missing: list[str] = []
+    ruled: list[Evidence] = [*all_of.sound]
+    for crash in all_of.found:
+        failure = step_failure(crash.service)
+        if failure is None:
+            from fixer.causes.unit_misconfigured.unitafter import judge_after  # only where one failed
+
+            other = judge_before(case, crash) or judge_after(crash)
+            other = other or judge_ended(case, crash) or judge_container(case, crash)
+            other = other or wrapped_program(case, crash)
+            if other is None:
+                ruled.append(state_evidence(crash.service))
+            else:
+                findings.append(finding(case, crash, None, with_copies(case, crash, other)))
+            continue
+        told = (_JUDGES.get(failure.status) or _further)(case, crash, failure)
+        if isinstance(told, str):
+            missing.append(told)
+        elif told.confidence != "certain" and (not failure.lines or _is_tried(crash.service)):
+            missing.append(f"why {crash.service.name} failed with status {failure.status}")
+        else:
+            findings.append(finding(case, crash, failure, with_copies(case, crash, told)))
+    findings += [finding(case, crash, None, told) for crash, told in refused(case)]
+    findings += _of_running(case, {(f.node, f.service) for f in findings})
+    known = {(f.node, f.service) for f in findings}
+    for outcome in killed_while_stopping(case):
+        if isinstance(outcome, str):
+            missing.append(outcome)
+        elif (outcome[0].service.node, outcome[0].service.name) not in known:
+            findings.append(finding(case, outcome[0], None, outcome[1]))
+    missing += [fact for fact in all_of.missing if not fact.startswith("log of")]
+    return conclude(findings, missing, ruled)
+
+
+def _is_tried(service: Service) -> bool:
+    """supervisord starts it once more right now, perhaps with what was mended."""
+    return service.program is not None and service.program.state == "STARTING"
+
+
+def _of_running(case: Case, known: set[tuple[str, str | None]]) -> Iterator[Finding]:
+    """Units whose files systemd has not read, and those that it ends again and again while they answer in between."""
+    for trouble in case.troubles:
+        bad = unloaded(case, trouble)
+        if bad is not None:
+            if (bad[0].service.node, bad[0].service.name) not in known:
+                known.add((bad[0].service.node, bad[0].service.name))
+                yield finding(case, bad[0], None, bad[1])
+            continue
+        unread = unread_edit(case, trouble)
+        if unread is not None:
+            owner, told = unread
+            yield finding(case, Crash(owner, (trouble,), ()), None, told)
+            continue
+        owned = sole_owner(case, trouble)
+        if owned is not None and (owned.service.node, owned.service.name) not in known:
+            ended = judge_ended(case, Crash(owned, (trouble,), ()))
+            if ended is not None:
+                known.add((owned.service.node, owned.service.name))
+                yield finding(case, Crash(owned, (trouble,), ()), None, ended)
+    for crash in running_units(case):
+        told_now = judge_ended(case, crash) if (crash.service.node, crash.service.name) not in known else None
+        if told_now is not None:
+            yield finding(case, crash, None, told_now)
+
+
+CAUSE = Cause(
+    id=ID,
+    title="systemd or supervisord cannot start the backend as its file says",
+    family="backend crashed, or exits at once",
+    variants=(
+        "start-203-exec-missing", "start-203-exec-not-executable", "start-203-exec-bad-interpreter", "start-200-chdir",
+        "start-217-user", "start-216-group", "start-226-namespace", "start-execstartpre-failed",
+        "unit-edited-no-daemon-reload", "start-type-notify-timeout", "unit-watchdog-restarts",
+        "start-timeout-too-short", "unit-not-loaded", "start-step-failed", "start-execstartpost-failed",
+        "stop-timeout-sigkill", "container-cannot-start",
+    ),
+    verdict=judge,
+    order=8,
+    page=__doc__,
+)

@@ -1,0 +1,243 @@
+"""Status 203: the program that a unit names is not there, may not be executed, or has no interpreter."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import find_node
+from fixer.analysis.exits.exec_step import (
+    StepFailure,
+    Told,
+    absence,
+    account_of,
+    directory_of,
+    entry_evidence,
+    is_gone,
+    is_program,
+    key_of,
+    link_of,
+    mended,
+    setting_evidence,
+    stat_evidence,
+    stat_of,
+    where,
+)
+from fixer.analysis.exits.failed_run import Crash
+from fixer.causes.unit_misconfigured.hidden_path import hidden, unexecutable
+from fixer.causes.unit_misconfigured.interpreter import broken_interpreter, broken_link
+from fixer.causes.unit_misconfigured.ownroot import in_own_root
+from fixer.formats.backup_names import is_put_aside
+from fixer.formats.start_files import STANDARD, VENVS, interpreter_of, stem_of
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Evidence
+from fixer.model.plan import FileMeta, WriteFile
+from fixer.model.query import FileStat
+from fixer.model.snapshot import ArgPlace, Service, Snapshot, UnitValue
+from fixer.repairs.unit_edits import Doing, Edit, by_hand, edit_and_start, whole, with_start
+from fixer.repairs.write_variables import Written
+
+KEY = "program"
+_REPAIR = "correct-program"
+
+
+def judge_program(case: Case, crash: Crash, failure: StepFailure, named: ArgPlace | None = None) -> Told | str:
+    """What is wrong with the program (of its file, or the `named` one of a script), or the fact that was missing."""
+    snapshot, service, entry = case.snapshot, crash.service, named or crash.service.entry
+    node = service.node
+    if entry is None or not entry.text:
+        return f"which program {service.name} starts"
+    if (inside := in_own_root(crash, failure, "start-203-exec-missing", entry.text)) is not None:
+        return inside
+    if not entry.text.startswith("/"):
+        return _missing(case, crash, entry)
+    if is_gone(snapshot, node, entry.text):
+        link = link_of(snapshot, node, entry.text)
+        return _missing(case, crash, entry) if link is None else broken_link(case, crash, entry.text, entry.text)
+    stat = stat_of(snapshot, node, entry.text)
+    if (unseen := hidden(case, crash, "start-203-exec-missing", entry.text)) is not None:
+        return unseen
+    if stat is None:
+        return f"whether {entry.text} is there"
+    if stat.kind != "file":
+        return _mend(crash, entry, f"{entry.text} is a {stat.kind}", stat)
+    if not stat.mode & 0o111:
+        return _no_execute_bit(case, crash, entry, stat)
+    file = snapshot.file(node, entry.text)
+    wanted = None if file is None else interpreter_of(file.data)
+    if file is not None and wanted is not None and is_gone(snapshot, node, wanted):
+        return broken_interpreter(case, crash, file, wanted)
+    if wanted is not None and stat_of(snapshot, node, wanted) is None:
+        return f"whether {wanted}, which runs {entry.text}, is there"
+    if failure.why == "denied":
+        return _not_for_this_account(case, crash, entry, stat)
+    if failure.why == "format":
+        return _mend(crash, entry, f"{entry.text} is no program of this machine and names no interpreter", stat,
+                        "start-203-exec-bad-interpreter")
+    said = f"{entry.text} could not be executed"
+    evidence = (*entry_evidence(service, entry), stat_evidence(entry.text, stat))
+    return mended(case, crash, "start-203-exec-missing", said, evidence)
+
+
+def _missing(case: Case, crash: Crash, entry: ArgPlace) -> Told:
+    service, path = crash.service, entry.text
+    own, near, system = _candidates(case.snapshot, service, path)
+    summary = f"{service.name} cannot be started: {path}, which it is to execute, is not there"
+    told = entry_evidence(service, entry)
+    evidence = (*told, absence(path))
+    options = own or near or system
+    other = () if own else _of_other_release(case, crash, path)
+    if other and not options:
+        return Told("start-203-exec-missing", summary, evidence, other)
+    if not options:
+        manual = f"{where(entry, service)} names {path}, which is not there: put it back, or name the right program"
+        return Told("start-203-exec-missing", summary, evidence, by_hand(_REPAIR, manual))
+    # one of its own, or the system's own where the system's was named: nothing else can be meant
+    proven = len(options) == 1 and (bool(own) or _is_alike(path, options[0], in_system=bool(system and not near)))
+    need = None
+    chosen: str | None = options[0]
+    if not proven:
+        why = f"{path}, named at {where(entry, service)}, is not there; what may be meant: {', '.join(options)}"
+        need = Need(KEY, "choice", why, options)
+        chosen = case.inputs.get(KEY) if case.inputs.get(KEY) in options else None
+    doing = Doing(
+        _REPAIR, f"execute {chosen or 'the program that is meant'} instead of {path}",
+        f"write {chosen or ' or '.join(options)} instead of {path} at {where(entry, service)}", need,
+    )
+    edit = _edit_entry(service, entry, chosen)
+    repair = edit_and_start(case, crash, doing, edit)
+    if chosen is not None and edit is None:
+        repair = Repair(_REPAIR, "manual", doing.does, (), doing.needs, doing.by_hand)
+    seen = tuple(stat_evidence(name, stat) for name in options[:4]
+                 if (stat := stat_of(case.snapshot, service.node, name)) is not None)
+    return Told("start-203-exec-missing", summary, (*evidence, *seen), (*other, repair))
+
+
+def _of_other_release(case: Case, crash: Crash, path: str) -> tuple[Repair, ...]:
+    """It lies behind a link to one of several releases, and others hold it."""
+    from fixer.repairs.releases import KEY as RELEASE
+    from fixer.repairs.releases import release_repair, releases_holding
+    from fixer.repairs.restore_code import again_steps  # only where a program is missing
+
+    found = releases_holding(case, crash, path)
+    if found is None:
+        return ()
+    lacks = path[len(found.link) + 1:]
+    return (release_repair(found, crash, case.inputs.get(RELEASE), again_steps(case, crash), lacks),)
+
+
+def _is_alike(missing: str, found: str, *, in_system: bool) -> bool:
+    """The same program under another folder of the system, or another version's name in the same folder."""
+    if in_system:
+        return posixpath.dirname(missing) in STANDARD
+    name, other = posixpath.basename(missing), posixpath.basename(found)
+    return stem_of(name) == stem_of(other) and not (other + name).strip(stem_of(name) + ".0123456789")
+
+
+def _candidates(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
+    """Programs of that name: in the unit's own folder and environments, beside the missing one, in the system."""
+    name, folder = posixpath.basename(missing), posixpath.dirname(missing)
+    home = directory_of(service).rstrip("/")
+    above = {f"{posixpath.dirname(home)}/{venv}/bin" for venv in VENVS} if home else set()
+    own, near, system = [], [], []
+    for path, stat in _programs(snapshot, service.node):
+        where_, other = posixpath.dirname(path), posixpath.basename(path)
+        if path == missing or is_put_aside(other, program=True):
+            continue
+        if other == name and home and (path.startswith(home + "/") or where_ in above):
+            own.append((path, stat))
+        elif where_ == folder and folder not in STANDARD and stem_of(other) == stem_of(name):
+            near.append((path, stat))
+        elif other == name and where_ in STANDARD:
+            system.append((path, stat))
+    return tuple(tuple(_distinct(group)) for group in (own, near, system))
+
+
+def _programs(snapshot: Snapshot, node: str) -> Iterator[tuple[str, FileStat]]:
+    found = find_node(snapshot, node)
+    for path, stat in found.files if found is not None else ():
+        if is_program(stat) and not is_gone(snapshot, node, path):
+            yield path, stat
+
+
+def _distinct(group: list[tuple[str, FileStat]]) -> Iterator[str]:
+    """Each program once: /bin is often a link to /usr/bin."""
+    seen: set[str] = set()
+    for path, stat in sorted(group, key=lambda pair: (not pair[0].startswith("/usr/bin/"), pair[0])):
+        real = stat.real_path or path
+        if real not in seen:
+            seen.add(real)
+            yield path
+
+
+def _edit_entry(service: Service, entry: ArgPlace, program: str | None) -> Edit | None:
+    """The edit of the word that names the program; None where nobody has chosen, or it is not written literally."""
+    for setting in reversed(service.unit_values):
+        inside = entry.start is not None and entry.end is not None and setting.file == entry.file
+        if program is not None and inside and setting.key == key_of(service, "ExecStart"):
+            assert entry.start is not None and entry.end is not None
+            if setting.start <= entry.start and entry.end <= setting.end:
+                return Edit(setting, entry.start, entry.end, program)
+    if program is None or entry.start is None or entry.end is None or entry.file is None or entry == service.entry:
+        return None
+    return whole(UnitValue("", entry.text, entry.file, entry.line, entry.start, entry.end), program)     # of a script
+
+
+def _no_execute_bit(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -> Told:
+    service, path = crash.service, entry.text
+    summary = f"{service.name} cannot be started: {path} has no execute bit"
+    evidence = (*entry_evidence(service, entry), stat_evidence(path, stat))
+    file = case.snapshot.file(service.node, path)
+    manual = f"chmod +x {path}, then start {service.name}"
+    if file is None or len(file.data) != stat.size:
+        return Told("start-203-exec-not-executable", summary, evidence, by_hand("make-executable", manual))
+    old = FileMeta(stat.mode & 0o7777, stat.uid, stat.gid)
+    new = FileMeta((stat.mode | (stat.mode & 0o444) >> 2) & 0o7777, stat.uid, stat.gid)
+    step = WriteFile(service.node, file.real_path, file.data, file.data, "make it executable", meta=new,
+                     expect_meta=old, in_place=file.single_file_mount)
+    written = Written((step,), file.real_path, file.managed_by)
+    repair = with_start(case, crash, Doing("make-executable", f"make {path} executable", manual), written)
+    return Told("start-203-exec-not-executable", summary, evidence, (repair,))
+
+
+def _not_for_this_account(case: Case, crash: Crash, entry: ArgPlace, stat: FileStat) -> Told:
+    """It is executable for somebody: its own mode or a folder on the way keeps this account out."""
+    account = account_of(crash.service)
+    barred = unexecutable(crash.service, stat.real_path or entry.text)
+    if barred is not None:
+        said = f"{barred.key}={barred.value.strip()} lets it execute nothing there"
+        manual = (f"{where(barred, crash.service)} ({barred.key}) keeps {crash.service.name} from executing "
+                  f"{entry.text}: add what it needs to ExecPaths= in a drop-in of its own (the interpreter and "
+                  "libraries too), systemctl daemon-reload, then start it")
+        summary = f"{crash.service.name} cannot be started: {entry.text} is there, and {said}"
+        evidence = (*entry_evidence(crash.service, entry), setting_evidence(barred), stat_evidence(entry.text, stat))
+        return Told("start-203-exec-not-executable", summary, evidence, by_hand("mend-program", manual))
+    shut = closed_folder(case.snapshot, crash.service.node, entry.text)
+    if shut is None:
+        return _mend(crash, entry, f"{account} may not execute {entry.text}: its mode, its owner, or a noexec mount",
+                        stat)
+    path, folder = shut
+    said = f"{account} may not pass through {path} (mode {folder.mode & 0o7777:04o}, owner {folder.uid}:{folder.gid})"
+    told = _mend(crash, entry, said, stat)
+    return Told(told.variant, told.summary, (*told.evidence, stat_evidence(path, folder)), told.repairs)
+
+
+def closed_folder(snapshot: Snapshot, node: str, path: str) -> tuple[str, FileStat] | None:
+    """The first folder on the way that is not open to everybody."""
+    parts = path.split("/")
+    for end in range(2, len(parts)):
+        folder = "/".join(parts[:end])
+        stat = stat_of(snapshot, node, folder)
+        if stat is not None and stat.kind == "dir" and not stat.mode & 0o001:
+            return folder, stat
+    return None
+
+
+def _mend(
+    crash: Crash, entry: ArgPlace, said: str, stat: FileStat, variant: str = "start-203-exec-not-executable",
+) -> Told:
+    service = crash.service
+    manual = f"{said}; {where(entry, service)} names it: mend that, then start {service.name}"
+    evidence: tuple[Evidence, ...] = (*entry_evidence(service, entry), stat_evidence(entry.text, stat))
+    return Told(variant, f"{service.name} cannot be started: {said}", evidence, by_hand("mend-program", manual))

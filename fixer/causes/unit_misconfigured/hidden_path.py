@@ -1,0 +1,56 @@
+"""A sandbox that hides from a unit what lies on the disk: its folder or program under /home, or in a closed path."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.exits.exec_step import Told, setting_evidence, stat_evidence, stat_of, where
+from fixer.analysis.exits.failed_run import Crash
+from fixer.model.diagnosis import Repair
+from fixer.model.snapshot import Service, UnitValue
+from fixer.repairs.unit_edits import Doing, by_hand, edit_and_start, whole
+
+_HOMES = ("/home/", "/root/", "/run/user/")
+_HIDES_HOMES = frozenset({"yes", "true", "on", "1", "tmpfs"})
+
+
+def hidden(case: Case, crash: Crash, variant: str, path: str) -> Told | None:
+    """The finding where a setting of the unit hides the path, None where none does."""
+    service = crash.service
+    setting = _hiding(service, path)
+    if setting is None:
+        return None
+    stat = stat_of(case.snapshot, service.node, path)
+    said = f"{setting.key}={setting.value.strip()} hides {path} from it"
+    if setting.key == "ProtectHome":
+        doing = Doing("show-homes", f"ProtectHome=read-only instead of {setting.value.strip()}",
+                      f"write ProtectHome=read-only at {where(setting, service)} (no where it has to write there)")
+        repairs: tuple[Repair, ...] = (edit_and_start(case, crash, doing, whole(setting, "read-only")),)
+    else:
+        repairs = by_hand("show-path", (
+            f"{where(setting, service)} hides {path} from {service.name}: take it out there, then systemctl "
+            f"daemon-reload and start {service.name}"))
+    evidence = (setting_evidence(setting), *(() if stat is None else (stat_evidence(path, stat),)))
+    return Told(variant, f"{service.name} cannot be started: {said}", evidence, repairs)
+
+
+def unexecutable(service: Service, path: str) -> UnitValue | None:
+    """The setting of the unit by which nothing at that path may be executed."""
+    kept = None
+    for setting in service.unit_values:
+        words = [word.lstrip("-+").rstrip("/") for word in setting.value.split() if "/" in word]
+        if setting.key == "NoExecPaths" and any(f"{path}/".startswith(f"{word}/") for word in words):
+            kept = setting
+        elif setting.key == "ExecPaths" and any(word and f"{path}/".startswith(f"{word}/") for word in words):
+            return None
+    return kept
+
+
+def _hiding(service: Service, path: str) -> UnitValue | None:
+    homes = [s for s in service.unit_values if s.key == "ProtectHome"][-1:]
+    if homes and homes[0].value.strip().lower() in _HIDES_HOMES and f"{path}/".startswith(_HOMES):
+        return homes[0]
+    for setting in service.unit_values:
+        closed = tuple(f"{word.lstrip('-+').rstrip('/')}/" for word in setting.value.split() if "/" in word)
+        if setting.key == "InaccessiblePaths" and closed and f"{path}/".startswith(closed):
+            return setting
+    return None

@@ -1,0 +1,169 @@
+"""Older states of a unit's files, and the packaged unit that one of the machine's own stands before: what may be put
+back where systemd cannot start the unit as its files say now. A person chooses."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from fixer.analysis.case import Case
+from fixer.analysis.exits.exec_step import Told, is_gone, is_program, stat_of
+from fixer.analysis.exits.failed_run import Crash
+from fixer.formats.exec_status import failed_before, is_before_again
+from fixer.formats.unit_file import (
+    PACKAGES,
+    UnitLine,
+    bare_command,
+    effective,
+    folder_of,
+    is_copy_of_unit,
+    is_whole_unit,
+    last_value,
+    naming_words,
+    program_of,
+    sandbox_of,
+    unit_lines,
+)
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.plan import DaemonReload, WriteFile
+from fixer.model.snapshot import FileContent, Snapshot
+from fixer.redaction.all_files import redact_unit
+from fixer.repairs.older_state import BACKUP_KEY, ID, hidden_lines, order_of
+from fixer.repairs.unit_edits import Doing, with_start
+from fixer.repairs.write_variables import Written
+
+_ACCOUNTS = {"User": "/etc/passwd", "Group": "/etc/group"}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A copy, and the file of the unit that it is a state of."""
+
+    file: FileContent
+    copy: FileContent
+
+    @property
+    def shown(self) -> str:
+        """Its path, and whose state it is where that is the package's."""
+        ours = posixpath.dirname(self.copy.path) not in PACKAGES
+        return self.copy.path if ours else f"{self.copy.path} (the package's own)"
+
+
+def with_copies(case: Case, crash: Crash, told: Told) -> Told:
+    """The same, with an older state to choose where a person has to say or to do something anyhow."""
+    first = told.repairs[0] if told.repairs else None
+    if first is None or told.confidence != "certain" or (first.risk != "manual" and not first.needs):
+        return told
+    repair = _restore(case, crash, told)
+    if repair is None:
+        return told
+    by_hand = tuple(r for r in told.repairs if r.risk == "manual")
+    return replace(told, repairs=(*(r for r in told.repairs if r.risk != "manual"), repair, *by_hand))
+
+
+def _restore(case: Case, crash: Crash, told: Told) -> Repair | None:
+    service, unit = crash.service, crash.service.unit
+    if unit is None or service.program is not None or unit.need_daemon_reload:     # it failed by what was read before
+        return None
+    paths = tuple(p for p in (unit.fragment_path, *unit.drop_in_paths) if p)
+    files = {path: file for path in paths if (file := case.snapshot.file(service.node, path)) is not None}
+    if len(files) < len(paths):
+        return None
+    states = sorted(_states(case, crash, told, files), key=lambda state: order_of(state.copy))
+    if not states:
+        return None
+    of = ", ".join(dict.fromkeys(state.file.path for state in states))
+    choices = tuple(state.copy.path for state in states)
+    why = f"a state of {of} with which systemd can start it: {', '.join(state.shown for state in states)}"
+    need = Need(BACKUP_KEY, "choice", why, choices)
+    chosen = next((state for state in states if state.copy.path == case.inputs.get(BACKUP_KEY)), None)
+    if chosen is None:
+        does = f"put an older state back, in {of}, then start {service.name}"
+        return Repair(ID, "disruptive", does, (), (need,))
+    old, new = chosen.file, chosen.copy
+    write = WriteFile(old.node, old.real_path, old.data, new.data, f"the state of {new.path}",
+                      in_place=old.single_file_mount,
+                      mask=(*hidden_lines(old.data, redact_unit), *hidden_lines(new.data, redact_unit)))
+    by_hand = f"put the state of {new.path} back in {old.path}, then systemctl daemon-reload"
+    doing = Doing(ID, f"put the state of {new.path} back", by_hand, need)
+    written = Written((write, DaemonReload(service.node)), old.real_path, old.managed_by)
+    return with_start(case, crash, doing, written)
+
+
+def _states(case: Case, crash: Crash, told: Told, files: Mapping[str, FileContent]) -> Iterator[_State]:
+    """Copies that plainly are of the same file, and with which what failed would not."""
+    snapshot, node = case.snapshot, crash.service.node
+    now = _lines(files)
+    for path, file in files.items():
+        for copy in snapshot.files:
+            if copy.node != node or copy.path in files or copy.path != copy.real_path or copy.stat.kind != "file" \
+                    or not is_copy_of_unit(copy.path, path) or not path.startswith("/etc/"):
+                continue
+            then = _lines({**files, path: replace(copy, path=path)})
+            if copy.data != file.data and is_whole_unit(copy.data) and _is_same(file, copy, now, then) \
+                    and _is_mended(snapshot, crash, told, now, then) and _can_be(snapshot, node, then):
+                yield _State(file, copy)
+
+
+def _lines(files: Mapping[str, FileContent]) -> tuple[UnitLine, ...]:
+    return tuple(line for path, file in files.items() for line in unit_lines(path, file.data))
+
+
+def _is_same(file: FileContent, copy: FileContent, now: tuple[UnitLine, ...], then: tuple[UnitLine, ...]) -> bool:
+    """It serves the same, at the same place; where nothing tells (a script without words), it calls itself the same.
+    A drop-in is known by its folder, and sets something of what it sets now."""
+    if naming_words(now) != naming_words(then):
+        return False
+    ours, theirs = unit_lines(file.path, file.data), unit_lines(copy.path, copy.data)
+    if not {line.key for line in ours} & {line.key for line in theirs}:
+        return False
+    if naming_words(now) or file.path.endswith(".conf"):
+        return True
+    said = [[line.value.strip() for line in lines if line.key == "Description"] for lines in (ours, theirs)]
+    programs = [posixpath.basename(program_of(lines)) for lines in (now, then)]
+    return programs[0] == programs[1] != "" or said[0] == said[1] != []
+
+
+def _is_mended(snapshot: Snapshot, crash: Crash, told: Told, now: tuple[UnitLine, ...],
+               then: tuple[UnitLine, ...]) -> bool:
+    """What failed is otherwise in it, and the disk shows that it would not fail again."""
+    node, unit = crash.service.node, crash.service.unit
+    kind = told.variant.removeprefix("start-")
+    if kind.startswith("203-"):
+        return program_of(then) != program_of(now) and is_program(stat_of(snapshot, node, program_of(then)))
+    if kind == "200-chdir":
+        stat = stat_of(snapshot, node, folder_of(then))
+        return folder_of(then) != folder_of(now) and (not folder_of(then) or (stat is not None and stat.kind == "dir"))
+    if kind in ("217-user", "216-group"):
+        key = "User" if kind == "217-user" else "Group"
+        return last_value(then, key) != last_value(now, key) and _is_known(snapshot, node, key, then) is True
+    if kind == "226-namespace":
+        paths = sandbox_of(then)
+        return paths != sandbox_of(now) and all(stat_of(snapshot, node, path) is not None for path in paths)
+    if kind == "execstartpre-failed" and unit is not None:
+        bad = failed_before(unit) or (unit.pre[0] if is_before_again(unit) else None)
+        kept = {bare_command(line.value) for line in effective(then, "ExecStartPre")}
+        return bad is not None and bare_command(bad.argv) not in kept
+    return False
+
+
+def _can_be(snapshot: Snapshot, node: str, then: tuple[UnitLine, ...]) -> bool:
+    """Nothing else of it is known to fail."""
+    program = stat_of(snapshot, node, program_of(then))
+    folder = stat_of(snapshot, node, folder_of(then))
+    gone = [p for p in (program_of(then), folder_of(then), *sandbox_of(then)) if p.startswith("/")]
+    return not any(is_gone(snapshot, node, path) for path in gone) and bool(program_of(then)) \
+        and (program is None or is_program(program)) and (folder is None or folder.kind == "dir") \
+        and all(_is_known(snapshot, node, key, then) is not False for key in _ACCOUNTS)
+
+
+def _is_known(snapshot: Snapshot, node: str, key: str, lines: tuple[UnitLine, ...]) -> bool | None:
+    """Whether there is the account that it is to run as; None where nobody could look."""
+    name, file = last_value(lines, key), snapshot.file(node, _ACCOUNTS[key])
+    if not name:
+        return True
+    if file is None or "%" in name:
+        return None
+    rows = [line.split(":") for line in file.data.decode("utf-8", "replace").splitlines()]
+    return any(name in row[:1] + row[2:3] for row in rows)

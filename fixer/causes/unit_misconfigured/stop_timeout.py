@@ -1,0 +1,139 @@
+"""Services that are stopped again and again with requests in their hands, and killed before those are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.evidence import now_on
+from fixer.analysis.exits.exec_step import Told, setting_evidence, setting_of, where
+from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.exits.workers_died import cut_off_near
+from fixer.analysis.owner import Owner
+from fixer.analysis.run_log import lines_of, message
+from fixer.formats.numbers import is_number, timespan
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service, UnitValue
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.unit_edits import whole, write_edit
+
+VARIANT = "stop-timeout-sigkill"
+USUAL = 90              # seconds: systemd's own limit where nothing is said
+_KEY = "stop-timeout"
+_KEYS = ("TimeoutStopSec", "TimeoutSec")
+_SPAN = 900.0           # seconds: a stop that old says nothing of the present
+_MOMENT = 3.0           # seconds between the kill and what nginx loses by it
+_SLACK = 3.0            # seconds by which a busy systemd is late
+_OFTEN = 2              # a single one is over: all is well again
+_STOPPING = "Stopping "
+_KILLED = regex(r"State 'stop-(?:sigterm|watchdog)' timed out\. Killing")
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """One stop that ran out of time, and the requests that nginx lost by it."""
+
+    line: LogLine
+    lost: tuple[ErrorEvent, ...]
+
+
+def killed_while_stopping(case: Case) -> Iterator[tuple[Crash, Told] | str]:
+    """Every unit that was killed several times lately while it stopped, and took requests with it; or the fact that is
+    missing to tell."""
+    for service in case.snapshot.services:
+        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)), None)
+        if endpoint is None or service.unit is None:
+            continue
+        if isinstance(service.log, Unknown):
+            lost = cut_off_near(case, endpoint, now_on(case.snapshot, service.node) - _SPAN)
+            if len(lost) >= _OFTEN:
+                yield f"log of {service.name}, which lost {len(lost)} requests: {service.log.reason}"
+            continue
+        setting = next((s for key in _KEYS if (s := setting_of(service, key)) is not None), None)
+        kills = _kills(case, service, endpoint, USUAL if setting is None else _seconds(setting))
+        asked = [j for j in case.judged.values() if endpoint.id in j.facts.endpoints]
+        nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
+        if nginx is not None and kills and (len(kills) >= _OFTEN or _lost_before(case, service, endpoint, kills[0])):
+            trouble = Trouble(nginx, (endpoint,), tuple(j.facts for j in asked), tuple(asked))
+            crash = Crash(Owner(service, "placed", endpoint.service_why), (trouble,), ())
+            yield crash, _told(case, service, setting, kills)
+
+
+def _seconds(setting: UnitValue) -> float:
+    text = setting.value.strip()
+    return timespan(f"{text}s" if is_number(text) else text)
+
+
+def _kills(case: Case, service: Service, endpoint: Endpoint, limit: float) -> tuple[Kill, ...]:
+    """Those that the limit of now brought about: what another one did says nothing of it."""
+    since = now_on(case.snapshot, service.node) - _SPAN
+    name = service.name
+    began: float | None = None
+    found: list[Kill] = []
+    for line in lines_of(service):
+        text = message(line)
+        if line.at is None or line.at < since:
+            continue
+        if text.startswith(f"{_STOPPING}{name}"):
+            began = line.at
+        elif text.startswith(f"{name}: ") and _KILLED.search(text):
+            if began is not None and abs(line.at - began - limit) <= _SLACK:
+                lost = cut_off_near(case, endpoint, line.at - _MOMENT, line.at + _MOMENT)
+                found += [Kill(line, lost)] if lost else []
+            began = None
+    return tuple(found)
+
+
+def _lost_before(case: Case, service: Service, endpoint: Endpoint, kill: Kill) -> bool:
+    """A busy program fills its log, so that only the last stop is in it: nginx's log reaches further back, and lost
+    several requests at one moment before that too."""
+    first = next((line.at for line in lines_of(service) if line.at is not None), None)
+    if first is None or kill.line.at is None:
+        return False
+    before = [event.at for event in cut_off_near(case, endpoint, kill.line.at - _SPAN, first)]
+    return any(abs(one - other) <= 1.0 for one, other in pairwise(before))
+
+
+def _told(case: Case, service: Service, setting: UnitValue | None, kills: tuple[Kill, ...]) -> Told:
+    lost = [event for kill in kills for event in kill.lost]
+    times = f"{len(kills)} time{'s' if len(kills) > 1 else ''} within {_SPAN / 60:.0f} minutes"
+    limit = "90 s, systemd's own limit" if setting is None else f"{setting.key}={setting.value}"
+    shown = () if setting is None else (setting_evidence(setting),)
+    return Told(
+        VARIANT,
+        f"{service.name} is stopped again and again, and killed before its requests are done: {limit} is too short "
+        f"({times}, {len(lost)} requests lost)",
+        (*shown, *(Evidence("service-log", k.line.where, k.line.text.strip()[:300]) for k in kills[-2:]),
+         Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw[:300]}")),
+        (_repair(case, service, setting),),
+        confidence="certain" if len(kills) >= _OFTEN else "likely",
+        detail=("something restarts it: systemctl list-timers, cron, a deployment; each time whoever waits for a page "
+                "that takes longer than the limit gets an error",),
+    )
+
+
+def _repair(case: Case, service: Service, setting: UnitValue | None) -> Repair:
+    """Only read by systemd anew: the service need not be restarted for it."""
+    name = "raise-stop-timeout"
+    short = setting is not None and _seconds(setting) < USUAL
+    need = Need(_KEY, "value", f"seconds that {service.name} may take to end its requests when it is stopped",
+                default=str(USUAL) if short else None, pattern="[1-9][0-9]{0,3}")
+    chosen = case.inputs.get(_KEY, need.default)
+    does = f"let {service.name} end its requests when it is stopped"
+    if chosen is None:
+        return Repair(name, "disruptive", does, (), (need,))
+    if setting is None:
+        manual = f"set TimeoutStopSec={chosen}: systemctl edit {service.name}, then systemctl daemon-reload"
+        return Repair(name, "manual", does, (), (need,), manual)
+    written = write_edit(case.snapshot, service, whole(setting, chosen))
+    if isinstance(written, NoPlace):
+        manual = f"set {setting.key}={chosen} at {where(setting, service)}, then systemctl daemon-reload: {written.why}"
+        return Repair(name, "manual", does, (), (need,), manual)
+    summary = f"{setting.key}={chosen} instead of {setting.value}, in {written.where}; it is not restarted for that"
+    if written.managed_by:
+        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
+    return Repair(name, "disruptive", summary, written.steps, (need,))

@@ -1,0 +1,287 @@
+"""nginx asks for a unix socket at a path where there is none; the backend runs and has its socket at another path.
+
+What it is
+  A unix socket is a name in a folder, and nginx and the backend must name the same one. A release renames it, a unit
+  gets another RuntimeDirectory=, a site is copied from an older host; or both name /tmp and the unit has
+  PrivateTmp=yes, so that the backend's /tmp is another folder than the one nginx sees. Between containers the folder is
+  a volume or a bind mount that both must have, each under a path of its own.
+
+Why nginx says 502
+  The name leads nowhere: `connect() to unix:/run/app/app.sock failed (2: No such file or directory)`; a file that an
+  ended program left behind says `(111: Connection refused)`.
+
+How it is told apart
+  backend-down looks the same from outside, but there the service does not run. Here it runs, and the kernel's table
+  shows its own socket at another path that no other site names. A socket that belongs to anybody else is no candidate.
+  A service that was moved from a port to a socket holds no port at all any more: then the address of the port is what
+  changes; and the other way about, to the one port that it is told to open. Of an application in another container the
+  path is the one by which nginx's container sees the same file; where it has no part in that folder, it is said. With
+  PrivateTmp the table shows the very path that nginx asks for, and still nobody can reach it there.
+
+The repair and its safety
+  point-route-at-socket (safe): exactly the path changes in every place of nginx's configuration that names it, then
+  `nginx -t`, then a reload. Nothing that runs is stopped.
+  share-socket (manual): the two containers have no folder in common there: what to mount where is told.
+  restart-service (disruptive): the backend listens on a socket that it made at the very path, and whose name is gone
+  since (it was removed, or a link on the way leads to another release now). A start makes it anew.
+  loosen-sandbox (disruptive): it is nginx's own unit that hides the folder (some distributions ship nginx with
+  PrivateTmp=yes): a drop-in lets it see that, and nginx is restarted.
+  move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
+  change together, so a person does it; the message names the lines.
+
+By hand
+  ss -lxp                                   which sockets does the backend really hold?
+  grep -rn unix: /etc/nginx/                what does nginx ask for?
+"""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.evidence import (
+    absent_evidence,
+    address_text,
+    bindings_of,
+    config_evidence,
+    endpoint_text,
+    is_activated,
+    listener_at,
+    listener_evidence,
+    listeners_on,
+    pids_of,
+    state_evidence,
+)
+from fixer.analysis.exits.path_access import hidden_by
+from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
+from fixer.analysis.owner import Owner
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.service_names import is_foreign
+from fixer.causes.wrong_port import is_spoken
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.service import UnitSetting
+from fixer.model.snapshot import Endpoint, Listener, Service
+from fixer.repairs.readdressing import KEY, point_at
+from fixer.repairs.start_service import restart_steps
+
+EXPLAINS = ("wrong-port", "backend-down", "slow-start")
+_PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
+
+
+def judge(case: Case) -> Verdict:
+    """For every socket path where nobody answers: does its service run, with a socket at another path?"""
+    return conclude(*by_trouble(case, _judge))
+
+
+def _judge(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    apart = None
+    if trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False:
+        from fixer.causes.unix_socket_missing.hiddensocket import (  # only where a socket that works is in trouble
+            hidden_from_nginx,
+        )
+
+        apart = hidden_from_nginx(case, trouble)
+    return _judge_trouble(case, trouble) if apart is None else apart
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint = trouble.endpoint
+    elsewhere = endpoint.node != trouble.nginx.node
+    if endpoint.inner or not is_spoken(case, trouble) or (elsewhere and endpoint.unix is None):
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    closed = is_closed(endpoint)
+    if closed is None:
+        return f"whether anything listens at {endpoint_text(endpoint)}"
+    owner = sole_owner(case, trouble)
+    if closed and owner is None and endpoint.unix is not None and (found := _across(case, trouble)) is not None:
+        return found
+    if not closed or owner is None or not (owner.service.running or is_activated(owner.service)):
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if endpoint.unix is None and _holds_a_port(case, owner.service):
+        return state_evidence(owner.service)
+    private = _private_tmp(trouble, owner.service) if endpoint.unix is not None and not elsewhere else None
+    if private is not None:
+        return _hidden(case, trouble, owner, private)
+    own = listener_at(endpoint)
+    if endpoint.unix is not None and own is not None and _is_no_socket(endpoint) and _holds(owner.service, own):
+        return _lost(case, trouble, owner, own)
+    if elsewhere:
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    held = _sockets_of(case, owner.service)
+    if not held and endpoint.unix is not None:
+        return _on_a_port(case, trouble, owner) or state_evidence(owner.service)
+    told = {b.unix for b in bindings_of(owner.service)}
+    meant = [line for line in held if line.address in told] or held
+    if not meant:
+        return state_evidence(owner.service)
+    if endpoint.unix is None and meant[0].address not in told:
+        return state_evidence(owner.service)       # a program that has a port may hold sockets of its own besides
+    if len(meant) > 1:
+        return f"which socket of {owner.service.name} is meant: {', '.join(line.address for line in meant[:5])}"
+    return _found(case, trouble, owner, meant[0])
+
+
+def _across(case: Case, trouble: Trouble) -> Finding | None:
+    if not any(s.container is not None for s in case.snapshot.services):
+        return None
+    from fixer.causes.unix_socket_missing.shared_volume import across  # only where there are containers
+
+    return across(case, trouble)
+
+
+def _sockets_of(case: Case, service: Service) -> list[Listener]:
+    """Paths where the service's own processes accept, but for those that some route names already."""
+    named = {endpoint.unix for endpoint in case.snapshot.endpoints if endpoint.node == service.node}
+    return [line for line in listeners_on(case.snapshot, service.node)
+            if line.family == "unix" and line.address.startswith("/") and line.address not in named
+            and _accepts(service, line)]
+
+
+def _accepts(service: Service, line: Listener) -> bool:
+    """Held by its own processes, or by systemd for it: what its socket unit says, where it may be at rest itself."""
+    pids = set(pids_of(line))
+    if pids.intersection(service.pids):
+        return True
+    return is_activated(service) and 1 in pids and any(
+        line.address == b.unix if line.family == "unix" else line.port == b.port for b in bindings_of(service))
+
+
+def _holds_a_port(case: Case, service: Service) -> bool:
+    ours = set(service.pids)
+    return any(line.port and ours.intersection(pids_of(line)) for line in listeners_on(case.snapshot, service.node))
+
+
+_REACHED = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "::": "::1"}  # noqa: S104  addresses that were read
+
+
+def _on_a_port(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
+    """It was moved from a socket to a port: the one that it is told to open and holds, which no route names."""
+    told = {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
+    named = {endpoint.port for endpoint in case.snapshot.endpoints if endpoint.node == owner.service.node}
+    held = [x for x in listeners_on(case.snapshot, owner.service.node)
+            if x.port in told - named and _accepts(owner.service, x)
+            and (x.address in _REACHED or x.address == "::1" or x.address.startswith("127."))]
+    return _found(case, trouble, owner, held[0]) if len({x.port for x in held}) == 1 else None
+
+
+def _private_tmp(trouble: Trouble, service: Service) -> UnitSetting | None:
+    """The setting that gives the service a /tmp of its own, where its socket lies at this path of that folder."""
+    held, path = listener_at(trouble.endpoint), trouble.endpoint.unix or ""
+    if held is None or not _is_no_socket(trouble.endpoint) or not path.startswith(_PRIVATE) or \
+            not set(service.pids) & set(pids_of(held)):
+        return None
+    return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in _OFF), None)
+
+
+def _holds(service: Service, line: Listener) -> bool:
+    """By its processes; where a container lets nobody see those, by the path that it is told, in its own network."""
+    if isinstance(line.pids, Unknown) or not line.pids.value:
+        told = {b.unix for b in bindings_of(service)}
+        return service.container is not None and service.node == line.node and line.address in told
+    return bool(set(service.pids) & set(line.pids.value))
+
+
+def _is_no_socket(endpoint: Endpoint) -> bool:
+    return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "no-socket"
+
+
+def _lost(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding | str:
+    """It listens at this very path, as the kernel's table says, and the path leads to no socket any more: the file was
+    removed, or a folder on the way is a link that leads to another one since. Only a start makes it anew."""
+    service, text = owner.service, endpoint_text(trouble.endpoint)
+    apart = hidden_by(service, trouble.endpoint.unix or "")
+    if apart:
+        return f"whether {service.name} sees the same folder as nginx there ({apart})"
+    steps = restart_steps(case.snapshot, service, trouble.endpoint)
+    summary = f"restart {service.name}, which makes its socket anew"
+    manual = f"start {service.name} anew as it was started: that makes {text}"
+    repair = (Repair("restart-service", "disruptive", summary, steps) if steps
+              else Repair("restart-service", "manual", summary, (), manual=manual))
+    said = (f"where no socket is any more: {service.name} still listens on the one that it made there, which was "
+            "removed, or lies where that path led before")
+    lost = _finding(case, trouble, owner, held, ("unix-socket-missing", said, repair, False))
+    return replace(lost, detail=_in_anothers_folder(case, trouble, service))
+
+
+def _in_anothers_folder(case: Case, trouble: Trouble, service: Service) -> tuple[str, ...]:
+    """systemd takes a unit's RuntimeDirectory= away whenever that stops, with what others have put into it."""
+    path = trouble.endpoint.unix or ""
+    for other in case.snapshot.services:
+        if other.node != service.node or other.id == service.id:
+            continue
+        kept = any(v.key == "RuntimeDirectoryPreserve" and v.value.strip() not in _OFF for v in other.unit_values)
+        names = [word for v in other.unit_values if v.key == "RuntimeDirectory" for word in v.value.split()]
+        name = next((word for word in names if path.startswith(f"/run/{word}/")), None)
+        if name is not None and not kept:
+            return (f"/run/{name} is the RuntimeDirectory= of {other.name}, and goes whenever that stops: "
+                    f"RuntimeDirectoryPreserve=yes there, or a folder of {service.name}'s own, keeps the socket",)
+    return ()
+
+
+_OFF = frozenset({"no", "false", "off", "0", ""})
+
+
+def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Finding:
+    endpoint, service = trouble.endpoint, owner.service
+    unsure = owner.rule in ("alone", "bare") and is_foreign(trouble, service)
+    there = (f"unix:{held.address}" if held.family == "unix"
+             else address_text(_REACHED.get(held.address, held.address), held.port))
+    aim: str | None = there if endpoint.unix is None or held.port else held.address
+    need = None
+    if unsure:
+        why = f"nothing but that it is the only one left binds {service.name} to {endpoint_text(endpoint)}"
+        word = held.address if held.family == "unix" else there
+        need = Need(KEY, "choice", why, (word,))
+        aim = aim if case.inputs.get(KEY) == word else None
+    moved = "moved-to-a-port" if held.port else "unix-socket-missing"
+    variant = "moved-to-a-socket" if endpoint.unix is None else moved
+    return _finding(case, trouble, owner, held, (
+        variant, f"where nobody listens; {service.name} listens on {there}",
+        point_at(case, trouble, "point-route-at-socket", aim, need), unsure,
+    ))
+
+
+def _hidden(case: Case, trouble: Trouble, owner: Owner, private: UnitSetting) -> Finding:
+    endpoint, service = trouble.endpoint, owner.service
+    held = listener_at(endpoint)
+    assert held is not None
+    base = service.name.partition(".")[0]
+    manual = (
+        f"{private.source.where} gives {service.name} a /tmp of its own: add RuntimeDirectory={base}, let it listen on "
+        f"/run/{base}/{(endpoint.unix or '').rpartition('/')[2]}, name that path at {endpoint.file}:{endpoint.line}, "
+        f"then systemctl daemon-reload, restart {service.name}, nginx -t and reload"
+    )
+    repair = Repair("move-socket", "manual", "put the socket into a folder that both see", (), manual=manual)
+    said = f"but PrivateTmp={private.value} of {service.name} hides its socket from nginx"
+    return _finding(case, trouble, owner, held, ("unix-socket-private-tmp", said, repair, False), private.source)
+
+
+def _finding(case: Case, trouble: Trouble, owner: Owner, held: Listener, told: tuple[str, str, Repair, bool],
+             *more: Evidence) -> Finding:
+    endpoint, (variant, said, repair, unsure) = trouble.endpoint, told
+    sure = owner.certain or owner.rule == "related" or held.address in {b.unix for b in bindings_of(owner.service)}
+    return Finding(
+        cause=CAUSE.id, variant=variant, role="root",
+        confidence="possible" if unsure else "certain" if sure else "likely",
+        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {said}",
+        detail=(), routes=trouble.route_ids, service=owner.service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]),
+            listener_evidence(case.snapshot, held, owner.service), *more, *owner.why[:1],
+            *absent_evidence(endpoint), *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(repair,), explains=EXPLAINS,
+    )
+
+
+CAUSE = Cause(
+    id="unix-socket-missing",
+    title="nginx asks for a unix socket that is not there; the backend's own lies elsewhere",
+    family="beyond the guide",
+    variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket", "moved-to-a-port"),
+    verdict=judge,
+    order=37,
+    page=__doc__,
+)

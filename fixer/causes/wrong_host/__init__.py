@@ -1,0 +1,270 @@
+"""nginx hands requests to an address at which the backend is not: nobody has it, or it is nginx's own container.
+
+What it is
+  The port may be right and the host is not: an address that no machine of the network has (any more), 127.0.0.1 inside
+  nginx's own container, where nothing but nginx runs, or host.docker.internal, which a container knows only where it is
+  told. Typical after an address changed, or after a configuration moved from a host into a container.
+
+Why nginx says 502
+  An address that nobody has: the kernel asks its neighbours for about three seconds, then `connect() failed (113: No
+  route to host)`; with a shorter proxy_connect_timeout a 504. The own container: `(111: Connection refused)` at once.
+
+How it is told apart
+  container-stopped: there the name or address belongs to a container that does not run. wrong-port: there the service
+  listens on another port of the same place. firewall-drop: there the host is there and swallows packets. Here no node
+  that could be seen has the address, and an application listens on that very port elsewhere, used by no other route. Of
+  the containers beside nginx's the one that is told that port is meant, whether it runs or not: where it does not, its
+  start comes first (backend-down, or why it ends), then the address. Another one is not meant for running only.
+
+  A name that a line of /etc/hosts leads to such an address: the line is wrong, not nginx's file, and is named.
+
+The repair and its safety
+  correct-hosts-line (disruptive): where a container of that name is on a network of nginx's, the entry of
+  `extra_hosts:` that hides it is taken out and nginx's container created anew; else the line is told (manual).
+  point-route-at-service (safe): the address is replaced by the name of the container (names survive a re-creation,
+  addresses do not), then `nginx -t` and a reload. Where the address may belong to another machine that is switched off,
+  no look from here tells; then a person must say that the local service is meant (`--set upstream=…`).
+  reach-docker-host (disruptive): the container is given the name host.docker.internal (`extra_hosts:`) in its compose
+  file and created anew; where nothing listens on the Docker host for containers, a person must change that. A
+  container that has the host's network, or publishes that port, is what belongs there: then its own fault is told.
+
+By hand
+  ip neigh; ip -brief address; docker compose ps      who has which address?
+  proxy_pass http://SERVICE:PORT; nginx -t && nginx -s reload
+"""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.engines import engine_of
+from fixer.analysis.evidence import (
+    absent_evidence,
+    address_text,
+    bindings_of,
+    config_evidence,
+    endpoint_text,
+    find_node,
+    listener_evidence,
+    listeners_on,
+    pids_of,
+    state_evidence,
+)
+from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
+from fixer.analysis.nginx_process import troubles_of_down
+from fixer.analysis.owner import Owner
+from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.ownership.dockerhost import is_docker_host
+from fixer.analysis.ownership.intended_container import (
+    displaced,
+    is_anothers,
+    is_nobody,
+    is_own_loopback,
+    reached_as,
+    silence,
+)
+from fixer.analysis.ownership.moved import address_holder, database_named
+from fixer.analysis.route_verdict import is_closed
+from fixer.lazy.dataclass import dataclass
+from fixer.model.diagnosis import Finding, Need, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Container, Listener, Service
+from fixer.repairs.file_edits import container_of
+from fixer.repairs.readdressing import KEY, point_at
+from fixer.repairs.upstream_address import after_start
+
+_ID = "point-route-at-service"
+_ANY = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104  addresses that were read
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A service that could be meant, its port, its address as nginx would name it, and what shows that."""
+
+    service: Service
+    port: int
+    text: str
+    shown: Evidence
+
+
+def judge(case: Case) -> Verdict:
+    """For every address behind a failing route: does it lead to nobody, while its service is elsewhere?"""
+    findings, missing, ruled = by_trouble(case, _judge_trouble)
+    for nginx in case.snapshot.nginxes:
+        if nginx.master_pid is None:
+            down = [t for t in troubles_of_down(case, nginx) if is_docker_host(t.endpoint)]
+            findings += [found for t in down[:1] if (found := _gateway(case, t)) is not None]
+    return conclude(findings, missing, ruled)
+
+
+def _gateway(case: Case, trouble: Trouble) -> Finding | None:
+    from fixer.causes.wrong_host.docker_gateway import gateway  # only where such a name stands
+
+    return gateway(case, trouble)
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    endpoint = trouble.endpoint
+    said = config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if endpoint.unix is not None or trouble.routes[0].route.kind != "proxy_pass":
+        return said
+    box = container_of(case.snapshot, trouble.nginx.node)
+    inside = box is not None and not box.is_machine
+    if is_docker_host(endpoint) and inside:
+        return _gateway(case, trouble) or said
+    if isinstance(endpoint.addresses, Known) and endpoint.addresses.evidence and endpoint.host:
+        from fixer.causes.wrong_host.hostsline import hosts_line  # only where a name was looked up
+
+        if (wrong := hosts_line(case, trouble)) is not None:
+            return wrong
+    if placed_owner(case, endpoint) is not None:
+        return said
+    if inside and box is not None and box.network_mode == "host":
+        return said       # its loopback is the Docker host's: wrong-port looks at what is published there
+    if inside and box is not None and is_own_loopback(trouble):
+        words = f"{endpoint_text(endpoint)}, its own container, where nothing listens"
+        return _boxed(case, trouble, box, ("nginx-container-uses-loopback", words))
+    if is_nobody(case, trouble):
+        words = f"{endpoint_text(endpoint)}, an address that nobody has"
+        variant = "wrong-ip-unassigned"
+        return _boxed(case, trouble, box, (variant, words)) if inside and box is not None else _local(
+            case, trouble, (variant, words))
+    if inside and box is not None and is_anothers(case, trouble):
+        holder = address_holder(case.snapshot, endpoint)
+        whose, system = holder.name if holder is not None else "another container", database_named(
+            case.snapshot, endpoint)
+        words = f"{endpoint_text(endpoint)}, by now the address of {whose}"
+        if system is not None:
+            words = f"{endpoint_text(endpoint)}, where {system.name} is, which is no application ({engine_of(system)})"
+        return _boxed(case, trouble, box, ("" if system is not None else "wrong-ip-unassigned", words))
+    return said
+
+
+def _boxed(case: Case, trouble: Trouble, box: Container, words: tuple[str, str]) -> Finding | str:
+    """Of the containers on a network of nginx's the one that is meant, with the socket that can be reached there."""
+    found, said = displaced(case, trouble), words[1]
+    options = tuple(option for owner in found for option in _options(case, trouble, owner.service, box))
+    names = ", ".join(owner.service.name for owner in found)
+    sure = len(found) == 1 and not found[0].is_unsure
+    if options:
+        return _found(case, trouble, words, options, proven=sure)
+    if sure and not found[0].service.running:
+        return _after_start(case, trouble, found[0], words) or f"where {names} would listen"
+    return f"which container belongs behind {said}{f': {names}?' if names else ''}"
+
+
+def _options(case: Case, trouble: Trouble, service: Service, box: Container) -> tuple[_Option, ...]:
+    """The sockets of a container that nginx's can reach; the same port comes first."""
+    reached = reached_as(service, box)
+    if reached is None or not service.running:
+        return ()
+    ip, name = reached
+    found = [
+        _Option(service, line.port, address_text(name, line.port), listener_evidence(case.snapshot, line, service))
+        for line in listeners_on(case.snapshot, service.node)
+        if line.family != "unix" and _is_its_own(line, service) and line.address in (*_ANY, ip)
+    ]
+    return tuple(option for option in found if option.port == trouble.endpoint.port) or tuple(found)
+
+
+def _after_start(case: Case, trouble: Trouble, owner: Owner, words: tuple[str, str]) -> Finding | None:
+    """It does not run: both faults are there, and the address comes after the start, when a socket proves it."""
+    service, (variant, said), told = owner.service, words, [b for b in bindings_of(owner.service) if b.port]
+    if not told:
+        return None
+    where = address_text(service.name, told[0].port)
+    return Finding(
+        cause=CAUSE.id, variant=variant or None, role="root", confidence="likely",
+        summary=f"nginx hands {say_routes(trouble)} to {said}; {service.name} is told to listen on {where}", detail=(),
+        routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), told[0].source, state_evidence(service),
+            *silence(case, trouble), *absent_evidence(trouble.endpoint),
+        ))),
+        repairs=(after_start(trouble, service.name, where, _ID),),
+    )
+
+
+def _local(case: Case, trouble: Trouble, words: tuple[str, str]) -> Finding | str:
+    """Applications of nginx's own machine that listen on that very port, or would if they ran; who really has the
+    address, none can tell."""
+    node, port = trouble.nginx.node, trouble.endpoint.port
+    free = [service for service in case.snapshot.services if service.node == node and _free(case, service)]
+    options = [
+        _Option(service, port, address_text(_reached(x.address), port), listener_evidence(case.snapshot, x, service))
+        for service in free for x in listeners_on(case.snapshot, node)
+        if x.family != "unix" and x.port == port and _is_its_own(x, service)
+    ]
+    options += [
+        _Option(service, port, address_text(_reached(b.host), port), b.source)
+        for service in free if not service.running
+        for b in bindings_of(service) if b.unix is None and b.port == port
+    ]
+    if options:
+        return _found(case, trouble, words, tuple(options), proven=False)
+    return f"what belongs behind {endpoint_text(trouble.endpoint)}: nobody answers at that address"
+
+
+def _free(case: Case, service: Service) -> bool:
+    """An application that no route relies on already."""
+    held = {name for e in case.snapshot.endpoints if is_closed(e) is False for name in (e.service, e.holder)}
+    return service.is_app_server and service.id not in case.taken and service.id not in held
+
+
+def _is_its_own(line: Listener, service: Service) -> bool:
+    if isinstance(line.pids, Unknown) or not line.pids.value:
+        return service.container is not None and not line.address.startswith("127.")
+    return bool(set(pids_of(line)) & set(service.pids))
+
+
+def _reached(address: str) -> str:
+    return {"::": "::1", "0.0.0.0": "127.0.0.1", "": "127.0.0.1", "*": "127.0.0.1"}.get(address, address)  # noqa: S104
+
+
+def _found(
+    case: Case, trouble: Trouble, words: tuple[str, str], options: tuple[_Option, ...], *, proven: bool,
+) -> Finding:
+    """`words` are the variant and what is wrong with the address."""
+    endpoint, (variant, said), first = trouble.endpoint, words, options[0]
+    need, text = None, first.text if proven and len(options) == 1 else None
+    choices = tuple(dict.fromkeys(option.text for option in options))
+    if text is None:
+        names = " or ".join(f"{o.service.name} ({o.text})" for o in options)
+        need = Need(KEY, "choice", f"{said}; whether {names} is meant, nothing here proves", choices)
+        text = case.inputs.get(KEY) if case.inputs.get(KEY) in choices else None
+    return Finding(
+        cause=CAUSE.id, variant=variant or None, role="root",
+        confidence="possible" if need is not None else "certain" if first.port == endpoint.port else "likely",
+        summary=f"nginx hands {say_routes(trouble)} to {said}; "
+                f"{' or '.join(dict.fromkeys(o.service.name for o in options))} "
+                f"{'listens' if first.service.running else 'is told to listen'} on {' or '.join(choices)}",
+        detail=(), routes=trouble.route_ids, service=first.service.name if len(options) == 1 else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint),
+            *(o.shown for o in options),
+            *(state_evidence(o.service) for o in options), *_addresses(case, trouble), *silence(case, trouble),
+            *absent_evidence(endpoint),
+            *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(point_at(case, trouble, _ID, text, need),), explains=("wrong-port", "backend-down"),
+    )
+
+
+def _addresses(case: Case, trouble: Trouble) -> tuple[Evidence, ...]:
+    """The addresses that nginx's own node has."""
+    node = find_node(case.snapshot, trouble.nginx.node)
+    if node is None or not node.addresses:
+        return ()
+    return (Evidence("kernel", f"addresses of {node.name}", ", ".join(node.addresses[:12])),)
+
+
+CAUSE = Cause(
+    id="wrong-host",
+    title="nginx hands requests to an address at which the backend is not",
+    family="wrong port",
+    variants=("wrong-ip-unassigned", "nginx-container-uses-loopback", "host-gateway"),
+    verdict=judge,
+    order=39,
+    page=__doc__,
+)

@@ -1,0 +1,344 @@
+"""nginx hands requests to a port where nothing listens; the backend is well and listens on another port.
+
+What it is
+  The port in `proxy_pass` (or in the `upstream` block) and the port that the backend listens on disagree. Somebody
+  moved one of the two: a release, a new unit file, a copied site.
+
+Why nginx says 502
+  The kernel answers nginx's connect() with "refused" at once, since no socket listens there. In error.log:
+  `connect() failed (111: Connection refused) while connecting to upstream`.
+
+How it is told apart
+  backend-down looks the same from outside, but there the service that belongs behind the address does not run. Here it
+  runs, and its own process holds a listening socket on another port of the same machine or container. A port that
+  merely answers is no proof: the socket must belong to the service (its manager, command and owner), no other site may
+  rely on it, and nginx must be able to reach it. If two services could be meant, fixer names both and asks; it also
+  asks where the one that is left over and the site have names of their own that have nothing in common.
+  If the file already holds the right port, it is nginx-not-reloaded.
+  Where nginx runs on the Docker host (or shares its network) and the backend in a container, the address is one that
+  Docker publishes. An open port proves nothing there: docker-proxy accepts for the container and cuts the connection
+  when nobody listens inside (`recv() failed (104: Connection reset by peer)`), so fixer looks inside the container. A
+  port that no container publishes is refused (111), as if the backend were stopped.
+
+The repair and its safety
+  point-route-at-listener (safe): exactly the digits of the port change in the file that names it, in every place that
+  names this address, then `nginx -t`, then a reload. Nothing that runs is stopped. A file that a tool manages
+  (Ansible, Puppet, certbot) makes it disruptive: that tool will write the old port again until it is told.
+
+  Where the files of a Compose project, or a container's failing health check, name the port that nginx asks for, what
+  is wrong is the container: another port in nginx would not last, and fixer says the words for a person.
+
+  publish-port (disruptive): the `ports:` entry of the Compose service is written or corrected, and the container is
+  created anew; only where the project's files still describe what runs, else fixer says the words for a person. Where
+  the right port is published already, nginx is pointed at it instead, if that container is provably meant.
+
+By hand
+  docker port CONTAINER; docker exec CONTAINER cat /proc/net/tcp
+  ss -ltnp                                  which port does the backend really hold?
+  grep -rn proxy_pass /etc/nginx/           what does nginx ask for?
+  edit the port, then: nginx -t && nginx -s reload
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.cause import Cause, by_trouble, conclude
+from fixer.analysis.engines import engine_of
+from fixer.analysis.evidence import (
+    absent_evidence,
+    address_text,
+    bindings_of,
+    config_evidence,
+    endpoint_text,
+    listener_at,
+    listener_evidence,
+    listeners_on,
+    pids_of,
+    state_evidence,
+)
+from fixer.analysis.load.server_protocol import speech
+from fixer.analysis.nginx_errors import is_cut_off, is_refused, say_routes, symptom_evidence
+from fixer.analysis.owner import Owner
+from fixer.analysis.ownership.container_network import is_only_left
+from fixer.analysis.ownership.displacing import is_missed, is_occupied
+from fixer.analysis.ownership.resolve import left_over, owners, sole_owner
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.service_names import is_foreign, is_named_otherwise
+from fixer.causes.wrong_port.contradicted import contradicted
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence
+from fixer.repairs.file_edits import replaced_below
+from fixer.repairs.readdressing import KEY, point_at
+from fixer.repairs.upstream_address import Option, after_start, every_reachable, point_at_listener, reachable_listeners
+
+if TYPE_CHECKING:
+    from fixer.causes.wrong_port.upstream_group import Pair
+
+SHOWN = 8       # places of one address that are named as evidence; all of them are edited
+_SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
+
+
+def judge(case: Case) -> Verdict:
+    """For every address behind a failing route: is it empty, and does its service listen elsewhere?"""
+    return conclude(*by_trouble(case, _judge_trouble))
+
+
+def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
+    """A finding, the fact that is missing, or what rules it out."""
+    endpoint = trouble.endpoint
+    text = endpoint_text(endpoint)
+    if endpoint.unix is not None or not is_spoken(case, trouble):
+        return _other_path(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if is_stale(case, trouble):
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if endpoint.inner:
+        from fixer.causes.wrong_port.published_port import judge_published  # only where Docker publishes it
+
+        return judge_published(case, trouble)
+    stranger = is_occupied(case, trouble)
+    closed = is_closed(endpoint)
+    if closed is None:
+        return f"whether anything listens at {text}"
+    held = listener_at(endpoint)
+    if (not closed or held is not None) and not stranger:      # what refuses there is no question of the port
+        return Evidence("socket", f"socket {text}", "something accepts there") if held is None else listener_evidence(
+            case.snapshot, held, case.service(endpoint.holder))
+    found = left_over(case, trouble) if stranger else owners(case, trouble)
+    if any(owner.rule == "elsewhere" for owner in found):
+        return state_evidence(found[0].service)       # the host is wrong, whatever the port: wrong-host
+    if not found:
+        return _unpublished(case, trouble) or f"which service belongs behind {text}"
+    if len(found) == 1 and found[0].service.container is not None and engine_of(found[0].service):
+        return f"which application belongs behind {text}: {found[0].service.name} is none"      # no page is behind it
+    if len(found) == 1 and not stranger and (grouped := _in_a_group(case, trouble, found[0])) is not None:
+        return grouped
+    options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
+    options += _of_others(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
+    if options:
+        # an equal that holds no socket may be the one that is meant: then even one option is a person's choice
+        unsure = len(options) > 1 or len(found) > 1 or _needs_a_word(trouble, options[0].owner)
+        return _found(case, trouble, options, (stranger, unsure))
+    if len(found) > 1:
+        return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
+    if found[0].is_unsure:
+        return f"whether {found[0].service.name} belongs behind {text}"
+    return _not_running(case, trouble, found[0], stranger) or _out_of_reach(case, found[0], text) or state_evidence(
+        found[0].service)
+
+
+def _in_a_group(case: Case, trouble: Trouble, owner: Owner) -> Finding | Evidence | None:
+    """A service of several sockets, behind an upstream of several servers."""
+    every = every_reachable(case, trouble, owner)
+    told = {b.port for b in bindings_of(owner.service) if b.unix is None}
+    if owner.service.program is not None and any({trouble.endpoint.port, o.listener.port} <= told for o in every):
+        return state_evidence(owner.service)       # the process that is told this very port is what is missing
+    if len(every) < 2:
+        return None
+    from fixer.causes.wrong_port.upstream_group import pairs_of  # only where it has several sockets
+
+    pairs = pairs_of(case, trouble, every)
+    return None if pairs is None else _each(case, trouble, pairs, every)
+
+
+def _each(case: Case, trouble: Trouble, pairs: tuple[Pair, ...], every: tuple[Option, ...]) -> Finding | Evidence:
+    """One finding for all the addresses of a group; which socket is meant for which, where that is open, a person says.
+    """
+    from fixer.causes.wrong_port.upstream_group import point_each  # as above
+
+    if not pairs:
+        return _found(case, trouble, every, (False, True))
+    if pairs[0].trouble is not trouble:
+        return config_evidence(case.snapshot, trouble.nginx, trouble.endpoint)     # told with the first
+    found = _found(case, trouble, (pairs[0].option,), (False, False))
+    asked = ", ".join(endpoint_text(pair.trouble.endpoint) for pair in pairs)
+    held = ", ".join(pair.option.text for pair in pairs)
+    name = pairs[0].option.owner.service.name
+    evidence = tuple(e for pair in pairs[1:] for e in (
+        config_evidence(case.snapshot, trouble.nginx, pair.trouble.endpoint),
+        listener_evidence(case.snapshot, pair.option.listener, pair.option.owner.service)))
+    summary = f"nginx hands {say_routes(trouble)} to {asked}, where nothing listens; {name} listens on {held}"
+    return replace(found, summary=summary, evidence=tuple(dict.fromkeys((*found.evidence, *evidence))),
+                   repairs=(point_each(case, pairs),))
+
+
+def _of_others(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]:
+    """Sockets of other containers on the very port: nginx names one application's container and another one's port."""
+    if owner.service.container is None or owner.rule != "placed":
+        return ()
+    from fixer.analysis.ownership.intended_container import rivals  # only where there are containers
+
+    port = trouble.endpoint.port
+    return tuple(
+        Option(Owner(other, "contested", (state_evidence(other),)), line, address_text(name, port), is_told=True)
+        for other, name in rivals(case, trouble, owner.service)
+        for line in [x for x in listeners_on(case.snapshot, other.node) if x.port == port and x.family != "unix"
+                     and not x.address.startswith("127.")][:1]
+    )
+
+
+def is_spoken(case: Case, trouble: Trouble) -> bool:
+    """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
+    kind, found = trouble.routes[0].route.kind, owners(case, trouble)
+    server = _SPEAKERS.get(kind)
+    if any(speech(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
+        return False      # its file says so: nginx pointed there would not be understood
+    return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))
+
+
+def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
+    """No service of the machine itself: a container that does not publish the port may be meant."""
+    if not any(s.container is not None for s in case.snapshot.services):
+        return None
+    from fixer.causes.wrong_port.published_port import judge_unpublished  # only where there are containers
+
+    return judge_unpublished(case, trouble)
+
+
+def _needs_a_word(trouble: Trouble, owner: Owner) -> bool:
+    """It is the only one left, and nothing but that binds it to the site: the real one may just not be there."""
+    return owner.is_unsure or (owner.rule in ("alone", "bare") and (
+        is_foreign(trouble, owner.service) or is_named_otherwise(trouble, owner.service)))
+
+
+def _out_of_reach(case: Case, owner: Owner, text: str) -> str | None:
+    """The service holds a socket, only not one that could be reached under the address which nginx asks for."""
+    ours = set(owner.service.pids)
+    held = [line for line in listeners_on(case.snapshot, owner.service.node) if ours.intersection(pids_of(line))]
+    if not held or not owner.service.running:
+        return None
+    where = ", ".join(dict.fromkeys(address_text(
+        line.address, line.port, line.address if line.family == "unix" else None) for line in held[:3]))
+    return f"why nobody accepts at {text}: {owner.service.name} listens on {where}"
+
+
+def _other_path(case: Case, trouble: Trouble) -> str | None:
+    """Nobody listens on the socket's path while the service that could be meant runs: that is not explained here."""
+    endpoint = trouble.endpoint
+    owner = sole_owner(case, trouble)
+    if endpoint.unix is None or is_closed(endpoint) is not True or owner is None or not owner.service.running:
+        return None
+    told = ", ".join(address_text(b.host, b.port, b.unix) for b in bindings_of(owner.service)) or "an unknown address"
+    return f"why nobody listens on {endpoint_text(endpoint)}: {owner.service.name} is told to listen on {told}"
+
+
+def is_stale(case: Case, trouble: Trouble) -> bool:
+    """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced; or the
+    mounted folder was, and the file that is there now does not name this address."""
+    file = case.snapshot.file(trouble.nginx.node, trouble.endpoint.file)
+    if file is None or file.stat.nlink == 0:
+        return file is not None
+    present = replaced_below(case.snapshot, file)
+    return present is not None and trouble.endpoint.written.encode() not in present.data
+
+
+def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tuple[bool, bool]) -> Finding:
+    """`doubts`: whether a stranger sits on the port, and whether a person must choose."""
+    endpoint, first, (stranger, several) = trouble.endpoint, options[0], doubts
+    there = "where nothing listens" if not stranger else "where something else than the backend listens"
+    names = " or ".join(f"{o.owner.service.name} on {o.text}" for o in options)
+    elsewhere = f"{first.owner.service.name} listens on {first.text}" if not several else f"meant may be {names}"
+    other = None if several else contradicted(case.snapshot, endpoint, first)
+    if other is not None:
+        elsewhere = f"{elsewhere}, {other[0]}"
+    evidence = (
+        *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:SHOWN]),
+        *(listener_evidence(case.snapshot, o.listener, o.owner.service) for o in options),
+        *_there(case, trouble, stranger),
+        *(w for o in options for w in o.owner.why[:1]),
+        *symptom_evidence(case, trouble, is_cut_off if stranger else is_refused),
+    )
+    proven = first.owner.certain or (first.is_told and first.owner.rule != "bare")
+    if endpoint.port in [b.port for b in bindings_of(first.owner.service)[:1]]:
+        proven = False       # its own files say nginx's port: it may only not have been started with them
+    confidence: Confidence = "possible" if several else "certain" if proven else "likely"
+    return Finding(
+        cause=CAUSE.id,
+        variant=_variant(first.owner, stranger),
+        role="root",
+        confidence=confidence,
+        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, {there}; {elsewhere}",
+        detail=_left_in_the_network(case, trouble, options) if several else (),
+        routes=trouble.route_ids,
+        service=first.owner.service.name if not several else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys(evidence)),
+        repairs=(_named_otherwise(case, trouble, options) if options[-1].text.partition(":")[0] != first.text.partition(
+            ":")[0] else point_at_listener(case, trouble, options, ask=several) if other is None else other[1],),
+    )
+
+
+def _left_in_the_network(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> tuple[str, ...]:
+    """Why a person is asked about the only one that there is."""
+    left = [o.owner.service for o in options if is_only_left(case, trouble, o.owner.service)]
+    names = dict.fromkeys(s.container.service or s.container.name for s in left if s.container is not None)
+    return tuple(f"{name} shares that network, and nothing names it there: what belonged at port "
+                 f"{trouble.endpoint.port} may have been taken out of the project" for name in names)
+
+
+def _named_otherwise(case: Case, trouble: Trouble, options: tuple[Option, ...]) -> Repair:
+    """A person says which is meant: the name or the port."""
+    choices, text = tuple(option.text for option in options), endpoint_text(trouble.endpoint)
+    why = f"{text} is empty, and nothing tells whether its name or its port is wrong: {' or '.join(choices)}"
+    chosen = case.inputs.get(KEY) if case.inputs.get(KEY) in choices else None
+    return point_at(case, trouble, "point-route-at-listener", chosen, Need(KEY, "choice", why, choices))
+
+
+def _there(case: Case, trouble: Trouble, stranger: bool) -> tuple[Evidence, ...]:
+    held = listener_at(trouble.endpoint)
+    if stranger and held is not None:
+        return (listener_evidence(case.snapshot, held, case.service(trouble.endpoint.holder)),)
+    return absent_evidence(trouble.endpoint)
+
+
+def _variant(owner: Owner, stranger: bool) -> str:
+    if stranger:
+        return "wrong-port-other-service"
+    box = owner.service.container
+    return "container-wrong-port" if box is not None and not box.is_machine else "wrong-port"
+
+
+def _not_running(case: Case, trouble: Trouble, owner: Owner, stranger: bool) -> Finding | None:
+    """The service is down and is told to listen elsewhere: both faults are there; the port comes after the start."""
+    service, endpoint = owner.service, trouble.endpoint
+    told = [b for b in bindings_of(service) if b.unix is None and b.port]
+    if service.running or not told or any(b.port == endpoint.port for b in told) or owner.is_unsure:
+        return None
+    if stranger and not is_missed(case, trouble, service):
+        return None
+    if endpoint.inner or (not stranger and any(
+            line.port == endpoint.port for line in listeners_on(case.snapshot, service.node))):
+        return None
+    if service.unit is not None and service.unit.result == "resources":
+        return None       # what its EnvironmentFile= would have said is not there to be read
+    binding = told[0]
+    where = address_text(binding.host, binding.port)
+    return Finding(
+        cause=CAUSE.id, variant=_variant(owner, stranger), role="root", confidence="likely",
+        summary=(
+            f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {service.name} is told to listen "
+            f"on {where}"
+        ),
+        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
+            *_there(case, trouble, stranger),
+        ))),
+        repairs=(after_start(trouble, service.name, where),),
+    )
+
+
+CAUSE = Cause(
+    id="wrong-port",
+    title="nginx hands requests to a port where the backend does not listen",
+    family="wrong port",
+    variants=(
+        "wrong-port", "wrong-port-other-service", "container-wrong-port", "docker-port-not-published",
+        "docker-proxy-no-listener",
+    ),
+    verdict=judge,
+    order=40,
+    page=__doc__,
+)

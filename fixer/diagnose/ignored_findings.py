@@ -1,0 +1,115 @@
+"""Accepted findings: told as advice with owner and expiry, offered no repair, not counted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from fixer.lazy.dataclass import replace
+from fixer.model.accepted import Accepted
+from fixer.model.diagnosis import Finding
+from fixer.model.snapshot import Snapshot
+
+_AT_FAULT = ("root", "contributing")
+
+
+class Excused(NamedTuple):
+    """The findings as they count now, the routes whose failure is accepted, and what must be said about it."""
+
+    findings: tuple[Finding, ...]
+    routes: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def excuse(findings: Sequence[Finding], accepted: Sequence[Accepted], snapshot: Snapshot) -> Excused:
+    """Apply what was accepted; a route stays excused only while nothing else is at fault there."""
+    today = datetime.fromtimestamp(snapshot.taken_at, UTC).date().isoformat()
+    places = _places(snapshot)
+    kept: list[Finding] = []
+    routes: set[str] = set()
+    notes: list[str] = []
+    causes: set[str] = set()
+    for finding in findings:
+        match = _match(finding, accepted, places, today) if finding.role in _AT_FAULT else None
+        if match is None:
+            kept.append(finding)
+            continue
+        kept.append(replace(finding, role="advice", repairs=()))
+        routes.update(finding.routes)
+        causes.update(finding.explains)
+        where = f" at {match.where}" if match.where else ""
+        notes.append(f"{finding.cause}{where} is accepted by {match.owner} until {match.until}: {match.because}")
+    still = {route for finding in kept if finding.role in _AT_FAULT for route in finding.routes}
+    # What an accepted finding brings with it is no news either.
+    told = tuple(
+        replace(finding, role="advice") if finding.role == "consequence" and finding.cause in causes
+        and routes.issuperset(finding.routes) and not still.intersection(finding.routes) else finding
+        for finding in kept
+    )
+    late = (
+        f"the acceptance of {entry.cause} by {entry.owner} ran out on {entry.until}"
+        for entry in accepted if entry.until < today and any(entry.cause == f.cause for f in findings)
+    )
+    nowhere = misplaced([entry for entry in accepted if entry.until >= today], findings, snapshot)
+    return Excused(told, frozenset(routes - still), (*dict.fromkeys(notes), *late, *nowhere))
+
+
+def misplaced(accepted: Sequence[Accepted], findings: Sequence[Finding], snapshot: Snapshot) -> tuple[str, ...]:
+    """A place that nothing in this look is called by: a slip of the pen there accepts nothing, without a word."""
+    named = [entry for entry in accepted if entry.where]
+    if not named:
+        return ()
+    known = _all_places(findings, snapshot)
+    return tuple(
+        f"the acceptance of {entry.cause} at {entry.where} accepts nothing: nothing in this look is called so"
+        + _like(entry.where, known)
+        for entry in named if entry.where not in known and _without_line(entry.where) not in known
+    )
+
+
+def _like(where: str, known: frozenset[str]) -> str:
+    near = get_close_matches(where, sorted(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _all_places(findings: Sequence[Finding], snapshot: Snapshot) -> frozenset[str]:
+    """Whatever a finding of today or tomorrow could be placed by."""
+    files = (name for file in snapshot.files for name in (file.path, file.real_path))
+    services = (name for service in snapshot.services for name in (service.name, service.node))
+    nodes = (node.name for node in snapshot.nodes)
+    routes = _places(snapshot).values()
+    return frozenset(name for name in (*files, *services, *nodes) if name).union(*map(_words, findings), *routes)
+
+
+def _without_line(where: str) -> str:
+    path, _, line = where.rpartition(":")
+    return path if line.isdigit() else where
+
+
+def _match(
+    finding: Finding, accepted: Sequence[Accepted], places: dict[str, frozenset[str]], today: str,
+) -> Accepted | None:
+    here = _words(finding).union(*(places.get(route, frozenset()) for route in finding.routes))
+    return next((
+        entry for entry in accepted
+        if entry.cause == finding.cause and entry.until >= today and (not entry.where or entry.where in here)
+    ), None)
+
+
+def _words(finding: Finding) -> frozenset[str]:
+    """The service, the node, and every place of the evidence, with and without its line."""
+    where = [evidence.where for evidence in finding.evidence]
+    return frozenset(word for word in (finding.service or "", finding.node, *where, *map(_without_line, where)) if word)
+
+
+def _places(snapshot: Snapshot) -> dict[str, frozenset[str]]:
+    """For every route what a person may call it."""
+    return {
+        facts.route.id: frozenset((
+            facts.route.id, facts.route.location, *facts.route.server_names, facts.route.source.file,
+            f"{facts.route.source.file}:{facts.route.source.line}",
+        ))
+        for facts in snapshot.routes
+    }

@@ -1,0 +1,58 @@
+"""What a look is asked and how it is shown: `fixer diagnose` without its command line."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from fixer import error_boundary
+
+if TYPE_CHECKING:
+    from fixer.app.request import Looking
+
+
+def look(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0, no_probe: bool = False,
+         ) -> int:
+    """`fixer diagnose`: one look, printed; its exit code."""
+    ask_ahead(target)
+    from fixer.app.inspect_target import diagnose
+
+    report = diagnose(target, looking(url, wait, no_probe))
+    if form == "json":
+        from fixer.render.to_json import render
+
+        error_boundary.emit(render(report))
+    elif form == "markdown":
+        from fixer.render.to_markdown import render as markdown
+
+        error_boundary.emit(markdown(report))
+    elif form == "html":
+        from fixer.render.to_html import render as html
+
+        error_boundary.emit(html(report))
+    else:
+        from fixer.render.to_console import render as console
+        from fixer.terminal import style_of
+
+        error_boundary.emit(console(report, style_of(sys.stdout), verbose=verbose))
+    return health_code(report.verdict)
+
+
+def ask_ahead(target: str) -> None:
+    """What takes long to be answered is asked before the use-case is even imported."""
+    if target == "local":
+        from fixer.hosts.nodes.local_node import ask_ahead as ask
+
+        ask()
+
+
+def looking(url: str, wait: float, no_probe: bool) -> Looking:
+    """How to look, checked."""
+    from fixer.app.request import Looking, check_url
+
+    return Looking(url=check_url(url), wait=wait, no_probe=no_probe)
+
+
+def health_code(verdict: str) -> int:
+    """The exit code of a look."""
+    return {"healthy": 0, "unknown": 3}.get(verdict, 1)

@@ -1,0 +1,116 @@
+"""The one error boundary: every way a command can end becomes an exit code and one clear line, or one JSON object."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Protocol
+
+from fixer.errors import FixerError
+
+DEBUG = "BADGATEWAY_DEBUG"
+INTERRUPTED = 130
+BUG = 3
+
+_WITH_VALUE = frozenset({
+    "--format", "--url", "--wait", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
+    "--where", "--because", "--until",
+})
+_NO_TARGET = frozenset({"explain", "causes"})
+
+
+class _Parsed(Protocol):
+    """What the parser's errors tell beside their message."""
+
+    exit_code: int
+
+    def format_message(self) -> str: ...
+
+
+def run(command: Callable[[], object], argv: Sequence[str]) -> int:
+    """Run a parsed command line. Nothing but an exit code leaves here."""
+    try:
+        code = command()
+    except FixerError as error:
+        return fail(argv, error.exit_code, error.kind, error.message, error.hint)
+    except KeyboardInterrupt:
+        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+    except Exception as error:  # noqa: BLE001 - the boundary: a bug of ours ends as one line too
+        return _failed(argv, error)
+    if code == INTERRUPTED:         # the parser turns an interrupt into this code
+        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def emit(text: str) -> None:
+    """The product of a command, on stdout."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:
+    """Say it on stderr in one line and a hint; with --json also as the one object on stdout."""
+    from fixer.model.report import SCHEMA_VERSION, ErrorReport, Failure
+    from fixer.render.outcome_text import failure_text
+    from fixer.render.to_json import render
+
+    if wants_json(argv):
+        emit(render(Failure(SCHEMA_VERSION, target_word(argv), "unknown", ErrorReport(kind, message, hint))))
+    sys.stderr.write(failure_text(message, hint))
+    return code
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether this command line, however wrong it is, asks for JSON."""
+    words = list(argv)
+    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
+
+
+def target_word(argv: Sequence[str]) -> str:
+    """The TARGET of a command line that may be wrong: its second word that is no option."""
+    words: list[str] = []
+    skip = False
+    for word in argv:
+        if skip:
+            skip = False
+        elif word in _WITH_VALUE:
+            skip = True
+        elif not word.startswith("-"):
+            words.append(word)
+    return words[1] if len(words) > 1 and words[0] not in _NO_TARGET else "local"
+
+
+def _failed(argv: Sequence[str], error: Exception) -> int:
+    """The end of what is no error of ours: the parser's own, or a bug."""
+    if "typer" not in sys.modules:     # a plain look does without the parser
+        return _bug(argv, error)
+    import typer
+
+    if isinstance(error, typer.Abort):
+        return fail(argv, INTERRUPTED, "interrupted", "interrupted")
+    # wherever this version of typer keeps them
+    said = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+    return _parser_error(argv, error) if isinstance(error, said) else _bug(argv, error)
+
+
+def _parser_error(argv: Sequence[str], error: Exception) -> int:
+    parsed: _Parsed = error  # type: ignore[assignment]   # a ClickException has both, in every version
+    context = getattr(error, "ctx", None)
+    # an option without its argument comes without a context
+    path = getattr(context, "command_path", "") or " ".join(("fixer", *(w for w in argv[:1] if not w.startswith("-"))))
+    message = " ".join(parsed.format_message().split())
+    return fail(argv, parsed.exit_code, "usage", message, f"see: {path} --help")
+
+
+def _bug(argv: Sequence[str], error: Exception) -> int:
+    import traceback  # only for a bug of ours
+
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error, file=sys.stderr)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    said = " ".join(str(error).split())[:200]
+    message = f"a bug of fixer: {type(error).__name__}{f': {said}' if said else ''}{place}"
+    return fail(argv, BUG, "bug", message, f"nothing more was done; {DEBUG}=1 shows where it happened")

@@ -1,0 +1,1 @@
+"""Parsers of file formats and command output: text in, values out. Pure."""

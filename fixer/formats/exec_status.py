@@ -1,0 +1,78 @@
+"""systemd's numbers for the steps before a program runs (systemd.exec(5), Process Exit Codes), as a unit's status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from fixer.lazy.regex import regex
+from fixer.model.service import PreCommand, Unit
+
+_TO_FILE = regex(r"(?:file|append|truncate|fd):(?P<path>/\S+)")
+_CREDENTIAL = regex(r"[^\s:]+:(?P<path>/\S+)")
+_FAILED = ("exit-code", "signal", "timeout", "start-limit-hit")
+
+STEPS = {200: "CHDIR", 203: "EXEC", 216: "GROUP", 217: "USER", 226: "NAMESPACE"}
+# Steps that are told by the settings that they carry out. A program may end with such a number of its own, so they
+# count only where systemd's own line names the step.
+FURTHER: dict[int, tuple[str, tuple[str, ...]]] = {
+    205: ("LIMITS", ()), 206: ("OOM_ADJUST", ("OOMScoreAdjust",)), 208: ("STDIN", ("StandardInput",)),
+    209: ("STDOUT", ("StandardOutput",)), 210: ("CHROOT", ("RootDirectory", "RootImage")),
+    222: ("STDERR", ("StandardError",)),
+    214: ("SETSCHEDULER", ("CPUSchedulingPolicy", "CPUSchedulingPriority")), 215: ("CPUAFFINITY", ("CPUAffinity",)),
+    218: ("CAPABILITIES", ("CapabilityBoundingSet", "AmbientCapabilities")), 219: ("CGROUP", ()),
+    224: ("PAM", ("PAMName",)), 225: ("NETWORK", ("PrivateNetwork", "NetworkNamespacePath")),
+    228: ("SECCOMP", ("SystemCallFilter", "RestrictNamespaces", "SystemCallArchitectures")),
+    229: ("SELINUX_CONTEXT", ("SELinuxContext",)), 231: ("APPARMOR_PROFILE", ("AppArmorProfile",)),
+    233: ("RUNTIME_DIRECTORY", ("RuntimeDirectory",)), 238: ("STATE_DIRECTORY", ("StateDirectory",)),
+    239: ("CACHE_DIRECTORY", ("CacheDirectory",)), 240: ("LOGS_DIRECTORY", ("LogsDirectory",)),
+    241: ("CONFIGURATION_DIRECTORY", ("ConfigurationDirectory",)),
+    243: ("CREDENTIALS", ("LoadCredential", "LoadCredentialEncrypted", "ImportCredential")),
+}
+
+
+def failed_before(unit: Unit) -> PreCommand | None:
+    """The command of ExecStartPre= that failed, so that the program was never started."""
+    if unit.result not in ("exit-code", "signal", "timeout") or unit.main_pid or unit.exec_main_status:
+        return None
+    return next((p for p in unit.pre if p.code and (p.code != "exited" or p.status)), None)
+
+
+def is_before_again(unit: Unit) -> bool:
+    """The only command before the program, and systemd has forgotten how it ended: it is tried once more, or the units
+    were read again (`daemon-reload`) when it had failed and was started no more."""
+    if len(unit.pre) != 1:
+        return False
+    gave_up = unit.active_state == "failed" and unit.result in _FAILED and not (
+        unit.pre[0].code or unit.main_pid or unit.exec_main_code)
+    return gave_up or (unit.active_state, unit.sub_state) == ("activating", "start-pre")
+
+
+def ended_before(unit: Unit) -> bool:
+    """systemd failed at one of these steps, or at a command before the program."""
+    at_step = not unit.main_pid and unit.result == "exit-code" and unit.exec_main_status in STEPS
+    return at_step or failed_before(unit) is not None or is_before_again(unit)
+
+
+class Assignment(Protocol):
+    """One line of `[Service]`, as it was parsed or as a service keeps it."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+
+
+def paths_of_step(status: int, lines: Iterable[Assignment]) -> tuple[str, ...]:
+    """The files that the settings of a further step name: what is written to, read as a credential, or run below."""
+    _, keys = FURTHER.get(status, ("", ()))
+    found: list[str] = []
+    for line in lines:
+        value = line.value.strip().strip("'\"")
+        if line.key not in keys:
+            continue
+        shape = _CREDENTIAL if line.key.startswith("LoadCredential") else _TO_FILE
+        match = shape.fullmatch(value)
+        path = match["path"] if match is not None else value if line.key.startswith("Root") else ""
+        found += [path] if path.startswith("/") and "%" not in path else []
+    return tuple(dict.fromkeys(found))

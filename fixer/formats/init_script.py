@@ -1,0 +1,61 @@
+"""What an init script hands to `start-stop-daemon` or to the function `daemon`: the program that is to run."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+
+from fixer.formats.shell_words import Word
+
+_VALUED = {
+    "p": "pidfile", "x": "exec", "a": "startas", "n": "name", "u": "user", "g": "group", "c": "chuid", "r": "chroot",
+    "d": "chdir", "s": "signal", "R": "retry", "N": "nicelevel", "P": "procsched", "I": "iosched", "k": "umask",
+    "O": "output",
+}
+_LONG = frozenset({*_VALUED.values(), "pid", "ppid", "notify-timeout"})
+_PLAIN = {"S": "start", "K": "stop", "T": "status", "t": "test", "b": "background", "m": "make-pidfile", "q": "quiet",
+          "v": "verbose", "o": "oknodo", "C": "no-close"}
+_NO_START = frozenset({"stop", "status", "test"})
+
+
+def started(words: Sequence[Word]) -> tuple[list[Word], str] | None:
+    """The command that these words start as a daemon and the folder that they say (empty: none); None where they are
+    no such call, or one that only stops, asks or tries."""
+    name = posixpath.basename(words[0].text) if words else ""
+    if name == "start-stop-daemon":
+        return _start_stop_daemon(words[1:])
+    if name == "daemon":        # of /etc/init.d/functions
+        rest = list(words[1:])
+        while rest and rest[0].text.startswith("-"):
+            rest = rest[1:]
+        return (rest, "") if rest else None
+    return None
+
+
+def _start_stop_daemon(words: Sequence[Word]) -> tuple[list[Word], str] | None:
+    """Options with their values, `--exec=…` and `-x …` alike; what follows `--` is the program's own."""
+    said: dict[str, Word] = {}
+    flags: set[str] = set()
+    own: list[Word] = []
+    at = 0
+    while at < len(words):
+        word, text = words[at], words[at].text
+        at += 1
+        if text == "--":
+            own += words[at:]
+            break
+        if not text.startswith("-") or text == "-":
+            own.append(word)
+            continue
+        long, given, _ = text[2:].partition("=") if text.startswith("--") else (_VALUED.get(text[1:], ""), "", "")
+        if given and long in _LONG:
+            said[long] = word.slice(len(long) + 3, len(text))
+        elif long in _LONG and at < len(words):
+            said[long] = words[at]
+            at += 1
+        else:
+            flags |= {long} if text.startswith("--") else {_PLAIN.get(letter, "") for letter in text[1:]}
+    program = said.get("startas") or said.get("exec")
+    if program is None or "start" not in flags or flags & _NO_START:
+        return None
+    return [program, *own], said["chdir"].text if "chdir" in said else ""

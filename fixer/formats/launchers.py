@@ -1,0 +1,142 @@
+"""Programs that only start another one: what they take before it, as their command lines have it. Pure words."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+
+from fixer.lazy.regex import regex
+
+# How many words each takes before the program, its options left out.
+LAUNCHERS = {
+    "exec": 0, "nohup": 0, "setsid": 0, "command": 0, "time": 0, "tini": 0, "dumb-init": 0, "catatonit": 0,
+    "docker-init": 0, "chpst": 0, "gosu": 1, "su-exec": 1, "setuidgid": 1, "s6-setuidgid": 1, "envuidgid": 1,
+    "envdir": 1, "s6-envdir": 1, "softlimit": 0, "s6-softlimit": 0, "with-contenv": 0,
+    "chroot": 1, "timeout": 1, "flock": 1, "taskset": 1, "chrt": 1, "prlimit": 0, "setlock": 1, "pidproxy": 1,
+    "env": 0, "sudo": 0, "doas": 0, "runuser": 0, "setpriv": 0, "stdbuf": 0, "nice": 0, "ionice": 0, "numactl": 0,
+    "chronic": 0, "unbuffer": 0, "eatmydata": 0, "catchsegv": 0, "authbind": 0, "faketime": 1, "fakeroot": 0,
+    "cgexec": 0, "unshare": 0, "nsenter": 0, "firejail": 0, "strace": 0, "dbus-run-session": 0, "xvfb-run": 0,
+    "systemd-cat": 0, "systemd-inhibit": 0, "systemd-socket-activate": 0,
+    "opentelemetry-instrument": 0, "ddtrace-run": 0, "newrelic-admin": 1,
+}
+# Their options whose value is a word of its own.
+_TAKES_VALUE = {
+    "sudo": {"-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "--user", "--group", "--host", "--prompt", "--chdir"},
+    "doas": {"-u", "-C"},
+    "runuser": {"-u", "-g", "-G", "--user", "--group", "--supp-group"},
+    "env": {"-u", "-C", "-S", "--unset", "--chdir"},
+    "nice": {"-n", "--adjustment"}, "ionice": {"-c", "-n", "--class", "--classdata"},
+    "setpriv": {"--reuid", "--regid", "--ruid", "--euid", "--rgid", "--egid", "--groups", "--inh-caps",
+                "--ambient-caps", "--bounding-set", "--securebits", "--selinux-label", "--apparmor-profile",
+                "--pdeathsig"},
+    "stdbuf": {"-o", "-e", "-i", "--output", "--error", "--input"},
+    "chpst": {"-u", "-U", "-e", "-n", "-/", "-b", "-m", "-d", "-o", "-p", "-f", "-c", "-l", "-L"},
+    "softlimit": {"-m", "-d", "-o", "-f", "-c"}, "s6-softlimit": {"-m", "-d", "-o", "-f", "-c"},
+    "timeout": {"-s", "-k", "--signal", "--kill-after"}, "tini": {"-p"},
+    "flock": {"-w", "-E", "--timeout", "--wait", "--conflict-exit-code"},
+    "chrt": {"-T", "-P", "-D"}, "numactl": {"-N", "-m", "-C", "-i", "-p"},
+    "cgexec": {"-g"}, "unshare": {"-S", "-G", "-R", "-w", "--setuid", "--setgid", "--root", "--wd"},
+    "nsenter": {"-t", "-S", "-G", "--target", "--setuid", "--setgid"},
+    "strace": {"-o", "-e", "-p", "-s", "-u", "-E", "-P", "-a", "-O", "-S", "-I"},
+    "xvfb-run": {"-n", "-s", "-e", "-f", "-w", "-p"},
+    "systemd-cat": {"-t", "-p", "--identifier", "--priority", "--stderr-priority", "--level-prefix"},
+    "systemd-inhibit": {"--what", "--who", "--why", "--mode"},
+    "systemd-socket-activate": {"-l", "--listen", "-E", "--setenv", "--fdname"},
+}
+_RUNNERS: dict[tuple[str, str], set[str]] = {
+    ("poetry", "run"): set(), ("pipenv", "run"): set(), ("pdm", "run"): {"-p", "--project"}, ("hatch", "run"): set(),
+    ("rye", "run"): set(), ("bundle", "exec"): set(), ("pyenv", "exec"): set(),
+    ("pixi", "run"): {"-e", "--environment"},
+    ("uv", "run"): {"--extra", "--group", "--with", "-p", "--python", "--directory", "--project", "--env-file",
+                    "--package", "--with-requirements"},
+    ("conda", "run"): {"-n", "--name", "-p", "--prefix", "--cwd"}, ("dotenv", "run"): set(),
+    ("micromamba", "run"): {"-n", "--name", "-p", "--prefix", "--cwd"},
+    ("doppler", "run"): {"-p", "--project", "-c", "--config"}, ("infisical", "run"): {"--env", "--path", "--projectId"},
+    ("op", "run"): {"--env-file"},
+}
+_ASSIGNED = regex(r"^[A-Za-z_]\w*=")
+_MARKS = "@-:+!|"       # what systemd reads before a program
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+_GIVEN = frozenset({"-c", "--command"})
+
+# What such a program says of one that it could not start, in the words of coreutils, util-linux, busybox, tini, runit
+# and sudo; a shell's are among them.
+UNSTARTED = regex(
+    r"(?:^|[:\s])['\"\u2018\u201c]?(?P<what>[^\s:'\"\u2018\u2019\u201c\u201d]+)['\"\u2019\u201d]?(?: failed)?: "
+    r"(?P<why>(?:command )?not found|No such file or directory|file does not exist|Permission denied|access denied"
+    r"|cannot execute[^:]*)(?:: (?:No such file or directory|required file not found))?$")
+
+UNSTARTED_STATUS = frozenset({1, 69, 126, 127})      # how they end then: `runuser` with 1, `flock` with 69
+
+
+def name_of(argv: Sequence[str], i: int) -> str:
+    """What a word of a command is called as a program, without its folder and systemd's marks."""
+    return posixpath.basename(argv[i].lstrip(_MARKS) if i == 0 else argv[i])
+
+
+def peel(argv: Sequence[str]) -> int:
+    """How many leading words only launch the rest (`exec env A=1 sudo -u app …`)."""
+    i = 0
+    while i < len(argv):
+        name = name_of(argv, i)
+        takes = _RUNNERS.get((name, argv[i + 1] if i + 1 < len(argv) else ""))
+        if takes is not None:
+            i = _skip_options(argv, i + 2, takes)
+        elif name in LAUNCHERS and text_for_shell(argv, i) is None:
+            i = _skip_options(argv, i + 1, _TAKES_VALUE.get(name, set()))
+            if LAUNCHERS[name]:
+                i = _skip_options(argv, i + LAUNCHERS[name], set(), dashes=False)
+        elif _ASSIGNED.match(argv[i]):
+            i += 1
+        else:
+            return i
+    return len(argv)
+
+
+def launched(argv: Sequence[str]) -> int | None:
+    """The place of the program that is started in the end; None where nothing is."""
+    place = peel(argv)
+    return place if place < len(argv) else None
+
+
+def _skip_options(argv: Sequence[str], i: int, takes_value: set[str], *, dashes: bool = True) -> int:
+    while i < len(argv):
+        if argv[i] == "--":
+            return i + 1
+        if dashes and _ASSIGNED.match(argv[i]):
+            i += 1
+        elif dashes and argv[i].startswith("-") and len(argv[i]) > 1:
+            i += 2 if argv[i] in takes_value else 1
+        else:
+            return i
+    return i
+
+
+def text_for_shell(argv: Sequence[str], i: int) -> int | None:
+    """Where the text stands that the shell, `su` or `flock` at `i` hands to a shell; None where it is given none."""
+    name = name_of(argv, i)
+    if name in SHELLS:
+        return next((k + 1 for k in range(i + 1, len(argv) - 1) if re.fullmatch(r"-\w*c", argv[k])), None)
+    if name == "flock":
+        at = _skip_options(argv, i + 1, _TAKES_VALUE[name]) + 1
+        return at + 1 if at + 1 < len(argv) and argv[at] in _GIVEN else None
+    if name not in ("su", "runuser"):
+        return None
+    for k in range(i + 1, len(argv) - 1):
+        if argv[k] in _GIVEN:
+            return k + 1
+        if argv[k] in ("--", "-u", "--user"):
+            return None     # from here on it is another program's words
+    return None
+
+
+def listening_for(argv: Sequence[str]) -> list[int]:
+    """Which words are addresses at which a launcher listens for the program that it then starts."""
+    end = peel(argv)
+    found: list[int] = []
+    for i in range(end):
+        if name_of(argv, i) == "systemd-socket-activate":
+            found += [k + 1 for k in range(i + 1, end - 1) if argv[k] in ("-l", "--listen")]
+            found += [k for k in range(i + 1, end) if argv[k].startswith("--listen=")]
+    return found

@@ -1,0 +1,243 @@
+"""Where a command is told to listen and with how many workers: options, variables and defaults of each server."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from fixer.formats.launchers import listening_for
+from fixer.formats.numbers import is_number
+from fixer.formats.server_names import server_at
+from fixer.formats.shell_words import Env, Piece, Word, literal
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.snapshot import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one server is told where to listen. `bind` options take host:port, `variables` are (host, port) names."""
+
+    host: tuple[str, ...] = ()
+    port: tuple[str, ...] = ()
+    bind: tuple[str, ...] = ()
+    unix: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+    variables: tuple[str, str] = ("", "")
+    worker_variables: tuple[str, ...] = ()
+    default: tuple[str, int] | None = None
+    positional: bool = False           # [ADDRESS:]PORT as a bare word
+
+
+ANY = "0.0.0.0"  # noqa: S104 - told, not bound
+DIALECTS: Mapping[str, Dialect] = {
+    "uvicorn": Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
+                       ("UVICORN_WORKERS", "WEB_CONCURRENCY"), ("127.0.0.1", 8000)),
+    "fastapi": Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",),
+                       (ANY, 8000)),
+    "gunicorn": Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",),
+                        ("127.0.0.1", 8000)),
+    "hypercorn": Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=("127.0.0.1", 8000)),
+    "daphne": Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=("127.0.0.1", 8000)),
+    "granian": Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("GRANIAN_HOST", "GRANIAN_PORT"),
+                       ("GRANIAN_WORKERS",), ("127.0.0.1", 8000)),
+    "waitress-serve": Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",),
+                              default=(ANY, 8080)),
+    "flask": Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
+                     default=("127.0.0.1", 5000)),
+    "django": Dialect(positional=True, default=("127.0.0.1", 8000)),
+    "http.server": Dialect(("-b", "--bind"), (), positional=True, default=(ANY, 8000)),
+    "uwsgi": Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
+                     ("-p", "--processes", "--workers")),
+    "sanic": Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=("127.0.0.1", 8000)),
+    "puma": Dialect((), ("-p", "--port"), ("-b", "--bind"), (), ("-w", "--workers"), ("", "PORT"), ("WEB_CONCURRENCY",),
+                    (ANY, 9292)),
+}
+_OTHER = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p", "--http-port"),
+                 ("--bind", "--listen", "--addr", "-b"), ("--uds", "--unix-socket", "--socket"), ("--workers", "-w"),
+                 ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
+_ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?(\d{1,5})$")
+_UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
+_RELATIVE = regex(r"^unix:([\w.][\w./-]*)$")
+_NO_PORT = regex(r"^(?:(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?$")     # what is left where a variable has no value
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
+
+
+def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str = "") -> tuple[Binding, ...]:
+    """Where the command listens, an explicit option before a variable before the server's default.
+
+    `folder` is where it starts: the path of a socket may be meant from there. Without it such a path says nothing.
+    """
+    argv = [w.text for w in command]
+    runtime, at = server_at(argv)
+    if not runtime and not (0 < at <= len(argv) and argv[at - 1].endswith(".py")):      # a script that is run itself
+        return ()
+    handed = [command[i].slice(len("--listen=") if argv[i].startswith("--listen=") else 0, len(argv[i]))
+              for i in listening_for(argv)]
+    if handed:
+        return tuple(b for word in handed if (b := parse_address(word, said)))
+    dialect = DIALECTS.get(runtime, _OTHER)
+    words = command[at:]
+    own = option(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
+    folder = posixpath.join(folder, own.text) if own is not None else folder
+    unix = option(words, dialect.unix)
+    if unix is None and dialect is _OTHER:       # a script's own option: as aiohttp's guide has it
+        path = option(words, ("--path",))
+        unix = path if path is not None and path.text.endswith((".sock", ".socket")) else None
+    if unix is not None:
+        made = _below(_binding("", 0, unix, said, unix=True), folder)
+        return () if made is None else (made,)
+    given = tuple(options(words, dialect.bind)) or tuple(options(arguments_of_variable(runtime, env), dialect.bind))
+    bound = [b for word in given if (b := parse_address(word, said) or parse_relative(word, said, folder))]
+    if bound or any(_NO_PORT.match(word.text) or word.text.startswith("unix:") for word in given):
+        return tuple(bound)
+    host, port = option(words, dialect.host), option(words, dialect.port)
+    host = host if host is not None else env.get(dialect.variables[0])
+    if port is None and dialect.positional:
+        host_word, port = _positional(words)
+        host = host if host is not None else host_word
+        if port is None and dialect.default is not None:
+            port = next((w for w in words if _NO_PORT.match(w.text)), None)
+    port = port if port is not None else env.get(dialect.variables[1])
+    if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
+        host, port = literal(ANY), env["PORT"]
+    return _composed(host, port, dialect, said)
+
+
+def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
+    """The arguments that gunicorn reads from its variable; one on the command line goes before."""
+    value = env.get("GUNICORN_CMD_ARGS") if runtime == "gunicorn" else None
+    return [] if value is None else [value.slice(m.start(), m.end()) for m in re.finditer(r"\S+", value.text)]
+
+
+def _composed(host: Word | None, port: Word | None, dialect: Dialect, said: Evidence) -> tuple[Binding, ...]:
+    default = dialect.default
+    if port is not None and _port(port.text):
+        address = host.text if host is not None and host.text else default[0] if default else ANY
+        return (_binding(address, _port(port.text), port, said),)
+    if default is None or port is not None:
+        return ()
+    return (Binding(host.text if host is not None and host.text else default[0], default[1], None, said),)
+
+
+def _port(text: str) -> int:
+    return int(text) if is_number(text) and 0 < int(text) < 65536 else 0
+
+
+def _binding(host: str, port: int, word: Word, said: Evidence, *, unix: bool = False) -> Binding:
+    place = word.place()
+    path = place.text.removeprefix("unix:") if unix else None
+    where = f"{place.file}:{place.line}" if place.file else said.where
+    source = Evidence("file" if place.file else said.source, where, said.text)
+    return Binding(host.strip("[]") or ANY, port, path, source, place.file if place.start is not None else None,
+                   place.start, place.end)
+
+
+def parse_address(word: Word, said: Evidence) -> Binding | None:
+    """`host:port`, `:port`, a port, `unix:/path`, with the place of the port or the path."""
+    if match := _UNIX.match(word.text):
+        return _binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True)
+    match = _ADDRESS.match(word.text)
+    if not match or not _port(match[2]):
+        return None
+    return _binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)), said)
+
+
+def parse_relative(word: Word, said: Evidence, folder: str) -> Binding | None:
+    """`unix:app.sock`, a path from where the program starts; what stands there is not to be edited by the whole one."""
+    match = _RELATIVE.match(word.text)
+    return _below(_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True), folder) if match else None
+
+
+def _below(binding: Binding, folder: str) -> Binding | None:
+    if binding.unix is None or binding.unix.startswith("/"):
+        return binding
+    whole = posixpath.normpath(posixpath.join(folder, binding.unix))
+    return replace(binding, unix=whole, start=None, end=None) if whole.startswith("/") else None
+
+
+def options(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]:
+    """Every value given to one of the options, as `--name value`, `--name=value` or `-nvalue`."""
+    for i, word in enumerate(words):
+        text = word.text
+        if text == "--":
+            return
+        for name in names:
+            if text == name and i + 1 < len(words):
+                yield words[i + 1]
+            elif text.startswith(name + "="):
+                yield word.slice(len(name) + 1, len(text))
+            elif len(name) == 2 and text.startswith(name) and text[2:3].isdigit():
+                yield word.slice(2, len(text))
+
+
+def option(words: Sequence[Word], names: Sequence[str]) -> Word | None:
+    """The value that counts: the last one given."""
+    values = list(options(words, names))
+    return values[-1] if values else None
+
+
+def _positional(words: Sequence[Word]) -> tuple[Word | None, Word | None]:
+    """A bare `PORT`, `ADDRESS:PORT` or `ADDRESS PORT` among the arguments."""
+    for i, word in enumerate(words):
+        after = words[i - 1].text if i else ""
+        if after.startswith("-") and "=" not in after:
+            continue
+        match = _ADDRESS.match(word.text)
+        if match and _port(match[2]) and (match[1] or len(match[2]) > 1):
+            host = word.slice(match.start(1), match.end(1)) if match[1] else None
+            if host is None and i and _IP.match(after):
+                host = words[i - 1]
+            return host, word.slice(match.start(2), match.end(2))
+    return None, None
+
+
+def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
+    """How many worker processes the command asks for; 1 where nothing says so."""
+    runtime, at = server_at([w.text for w in command])
+    if not runtime:
+        return Unknown("no known server in the command")
+    dialect = DIALECTS.get(runtime, _OTHER)
+    word = option([*arguments_of_variable(runtime, env), *command[at:]], dialect.workers)
+    name = next((n for n in dialect.worker_variables if n in env and env[n].text), None)
+    if word is None and name is not None:
+        word = env[name]
+    if word is None or not is_number(word.text):
+        return Known(1, (said,))
+    place = word.place()
+    where = f"{place.file}:{place.line}" if place.file else said.where
+    return Known(max(int(word.text), 1), (Evidence("file" if place.file else said.source, where, said.text),))
+
+
+_RUN = regex(r"\b(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?:run|serve|run_app|listen)\(")
+_KEYWORD = r"\b{}\s*=\s*(?:int\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](\w+)[\"']\s*(?:,\s*[\"']?([\w.:]+))?|" \
+           r"os\.environ\[[\"'](\w+)[\"']\]|[\"']?([\w.:/-]+))"
+
+
+def bindings_in_python(file: str, data: bytes, env: Env) -> tuple[Binding, ...]:
+    """`uvicorn.run(app, host=…, port=…)` in a script: literals, or variables with their defaults."""
+    text = data.decode("latin-1")
+    for call in _RUN.finditer(text):
+        line = text.count("\n", 0, call.start()) + 1
+        port = _keyword("port", call.end(), file, text, env)
+        host = _keyword("host", call.end(), file, text, env)
+        if port is not None and _port(port.text):
+            said = Evidence("file", f"{file}:{line}", text[call.start() : call.start() + 120].split("\n")[0])
+            return (_binding(host.text if host is not None else "127.0.0.1", _port(port.text), port, said),)
+    return ()
+
+
+def _keyword(name: str, offset: int, file: str, text: str, env: Env) -> Word | None:
+    match = re.compile(_KEYWORD.format(name)).search(text, offset, offset + 2000)
+    if match is None:
+        return None
+    variable = match[1] or match[3]
+    if variable and variable in env:
+        return env[variable]
+    group = 2 if match[2] else 4 if match[4] else 0
+    if not group:
+        return None
+    start = match.start(group)
+    return Word((Piece(match[group], file, text.count("\n", 0, start) + 1, start),))

@@ -1,0 +1,146 @@
+"""Which server a command line runs: its launchers peeled off, its name found, an application server or a daemon."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from fixer.formats.launchers import SHELLS, peel, text_for_shell
+from fixer.lazy.regex import regex
+
+SERVERS = frozenset({
+    "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "uwsgi", "flask", "fastapi",
+    "puma", "unicorn", "thin", "php-fpm", "robyn", "sanic", "litestar",
+})
+_MODULES = {"uvicorn.__main__": "uvicorn", "hypercorn.__main__": "hypercorn", "waitress": "waitress-serve",
+            "http.server": "http.server", "gunicorn.app.wsgiapp": "gunicorn", "django": "django"}
+_PYTHON = regex(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
+_PYTHON_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
+_LOCAL = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/", "/var/lib/")
+_SYSTEM = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/",
+           "/etc/init.d/")
+_INTERPRETERS = {"node": "node", "nodejs": "node", "bun": "node", "deno": "node", "java": "java", "ruby": "ruby",
+                 "dotnet": "dotnet", "beam.smp": "beam"}
+DAEMONS = frozenset({
+    "nginx", "sshd", "cron", "crond", "dbus-daemon", "dbus-broker", "rsyslogd", "postgres", "redis-server", "mysqld",
+    "mariadbd", "memcached", "containerd", "dockerd", "docker-proxy", "chronyd", "ntpd", "agetty", "polkitd",
+    "supervisord", "caddy", "haproxy", "apache2", "httpd", "varnishd", "exim4", "master", "named", "unbound", "dnsmasq",
+    "mongod", "rabbitmq-server", "journald", "systemd", "init", "certbot", "logrotate", "prometheus",
+    "node_exporter", "squid",
+})
+
+ALONE = DAEMONS - {"nginx", "supervisord", "systemd", "init", "containerd", "dockerd"} | {"sleep", "tail", "cat"}
+"""Programs that start no nginx."""
+
+
+def is_nginx(program: str) -> bool:
+    """Whether a program is called as nginx, or one of those that were made from it, is."""
+    name = posixpath.basename(program.removesuffix(" (deleted)")).lower()
+    return "nginx" in name or name in ("openresty", "angie", "tengine")
+
+
+def server_at(argv: Sequence[str]) -> tuple[str, int]:
+    """(runtime, index of the first word of its own arguments); runtime empty where nothing is recognised."""
+    i = peel(argv)
+    if i >= len(argv):
+        return "", i
+    name = posixpath.basename(argv[i].lstrip("@-:+!"))
+    if _PYTHON.match(name):
+        return _python(argv, i + 1)
+    known = _named(name)
+    if known:
+        return known, i + 1
+    if name in _INTERPRETERS:
+        return _interpreted(argv, i, _INTERPRETERS[name])
+    if name in SHELLS or text_for_shell(argv, i) is not None:
+        return "shell", i + 1
+    if name in ("npm", "yarn", "pnpm", "npx"):
+        return "node", i + 1
+    return "", i + 1
+
+
+def _named(name: str) -> str:
+    """The server of that file name (`gunicorn3`, `php-fpm8.2`, `uvicorn.exe` included)."""
+    if name == "manage.py":
+        return "django"
+    stem = re.sub(r"(?:-?\d+(?:\.\d+)*|\.py|\.exe)$", "", name)
+    return stem if stem in SERVERS else ""
+
+
+def _interpreted(argv: Sequence[str], i: int, runtime: str) -> tuple[str, int]:
+    for k in range(i + 1, len(argv)):
+        if not argv[k].startswith("-"):
+            return _named(posixpath.basename(argv[k])) or runtime, i + 1
+    return runtime, i + 1
+
+
+def _python(argv: Sequence[str], i: int) -> tuple[str, int]:
+    while i < len(argv):
+        if argv[i] == "-m" and i + 1 < len(argv):
+            module = argv[i + 1]
+            return _MODULES.get(module) or _named(module.split(".")[0]) or "python", i + 2
+        if argv[i] == "-c":
+            return "python", i + 2
+        if argv[i] in _PYTHON_VALUE:
+            i += 2
+        elif argv[i].startswith("-"):
+            i += 1
+        else:
+            name = posixpath.basename(argv[i])
+            known = _named(name)
+            if known in ("", "python") and peel(argv[i:]) and i + 1 < len(argv):
+                return server_at_offset(argv, i)
+            return known or "python", i + 1
+    return "python", i
+
+
+def server_at_offset(argv: Sequence[str], i: int) -> tuple[str, int]:
+    """As server_at for the words from `i` on."""
+    runtime, at = server_at(argv[i:])
+    return runtime, at + i
+
+
+def runtime_of(argv: Sequence[str]) -> str:
+    """What serves when this command runs: a known server, `python`, `node`, `java`, `binary` … or nothing."""
+    return _runtime_of(tuple(argv))
+
+
+@lru_cache(maxsize=4096)      # each process is asked about several times, and thousands run the same
+def _runtime_of(argv: tuple[str, ...]) -> str:
+    runtime, _ = server_at(argv)
+    if runtime and runtime != "shell":
+        return runtime
+    i = peel(argv)
+    command = argv[i].lstrip("@-:+!") if i < len(argv) else ""
+    if runtime == "shell" or posixpath.basename(command) in DAEMONS or is_nginx(command):
+        return ""
+    return "binary" if command.startswith(_LOCAL) else ""
+
+
+def script_of(argv: Sequence[str]) -> str | None:
+    """The file that holds what this command really does: a script given to python, sh, node, or run itself."""
+    i = peel(argv)
+    if i >= len(argv):
+        return None
+    name = posixpath.basename(argv[i].lstrip("@-:+!"))
+    if not (_PYTHON.match(name) or name in SHELLS or name in _INTERPRETERS):
+        return argv[i].lstrip("@-:+!")
+    for word in argv[i + 1 :]:
+        if word in ("-c", "-m"):
+            return None
+        if not word.startswith("-"):
+            return word
+    return None
+
+
+def is_app_server(argv: Sequence[str], runtime: str, fragment: str, unit_type: str) -> bool:
+    """Whether a unit's command is somebody's application, not a daemon of the system nor a job that ends."""
+    if not runtime or runtime == "http.server" or unit_type == "oneshot":
+        return False
+    if runtime in SERVERS or runtime == "django":
+        return True
+    script = script_of(argv) or ""
+    shipped = fragment.startswith(("/usr/lib/systemd/", "/lib/systemd/"))
+    return not shipped and not script.startswith(_SYSTEM)

@@ -1,0 +1,66 @@
+"""Lines of a service's log with their times: the journal, `docker logs --timestamps`, plain files."""
+
+from __future__ import annotations
+
+from fixer.lazy.regex import regex
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import Answer
+from fixer.model.snapshot import LogLine
+from fixer.observe.view.docker_inspect import parse_time
+
+MAX_LINES = 500
+MAX_LENGTH = 4000        # of one line: a log may hold anything
+
+_ESCAPES = regex(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?)")
+_JOURNAL = regex(r"^(\d{9,11}\.\d+) \S+ (?:\S+?: )?(.*)$")
+_DOCKER = regex(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(.*)$")
+
+
+def parse_journal(answer: Answer | None, unit: str) -> Fact[tuple[LogLine, ...]]:
+    """`journalctl -o short-unix`: time, host, identifier and the message; lines without a time belong to the last."""
+    if answer is None:
+        return Unknown("not asked")
+    if answer.status != "ok":
+        return Unknown(answer.message or answer.status)
+    lines: list[LogLine] = []
+    at: float | None = None
+    for raw in _lines(answer.data):
+        match = _JOURNAL.match(raw)
+        if match:
+            at = float(match[1])
+        if not raw.startswith("-- "):
+            lines.append(LogLine(at, (match[2] if match else raw.strip())[:MAX_LENGTH], f"journal {unit}"))
+    return Known(tuple(lines[-MAX_LINES:]))
+
+
+def parse_docker_logs(answer: Answer | None, container: str) -> Fact[tuple[LogLine, ...]]:
+    """`docker logs --timestamps`: what the container wrote to both streams, in order of time."""
+    if answer is None:
+        return Unknown("not asked")
+    if answer.status != "ok":
+        return Unknown(answer.message or answer.status)
+    lines: list[LogLine] = []
+    for raw in [*_lines(answer.data), *_lines(answer.stderr)]:
+        match = _DOCKER.match(raw)
+        text = match[2] if match else raw
+        lines.append(LogLine(parse_time(match[1]) if match else None, text[:MAX_LENGTH], f"docker logs {container}"))
+    ordered = sorted(lines, key=lambda line: line.at or 0.0)
+    return Known(tuple(ordered[-MAX_LINES:]))
+
+
+def parse_log_file(answer: Answer | None, path: str) -> Fact[tuple[LogLine, ...]]:
+    """A plain file that a process writes to: lines without a time."""
+    file = answer.files[0] if answer is not None and answer.files else None
+    if file is None:
+        return Unknown("not asked")
+    if file.status != "ok":
+        return Unknown(file.status)
+    lines = [LogLine(None, raw[:MAX_LENGTH], path) for raw in _lines(file.data)]
+    return Known(tuple((lines[1:] if file.truncated and len(lines) > 1 else lines)[-MAX_LINES:]))
+
+
+def _lines(data: bytes) -> list[str]:
+    text = data.decode("utf-8", "replace")
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)       # a program that has a terminal (`tty: true`, FORCE_COLOR) paints its words
+    return [line.rstrip("\r") for line in text.split("\n") if line.strip()]

@@ -1,0 +1,221 @@
+"""Listening sockets from /proc/net, joined to the processes that hold them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Literal, TypeAlias
+
+from fixer.formats.unread import unread_lines
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import Answer
+from fixer.model.snapshot import Connection, Listener, Process
+
+LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
+SYSTEMS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})   # ports of what applications wait for
+_TO_SYSTEM = regex(rf":(?:{'|'.join(f'{port:04X}' for port in sorted(SYSTEMS))}) {ESTABLISHED} ")
+MOST = 64
+Kind: TypeAlias = Literal["dialing", "open", "unread"]
+_ACCEPTS = 0x10000      # __SO_ACCEPTCON: a unix socket that listens
+_WAITS, _TAKEN = "02", "03"     # a unix connection before accept, and after
+_FD = regex(r"^/proc/(\d+)/fd/\d+$")
+_SOCKET = regex(r"^socket:\[(\d+)\]$")
+
+
+def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]]:
+    """Every listener of a node; owners are Unknown where nobody seen holds the socket and not all could be seen."""
+    if answer is None or answer.status != "ok":
+        return Unknown("not asked" if answer is None else answer.message or answer.status)
+    tables = {f.path: f.data for f in answer.files if f.path.startswith("/proc/net/")}
+    if not any(path in tables for path in ("/proc/net/tcp", "/proc/net/tcp6")):
+        return Unknown("no /proc/net/tcp")
+    holders = socket_holders(answer)
+    found: list[Listener] = []
+    families: tuple[Literal["tcp", "tcp6"], ...] = ("tcp", "tcp6")
+    rows = {family: list(_rows(tables.get(f"/proc/net/{family}", b""))) for family in families}
+    established = _established(rows)
+    for family in families:
+        for address, port, state, queued, inode in rows[family]:
+            if state == LISTEN:
+                owners = _owners(inode, holders, answer.message)
+                count = _count(established, address, port)
+                found.append(Listener(node, family, address, port, inode, owners, queued, count))
+    # the kernel prints a path as it is, line breaks too: a row with a TCP socket's number is part of somebody's path
+    others = {row[4] for table in rows.values() for row in table}
+    unix = unix_rows(tables.get("/proc/net/unix", b""))
+    waiting, taken = callers(unix)
+    for path, inode in _unix_listeners(unix):
+        if inode in others:
+            continue
+        owners = _owners(inode, holders, answer.message)
+        found.append(Listener(node, "unix", path, 0, inode, owners, waiting[path], waiting[path] + taken[path]))
+    return Known(tuple(found))
+
+
+def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
+    """Connections that wait for an answer, and those to systems of a well-known port; a few of them. What the other
+    side lets lie counts on any port, where it is known who waits."""
+    if answer is None or answer.status != "ok":
+        return ()
+    tables = [f.data for f in answer.files if f.path in ("/proc/net/tcp", "/proc/net/tcp6")]
+    unread = unread_lines(tables)
+    holders: dict[int, tuple[int, ...]] | None = None
+    found: dict[Connection, None] = {}
+    for data in tables:
+        for line in data.decode("ascii", "replace").splitlines()[1:]:
+            if " 02 " not in line and line not in unread and not _TO_SYSTEM.search(line):
+                continue
+            fields = line.split()
+            try:
+                state, (host, port) = fields[3], fields[2].split(":")
+                number, uid, inode = int(port, 16), int(fields[7]), int(fields[9])
+                let_lie = line in unread
+                if state == DIALING or (state == ESTABLISHED and (number in SYSTEMS or let_lie)):
+                    holders = socket_holders(answer) if holders is None else holders
+                    address = decode_address(host).removeprefix("::ffff:")
+                    kind: Kind = "dialing" if state == DIALING else "unread" if let_lie and inode in holders else "open"
+                    if kind != "open" or number in SYSTEMS:
+                        found[Connection(address, number, kind, uid, holders.get(inode, ()),
+                                         _waited(fields) if kind == "dialing" else 0.0)] = None
+            except (IndexError, ValueError):
+                continue
+            if len(found) == MOST:
+                return tuple(found)
+    return tuple(found)
+
+
+def _waited(fields: list[str]) -> float:
+    """Seconds since the first SYN, at least: the kernel repeats it after one, and says when it will and how often."""
+    left = int(fields[5].split(":")[1], 16) / 100
+    repeats = int(fields[6], 16)
+    return float(repeats) if repeats else max(0.0, 1.0 - left)
+
+
+def socket_holders(answer: Answer) -> dict[int, tuple[int, ...]]:
+    """inode -> the pids whose descriptors hold that socket."""
+    holders: dict[int, set[int]] = {}
+    for file in answer.files:
+        target = file.stat.link_target if file.stat is not None else None
+        if target is None or "/fd/" not in file.path:
+            continue
+        fd, socket = _FD.match(file.path), _SOCKET.match(target)
+        if fd and socket:
+            holders.setdefault(int(socket[1]), set()).add(int(fd[1]))
+    return {inode: tuple(sorted(pids)) for inode, pids in holders.items()}
+
+
+def _owners(inode: int, holders: Mapping[int, tuple[int, ...]], incomplete: str) -> Fact[tuple[int, ...]]:
+    if inode in holders:
+        return Known(holders[inode])
+    return Unknown(incomplete) if incomplete else Known(())
+
+
+def _rows(data: bytes) -> Iterable[tuple[str, int, str, int, int]]:
+    """(address, port, state, queued, inode) of each line; torn lines are left out."""
+    for line in data.decode("ascii", "replace").splitlines()[1:]:
+        fields = line.split()
+        try:
+            host, port = fields[1].split(":")
+            yield decode_address(host), int(port, 16), fields[3], int(fields[4].split(":")[1], 16), int(fields[9])
+        except (IndexError, ValueError):
+            continue
+
+
+@lru_cache(maxsize=1024)     # thousands of sockets share few addresses
+def decode_address(text: str) -> str:
+    """The kernel prints addresses as words in the machine's byte order; every machine we meet is little-endian."""
+    raw = bytes.fromhex(text)
+    if len(raw) == 4:
+        return ".".join(str(b) for b in raw[::-1])
+    if len(raw) != 16:
+        raise ValueError(text)
+    data = b"".join(raw[i : i + 4][::-1] for i in range(0, 16, 4))
+    if data[:12] == b"\0" * 10 + b"\xff\xff":
+        return "::ffff:" + ".".join(str(b) for b in data[12:])
+    return compress_ipv6(data)
+
+
+def compress_ipv6(data: bytes) -> str:
+    """16 bytes as RFC 5952 writes them (importing ipaddress for this would cost 5 ms)."""
+    words = [int.from_bytes(data[i : i + 2], "big") for i in range(0, 16, 2)]
+    best, start = 0, -1
+    i = 0
+    while i < 8:
+        run = i
+        while run < 8 and words[run] == 0:
+            run += 1
+        if run - i > best:
+            best, start = run - i, i
+        i = max(run, i + 1)
+    if best < 2:
+        return ":".join(f"{w:x}" for w in words)
+    head, tail = words[:start], words[start + best :]
+    return ":".join(f"{w:x}" for w in head) + "::" + ":".join(f"{w:x}" for w in tail)
+
+
+_Rows = Mapping[Literal["tcp", "tcp6"], list[tuple[str, int, str, int, int]]]
+
+
+def _established(rows: _Rows) -> Counter[tuple[str, int]]:
+    """How many established connections have that local address; v4 seen through a v6 socket counts as v4."""
+    return Counter((address.removeprefix("::ffff:"), port) for table in rows.values()
+                   for address, port, state, _, _ in table if state == ESTABLISHED)
+
+
+def _count(established: Counter[tuple[str, int]], address: str, port: int) -> int:
+    if address == "0.0.0.0":  # noqa: S104 - compared, not bound
+        return sum(n for (host, p), n in established.items() if p == port and ":" not in host)
+    if address == "::":
+        return sum(n for (_, p), n in established.items() if p == port)
+    return established[(address.removeprefix("::ffff:"), port)]
+
+
+def callers(rows: Iterable[list[str]]) -> tuple[Counter[str], Counter[str]]:
+    """Connections to unix sockets by the path of who listens, as /proc/net/unix counts them where they were *made*:
+    those that wait to be accepted (they are nobody's yet, hence no inode), and those that were."""
+    waiting: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
+    for fields in rows:
+        if fields[6] == "0" and fields[5] == _WAITS:
+            waiting[fields[7]] += 1
+        elif fields[6] != "0" and fields[5] == _TAKEN:
+            taken[fields[7]] += 1
+    return waiting, taken
+
+
+def _unix_listeners(rows: Iterable[list[str]]) -> Iterable[tuple[str, int]]:
+    for fields in rows:
+        try:
+            if int(fields[3], 16) & _ACCEPTS:
+                yield fields[7], int(fields[6])
+        except ValueError:
+            continue
+
+
+def unix_rows(data: bytes) -> list[list[str]]:
+    """The eight fields of each row of /proc/net/unix that has a path."""
+    rows = (line.split(None, 7) for line in data.decode("utf-8", "surrogateescape").split("\n")[1:])
+    return [fields for fields in rows if len(fields) == 8]
+
+
+def whole_paths(listeners: Fact[tuple[Listener, ...]], by_pid: Mapping[int, Process]) -> Fact[tuple[Listener, ...]]:
+    """The kernel knows a unix socket by the very words it was bound with: `run/app.sock` lies where its holder is."""
+    if isinstance(listeners, Unknown) or not any(map(_is_relative, listeners.value)):
+        return listeners
+    return Known(tuple(_whole(x, by_pid) if _is_relative(x) else x for x in listeners.value), listeners.evidence)
+
+
+def _is_relative(listener: Listener) -> bool:
+    return listener.family == "unix" and bool(listener.address) and listener.address[0] not in "/@"
+
+
+def _whole(listener: Listener, by_pid: Mapping[int, Process]) -> Listener:
+    pids = listener.pids.value if isinstance(listener.pids, Known) else ()
+    places = {p.cwd.value for pid in pids if (p := by_pid.get(pid)) is not None and isinstance(p.cwd, Known)}
+    if len(places) != 1:
+        return listener
+    return replace(listener, address=posixpath.normpath(posixpath.join(places.pop(), listener.address)))

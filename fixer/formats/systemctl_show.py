@@ -1,0 +1,161 @@
+"""systemd units: what `systemctl show` and its lists print."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from fixer.formats.numbers import is_number, timespan
+from fixer.formats.shell_words import systemd_words
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
+from fixer.model.facts import Fact, Known
+from fixer.model.query import Answer
+from fixer.model.snapshot import PreCommand, Unit
+
+_PULLS = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
+_REPEATED = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
+_PRE = regex(r"argv\[\]=(.*?) ; ignore_errors=.*? ; (?:.*; )?code=(\S+) ; status=(\d+)")
+
+
+def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
+    """Units by name; one for each of its names (aliases), so that any of them finds it."""
+    if answer is None or not answer.data:
+        return {}
+    boot = boot_at.value if isinstance(boot_at, Known) else 0.0
+    units: dict[str, Unit] = {}
+    for block in _blocks(answer.data.decode("utf-8", "replace")):
+        if block.get("Id"):
+            unit = _unit(block, boot)
+            for name in {unit.name, *block.get("Names", "").split()}:
+                units.setdefault(name, unit)
+    return units
+
+
+def with_rivals(units: Mapping[str, Unit]) -> dict[str, Unit]:
+    """The units, each with those of its conflicts that run now: a start of it would stop them."""
+    return {name: replace(unit, conflicts=tuple(dict.fromkeys(
+        rival for rival in unit.conflicts if rival in units and units[rival].active_state in _AWAKE
+    ))) if unit.conflicts else unit for name, unit in units.items()}
+
+
+_AWAKE = frozenset({"active", "activating", "reloading"})
+
+
+def _blocks(text: str) -> Iterator[dict[str, str]]:
+    """Blocks of KEY=VALUE lines, an empty line between units. ExecStart may repeat: the first one counts."""
+    block: dict[str, str] = {}
+    for line in [*text.split("\n"), ""]:
+        if not line:
+            if block:
+                yield block
+            block = {}
+            continue
+        key, found, value = line.partition("=")
+        if found:
+            previous = block.get(key)
+            block[key] = f"{previous}\n{value}" if previous and key in _REPEATED else previous or value
+
+
+def _unit(b: Mapping[str, str], boot: float) -> Unit:
+    environment = [word.text for word in systemd_words(b.get("Environment", ""))]
+    return Unit(
+        name=b["Id"], load_state=b.get("LoadState", ""), active_state=b.get("ActiveState", ""),
+        sub_state=b.get("SubState", ""), result=b.get("Result", ""), exec_main_code=_int(b.get("ExecMainCode")),
+        exec_main_status=_int(b.get("ExecMainStatus")), main_pid=_int(b.get("MainPID")),
+        n_restarts=_int(b.get("NRestarts")), unit_file_state=b.get("UnitFileState", ""),
+        fragment_path=b.get("FragmentPath", ""), drop_in_paths=tuple(b.get("DropInPaths", "").split()),
+        environment_files=tuple(_env_files(b.get("EnvironmentFiles", ""))),
+        environment_names=tuple(text.split("=", 1)[0] for text in environment if "=" in text),
+        exec_start=exec_argv(b.get("ExecStart", "")), user=b.get("User", ""), group=b.get("Group", ""),
+        working_directory=b.get("WorkingDirectory", "").lstrip("!-"), restart=b.get("Restart", ""),
+        type=b.get("Type", ""),
+        need_daemon_reload=b.get("NeedDaemonReload") == "yes",
+        condition_result=b.get("ConditionResult") != "no" or _int(b.get("ConditionTimestampMonotonic")) == 0,
+        load_error=b.get("LoadError", "").strip(), active_enter=_stamp(b.get("ActiveEnterTimestampMonotonic"), boot),
+        inactive_enter=_stamp(b.get("InactiveEnterTimestampMonotonic"), boot),
+        state_change=_stamp(b.get("StateChangeTimestampMonotonic"), boot),
+        start_limit_burst=_int(b.get("StartLimitBurst")),
+        start_limit_interval=timespan(b.get("StartLimitIntervalUSec", "")),
+        restart_delay=timespan(b.get("RestartUSec", "")), triggered_by=tuple(b.get("TriggeredBy", "").split()),
+        memory_max=_limit(b.get("MemoryMax")) or _limit(b.get("MemoryLimit")), tasks_max=_limit(b.get("TasksMax")),
+        control_group=b.get("ControlGroup", ""), listen=tuple(_listened(b.get("Listen", ""))),
+        pre=tuple(_pre_commands(b.get("ExecStartPre", ""))),
+        nofile_limit=_int(b.get("LimitNOFILESoft")), cpu_limit=_cpus(b.get("CPUQuotaPerSecUSec", "")),
+        conflicts=tuple(name for key in ("Conflicts", "ConflictedBy") for name in b.get(key, "").split()
+                        if not name.endswith(".target")),
+        pulled_by=_pulled_by(b), job=_int(b.get("Job")),
+    )
+
+
+def _pulled_by(b: Mapping[str, str]) -> tuple[str, ...] | None:
+    if "WantedBy" not in b:
+        return None
+    return tuple(name for key in (*_PULLS, "TriggeredBy") for name in b.get(key, "").split())
+
+
+def _int(text: str | None) -> int:
+    return int(text) if text is not None and is_number(text.removeprefix("-")) else 0
+
+
+def _limit(text: str | None) -> int:
+    """A limit, 0 where there is none (`infinity`, or the largest number there is)."""
+    number = _int(text)
+    return number if number < 1 << 62 else 0
+
+
+def _cpus(text: str) -> float:
+    """`500ms` a second are half a CPU; `infinity` is no limit."""
+    share = timespan(text)
+    return 0.0 if share == float("inf") else share
+
+
+def _stamp(text: str | None, boot: float) -> float:
+    micros = _int(text)
+    return boot + micros / 1e6 if micros else 0.0
+
+
+def _env_files(text: str) -> Iterator[str]:
+    """Paths of EnvironmentFiles=, a `-` before those that may be missing, as a unit file writes them."""
+    for match in re.finditer(r"(\S+) \(ignore_errors=(yes|no)\)", text):
+        yield ("-" if match[2] == "yes" else "") + match[1]
+
+
+def _pre_commands(text: str) -> Iterator[PreCommand]:
+    """Each ExecStartPre= with its last outcome; `code=(null)` before it ever ran."""
+    for line in text.split("\n"):
+        match = _PRE.search(line)
+        if match:
+            yield PreCommand(match[1], match[2] if match[2] != "(null)" else "", int(match[3]))
+
+
+def _listened(text: str) -> Iterator[str]:
+    """The stream addresses of `Listen=127.0.0.1:8000 (Stream)`; others carry no HTTP."""
+    for line in text.split("\n"):
+        address, found, kind = line.strip().rpartition(" (")
+        if found and kind == "Stream)":
+            yield address
+
+
+def packaged(name: str) -> str:
+    """Where a package's unit file lies: what a mask hides."""
+    return f"/usr/lib/systemd/system/{name}"
+
+
+_STARTABLE = ("enabled", "disabled", "generated")       # generated: of an init script
+
+
+def startable(answer: Answer | None) -> tuple[str, ...]:
+    """The services that `systemctl list-unit-files` shows as meant to be started by somebody, templates left out."""
+    _, _, files = (answer.data if answer is not None else b"").decode("utf-8", "replace").partition("--\n")
+    rows = [line.split() for line in files.splitlines()]
+    return tuple(sorted(
+        row[0] for row in rows
+        if len(row) > 1 and row[0].endswith(".service") and "@." not in row[0] and row[1] in _STARTABLE
+    ))
+
+
+def exec_argv(text: str) -> tuple[str, ...]:
+    """The argv[] of `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`; systemd does not quote it there."""
+    match = re.search(r"argv\[\]=(.*?) ; (?:ignore_errors|flags)=", text)
+    return tuple(match[1].split()) if match else ()

@@ -1,0 +1,153 @@
+"""Unit files and their drop-ins, read line by line, and when a copy beside one plainly is a state of it. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+
+from fixer.formats.backup_names import is_copy_name
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+
+# Where packages put their units, the one that goes first first.
+PACKAGES = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+OWN = "/etc/systemd/system"
+SANDBOX = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths", "BindReadOnlyPaths"})
+_SECTION = regex(r"\[[^\]\s]+\]\s*")
+_NAMING = regex(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(\))?|\S*[/.]\S*|\S*\d{2,}\S*")
+_COMMENT = regex(r"[ \t]*[#;]")
+_QUOTES = str.maketrans("", "", "\"'\\")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitLine:
+    """One assignment of a unit file: continued lines joined, `start` the offset of the value's first byte.
+
+    `value` is the raw text from there to the end, with its backslash-newlines, so offsets in it are file offsets.
+    """
+
+    file: str
+    line: int
+    section: str
+    key: str
+    value: str
+    start: int
+
+
+def unit_lines(file: str, data: bytes) -> list[UnitLine]:
+    """The assignments of one unit file in order; latin-1 keeps one character a byte, so offsets are byte offsets."""
+    text = data.decode("latin-1")
+    lines: list[UnitLine] = []
+    section, offset, number = "", 0, 1
+    while offset < len(text):
+        end = _logical_end(text, offset)
+        raw = text[offset:end]
+        stripped = raw.strip()
+        if stripped.startswith("[") and stripped.endswith("]"):
+            section = stripped[1:-1]
+        elif stripped and stripped[0] not in "#;":
+            key, found, value = raw.partition("=")
+            if found:
+                skip = len(value) - len(value.lstrip(" \t"))
+                at = offset + len(key) + 1 + skip
+                lines.append(UnitLine(file, number, section, key.strip(), value[skip:].rstrip(), at))
+        number += raw.count("\n") + 1
+        offset = end + 1
+    return lines
+
+
+def _logical_end(text: str, offset: int) -> int:
+    """Where the line ends, with the lines that a backslash at its end joins to it. Comments are never continued."""
+    comment = _COMMENT.match(text, offset) is not None
+    while True:
+        end = text.find("\n", offset)
+        if end < 0:
+            return len(text)
+        if comment or end == 0 or text[end - 1] != "\\":
+            return end
+        offset = end + 1
+
+
+def effective(lines: Iterable[UnitLine], key: str) -> list[UnitLine]:
+    """The assignments of a key that count: an empty one takes back those before it."""
+    kept: list[UnitLine] = []
+    for line in lines:
+        if line.section == "Service" and line.key == key:
+            kept = [] if not line.value.strip() else [*kept, line]
+    return kept
+
+
+def is_copy_of_unit(path: str, of: str) -> bool:
+    """Whether a file lies beside a unit file (or drop-in) under a name that says that it is a copy, or is the packaged
+    unit file that one of the machine's own stands before."""
+    folder, name = posixpath.split(path)
+    there, base = posixpath.split(of)
+    return is_copy_name(name, base) if folder == there else name == base and there == OWN and folder in PACKAGES
+
+
+def is_whole_unit(data: bytes) -> bool:
+    """Whether systemd would take every line of it, as far as its grammar goes."""
+    text = data.decode("latin-1")
+    section, found, offset = "", False, 0
+    while offset < len(text):
+        end = _logical_end(text, offset)
+        line = text[offset:end].strip()
+        if _SECTION.fullmatch(line):
+            section = line
+        elif line and line[0] not in "#;":
+            if not section or "=" not in line.partition("\n")[0] or "\0" in line:
+                return False
+            found = True
+        offset = end + 1
+    return found
+
+
+def last_value(lines: Iterable[UnitLine], key: str) -> str:
+    """What a setting of `[Service]` that is no list comes to; of ExecStart= the last command."""
+    found = effective(lines, key)
+    return " ".join(found[-1].value.replace("\\\n", " ").split()) if found else ""
+
+
+def program_of(lines: Iterable[UnitLine]) -> str:
+    """The program that ExecStart= names, without the marks before it."""
+    return last_value(lines, "ExecStart").partition(" ")[0].lstrip("@-:+!|").strip("\"'")
+
+
+def folder_of(lines: Iterable[UnitLine]) -> str:
+    """WorkingDirectory=, without the mark that makes it optional."""
+    return last_value(lines, "WorkingDirectory").lstrip("-!").strip("\"'")
+
+
+def from_outside(lines: Iterable[UnitLine], path: str) -> str:
+    """A path that the unit's program uses, as the machine sees it: below RootDirectory=, unless what is shown there is
+    bound from elsewhere. Empty where that cannot be told (an image, a specifier)."""
+    known = list(lines)
+    root = last_value(known, "RootDirectory").strip("\"'").rstrip("/")
+    if last_value(known, "RootImage"):
+        return ""
+    if not root:
+        return path
+    shown = [word.lstrip("-+").split(":") for key in ("BindPaths", "BindReadOnlyPaths")
+             for line in effective(known, key) for word in line.value.split()]
+    covers = [(parts[1] if len(parts) > 1 else parts[0], parts[0]) for parts in shown]
+    best = max((pair for pair in covers if f"{path}/".startswith(f"{pair[0].rstrip('/')}/")),
+               key=lambda pair: len(pair[0]), default=None)
+    outside = f"{root}{path}" if best is None else f"{best[1].rstrip('/')}{path[len(best[0].rstrip('/')):]}"
+    return "" if "%" in outside else outside
+
+
+def sandbox_of(lines: Iterable[UnitLine]) -> tuple[str, ...]:
+    """Paths that the unit's sandbox needs; those with `-` before them may be missing."""
+    words = [w for line in lines if line.section == "Service" and line.key in SANDBOX for w in line.value.split()]
+    return tuple(dict.fromkeys(w.lstrip("+").split(":", 1)[0] for w in words if w.lstrip("+").startswith("/")))
+
+
+def naming_words(lines: Iterable[UnitLine]) -> frozenset[str]:
+    """The words of ExecStart= that say what is served and where: an application, paths and addresses, ports."""
+    words = last_value(lines, "ExecStart").split()[1:]
+    return frozenset(w for word in words for w in (word.partition("=")[2] or word,) if _NAMING.fullmatch(w))
+
+
+def bare_command(text: str) -> str:
+    """A command without marks before it, quotes and blanks: as a unit's file writes it and as systemd tells it."""
+    return "".join(text.lstrip("-@:+!").translate(_QUOTES).split())

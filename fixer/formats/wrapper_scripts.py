@@ -1,0 +1,189 @@
+"""Wrapper scripts: which server a shell script ends in, with the variables it sets on the way. Read, never run."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+
+from fixer.formats.envfiles import read_env_file
+from fixer.formats.init_script import started
+from fixer.formats.numbers import is_number
+from fixer.formats.server_names import runtime_of
+from fixer.formats.shell_words import Word, assignment, expand, expand_words, shell_words, with_arguments
+from fixer.lazy.dataclass import dataclass, field, replace
+from fixer.lazy.regex import regex
+
+_KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
+_LABEL = regex(r"^\(?[^()]+\)$")          # of a `case`
+_DEFAULTS = regex(r"^\$\{(\w+):?=")
+MAX_DEPTH = 3      # a wrapper that calls a wrapper that calls a wrapper
+
+
+@dataclass(slots=True)
+class ShellRun:
+    """What reading a script gave: the server's command in it (None: there is none), variables, files it sources."""
+
+    env: dict[str, Word]
+    command: list[Word] | None = None
+    directory: str = ""
+    sourced: list[str] = field(default_factory=list)
+    other: list[list[Word]] = field(default_factory=list)      # exec'd commands that are no known server
+    given: list[Word] = field(default_factory=list)      # its arguments: "$@"
+
+
+def is_shell_script(data: bytes) -> bool:
+    """True for a file that a shell runs."""
+    first = data[:128].split(b"\n", 1)[0]
+    return first.startswith(b"#!") and bool(re.search(rb"/(?:env +)?(?:sh|bash|dash|ash|zsh|ksh)\b", first))
+
+
+def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
+                start: int | None = 0, directory: str = "", given: Sequence[Word] = (),
+                whole: int | None = None) -> ShellRun:
+    """Follow a script from top to bottom; branches are not decided, so the last server named in it counts. `given` are
+    its arguments. So many of its first characters as `whole` says lie in the file as they are read."""
+    run = ShellRun(dict(env), directory=directory, given=list(given))
+    for command, at, number in simple_commands(text):
+        words = shell_words(command, file, line + number, None if start is None else start + at)
+        words = words if whole is None or start is None else [_placed(word, start + whole) for word in words]
+        _one_command(run, words, files)
+    return run
+
+
+def _placed(word: Word, end: int) -> Word:
+    """The word without places behind that one: there the file is written otherwise."""
+    return Word(tuple(replace(p, start=None) if p.start is not None and p.start + len(p.text) > end else p
+                      for p in word.pieces))
+
+
+def _one_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
+    words = with_arguments(_without_syntax(words), run.given)
+    local: dict[str, Word] = {}
+    while words and (pair := assignment(words[0])):
+        local[pair[0]] = expand(pair[1], run.env)
+        words = words[1:]
+    if not words:
+        run.env.update(local)
+        return
+    name = words[0].text
+    if name in ("export", "readonly", "declare", "typeset", "local"):
+        run.env.update({p[0]: expand(p[1], run.env) for w in words[1:] if (p := assignment(w))})
+    elif name == "shift":
+        run.given = run.given[int(words[1].text) if len(words) > 1 and is_number(words[1].text) else 1:]
+    elif name == "set" and "--" in [word.text for word in words]:
+        run.given = expand_words(words[[word.text for word in words].index("--") + 1:], run.env)
+    elif name == ":":
+        _set_defaults(run, words[1:])
+    elif name in (".", "source") and len(words) > 1:
+        path = posixpath.join(run.directory, expand(words[1], run.env).text)
+        run.sourced.append(path)
+        run.env.update({k: expand(v, run.env) for k, v in read_env_file(path, files.get(path, b"")).items()})
+    elif name == "cd" and len(words) > 1:
+        run.directory = posixpath.join(run.directory, expand(words[1], run.env).text)
+    elif name in ("su", "runuser") and "-c" in [word.text for word in words[1:-1]]:
+        _as_user(run, words, files)
+    else:
+        _server_command(run, words, local)
+
+
+def _without_syntax(words: list[Word]) -> list[Word]:
+    """The command behind keywords, the head of a function and the labels of a `case`."""
+    while words:
+        text = words[0].text
+        if text == "case" and "in" in [word.text for word in words]:
+            words = words[[word.text for word in words].index("in") + 1:]
+        elif text == "function" or (len(words) > 1 and words[1].text == "()"):
+            words = words[2:]
+        elif text in _KEYWORDS or text.endswith("()") or _LABEL.match(text):
+            words = words[1:]
+        else:
+            break
+    return words
+
+
+def _as_user(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
+    """`su - deploy -c "cd /srv/shop; uvicorn …"`: the text that another shell is given."""
+    text = [word.text for word in words]
+    said = expand(words[text.index("-c") + 1], run.env)
+    place = said.place()
+    inner = read_script(said.text, place.file or "", run.env, files, line=place.line, start=place.start,
+                        directory=run.directory)
+    if inner.command is not None:
+        run.command, run.env, run.directory = inner.command, inner.env, inner.directory
+    run.sourced += inner.sourced
+
+
+def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word]) -> None:
+    inline = {p[0]: p[1] for w in words if (p := assignment(w))}       # env PORT=8000 uvicorn …
+    env = {**run.env, **local}
+    expanded = expand_words(words, env)
+    if expanded and posixpath.basename(expanded[0].text) in ("start-stop-daemon", "daemon"):
+        given = started(expanded)
+        if given is None:
+            return
+        expanded, run.directory = given[0], given[1] or run.directory
+    argv = [w.text for w in expanded]
+    runtime = runtime_of(argv)
+    if runtime:
+        run.command = expanded
+        run.env.update(local)
+        run.env.update({k: expand(v, env) for k, v in inline.items()})
+    elif argv and argv[0] in ("exec", "nohup", "sh", "bash"):
+        run.other.append(expanded)
+
+
+def _set_defaults(run: ShellRun, words: list[Word]) -> None:
+    """`: "${PORT:=8000}"` gives PORT a value where it has none."""
+    for word in words:
+        match = _DEFAULTS.match(word.text)
+        if match and not (match[1] in run.env and run.env[match[1]].text):
+            run.env[match[1]] = expand(word, {k: v for k, v in run.env.items() if k != match[1]})
+
+
+_TOKEN = regex(
+    r"""\\. | '[^']*' | "(?:\\.|[^"\\])*" | \$\{[^}]*\}     # what quotes: operators inside it are text
+      | [;\n&|]+                                            # ends a command
+      | (?<![\w$"'}])\#[^\n]*                               # a comment
+      | <<-?\s*['"]?(\w+)                                  # a here-document
+      | [^\\'"$;\n&|#<]+ | .""",
+    re.DOTALL | re.VERBOSE,
+)
+
+
+def simple_commands(text: str) -> list[tuple[str, int, int]]:
+    """(text, offset, lines before it) of each simple command: split at newlines and operators outside quotes."""
+    found: list[tuple[str, int, int]] = []
+    begin = at = 0
+    parts: list[str] = []
+
+    def close(end: int) -> None:
+        raw = "".join(parts)
+        stripped = raw.lstrip()
+        if stripped:
+            offset = begin + len(raw) - len(stripped)
+            found.append((stripped.rstrip(), offset, text.count("\n", 0, offset)))
+        parts.clear()
+
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        token = match[0] if match else text[at]
+        end = at + len(token)
+        if match and match[1]:
+            end = _after_heredoc(text, end, match[1])
+            parts.append(" " * (end - at))
+        elif token.startswith("#"):
+            parts.append(" " * len(token))
+        elif token[0] in ";\n&|" and not (token[0] == "&" and "".join(parts).endswith(">")):
+            close(at)
+            begin = end
+        else:
+            parts.append(token)
+        at = end
+    close(at)
+    return found
+
+
+def _after_heredoc(text: str, at: int, word: str) -> int:
+    match = re.compile(rf"^\s*{re.escape(word)}\s*$", re.MULTILINE).search(text, at)
+    return match.end() if match else len(text)

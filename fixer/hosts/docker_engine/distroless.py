@@ -1,0 +1,205 @@
+"""A container without a shell: files through `docker cp`, the rest from its first process's /proc on this machine."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import tarfile
+from collections.abc import Mapping, Sequence
+
+from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.docker_engine.docker_cli import Docker
+from fixer.hosts.local import read_clock
+from fixer.hosts.machine import procfs
+from fixer.hosts.machine.read_files import read_path
+from fixer.lazy.dataclass import dataclass
+from fixer.model.host import NodeClock
+from fixer.model.query import (
+    Answer,
+    Command,
+    FileAnswer,
+    FileKind,
+    FileStat,
+    ListProcesses,
+    ListSockets,
+    Probe,
+    Query,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
+
+_NO_SHELL = "the container has no shell"
+_UNSEEN = f"{_NO_SHELL}, and only root on its Docker host sees its processes and sockets (sudo fixer …)"
+
+
+def clock() -> NodeClock:
+    """This machine's time: a container shares its clock; without its files its zone is taken for UTC."""
+    return NodeClock(read_clock().now, 0.0, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A container by name, and the engine that is asked for it."""
+
+    name: str
+    docker: Docker = docker_cli.docker
+
+
+def answers(container: Box, pid: int, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+    """Each query with what can be known without a shell; `no-tool` for the rest. `pid` is the first process as this
+    machine counts, 0 where that cannot be looked at."""
+    return {query: _answer(container, pid, query) for query in queries}
+
+
+def stopped_answers(container: Box, status: str, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+    """The files of a container that does not run, bind mounts included; it has no process and no socket."""
+    return {query: _stopped(container, status, query) for query in queries}
+
+
+def _stopped(container: Box, status: str, query: Query) -> Answer:
+    match query:
+        case ReadFile() | ReadTree() | ReadGlob():
+            return _answer(container, 0, query)
+        case ListProcesses():
+            return Answer("ok")
+        case ListSockets():
+            return Answer("ok", files=tuple(FileAnswer(f"/proc/net/{name}", "ok") for name in ("tcp", "tcp6", "unix")))
+        case Command() | Probe():
+            return Answer("no-tool", message=f"the container is {status}")
+
+
+def _answer(container: Box, pid: int, query: Query) -> Answer:
+    match query:
+        case ReadFile():
+            file = _copy(container, query.path, query.limit, tail=query.tail)
+            return Answer(file.status, files=(file,))
+        case ReadTree():
+            return _tree(container, query)
+        case ReadGlob():
+            return _glob(container, query)
+        case ListProcesses():
+            return _processes(container, pid)
+        case ListSockets():
+            return _sockets(pid)
+        case Command(name="ip-addresses") if pid:
+            return _addresses(pid)
+        case Command() | Probe():
+            return Answer("no-tool", message=_NO_SHELL)
+
+
+def _archive(container: Box, path: str) -> tarfile.TarFile | None:
+    """What `docker cp` gives for the path as a tar archive; None where it is not there."""
+    result = container.docker("cp", f"{container.name}:{path}", "-", timeout=20)
+    if result.returncode != 0:
+        return None
+    try:
+        return tarfile.open(fileobj=io.BytesIO(result.stdout))  # closed with the bytes that hold it
+    except tarfile.TarError:
+        return None
+
+
+def _copy(container: Box, path: str, limit: int, *, tail: bool, hops: int = 8) -> FileAnswer:
+    archive = _archive(container, path)
+    member = archive.next() if archive else None
+    if archive is None or member is None:
+        return FileAnswer(path, "absent")
+    if member.issym() and hops:
+        target = posixpath.join(posixpath.dirname(path), member.linkname)
+        end = _copy(container, target, limit, tail=tail, hops=hops - 1)
+        stat = _stat(member, path, end)
+        return FileAnswer(path, end.status, stat, end.data, end.truncated)
+    data = _bytes(archive, member)
+    cut = data[-limit:] if tail else data[:limit]
+    return FileAnswer(path, "ok", _stat(member, path, None), cut, len(data) > limit)
+
+
+def _bytes(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = archive.extractfile(member) if member.isfile() else None
+    return file.read() if file else b""
+
+
+def _stat(member: tarfile.TarInfo, path: str, end: FileAnswer | None) -> FileStat:
+    kind: FileKind = "file" if member.isfile() else "dir" if member.isdir() else "link" if member.issym() else "other"
+    real = end.stat.real_path if end and end.stat else None if member.issym() else path
+    return FileStat(
+        kind, member.mode & 0o7777, member.uid, member.gid, member.size, float(member.mtime), 0, 1,
+        member.linkname if member.issym() else None, real, end.stat if end else None,
+    )
+
+
+def _members(container: Box, root: str) -> list[tuple[str, tarfile.TarInfo, tarfile.TarFile]]:
+    archive = _archive(container, root)
+    if archive is None:
+        return []
+    parent = posixpath.dirname(root.rstrip("/"))
+    return [(posixpath.join(parent, member.name), member, archive) for member in archive.getmembers()]
+
+
+def _file(container: Box, path: str, member: tarfile.TarInfo, archive: tarfile.TarFile, limit: int) -> FileAnswer:
+    if member.issym():
+        return _copy(container, path, limit, tail=False)
+    data = _bytes(archive, member)
+    return FileAnswer(path, "ok", _stat(member, path, None), data[:limit], len(data) > limit)
+
+
+def _tree(container: Box, query: ReadTree) -> Answer:
+    found = _members(container, query.root)
+    if not found:
+        return Answer("absent")
+    root = query.root.rstrip("/")
+    kept = sorted((entry for entry in found if not entry[1].isdir()
+                   and entry[0][len(root) + 1 :].count("/") < query.depth), key=lambda entry: entry[0])
+    files = tuple(_file(container, *entry, query.limit) for entry in kept[: query.max_files])
+    more = f"more than {query.max_files} files" if len(kept) > query.max_files else ""
+    return Answer("ok", files=files, message=more)
+
+
+def _glob(container: Box, query: ReadGlob) -> Answer:
+    """Only patterns whose folder is literal can be asked for: there is no listing but a copy."""
+    import fnmatch  # rarely needed
+
+    found: dict[str, FileAnswer] = {}
+    for pattern in query.patterns:
+        folder, _, name = pattern.rpartition("/")
+        if set("*?[") & set(folder):
+            continue
+        for path, member, archive in _members(container, folder) if set("*?[") & set(name) else ():
+            base = path[len(folder) + 1 :]
+            hidden = base.startswith(".") and not name.startswith(".")
+            if base and "/" not in base and not hidden and fnmatch.fnmatchcase(base, name):
+                found[path] = _file(container, path, member, archive, query.limit)
+        if not set("*?[") & set(name) and (one := _copy(container, pattern, query.limit, tail=False)).stat:
+            found[pattern] = one
+    return Answer("ok", files=tuple(found[path] for path in sorted(found)[: query.max_files]))
+
+
+def _processes(container: Box, pid: int) -> Answer:
+    """This machine's entries for the container's processes; the pids are this machine's (docker top gives them)."""
+    result = container.docker("top", container.name, "-eo", "pid,args")
+    pids = [line.split()[0] for line in result.stdout.decode(errors="replace").splitlines()[1:] if line.split()]
+    if not pid or not pids:
+        return Answer("no-tool", message=_UNSEEN)
+    wanted = (*(f"/proc/{one}/" for one in pids), "/proc/stat/", "/proc/uptime/")      # their folders tell the owners
+    kept = tuple(file for file in procfs.list_processes().files if f"{file.path}/".startswith(wanted))
+    # seen from here every cgroup begins with the container's own, which its first process, `1` in it, has
+    root = tuple(FileAnswer("/proc/1/cgroup", file.status, None, file.data) for file in kept
+                 if file.path == f"/proc/{pid}/cgroup")
+    return Answer("ok", files=(*kept, *root), message="pids are those of the Docker host")
+
+
+def _sockets(pid: int) -> Answer:
+    if not pid:
+        return Answer("no-tool", message=_NO_SHELL)
+    files = []
+    for name in ("tcp", "tcp6", "unix"):
+        file = read_path(f"/proc/{pid}/net/{name}", procfs.TABLE_LIMIT)
+        files.append(FileAnswer(f"/proc/net/{name}", file.status, None, file.data))
+    return Answer("ok", files=tuple(files), message=f"{_NO_SHELL}: owners of sockets are not known")
+
+
+def _addresses(pid: int) -> Answer:
+    from fixer.hosts.machine.query_commands import own_addresses  # only for this
+
+    tables = [read_path(f"/proc/{pid}/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
+    return Answer("ok", own_addresses(*tables))

@@ -1,0 +1,282 @@
+"""The docker command line: one call each, its failures told apart (no tool, no daemon, no such container).
+
+It is this machine's, or that of another machine whose way in (`Run`) is given: then its words run there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from fixer.errors import NoSuchTarget, Unreachable
+from fixer.hosts.machine import run_process
+from fixer.hosts.sh.run_command import plainly
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.host import CommandResult
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+DEPENDS_LABEL = "com.docker.compose.depends_on"
+DRY_UP = ("--dry-run", "-d", "--no-deps", "--no-build", "--pull", "never")
+DRY_UP_ALL = tuple(word for word in DRY_UP if word != "--no-deps")      # with what the service depends on
+_NO_DAEMON = regex(r"Cannot connect to the Docker daemon|permission denied while trying to connect|"
+                        r"error during connect|context deadline exceeded|Is the docker daemon running", re.IGNORECASE)
+_INITS = {"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "launchd", "procd"}
+_WRAPPERS = {"tini", "tini-static", "dumb-init", "docker-init", "catatonit"}
+_WEB = frozenset({"80/tcp", "443/tcp"})
+_INTERPRETER = regex(r"python[0-9.]*\Z")
+
+
+class Run(Protocol):
+    """Runs a command to its end, here or on another machine."""
+
+    def __call__(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 10.0,
+                 max_output: int = run_process.MAX_OUTPUT) -> CommandResult: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """An engine's command line; `there` says how commands run where it is, None on this machine. `host` is how the
+    node of that machine is called where it is one."""
+
+    there: Run | None = None
+    host: str = "local"
+
+    @property
+    def run(self) -> Run:
+        """What runs a command where the engine is."""
+        return run_process.run if self.there is None else self.there
+
+    def __call__(self, *words: str, timeout: float = 15.0) -> CommandResult:
+        """One docker call; `Unreachable` where docker itself is missing or does not answer, else the result."""
+        return self._told(self.run(("docker", *words), timeout=timeout))
+
+    def bounded(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
+        """A call that reads files of whoever, with so much memory and no more."""
+        return self._told(self.run(bounded("docker", *words), timeout=timeout, stdin=stdin))
+
+    def dry_up(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
+        """An up that is not done; see `without_a_trace`."""
+        return self._told(self.run(without_a_trace("docker", *words), timeout=timeout, stdin=stdin))
+
+    def _told(self, result: CommandResult) -> CommandResult:
+        if result.missing:
+            raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command line")
+        if result.timed_out:
+            raise Unreachable("the Docker daemon does not answer", "docker info shows why")
+        said = result.stderr.decode(errors="replace").strip()
+        if result.returncode != 0 and _NO_DAEMON.search(said):
+            denied = "permission denied" in said
+            hint = "run it as a user that may use Docker: root, or one of the group docker" if denied else \
+                "start it (systemctl start docker), or set DOCKER_HOST to where it listens"
+            raise Unreachable(f"the Docker daemon cannot be reached: {plainly(said).splitlines()[-1][:200]}", hint)
+        return result
+
+
+docker = Docker()
+"""This machine's."""
+
+# `ulimit -d` bounds what it takes of its own: compose reads all that its files name, be it a device without end
+_MOST_KB = 524288
+_BOUNDED = f'ulimit -d {_MOST_KB} 2>/dev/null; '
+_WITHOUT_A_TRACE = _BOUNDED + 'd=$(mktemp -d) || exec "$@"; BUILDX_CONFIG=$d "$@"; r=$?; rm -rf "$d"; exit "$r"'
+
+
+def bounded(*words: str) -> tuple[str, ...]:
+    """The command with so much memory and no more."""
+    return ("sh", "-c", _BOUNDED + 'exec "$@"', "sh", *words)
+
+
+def without_a_trace(*words: str) -> tuple[str, ...]:
+    """The command with a short-lived folder for what compose notes of its builders: an up that is not done notes them
+    too, in the home of whoever looks."""
+    return ("sh", "-c", _WITHOUT_A_TRACE, "sh", *words)
+
+
+def is_no_daemon(said: str) -> bool:
+    """Whether docker says that its daemon did not answer, or no longer."""
+    return bool(_NO_DAEMON.search(said))
+
+
+Inspected = Mapping[str, Any]
+"""One object of `docker inspect`; its reader is observe, here only names, labels, state and networks are looked at."""
+
+
+def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
+    """The containers of these names that exist."""
+    wanted = list(names)
+    if not wanted:
+        return []
+    result = docker("inspect", "--type", "container", *wanted)
+    try:
+        found = json.loads(result.stdout or b"[]")
+    except (ValueError, RecursionError):
+        what = "more than is read: what their labels or variables hold is too big" if result.truncated else "no JSON"
+        raise Unreachable(f"docker inspect gave {what}", result.stderr.decode(errors="replace").strip()[:200]) from None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def list_ids(*filters: str, docker: Docker = docker) -> list[str]:
+    """Ids of all containers, stopped ones too, that match any of the filters."""
+    words = [word for text in filters for word in ("--filter", text)]
+    return docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}", *words).stdout.decode().split()
+
+
+def list_networks(docker: Docker = docker) -> list[tuple[str, tuple[str, ...]]]:
+    """Every container's id, stopped ones too, and the names of its networks; none where it has another one's."""
+    rows = docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}\t{{.Networks}}").stdout.decode(errors="replace")
+    cells = [row.partition("\t") for row in rows.splitlines() if row]
+    return [(name, tuple(filter(None, joined.split(",")))) for name, _, joined in cells]
+
+
+def inspect_one(name: str) -> Inspected:
+    """The container of that name; NoSuchTarget with the names that come close."""
+    found = inspect([name])
+    if not found:
+        raise NoSuchTarget(f"there is no container {name}", _similar(name))
+    return found[0]
+
+
+def _similar(name: str) -> str:
+    import difflib  # only for a typing error
+
+    names = docker("ps", "-a", "--format", "{{.Names}}").stdout.decode(errors="replace").split()
+    if not names:
+        return "this Docker engine has no containers"
+    close = difflib.get_close_matches(name, names, n=5, cutoff=0.5) or [n for n in names if name in n or n in name]
+    return f"there is {', '.join(close[:5])}" if close else f"there are {', '.join(sorted(names)[:8])}"
+
+
+def name_of(item: Inspected) -> str:
+    """The container's name without docker's slash."""
+    return str(item.get("Name", "")).lstrip("/")
+
+
+def labels_of(item: Inspected) -> Mapping[str, str]:
+    """The container's labels."""
+    labels = (item.get("Config") or {}).get("Labels") or {}
+    return {str(key): str(value) for key, value in labels.items()}
+
+
+def runs_nginx(item: Inspected) -> bool:
+    """Whether its command or its image names nginx."""
+    image = str((item.get("Config") or {}).get("Image", ""))
+    words = [item.get("Path"), *(item.get("Args") or []), image.rsplit("/", 1)[-1].split(":", maxsplit=1)[0]]
+    return any(isinstance(word, str) and word.rsplit("/", 1)[-1] in ("nginx", "openresty") for word in words)
+
+
+def may_run_nginx(item: Inspected) -> bool:
+    """Whether nginx's files may be in it: a script of its own may start nginx, and only its image, its mounts or its
+    ports tell."""
+    config = item.get("Config") or {}
+    mounts = [str(mount.get("Destination", "")) for mount in item.get("Mounts") or [] if isinstance(mount, dict)]
+    return (
+        runs_nginx(item) or any(str(word).startswith("NGINX_VERSION=") for word in config.get("Env") or [])
+        or any(place.startswith("/etc/nginx") for place in mounts)
+        or not _WEB.isdisjoint((item.get("HostConfig") or {}).get("PortBindings") or {})
+    )
+
+
+def status_of(item: Inspected) -> str:
+    """running, exited, paused, created, restarting, removing or dead."""
+    return str((item.get("State") or {}).get("Status", ""))
+
+
+def pid_of(item: Inspected) -> int:
+    """The container's first process as the engine's host counts, 0 where none runs."""
+    pid = (item.get("State") or {}).get("Pid", 0)
+    return pid if isinstance(pid, int) else 0
+
+
+def user_networks(item: Inspected) -> tuple[str, ...]:
+    """Names of the user-defined networks it is in: there, containers reach each other by name."""
+    networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    return tuple(name for name in networks if name not in ("bridge", "host", "none"))
+
+
+def lender_of(item: Inspected) -> str:
+    """The id of the container whose network it was made with, empty where it has its own."""
+    kind, _, lender = str((item.get("HostConfig") or {}).get("NetworkMode", "")).partition(":")
+    return lender if kind == "container" else ""
+
+
+def is_machine(item: Inspected) -> bool:
+    """Whether its process 1 is an init, so that services live in it and its layer is its disk.
+
+    A mere reaper (tini, dumb-init) is none; what it starts may be one.
+    """
+    argv = [str(item.get("Path", "")), *map(str, item.get("Args") or ())]
+    while argv and _base(argv[0]) in _WRAPPERS:
+        argv = [word for word in argv[1:] if word != "--"]
+        while argv and argv[0].startswith("-"):
+            argv = argv[1:]
+    if argv and _INTERPRETER.match(_base(argv[0])):
+        argv = [word for word in argv[1:] if not word.startswith("-")]
+    if argv and _base(argv[0]) in ("sh", "bash", "dash") and argv[1:2] == ["-c"] and len(argv) > 2:
+        words = argv[2].replace(";", " ").replace("&&", " ").split()
+        argv = words[words.index("exec") + 1:] if "exec" in words else words
+    return bool(argv) and _base(argv[0]) in _INITS
+
+
+def _base(word: str) -> str:
+    return word.rpartition("/")[2]
+
+
+def runs_here(pid: int, container_id: str) -> bool:
+    """Whether that process of this machine is the container's: the daemon may be elsewhere, the pid reused."""
+    if pid <= 1 or len(container_id) < 64:
+        return False
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="replace") as file:
+            return container_id in file.read()
+    except OSError:
+        return False
+
+
+FILES_LABELS = tuple(f"{PROJECT_LABEL}.{name}" for name in ("config_files", "working_dir", "environment_file"))
+"""What a container says of the files that it was made from."""
+
+
+def told_files(labels: Mapping[str, str]) -> tuple[str, str, str]:
+    """What they say of the project's files: those themselves, their folder, and the files of variables."""
+    files, folder, given = (labels.get(name, "") for name in FILES_LABELS)
+    return files, folder, given
+
+
+def compose_words(labels: Mapping[str, str]) -> Sequence[str]:
+    """`docker compose` with the project's own files, as its labels name them; nothing where one of them is no such
+    file. Whoever made an image may have written its labels, and what compose cannot use it repeats."""
+    named, folder, given = told_files(labels)
+    configs, settings = named.split(","), given.split(",")
+    if not all(map(_is_compose_file, filter(None, configs))) or not all(map(_is_env_file, filter(None, settings))):
+        return ()
+    words = ["compose", "--project-name", labels.get(PROJECT_LABEL, "")]
+    if folder:
+        words += ["--project-directory", folder]
+    for file in filter(None, configs):
+        words += ["--file", file]
+    for file in filter(None, settings):
+        words += ["--env-file", file]
+    return words
+
+
+def lent_network(service: str, network: str, depends: str) -> bytes:
+    """One more compose file, for its stdin: the service in the network of that very container. What an `up` wrote into
+    the label `config-hash` counted the container's id, of whom the files only know the service, and what the service
+    depends on (`depends`: its label), of which that container is one though no file says so."""
+    told = [words for entry in depends.split(",") if len(words := entry.split(":")) == 3]
+    needs = {name: {"condition": until, "restart": again == "true", "required": True} for name, until, again in told}
+    found: dict[str, Any] = {"network_mode": network, **({"depends_on": needs} if needs else {})}
+    return json.dumps({"services": {service: found}}).encode()
+
+
+def _is_compose_file(path: str) -> bool:
+    """On this machine, and called as such files are."""
+    return path.startswith("/") and path.lower().endswith((".yml", ".yaml", ".json"))
+
+
+def _is_env_file(path: str) -> bool:
+    return path.startswith("/") and "env" in _base(path).lower()

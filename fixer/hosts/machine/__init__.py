@@ -1,0 +1,1 @@
+"""This machine: its processes, files, probes and state folder."""

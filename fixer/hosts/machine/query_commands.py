@@ -1,0 +1,140 @@
+"""The closed list of commands as argv: what each Command query runs, and which slots are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.host import CommandResult
+from fixer.model.query import OTHER_UNITS, UNIT_PROPERTIES, Answer, AnswerStatus, Command
+
+MISSING_CODE = 127        # sh's code for a command that is not there
+
+_UNIT = regex(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
+_NAMESPACE = regex(r"[A-Za-z0-9:_.@-]+\Z")
+_HOST = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z|[0-9a-fA-F:.]+\Z")
+_NUMBER = regex(r"[0-9]{1,6}\Z")
+_PATH = regex(r"/[^\0\n]*\Z")
+_UNITS = ("--all", "--no-legend", "--plain", "--no-pager", "--full", "--type=service,socket")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One command to run for a query. `trusted` is a program that must belong to root before we run it as root."""
+
+    argv: tuple[str, ...]
+    timeout: float = 8.0
+    trusted: str = ""
+
+
+_ALONE: Mapping[str, Run] = {
+    "systemctl-jobs": Run(("systemctl", "list-jobs", "--before", "--full", "--no-legend", "--no-pager")),
+    "kernel-log": Run(("dmesg",), 3.0),
+    "nft-rules": Run(("nft", "-j", "list", "ruleset"), 4.0),
+    "nft-text": Run(("nft", "-a", "list", "ruleset"), 4.0),
+}
+
+
+def runs_of(command: Command) -> tuple[Run, ...] | None:
+    """The commands whose outputs, joined by lines `--`, answer this query; None where a slot is refused."""
+    args = command.args
+    if command.name in _ALONE:
+        return None if args else (_ALONE[command.name],)
+    match command.name:
+        case "systemctl-units":
+            return (Run(("systemctl", "list-units", *_UNITS)), Run(("systemctl", "list-unit-files", *_UNITS[1:])))
+        case "systemctl-show" if all(map(_UNIT.match, args)):
+            # --all: a pattern names running units only, and the one that is stopped is the one to find
+            show = ("systemctl", "show", "--no-pager", "--all", "--property=" + ",".join(UNIT_PROPERTIES), "--")
+            return (Run((*show, *(args or OTHER_UNITS))),)
+        case "journal" if len(args) in (2, 3) and _UNIT.match(args[0]) and _NUMBER.match(args[1]) \
+                and all(map(_NAMESPACE.match, args[2:])):
+            of = (*(f"--namespace=+{name}" for name in args[2:]), "-u", args[0])
+            return (Run(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], *of)),)
+        case "audit-denials" if not args:
+            # with a pipe for stdin it would read that instead of the logs
+            return (Run(("ausearch", "--input-logs", "-m", "avc", "-ts", "recent", "-c", "nginx", "--raw"), 3.0),)
+        case "nginx-test" if len(args) == 3 and _PATH.match(args[0]):
+            return (Run((args[0], "-t", *_option("-c", args[1]), *_option("-p", args[2])), 10.0, args[0]),)
+        case "nginx-version" if len(args) == 1 and _PATH.match(args[0]):
+            return (Run((args[0], "-V"), 5.0, args[0]),)
+        case "iptables-rules" | "ip6tables-rules":
+            return (Run((command.name.replace("-rules", "-save"), "-c"), 4.0),)
+        case "resolve" if all(map(_HOST.match, args)):
+            return tuple(Run(("getent", "ahosts", name), 2.5) for name in args)
+        case _:
+            return None
+
+
+def _option(flag: str, value: str) -> tuple[str, ...]:
+    return (flag, value) if _PATH.match(value) else ()
+
+
+def needs_systemd(command: Command) -> bool:
+    """Whether only a running systemd can answer it."""
+    return command.name in ("systemctl-units", "systemctl-show", "systemctl-jobs", "journal")
+
+
+def refused(command: Command) -> Answer:
+    """The answer to a command of another node, or with a slot that is not what the slot takes."""
+    return Answer("failed", message=f"{command.name} {command.args!r} is refused")
+
+
+def answer_of(results: list[CommandResult]) -> Answer:
+    """One answer from the results of a query's commands."""
+    worst = next((r for r in results if r.returncode != 0), results[0])
+    status: AnswerStatus = "ok"
+    message = ""
+    if worst.missing:
+        status, message = "no-tool", f"no {worst.argv[0]}"
+    elif worst.timed_out:
+        status, message = "timeout", f"{worst.argv[0]} did not end in time"
+    elif worst.returncode is None:
+        status, message = "failed", worst.stderr.decode(errors="replace")
+    elif worst.returncode != 0:
+        status, message = "failed", f"{worst.argv[0]} ended with {worst.returncode}"
+    return Answer(
+        status, b"--\n".join(r.stdout for r in results), returncode=worst.returncode,
+        stderr=b"".join(r.stderr for r in results), message=message,
+    )
+
+
+def resolved(names: tuple[str, ...], results: list[CommandResult]) -> Answer:
+    """The answer to `resolve` from one `getent ahosts` a name: lines `NAME ADDRESS`, each once, in order."""
+    if results and all(r.missing for r in results):
+        return Answer("no-tool", message="no getent")
+    lines: dict[str, None] = {}
+    for name, result in zip(names, results, strict=True):
+        for line in result.stdout.decode(errors="replace").splitlines() if result.returncode == 0 else ():
+            if words := line.split():
+                lines[f"{name} {words[0]}"] = None
+    late = [name for name, result in zip(names, results, strict=True) if result.timed_out]
+    message = f"no answer in time for {' '.join(late)}" if late else ""
+    return Answer("ok", "".join(line + "\n" for line in lines).encode(), message=message)
+
+
+def own_addresses(fib_trie: bytes, if_inet6: bytes) -> bytes:
+    """One address a line, from /proc/net/fib_trie (v4, its LOCAL host entries) and /proc/net/if_inet6."""
+    found: dict[str, None] = {}
+    last = ""
+    for line in fib_trie.decode("ascii", "replace").splitlines():
+        words = line.split()
+        if len(words) == 2 and words[0] == "|--":
+            last = words[1]
+        elif words[:2] == ["/32", "host"] and words[-1] == "LOCAL" and last:
+            found[last] = None
+    for line in if_inet6.decode("ascii", "replace").splitlines():
+        digits = line.partition(" ")[0]
+        if len(digits) == 32:
+            found[_short_ipv6(digits)] = None
+    return "".join(address + "\n" for address in found).encode()
+
+
+def _short_ipv6(digits: str) -> str:
+    import socket  # 3 ms that most rounds do not need
+
+    try:
+        return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))
+    except ValueError:
+        return digits

@@ -1,0 +1,219 @@
+"""The one place that starts a process: its own group, bounded in time and output, stdin given, never a shell."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess  # the only import of it in fixer
+import time
+from collections.abc import Mapping, Sequence
+
+from fixer.model.host import CommandResult
+
+MAX_OUTPUT = 16 << 20
+_GRACE = 1.0       # between TERM and KILL
+_FAREWELL = 5.0    # for a conversation to end by itself: what it holds on a node (a lock) is free only then
+_AFTERGLOW = 0.2   # how long a finished command's pipes may stay open: a daemon that it started may hold them
+_CHUNK = 1 << 16
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Our environment with the C locale, and the system tools in reach even under a bare PATH."""
+    env = {**os.environ, "LC_ALL": "C", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", **(extra or {})}
+    env["PATH"] = env.get("PATH", "/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
+    return env
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    timeout: float = 10.0,
+    max_output: int = MAX_OUTPUT,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+) -> CommandResult:
+    """Run a command to its end. A timeout, a missing tool and a non-zero code are results, not exceptions."""
+    try:
+        child = _start(argv, env, cwd)
+    except FileNotFoundError as error:
+        return CommandResult(tuple(argv), None, b"", str(error).encode(), missing=True)
+    except (OSError, ValueError) as error:   # not executable; a NUL in an argument
+        return CommandResult(tuple(argv), None, b"", str(error).encode())
+    try:
+        out, err, timed_out, cut = _pump(child, stdin, time.monotonic() + timeout, max_output)
+    except BaseException:
+        _kill_group(child)
+        raise
+    finally:
+        _close_pipes(child)
+    if timed_out:
+        _kill_group(child)
+    return CommandResult(tuple(argv), None if timed_out else child.wait(), out, err, timed_out=timed_out, truncated=cut)
+
+
+def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        list(argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=environment(env), cwd=cwd, start_new_session=True, bufsize=0,
+    )
+
+
+def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int) -> tuple[bytes, bytes, bool, bool]:
+    """Feed stdin and collect both outputs until the command is over: (stdout, stderr, timed out, cut)."""
+    assert child.stdin and child.stdout and child.stderr
+    chunks: dict[int, list[bytes]] = {child.stdout.fileno(): [], child.stderr.fileno(): []}
+    left = dict.fromkeys(chunks, limit)
+    pending = memoryview(stdin)
+    ended = 0.0
+    with selectors.DefaultSelector() as selector:
+        for fd in chunks:
+            os.set_blocking(fd, False)
+            selector.register(fd, selectors.EVENT_READ)
+        if pending:
+            os.set_blocking(child.stdin.fileno(), False)
+            selector.register(child.stdin.fileno(), selectors.EVENT_WRITE)
+        else:
+            child.stdin.close()
+        while any(fd in selector.get_map() for fd in chunks):
+            now = time.monotonic()
+            if now >= deadline:
+                return *_joined(chunks), True, min(left.values()) <= 0
+            if not ended and child.poll() is not None:
+                ended = now
+            if ended and now - ended > _AFTERGLOW:
+                break
+            for key, _ in selector.select(min(deadline - now, 0.05 if ended else 0.25)):
+                if key.fd in chunks:
+                    _take(selector, key.fd, chunks, left)
+                else:
+                    pending = _give(selector, child, pending)
+    try:
+        child.wait(max(0.0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return *_joined(chunks), True, min(left.values()) <= 0
+    return *_joined(chunks), False, min(left.values()) <= 0
+
+
+def _joined(chunks: dict[int, list[bytes]]) -> tuple[bytes, bytes]:
+    out, err = (b"".join(parts) for parts in chunks.values())
+    return out, err
+
+
+def _take(selector: selectors.BaseSelector, fd: int, chunks: dict[int, list[bytes]], left: dict[int, int]) -> None:
+    try:
+        data = os.read(fd, _CHUNK)
+    except BlockingIOError:
+        return
+    if not data:
+        selector.unregister(fd)
+        return
+    if left[fd] > 0:          # what is over the limit is read and dropped, so that the command can end
+        chunks[fd].append(data[: left[fd]])
+    left[fd] -= len(data)
+
+
+def _give(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview) -> memoryview:
+    assert child.stdin
+    try:
+        pending = pending[os.write(child.stdin.fileno(), pending[:_CHUNK]):]
+    except BlockingIOError:
+        return pending
+    except BrokenPipeError:
+        pending = pending[:0]
+    if not pending:
+        selector.unregister(child.stdin.fileno())
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+    return pending
+
+
+def _close_pipes(child: subprocess.Popen[bytes]) -> None:
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
+            break
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)   # children that outlived their parent
+
+
+class Conversation:
+    """A process that stays: write to its stdin, read its stdout up to a mark. Ends when closed or when we die."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._child = _start(argv, None, None)
+        assert self._child.stdin and self._child.stdout and self._child.stderr
+        for pipe in (self._child.stdout, self._child.stderr, self._child.stdin):
+            os.set_blocking(pipe.fileno(), False)
+        self._rest = b""
+        self.unread = b""         # what it wrote before it ended, where the mark never came
+        self.is_over = False      # its output has ended, though it may take a moment to be gone itself
+
+    @property
+    def alive(self) -> bool:
+        """False once the process has ended or the conversation was closed."""
+        return self._child.poll() is None
+
+    def exchange(self, data: bytes, mark: bytes, timeout: float) -> bytes | None:
+        """Send, then read until `mark`; what came before it, None when the process ended or time ran out first."""
+        assert self._child.stdin and self._child.stdout
+        deadline, pending, got = time.monotonic() + timeout, memoryview(data), self._rest
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._child.stdout.fileno(), selectors.EVENT_READ)
+            if pending:
+                selector.register(self._child.stdin.fileno(), selectors.EVENT_WRITE)
+            while mark not in got:
+                now = time.monotonic()
+                if now >= deadline:
+                    return None
+                for key, _ in selector.select(deadline - now):
+                    if key.fd == self._child.stdout.fileno():
+                        more = os.read(key.fd, _CHUNK)
+                        if not more:
+                            self.unread, self.is_over = got or self.unread, True
+                            return None
+                        got += more
+                    else:
+                        pending = self._send(selector, key.fd, pending)
+        before, _, self._rest = got.partition(mark)
+        return before
+
+    def _send(self, selector: selectors.BaseSelector, fd: int, pending: memoryview) -> memoryview:
+        try:
+            pending = pending[os.write(fd, pending[:_CHUNK]):]
+        except BlockingIOError:
+            return pending
+        except BrokenPipeError:
+            pending = pending[:0]
+        if not pending:
+            selector.unregister(fd)
+        return pending
+
+    def complaint(self) -> str:
+        """What the process wrote to stderr so far."""
+        assert self._child.stderr
+        with contextlib.suppress(BlockingIOError, ValueError):
+            return os.read(self._child.stderr.fileno(), 4096).decode(errors="replace").strip()
+        return ""
+
+    def close(self) -> None:
+        """End of input, then the same ladder as for any command."""
+        if self._child.stdin:
+            with contextlib.suppress(OSError):
+                self._child.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(_FAREWELL)
+        if self._child.poll() is None:
+            _kill_group(self._child)
+        _close_pipes(self._child)

@@ -1,0 +1,81 @@
+"""Where journals lie: the state root of this machine, and one folder a target below it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from fixer.errors import NeedsPerson
+from fixer.lazy.regex import regex
+from fixer.model.target import TargetRef
+
+ROOT_STATE = "/var/lib/badgateway"
+POLICY = "/etc/badgateway/policy.toml"      # what may be repaired without a person
+ACCEPTED_FILE = "accepted.json"             # in the folder of a target: what people accepted there
+_BIGGEST = 1 << 20                          # of a policy, or of a list of what was accepted
+_UNSAFE = regex(r"[^A-Za-z0-9._-]")
+
+
+def state_root() -> str:
+    """BADGATEWAY_STATE, else /var/lib/badgateway for root, else badgateway in XDG_STATE_HOME."""
+    if override := os.environ.get("BADGATEWAY_STATE"):
+        return os.path.abspath(override)
+    if os.geteuid() == 0:
+        return ROOT_STATE
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return f"{home}/badgateway"
+
+
+def private_root() -> str:
+    """The state root, where nobody else could have put a journal or a list there: what stands in them is carried out.
+
+    NeedsPerson names the folder that others may change. What is not there yet is made for us alone.
+    """
+    root = state_root()
+    place = os.path.realpath(root)
+    below = [f"{place}/targets"] if os.path.isdir(f"{place}/targets") else []
+    parts = place.strip("/").split("/")
+    above = ["/" + "/".join(parts[:count]) for count in range(len(parts))]
+    for folder in (*above, place, *below):
+        try:
+            info = os.stat(folder)
+        except OSError:
+            break
+        sticky = folder in above and info.st_mode & stat.S_ISVTX
+        groups = info.st_mode & stat.S_IWGRP and info.st_gid not in (0, os.getegid())
+        if info.st_uid not in (0, os.geteuid()) or ((info.st_mode & stat.S_IWOTH or groups) and not sticky):
+            raise NeedsPerson(f"{folder} can be changed by other users, and journals in it are carried out",
+                              f"chown and chmod it, or name another folder in BADGATEWAY_STATE (now {root})")
+    return root
+
+
+def own_bytes(path: str) -> bytes:
+    """A small file of ours. OSError also for what is no regular file (opening it does not block), or is too big."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", path)
+        data = file.read(_BIGGEST + 1)
+    if len(data) > _BIGGEST:
+        raise OSError(errno.EFBIG, "too big", path)
+    return data
+
+
+def unseen_root_state() -> str | None:
+    """Where root's runs lie, when this user looks at runs of their own: root may have repaired what they ask about."""
+    if os.environ.get("BADGATEWAY_STATE") or state_root() == ROOT_STATE or not os.path.isdir(ROOT_STATE):
+        return None
+    return ROOT_STATE
+
+
+def target_folder(root: str, ref: TargetRef) -> str:
+    """The folder of one target below the state root; names that need escapes keep apart by them."""
+    name = "local" if ref.kind == "local" else f"{ref.kind}-{ref.address}"
+    safe = _UNSAFE.sub(lambda match: "".join(f"%{byte:02x}" for byte in match[0].encode()), name)
+    return f"{root}/targets/{safe}"
+
+
+def accepted_path(ref: TargetRef) -> str:
+    """The list of what people accepted on a target; it lies on the machine where they said so."""
+    return f"{target_folder(state_root(), ref)}/{ACCEPTED_FILE}"

@@ -1,0 +1,1 @@
+"""How a machine, a container and the Docker engine answer queries."""

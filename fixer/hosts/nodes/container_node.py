@@ -1,0 +1,232 @@
+"""One container as a node: asked through `docker exec`, probed from its own network, changed only where it may be."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from fixer.errors import NeedsPerson, Unreachable
+from fixer.hosts.docker_engine import distroless, docker_cli, netfilter
+from fixer.hosts.docker_engine.docker_cli import Docker, Inspected, Run
+from fixer.hosts.machine import run_process
+from fixer.hosts.machine.probe_protocol import probe_inside
+from fixer.hosts.sh.run_command import BEGAN, RUN, own_result
+from fixer.hosts.sh.sh_files import ShFiles
+from fixer.hosts.sh.shasker import MAX_ROUND, ShAsker
+from fixer.lazy.regex import regex
+from fixer.model.host import CommandResult, Files, NodeClock
+from fixer.model.query import Answer, Probe, Query
+from fixer.model.target import NodeKind
+
+# runc and crun, of the program that is not there; a container that just ended has no `/proc/…/ns` any more either
+_NO_SHELL = regex(
+    r"executable file\b.*\bnot found|exec:? \"[^\"]*\": stat [^:]*: no such file or directory|"
+    r"exec /\S+: no such file or directory", re.IGNORECASE)
+
+_REFUSED = regex(r"Error response from daemon: (?!.*(?:is not running|is paused|[Nn]o such container))|"
+                 r"OCI runtime exec failed: ")
+
+
+def is_no_shell(said: str) -> bool:
+    """Whether Docker's words say that the container has no such program, and not that it ended meanwhile."""
+    return bool(_NO_SHELL.search(said))
+
+
+def is_refused(said: str) -> bool:
+    """Whether Docker's words say that it starts no further program there: a link to a container that is gone, a limit
+    on processes that is reached. It may run all the same."""
+    return bool(_REFUSED.search(said))
+
+
+def exec_words(container: str, *, stdin: bool = True) -> tuple[str, ...]:
+    """`docker exec` as root in the root folder: the image's user and a deleted WORKDIR must not blind us."""
+    return ("docker", "exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container)
+
+
+def entered_words(pid: int) -> tuple[str, ...]:
+    """In front of words that run with this machine's programs, among the processes and sockets of a container: in its
+    network and process namespaces, with a /proc that shows these, mounted where nobody else sees it."""
+    mounted = 'mount -t proc proc /proc && exec "$@"'
+    return ("nsenter", "-t", str(pid), "-n", "-p", "--", "unshare", "-m", "sh", "-c", mounted, "sh")
+
+
+def kill_group(container: str, pid: int, run: Run | None = None) -> None:
+    """Kill what a `docker exec` left: killing its client does not end the command."""
+    words = ("sh", "-c", 'kill -s KILL -- "-$1" || kill -s KILL "$1"', "sh", str(pid))
+    (run or run_process.run)((*exec_words(container, stdin=False), *words), timeout=10)
+
+
+def _inside(container: str, words: Sequence[str]) -> tuple[str, ...]:
+    return (*exec_words(container), *words)
+
+
+class ContainerAsker:
+    """A container to be observed. One that does not run is never started: it is `Unreachable`, with its status, except
+    that the files of a stopped nginx are read, for they say why and where it should run; so are those of the container
+    that was `meant` by the target."""
+
+    def __init__(self, name: str, item: Inspected, docker: Docker = docker_cli.docker, *, meant: bool = False) -> None:
+        self.name = name
+        self._meant = meant or docker_cli.may_run_nginx(item)
+        self._docker = docker
+        self.kind: NodeKind = "machine" if docker_cli.is_machine(item) else "container"
+        self._container = docker_cli.name_of(item)
+        self._id = str(item.get("Id", ""))
+        self._item = item
+        self._box = distroless.Box(self._container, docker)
+        self._sh = ShAsker(name, self.kind, self._shell, whole=True)
+        self._shellless = False
+
+    def clock(self) -> NodeClock:
+        """The container's clock and zone; ours where it has no shell."""
+        return distroless.clock() if self._shellless else self._sh.clock()
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        """One round through its shell; its probes meanwhile from its network namespace where that can be entered.
+
+        A container that ends while it is asked (it starts again and again) is looked at once more, as it is then.
+        """
+        for again in (True, True, False):
+            try:
+                return self._ask(queries)
+            except Unreachable as error:
+                if docker_cli.status_of(self._item) != "running":
+                    raise
+                if not again:
+                    if self._meant:
+                        break
+                    raise
+                found = docker_cli.inspect([self._id], self._docker)
+                if not found:
+                    raise
+                runs_on = docker_cli.pid_of(found[0]) == docker_cli.pid_of(self._item) > 0
+                self._item = found[0]
+                if runs_on and is_refused(error.message):
+                    self._shellless = True
+                    return distroless.answers(self._box, self._pid_here(), queries)
+        self._shellless = True
+        return distroless.stopped_answers(self._box, "restarting", queries)
+
+    def _ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        status = docker_cli.status_of(self._item)
+        if status != "running":
+            if status == "paused" or not self._meant:
+                raise Unreachable(f"container {self._container} is {status}")
+            self._shellless = True
+            return distroless.stopped_answers(self._box, status, queries)
+        entered = _Entered([q for q in dict.fromkeys(queries) if isinstance(q, Probe)], self._pid_here())
+        rest = [q for q in queries if not (entered.works and isinstance(q, Probe))]
+        answers: dict[Query, Answer] = {}
+        if rest or not queries:
+            answers.update(self._ask_inside(rest))
+            answers.update(netfilter.from_outside(rest, answers, self._pid_here()))
+        probed = entered.result()
+        if probed is None and entered.works:
+            probed = self._ask_inside([q for q in queries if isinstance(q, Probe)])
+        return answers | dict(probed or {})
+
+    def _pid_here(self) -> int:
+        """Its first process as this machine counts; 0 where the daemon is elsewhere or we may not enter."""
+        pid = docker_cli.pid_of(self._item) if self._docker.there is None else 0
+        return pid if os.geteuid() == 0 and docker_cli.runs_here(pid, self._id) else 0
+
+    def _ask_inside(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        if not self._shellless:
+            try:
+                return self._sh.ask(queries)
+            except Unreachable as error:
+                if not is_no_shell(error.message):
+                    raise
+                self._shellless = True
+        return distroless.answers(self._box, self._pid_here(), queries)
+
+    def _shell(self, script: bytes, timeout: float) -> CommandResult:
+        words = (*exec_words(self._container), "sh", "-s")
+        result = self._docker.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND)
+        if result.missing:
+            raise Unreachable("docker is not installed here")
+        if result.timed_out and (began := BEGAN.search(result.stdout)):
+            kill_group(self._container, int(began[1]), self._docker.run)
+        return result
+
+
+class _Entered:
+    """Probes under way from a container's namespaces, if they can be entered."""
+
+    def __init__(self, probes: Sequence[Probe], pid: int) -> None:
+        self.works = bool(probes) and pid > 0
+        self._found: Mapping[Query, Answer] | None = None
+        self._thread = threading.Thread(target=self._work, args=(probes, pid), daemon=True)
+        if self.works:
+            self._thread.start()
+
+    def _work(self, probes: Sequence[Probe], pid: int) -> None:
+        self._found = probe_inside(probes, pid)
+
+    def result(self) -> Mapping[Query, Answer] | None:
+        """The outcomes; None where none were made."""
+        if self.works:
+            self._thread.join()
+        return self._found
+
+
+class ContainerWriter:
+    """A container that repairs may act in. Its files are a place for changes only where it is a machine."""
+
+    def __init__(self, name: str, item: Inspected) -> None:
+        self.name = name
+        self._container = docker_cli.name_of(item)
+        self._machine = docker_cli.is_machine(item)
+        self._files: ShFiles | None = None
+        self._shellless = False
+
+    @property
+    def files(self) -> Files:
+        """The files of a machine; `NeedsPerson` for any other container, whose layer goes with it."""
+        if not self._machine:
+            raise NeedsPerson(
+                f"a change inside container {self._container} would be lost when it is made anew",
+                "what it mounts from the host, its image or its compose file is the place",
+            )
+        if self._files is None:
+            self._files = ShFiles(partial(_inside, self._container))
+        return self._files
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        """Run a command inside; its own exit code is told apart from docker's."""
+        if not self._shellless:
+            nonce = os.urandom(16).hex()
+            words = (*exec_words(self._container), "sh", "-c", RUN, "sh", nonce, *argv)
+            result = run_process.run(words, stdin=stdin, timeout=timeout)
+            kill = partial(kill_group, self._container)
+            try:
+                return own_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
+            except Unreachable as error:
+                if not is_no_shell(error.message):
+                    raise
+                self._shellless = True
+        return self._run_without_shell(argv, stdin, timeout)
+
+    def _run_without_shell(self, argv: Sequence[str], stdin: bytes, timeout: float) -> CommandResult:
+        """Its own programs as they are; our scripts about processes and sockets by this machine's shell, which sees
+        just the container's."""
+        if argv[0] == "sh" or (argv[0] == "cat" and all(word.startswith("/proc/") for word in argv[1:])):
+            found = docker_cli.inspect([self._container])
+            pid = docker_cli.pid_of(found[0]) if found else 0
+            if os.geteuid() != 0 or not docker_cli.runs_here(pid, str(found[0].get("Id", ""))):
+                raise NeedsPerson(f"container {self._container} has no shell, and is not seen into from here",
+                                  "run fixer as root on the Docker host")
+            return run_process.run((*entered_words(pid), *argv), stdin=stdin, timeout=timeout)
+        result = run_process.run((*exec_words(self._container), *argv), stdin=stdin, timeout=timeout)
+        said = (result.stderr + result.stdout).decode(errors="replace")     # docker says it on either
+        if result.returncode in (126, 127) and is_no_shell(said):
+            return CommandResult(tuple(argv), None, b"", said.encode(), missing=True)
+        return result
+
+    def close(self) -> None:
+        """End the shell that changes files."""
+        if self._files is not None:
+            self._files.close()

@@ -1,0 +1,1 @@
+"""One round of queries answered over a POSIX shell."""

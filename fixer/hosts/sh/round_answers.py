@@ -1,0 +1,302 @@
+"""Turns the output of an sh round into the same answers that this machine would give about itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from fixer.hosts.machine import plainprobe, probe_protocol, query_commands
+from fixer.hosts.machine.procfs import PROC_LIMIT, is_kernel_thread, link_stat, listening_inodes, owner_stat, unreadable
+from fixer.hosts.sh import round_output
+from fixer.hosts.sh.round_output import Item
+from fixer.hosts.sh.round_script import Reading, Round, is_askable
+from fixer.lazy.dataclass import dataclass, field, replace
+from fixer.lazy.regex import regex
+from fixer.model.host import CommandResult, NodeClock
+from fixer.model.query import (
+    Answer,
+    Command,
+    FileAnswer,
+    FileStat,
+    ListProcesses,
+    ListSockets,
+    Probe,
+    Query,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
+
+_DATE = regex(rb"(\d+)\.?(\d*)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
+_PROC = regex(r"/proc/(\d+)/(.+)\Z")
+
+
+@dataclass(slots=True)
+class Group:
+    """What one call of stat, ls, readlink and head said about the files of several queries."""
+
+    stats: Mapping[str, FileStat] = field(default_factory=dict)
+    targets: Mapping[str, FileStat] = field(default_factory=dict)
+    links: Mapping[str, str | None] = field(default_factory=dict)
+    real: Mapping[str, str] = field(default_factory=dict)
+    contents: dict[str, bytes] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
+
+
+class RoundOutput:
+    """The frames of one round, by query."""
+
+    def __init__(self, asked: Round, output: bytes) -> None:
+        self._round = asked
+        items, self.ended = round_output.split_items(output, asked.nonce)
+        self._items: dict[str, list[Item]] = {}
+        for item in items:
+            if item.words:
+                self._items.setdefault(item.words[0], []).append(item)
+        self.root = False
+        self.own_pid = 0
+        self._groups = [self._group(f"g{number}") for number in range(len(asked.groups))]
+
+    def _parts(self, name: str) -> dict[str, bytes]:
+        """The last frame of each kind that carries this name."""
+        return {item.words[1]: item.data for item in self._items.get(name, ()) if len(item.words) > 1}
+
+    @property
+    def began(self) -> bool:
+        """Whether the script ran at all."""
+        return "clock" in self._items
+
+    def clock(self, fallback: float) -> NodeClock:
+        """The node's clock; ours where it has no date."""
+        item = self._items["clock"][0]
+        self.root = item.words[1:2] == ("0",)
+        self.own_pid = int(item.words[-1]) if item.words[-1].isdigit() else 0
+        match = _DATE.search(item.data.strip())
+        if match is None:
+            return NodeClock(fallback, 0.0, self.root)
+        now = int(match[1]) + (float(b"0." + match[2]) if match[2] else 0.0)
+        offset = (int(match[4]) * 60 + int(match[5])) * 60.0
+        return NodeClock(now, -offset if match[3] == b"-" else offset, self.root)
+
+    def answers(self) -> dict[Query, Answer]:
+        """Every answer that is in the output; a query without one is missing."""
+        by_reading = dict(self._reading_groups())
+        found: dict[Query, Answer] = {}
+        for index, query in enumerate(self._round.queries):
+            match query:
+                case ReadFile() | ReadGlob() | ReadTree() if not is_askable(query):
+                    found[query] = Answer("failed", message="not an absolute path")
+                case ReadFile() | ReadGlob() | ReadTree():
+                    found[query] = self._reading(str(index), query, by_reading[query])
+                case ListProcesses():
+                    found[query] = self._processes(str(index))
+                case ListSockets():
+                    found[query] = self._sockets(str(index))
+                case Command():
+                    found[query] = self._command(str(index), query)
+                case Probe():
+                    pass
+        found.update(self._probes([q for q in self._round.queries if isinstance(q, Probe)]))
+        return found
+
+    def _reading_groups(self) -> Iterable[tuple[Reading, Group]]:
+        for readings, group in zip(self._round.groups, self._groups, strict=True):
+            for query in readings:
+                yield query, group
+
+    def _group(self, name: str) -> Group:
+        """All that was said about its files, which come in blocks where they are many."""
+        group = self._block(name)
+        number = 1
+        while f"{name}+{number}" in self._items:
+            more = self._block(f"{name}+{number}")
+            group = Group(
+                {**group.stats, **more.stats}, {**group.targets, **more.targets}, {**group.links, **more.links},
+                {**group.real, **more.real}, {**group.contents, **more.contents}, group.hidden,
+            )
+            number += 1
+        return group
+
+    def _block(self, name: str) -> Group:
+        parts, prefix = self._parts(name), self._round.prefix
+        order = round_output.split_lines(parts.get("order", b""), prefix)
+        stats = round_output.split_stats(parts.get("stat", b""), prefix)
+        stats = stats or round_output.split_ls_stats(parts.get("ls", b""), prefix)
+        links = round_output.split_links(parts.get("links", b""), prefix)
+        ends = round_output.split_contents(b"\n" + parts.get("ends", b""), prefix)
+        links.update({path: round_output.text_of(target) for path, target in ends})
+        contents: dict[str, bytes] = {}
+        for path, data in round_output.split_contents(parts.get("data", b""), prefix):
+            contents.setdefault(path, data)
+        return Group(
+            stats, round_output.split_stats(parts.get("target", b""), prefix), links,
+            round_output.split_real(parts.get("real", b""), order), contents,
+            frozenset(round_output.split_lines(parts.get("hidden", b""), prefix)),
+        )
+
+    def dynamic_file(self, groups: Sequence[str], path: str, limit: int, *, tail: bool) -> Answer:
+        """A file that a collect script found by itself."""
+        for name in groups:
+            group = self._group(name)
+            if path in group.stats:
+                file = self._file(path, limit, tail, group)
+                return Answer(file.status, files=(file,))
+        if path in self.looked_for():
+            return Answer("absent", files=(FileAnswer(path, "absent"),))
+        return Answer("failed", message="the collect script did not ask for it")
+
+    def looked_for(self) -> frozenset[str]:
+        """The paths that a collect script looked for, also those that are not there."""
+        return frozenset(self._parts("looked").get("list", b"").decode("utf-8", "surrogateescape").splitlines())
+
+    def dynamic_glob(self, name: str, patterns: Sequence[str]) -> Answer:
+        """The files among those that match, with their stat alone."""
+        from fnmatch import fnmatchcase  # only collect scripts need it
+
+        group = self._group(name)
+        paths = sorted(path for path in group.stats if any(fnmatchcase(path, pattern) for pattern in patterns))
+        return Answer("ok", files=tuple(self._file(path, 1, True, group) for path in paths))
+
+    def _reading(self, name: str, query: Reading, group: Group) -> Answer:
+        if isinstance(query, ReadFile):
+            file = self._file(query.path, query.limit, query.tail, group)
+            return Answer(file.status, files=(file,))
+        parts = self._parts(name)
+        if "absent" in parts or "list" not in parts:
+            return Answer("absent" if "absent" in parts else "failed", message="" if "absent" in parts else "no list")
+        listed = round_output.split_lines(parts["list"], self._round.prefix)
+        more = "more" in parts or "" in listed
+        paths = sorted({path for path in listed if path})
+        if isinstance(query, ReadTree):
+            paths = [path for path in paths if path not in group.stats or group.stats[path].kind != "dir"]
+        more = more or len(paths) > query.max_files
+        files = tuple(self._file(path, query.limit, False, group) for path in paths[: query.max_files])
+        return Answer("ok", files=files, message=f"more than {query.max_files} files" if more else "")
+
+    def _file(self, path: str, limit: int, tail: bool, group: Group) -> FileAnswer:
+        stat = group.stats.get(path)
+        if stat is None:
+            return FileAnswer(path, "denied" if path in group.hidden else "absent")
+        target = group.targets.get(path) if stat.kind == "link" else None
+        end = target or stat
+        real = group.real.get(path) if end.kind != "link" else None
+        stat = replace(stat, link_target=group.links.get(path), real_path=real, target=target)
+        if end.kind == "link":
+            return FileAnswer(path, "absent", stat)
+        if end.kind != "file":
+            return FileAnswer(path, "ok", stat)
+        data = group.contents.get(path)
+        if data is None:
+            return FileAnswer(path, "failed" if self.root else "denied", stat)
+        if tail:
+            return FileAnswer(path, "ok", stat, data[-limit:], end.size > limit)
+        return FileAnswer(path, "ok", stat, data[:limit], len(data) > limit)
+
+    def _processes(self, name: str) -> Answer:
+        parts, prefix = self._parts(name), self._round.prefix
+        table: dict[str, dict[str, bytes]] = {}
+        for kind in ("stat", "cmdline", "cgroup", "status"):
+            for path, data in round_output.split_contents(parts.get(kind, b""), prefix):
+                if match := _PROC.match(path):
+                    table.setdefault(match[1], {})[kind] = data[:PROC_LIMIT]
+        links = round_output.split_links(parts.get("links", b""), prefix)
+        borrowed = round_output.split_links(parts.get("borrowed", b""), prefix)
+        links.update({p: t for p, t in borrowed.items() if t is not None})
+        owners = round_output.split_stats(parts.get("owners", b""), prefix)
+        files: list[FileAnswer] = []
+        for pid in _others(table, self.own_pid):
+            if owner := owners.get(f"/proc/{pid}"):
+                files.append(FileAnswer(f"/proc/{pid}", "ok", owner_stat(owner.uid, owner.gid)))
+            files += [FileAnswer(f"/proc/{pid}/{kind}", "ok", None, data) for kind, data in table[pid].items()]
+            files += [_link(f"/proc/{pid}/{kind}", links) for kind in ("exe", "cwd")]
+        extra = round_output.split_contents(parts.get("extra", b""), prefix)
+        files += [FileAnswer(p, "ok", None, data) for p, data in extra]
+        return Answer("ok", files=tuple(files)) if table else Answer("failed", message="no /proc")
+
+    def _sockets(self, name: str) -> Answer:
+        parts, prefix = self._parts(name), self._round.prefix
+        tables = dict(round_output.split_contents(parts.get("tables", b""), prefix))
+        wanted = {f"socket:[{inode.decode()}]" for inode in listening_inodes(tables)}
+        links = round_output.split_links(parts.get("links", b""), prefix)
+        borrowed = round_output.split_links(parts.get("borrowed", b""), prefix)
+        links.update({p: t for p, t in borrowed.items() if t is not None})
+        unread = round_output.split_lines(parts.get("closed", b""), prefix)
+        closed = {m[1] for path in unread if (m := _PROC.match(path))}
+        closed |= {m[1] for path, target in links.items() if target is None and (m := _PROC.match(path))}
+        closed.discard(str(self.own_pid))
+        files = [FileAnswer(path, "ok", None, data) for path, data in tables.items()]
+        files += [FileAnswer(path, "ok", link_stat(target)) for path, target in links.items() if target in wanted]
+        message = "too many descriptors to list" if "overflow" in parts else unreadable(sorted(closed))
+        return Answer("ok", files=tuple(files), message=message) if tables else Answer("failed", message="no /proc/net")
+
+    def _command(self, name: str, command: Command) -> Answer:
+        parts = self._parts(name)
+        if command.name == "ip-addresses":
+            tables = dict(round_output.split_contents(parts.get("addresses", b""), self._round.prefix))
+            return Answer("ok", query_commands.own_addresses(
+                tables.get("/proc/net/fib_trie", b""), tables.get("/proc/net/if_inet6", b"")))
+        runs = query_commands.runs_of(command)
+        if runs is None:
+            return query_commands.refused(command)
+        if "no-systemd" in parts:
+            return Answer("no-tool", message="systemd does not run here")
+        if "untrusted" in parts:
+            return Answer("denied", message=f"{runs[0].trusted} can be changed by others than root; it is not run")
+        results = [self._result(name, number, run) for number, run in enumerate(runs)]
+        if command.name == "resolve":
+            return query_commands.resolved(command.args, results)
+        return query_commands.answer_of(results)
+
+    def _result(self, name: str, number: int, run: query_commands.Run) -> CommandResult:
+        out, err, code, missing = b"", b"", None, False
+        for item in self._items.get(name, ()):
+            if item.words[2:3] == (str(number),):
+                match item.words[1]:
+                    case "out":
+                        out = item.data
+                    case "end":
+                        err, code = item.data, int(item.words[3])
+                    case "none":
+                        missing = True
+        late = code in (124, 137)
+        return CommandResult(run.argv, None if late else code, out, err, timed_out=late, missing=missing)
+
+    def _probes(self, probes: list[Probe]) -> Mapping[Query, Answer]:
+        items = self._items.get("probe", [])
+        python = next((item.data for item in items if item.words[1:2] == ("python",)), None)
+        if python is not None:
+            answers = probe_protocol.parse_outcomes(probes, python)
+            return answers or {p: Answer("failed", message="the node's python3 gave no outcome") for p in probes}
+        if any(item.words[1:2] == ("how",) and len(item.words) > 2 for item in items):
+            return {p: _plain(p, n, items) for n, p in enumerate(probes)}
+        return {p: Answer("no-tool", message="neither python3, bash nor nc in the node") for p in probes}
+
+
+def _plain(probe: Probe, number: int, items: list[Item]) -> Answer:
+    if probe.unix is not None or probe.tls or probe.proxy_protocol:
+        return Answer("no-tool", message="needs python3 in the node")
+    for item in items:
+        if item.words[1:3] == ("done", str(number)) and len(item.words) >= 4:
+            return Answer("ok", json.dumps(plainprobe.outcome(probe, item.words[3:], item.data)).encode())
+    return Answer("timeout", message="the probe did not end")
+
+
+def _link(path: str, links: Mapping[str, str | None]) -> FileAnswer:
+    target = links.get(path)
+    if target is not None:
+        return FileAnswer(path, "ok", link_stat(target))
+    return FileAnswer(path, "denied" if path in links else "absent")
+
+
+def _others(table: Mapping[str, Mapping[str, bytes]], own: int) -> list[str]:
+    """The pids that are neither kernel threads nor our own script and what it started, in order."""
+    parents: dict[int, int] = {}
+    for pid, kinds in table.items():
+        fields = kinds.get("stat", b"").rpartition(b")")[2].split(None, 2)
+        if len(fields) > 1 and not is_kernel_thread(kinds["stat"]):
+            parents[int(pid)] = int(fields[1])
+    ours = {own}
+    for number in sorted(parents):     # a child of ours is younger; after a wrap of pids it would merely be shown
+        if parents[number] in ours:
+            ours.add(number)
+    return [str(number) for number in sorted(parents) if number not in ours]

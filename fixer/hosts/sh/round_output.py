@@ -1,0 +1,121 @@
+"""Splits the raw output of an sh round by its nonce and its unforgeable path prefix; content is never looked into."""
+
+from __future__ import annotations
+
+import os
+import stat as st
+from collections.abc import Iterator, Sequence
+
+from fixer.hosts.machine.read_files import kind_of
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.query import FileStat
+
+_META = regex(rb"([0-9a-f]+) (\d+) (\d+) (\d+) (-?\d+) (\d+) (\d+) (.*)\Z")
+_LS = regex(rb"\s*(\d+) (\S{10})\S* +(\d+) +(\d+) +(\d+) +(?:\d+, *)?(\d+) ")
+_FRACTION = regex(rb"\.(\d+)")
+_TYPES = {"-": st.S_IFREG, "d": st.S_IFDIR, "l": st.S_IFLNK, "s": st.S_IFSOCK, "p": st.S_IFIFO, "c": st.S_IFCHR,
+          "b": st.S_IFBLK}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One frame: its words (first word the query's index or a name) and the bytes up to the next frame."""
+
+    words: tuple[str, ...]
+    data: bytes
+
+
+def split_items(output: bytes, nonce: bytes) -> tuple[list[Item], bool]:
+    """The frames in order, and whether the round ran to its end."""
+    items = []
+    for chunk in output.split(b"\n" + nonce + b" ")[1:]:
+        head, _, data = chunk.partition(b"\n")
+        items.append(Item(tuple(head.decode("ascii", "replace").split()), data))
+    ended = bool(items) and items[-1].words == ("end",)
+    return items, ended
+
+
+def text_of(raw: bytes) -> str:
+    """A path as str, any bytes of it kept."""
+    return os.fsdecode(raw)
+
+
+def split_contents(data: bytes, prefix: bytes) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of what head or tail printed for several files."""
+    for chunk in data.split(b"\n==> " + prefix)[1:]:
+        path, found, content = chunk.partition(b" <==\n")
+        if found:
+            yield text_of(path), content
+
+
+def split_lines(data: bytes, prefix: bytes) -> list[str]:
+    """The paths of a list, one a line; a path may itself hold line breaks. Empty names are marks."""
+    return [text_of(chunk.removesuffix(b"\n")) for chunk in data.split(prefix)[1:]]
+
+
+def split_listing(data: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(columns before the name, name and what follows it) of each line of `ls -l`, whatever the names hold."""
+    chunks = data.split(prefix)
+    columns = chunks[0].rpartition(b"\n")[2]
+    for number, chunk in enumerate(chunks[1:], 1):
+        last = number == len(chunks) - 1
+        text, _, following = (chunk.removesuffix(b"\n"), b"", b"") if last else chunk.rpartition(b"\n")
+        yield columns, text
+        columns = following
+
+
+def split_links(data: bytes, prefix: bytes) -> dict[str, str | None]:
+    """path -> target of each link in an `ls -l`; None where it could not be read."""
+    found: dict[str, str | None] = {}
+    for columns, text in split_listing(data, prefix):
+        if b"l" in columns[:24]:      # not a link: a plain name that may well hold an arrow
+            path, arrow, target = text.partition(b" -> ")
+            found[text_of(path)] = text_of(target) if arrow else None
+    return found
+
+
+def split_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
+    """path -> stat of what `stat -c` printed; targets and real paths are not in it."""
+    found: dict[str, FileStat] = {}
+    for chunk in data.split(prefix)[1:]:
+        path, _, meta = chunk.removesuffix(b"\n").rpartition(b"|")
+        if match := _META.match(meta):
+            mode = int(match[1], 16)
+            numbers = [int(match[n]) for n in range(2, 8)]
+            fraction = _FRACTION.search(match[8])
+            mtime = numbers[3] + (float(b"0." + fraction[1]) if fraction else 0.0)
+            found[text_of(path)] = FileStat(
+                kind_of(mode), st.S_IMODE(mode), numbers[0], numbers[1], numbers[2], mtime, numbers[5], numbers[4],
+            )
+    return found
+
+
+def split_ls_stats(data: bytes, prefix: bytes) -> dict[str, FileStat]:
+    """The same from `ls -lnid`, where the node has no stat: the time of change is then not known (0)."""
+    found: dict[str, FileStat] = {}
+    for columns, text in split_listing(data, prefix):
+        if match := _LS.match(columns):
+            letters = match[2].decode("ascii", "replace")
+            mode = mode_of(letters)
+            path = text.partition(b" -> ")[0] if letters[0] == "l" else text
+            inode, nlink, uid, gid, size = (int(match[n]) for n in (1, 3, 4, 5, 6))
+            found[text_of(path)] = FileStat(kind_of(mode), st.S_IMODE(mode), uid, gid, size, 0.0, inode, nlink)
+    return found
+
+
+def mode_of(letters: str) -> int:
+    """st_mode of `-rwxr-sr-t`."""
+    mode = _TYPES.get(letters[0], 0)
+    for position, letter in enumerate(letters[1:10]):
+        if letter not in "-ST":
+            mode |= 0o400 >> position
+        if letter in "sStT":
+            mode |= (st.S_ISUID, st.S_ISGID, st.S_ISVTX)[position // 3]
+    return mode
+
+
+def split_real(data: bytes, order: Sequence[str]) -> dict[str, str]:
+    """path -> resolved path; only where there is exactly one for each."""
+    parts = data.split(b"\0")[:-1]
+    return {p: text_of(real) for p, real in zip(order, parts, strict=True) if real} if len(parts) == len(order) else {}

@@ -1,0 +1,307 @@
+"""Files of a node that is reached through sh: one shell stays open, each call is one small script with one outcome.
+
+It goes into the folder first, sees by the kernel's word that no link led it elsewhere, and then uses bare names only;
+what is written is held open by number 5. So whoever renames folders or names meanwhile has no other file written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shlex
+import stat as st
+from collections.abc import Callable, Iterator, Sequence
+
+from fixer.errors import Locked, Unreachable
+from fixer.hosts.machine.run_process import Conversation
+from fixer.hosts.sh.round_output import mode_of
+from fixer.hosts.sh.run_command import plainly
+from fixer.lazy.regex import regex
+from fixer.model.host import LEADS_ELSEWHERE, in_one_folder
+from fixer.model.journal import FileState
+from fixer.model.plan import FileMeta
+
+_TIMEOUT = 30.0
+_CHUNK = 1 << 14
+_ERRORS = (
+    ("No such file", errno.ENOENT), ("nonexistent", errno.ENOENT), ("File exists", errno.EEXIST),
+    ("Permission denied", errno.EACCES), ("not permitted", errno.EPERM), ("Read-only file system", errno.EROFS),
+    ("No space left", errno.ENOSPC), ("Not a directory", errno.ENOTDIR), ("not empty", errno.ENOTEMPTY),
+    ("Is a directory", errno.EISDIR), ("resource busy", errno.EBUSY), ("not supported", errno.ENOTSUP),
+    ("Not a regular file", errno.EINVAL), ("quota exceeded", errno.EDQUOT), ("I/O error", errno.EIO),
+    ("Input/output error", errno.EIO), (LEADS_ELSEWHERE, errno.ELOOP),
+)
+_COLUMNS = regex(rb"(\S{10})(\S?) +\d+ +(\d+) +(\d+) ")
+_PLAIN = regex(rb"[A-Za-z0-9 .,:;/_=@#()\[\]{}<>+*?!|&-]")
+
+# Every function says why it failed in the words of strerror; those of the tools are the same under LC_ALL=C.
+_PRELUDE = r"""LC_ALL=C; export LC_ALL; umask 077; exec 4>&1
+have() { command -v "$1" >/dev/null 2>&1; }
+there() { [ -e "$1" ] || [ -h "$1" ]; }
+fail() { echo "$1: $2" >&2; return 1; }
+known() { there "$1" || fail "$1" "No such file or directory"; }
+fresh() { if there "$1"; then fail "$1" "File exists"; fi; }
+plain() { known "$1" && { [ -f "$1" ] || fail "$1" "Not a regular file"; }; }
+own() { plain "$1" && if [ -h "$1" ]; then fail "$1" "Not a regular file"; fi; }
+settle() { sync "$1" 2>/dev/null || sync; }
+settle_folder() { settle .; }
+real() {
+  r='' d=$1
+  while [ "$d" ] && ! cd -P "$d" 2>/dev/null; do r=/${d##*/}$r; d=${d%/*}; done
+  [ "$d" ] || cd / || return 1
+  w=$(here; echo .); w=${w%??}; printf '%s' "${w%/}$r"
+}
+here() { readlink /proc/self/cwd 2>/dev/null || pwd -P; }
+at() {
+  if ! cd -P "$1" 2>/dev/null; then
+    if [ "$2" = state ] && ! [ -d "$1" ]; then echo absent; return 0; fi
+    known "$1" && if [ -d "$1" ]; then fail "$1" "Permission denied"; else fail "$1" "Not a directory"; fi
+    return
+  fi
+  w=$(here; echo .)
+  [ "${w%??}" = "$1" ] || fail "$1" "ELSEWHERE" || return
+  shift; "$@"
+}
+same() {
+  if have stat; then l=$(stat -c %d:%i "$1") h=$(stat -L -c %d:%i /proc/self/fd/5)
+  else l=$(ls -id "$1") h=$(ls -idL /proc/self/fd/5); l=${l%% *} h=${h%% *}; fi
+  { [ "$h" ] && [ "$l" = "$h" ] && [ -f /proc/self/fd/5 ]; } || fail "$1" "Not a regular file"
+}
+state() {
+  there "$1" || { echo absent; return 0; }
+  a=''
+  case $(ls -lnd "$1") in ??????????+*)
+    have getfattr || fail "$1" "its ACL cannot be read without getfattr: Operation not supported" || return 1
+    a=$(getfattr --absolute-names -e hex -n system.posix_acl_access "$1" | sed -n 's/^system.posix_acl_access=//p') ;;
+  esac
+  c=''; [ -d /sys/fs/selinux ] && have stat && c=$(stat -c %C "$1" 2>/dev/null)
+  echo "there $a"; echo "$c"; ls -lnd "$1"
+  if [ -h "$1" ]; then ! have readlink || { echo target; readlink "$1"; }
+  elif [ -f "$1" ]; then cat "$1"; fi
+}
+contents() { own "$1" && cat "$1"; }
+meta() {
+  f=/proc/self/fd/5
+  chown "$3:$4" "$f" && chmod "$2" "$f" || return 1
+  if [ "$6" ]; then
+    have setfattr || fail "$1" "its ACL cannot be set without setfattr: Operation not supported" || return 1
+    setfattr -n system.posix_acl_access -v "$6" "$f" || return 1
+  fi
+  if [ "$5" ]; then chcon "$5" "$f" || return 1; fi
+  settle "$f"
+}
+remeta() { own "$1" && { same "$1" && meta "$@"; } 5<"$1"; }
+create() {
+  fresh "$1" || return 1
+  set -C
+  { { bytes >&5 && meta "$@" && settle_folder; } || { rm -f "$1"; return 1; }; } 5>"$1"
+}
+add() {
+  if [ -h "$1" ]; then fail "$1" "Not a regular file"; return; fi
+  new=1; [ -e "$1" ] && new=''
+  bytes >>"$1" && settle "$1" && if [ "$new" ]; then settle_folder; fi
+}
+move() {
+  known "$1" || return 1
+  if [ -d "$2" ] && [ ! -h "$2" ]; then fail "$2" "Is a directory"; return; fi
+  case $(command mv --help 2>&1) in *-T*) t=T ;; *) t='' ;; esac
+  mv "-f$t" "$1" "$2" && settle_folder
+}
+overwrite() { own "$1" && { same "$1" && bytes >/proc/self/fd/5 && settle /proc/self/fd/5; } 5<"$1"; }
+link() { fresh "$1" && ln -sn "$2" "$1" && settle_folder; }
+remove() {
+  known "$1" || return 1
+  if [ -d "$1" ] && [ ! -h "$1" ]; then fail "$1" "Is a directory"; return; fi
+  rm -f "$1" && settle_folder
+}
+folder() { fresh "$1" && (umask "$2"; mkdir "$1") && settle_folder; }
+unfolder() { known "$1" && rmdir "$1" && settle_folder; }
+letgo() {
+  x=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
+  set -f; y=$2; set -- "$1" ${x##*) }
+  [ "${21}" = "$y" ] || return 0
+  kill "$1" && sleep 1
+}
+names() {
+  for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do if there "$f"; then printf '%s\0' "${f##*/}"; fi; done
+}
+""".replace("ELSEWHERE", LEADS_ELSEWHERE)
+# Says that it holds the lock, who it is, and stays as long as its input does.
+_HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
+set -f; set -- ${x##*) }; echo " $$ ${20}"; exec cat"""
+
+
+def quoted_bytes(data: bytes) -> str:
+    """Sh text that prints exactly these bytes: octal for all but plain characters, so nothing can end the quotes."""
+    parts = []
+    for start in range(0, len(data), _CHUNK):
+        chunk = data[start : start + _CHUNK]
+        text = "".join(chr(b) if _PLAIN.match(bytes((b,))) else f"\\{b:03o}" for b in chunk)
+        parts.append(f"printf -- '{text}'" if not text.startswith("-") else f"printf '\\{ord('-'):03o}{text[1:]}'")
+    return "\n".join(parts) or ":"
+
+
+class ShFiles:
+    """The Files protocol through sh. `enter` makes words that run on the node of words to run here; `shell` are those
+    of the shell that stays."""
+
+    def __init__(self, enter: Callable[[Sequence[str]], Sequence[str]], shell: Sequence[str] = ("sh",)) -> None:
+        self._enter = enter
+        self._shell = tuple(shell)
+        self._talk: Conversation | None = None
+
+    def close(self) -> None:
+        """End the shell."""
+        if self._talk is not None:
+            self._talk.close()
+            self._talk = None
+
+    def _call(self, function: str, *words: str, data: bytes | None = None) -> bytes:
+        """What the function printed; OSError with what it complained about."""
+        if any("\0" in word for word in words):
+            raise ValueError("embedded null byte")
+        nonce = os.urandom(16).hex()
+        feed = "" if data is None else f"bytes() {{\n{quoted_bytes(data)}\n}}\n"
+        call = " ".join((function, *map(shlex.quote, words)))
+        text = f"{feed}e=$( {{ {call} </dev/null; }} 2>&1 >&4 ); printf '\\n{nonce} %s %s\\n{nonce}\\n' \"$?\" \"$e\"\n"
+        output = self._exchange(os.fsencode(text), f"\n{nonce}\n".encode())
+        body, _, verdict = output.rpartition(f"\n{nonce} ".encode())
+        code, _, said = verdict.decode(errors="replace").partition(" ")
+        if code != "0":
+            raise _error(said, words[0])
+        return body
+
+    def _at(self, path: str, function: str, *words: str, data: bytes | None = None) -> bytes:
+        """What the function printed that was called in the path's folder, with its name there and the other words."""
+        folder, _, name = path.rpartition("/")
+        try:
+            return self._call("at", folder or "/", function, f"./{name}", *words, data=data)
+        except OSError as error:
+            raise OSError(error.errno, (error.strerror or "").replace(f"./{name}", path), path) from None
+
+    def real(self, path: str) -> str:
+        """The path with all links resolved, as far as it is there."""
+        return os.fsdecode(self._call("real", path)) or "/"
+
+    def _exchange(self, text: bytes, mark: bytes) -> bytes:
+        if self._talk is None or not self._talk.alive:
+            self.close()
+            self._talk = Conversation(self._enter(self._shell))
+            # what a login shell says before it comes to us belongs to no answer
+            hello = os.urandom(16).hex()
+            if self._talk.exchange(f"{_PRELUDE}echo {hello}\n".encode(), f"{hello}\n".encode(), _TIMEOUT) is not None:
+                self._talk.complaint()       # nor is it why the shell ends later
+        output = self._talk.exchange(text, mark, _TIMEOUT)
+        if output is None:
+            said = plainly(self._talk.complaint())
+            self.close()
+            raise Unreachable(f"the shell on the node ended: {said[-300:] or 'no answer'}")
+        return output
+
+    def state(self, path: str) -> FileState:
+        """What the path is now."""
+        head, _, rest = self._at(path, "state").partition(b"\n")
+        if head == b"absent":
+            return FileState("absent")
+        acl = head.partition(b" ")[2].decode().removeprefix("0x")
+        label, _, rest = rest.partition(b"\n")
+        where = os.fsencode("./" + path.rpartition("/")[2])
+        columns, _, data = rest.partition(where)
+        match = _COLUMNS.match(columns)
+        if match is None:
+            raise OSError(errno.EIO, "ls gave an unknown line", path)
+        mode = mode_of(match[1].decode("ascii", "replace"))
+        bits, uid, gid = st.S_IMODE(mode), int(match[3]), int(match[4])
+        context = label.decode(errors="replace").strip("?")
+        if st.S_ISLNK(mode):
+            # by readlink where there is one: busybox ls prints ? for what it finds unprintable
+            listed, _, exact = data.rpartition(b"\ntarget\n")
+            target = (exact if listed else data.removeprefix(b" -> ")).removesuffix(b"\n")
+            return FileState("link", "", len(target), bits, uid, gid, context, "", os.fsdecode(target))
+        if not st.S_ISREG(mode):
+            return FileState("other", "", 0, bits, uid, gid, context)
+        data = data.removeprefix(b"\n")
+        return FileState("file", hashlib.sha256(data).hexdigest(), len(data), bits, uid, gid, context, acl)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a regular file."""
+        return self._at(path, "contents")
+
+    def create(self, path: str, data: bytes, meta: FileMeta) -> None:
+        """A new file; FileExistsError where something is there."""
+        self._at(path, "create", *_meta_words(meta), data=data)
+
+    def append(self, path: str, data: bytes) -> None:
+        """Append to the file, made 0600 where it is not there."""
+        self._at(path, "add", data=data)
+
+    def rename(self, source: str, destination: str) -> None:
+        """Atomic rename over the destination, in one folder."""
+        self._at(source, "move", f"./{in_one_folder(destination, source)}")
+
+    def overwrite(self, path: str, data: bytes) -> None:
+        """Write over the same inode."""
+        self._at(path, "overwrite", data=data)
+
+    def set_meta(self, path: str, meta: FileMeta) -> None:
+        """Owner, mode, ACL and label of a regular file."""
+        self._at(path, "remeta", *_meta_words(meta))
+
+    def symlink(self, target: str, path: str) -> None:
+        """A new link; FileExistsError where something is there."""
+        self._at(path, "link", target)
+
+    def unlink(self, path: str) -> None:
+        """Remove a file or link."""
+        self._at(path, "remove")
+
+    def mkdir(self, path: str, mode: int) -> None:
+        """A new folder of exactly that mode."""
+        self._at(path, "folder", f"{~mode & 0o777:o}")
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty folder."""
+        self._at(path, "unfolder")
+
+    def listdir(self, path: str) -> tuple[str, ...]:
+        """Sorted names; empty where there is no such folder."""
+        return tuple(sorted(os.fsdecode(name) for name in self._call("names", path).split(b"\0")[:-1]))
+
+    @contextlib.contextmanager
+    def lock(self, path: str) -> Iterator[str]:
+        """A live `flock` on the node holds it: it ends with its input, so also when we are killed. Where the connection
+        was lost meanwhile the node may not see that for hours; its process there is known by `pid start_ticks`."""
+        begun, held = os.urandom(16).hex(), os.urandom(16).hex()
+        script = 'umask 077; echo "$3"; flock -n "$1" sh -c "$4" sh "$2" 2>&1 || echo "busy $2"'
+        holder = Conversation(self._enter(("sh", "-c", script, "sh", path, held, begun, _HOLDER)))
+        try:
+            holder.exchange(b"", f"{begun}\n".encode(), _TIMEOUT)
+            before = holder.exchange(b"", held.encode(), _TIMEOUT)
+            if before is None:
+                raise Unreachable(f"no lock on the node: {holder.complaint()[-300:] or 'no answer'}")
+            if before.endswith(b"busy "):
+                if complaint := before.removesuffix(b"busy ").decode(errors="replace"):
+                    raise _error(complaint, path)
+                raise Locked("another repair or undo is at work on this target", "wait until it has ended")
+            who = holder.exchange(b"", b"\n", _TIMEOUT)
+            yield (who or b"").decode("ascii", "replace").strip()
+        finally:
+            holder.close()
+
+    def let_go(self, holder: str) -> None:
+        """End that very process; nothing where it is gone."""
+        words = holder.split()
+        if len(words) == 2 and all(word.isdecimal() for word in words):
+            self._call("letgo", *words)
+
+
+def _meta_words(meta: FileMeta) -> tuple[str, ...]:
+    acl = f"0x{meta.acl.hex()}" if meta.acl else ""
+    return f"{meta.mode:o}", str(meta.uid), str(meta.gid), meta.label, acl
+
+
+def _error(said: str, path: str) -> OSError:
+    number = next((code for words, code in _ERRORS if words in said), errno.EPROTO)
+    return OSError(number, said.strip().splitlines()[-1][-300:] if said.strip() else os.strerror(number), path)

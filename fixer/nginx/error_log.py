@@ -1,0 +1,119 @@
+"""The lines of nginx's error log as events; everything in them that a visitor can write is display only.
+
+nginx escapes neither quotes nor commas in the request, the Referer or a file name, so a line is read from the left in
+nginx's own order (client, server, request, subrequest, upstream, host, referrer) and a field that could be forged
+stays empty.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from fixer.model.nginx_config import ConfigProblem
+from fixer.model.snapshot import ErrorEvent
+
+_MOST_BYTES = 4 << 20
+_MOST_EVENTS = 20_000
+_LONGEST_LINE = 16_384
+_LONGEST_RAW = 2_048
+
+_LINE = re.compile(
+    rb"(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) \[(emerg|alert|crit|error|warn|notice|info)\] "
+    rb"\d+#\d+: (?:\*\d+ )?(.*)",
+    re.DOTALL,
+)
+_CLIENT = re.compile(r", client: ((?:[0-9a-fA-F.:]+|unix:)), server: ([^,\"]*)(?:, |$)")
+_REQUEST = re.compile(r"request: \"(\S+ \S+ HTTP/\d(?:\.\d)?)\"(?:, subrequest: \"[^\s\"]*\")?(?:, |$)")
+_UPSTREAM = re.compile(r"upstream: \"([^\s\"]*)\"(?:, |$)")
+_PHASE = re.compile(r" while ((?:SSL )?[a-z][A-Za-z ]*)(?:, |$)")
+_ERRNO = re.compile(r"\((\d{1,4}): [^()]*\)$")
+_REDIRECTING = re.compile(r" while (internally redirecting to) \".*\"$")
+_TEST_LINE = re.compile(
+    r"(?:nginx: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )\[(emerg|alert|crit)\] (?:\d+#\d+: )?"
+    r"(.*?)(?: in (/[^\n]*?):(\d{1,9}))?\s*$"
+)
+
+
+def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
+    """The events of a log (or of its tail), oldest first; lines that are not nginx's own are left out.
+
+    `utc_offset` is the host's, in seconds east of UTC: the log holds local time. `cut`: the data begins somewhere
+    inside the log, so its first line is a fragment, perhaps one that a visitor shaped, and is dropped.
+    """
+    if len(data) > _MOST_BYTES:
+        data, cut = data[-_MOST_BYTES:], True
+    if cut:
+        data = data.partition(b"\n")[2]
+    events: list[ErrorEvent] = []
+    times: dict[tuple[bytes, ...], float | None] = {}
+    for line in data.split(b"\n")[-_MOST_EVENTS:]:
+        match = _LINE.match(line[:_LONGEST_LINE].rstrip(b"\r"))
+        if match is None:
+            continue
+        stamp = match.groups()[:6]
+        if stamp not in times:
+            times[stamp] = _epoch(stamp, utc_offset)
+        at = times[stamp]
+        if at is not None:
+            raw = line[:_LONGEST_RAW].decode("utf-8", "backslashreplace")
+            text = match[8].decode("utf-8", "backslashreplace")
+            events.append(_event(at, match[7].decode(), text, where, raw))
+    return tuple(events)
+
+
+def parse_test_output(text: str) -> tuple[ConfigProblem, ...]:
+    """What `nginx -t` (or a failed start) says is wrong, with file and line where it names them."""
+    problems: list[ConfigProblem] = []
+    for line in text.splitlines()[:1000]:
+        match = _TEST_LINE.match(line[:_LONGEST_LINE])
+        if match is not None:
+            file, number = match[3] or "", int(match[4] or 0)
+            problems.append(ConfigProblem("nginx-test", match[2], file, number, match[1] == "emerg"))
+    return tuple(problems)
+
+
+def _epoch(stamp: tuple[bytes, ...], utc_offset: float) -> float | None:
+    year, month, day, hour, minute, second = (int(part) for part in stamp)
+    try:
+        return datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC).timestamp() - utc_offset
+    except ValueError:
+        return None
+
+
+def _event(at: float, level: str, text: str, where: str, raw: str) -> ErrorEvent:
+    head, client, server, rest = _split_client(text)
+    message, phase = _split_phase(head)
+    errno = _ERRNO.search(message)
+    request = upstream = ""
+    found = _REQUEST.match(rest)
+    if found is not None:
+        request = found[1]
+        rest = rest[found.end() :]
+    address = _UPSTREAM.match(rest)
+    if address is not None:
+        upstream = address[1]
+    number = int(errno[1]) if errno is not None else None
+    return ErrorEvent(at, level, message, number, phase, client, server, request, upstream, where, raw)
+
+
+def _split_client(text: str) -> tuple[str, str, str, str]:
+    """Head, client, server and the rest; the fields stay empty where a quoted text in the head could hold them."""
+    match = _CLIENT.search(text)
+    if match is None:
+        return text, "", "", ""
+    head = text[: match.start()]
+    if head.count('"') % 2 or ('"' in head and text.count(", client: ") > 1):
+        return head, "", "", ""
+    return head, match[1], match[2], text[match.end() :]
+
+
+def _split_phase(head: str) -> tuple[str, str]:
+    """The message and what nginx was doing; words inside quotes are not taken for a phase."""
+    redirecting = _REDIRECTING.search(head)
+    if redirecting is not None:
+        return head[: redirecting.start()], redirecting[1]
+    match = _PHASE.search(head, head.rfind('"') + 1)
+    if match is None:
+        return head, ""
+    return head[: match.start()], match[1]

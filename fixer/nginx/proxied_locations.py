@@ -1,0 +1,372 @@
+"""The locations that hand requests upstream, and those that answer by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, cast
+
+from fixer.model.nginx_config import Listen, PassKind, Route, ServerBlock, Span, StaticLocation
+from fixer.nginx.address import parse_duration, parse_size, text_of
+from fixer.nginx.effective_config import Effective, Node, word_span
+from fixer.nginx.listen import Listens, server_names
+from fixer.nginx.pass_targets import Scheme, Targets
+from fixer.nginx.request_path import Locations, Place
+from fixer.nginx.upstreams import Upstreams
+from fixer.nginx.variables import MAPS, Value, Variables, read_map
+
+_PASSES = frozenset((b"proxy_pass", b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
+_FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
+_TIMEOUTS = frozenset(
+    family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
+)
+_SIZES = frozenset(family + word for family in _FAMILIES for word in (b"_buffer_size", b"_busy_buffers_size"))
+_BUFFERS = frozenset(family + b"_buffers" for family in _FAMILIES)
+_ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
+_RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
+MOST_PLACES = 120_000     # servers, locations and passes; no real configuration comes near
+_ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
+_INNER = frozenset((b"location", b"if", b"limit_except"))
+
+
+class _Server(NamedTuple):
+    """One `server` block, as far as all its locations share it."""
+
+    number: int
+    listens: tuple[Listen, ...]
+    names: tuple[str, ...]
+    scheme: Scheme
+    locations: Locations
+    returns: bool
+
+
+class _Level(NamedTuple):
+    """What a block hands down: its label, its place among the locations, timeouts, variables."""
+
+    label: str
+    place: Place | None
+    timeouts: dict[bytes, float]
+    variables: Variables
+    conditional: bool = False
+    internal: bool = False
+    upgrades: bool = False
+    retries: Mapping[bytes, Node] = {}
+    pages: tuple[Node, ...] = ()
+    auth: str = ""
+    access: tuple[Node, ...] = ()
+    any_will_do: bool = False
+    assembles: bool = False     # of the whole `http` block
+
+
+class _Draft(NamedTuple):
+    """A pass directive with where it stands; it becomes a route when all locations are known."""
+
+    node: Node
+    server: _Server
+    level: _Level
+
+
+def _names_end(block: list[Node]) -> Span | None:
+    """Just before the `;` of the last server_name."""
+    last = next((node for node in reversed(block) if node.name == b"server_name" and node.args), None)
+    if last is None:
+        return None
+    at = last.start + len(last.tree.data[last.start : last.stop].rstrip())
+    return Span(last.tree.file, last.tree.line(at), at, at)
+
+
+def _note_fallback(block: list[Node], server: _Server, place: Place) -> None:
+    """The named location that a block hands a request to when no file fits: `try_files $uri @app`, `error_page 404`.
+
+    A file that is looked for whatever is asked (`/maintenance.html`) may answer for all."""
+    passes = any(node.name in _PASSES for node in block)
+    for node in block:
+        name = node.args[-1] if node.args else b""
+        if not name.startswith(b"@"):
+            continue
+        tries = node.name == b"try_files"
+        if not tries and not (node.name == b"error_page" and b"404" in node.args[:-1] and not passes):
+            continue
+        first = server.locations.fallbacks.setdefault(name, place) is place
+        if first and tries and not all(b"$" in arg for arg in node.args[:-1]):
+            server.locations.shadowed.add(name)
+
+
+def _upgrades(block: list[Node], *, above: bool) -> bool:
+    """Whether a block hands on the header Upgrade; it takes the headers from above only where it sets none itself."""
+    own = [node.args for node in block if node.name == b"proxy_set_header" and node.args]
+    return any(args[0].lower() == b"upgrade" and args[-1] not in (b"Upgrade", b"") for args in own) if own else above
+
+
+def _retries(block: list[Node], above: Mapping[bytes, Node]) -> Mapping[bytes, Node]:
+    """What is said in a block, or above it, of when nginx asks the next server."""
+    own = {node.name: node for node in block if node.name in _RETRIES and node.args}
+    return {**above, **own} if own else above
+
+
+def _pages(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The error pages in force in a block: those from above only where it names none itself."""
+    own = tuple(node for node in block if node.name == b"error_page" and len(node.args) > 1)
+    return own or above
+
+
+def _assembles(block: list[Node]) -> bool:
+    """Whether nginx puts pages together of several answers there: `ssi`, `add_before_body`, `add_after_body`."""
+    return any(node.args and (node.name in _ADDITIONS or (node.name == b"ssi" and node.args[0] == b"on"))
+               for node in block)
+
+
+def _labels(path: str) -> tuple[str, ...]:
+    return tuple(f"{mark}{path}" for mark in ("", "= ", "^~ "))
+
+
+def _auth(block: list[Node], above: str) -> str:
+    """The path that is asked before a request is let in, empty where none is."""
+    for node in block:
+        if node.name == b"auth_request" and len(node.args) == 1:
+            path = text_of(node.args[0])
+            return "" if path == "off" else path
+    return above
+
+
+def _access(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The rules on addresses in force in a block: those from above only where it has none itself."""
+    own = tuple(node for node in block if node.name in (b"allow", b"deny") and node.args)
+    return own or above
+
+
+def _any_will_do(block: list[Node], *, above: bool) -> bool:
+    """Whether a password lets in whom the rules on addresses do not."""
+    own = [node.args[0] for node in block if node.name == b"satisfy" and node.args]
+    return own[-1] == b"any" if own else above
+
+
+def _lets_nobody_in(level: _Level) -> bool:
+    """`deny all` comes before anybody is allowed."""
+    for node in () if level.any_will_do else level.access:
+        if node.name == b"allow":
+            return False
+        if node.args[0] == b"all":
+            return True
+    return False
+
+
+def _masked_by(pages: tuple[Node, ...]) -> str:
+    """The error page that turns a 502 or 504 into another status, as it is written; empty where there is none."""
+    for node in pages:
+        codes, page = node.args[:-1], node.args[-1]
+        if not {b"502", b"504"}.intersection(codes):
+            continue
+        given = next((code[1:] for code in codes if code.startswith(b"=")), None)
+        away = given is None and page.startswith((b"http://", b"https://"))      # sent there with 302
+        if away or (given is not None and not (given.isdigit() and int(given) >= 500)):
+            words = " ".join(text_of(word) for word in (node.name, *node.args))
+            return f"{words}, {node.tree.file}:{node.tree.line(node.start)}"
+    return ""
+
+
+def _one_try(retries: Mapping[bytes, Node], family: bytes) -> str:
+    """What keeps nginx from asking another server where a connection fails, as it is written; empty where nothing."""
+    when, tries = retries.get(family + b"_next_upstream"), retries.get(family + b"_next_upstream_tries")
+    for node, stops in ((when, when and b"error" not in when.args), (tries, tries and tries.args[0] == b"1")):
+        if node is not None and stops:
+            words = " ".join(text_of(word) for word in (node.name, *node.args))
+            return f"{words}, {node.tree.file}:{node.tree.line(node.start)}"
+    return ""
+
+
+class Routes:
+    """Walks the http block and collects routes and static locations in the order of the configuration."""
+
+    def __init__(self, effective: Effective) -> None:
+        self._effective = effective
+        self._upstreams = Upstreams(effective)
+        self._targets = Targets(effective, self._upstreams)
+        self._listens = Listens(effective)
+        self._drafts: list[_Draft] = []
+        self.statics: list[StaticLocation] = []
+        self.server_names: list[tuple[str, ...]] = []
+        self.servers: list[ServerBlock] = []
+        self._places = 0
+        self._asked_first: set[tuple[int, str]] = set()
+        self._mirrored: set[tuple[int, str]] = set()
+        self._assembling: set[int] = set()
+
+    @property
+    def cut(self) -> bool:
+        """Whether there were more places than may be held, and the rest was not read."""
+        return self._places > MOST_PLACES
+
+    def read_http(self, block: list[Node]) -> None:
+        """Read one `http` block: first what servers refer to, then the servers."""
+        maps: dict[bytes, tuple[Value, ...]] = {}
+        for node in block:
+            if node.name == b"upstream":
+                self._upstreams.add(node)
+            elif node.name in MAPS:
+                made = read_map(node)
+                if made is not None:
+                    maps[made[0]] = made[1]
+        top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
+                     retries=_retries(block, {}), pages=_pages(block, ()), auth=_auth(block, ""),
+                     access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
+                     assembles=_assembles(block))
+        self._listens.learn(node for node in block if node.name == b"server")
+        for node in block:
+            if node.name == b"server" and node.block is not None:
+                self._places += 1
+                if self.cut:
+                    return
+                self._read_server(node, node.block, top)
+
+    def finished(self) -> tuple[Route, ...]:
+        """The routes, numbered r1, r2 … in the order of the configuration."""
+        return tuple(self._route(number, draft) for number, draft in enumerate(self._drafts, 1))
+
+    def _read_server(self, node: Node, block: list[Node], top: _Level) -> None:
+        listens = self._listens.of_server(node)
+        names = server_names(node)
+        scheme: Scheme = "https" if all(listen.tls for listen in listens) else "http"
+        returns = any(child.name == b"return" for child in block)
+        server = _Server(len(self.server_names), listens, names, scheme, Locations(), returns)
+        self.server_names.append(names)
+        self.servers.append(ServerBlock(listens, names, word_span(node, 0), _names_end(block)))
+        level = top._replace(
+            timeouts=self._timeouts(block, top.timeouts), variables=top.variables.within(block),
+            place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
+            retries=_retries(block, top.retries), pages=_pages(block, top.pages),
+            auth=_auth(block, top.auth), access=_access(block, top.access),
+            any_will_do=_any_will_do(block, above=top.any_will_do),
+        )
+        self._note_inside(block, server, level)
+        if top.assembles:
+            self._assembling.add(server.number)
+        self._note_return(block, server, level)
+        _note_fallback(block, server, server.locations.root)
+        self._read_block(block, server, level, 0)
+
+    def _read_block(self, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
+        for node in block:
+            passes = node.name in _PASSES and len(node.args) >= 1
+            inner = node.name in _INNER and node.block is not None and depth < 50
+            self._places += passes or inner
+            if self.cut:
+                return
+            if passes:
+                self._drafts.append(_Draft(node, server, level))
+            elif inner and node.block is not None:
+                self._read_inner(node, node.block, server, level, depth)
+
+    def _read_inner(self, node: Node, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
+        timeouts = self._timeouts(block, level.timeouts)
+        names = {child.name for child in block}
+        if node.name != b"location":
+            label = level.label if node.name == b"if" else f"{level.label} limit_except".strip()
+            inner = level._replace(
+                label=label, timeouts=timeouts, conditional=True, variables=level.variables.within(block),
+                pages=_pages(block, level.pages), access=_access(block, level.access),
+            )
+            self._note_return(block, server, inner)
+            self._read_block(block, server, inner, depth + 1)
+            return
+        label = " ".join(text_of(arg) for arg in node.args)
+        place, duplicate = server.locations.add(level.place or server.locations.root, node.args)
+        if duplicate:
+            self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
+        inner = _Level(
+            label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
+            _upgrades(block, above=level.upgrades), _retries(block, level.retries), _pages(block, level.pages),
+            _auth(block, level.auth), _access(block, level.access), _any_will_do(block, above=level.any_will_do),
+        )
+        self._note_inside(block, server, inner)
+        _note_fallback(block, server, place)
+        if b"return" in names:
+            self._note_return(block, server, inner)
+        elif _PASSES.isdisjoint(names):
+            self.statics.append(StaticLocation(server.number, label, None, word_span(node, 0)))
+        self._read_block(block, server, inner, depth + 1)
+
+    def _note_return(self, block: list[Node], server: _Server, level: _Level) -> None:
+        """A `return` of this very block: it answers before anything is handed upstream."""
+        for child in block:
+            if child.name == b"return" and child.args:
+                code = int(child.args[0]) if child.args[0].isdigit() and len(child.args[0]) < 4 else 302
+                if level.place is not None and not level.conditional:
+                    level.place.answers = True
+                self.statics.append(
+                    StaticLocation(server.number, level.label, code, word_span(child, 0), level.conditional)
+                )
+                return
+
+    def _note_inside(self, block: list[Node], server: _Server, level: _Level) -> None:
+        """The locations that `auth_request` and `mirror` lead to, as they are usually written, and whether pages are
+        put together of several answers."""
+        if level.auth:
+            self._asked_first.update((server.number, label) for label in _labels(level.auth))
+        for node in block:
+            if node.name == b"mirror" and node.args:
+                self._mirrored.update((server.number, label) for label in _labels(text_of(node.args[0])))
+        if _assembles(block):
+            self._assembling.add(server.number)
+
+    def _timeouts(self, block: list[Node], above: dict[bytes, float]) -> dict[bytes, float]:
+        """The timeouts and sizes of buffers in force in a block. What nginx refuses for standing twice is named."""
+        found = above
+        seen: set[bytes] = set()
+        for node in block:
+            name = node.name
+            if name not in _ONCE or not node.args:
+                continue
+            if name in seen:
+                self._effective.refuse(node, "duplicate", f'"{text_of(name)}" directive is duplicate')
+                continue
+            seen.add(name)
+            given = parse_duration(text_of(node.args[0])) if name in _TIMEOUTS else (
+                parse_size(text_of(node.args[-1])) if name not in _PASSES else None)
+            if given is not None:
+                found = {**found, name: given}
+            if name in _BUFFERS and len(node.args) == 2 and node.args[0].isdigit() and len(node.args[0]) < 9:
+                found = {**found, name + b" number": int(node.args[0])}
+        return found
+
+    def _route(self, number: int, draft: _Draft) -> Route:
+        node, server, level = draft
+        target = self._targets.of_pass(node, level.variables, server.scheme)
+        family = node.name[: -len(b"_pass")]
+        timeouts = level.timeouts
+        asked_first = (server.number, level.label) in self._asked_first     # no rules on addresses are asked for those
+        return Route(
+            id=f"r{number}",
+            kind=cast("PassKind", text_of(node.name)),
+            scheme=target.scheme,
+            listens=server.listens,
+            server_names=server.names,
+            location=level.label,
+            path=self._path(draft),
+            source=word_span(node, 0),
+            pass_text=text_of(node.args[0]),
+            servers=target.servers,
+            upstream=target.upstream,
+            connect_timeout=timeouts.get(family + b"_connect_timeout", 60.0),
+            send_timeout=timeouts.get(family + b"_send_timeout", 60.0),
+            read_timeout=timeouts.get(family + b"_read_timeout", 60.0),
+            header_buffer=int(timeouts.get(family + b"_buffer_size", 0)),
+            buffers=(int(timeouts.get(family + b"_buffers number", 8)), int(timeouts.get(family + b"_buffers", 4096))),
+            busy_buffers=int(timeouts.get(family + b"_busy_buffers_size", 0)),
+            server_index=server.number,
+            internal=level.internal,
+            shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,
+            upgrades=level.upgrades,
+            one_try=_one_try(level.retries, family),
+            masked_by=_masked_by(level.pages),
+            auth=level.auth,
+            asked_first=asked_first,
+            included=level.internal and server.number in self._assembling and (
+                (server.number, level.label) not in self._mirrored),
+            closed=not asked_first and _lets_nobody_in(level),
+        )
+
+    def _path(self, draft: _Draft) -> str | None:
+        level, server = draft.level, draft.server
+        if level.place is None or level.conditional or level.internal or server.returns or _lets_nobody_in(level):
+            return None
+        return None if level.place.answers else server.locations.path_to(level.place)

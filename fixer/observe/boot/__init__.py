@@ -1,0 +1,1 @@
+"""Who starts what no service manager keeps."""

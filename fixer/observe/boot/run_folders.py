@@ -1,0 +1,126 @@
+"""Services that runit, s6 or daemontools keep: a folder each with a `run` script, in one that a scanner watches; and
+which units only keep what others have put there."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from fixer.formats.server_names import runtime_of
+from fixer.formats.wrapper_scripts import read_script
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence
+from fixer.model.query import FileAnswer
+from fixer.model.snapshot import Service
+from fixer.model.starters import StarterKind
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.view.node_view import View
+
+# What is watched comes before where services are only kept.
+_FOLDERS = ("/etc/service", "/service", "/var/service", "/run/service", "/etc/services.d", "/etc/s6-overlay/s6-rc.d",
+            "/etc/sv")
+_FILES = ("run", "supervise/status")
+_MOST = 4
+RUN_FOLDERS = tuple(f"{folder}/*/{file}" for folder in _FOLDERS for file in _FILES)
+
+_RUN = regex(r"^(?P<folder>/.+/(?P<name>[^/]+))/run$")      # found by one of RUN_FOLDERS
+_WATCHERS: Mapping[str, tuple[StarterKind, str]] = {
+    "runsv": ("runit", "sv up {name}"), "s6-supervise": ("s6", "s6-svc -u {folder}"),
+    "supervise": ("daemontools", "svc -u {folder}"),
+}
+_STATUS_SIZES = (18, 20)       # daemontools', runit's; byte 17 is what is wanted: u(p), d(own)
+_SCANNERS: Mapping[str, StarterKind] = {"runsvdir": "runit", "s6-svscan": "s6", "svscan": "daemontools"}
+_PLACE = regex(r"^(?:/[\w.@-]+)+$")
+_KEEPERS = frozenset({*_SCANNERS, "runsvdir-start", "svscanboot", "cron", "crond", "atd", "sshd", "monit"})
+
+
+def scanned(view: View) -> tuple[str, ...]:
+    """Files to read in folders of its own that a scanner of root's was started with."""
+    words = [
+        word.rstrip("/") for process in view.by_pid.values() for word in process.argv[1:]
+        if process.uid <= 0 and posixpath.basename(process.argv[0]) in _SCANNERS
+    ]
+    own = [word for word in dict.fromkeys(words) if _PLACE.match(word) and word not in _FOLDERS]
+    return tuple(f"{folder}/*/{file}" for folder in own[:_MOST] for file in _FILES)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A service's folder: what its `run` script ends in, who watches it, the command that starts it, and why it may
+    not run."""
+
+    kind: StarterKind
+    name: str
+    told: Told
+    idle: str
+    command: str
+
+
+def run_folders(view: View, files: Mapping[str, FileAnswer]) -> Iterator[RunFolder]:
+    """Each once, however many folders lead to it; `files` by the path they were found at."""
+    seen: set[str] = set()
+    watched = _watched(view)
+    found = [(match, file) for path, file in files.items() if (match := _RUN.match(path)) is not None]
+    for match, file in sorted(found, key=lambda entry: _rank(entry[0]["folder"])):
+        if match["name"] in seen:
+            continue
+        path = match[0]
+        folder, name = match["folder"], match["name"]
+        seen.add(name)
+        run = read_script(file.data.decode("latin-1"), path, {}, view.contents(), directory=folder)
+        words = run.command or (run.other[-1] if run.other else None)
+        if words is None:
+            continue
+        words = words[1:] if words[0].text == "exec" else words
+        line = next((p.line for w in words for p in w.pieces if p.file == path), 1)
+        said = Evidence("file", f"{path}:{line}", " ".join(w.text for w in words))
+        told = Told(tuple(words), run.env, said, "shell", run.directory, tuple(run.sourced))
+        by = watched.get(name)
+        kind, start = _WATCHERS.get(by or "", (_scanner(view), ""))
+        yield RunFolder(kind, name, told, _idle(folder, name, by, files), start.format(name=name, folder=folder))
+
+
+def _rank(folder: str) -> int:
+    """Where a scanner looks comes first."""
+    above = posixpath.dirname(folder)
+    return _FOLDERS.index(above) if above in _FOLDERS else -1
+
+
+def _watched(view: View) -> dict[str, str]:
+    """The services with a watcher of their own, by name, with the watcher's program."""
+    found: dict[str, str] = {}
+    for process in view.by_pid.values():
+        words = [posixpath.basename(word) for word in process.argv[:2]]
+        if len(words) == 2 and words[0] in _WATCHERS and process.uid <= 0:
+            found.setdefault(words[1], words[0])
+    return found
+
+
+def _scanner(view: View) -> StarterKind:
+    programs = [posixpath.basename(process.argv[0]) for process in view.by_pid.values() if process.argv]
+    return next((_SCANNERS[name] for name in programs if name in _SCANNERS), "runit")
+
+
+def _idle(folder: str, name: str, watcher: str | None, files: Mapping[str, FileAnswer]) -> str:
+    """What its watcher says of it, as far as a file tells."""
+    if watcher is None:
+        return f"no runsv, s6-supervise or supervise watches {name}"
+    status = files.get(f"{folder}/supervise/status")
+    wanted = status.data[17:18] if status is not None and len(status.data) in _STATUS_SIZES else b""
+    return f"{watcher} was told to keep it down" if wanted == b"d" else ""
+
+
+def kept_for_others(service: Service, view: View) -> set[int]:
+    """The processes in the unit of a scanner, of cron, of sshd, that serve: somebody's programs, not the unit's."""
+    command = service.unit.exec_start if service.unit is not None else ()
+    if posixpath.basename(command[0] if command else "") not in _KEEPERS:
+        return set()
+    held = [view.by_pid[pid] for pid in service.pids if pid in view.by_pid]
+    serving = {process.pid for process in held if runtime_of(process.argv)}
+    grown = True
+    while grown:        # a worker of theirs may have another name
+        more = {process.pid for process in held if process.ppid in serving} - serving
+        serving |= more
+        grown = bool(more)
+    return serving

@@ -1,0 +1,205 @@
+"""Collecting: rounds of questions to all nodes at once, until nothing is left to ask. The only IO of observing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from fixer.errors import CannotObserve, NoNginx, Unreachable
+from fixer.formats.server_names import is_nginx
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.facts import Unknown
+from fixer.model.host import Asker, DockerHost, Project, Target, is_docker_host, is_project
+from fixer.model.query import Command, ListProcesses, Query
+from fixer.model.snapshot import Container
+from fixer.observe.next_queries import follow_up, survey
+from fixer.observe.nginx.nginx_masters import inner_nginxes
+from fixer.observe.nginx.sites import sites_of
+from fixer.observe.view.docker_inspect import parse_inspect
+from fixer.observe.view.node_view import ENGINE, View, containers_of, home_of, views_of
+from fixer.observe.view.observe_options import ObserveOptions
+
+__all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
+
+MOST_NAMED = 3        # containers of a machine whose targets are told
+MOST_ROUNDS = 8       # survey, what depends on it, includes of includes, repeats; few looks need a fourth
+
+
+def collect(target: Target, options: ObserveOptions) -> Capture:
+    """Ask the target's nodes until nothing depends on an answer any more. NoNginx where no node holds one.
+
+    A bundle is what was answered already: it is the capture, whatever the options say now.
+    """
+    if target.ref.kind == "bundle":
+        return recorded(target)
+    askers = {asker.name: asker for asker in target.askers()}
+    nodes: dict[str, NodeCapture] = {name: _unasked(asker) for name, asker in askers.items()}
+    _ask_all(askers, {name: survey(name, asker.kind, target.ref) for name, asker in askers.items()}, nodes)
+    if all(node.unreachable for node in nodes.values()):
+        raise Unreachable(next(iter(nodes.values())).unreachable if nodes else "the target has no nodes")
+    _require_nginx(_capture(target, nodes, options), askers)
+    here = _docker_host(target)
+    project = target if is_project(target) else None
+    called: list[Command | None] = []
+    for _ in range(MOST_ROUNDS - 1):
+        if project is not None and _call(project, nodes, askers, _capture(target, nodes, options), called):
+            project = None
+        if here is not None and _widen(here, nodes, askers, _capture(target, nodes, options)):
+            here = None
+        questions = follow_up(_capture(target, nodes, options), options)
+        if not questions:
+            break
+        _ask_all(askers, questions, nodes)
+    return _capture(target, nodes, options)
+
+
+def _docker_host(target: Target) -> DockerHost | None:
+    """The target where it is a machine that may have a Docker engine."""
+    return target if is_docker_host(target) and target.has_docker() else None
+
+
+def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
+    """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
+    itself. False while its configuration is not read yet."""
+    from fixer.observe.docker.published_ports import (  # only where there is an engine
+        places_in_question,
+        published_query,
+    )
+
+    views = views_of(capture)
+    sites = sites_of(views, ())
+    home = home_of(views)
+    if home is None or any(isinstance(site.config, Unknown) for site in sites):
+        return False
+    places = places_in_question(home, [(a.server, a.found) for site in sites for a in site.addresses])
+    try:
+        more = {asker.name: asker for asker in target.beside(places)} if places else {}
+    except Unreachable as error:      # its containers stay unknown, which is said
+        nodes[ENGINE] = NodeCapture(ENGINE, "machine", 0.0, False, {}, unreachable=error.message)
+        return True
+    if more:
+        askers.update(more)
+        nodes.update({name: _unasked(asker) for name, asker in more.items()})
+        first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
+        _ask_all(askers, {**first, ENGINE: [published_query(places)]}, nodes)
+    return True
+
+
+def _call(target: Project, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture,
+          called: list[Command | None]) -> bool:
+    """Containers of other projects that nginx asks for become nodes. False while its configuration is not read yet,
+    and once more (`called` are those that were asked): what its names lead to is known a round later."""
+    from fixer.observe.nginx.unlisted_containers import called_query  # only where there are containers
+
+    views = views_of(capture)
+    containers = containers_of(views)
+    sites = sites_of(views, containers)
+    if any(isinstance(site.config, Unknown) for site in sites):
+        return False
+    query = called_query(sites, containers, views)
+    if query in called:
+        return True
+    called.append(query)
+    try:
+        more = {asker.name: asker for asker in target.called(query)} if query is not None else {}
+    except Unreachable:               # Docker went away: what it has told already counts
+        return True
+    more = {name: asker for name, asker in more.items() if name == ENGINE or name not in nodes}
+    if more and query is not None:
+        askers.update(more)
+        nodes.update({name: _unasked(asker) for name, asker in more.items() if name != ENGINE})
+        first = {name: survey(name, asker.kind, capture.target) for name, asker in more.items() if name != ENGINE}
+        _ask_all(askers, {**first, ENGINE: [query]}, nodes)
+    return len(called) > 1
+
+
+def recorded(target: Target) -> Capture:
+    """The capture inside a bundle."""
+    from fixer.hosts.bundle import BundleTarget
+
+    assert isinstance(target, BundleTarget)
+    return target.capture
+
+
+def _capture(target: Target, nodes: Mapping[str, NodeCapture], options: ObserveOptions) -> Capture:
+    return Capture(target.ref, tuple(nodes.values()), tuple(target.notes), options.pairs())
+
+
+def _unasked(asker: Asker) -> NodeCapture:
+    return NodeCapture(asker.name, asker.kind, 0.0, False, {})
+
+
+def _ask_all(askers: Mapping[str, Asker], questions: Mapping[str, Sequence[Query]],
+             nodes: dict[str, NodeCapture]) -> None:
+    """One round: every node at the same time; a node that fails says so and does not stop the others."""
+    threads = []
+    for name, queries in questions.items():
+        if not nodes[name].unreachable:
+            thread = threading.Thread(target=_ask_one, args=(askers[name], queries, nodes), daemon=True)
+            thread.start()
+            threads.append(thread)
+    for thread in threads:
+        thread.join()
+
+
+def _ask_one(asker: Asker, queries: Sequence[Query], nodes: dict[str, NodeCapture]) -> None:
+    before = nodes[asker.name]
+    try:
+        answers = asker.ask(queries)
+    except Unreachable as error:
+        nodes[asker.name] = NodeCapture(before.name, before.kind, before.now, before.root, before.answers,
+                                        before.utc_offset, error.message)
+        return
+    clock = asker.clock()
+    first = not before.answers       # uptime and processes were read then, so that is the clock they go with
+    nodes[asker.name] = NodeCapture(
+        before.name, before.kind, clock.now if first else before.now, clock.root, {**before.answers, **answers},
+        clock.utc_offset,
+    )
+
+
+def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
+    views = views_of(capture)
+    containers = containers_of(views)
+    if sites_of(views, containers):
+        return
+    inner = {view.name: ids for view in views.values() if view.name != ENGINE and (ids := inner_nginxes(view))}
+    if inner:
+        name, ids = next(iter(inner.items()))
+        words = dict.fromkeys(_right_target(askers[name], found) for found in ids[:MOST_NAMED])
+        said = " or ".join(f"fixer diagnose {word}" for word in words)
+        raise NoNginx(f"nginx runs only inside a container of {name}", f"try: {said}")
+    for view in views.values():
+        told = view.node.answers.get(ListProcesses())
+        if view.name != ENGINE and told is not None and told.status in ("timeout", "failed"):
+            message = f"what runs on {view.name} could not be read: {told.message or told.status}"
+            raise CannotObserve(message, "try again when it is less busy")
+    raise NoNginx(f"no nginx on {capture.target}", _hint(containers, views))
+
+
+def _right_target(asker: Asker, container_id: str) -> str:
+    """The target word for a container that was seen in this machine's process table."""
+    query = Command("docker-container", (container_id,))
+    for container in parse_inspect(asker.ask([query])[query]):
+        if container.id == container_id:
+            if container.is_machine:
+                return f"docker://{container.name}"
+            return f"compose://{container.project}" if container.project else f"docker://{container.name}"
+    return f"docker://{container_id[:12]}"
+
+
+def _hint(containers: Sequence[Container], views: Mapping[str, View]) -> str:
+    down = [box for box in containers if box.status not in ("running", "restarting")]
+    own = next((box for box in down if any(is_nginx(word) for word in box.argv[:3])), None)
+    stopped = own or next(iter(down), None)
+    if own is not None and own.error:       # what it mounts is no file any more: nothing of it can be copied out either
+        said = own.error.rpartition("container process: ")[2][:240]
+        return f"container {own.name} starts nginx, and the engine cannot start it: {said}"
+    if stopped is not None:
+        return f"container {stopped.name} is {stopped.status}; where nginx is in it, start it, or read its log"
+    denied = [view.name for view in views.values() if not view.node.root and view.name != ENGINE]
+    if denied:
+        return f"not root on {', '.join(denied)}: its configuration may only be unreadable (sudo fixer …)"
+    if unseen := next(filter(None, (view.unseen() for view in views.values())), ""):
+        return f"what runs there was not seen: {unseen}"
+    return "nothing that runs is nginx, and there is no /etc/nginx/nginx.conf"

@@ -1,0 +1,125 @@
+"""Configuration files of servers: gunicorn's `bind` and `workers`, and what uWSGI's ini file says of its sockets."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from fixer.formats.ini_file import IniValue, ini_sections
+from fixer.formats.server_bindings import DIALECTS, arguments_of_variable, option, parse_address, parse_relative
+from fixer.formats.server_names import runtime_of
+from fixer.formats.shell_words import Piece, Word
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import Binding
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.commands.vassals import given_socket, vassal_pattern, vassals
+from fixer.observe.view.node_view import View
+
+_BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]*\]|\([^()]*\)|[^\n]*)", re.MULTILINE)
+_PLAIN = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
+_COMMENT = regex(rb"#[^\n\"']*(?=\n|\Z)")
+_WORD = regex(rb"[\"']([^\"'\n]+)[\"']")
+_WORKERS = regex(rb"^\s*workers\s*=\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
+
+
+def settings_path(told: Told) -> str | None:
+    """The configuration file that the command reads, None for a server that has none."""
+    runtime = runtime_of(told.argv)
+    if runtime == "uwsgi":
+        named = option(told.command, ("--ini",))
+        bare = [word for word in told.command[1:] if word.text.endswith(".ini") and not word.text.startswith("-")]
+        name = named.text if named is not None else bare[-1].text if bare else ""
+        return posixpath.normpath(posixpath.join(told.directory or "/", name.partition(":")[0])) if name else None
+    if runtime != "gunicorn":
+        return None
+    named = option(_arguments(told), ("-c", "--config"))
+    name = named.text.removeprefix("file:") if named is not None else "gunicorn.conf.py"
+    return posixpath.normpath(posixpath.join(told.directory or "/", name))
+
+
+def _arguments(told: Told) -> list[Word]:
+    return [*arguments_of_variable("gunicorn", told.env), *told.command]
+
+
+def bindings_in_settings(told: Told, view: View) -> tuple[Binding, ...] | None:
+    """`bind = "…"` or a list of them in gunicorn's file; None where nothing there says it, or the command line does,
+    which wins. Empty where it is told by more than plain words: not the server's default, and not known."""
+    path = settings_path(told)
+    data = view.data(path) if path else None
+    if runtime_of(told.argv) == "uwsgi" and (kept := list(vassals(told, path, view))):
+        every = [(_sockets_in_ini(told, at, text) or (), given_socket(told, at)) for at, text in kept]
+        return tuple(b for found, given in every for b in (*found, *((given,) if given is not None else ())))
+    if path is not None and data is not None and runtime_of(told.argv) == "uwsgi":
+        return _sockets_in_ini(told, path, data)
+    if path is None or option(_arguments(told), ("-b", "--bind")) is not None:
+        return None
+    if data is None:        # one that is named and was not read may say anything: the server's default is not meant
+        return () if runtime_of(told.argv) == "gunicorn" and option(_arguments(told), ("-c", "--config")) else None
+    match = next(reversed(list(_BIND.finditer(data))), None)
+    if match is None:
+        return None
+    if not _PLAIN.fullmatch(_COMMENT.sub(b"", match[1])):
+        return ()
+    words = [_setting(path, data, one) for one in _WORD.finditer(data, match.start(1), match.end(1))]
+    return tuple(b for word, said in words if (b := parse_address(word, said)))
+
+
+def serves_nothing(told: Told, view: View) -> bool:
+    """A uWSGI that only starts what files in a folder say, and none is there: as a package brings it."""
+    if runtime_of(told.argv) != "uwsgi":
+        return False
+    ini = settings_path(told)
+    return vassal_pattern(told, ini, view) is not None and not any(True for _ in vassals(told, ini, view))
+
+
+def _sockets_in_ini(told: Told, path: str, data: bytes) -> tuple[Binding, ...] | None:
+    """Every socket of uWSGI's own section; None where the command line names one, empty where magic words do."""
+    if option(told.command, DIALECTS["uwsgi"].bind) is not None:
+        return None
+    keys = {name.lstrip("-") for name in DIALECTS["uwsgi"].bind}
+    own = [section for section in ini_sections(path, data) if section.name == "uwsgi"]
+    found = [value for section in own for value in section.values if value.key in keys]
+    name = posixpath.basename(path).removesuffix(".ini")
+    found = [v if "%n" not in v.value else replace(v, value=v.value.replace("%n", name), start=-1) for v in found]
+    if not found or any(v.value.strip().startswith("@") or set(v.value) & set("%$\n,") for v in found):
+        return () if found else None
+    words = [(_word(v, path), f"{v.key} = {v.value.strip()}") for v in found]
+    said = [(word, Evidence("file", f"{path}:{v.line}", text)) for v, (word, text) in zip(found, words, strict=True)]
+    folder = next((v.value.strip() for s in own for v in s.values if v.key == "chdir"), "")
+    start = posixpath.join(told.directory, folder) if not set(folder) & set("%$@") else ""
+    return tuple(b for word, shown in said if (b := parse_address(word, shown) or _plain_path(word, shown, start)))
+
+
+def _word(value: IniValue, path: str) -> Word:
+    """With its place, but where it does not stand there as it is meant."""
+    text = value.value.strip()
+    return Word((Piece(text, path, value.line, value.start) if value.start >= 0 else Piece(text),))
+
+
+def _plain_path(word: Word, said: Evidence, folder: str) -> Binding | None:
+    """A word without a colon is the path of a socket to uWSGI, from where it starts if it is not whole."""
+    if ":" in word.text:
+        return None
+    made = parse_relative(Word((Piece(f"unix:{word.text}"),)), said, folder)
+    return made if made is None else replace(made, source=said)
+
+
+def workers_in_settings(told: Told, view: View) -> Known[int] | None:
+    """`workers = N` of gunicorn's file, where the command line does not say it."""
+    path = settings_path(told) if runtime_of(told.argv) == "gunicorn" else None
+    data = view.data(path) if path else None
+    match = _WORKERS.search(data) if data is not None else None
+    if path is None or data is None or match is None or option(_arguments(told), ("-w", "--workers")) is not None:
+        return None
+    word, said = _setting(path, data, match)
+    return Known(max(int(word.text), 1), (said,))
+
+
+def _setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Word, Evidence]:
+    line = data.count(b"\n", 0, match.start(1)) + 1
+    word = Word((Piece(match[1].decode("latin-1"), path, line, match.start(1)),))
+    start, end = data.rfind(b"\n", 0, match.start(1)) + 1, data.find(b"\n", match.end(1))
+    text = data[start:end if end >= 0 else len(data)].decode("utf-8", "replace").strip()
+    return word, Evidence("file", f"{path}:{line}", text)

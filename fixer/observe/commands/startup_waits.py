@@ -1,0 +1,306 @@
+"""What a shell that has not come to its server yet waits for: the conditions of its loops, read as text, never run."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+
+from fixer.formats.launchers import SHELLS, name_of, peel, text_for_shell
+from fixer.formats.numbers import is_number
+from fixer.formats.server_names import runtime_of, script_of
+from fixer.formats.shell_words import Word, assignment, expand_words, literal, shell_words
+from fixer.formats.wrapper_scripts import simple_commands
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence, Known
+from fixer.model.query import Query, ReadFile
+from fixer.model.reliance import Reliance
+from fixer.model.snapshot import Process, Service
+from fixer.observe.commands.resolved_command import Follow, Told, followed
+from fixer.observe.view.node_view import View
+from fixer.redaction.redactargv import redact_argv
+
+LIMIT = 64 << 10
+MOST = 12
+_LOOPS = frozenset({"until", "while"})
+_SYNTAX = frozenset({"until", "while", "if", "elif", "!", "(", "{", "do", "then", "else"})
+_TESTS = frozenset({"-f", "-e", "-s", "-S", "-d", "-r", "-p", "-x", "-h", "-L"})
+_TCP = regex(r"/dev/tcp/([\w.:-]+)/(\d{1,5})")
+_URL = regex(r"\b(?:https?|tcp)://(?:[^\s/@\"']*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)(?::(\d{1,5}))?")
+_PAIR = regex(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})$")
+_SHIPPED = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
+_USER = regex(r"://[^\s/@]*@")
+_USER = regex(r"://[^\s/@]*@")
+_KNOCKS = frozenset({"nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "telnet"})
+_FETCH = frozenset({"curl", "wget"})
+_WAITERS = regex(r"^(?:wait-?for-?it|wait-for|waitforit|wait4x|dockerize|wait-on|waitfor)(?:\.sh|\.py)?$")
+_NC_VALUES = frozenset({"-w", "-G", "-i", "-p", "-s", "-X", "-x", "-q"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """A program that asks one kind of system whether it is there: its options, and where it asks without them."""
+
+    engine: str
+    host: tuple[str, ...]
+    port: tuple[str, ...]
+    usual: int
+
+
+_CLIENTS = {
+    **dict.fromkeys(("pg_isready", "psql"), _Client("postgresql", ("-h", "--host"), ("-p", "--port"), 5432)),
+    "redis-cli": _Client("redis", ("-h",), ("-p",), 6379),
+    "valkey-cli": _Client("redis", ("-h",), ("-p",), 6379),
+    **dict.fromkeys(("mysqladmin", "mysql", "mariadb-admin", "mariadb"),
+                    _Client("mysql", ("-h", "--host"), ("-P", "--port"), 3306)),
+}
+
+
+def is_shell(argv: Sequence[str]) -> bool:
+    """Whether it is a shell with something to run: a script, or the text after `-c`."""
+    return len(argv) > 1 and posixpath.basename(argv[0].lstrip("-")) in SHELLS
+
+
+def wait_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
+    """The scripts that shells run where a server belongs, then whether the files are there that they wait for."""
+    for service in services:
+        view = views.get(service.node)
+        if view is None or not service.is_app_server:
+            continue
+        for process in (view.by_pid[pid] for pid in service.pids[:MOST] if pid in view.by_pid):
+            if is_shell(process.argv) and (path := _script(process)):
+                yield service.node, ReadFile(path, LIMIT)
+        yield from ((service.node, ReadFile(one.path, 0)) for one in service.waits if one.path)
+
+
+def shell_queries(view: View) -> Iterator[Query]:
+    """The scripts of shells that no manager holds: one of them may be on its way to the server that is missed."""
+    shells = [p for p in view.by_pid.values() if is_shell(p.argv) and p.pid not in view.table.containers]
+    paths = dict.fromkeys(path for p in shells if (path := _script(p)) and not path.startswith(_SHIPPED))
+    yield from (ReadFile(path, LIMIT) for path in list(paths)[:MOST])
+
+
+def told_by_shell(process: Process, view: View) -> Told | None:
+    """The server that a shell is on its way to, as its script says; None where it is to start none. Its variables are
+    not read: a command that needs one of them is told without places where it listens."""
+    follow = Follow(view.contents(), process.cwd.value if isinstance(process.cwd, Known) else "/")
+    said = Evidence("process", f"pid {process.pid}", " ".join(redact_argv(list(process.argv)))[:200])
+    words, env, style, said = followed([literal(word) for word in process.argv], {}, said, follow)
+    told = Told(tuple(words), env, said, style, follow.directory, tuple(follow.reads), script=follow.script)
+    return told if style == "shell" and runtime_of(told.argv) not in ("", "binary", "python") else None
+
+
+def waits_of(pids: Sequence[int], told: Told, view: View) -> tuple[Reliance, ...]:
+    """What the shells among these processes wait for before their server, and what is asked at this very moment;
+    nothing where no shell is among them."""
+    if not any(is_shell(view.by_pid[pid].argv) for pid in pids[:MOST] if pid in view.by_pid):
+        return ()
+    found: dict[tuple[object, ...], Reliance] = {}
+    for process in (view.by_pid[pid] for pid in pids[:MOST] if pid in view.by_pid):
+        if is_shell(process.argv):
+            for one in _of_shell(process, told, view):
+                found.setdefault((one.host, one.port, one.path, one.wanted), one)
+        elif (now := asked_by([literal(word) for word in process.argv])) is not None:
+            said = Evidence("process", f"pid {process.pid}", " ".join(process.argv)[:120])
+            found.setdefault((now.host, now.port, now.path, True), replace(now, source=said))
+    return tuple(_placed(one, view) for one in list(found.values())[:MOST])
+
+
+def _placed(one: Reliance, view: View) -> Reliance:
+    """With the address of its name, and whether its file is there."""
+    if one.path:
+        file = view.files.get(one.path)
+        there = None if file is None else True if file.stat is not None else False if file.status == "absent" else None
+        return replace(one, present=there)
+    led = view.hosts.get(one.host.lower(), ())
+    return replace(one, ip=led[0]) if led else one
+
+
+def _script(process: Process) -> str:
+    """The file that a shell runs, empty for the text after `-c` and for a relative one whose folder is not known."""
+    if text_for_shell(process.argv, 0) is not None:
+        return ""
+    script = script_of(process.argv)
+    folder = process.cwd.value if isinstance(process.cwd, Known) else ""
+    path = posixpath.normpath(posixpath.join(folder, script)) if script else ""
+    return path if path.startswith("/") else ""
+
+
+def _of_shell(process: Process, told: Told, view: View) -> Iterator[Reliance]:
+    at = text_for_shell(process.argv, 0)
+    path = _script(process)
+    if at is not None:
+        yield from waits_in(process.argv[at], "", f"pid {process.pid}", told)
+    elif path and (data := view.data(path)) is not None:
+        yield from waits_in(data.decode("latin-1"), path, path, told)
+
+
+def waits_in(text: str, file: str, name: str, told: Told) -> Iterator[Reliance]:
+    """The conditions of the loops before the server, in order, and the programs that only wait."""
+    commands = simple_commands(text)
+    loop, odd = "", False
+    env: dict[str, Word] = dict(told.env)
+    for index, (command, _, number) in enumerate(commands):
+        words = shell_words(command, file or None, 1 + number)
+        first = words[0].text if words else ""
+        if first in _LOOPS:
+            loop, odd = first, first == "while"
+        elif first in ("do", "done"):
+            loop = ""
+        words, negated = _bare(words)
+        if not words:
+            continue
+        if (pair := assignment(words[0])) is not None and len(words) == 1:
+            env.setdefault(pair[0], pair[1])
+            continue
+        words = expand_words(words, env)
+        argv = [word.text for word in words]
+        if argv and _is_server(argv, told):
+            return
+        following = commands[index + 1][0].split() if index + 1 < len(commands) else []
+        breaks = "break" in following[:2]
+        one = asked_by(words, told.directory) or (_mentioned(command) if loop or breaks else None)
+        if one is None or not (loop or breaks or _is_waiter(argv)):
+            continue
+        tested, one = not one.wanted, replace(one, wanted=True)
+        wanted = not (bool(loop) and odd) ^ negated ^ tested
+        said = Evidence("file" if file else "process", f"{name}:{1 + number}" if file else name, _shown(command))
+        yield replace(one, source=said, wanted=wanted, is_looped=bool(loop) or breaks)
+
+
+def _shown(command: str) -> str:
+    """The condition as it is written, without what may be a secret."""
+    return _USER.sub("://…@", " ".join(redact_argv(command.split())))[:120]
+
+
+def _bare(words: list[Word]) -> tuple[list[Word], bool]:
+    """The command behind keywords and launchers, and whether an odd number of `!` stands before it."""
+    negated = False
+    while words and (words[0].text in _SYNTAX or words[0].text.startswith("(")):
+        negated ^= words[0].text == "!"
+        text = words[0].text
+        words = words[1:] if text in _SYNTAX else [words[0].slice(1, len(text)), *words[1:]]
+    place = peel([word.text for word in words])
+    return words[place:] if place < len(words) else words, negated
+
+
+def _is_server(argv: Sequence[str], told: Told) -> bool:
+    """The command that the script is there for: what follows it no longer holds it up."""
+    runtime = runtime_of(argv)
+    own = told.argv[peel(told.argv):]
+    if not runtime or not own:
+        return False
+    return posixpath.basename(argv[0]) == posixpath.basename(own[0]) and list(argv[1:2]) == list(own[1:2])
+
+
+def _is_waiter(argv: Sequence[str]) -> bool:
+    return bool(argv) and _WAITERS.match(posixpath.basename(argv[0])) is not None
+
+
+def _mentioned(command: str) -> Reliance | None:
+    """An address in a condition that is written another way: a redirection, a command inside quotes."""
+    if (tcp := _TCP.search(command)) is not None:
+        return _at(tcp[1], tcp[2])
+    if any(name in command for name in ("curl ", "wget ")) and (url := _URL.search(command)) is not None:
+        return _at(url[1], url[2] or ("443" if url[0].startswith("https") else "80"))
+    return None
+
+
+def asked_by(words: Sequence[Word], directory: str = "/") -> Reliance | None:
+    """What one command looks at: a file by `test`, an address by a program that knocks there. `wanted` is false where
+    it is true while that is missing."""
+    argv = [word.text for word in words]
+    place = peel(argv)
+    argv = argv[place:]
+    if not argv:
+        return None
+    name = name_of(argv, 0)
+    if name in ("[", "test", "[["):
+        return _tested(argv[1:], directory)
+    if name in _CLIENTS:
+        return _client(argv, _CLIENTS[name])
+    if name == "busybox" and len(argv) > 1 and argv[1] in _KNOCKS:
+        argv, name = argv[1:], argv[1]
+    if name in _KNOCKS:
+        plain = _plain(argv[1:], _NC_VALUES)
+        return _at(plain[0], plain[1]) if len(plain) > 1 and is_number(plain[1]) else None
+    if (tcp := _TCP.search(" ".join(argv))) is not None:
+        return _at(tcp[1], tcp[2])
+    if name in _FETCH:
+        url = next((m for word in argv[1:] if (m := _URL.match(word)) is not None), None)
+        return _at(url[1], url[2] or ("443" if url[0].startswith("https") else "80")) if url is not None else None
+    if _WAITERS.match(name):
+        return _pair(argv[1:])
+    return None
+
+
+def _tested(argv: Sequence[str], directory: str) -> Reliance | None:
+    words = [word for word in argv if word not in ("]", "]]")]
+    wanted = True
+    while words[:1] == ["!"]:
+        words, wanted = words[1:], not wanted
+    if len(words) != 2 or words[0] not in _TESTS or not words[1] or set(words[1]) & set("$*?`"):
+        return None
+    path = posixpath.normpath(posixpath.join(directory or "/", words[1]))
+    return Reliance(Evidence("file", "", ""), path=path, wanted=wanted)
+
+
+def _client(argv: Sequence[str], client: _Client) -> Reliance | None:
+    url = next((m for word in argv[1:] if (m := _SCHEME.search(word)) is not None), None)
+    host = url[1] if url is not None else _option(argv, client.host)
+    port = url[2] if url is not None else _option(argv, client.port)
+    if host and set(host) & set("$`"):
+        return None
+    found = _at(host or "localhost", port or str(client.usual))
+    if found is None:
+        return None
+    socket = f"{host}/.s.PGSQL.{found.port}" if host.startswith("/") and client.engine == "postgresql" else ""
+    return replace(found, engine=client.engine, path=socket, host=found.host if not socket else "")
+
+
+_SCHEME = regex(r"://(?:[^\s/@]*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)(?::(\d{1,5}))?")
+
+
+def _option(argv: Sequence[str], names: Sequence[str]) -> str:
+    for index, word in enumerate(argv[1:], 1):
+        if word in names and index + 1 < len(argv):
+            return argv[index + 1]
+        long = next((n for n in names if n.startswith("--") and word.startswith(f"{n}=")), "")
+        if long:
+            return word[len(long) + 1:]
+        short = next((n for n in names if len(n) == 2 and word.startswith(n) and len(word) > 2), "")
+        if short:
+            return word[2:].removeprefix("=")
+    return ""
+
+
+def _plain(argv: Sequence[str], values: frozenset[str]) -> list[str]:
+    kept: list[str] = []
+    skip = False
+    for word in argv:
+        if skip:
+            skip = False
+        elif word.startswith("-"):
+            skip = word in values
+        elif word[:1] in "<>" or word[:2] in ("1>", "2>"):
+            break
+        else:
+            kept.append(word)
+    return kept
+
+
+def _pair(argv: Sequence[str]) -> Reliance | None:
+    for word in argv:
+        if word == "--":
+            return None
+        match = _URL.search(word) or _PAIR.match(word.partition("=")[2] if word.startswith("--") else word)
+        if match is not None and match[2]:
+            return _at(match[1], match[2])
+    return None
+
+
+def _at(host: str, port: str) -> Reliance | None:
+    if not host or not is_number(port) or not 0 < int(port) < 65536:
+        return None
+    return Reliance(Evidence("file", "", ""), host=host.strip("[]"), port=int(port))
+

@@ -1,0 +1,63 @@
+"""Where a service's variables stand, and where a new one would be written, the place it reads already first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fixer.formats.env_file import place_for_more
+from fixer.formats.shell_words import Word
+from fixer.model.snapshot import EnvAssignment, EnvSlot, UnitValue
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.view.node_view import View
+
+_HELD_BACK = frozenset({"Environment", "SetCredential", "SetCredentialEncrypted"})
+
+
+def assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignment, ...]:
+    """Every variable by name and place; its value never leaves this function."""
+    found = []
+    for name, word in env.items():
+        place = word.place()
+        where = f"{place.file}:{place.line}" if place.file else fallback
+        found.append(EnvAssignment(name, where, not word.text))
+    return tuple(found)
+
+
+def values_of(told: Told) -> tuple[UnitValue, ...]:
+    """What `[Service]` of the unit's files says, in the order in which it counts; never the values of variables."""
+    return tuple(
+        UnitValue(line.key, line.value, line.file, line.line, line.start, line.start + len(line.value))
+        for line in told.lines if line.section == "Service" and line.key not in _HELD_BACK
+    )
+
+
+def slots_of_unit(told: Told, view: View) -> tuple[EnvSlot, ...]:
+    """Environment files that exist, then drop-ins and unit that set variables already, then the unit itself."""
+    return tuple(_slots(told, view))
+
+
+def _slots(told: Told, view: View) -> Iterator[EnvSlot]:
+    for path in told.env_files:
+        data = view.data(path)
+        if data is not None:
+            yield env_file_slot(view.name, path, data)
+    by_file: dict[str, int] = {}
+    for line in told.lines:
+        if line.section == "Service" and line.key == "Environment":
+            by_file[line.file] = line.start + len(line.value)
+    for path in reversed(told.unit_files):
+        if path in by_file:
+            yield EnvSlot(view.name, path, by_file[path], "\nEnvironment={name}={value}", "unit")
+    fragment = told.unit_files[0] if told.unit_files else ""
+    service = (view.data(fragment) or b"").find(b"[Service]")
+    if fragment not in by_file and service >= 0:
+        yield EnvSlot(view.name, fragment, service + len(b"[Service]"), "\nEnvironment={name}={value}", "unit")
+
+
+def env_file_slot(node: str, path: str, data: bytes) -> EnvSlot:
+    """The end of a file of NAME=VALUE lines, or before the value there that takes in what follows."""
+    at = place_for_more(data.decode("latin-1"))
+    if at < len(data):
+        return EnvSlot(node, path, at, "{name}={value}\n", "env-file")
+    before = "" if not data or data.endswith(b"\n") else "\n"
+    return EnvSlot(node, path, len(data), before + "{name}={value}\n", "env-file")

@@ -1,0 +1,229 @@
+"""What a compose file says of one service, with the bytes where it says it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from fixer.formats.composelabels import environment_paths
+from fixer.formats.envfiles import read_env_file
+from fixer.formats.shell_words import Env, Word, assignment, expand, literal, shell_words
+from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Container, EnvAssignment, EnvSlot, Setting, ToldNetwork, UnitSetting
+from fixer.observe.commands.resolved_command import Follow, Style, followed
+from fixer.observe.commands.written_values import env_file_slot
+from fixer.observe.docker.compose_files import ComposeFile, files_of, outer_env, roots_of
+from fixer.observe.docker.compose_missing import unset_in
+from fixer.observe.docker.compose_settings import told_networks
+from fixer.observe.docker.composesettings import hosts_in, ports_in, setting_slot, settings_in
+from fixer.observe.view.node_view import ENGINE, View
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeService:
+    """Command, variables and places for new ones of a service in its project's files."""
+
+    command: tuple[Word, ...]
+    env: Env
+    style: Style
+    slots: tuple[EnvSlot, ...]
+    reads: tuple[str, ...]
+    said: Evidence
+    limits: tuple[UnitSetting, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    setting_slot: EnvSlot | None = None
+    networks: tuple[ToldNetwork, ...] = ()
+    unset: tuple[EnvAssignment, ...] = ()
+
+
+_LIMITS = (
+    ("MemoryMax", ("mem_limit",)), ("MemoryMax", ("deploy", "resources", "limits", "memory")),
+    ("MemorySwapMax", ("memswap_limit",)),
+    ("TasksMax", ("pids_limit",)), ("TasksMax", ("deploy", "resources", "limits", "pids")),
+)
+
+
+def compose_service(container: Container, engine: View | None) -> ComposeService | None:
+    """The service as its compose files describe it, None where they are not at hand."""
+    if engine is None or not container.service:
+        return None
+    outer = outer_env(container, engine)
+    files = files_of(container, engine, outer)
+    if not files:
+        return None
+    listed = [posixpath.normpath(posixpath.join(f.folder, p)) for f in files for p in _env_files(f, outer)]
+    env: dict[str, Word] = {}
+    for path in listed:
+        env.update(read_env_file(path, engine.data(path) or b""))
+    for file in files:
+        env.update(_environment(file, outer))
+    command, style, said = _command(files, outer)
+    follow = Follow(engine.contents(), "/")
+    command, _, inner, said = followed(command, {k: v for k, v in env.items() if _is_shell(command)}, said, follow)
+    unset = tuple(unset_in(files, outer))
+    slots = tuple(_slots(files, tuple(listed), container, engine, [one.name for one in unset]))
+    settings = tuple(_last_of_each([s for file in files for s in _settings(file)]))
+    last = files[-1]
+    return ComposeService(
+        tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
+        settings, setting_slot(last.service, last.path, last.data),
+        tuple(told_networks(files, roots_of(container, engine, outer), container.project or "", outer)), unset,
+    )
+
+
+def _settings(file: ComposeFile) -> Iterator[Setting]:
+    """What the file sets, without a place where an edit would reach other services."""
+    for settings in (settings_in, ports_in, hosts_in):
+        for setting in settings(file.service, file.path, file.data):
+            yield replace(setting, start=None, end=None) if file.shared else setting
+
+
+def _last_of_each(found: list[Setting]) -> Iterator[Setting]:
+    """The last one of a key counts; but of `extra_hosts` all do, so taking out one of several is no edit."""
+    times = Counter(setting.key for setting in found if setting.key.startswith("extra_hosts."))
+    for setting in {setting.key: setting for setting in found}.values():
+        yield replace(setting, start=None, end=None) if times[setting.key] > 1 else setting
+
+
+def _limits(files: list[ComposeFile]) -> Iterator[UnitSetting]:
+    """The limits of the service with their places, each from the last file that sets it."""
+    for key, path in _LIMITS:
+        for file in reversed(files):
+            node: Node | None = file.service
+            for name in path:
+                node = node.get(name) if isinstance(node, Map) else None
+            if isinstance(node, Scalar):
+                place = file.word(node).place()
+                said = Evidence("file", f"{file.path}:{place.line}", f"{path[-1]}: {node.text}")
+                yield UnitSetting(key, node.text, said, place=place)
+                break
+
+
+def _is_shell(words: list[Word]) -> bool:
+    """Only a shell replaces the container's own variables; compose and the engine do not."""
+    return bool(words) and posixpath.basename(words[0].text) in ("sh", "bash", "ash", "dash")
+
+
+def _env_files(file: ComposeFile, outer: Env) -> Iterator[str]:
+    node = file.service.get("env_file")
+    for item in node.items if isinstance(node, Seq) else [node]:
+        path = item.get("path") if isinstance(item, Map) else item
+        if isinstance(path, Scalar):
+            yield expand(file.word(path), outer).text
+
+
+def _environment(file: ComposeFile, outer: Env) -> dict[str, Word]:
+    """`environment:` as a mapping or as a list; a bare name is handed through from outside."""
+    node = file.service.get("environment")
+    found: dict[str, Word] = {}
+    if isinstance(node, Map):
+        for key, value in node.entries:
+            if isinstance(value, Scalar):
+                found[key.text] = expand(file.word(value), outer)
+            elif value is None:
+                found[key.text] = outer.get(key.text, literal(""))
+    elif isinstance(node, Seq):
+        for item in node.items:
+            word = file.word(item) if isinstance(item, Scalar) else None
+            pair = assignment(word) if word is not None else None
+            if pair is not None:
+                found[pair[0]] = expand(pair[1], outer)
+            elif word is not None:
+                found[word.text] = outer.get(word.text, literal(""))
+    return found
+
+
+def _command(files: list[ComposeFile], outer: Env) -> tuple[list[Word], Style, Evidence]:
+    """Entrypoint and command, each from the last file that has it."""
+    words: list[Word] = []
+    style: Style = ""
+    said = Evidence("file", files[-1].path, "no command in the compose file")
+    for key in ("entrypoint", "command"):
+        for file in reversed(files):
+            node = file.service.get(key)
+            found = list(_words(node, file, outer))
+            if node is not None and found:
+                words += found
+                style = "yaml-string" if isinstance(node, Scalar) else _list_style(node)
+                shown = " ".join(w.place().text for w in found)
+                said = Evidence("file", f"{file.path}:{file.line(node.start)}", f"{key}: {shown}")
+                break
+    return words, style, said
+
+
+def _list_style(node: Node) -> Style:
+    return "yaml-flow" if isinstance(node, Seq) and node.flow else "yaml-block"
+
+
+def _words(node: Node | None, file: ComposeFile, outer: Env) -> Iterator[Word]:
+    if isinstance(node, Scalar):
+        start = node.start if node.exact and file.owns(node) else None
+        for word in shell_words(node.text, file.path, file.line(node.start), start):
+            # compose replaces variables before the words are split, inside single quotes too
+            yield expand(Word(tuple(replace(p, expand=True) for p in word.pieces)), outer)
+    elif isinstance(node, Seq):
+        for item in node.items:
+            if isinstance(item, Scalar):
+                yield expand(file.word(item), outer)
+
+
+def _slots(files: list[ComposeFile], listed: tuple[str, ...], container: Container, engine: View,
+           unset: list[str]) -> Iterator[EnvSlot]:
+    """`.env` for the variables that the file takes from there, then env_file, then `environment:`, else a new one."""
+    names = tuple(dict.fromkeys((*(name for file in files for name in _taken_from_outside(file)), *unset)))
+    for path in environment_paths(container) if names else ():
+        data = engine.data(path)
+        if data is not None:
+            yield replace(env_file_slot(ENGINE, path, data), style="dotenv", only_for=names)
+    for path in dict.fromkeys(listed):
+        data = engine.data(path)
+        if data is not None:
+            yield replace(env_file_slot(ENGINE, path, data), style="dotenv")
+    for file in reversed(files):
+        node = file.service.get("environment")
+        if isinstance(node, Map | Seq) and file.owns(node):
+            yield _append_inline(file, node) if node.flow else _append(file, node)
+            return
+    last = files[-1]
+    if not last.service.flow and last.service.get("environment") is None:
+        pad = " " * last.service.indent
+        text = f"\n{pad}environment:\n{pad}  {{name}}: {{value}}"
+        yield EnvSlot(ENGINE, last.path, _line_end(last.data, last.service.end), text, "yaml-map")
+
+
+def _append(file: ComposeFile, node: Map | Seq) -> EnvSlot:
+    pad = " " * node.indent
+    at = _line_end(file.data, node.end)
+    if isinstance(node, Map):
+        return EnvSlot(ENGINE, file.path, at, f"\n{pad}{{name}}: {{value}}", "yaml-map")
+    return EnvSlot(ENGINE, file.path, at, f"\n{pad}- {{name}}={{value}}", "yaml-list")
+
+
+def _append_inline(file: ComposeFile, node: Map | Seq) -> EnvSlot:
+    """Before the closing bracket of `{A: 1}` or `[A=1]`; a comma may stand at the end of such a list."""
+    inner = file.data[node.start + 1 : node.end - 1].rstrip()
+    item = "{name}: {value}" if isinstance(node, Map) else '"{name}={value}"'
+    text = f"{item}, " if not inner or inner.endswith(b",") else f", {item}"
+    return EnvSlot(ENGINE, file.path, node.end - 1, text, "yaml-map" if isinstance(node, Map) else "yaml-list")
+
+
+def _line_end(data: bytes, at: int) -> int:
+    end = data.find(b"\n", at)
+    return len(data) if end < 0 else end
+
+
+def _taken_from_outside(file: ComposeFile) -> Iterator[str]:
+    """Names whose value the compose file takes from a variable of the same name."""
+    node = file.service.get("environment")
+    pairs: Mapping[str, str | None] = {}
+    if isinstance(node, Map):
+        pairs = {key.text: value.text if isinstance(value, Scalar) else None for key, value in node.entries}
+    elif isinstance(node, Seq):
+        texts = [item.text.partition("=") for item in node.items if isinstance(item, Scalar)]
+        pairs = {name: value if found else None for name, found, value in texts}
+    for name, value in pairs.items():
+        if value is None or value.startswith((f"${{{name}}}", f"${{{name}:", f"${{{name}-", f"${{{name}?", f"${name}")):
+            yield name

@@ -1,0 +1,61 @@
+"""How often the kernel held a service back because its CPU quota was used up: cpu.stat of its cgroup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.query import ListProcesses
+from fixer.model.snapshot import Service
+from fixer.observe.view.node_view import View
+
+_COUNT = regex(r"^nr_(periods|throttled) (\d+)$", re.MULTILINE)
+_OWN = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat")
+
+
+def throttling_paths(service: Service, view: View) -> tuple[str, ...]:
+    """Where its cpu.stat may lie, on cgroup v2 and v1; inside a container its own group is the root."""
+    if not is_limited(service) or not service.pids:
+        return ()
+    own = _OWN if service.container is not None else ()
+    return tuple(dict.fromkeys((*group_files(view, service.pids[0], "cpu", "cpu.stat"), *own)))
+
+
+def is_limited(service: Service) -> bool:
+    """Whether its manager sets a quota."""
+    if service.unit is not None:
+        return service.unit.cpu_limit > 0
+    return service.container is not None and service.container.cpu_limit > 0
+
+
+def group_files(view: View, pid: int, controller: str, wanted: str) -> Iterator[str]:
+    """Where a file of its group may lie: from /proc/PID/cgroup, which came with the process table."""
+    answer = view.node.answers.get(ListProcesses())
+    name = f"/proc/{pid}/cgroup"
+    data = next((file.data for file in answer.files if file.path == name), b"") if answer is not None else b""
+    for line in data.decode("utf-8", "replace").splitlines():
+        parts = line.split(":", 2)
+        if len(parts) != 3 or ".." in parts[2] or not parts[2].startswith("/"):
+            continue
+        path = parts[2].rstrip("/")
+        if parts[1] == "":
+            yield f"/sys/fs/cgroup{path}/{wanted}"
+        elif controller in parts[1].split(","):
+            yield f"/sys/fs/cgroup/{parts[1]}{path}/{wanted}"
+            yield f"/sys/fs/cgroup/{controller}{path}/{wanted}"
+
+
+def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:
+    """(periods in which it was held back, all periods), where a file was read that counts any."""
+    if view is None or not is_limited(service):
+        return Unknown("no quota")
+    for path in throttling_paths(service, view):
+        data = view.data(path)
+        counts = {m[1]: int(m[2]) for m in _COUNT.finditer(data.decode("ascii", "replace"))} if data else {}
+        if counts.get("periods"):
+            held = counts.get("throttled", 0)
+            text = f"nr_periods {counts['periods']}, nr_throttled {held}"
+            return Known((held, counts["periods"]), (Evidence("kernel", path, text),))
+    return Unknown("its cpu.stat could not be read")

@@ -1,0 +1,72 @@
+"""What the kernel killed for want of memory, from `dmesg`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.lazy.regex import regex
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import Answer, Command, ReadFile
+from fixer.model.service import Service
+from fixer.model.snapshot import KernelLog, OomKill
+from fixer.observe.view.node_view import ENGINE, View
+
+KERNEL_LOG = Command("kernel-log")
+UPTIME = ReadFile("/proc/uptime")
+MOST_KILLS = 200
+_STAMP = regex(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\] (.*)$")
+_WHERE = regex(r"^oom-kill:constraint=(\w+),.*?(?:oom_memcg=([^,]*),)?task_memcg=([^,]*),task=.*?,pid=(\d+),")
+_KILLED = regex(r"^(?:Memory cgroup out of memory|Out of memory): Killed process (\d+) \((.*?)\)")
+_DIED = regex(r"[Cc]hild process \[\d+\] died|was sent SIGKILL|[Oo]ut of memory|OOM")
+
+
+def may_be_oom(service: Service) -> bool:
+    """Whether its end, or that of one of its workers, could have been the kernel's doing."""
+    unit, box = service.unit, service.container
+    if unit is not None and (unit.result == "oom-kill" or 9 in {unit.exec_main_status, unit.exec_main_status - 128}):
+        return True
+    if box is not None and (box.oom_killed or box.exit_code == 137):
+        return True
+    limited = bool((unit is not None and unit.memory_max) or (box is not None and box.memory_max))
+    lines = service.log.value if isinstance(service.log, Known) else ()
+    return limited and (service.running or any(_DIED.search(line.text) for line in lines))
+
+
+def kernel_of(view: View) -> KernelLog:
+    """The kernel log as far as it was asked and could be read."""
+    answer = view.node.answers.get(KERNEL_LOG)
+    if answer is None:
+        return KernelLog(view.name, Unknown("not asked"))
+    boot = _boot_of(view)
+    if answer.status != "ok" or isinstance(boot, Unknown):
+        why = boot.reason if isinstance(boot, Unknown) else answer.message or answer.status
+        return KernelLog(view.name, Unknown(f"kernel log of {view.name}: {why}"))
+    return KernelLog(view.name, Known(tuple(_kills(answer, boot.value))[-MOST_KILLS:]))
+
+
+def _boot_of(view: View) -> Fact[float]:
+    if view.name != ENGINE:
+        return view.table.boot_at
+    seconds = (view.data(UPTIME.path) or b"").split(b" ")[0].decode("ascii", "replace")
+    try:
+        return Known(view.node.now - float(seconds))
+    except ValueError:
+        return Unknown("its uptime could not be read")
+
+
+def _kills(answer: Answer, boot: float) -> Iterator[OomKill]:
+    """Each kill, with the line before it that says whose limit it was."""
+    groups: dict[int, tuple[str, str]] = {}
+    for raw in answer.data.decode("utf-8", "replace").splitlines():
+        stamped = _STAMP.match(raw)
+        if stamped is None:
+            continue
+        where = _WHERE.match(stamped[2])
+        if where is not None:
+            groups[int(where[4])] = (where[3], (where[2] or "") if where[1] == "CONSTRAINT_MEMCG" else "")
+            continue
+        killed = _KILLED.match(stamped[2])
+        if killed is not None:
+            pid = int(killed[1])
+            cgroup, limit = groups.pop(pid, ("", ""))
+            yield OomKill(boot + float(stamped[1]), cgroup, limit, pid, killed[2], stamped[2][:200])

@@ -1,0 +1,398 @@
+"""What to ask next: pure, so that a recorded capture asks for exactly what it holds."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from fixer.formats.composelabels import environment_paths
+from fixer.formats.systemctl_show import packaged, startable
+from fixer.model.capture import Capture
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import (
+    Command,
+    ListProcesses,
+    ListSockets,
+    Query,
+    ReadFile,
+    ReadGlob,
+    ReadTree,
+)
+from fixer.model.snapshot import Container, Service
+from fixer.model.target import NodeKind, TargetRef
+from fixer.observe.boot.boot_entries import starter_queries
+from fixer.observe.boot.entrypoints import entered
+from fixer.observe.boot.learned_services import learned_questions
+from fixer.observe.commands.hiddencode import code_queries, is_explained
+from fixer.observe.commands.python_programs import program_paths
+from fixer.observe.commands.resolved_command import told_by_unit
+from fixer.observe.commands.server_settings import settings_path
+from fixer.observe.commands.start_dependencies import dependency_queries
+from fixer.observe.commands.startup_waits import wait_queries
+from fixer.observe.commands.vassals import is_packaged_alone, vassal_queries
+from fixer.observe.compose_project import hash_query, project_of
+from fixer.observe.docker.compose_files import paths_to_read
+from fixer.observe.docker.compose_service import compose_service
+from fixer.observe.docker.container_service import engine_log, logs_query
+from fixer.observe.docker.lackedfiles import lacked_queries
+from fixer.observe.docker.looselinks import loose_link_queries
+from fixer.observe.editable_files import host_path_of
+from fixer.observe.files.application_code import source_queries
+from fixer.observe.files.changes import change_queries
+from fixer.observe.files.env_file_copies import env_copy_queries
+from fixer.observe.files.error_paths import closed_path_queries
+from fixer.observe.files.log_files import last_words_queries
+from fixer.observe.files.releases import release_queries
+from fixer.observe.kernel.cgroup_stats import is_limited, throttling_paths
+from fixer.observe.kernel.network_tables import ARP
+from fixer.observe.kernel.packet_filters import BRIDGED, firewall_queries
+from fixer.observe.kernel.refaults import refault_paths
+from fixer.observe.kernel.routes import FIB
+from fixer.observe.kernel.security_modules import policy_queries
+from fixer.observe.log_queries import kernel_log_queries, log_queries
+from fixer.observe.nginx.builtnginx import built_queries
+from fixer.observe.nginx.config_backups import backup_queries
+from fixer.observe.nginx.denied_paths import temp_folders
+from fixer.observe.nginx.endpoints import leads_to, needs_resolving, probe_result, resolve_query
+from fixer.observe.nginx.nginx_masters import (
+    DEFAULT_LOG,
+    error_logs,
+    is_in_doubt,
+    journal_log_query,
+    log_query,
+    may_test,
+    never_ends,
+    parsed_config,
+    test_query,
+)
+from fixer.observe.nginx.other_proxies import gateway_queries, is_silent
+from fixer.observe.nginx.probe_follow_ups import later_engine_logs, later_logs
+from fixer.observe.nginx.probes import fresh_failures, is_refused_socket, plan_probes
+from fixer.observe.nginx.sites import Address, Site, sites_of
+from fixer.observe.nginx.socketpaths import socket_path_queries
+from fixer.observe.nginx.turned import turned_probes
+from fixer.observe.nginx.unloaded_sites import empty_ports, empty_sockets, should_answer
+from fixer.observe.nginx.wholeconf import uncut, was_listed
+from fixer.observe.services import journal_query, services_of, socket_queries, working_directory
+from fixer.observe.supervisord.supervisord_programs import questions as supervised
+from fixer.observe.systemd.failed_units import unit_queries
+from fixer.observe.systemd.forgotten_units import recalled
+from fixer.observe.systemd.socket_activation import questions as activated
+from fixer.observe.systemd.unit_settings import asked_paths
+from fixer.observe.view.node_view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
+from fixer.observe.view.observe_options import ObserveOptions
+
+SERVICE_FILE_LIMIT = 64 << 10
+MOST_JOURNALS = 12
+MOST_UNLOADED = 100
+OF_SYSTEMD = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
+MOST_PROGRAMS = 4
+_STOPPED = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
+_STOPPED_ERRNOS = frozenset({1, 13, 22, 101, 110, 111, 113})
+MOST_TEMPS = 4
+MOST_HOST_FILES = 60
+
+Questions = dict[str, list[Query]]
+
+
+def survey(name: str, kind: NodeKind, ref: TargetRef) -> list[Query]:
+    """The first round for one node; only a machine has units."""
+    if name == ENGINE:
+        return [Command("docker-project" if ref.kind == "compose" else "docker-container", (ref.address,))]
+    common: list[Query] = [
+        ListProcesses(), ListSockets(), ReadTree("/etc/nginx"), log_query(DEFAULT_LOG), ReadFile("/etc/hosts"),
+        Command("ip-addresses"),
+    ]
+    return [*common, Command("systemctl-show"), UNIT_FILES] if kind == "machine" else common
+
+
+def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
+    """What is still to be asked of each node, given what it has answered; empty when nothing is."""
+    views = views_of(capture)
+    containers = containers_of(views)
+    sites = sites_of(views, containers)
+    services = services_of(views, containers)
+    asked: Questions = {name: [] for name in views}
+    for site in sites:
+        asked[site.view.name] += _of_site(site, options, views, containers)
+        if containers:
+            from fixer.observe.nginx.strangers import stranger_probes  # only where there are containers
+
+            asked[site.view.name] += stranger_probes(site, options, views, containers)
+    for view in views.values():
+        if view.name != ENGINE:
+            asked[view.name] += [*_of_units(view), *_of_programs(view, services), *supervised(view), *activated(view)]
+            if view.node.kind == "machine" and options.learned:
+                asked[view.name] += learned_questions(view, options.learned)
+            asked[view.name] += dependency_queries(view, services)
+    for site in sites:
+        asked[site.view.name] += _of_hidden_units(site, services, containers)
+    for node, query in (*_in_question(sites, services, views, containers, options), *source_queries(services),
+                        *closed_path_queries(services), *change_queries(services), *env_copy_queries(services, views),
+                        *wait_queries(services, views),
+                        *(found for site in sites for found in backup_queries(site, views, containers))):
+        if node in asked:
+            asked[node].append(query)
+    for service in services:
+        if service.is_app_server and service.node in asked:
+            asked[service.node] += release_queries(service, views[service.node])
+    if ENGINE in views:
+        asked[ENGINE] += _of_engine(sites, views, containers)
+        for site in sites:
+            plan = plan_probes(site, options, views, containers)
+            asked[ENGINE] += later_engine_logs(site, plan, views, containers)
+    return {name: new for name, queries in asked.items() if (new := list(_new(queries, views[name])))}
+
+
+def _new(queries: list[Query], view: View) -> Iterator[Query]:
+    for query in dict.fromkeys(queries):
+        seen = view.files.get(query.path) if isinstance(query, ReadFile) and not query.tail else None
+        known = seen is not None and not seen.truncated
+        if query not in view.node.answers and not known:
+            yield query
+
+
+def _of_site(site: Site, options: ObserveOptions, views: Mapping[str, View],
+             containers: tuple[Container, ...]) -> Iterator[Query]:
+    """Includes outside of what was read, logs that it names, names to resolve, `nginx -t` in doubt, probes."""
+    yield from built_queries(site.place, site.config, site.view)
+    yield from uncut(parsed_config(site.place, site.view), site.view)
+    if isinstance(site.config, Unknown):
+        yield ReadGlob((site.place.conf,))
+        if not site.place.conf.startswith("/etc/nginx/"):
+            yield ReadTree(site.place.root)
+    else:
+        yield from (ReadGlob((p,)) for p in site.config.value.missing if not was_listed(p, site.view))
+        yield from (log_query(path) for path in error_logs(site.place, site.config) if path.startswith("/"))
+        kept = journal_log_query(site.place, site.config)
+        yield from () if kept is None else (kept,)
+    asks = may_test(site.place, site.view) and is_in_doubt(site.place, site.config, site.view)
+    if asks and not never_ends(site.place, site.view):
+        yield test_query(site.place)
+    logs = engine_log(site.view.name, views, containers)
+    yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMPS])
+    yield from socket_path_queries(site, logs)
+    for address in site.addresses:
+        name = needs_resolving(address.server, site.view)
+        if name is not None:
+            yield resolve_query(name)
+    plan = plan_probes(site, options, views, containers)
+    yield from plan.by_address.values()
+    yield from turned_probes(plan, site.view)
+    for probes in plan.by_route.values():
+        yield from probes
+    yield from later_logs(site, plan, views, containers)
+
+
+def _of_units(view: View) -> Iterator[Query]:
+    """Units on disk that systemd has not loaded, and the files that say how applications are started."""
+    if view.init != "systemd":
+        return
+    paths = [path for path in view.files if path.endswith(".service") and "/systemd/system/" in path]
+    on_disk = {path.rsplit("/", 1)[-1] for path in paths}
+    own = tuple(sorted(n for n in on_disk - set(view.units) if not n.endswith("@.service") and n[:8] != "systemd-"))
+    if own:
+        yield Command("systemctl-show", own[:MOST_UNLOADED])
+    for unit in dict.fromkeys(view.units.values()):
+        if is_packaged_alone(unit):
+            continue
+        told = told_by_unit(unit, view)
+        yield from (ReadFile(path, SERVICE_FILE_LIMIT) for path in asked_paths(unit, told))
+        if unit.load_state == "masked":
+            continue
+        yield from vassal_queries(told, settings := settings_path(told), view)
+        for path in (*told.reads, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
+            if path.startswith("/"):
+                yield ReadFile(path, SERVICE_FILE_LIMIT)
+        yield from unit_queries(recalled(unit, view.node.answers.get(journal_query(unit.name)), view), told, view)
+
+
+def _of_hidden_units(site: Site, services: tuple[Service, ...], containers: tuple[Container, ...]) -> Iterator[Query]:
+    """Packaged units that systemd forgot once they were stopped: nginx's own, and those of applications.
+
+    The list of all is long, so it is asked for only where nothing that was seen can be the application.
+    """
+    view = site.view
+    if view.init != "systemd":
+        if empty_ports(site) or empty_sockets(site):
+            yield from (*starter_queries(view, container_of(view.name, containers)), *last_words_queries(view))
+        return
+    if "nginx.service" not in view.units and site.place.master is None:
+        yield Command("systemctl-show", ("nginx.service",))
+    empty, unheard = empty_ports(site), empty_sockets(site)
+    if not empty and not unheard:
+        return
+    yield from gateway_queries(view)
+    yield from starter_queries(view)
+    if any(path.endswith("@.service") for path in view.files):
+        from fixer.observe.systemd.template_instances import (  # only where templates are and nobody listens
+            instance_queries,
+        )
+
+        yield from instance_queries(view, empty, unheard)
+    masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
+    names = [n for n in masked if n.endswith(".service") and not n.startswith(OF_SYSTEMD)][:MOST_UNLOADED]
+    yield from (ReadFile(packaged(name), SERVICE_FILE_LIMIT) for name in names)
+    serves = any(s.is_app_server and s.node == view.name for s in services)
+    if serves and (not empty or is_explained(empty, services, view)):
+        return
+    listing = Command("systemctl-units")
+    yield listing
+    yield from () if serves else last_words_queries(view)
+    listed = startable(view.node.answers.get(listing))
+    unknown = tuple(n for n in listed if n not in view.units and not n.startswith("systemd-"))
+    if unknown:
+        yield Command("systemctl-show", unknown[:MOST_UNLOADED])
+    yield from code_queries(view)
+
+
+def _of_programs(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
+    """The sources of python programs that no unit file names: whether they serve a web application."""
+    for service in services:
+        if service.node == view.name and service.unit is None and service.runtime == "python":
+            for pid in service.pids[:MOST_PROGRAMS]:
+                process = view.by_pid.get(pid)
+                for path in program_paths(process.argv, working_directory(process)) if process is not None else ():
+                    yield ReadFile(path, SERVICE_FILE_LIMIT)
+
+
+def _in_question(sites: tuple[Site, ...], services: tuple[Service, ...], views: Mapping[str, View],
+                 containers: tuple[Container, ...], options: ObserveOptions) -> Iterator[tuple[str, Query]]:
+    """Logs of services that may be at fault: never of a host where all is well."""
+    troubled = any(_is_troubled(site, options, views, containers) for site in sites)
+    journals = 0
+    for service in sorted(services, key=lambda s: (s.running, s.id)):
+        at_fault = (troubled and (is_silent(service) or should_answer(service, sites))) or (service.is_app_server and (
+            troubled or not service.running or _restarts(service) or _may_turn_away(service)))
+        if service.is_app_server and service.node in views:
+            yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
+            yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
+        stopped_nginx = any(site.place.master is None and _starts(service, site) for site in sites)
+        if not at_fault and not stopped_nginx:
+            continue
+        yield from socket_queries(service)
+        if service.program is None and service.unit is not None:
+            journals += 1
+            if journals > MOST_JOURNALS:
+                continue
+        yield from log_queries(service, views, containers)
+    for site in sites:
+        blocked = _is_blocked(site, options, views, containers)
+        if blocked or is_refused_socket(site):
+            yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.place.workers))
+        if blocked:
+            yield from ((site.view.name, query) for query in (*firewall_queries(), FIB, ARP))
+            yield from ((node, query) for node in _across(site, views, containers) for query in firewall_queries())
+            if ENGINE in views:
+                yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGED))
+    if troubled:
+        yield from kernel_log_queries(services, views)
+    project = project_of(sites, containers)
+    limited = any(_may_turn_away(s) or is_limited(s) for s in services)     # at fault also where we are answered
+    if (troubled or limited) and project and ENGINE in views:
+        yield ENGINE, hash_query(project)
+
+
+def _may_turn_away(service: Service) -> bool:
+    """Its server answers 503 by itself above a limit, which nothing but its own log tells."""
+    return any(word.text.startswith("--limit-concurrency") for word in service.command)
+
+
+def _restarts(service: Service) -> bool:
+    if service.unit is not None:
+        return service.unit.n_restarts > 0 or service.unit.active_state not in ("active", "inactive")
+    if service.program is not None:
+        return service.program.restarts > 0
+    container = service.container
+    return container is not None and (container.restart_count > 0 or container.health == "unhealthy")
+
+
+def _is_troubled(site: Site, options: ObserveOptions, views: Mapping[str, View],
+                 containers: tuple[Container, ...]) -> bool:
+    """A probe that failed, an address where nobody listens, fresh failures in the log, nginx down or in doubt."""
+    if site.place.master is None or isinstance(site.config, Unknown) or not options.probe:
+        return True
+    if fresh_failures(site, engine_log(site.view.name, views, containers)):
+        return True
+    if empty_ports(site):
+        return True
+    if any(c.status != "running" for c in containers if c.project and c.service):
+        return True
+    plan = plan_probes(site, options, views, containers)
+    probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
+    results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
+    return any(not isinstance(r, Known) or (r.value.error is not None or not _well(r.value.status)) for r in results)
+
+
+def _is_blocked(site: Site, options: ObserveOptions, views: Mapping[str, View],
+                containers: tuple[Container, ...]) -> bool:
+    """Whether something between nginx and an address may stop packets: it fails, and not for want of a listener."""
+    plan = plan_probes(site, options, views, containers)
+    addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.found}
+    for key, address in addresses.items():
+        result = probe_result(site.view.node.answers.get(plan.by_address[key])) if key in plan.by_address else None
+        if isinstance(result, Known) and result.value.error in _STOPPED and (
+                result.value.error != "refused" or _is_listened_at(address, site, views, containers)):
+            return True
+    logged = any((e.errno in _STOPPED_ERRNOS and "connecting" in e.phase) or (e.errno == 110 and "reading" in e.phase)
+                 for e in fresh_failures(site)[-20:])
+    return logged and bool(addresses) and all(_is_listened_at(a, site, views, containers) for a in addresses.values())
+
+
+def _across(site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[str, ...]:
+    """The containers that its addresses lead to: the filter of their network is passed as well."""
+    led = (leads_to(address.found, site.view, views, containers) for address in site.addresses if address.found)
+    asked = {name for name, view in views.items() if view.node.kind == "container"}   # not one that ended
+    return tuple(dict.fromkeys(name for name in led if name in asked and name != site.view.name))
+
+
+def _is_listened_at(address: Address, site: Site, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
+    """Whether the kernel of the node that an address leads to knows a listener on its port; false where nobody saw."""
+    view = views.get(leads_to(address.found, site.view, views, containers) or "")
+    return view is not None and isinstance(view.listeners, Known) and any(
+        x.port == address.server.port for x in view.listeners.value)
+
+
+def _well(status: int | None) -> bool:
+    return status is None or status < 500
+
+
+def _of_engine(sites: tuple[Site, ...], views: Mapping[str, View],
+               containers: tuple[Container, ...]) -> Iterator[Query]:
+    """Compose files and what they name, the host's side of nginx's mounted files, logs that go to the engine."""
+    engine = views[ENGINE]
+    for container in containers:
+        if container.project and not container.is_machine:
+            yield from map(ReadFile, (*paths_to_read(container, engine), *environment_paths(container)))
+            yield from map(ReadFile, told.reads if (told := compose_service(container, engine)) is not None else ())
+    yield from lacked_queries(project_of(sites, containers) or "", containers, engine)
+    for site in sites:
+        own = container_of(site.view.name, containers)
+        if own is None or site.view.init == "systemd" or not isinstance(site.config, Known):
+            continue
+        for path in () if own.is_machine else site.config.value.files[:MOST_HOST_FILES]:
+            file = site.view.files.get(path)
+            mount = host_path_of(site.view.name, file, containers) if file is not None else None
+            if mount is not None:
+                yield ReadFile(mount[0])
+        yield from () if own.is_machine else loose_link_queries(site.view, own)
+        if _logs_to_engine(site) or any(entered(site.view, own, [])):
+            yield logs_query(own)
+
+
+def _starts(service: Service, site: Site) -> bool:
+    """Whether the service's command is that nginx; a container's command may leave the folder out."""
+    program = service.argv[0] if service.argv else ""
+    if service.container is not None and service.node == site.view.name:
+        return posixpath.basename(program) == posixpath.basename(site.place.binary)
+    return program == site.place.binary
+
+
+def _logs_to_engine(site: Site) -> bool:
+    for path in error_logs(site.place, site.config):
+        answer = site.view.node.answers.get(log_query(path))
+        file = answer.files[0] if answer is not None and answer.files else None
+        target = file.stat.link_target if file is not None and file.stat is not None else None
+        if path == "stderr" or (target or "").startswith(("/dev/std", "/proc/self/fd", "/dev/fd")):
+            return True
+    return False

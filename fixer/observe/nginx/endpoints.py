@@ -1,0 +1,352 @@
+"""Endpoints: where each address of a route leads, who listens there, who should, and what a probe met."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from fixer.lazy.dataclass import replace
+from fixer.lazy.parse_cache import remembered
+from fixer.lazy.regex import regex
+from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.nginx_config import Route, UpstreamServer
+from fixer.model.query import Answer, Command, Probe
+from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
+from fixer.observe.view.node_view import View, container_of, is_loopback, known_pids, node_of
+
+ANY4, ANY6 = "0.0.0.0", "::"  # noqa: S104 - compared, not bound
+
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$")
+_WORDS = {"timeout": "slow"}
+_SENT_ON = (301, 302, 303, 307, 308)
+_LOCATION = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
+_NOT_ASKED = Unknown("not asked")
+MOST_COPIES = 8       # addresses of one name that are each asked
+_REACHED = {ANY4: "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", ANY6: "::1"}   # how a wildcard is reached from here
+
+
+def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...]) -> Fact[tuple[str, ...]]:
+    """The addresses of an upstream server as its nginx would get them; Known(()) where the name does not resolve."""
+    if server.variable and not server.host:
+        return Unknown(f"the address stands in ${server.variable.lstrip('$')}")
+    if server.unix is not None:
+        return Known(())
+    host = server.host.strip("[]")
+    if _IP.match(host):
+        return Known((plain_address(host),))
+    if host in view.resolved:
+        return Known(view.resolved[host], (Evidence("file", "resolver", f"{host}: {' '.join(view.resolved[host])}"),))
+    if host.lower() in view.hosts:
+        found = view.hosts[host.lower()]
+        line = hosts_line_of(view.data("/etc/hosts") or b"", host)
+        return Known(found, (Evidence("file", f"/etc/hosts:{line}", f"{' '.join(found)} {host}"),))
+    named = tuple(_aliases(host, view, containers))
+    if named:
+        return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
+    return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
+
+
+def plain_address(text: str) -> str:
+    """The address as the kernel and Docker write it: IPv6 can be written in many ways."""
+    if ":" not in text:
+        return text
+    import ipaddress  # only where one is written
+
+    try:
+        return ipaddress.ip_address(text).compressed
+    except ValueError:
+        return text
+
+
+def hosts_line_of(data: bytes, host: str) -> int:
+    """The first line of an /etc/hosts file that names the host."""
+    wanted = host.lower().encode("utf-8", "surrogateescape")
+    lines = enumerate(data.split(b"\n"), 1)
+    return next((number for number, line in lines if wanted in line.partition(b"#")[0].lower().split()[1:]), 0)
+
+
+def copies_of(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
+              containers: tuple[Container, ...]) -> tuple[str, ...]:
+    """The addresses that nginx takes turns with, each of another copy of the same; one empty text where the name leads
+    to one place, or to this machine, or to different programs.
+
+    Of a family other than the first's is none: what has both is one program with two addresses.
+    """
+    found = resolved.value if isinstance(resolved, Known) else ()
+    if len(found) < 2 or server.variable or any(is_loopback(a) or a in view.addresses for a in found):
+        return ("",)
+    alike = tuple(a for a in dict.fromkeys(found) if (":" in a) is (":" in found[0]))[:MOST_COPIES]
+    held = [c for a in alike for c in containers if a in c.addresses]
+    if len(alike) < 2 or len({(c.project, c.service) if c.service else c.id for c in held}) > 1:
+        return ("",)
+    return alike if not held or len({c.id for c in held}) == len(alike) else ("",)
+
+
+def needs_resolving(server: UpstreamServer, view: View) -> str | None:
+    """The name to ask the node's resolver for, None where the files tell already."""
+    host = server.host
+    known = not host or _IP.match(host.strip("[]")) or host in view.resolved or host.lower() in view.hosts
+    return None if known or server.unix is not None else host
+
+
+def _aliases(host: str, view: View, containers: tuple[Container, ...]) -> Iterator[str]:
+    """Addresses that Docker's DNS gives for a name on the networks of this node's container."""
+    own = container_of(view.name, containers)
+    networks = {name for name, _, _ in own.networks} if own is not None else set()
+    for container in containers:
+        for network, address, names in container.networks:
+            if network in networks and address and (host in names or host == container.name):
+                yield address
+
+
+def leads_to(addresses: Sequence[str], view: View, views: Mapping[str, View],
+             containers: tuple[Container, ...]) -> str | None:
+    """The node that holds the address: nginx's own, or the container that has it on a network both are on."""
+    for address in addresses:
+        if is_loopback(address) or address in view.addresses:
+            return view.name
+        for container in containers:
+            if address in container.addresses:
+                return node_of(container, views)
+    return None
+
+
+def container_at(server: UpstreamServer, addresses: Sequence[str], containers: tuple[Container, ...],
+                 own: Container | None) -> Container | None:
+    """The container that an upstream names or reaches, also one that does not run and has no address now; None where
+    several services go by that name and none is of nginx's own project. Where the name leads to several, the one that
+    is called so before one that has it as an alias only."""
+    reached = [c for c in containers if c.addresses.intersection(addresses)]
+    if reached:
+        called = [c for c in reached if server.host in (c.name, c.service)] if len(reached) > 1 else []
+        ours = [c for c in called if own is not None and own.project and c.project == own.project]
+        return (ours or called or reached)[0]
+    linked = {target for target, name in own.links if name == server.host} if own is not None else set()
+    if linked:
+        return next((c for c in containers if c.name in linked), None)
+    mine = {name for name, _, _ in own.networks} if own is not None else set()
+    named: list[Container] = []
+    for container in containers:
+        names = {container.name, container.service or ""}
+        shared = {name for name, _, _ in container.networks} & mine
+        if server.host in names or any(server.host in aliases for n, _, aliases in container.networks if n in shared):
+            named.append(container)
+    ours = [c for c in named if own is not None and own.project and c.project == own.project]
+    return _one_service(ours or named)
+
+
+def _one_service(named: Sequence[Container]) -> Container | None:
+    return named[0] if len({(c.project, c.service) if c.service else (None, c.id) for c in named}) == 1 else None
+
+
+def told_container(server: UpstreamServer, services: Sequence[Service], own: Container | None) -> Container | None:
+    """The container that its project's files call so on a network of nginx's, where it does not go by that name now;
+    None where several services are called so."""
+    mine = {name for name, _, _ in own.networks} if own is not None else set()
+    for service in services:
+        if own is not None and service.container is not None and service.container.id == own.id:
+            mine |= {network.name for network in service.told_networks}
+    told = [s for s in services if any(server.host in n.aliases and n.name in mine for n in s.told_networks)]
+    return told[0].container if len({s.name for s in told}) == 1 else None
+
+
+def listener_at(addresses: Sequence[str], server: UpstreamServer, view: View | None,
+                tcp: Fact[ProbeResult]) -> Fact[Listener | None]:
+    """Who listens at the first of these addresses that anybody listens at; `server.port` is the node's own."""
+    if view is None:
+        return Unknown("the address leads outside of what was observed")
+    if isinstance(view.listeners, Unknown):
+        return view.listeners
+    refused = isinstance(tcp, Known) and tcp.value.error == "refused"
+    listeners = view.listeners.value
+    if server.unix is not None:
+        found = next((x for x in listeners if x.family == "unix" and x.address == server.unix), None)
+        return Known(found, shown(found, server.unix))
+    for address in addresses:
+        for match in (_exact, _wildcard, _dual):
+            found = next((x for x in listeners if x.port == server.port and match(x, address)), None)
+            if found is not None and not (match is _dual and refused):
+                return Known(found, shown(found, address))
+    return Known(None, (Evidence("socket", f"{view.name} /proc/net/tcp", f"nothing listens on port {server.port} "
+                                 f"of {', '.join(addresses) or server.host}"),))
+
+
+def shown(listener: Listener | None, path: str) -> tuple[Evidence, ...]:
+    """Who listens there and how many wait, or that nobody does."""
+    if listener is None:
+        return (Evidence("socket", path, "nobody listens on this socket"),)
+    place = listener.address if listener.family == "unix" else f"{listener.address}:{listener.port}"
+    pids = ", ".join(map(str, known_pids(listener.pids))) or "unknown"
+    return (Evidence("socket", place, f"LISTEN, {listener.queued} waiting, pid {pids}"),)
+
+
+def _exact(listener: Listener, address: str) -> bool:
+    return listener.address in (address, f"::ffff:{address}")
+
+
+def _wildcard(listener: Listener, address: str) -> bool:
+    return listener.address == (ANY6 if ":" in address else ANY4)
+
+
+def _dual(listener: Listener, address: str) -> bool:
+    """A v6 wildcard takes v4 too unless the program asked not to; the kernel's table does not tell which."""
+    return listener.address == ANY6 and ":" not in address
+
+
+def endpoint_probe(route: Route, server: UpstreamServer, addresses: Sequence[str], path: str,
+                   timeout: float) -> Probe | None:
+    """The one request to an endpoint: a GET where it speaks HTTP, a connect else. None where no address is known."""
+    http = route.kind == "proxy_pass"
+    asked = path if http else None
+    if server.unix is not None:
+        return Probe("", 0, asked, unix=server.unix, host_header=host_header(route), timeout=timeout)
+    if not addresses:
+        return None
+    tls = route.scheme == "https" and http
+    name = host_header(route) if host_header(route) != "localhost" else server.host
+    return Probe(addresses[0], server.port, asked, host_header=name, tls=tls, sni=name if tls else "", timeout=timeout)
+
+
+def host_header(route: Route) -> str:
+    """A name that the route's server answers to: its first plain name, else one that fits, else localhost."""
+    for name in route.server_names:
+        if name and name != "_" and not name.startswith("~") and "*" not in name:
+            return name.lstrip(".")
+    return next((made for name in route.server_names if (made := _fitting(name))), "localhost")
+
+
+_GROUP = regex(r"\((?:\?(?:P?<\w+>|:))?([^()|]*)(?:\|[^()]*)?\)\??")
+_ONE_OF = regex(r"\[([^\]]+)\](?:[+*]|\{\d+(?:,\d*)?\})?|(?<!\\)\.[+*]\??|\\[wd][+*]?")
+_HOST = regex(r"^(?=.{1,80}$)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$")
+_DEPTH = 4      # groups within groups
+
+
+def _fitting(name: str) -> str:
+    """A host that a wildcard or a plain enough pattern takes (`*.shop.test`, `~^(?<who>.+)[.]test$`), else empty:
+    a request by another name would be answered by another server."""
+    if not name.startswith("~"):
+        made = name.replace("*", "a", 1) if "*" in name else ""
+    else:
+        made = name[1:].removeprefix("^").removesuffix("$")
+        for _ in range(_DEPTH):
+            made = _GROUP.sub(lambda m: m[1], made)
+        made = _ONE_OF.sub(lambda m: "0" if m[0].startswith("\\d") or (m[1] and not m[1][0].isalpha()) else "a", made)
+        made = made.replace("\\.", ".").replace("\\-", "-").lower()
+        made = f"a{made}" if made.startswith(".") and not name.startswith("~^") else made
+    return made if _HOST.match(made) else ""
+
+
+def route_probe(route: Route, timeout: float) -> Probe | None:
+    """A request through nginx's own listener, None where no path or no address can be made up for it."""
+    if route.path is None or route.internal:
+        return None
+    host = host_header(route)
+    for listen in route.listens:
+        if listen.address.startswith("unix:"):
+            path = listen.address.removeprefix("unix:")
+            return Probe("", 0, route.path, unix=path, host_header=host, timeout=timeout)
+        address = _REACHED.get(listen.address, listen.address).strip("[]")
+        return Probe(address, listen.port, route.path, host_header=host, tls=listen.tls,
+                     sni=host if listen.tls and host != "localhost" else "", proxy_protocol=listen.proxy_protocol,
+                     timeout=timeout)
+    return Probe("127.0.0.1", 80, route.path, host_header=host, timeout=timeout)
+
+
+def probe_result(answer: Answer | None) -> Fact[ProbeResult]:
+    """What a probe met; Unknown where it was not made or its outcome cannot be read."""
+    if answer is None:
+        return _NOT_ASKED
+    return remembered(lambda: _outcome(answer), "probe-result", answer)     # many routes share one probe
+
+
+def _outcome(answer: Answer) -> Fact[ProbeResult]:
+    if answer.status != "ok":
+        return Unknown(answer.message or answer.status)
+    try:
+        data = json.loads(answer.data)
+    except (ValueError, RecursionError):
+        return Unknown("its outcome could not be read")
+    if not isinstance(data, dict):
+        return Unknown("its outcome could not be read")
+    head = str(data.get("head") or "")
+    server = re.search(r"^server:[ \t]*(.*?)\r?$", head, re.MULTILINE | re.IGNORECASE)
+    status, error, number, ms = data.get("status"), data.get("error"), data.get("errno"), data.get("ms")
+    word = _WORDS.get(error, error) if isinstance(error, str) else None
+    goes = _LOCATION.search(head) if status in _SENT_ON else None
+    return Known(ProbeResult(
+        status if isinstance(status, int) else None, word, number if isinstance(number, int) else None,
+        str(data.get("phase") or ""), float(ms) if isinstance(ms, int | float) else 0.0,
+        server[1] if server else "", str(data.get("body") or ""), *_begun(data),
+        goes[1] if goes else "",
+    ))
+
+
+def _begun(data: Mapping[str, object]) -> tuple[int, float | None]:
+    """How much of an unfinished head had come, and for how long it kept coming."""
+    arrived, growing = data.get("arrived"), data.get("growing")
+    if not isinstance(arrived, int) or arrived <= 0:
+        return 0, None
+    return arrived, float(growing) if isinstance(growing, int | float) else None
+
+
+def tcp_of(http: Fact[ProbeResult]) -> Fact[ProbeResult]:
+    """What a request tells of the connect below it, so that one connection answers both."""
+    if isinstance(http, Unknown) or http.value.phase == "connect":
+        return http
+    return Known(ProbeResult(None, None, None, "done", http.value.ms))
+
+
+def belongs(endpoint: Endpoint, services: Sequence[Service], container: Container | None) -> Endpoint:
+    """The endpoint with the service that holds its listener and the one that should be there, with the proof."""
+    holder = _holder(endpoint, services)
+    owner, why = _owner(endpoint, services, container, holder)
+    return replace(endpoint, holder=holder.id if holder else None, service=owner.id if owner else None, service_why=why)
+
+
+def _holder(endpoint: Endpoint, services: Sequence[Service]) -> Service | None:
+    listener = endpoint.listener.value if isinstance(endpoint.listener, Known) else None
+    if listener is None:
+        return None
+    pids = set(known_pids(listener.pids))
+    held = [s for s in services if s.node == endpoint.node and pids & set(s.pids)]
+    return held[0] if held else None
+
+
+def _owner(endpoint: Endpoint, services: Sequence[Service], container: Container | None,
+           holder: Service | None) -> tuple[Service | None, tuple[Evidence, ...]]:
+    if container is not None:
+        for service in services:
+            if service.container is not None and service.container.id == container.id:
+                return service, (Evidence("container", container.name, f"{endpoint.written} leads to it"),)
+    told = [(s, b) for s in services if s.node == endpoint.node for b in _bound(s) if _fits(b, endpoint)]
+    # what a manager would start there comes before what merely runs there
+    told.sort(key=lambda pair: (not pair[0].is_app_server, pair[1].source.source == "process",
+                                pair[0].manager == "none", pair[0] is not holder))
+    if told:
+        service, binding = told[0]
+        return service, (binding.source,)
+    if holder is not None:
+        return holder, endpoint.listener.evidence if isinstance(endpoint.listener, Known) else ()
+    return None, ()
+
+
+def _bound(service: Service) -> tuple[Binding, ...]:
+    """The places that a service is told to listen at when it starts (the first), or listens at now."""
+    return service.bindings.value if isinstance(service.bindings, Known) else ()
+
+
+def _fits(binding: Binding, endpoint: Endpoint) -> bool:
+    if endpoint.unix is not None:
+        return binding.unix == endpoint.unix
+    if binding.unix is not None or binding.port != endpoint.port:
+        return False
+    host = binding.host.strip("[]")
+    addresses = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    local = all(is_loopback(a) for a in addresses) and (host == "localhost" or is_loopback(host))
+    return local or host in (ANY4, ANY6, "*", "", endpoint.host, *addresses)
+
+
+def resolve_query(name: str) -> Command:
+    """Ask the node's own resolver for one name."""
+    return Command("resolve", (name,))

@@ -1,0 +1,65 @@
+"""The end of nginx's log once more, after our own requests: what they met may stand in no other place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fixer.model.facts import Known
+from fixer.model.nginx_config import Route
+from fixer.model.query import Query
+from fixer.model.snapshot import Container
+from fixer.observe.docker.container_service import engine_log, later_logs_query, logs_query
+from fixer.observe.nginx.endpoints import probe_result
+from fixer.observe.nginx.heldlogs import held_log_queries
+from fixer.observe.nginx.nginx_masters import LOG_TAIL, error_logs, journal_log_query, later_log_query
+from fixer.observe.nginx.probes import ProbePlan, failing_lately, is_good
+from fixer.observe.nginx.sites import Site
+from fixer.observe.view.node_view import ENGINE, View, container_of
+
+_GATEWAY = frozenset({500, 502, 504})       # statuses with which nginx itself answers where it did not get on
+
+
+def later_logs(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...],
+               ) -> Iterator[Query]:
+    """None but where an error page may hide what our request met, or where only the log tells why it failed; and what
+    the master holds of a log that is not there."""
+    paths = error_logs(site.place, site.config)
+    yield from held_log_queries(site.place, paths, site.view, LOG_TAIL)
+    if _tells_more(site, plan, views, containers):
+        yield from (later_log_query(path) for path in paths if path.startswith("/"))
+        kept = journal_log_query(site.place, site.config, later=True)
+        yield from () if kept is None else (kept,)
+
+
+def later_engine_logs(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...],
+                      ) -> Iterator[Query]:
+    """The same of a log that goes to Docker."""
+    own, engine = container_of(site.view.name, containers), views.get(ENGINE)
+    if own is not None and engine is not None and logs_query(own) in engine.node.answers and _tells_more(
+            site, plan, views, containers):
+        yield later_logs_query(own)
+
+
+def _tells_more(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
+    """A route answered well that would do so without its backend too; or nginx answered with an error of its own, an
+    address behind the route is open, and the log that was read before our request has nothing of it (that nobody
+    listened is of a time before)."""
+    unsaid: set[str] = set()
+    for route in site.routes:
+        results = [probe_result(site.view.node.answers.get(probe)) for probe in plan.by_route.get(route.id, ())]
+        seen = [found.value for found in results if isinstance(found, Known)]
+        if route.masked_by and any(is_good(found) for found in seen):
+            return True
+        if any(found.status in _GATEWAY for found in seen) and _is_open(route, site, plan):
+            unsaid.add(route.id)
+    if not unsaid:
+        return False
+    return not unsaid <= failing_lately(site, engine_log(site.view.name, views, containers), refused=False)
+
+
+def _is_open(route: Route, site: Site, plan: ProbePlan) -> bool:
+    """Somebody takes connections at one of its addresses."""
+    probes = (plan.by_address.get(name) for name in site.by_route.get(route.id, ()))
+    results = (probe_result(site.view.node.answers.get(probe)) for probe in probes if probe is not None)
+    seen = (found.value for found in results if isinstance(found, Known))
+    return any(found.error is None or found.status is not None for found in seen)

@@ -1,0 +1,185 @@
+"""What to look at on disk where systemd could not start a unit's program: the program, its interpreter, the folder."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from fixer.formats.backup_names import patterns_beside
+from fixer.formats.exec_status import FURTHER, paths_of_step
+from fixer.formats.launchers import UNSTARTED_STATUS, launched
+from fixer.formats.start_files import (
+    ACCOUNTS,
+    MOUNTED,
+    MOUNTS,
+    STANDARD,
+    VENVS,
+    app_file,
+    interpreter_of,
+    leads_to,
+    stem_of,
+    way_to,
+    within_release,
+)
+from fixer.formats.unit_file import sandbox_of
+from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
+from fixer.model.snapshot import Unit
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.systemd.unitcopies import copy_queries
+from fixer.observe.view.node_view import LOOK, View
+
+LIMIT = 64 << 10
+MOST_PLACES = 40
+MOST_PATHS = 12
+ROOTS = ("/srv/*", "/opt/*", "/var/www/*", "/home/*", "/home/*/*")
+
+
+def unit_queries(unit: Unit, told: Told, view: View) -> Iterator[Query]:
+    """The next look for one unit; nothing for a unit that runs, or whose program ran and ended by itself."""
+    if unit.result == "resources":
+        yield from _beside(unit, view)
+    yield from copy_queries(unit, view)
+    if unit.main_pid or unit.result != "exit-code":
+        return
+    match unit.exec_main_status:
+        case 203:
+            for path in _programs(unit, told):
+                yield from program_queries(path, told, view)
+        case 200:
+            yield from (ReadFile(path, LIMIT) for path in (MOUNTS, MOUNTED))
+            for path in _directories(unit, told):
+                yield from directory_queries(path, told, view)
+        case 216 | 217:
+            yield from (ReadFile(path, LIMIT) for path in ACCOUNTS)
+            yield from (ReadFile(path, 0) for path in _directories(unit, told))
+        case 226:
+            yield from (ReadFile(path, 0) for path in sandbox_of(told.lines)[:MOST_PATHS])
+            yield ReadFile(MOUNTS, LIMIT)
+        case status if status in FURTHER:
+            for path in paths_of_step(status, told.lines)[:MOST_PATHS]:
+                yield ReadFile(path, 0)
+                yield from _parents(path)
+        case status if status in UNSTARTED_STATUS and (place := launched(told.argv)) is not None:
+            if place or (told.style == "shell" and status in (126, 127)):
+                yield from program_queries(told.argv[place], told, view)
+
+
+def _beside(unit: Unit, view: View) -> Iterator[Query]:
+    """What is called like a file of variables that is not there: names and ages, never what it holds."""
+    for path in (word.split(" ")[0] for word in unit.environment_files):
+        seen = view.files.get(path)
+        if path.startswith("/") and seen is not None and seen.status == "absent":
+            yield ReadGlob(patterns_beside(path), 0, MOST_PLACES)
+
+
+def _programs(unit: Unit, told: Told) -> tuple[str, ...]:
+    """What the files name, and what systemd has loaded, where the two differ."""
+    named = [told.entry.text if told.entry is not None else "", *(unit.exec_start[:1])]
+    return tuple(dict.fromkeys(path.lstrip("@-:+!|") for path in named if path))
+
+
+def program_queries(path: str, told: Told, view: View) -> Iterator[Query]:
+    """The next look for a program that could not be executed."""
+    if not path.startswith("/"):
+        yield ReadGlob(_places(posixpath.basename(path), "", told), LOOK, MOST_PLACES)
+        return
+    yield ReadFile(path, LIMIT)
+    yield from _parents(path)
+    seen = view.files.get(path)
+    if seen is None:
+        return
+    if seen.status == "absent":
+        yield from _follow(path, seen, told, view)
+    elif (wanted := interpreter_of(seen.data)) is not None:
+        yield from _interpreter(path, wanted, told, view)
+
+
+def _interpreter(script: str, wanted: str, told: Told, view: View) -> Iterator[Query]:
+    """The program that a script's first line names, also as it would read without a carriage return."""
+    plain = wanted.rstrip("\r")
+    yield from (ReadFile(name, LOOK) for name in dict.fromkeys((wanted, plain)))
+    seen = view.files.get(plain)
+    if seen is not None and seen.status == "absent":
+        yield ReadGlob((f"{posixpath.dirname(script)}/{stem_of(plain)}*",), LOOK, MOST_PLACES)
+        yield from _follow(plain, seen, told, view)
+
+
+def _follow(path: str, seen: FileAnswer, told: Told, view: View) -> Iterator[Query]:
+    """Where a link leads that leads nowhere, and places where a program of that name may be."""
+    yield ReadGlob(_places(posixpath.basename(path), posixpath.dirname(path), told), LOOK, MOST_PLACES)
+    yield from _of_other_releases(path, view)
+    target = None if seen.stat is None else seen.stat.link_target
+    if target is None:
+        return
+    end = leads_to(path, target)
+    yield from _end_of_link(end)
+    further = view.files.get(end)
+    if further is not None and further.status == "absent" and further.stat is not None and further.stat.link_target:
+        yield from _end_of_link(leads_to(end, further.stat.link_target))
+
+
+def _of_other_releases(path: str, view: View) -> Iterator[Query]:
+    """The same program beside the end of a link that stands on the way to it (`current`)."""
+    for folder in way_to(path)[1:-1]:
+        stat = view.files[folder].stat if folder in view.files else None
+        place = None if stat is None else within_release(folder, stat, path)
+        if place is not None:
+            yield ReadGlob((f"{posixpath.dirname(place[0])}/*/{place[1]}",), LOOK, MOST_PLACES)
+
+
+def _end_of_link(path: str) -> Iterator[Query]:
+    yield ReadFile(path, LOOK)
+    yield ReadGlob(tuple(f"{folder}/{posixpath.basename(path)}" for folder in STANDARD), LOOK, MOST_PLACES)
+
+
+def _places(name: str, folder: str, told: Told) -> tuple[str, ...]:
+    """The unit's own environments, the folder that was named, the system's folders."""
+    home = told.directory.rstrip("/")
+    own = [f"{home}/{name}", f"{home}/bin/{name}", f"{home}/*/bin/{name}", f"{home}/.*/bin/{name}"] if home else []
+    above = posixpath.dirname(home)
+    if above not in ("", "/"):
+        own += [f"{above}/{venv}/bin/{name}" for venv in VENVS]
+    near = [f"{folder}/{stem_of(name)}*"] if folder and folder not in STANDARD else []
+    return (*own, *near, *(f"{place}/{name}" for place in STANDARD))
+
+
+def _directories(unit: Unit, told: Told) -> tuple[str, ...]:
+    named = (told.directory, unit.working_directory)
+    return tuple(dict.fromkeys(path for path in named if path.startswith("/") and path != "/"))
+
+
+def directory_queries(path: str, told: Told, view: View) -> Iterator[Query]:
+    """The next look for a working directory that could not be entered."""
+    yield ReadFile(path, 0)
+    yield from _parents(path)
+    seen = view.files.get(path)
+    if seen is not None and seen.status == "absent":
+        patterns = _homes(path, None if seen.stat is None else seen.stat.link_target, told)
+        if patterns:
+            yield ReadGlob(patterns, LOOK, MOST_PLACES)
+
+
+def _homes(missing: str, target: str | None, told: Told) -> tuple[str, ...]:
+    """Where the application's own file may lie."""
+    inside = app_file(told.argv)
+    if inside is None:
+        return ()
+    program = told.entry.text if told.entry is not None else ""
+    near = [posixpath.dirname(missing) + "/*", posixpath.dirname(missing) + "/*/*"]      # releases/85
+    if target is not None:      # releases/…, and the link that chose one of them
+        near.insert(0, posixpath.dirname(leads_to(missing, target)) + "/*")
+    if "/bin/" in program and not program.startswith(("/usr/", "/bin/")):
+        home = posixpath.dirname(program.rsplit("/bin/", 1)[0])
+        near += [home, f"{home}/*"]
+    roots = dict.fromkeys(root for root in (*near, *ROOTS) if root not in ("", "/", "/*"))
+    return tuple(f"{root}/{inside}" for root in roots)
+
+
+def _parents(path: str) -> Iterator[Query]:
+    """The folders on the way, for who may pass through them."""
+    folder = posixpath.dirname(path)
+    for _ in range(8):
+        if folder in ("", "/"):
+            return
+        yield ReadFile(folder, 0)
+        folder = posixpath.dirname(folder)

@@ -1,0 +1,69 @@
+"""Units whose start is queued behind others: what systemd starts first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
+from fixer.model.query import Command, Query
+from fixer.model.snapshot import Awaited, Unit
+from fixer.observe.view.node_view import View
+
+JOBS = Command("systemctl-jobs")
+_JOB = regex(r"^\s*(?P<id>\d+)\s+(?P<unit>\S+)\s+(?P<kind>\S+)\s+(?P<state>running|waiting)\s*$")
+_WAIT = regex(r"waiting for job (?P<id>\d+) \(\S+\)")
+_MOST = 4
+_ASLEEP = frozenset({"inactive", "failed"})
+
+
+def is_queued(unit: Unit) -> bool:
+    """A job of systemd's is to change it, and it does nothing yet."""
+    return unit.job > 0 and unit.active_state in _ASLEEP
+
+
+def job_queries(unit: Unit, view: View) -> Iterator[Query]:
+    """The jobs, then the units that are awaited and that the list of all does not hold (systemd's own)."""
+    if not is_queued(unit):
+        return
+    yield JOBS
+    unseen = tuple(name for name in _awaited(unit, view) if name not in view.units)
+    if unseen:
+        yield Command("systemctl-show", unseen)
+
+
+def with_awaited(unit: Unit, view: View) -> Unit:
+    """With what its start waits for; unchanged where no start of it is queued."""
+    names = _awaited(unit, view) if is_queued(unit) else ()
+    units = {name: view.units.get(name) for name in names}
+    found = (Awaited(name, one.state_change if one is not None else 0.0) for name, one in units.items())
+    return replace(unit, awaits=tuple(found)) if names else unit
+
+
+def _awaited(unit: Unit, view: View) -> tuple[str, ...]:
+    """Units whose own jobs run, and that the start of this one waits for, also by way of others that wait."""
+    answer = view.node.answers.get(JOBS)
+    if answer is None or answer.status != "ok":
+        return ()
+    units: dict[str, str] = {}
+    running: set[str] = set()
+    waits: dict[str, list[str]] = {}
+    start = last = ""
+    for line in answer.data.decode(errors="replace").splitlines():
+        if (told := _JOB.match(line)) is not None:
+            last = told["id"]
+            units[last] = told["unit"]
+            running |= {last} if told["state"] == "running" else set()
+            if (told["unit"], told["kind"]) == (unit.name, "start"):
+                start = last
+        elif (behind := _WAIT.search(line)) is not None and last:
+            waits.setdefault(last, []).append(behind["id"])
+    found: list[str] = []
+    open_, seen = [start], {start}
+    while open_:
+        job = open_.pop()
+        found += [job] if job in running and job != start else []
+        new = [one for one in waits.get(job, ()) if one not in seen]
+        seen |= {*new}
+        open_ += new
+    return tuple(sorted(units[job] for job in found)[:_MOST])

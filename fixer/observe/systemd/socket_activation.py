@@ -1,0 +1,91 @@
+"""Socket activation: the socket unit that starts a service, where it listens, and what systemd says of it."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from fixer.formats.launchers import listening_for
+from fixer.formats.numbers import is_number
+from fixer.formats.server_bindings import parse_address
+from fixer.formats.shell_words import Piece, Word
+from fixer.formats.unit_file import unit_lines
+from fixer.model.facts import Evidence
+from fixer.model.query import Command, Query, ReadFile
+from fixer.model.snapshot import Binding, Unit
+from fixer.observe.view.node_view import View
+
+FILE_LIMIT = 1 << 16
+
+
+def socket_name(unit: Unit, view: View) -> str | None:
+    """The socket unit that hands a service its socket: as systemd knows it, else the one of the same name where the
+    command takes a descriptor. systemd tells nothing of one that is stopped as its service is: then its file counts."""
+    named = next((name for name in unit.triggered_by if name.endswith(".socket")), None)
+    if named is None and listening_for(unit.exec_start):
+        return None       # a launcher of its own hands it the socket
+    if named is None and any(word == "--fd" or word.startswith(("--fd=", "fd://")) for word in unit.exec_start):
+        named = _beside(unit)
+    if named is None and _may_be_handed(unit) and view.data(socket_path(unit, _beside(unit))):
+        named = _beside(unit)
+    return named
+
+
+def _beside(unit: Unit) -> str:
+    return unit.name.removesuffix(".service") + ".socket"
+
+
+def _may_be_handed(unit: Unit) -> bool:
+    """A server that takes what systemd hands it without a word of its command, and does not run."""
+    return unit.active_state != "active" and any(
+        posixpath.basename(word) == "gunicorn" for word in " ".join(unit.exec_start).split()[:4])
+
+
+def socket_path(unit: Unit, name: str) -> str:
+    """Its file, beside that of the service."""
+    return posixpath.join(posixpath.dirname(unit.fragment_path), name)
+
+
+def questions(view: View) -> Iterator[Query]:
+    """The files and states of sockets that start somebody's application."""
+    for unit in dict.fromkeys(view.units.values()):
+        if not unit.fragment_path.startswith(("/etc/", "/run/systemd/system/", "/usr/local/")):
+            continue
+        name = socket_name(unit, view)
+        if name is not None or _may_be_handed(unit):
+            yield ReadFile(socket_path(unit, name or _beside(unit)), FILE_LIMIT)
+            if name is not None and name not in view.units:
+                yield Command("systemctl-show", (name,))
+
+
+def socket_of(unit: Unit, view: View, name: str | None = None) -> tuple[Unit | None, tuple[Binding, ...]]:
+    """The socket unit as systemd has it (that of this name, where one is given), and where its file has it listen."""
+    name = name or socket_name(unit, view)
+    if name is None:
+        return None, ()
+    path = socket_path(unit, name)
+    found: list[Binding] = []
+    for line in unit_lines(path, view.data(path) or b""):
+        if line.section == "Socket" and line.key == "ListenStream":
+            word = Word((Piece(line.value, path, line.line, line.start),))
+            binding = parse_address(word, Evidence("unit", f"{path}:{line.line}", f"ListenStream={line.value}"))
+            found = [] if not line.value else [*found, *([binding] if binding is not None else [])]
+    return view.units.get(name), tuple(found)
+
+
+def all_handed(written: tuple[Binding, ...], socket: Unit | None) -> tuple[Binding, ...]:
+    """What its files say, and what systemd says beside that."""
+    known = {(binding.host, binding.port, binding.unix) for binding in written}
+    more = (
+        Binding(host, port, unix, Evidence("unit", socket.name, f"ListenStream={text}"))
+        for text in (socket.listen if socket is not None else ()) for host, port, unix in [_parted(text)]
+        if socket is not None and (host, port, unix) not in known
+    )
+    return (*written, *more)
+
+
+def _parted(text: str) -> tuple[str, int, str | None]:
+    if text.startswith("/"):
+        return "", 0, text
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port) if is_number(port) else 0, None

@@ -1,0 +1,96 @@
+"""What a unit's files set beyond its command: conditions, limits, the links that start it at boot, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fixer.formats.unit_file import UnitLine
+from fixer.model.facts import Evidence
+from fixer.model.service import UnitSetting
+from fixer.model.snapshot import Unit
+from fixer.observe.commands.resolved_command import Told
+from fixer.observe.view.node_view import View
+
+_WANTS = "/etc/systemd/system"
+_PATHS = frozenset({
+    "ConditionPathExists", "ConditionPathIsDirectory", "ConditionFileNotEmpty", "ConditionDirectoryNotEmpty",
+    "ConditionPathIsSymbolicLink", "ConditionFileIsExecutable", "ConditionPathIsReadWrite", "ConditionPathIsMountPoint",
+})
+_KEPT = frozenset({
+    "NetworkNamespacePath", "PrivateNetwork", "PrivateTmp", "RuntimeDirectory", "RuntimeDirectoryMode",
+    "MemoryMax", "MemoryLimit", "TasksMax", "LimitAS", "LimitNPROC", "LimitDATA", "Restart", "RestartSec",
+})
+_LISTED = frozenset({"RestrictAddressFamilies", "SystemCallFilter", "IPAddressDeny", "IPAddressAllow"})
+
+
+def settings_of(unit: Unit, told: Told, view: View) -> tuple[UnitSetting, ...]:
+    """The settings that causes ask for, each with its place; of a plain one the last counts."""
+    last = {line.key: line for line in told.lines if line.section == "Service" and line.key in _KEPT}
+    return (
+        *(_condition(line, view) for line in _conditions(told.lines)),
+        *(UnitSetting(line.key, line.value.strip(), _said(line)) for line in last.values()),
+        *(UnitSetting(line.key, line.value.strip(), _said(line)) for line in _listed(told.lines)),
+        *_wanted(unit, told.lines, view),
+    )
+
+
+def _listed(lines: Iterable[UnitLine]) -> list[UnitLine]:
+    """Those of lists in force: an empty one takes back all of its key before it."""
+    kept: list[UnitLine] = []
+    for line in lines:
+        if line.section == "Service" and line.key in _LISTED:
+            kept = [*kept, line] if line.value.strip() else [other for other in kept if other.key != line.key]
+    return kept
+
+
+def asked_paths(unit: Unit, told: Told) -> Iterator[str]:
+    """Paths whose presence decides: of conditions that were not met, of the link that would start it at boot."""
+    if not unit.condition_result:
+        yield from (path for line in _conditions(told.lines) if (path := _path_of(line)))
+    if unit.load_state == "masked":
+        yield from (f"{_WANTS}/{target}.wants/{unit.name}" for _, target in _targets(told.lines))
+
+
+def _conditions(lines: Iterable[UnitLine]) -> list[UnitLine]:
+    """Those in force: an empty one of any kind takes back all before it."""
+    kept: list[UnitLine] = []
+    for line in lines:
+        if line.section == "Unit" and line.key.startswith("Condition"):
+            kept = [*kept, line] if line.value.strip() else []
+    return kept
+
+
+def _condition(line: UnitLine, view: View) -> UnitSetting:
+    path = _path_of(line)
+    return UnitSetting(line.key, line.value.strip(), _said(line), _is_there(path, view) if path else None)
+
+
+def _path_of(line: UnitLine) -> str:
+    """The path that a condition looks at; empty for other conditions and where specifiers or globs stand in it."""
+    value = line.value.strip().lstrip("|!")
+    return value if line.key in _PATHS and value.startswith("/") and not set(value) & set("%*?[") else ""
+
+
+def _targets(lines: Iterable[UnitLine]) -> Iterator[tuple[UnitLine, str]]:
+    for line in lines:
+        if line.section == "Install" and line.key == "WantedBy":
+            yield from ((line, target) for target in line.value.split() if "/" not in target)
+
+
+def _wanted(unit: Unit, lines: Iterable[UnitLine], view: View) -> Iterator[UnitSetting]:
+    for line, target in _targets(lines):
+        yield UnitSetting("WantedBy", target, _said(line), _is_there(f"{_WANTS}/{target}.wants/{unit.name}", view))
+
+
+def _is_there(path: str, view: View) -> bool | None:
+    """Whether something lies there, None where nobody could look."""
+    file = view.files.get(path)
+    if file is None:
+        return None
+    if file.stat is not None:
+        return True
+    return False if file.status == "absent" else None
+
+
+def _said(line: UnitLine) -> Evidence:
+    return Evidence("unit", f"{line.file}:{line.line}", f"{line.key}={line.value.strip()}")

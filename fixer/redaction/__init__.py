@@ -1,0 +1,1 @@
+"""Secrets masked by name, shape and file kind. Pure."""

@@ -1,0 +1,198 @@
+"""What is secret in each kind of file and output that a bundle keeps: values of variables, headers, keys, passwords."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from fixer.formats.backup_names import path_behind
+from fixer.lazy.regex import regex
+from fixer.redaction.config_files import redact_yaml
+from fixer.redaction.redactargv import redact_argv
+from fixer.redaction.redactcode import redact_code
+from fixer.redaction.redactnginx import redact_nginx
+from fixer.redaction.secrets import is_secret_name, redact_text
+from fixer.redaction.values import mark, one_word, redact_lines, redact_raw, redact_variables
+
+_NAME = rb"[A-Za-z_]\w*"
+
+
+def redact_bytes(data: bytes) -> bytes:
+    """Any text: passwords in URLs, headers, private keys, values of names that say secret."""
+    return redact_text(data.decode("latin-1")).encode("latin-1")
+
+
+# a value may go over lines, in quotes that end a line or with a backslash at its end
+_ENV_LINE = regex(
+    rb"^([ \t]*(?:export[ \t]+)?)([A-Za-z_][\w.-]*)([ \t]*=[ \t]*)"
+    rb"(\"(?:[^\"\\]|\\.|\\\n)*\"(?=[ \t]*(?:#[^\n]*)?\r?$)|'[^']*'(?=[ \t]*(?:#[^\n]*)?\r?$)"
+    rb"|(?:[^\n\\]|\\\r?\n|\\.)*?)([ \t]*\r?)$",
+    re.MULTILINE,
+)
+
+
+def redact_env_file(data: bytes) -> bytes:
+    """Lines NAME=VALUE: names stay, values go."""
+    return _ENV_LINE.sub(lambda m: m[1] + m[2] + m[3] + redact_lines(m[2], m[4]) + m[5], data)
+
+
+def redact_script(data: bytes) -> bytes:
+    """A shell script: values that it sets go, its commands are masked as any text."""
+    return redact_bytes(redact_variables(redact_env_file(data)))
+
+
+# systemd passes over comments between lines that are continued
+_CONTINUED = rb"((?:\\\r?\n(?:[ \t]*[#;][^\n]*\n)*|[^\n])*)$"
+_UNIT_ENVIRONMENT = regex(rb"^([ \t]*Environment[ \t]*=)" + _CONTINUED, re.MULTILINE | re.IGNORECASE)
+_UNIT_CREDENTIAL = regex(rb"^([ \t]*SetCredential(?:Encrypted)?[ \t]*=[^:\n]*:)" + _CONTINUED, re.MULTILINE)
+_QUOTED_PAIR = regex(rb"([\"'])(" + _NAME + rb")=((?:\\.|(?!\1).)*)\1", re.DOTALL)
+_BARE_PAIR = regex(rb"(" + _NAME + rb")=((?:\\.|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\\\"']|[\"'])*)")
+
+
+def redact_unit(data: bytes) -> bytes:
+    """A unit file, or what `systemctl show` prints: values of Environment= go, all else is masked as any text."""
+    data = _UNIT_ENVIRONMENT.sub(lambda m: m[1] + _assignments(m[2]), data)
+    data = _UNIT_CREDENTIAL.sub(lambda m: m[1] + re.sub(rb"[^\r\n\\]+", b"[redacted: credential]", m[2]), data)
+    return redact_bytes(redact_variables(data))
+
+
+def _assignments(text: bytes) -> bytes:
+    """The pairs of one Environment= line, quoted ones whole."""
+    out: list[bytes] = []
+    at = 0
+    for match in _QUOTED_PAIR.finditer(text):
+        out.append(_bare(text[at : match.start()]))
+        out.append(match[1] + match[2] + b"=" + redact_lines(match[2], match[3]) + match[1])
+        at = match.end()
+    return b"".join(out) + _bare(text[at:])
+
+
+def _bare(text: bytes) -> bytes:
+    return _BARE_PAIR.sub(lambda m: m[1] + b"=" + one_word(redact_raw(m[1], m[2])), text)
+
+
+_PROGRAM_ENVIRONMENT = regex(rb"^(environment[ \t]*=)((?:[^\n]*)(?:\n[ \t]+[^\n]*)*)$", re.MULTILINE | re.IGNORECASE)
+_PROGRAM_PAIR = regex(rb"(" + _NAME + rb")([ \t]*=[ \t]*)"
+                      rb"(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^,\s]*(?:[ \t]+[^,\s=]+(?=[\s,]|$))*)")
+
+
+def redact_program(data: bytes) -> bytes:
+    """A file of supervisord's: values of environment= go, all else is masked as any text."""
+    return redact_bytes(_PROGRAM_ENVIRONMENT.sub(lambda m: m[1] + _PROGRAM_PAIR.sub(_program_value, m[2]), data))
+
+
+def _program_value(match: re.Match[bytes]) -> bytes:
+    name, equals, value = match[1], match[2], match[3]
+    if value[:1] in (b"'", b'"') and len(value) > 1:
+        return name + equals + value[:1] + redact_raw(name, value[1:-1]) + value[-1:]
+    return name + equals + one_word(redact_raw(name, value))
+
+
+def redact_inspect(data: bytes) -> bytes:
+    """docker inspect's JSON: values of Config.Env go, every other text is masked; what is no JSON as any text."""
+    try:
+        items = json.loads(data)
+    except (ValueError, RecursionError):
+        return redact_bytes(data)
+    return json.dumps(_redact_json(items), indent=1).encode()
+
+
+def redact_rules(data: bytes) -> bytes:
+    """The JSON of packet filters: `"key"` names what a rule looks at (a device, a mark), so each text counts alone."""
+    try:
+        listed = json.loads(data)
+    except (ValueError, RecursionError):
+        return redact_bytes(data)
+    return json.dumps(_redact_texts(listed)).encode()
+
+
+def _redact_texts(item: object) -> object:
+    if isinstance(item, dict):
+        return {name: _redact_texts(value) for name, value in item.items()}
+    if isinstance(item, list):
+        return [_redact_texts(value) for value in item]
+    return redact_text(item) if isinstance(item, str) else item
+
+
+def _redact_json(item: object, key: str = "") -> object:
+    if isinstance(item, dict):
+        return {name: _redact_json(value, str(name)) for name, value in item.items()}
+    if isinstance(item, list):
+        if key in ("Args", "Cmd", "Entrypoint", "Test"):
+            return redact_argv([str(value) for value in item])
+        return [_redact_json(value, key) for value in item]
+    if isinstance(item, str):
+        if is_secret_name(key) and item:
+            return mark(key)       # a label, an option of a log driver
+        return _env_entry(item) if key == "Env" else redact_text(item)
+    return item
+
+
+def _env_entry(entry: str) -> str:
+    name, found, value = entry.partition("=")
+    return f"{name}={redact_raw(name.encode(), value.encode()).decode()}" if found else entry
+
+
+def redact_cmdline(data: bytes) -> bytes:
+    """/proc/PID/cmdline."""
+    words = data.decode("latin-1").split("\0")
+    return "\0".join(redact_argv(words)).encode("latin-1")
+
+
+def redact_probe(data: bytes) -> bytes:
+    """A probe's outcome: header and body of an answer may hold a session."""
+    try:
+        outcome = json.loads(data)
+    except (ValueError, RecursionError):
+        return redact_bytes(data)
+    if not isinstance(outcome, dict):
+        return redact_bytes(data)
+    return json.dumps({k: redact_text(v) if isinstance(v, str) else v
+                       for k, v in outcome.items()}).encode()
+
+
+_UWSGI_LINE = re.compile(rb"^([ \t]*)([\w-]+)([ \t]*[=:][ \t]*)([^\n]*)$", re.MULTILINE)
+_UWSGI_TOLD = frozenset((
+    b"socket", b"uwsgi-socket", b"http-socket", b"http", b"chmod-socket", b"chown-socket", b"chdir", b"module", b"wsgi",
+    b"wsgi-file", b"callable", b"master", b"processes", b"workers", b"threads", b"harakiri", b"buffer-size", b"emperor",
+    b"vacuum", b"uid", b"gid", b"plugins", b"plugin", b"logto", b"daemonize", b"pidfile", b"virtualenv", b"home",
+    b"listen",
+))
+
+
+def _uwsgi_line(match: re.Match[bytes]) -> bytes:
+    """Where it listens and what it serves are no secrets; `env = NAME=value` and whatever else is set may be."""
+    if match[2] in _UWSGI_TOLD:
+        return match[0]
+    return match[1] + match[2] + match[3] + redact_lines(match[2], match[4])
+
+
+_HAPROXY = re.compile(rb"^[ \t]*(?:bind|frontend|listen|backend)[ \t]+[^\s#]+[ \t]*$")
+
+
+def redact_file(path: str, data: bytes) -> bytes:
+    """A file that says how a service is started, by its kind; a copy of one holds what the file does."""
+    path = path_behind(path)
+    if "/nginx/" in path:
+        return redact_nginx(data)
+    if "/haproxy/" in path:     # passwords stand there in forms of its own: of all lines only those that are read
+        return b"\n".join(line if _HAPROXY.match(line) else b"" for line in data.split(b"\n"))
+    if path.endswith((".yml", ".yaml")):
+        return redact_yaml(data)
+    if "/systemd/" in path and path.endswith((".service", ".conf")):
+        return redact_unit(data)
+    if b"[supervisord]" in data or b"[program:" in data or b"[fcgi-program:" in data:
+        return redact_program(data)
+    if b"[uwsgi]" in data:
+        return redact_bytes(_UWSGI_LINE.sub(_uwsgi_line, data))
+    if path.endswith((".py", ".rb", ".js", ".cjs", ".mjs", ".ts", ".json")):
+        return redact_bytes(redact_code(data))
+    if data.startswith(b"#!"):
+        return redact_script(data)
+    name = f"{path.rpartition('/')[2]}."
+    if ".env." in name or path.startswith(("/etc/default/", "/etc/sysconfig/", "/etc/conf.d/")):
+        return redact_bytes(redact_env_file(data))
+    lines = [line.strip() for line in data.split(b"\n")]
+    body = [line for line in lines if line and line[:1] not in (b"#", b";")]
+    named = sum(1 for line in body if re.match(rb"(?:export\s+)?" + _NAME + rb"\s*=", line))
+    return redact_bytes(redact_env_file(data) if body and named * 2 >= len(body) else data)

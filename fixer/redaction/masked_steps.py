@@ -1,0 +1,208 @@
+"""Steps in words and as a diff, for people: what will be done, with secrets masked and controls escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+from fixer.model.plan import (
+    ChangeRule,
+    CheckNginx,
+    ComposeUp,
+    ContainerAction,
+    DaemonReload,
+    NetworkAction,
+    ProgramAction,
+    ReloadNginx,
+    RemoveRoute,
+    SetBoolean,
+    SignalProcess,
+    StartNginx,
+    Step,
+    UnitAction,
+    WaitForListener,
+    WriteFile,
+)
+from fixer.redaction.secrets import printable, redact_blocks, redact_text
+from fixer.redaction.step_json import mask_text, step_from_json, step_to_json
+
+__all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_to_json"]
+
+
+def describe_step(step: Step) -> str:
+    """One imperative line; says so where it cannot be taken back."""
+    mask = step.mask if isinstance(step, WriteFile) else ()
+    text = redact_text(mask_text(_words(step), mask))
+    return printable(text if is_reversible(step) else f"{text}: cannot be undone")
+
+
+def is_reversible(step: Step) -> bool:
+    """False for what no undo brings back: a process that was made to end."""
+    return not (isinstance(step, SignalProcess) and step.signal != "CONT")
+
+
+def _words(step: Step) -> str:
+    match step:
+        case WriteFile():
+            return _file_words(step)
+        case CheckNginx():
+            return "check the configuration (nginx -t)"
+        case ReloadNginx():
+            return "reload nginx (nginx -t first)"
+        case DaemonReload():
+            return "let systemd read its unit files again (systemctl daemon-reload)"
+        case UnitAction() | ProgramAction():
+            return _unit_words(step) if isinstance(step, UnitAction) else _program_words(step)
+        case ContainerAction():
+            return f"{step.verb} container {step.name}" + _detail(step.describe)
+        case ComposeUp():
+            command = "docker compose up -d --no-deps --no-build --pull never"
+            return f"bring service {step.service} of project {step.project} up ({command})"
+        case SignalProcess():
+            verb = {"TERM": "stop", "KILL": "kill", "CONT": "resume"}[step.signal]
+            return f"{verb} process {step.pid}" + _detail(step.describe)
+        case StartNginx():
+            return f"start {step.binary}" + (f" -c {step.conf_path}" if step.explicit else "")
+        case NetworkAction() | ChangeRule() | SetBoolean() | RemoveRoute():
+            return _network_words(step)
+        case WaitForListener():
+            return f"wait until {_address(step)} accepts connections (at most {step.seconds:g} s)"
+        case _:
+            assert_never(step)
+
+
+def _file_words(step: WriteFile) -> str:
+    path = step.display_path or step.path
+    if step.link_target is not None:
+        return f"remove the link {path}" if step.after is None else f"link {path} to {step.link_target}"
+    if step.after is None:
+        return f"delete {path}"
+    if step.before is None:
+        return f"create {path}"
+    if step.before == step.after and step.meta is not None:
+        return f"set mode {step.meta.mode & 0o7777:04o} and owner {step.meta.uid}:{step.meta.gid} on {path}"
+    return f"edit {path}"
+
+
+def _unit_words(step: UnitAction) -> str:
+    if step.verb == "reset-failed":
+        mark = "; an undo does not bring that mark back"
+        return f"clear the failures of {step.unit} (systemctl reset-failed{mark})" + _detail(step.describe)
+    verb = {"enable": "enable at boot", "disable": "disable at boot"}.get(step.verb, step.verb)
+    pid = f"main process {step.main_pid}" if step.main_pid and step.verb in ("stop", "restart") else ""
+    shares = "it reads the same file" if step.along else ""
+    return f"{verb} {step.unit}" + _detail(", ".join(part for part in (shares, pid, step.describe) if part))
+
+
+def _network_words(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute) -> str:
+    if isinstance(step, RemoveRoute):
+        where = f" of container {step.container}" if step.container else ""
+        return f"delete the {step.way} route to {step.prefix}{where}"
+    if isinstance(step, SetBoolean):
+        return f"turn the SELinux boolean {step.name} {'on' if step.value else 'off'} (setsebool -P)"
+    if isinstance(step, NetworkAction):
+        names = f" as {', '.join(step.aliases)}" if step.aliases and step.verb == "connect" else ""
+        chosen = f" at {', '.join(step.addresses)}" if step.addresses and step.verb == "connect" else ""
+        way = "to" if step.verb == "connect" else "from"
+        return f"{step.verb} container {step.name} {way} network {step.network}{names}{chosen}"
+    family = f"{step.family} " if step.tool == "nft" else ""
+    verb, place = ("delete", "from") if step.action == "remove" else ("insert", "into")
+    whose = f" of container {step.container}" if step.container else ""
+    return f"{verb} rule {step.index + 1} {place} {step.tool} {family}{step.table} {step.chain}{whose}: {step.rule}"
+
+
+def _program_words(step: ProgramAction) -> str:
+    pid = f"process {step.main_pid}" if step.main_pid and step.verb != "start" else ""
+    detail = _detail(", ".join(part for part in (pid, step.describe) if part))
+    if step.verb == "update":
+        return f"let supervisord read its files again and run {step.group} with them (supervisorctl update)" + detail
+    return f"{step.verb} {step.program} (supervisorctl)" + detail
+
+
+def _detail(text: str) -> str:
+    return f" ({text})" if text else ""
+
+
+def _address(step: WaitForListener) -> str:
+    if step.unix is not None:
+        return step.unix
+    return f"[{step.host}]:{step.port}" if ":" in step.host else f"{step.host}:{step.port}"
+
+
+def diff_of(steps: Iterable[Step]) -> str:
+    """The unified diff of all files that the steps change: real paths, secrets masked, every control escaped."""
+    lines = [line for step in steps if isinstance(step, WriteFile) for line in _file_diff(step)]
+    return "\n".join(lines) + "\n" if lines else ""
+
+
+def _file_diff(step: WriteFile) -> Iterator[str]:
+    path = printable(step.display_path or step.path)
+    old = path if step.before is not None else "/dev/null"
+    new = path if step.after is not None else "/dev/null"
+    if step.link_target is not None:
+        yield from _link_diff(step, path)
+        return
+    before, after = (_lines(step.path, data, step.mask) for data in (step.before, step.after))
+    import difflib  # only where something is to be changed
+
+    hunks = list(difflib.unified_diff(_ended(step.before), _ended(step.after), lineterm=""))[2:]
+    yield f"--- {old}"
+    yield f"+++ {new}"
+    if step.meta is not None and (step.before is None or step.before == step.after):
+        yield f"# mode {step.meta.mode & 0o7777:04o}, owner {step.meta.uid}:{step.meta.gid}"
+    yield from _shown(hunks, before, after)
+
+
+def _link_diff(step: WriteFile, path: str) -> Iterator[str]:
+    removed = step.after is None
+    yield f"--- {path if removed else '/dev/null'}"
+    yield f"+++ {'/dev/null' if removed else path}"
+    yield f"{'-' if removed else '+'}link to {printable(step.link_target or '')}"
+
+
+def _shown(hunks: list[str], before: list[str], after: list[str]) -> Iterator[str]:
+    """The hunks with each raw line replaced by its masked twin: compared as they are, shown as they may be."""
+    old = new = 0
+    for hunk in hunks:
+        if hunk.startswith("@@"):
+            yield hunk
+            old, new = _hunk_starts(hunk)
+            continue
+        source, at = (before, old) if hunk[0] == "-" else (after, new)
+        yield hunk[0] + printable(redact_text(source[at]))      # the lines that are shown, of a file of any length
+        if hunk.endswith(_NO_NEWLINE):
+            yield "\\ No newline at end of file"
+        old += hunk[0] != "+"
+        new += hunk[0] != "-"
+
+
+def _hunk_starts(hunk: str) -> tuple[int, int]:
+    starts = []
+    for part in hunk.split()[1:3]:
+        first, _, length = part[1:].partition(",")
+        starts.append(int(first) - (length != "0"))
+    return starts[0], starts[1]
+
+
+_NO_NEWLINE = "\0"     # marks a last line without its newline, so that it differs from one that has it
+
+
+def _ended(data: bytes | None) -> list[str]:
+    """The raw lines as text that compares exactly."""
+    lines = (data or b"").decode("utf-8", "surrogateescape").split("\n")
+    last = lines.pop()
+    return [*lines, last + _NO_NEWLINE] if last else lines
+
+
+def _lines(path: str, data: bytes | None, mask: tuple[bytes, ...]) -> list[str]:
+    """As many lines without what the kind of file and more than one line tell; each is still to be masked by itself."""
+    from fixer.redaction.all_files import redact_file  # only where a diff is shown
+
+    masked = redact_file(path, data or b"")
+    if masked.count(b"\n") != (data or b"").count(b"\n"):
+        masked = data or b""       # a value of several lines: hidden as text below
+    text = redact_blocks(mask_text(masked.decode("utf-8", "surrogateescape"), mask))
+    lines = text.split("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines

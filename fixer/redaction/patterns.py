@@ -1,0 +1,135 @@
+"""Secrets told by where they stand: queries, URLs, options of known tools, markup, defaults. Pure, one line each.
+
+Every rule is tried only where the characters that it needs are in the line, so most lines pay for none of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from fixer.lazy.regex import regex
+
+# userinfo up to the last @ before the path: passwords hold @ in real life
+_URL = regex(
+    r"(?P<head>\b[a-z][a-z0-9+.-]{0,30}://)(?P<user>[^\s:/@]*):"
+    r"(?P<secret>[^\s@/]+(?:@[^\s@/\"'<>,;]+)*)@", re.IGNORECASE,
+)
+# a token in the place of the user
+_USERINFO = regex(r"(?<=://)(?=[A-Za-z_.~-]{0,60}\d)[\w.~-]{20,}(?=@)")
+# what signs, opens or continues a session in the query of a link; plain words elsewhere
+_QUERY = regex(
+    r"(?P<head>[?&](?:amp;)?(?:code|sig|signature|x-(?:amz|goog)-signature|otp|pin|assertion|saml\w*|ticket|sid|key|pass|pw|jwt"
+    r"|session_?(?:id)?|auth|invite|nonce|hash)=)(?P<value>[^\s&\"'<>#]+)", re.IGNORECASE,
+)
+_SESSION = regex(
+    r"(?P<head>\b(?:session_?id|sess(?:ion)?|[a-z]{0,8}sess(?:ion)?id|connect\.sid)[\"']?\s?[=:]\s?[\"']?)"
+    r"(?P<value>(?=\D{0,200}\d)[\w.%+/=:-]{12,})",
+    re.IGNORECASE,
+)
+_TOOL = regex(
+    r"(?P<head>\b(?:(?:mysql|mariadb)[\w-]{0,12}\s(?:[^\n|;&]{0,300}?\s)??-p|sshpass\s+-p[\s,\"']*|redis-cli[\"']?[\s,](?:[^\n|;&]{0,300}?[\s,\"'])??-a[\s,\"']+"
+    r"|(?:curl|wget|http)[\"']?[\s,](?:[^\n|;&]{0,300}?[\s,\"'])??(?:-u|--user)[=\s,\"']*[^\s:/\"']{1,60}:))(?P<value>[^\s\"',]+)"
+)
+_MARKUP = regex(r"(?P<head><(?P<name>[A-Za-z][\w:.-]{0,60})(?:\s[^<>]{0,200})?>)(?P<value>[^<]+)(?=</)")
+_DEFAULT = regex(r"(?P<head>\$\{(?P<name>[A-Za-z_]\w{0,80}):?[-=+])(?P<value>[^{}]+)(?=\})")
+# ('password', 'x'), ["authorization", "Bearer x"], getenv('SECRET_KEY', 'x'), d["secret"] = "x"
+_PAIR = regex(
+    r"(?P<head>(?P<quote>\\?[\"'])(?P<name>[A-Za-z_][\w.-]{0,80})(?P=quote)"
+    r"(?:\s?,\s?|\]\s?=\s?)(?:b|r|f)?(?P=quote))(?P<value>(?:(?!(?P=quote)).){1,4096})"
+)
+# pydantic repeats what it was given
+_INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\{\}).*?)(?=, input_type=|\]|$)")
+# what a program that talks to a database says of its accounts, and a redis of its own
+_SQL = regex(
+    r"(?P<head>\b(?:identified\s{1,9}by|with\s{1,9}(?:encrypted\s{1,9})?password|using\s{1,9}password)\s{1,9}(?P<q>\\?[\"']))"
+    r"(?P<value>(?:(?!(?P=q)).){1,4096})", re.IGNORECASE,
+)
+MADE_UP = regex(
+    r"(?P<npm>\bnpm_[A-Za-z0-9]{30,})|(?P<sendgrid>\bSG\.[\w-]{16,}\.[\w-]{16,})|(?P<pypi>\bpypi-[\w-]{20,})"
+    r"|(?P<openai>\bsk-(?=[\w-]{0,200}\d)[\w-]{20,})|(?P<vault>\bhv[sb]\.[\w-]{20,})|(?P<digitalocean>\bdo[opr]_v1_[0-9a-f]{40,})"
+    r"|(?P<docker>\bdckr_pat_[\w-]{20,})|(?P<google>\bya29\.[\w-]{20,})|(?P<slack>\bxapp-[\w-]{16,})|(?P<stripe>\bwhsec_[\w+/=]{20,})"
+    r"|(?P<square>\bsq0(?:csp|atp|idp)-[\w-]{20,})|(?P<firebase>\bAAAA[\w-]{7}:APA91b[\w-]{60,})|(?P<google_secret>\bGOCSPX-[\w-]{20,})"
+    r"|(?P<shopify>\bshp(?:at|ca|pa|ss)_[0-9a-f]{32})|(?P<mailgun>\bkey-[0-9a-f]{32}\b)|(?P<twilio>\bSK[0-9a-f]{32}\b)"
+    r"|(?P<gitlab>\bgl(?:rt|dt|ptt|soat|cbt|ft|agent)-[\w-]{20,})|(?P<atlassian>\bATATT3[\w=-]{20,})|(?P<hugging>\bhf_[A-Za-z0-9]{30,})"
+    r"|(?P<grafana>\bgl(?:sa|c)_[\w=-]{30,})|(?P<newrelic>\bNRAK-[A-Z0-9]{20,})|(?P<databricks>\bdapi[0-9a-f]{32}\b)"
+    r"|(?P<planetscale>\bpscale_(?:tkn|pw|oauth)_[\w-]{20,})|(?P<supabase>\bsb[ps]_[\w-]{30,})|(?P<linear>\blin_api_\w{20,})"
+    r"|(?P<rubygems>\brubygems_[0-9a-f]{40,})|(?P<azure>\b[\w~.]{3}8Q~[\w~.-]{30,})"
+    r"|(?P<age>\bAGE-SECRET-KEY-[A-Z0-9]{10,})|(?P<key>\bMII[A-Za-z0-9+/]{40,}={0,2})|(?P<bot>\b\d{8,10}:AA[\w-]{30,})"
+    r"|(?<=hooks\.slack\.com/services/)(?P<webhook>\S{20,})|(?<=/api/webhooks/)(?P<hook>\d+/[\w-]{20,})"
+    r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})"
+)
+MADE_UP_STARTS = (
+    "npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
+    "xapp-", "whsec_", "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$", "$argon2",
+    "$1$", "sq0", ":APA91b", "GOCSPX-", "shp", "key-", "SK", "gl", "ATATT3", "hf_", "NRAK-", "dapi", "pscale_", "sbp_",
+    "sbs_", "lin_api_", "rubygems_", "8Q~",
+)
+_TOOLS = ("mysql", "mariadb", "sshpass", "redis-cli", "curl", "wget", "http")
+
+
+def hide_in_lines(text: str, shape: re.Pattern[str], starts: tuple[str, ...], hide: str) -> str:
+    """A text of any size: no shape takes two lines, so that only lines with one of its beginnings are searched."""
+    there = [start for start in starts if start in text]
+    if not there:
+        return text
+    lines = text.split("\n")
+    return "\n".join(shape.sub(hide, line) if any(s in line for s in there) else line for line in lines)
+
+
+def hide_shapes(body: str, is_secret: Callable[[str], bool]) -> str:
+    """The line without what its place gives away; `is_secret` judges the names of variables."""
+    if "://" in body and "@" in body:
+        body = _URL.sub(lambda m: f"{m['head']}{m['user']}:[redacted: password]@", body)
+        body = _USERINFO.sub("[redacted: token]", body)
+    if "=" in body:
+        if "?" in body or "&" in body:
+            body = _QUERY.sub(_argument("query"), body)
+        if "input_value=" in body:
+            body = _INPUT.sub(_argument("value"), body)
+    if "sess" in body.lower() or "connect.sid" in body:
+        body = _SESSION.sub(_argument("session"), body)
+    if (" -" in body or '"-' in body or "'-" in body) and any(tool in body for tool in _TOOLS):
+        body = _TOOL.sub(_argument("password"), body)
+    if "</" in body:
+        body = _MARKUP.sub(_named(is_secret), body)
+    if "'" in body or '"' in body:
+        lower = body.lower()
+        if "identified" in lower or "password" in lower:
+            body = _SQL.sub(_argument("password"), body)
+    if "${" in body:
+        body = _DEFAULT.sub(_named(is_secret), body)
+    if "'," in body or '",' in body or "']" in body or '"]' in body:
+        body = _PAIR.sub(_paired(is_secret), body)
+    if any(start in body for start in MADE_UP_STARTS):
+        body = MADE_UP.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
+    return body
+
+
+def _argument(kind: str) -> Callable[[re.Match[str]], str]:
+    """Anything in that place, but what is hidden already and a variable that only names it."""
+    return lambda m: m[0] if m["value"].startswith(("[redacted", "$")) else f"{m['head']}[redacted: {kind}]"
+
+
+def _named(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
+    def hide(match: re.Match[str]) -> str:
+        if not is_secret(match["name"]) or match["value"].startswith("[redacted"):
+            return match[0]
+        return f"{match['head']}[redacted: {match['name']}]"
+
+    return hide
+
+
+_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+
+
+def _paired(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], str]:
+    """A name and a value beside it, not two names beside each other (`('body', 'password')`)."""
+    hide = _named(lambda name: is_secret(name) or name.lower() in _HEADERS)
+
+    def judged(match: re.Match[str]) -> str:
+        value = match["value"]
+        word = value.isalpha() and (value.islower() or is_secret(value))
+        return match[0] if word and not match["head"].rstrip("\"'bfr\\ ").endswith("=") else hide(match)
+
+    return judged

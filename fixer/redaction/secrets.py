@@ -1,0 +1,190 @@
+"""Secrets by their names and shapes, replaced with `[redacted: …]`; control characters as escapes. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from fixer.lazy.regex import regex
+from fixer.redaction.patterns import MADE_UP, MADE_UP_STARTS, hide_in_lines, hide_shapes
+from fixer.redaction.secretprose import hide_blocks, hide_told
+
+TELLING_WORDS = (
+    r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
+    r"|ACCOUNT_?KEY|SESSION_?ID|JWT|SALT|DSN|(?:DATABASE|DB|REDIS|BROKER|AMQP|MONGO|POSTGRES|MYSQL|SENTRY)_?UR[IL]|CONNECTION_?STRING|COOKIE|SESSION_?KEY|AUTH"
+)
+_SECRET_NAME = regex(rf"(?:^|[_.-])(?:[A-Z0-9]*(?:{TELLING_WORDS})[A-Z0-9]*|KEY|PW)(?:$|[_.-])", re.IGNORECASE)
+_PLAIN_NAME = regex(
+    r"(?:_|-|^)(?:FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$|^auth_basic|^AUTHOR"
+    r"|^PassEnvironment$|^(?:proxy|grpc|fastcgi|uwsgi|scgi|memcached)_pass$|^proxy_cookie",
+    re.IGNORECASE,
+)
+# NAME=value, NAME: value, "NAME": "value", and `Environment="NAME=value"`, each up to the end of the (quoted) value.
+# Every run of name's characters is read once, and runs below are bounded: a long line costs no more than its length.
+_ASSIGNMENT = regex(
+    r"""(?<![A-Za-z0-9_.-])[0-9.-]*+(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)"""
+    r"""(?P<mark>\\{0,3}["']?\s*(?:[:+=]?=>?|:)\s*)(?=[^\s,;}])"""
+)
+# a quoted value, with what a shell would join to it; a bare one, on behind a mark that no other name follows;
+# the last: a quote that a cut line never closes
+_BARE = r"""(?:[^\s"',;}\\]|\\(?!["'])|[,;}](?=[^\s"'}\])])(?![\w. -]{0,60}["']?\s{0,3}[=:]))"""
+_VALUE = regex(
+    r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')(?:(?=\w)BARE+)?|\\+"[^"]*"|\\+'[^']*'|BARE+(?:["']\w[^"'\s]*["'])?|["'].+"""
+    .replace("BARE", _BARE)
+)
+# a line of a program that looks a variable up by name: it holds no value, and tracebacks are read by it
+_LOOKUP = regex(
+    r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
+)
+_HEADER = regex(
+    r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]{0,60}(?:Token|Key|Secret|Auth|Verify))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
+    re.IGNORECASE,
+)
+# Keys that say by themselves what they are, wherever they stand.
+_SHAPE = regex(
+    r"(?P<github>\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,})|(?P<gitlab>\bglpat-[\w-]{20,})"
+    r"|(?P<aws>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)|(?P<slack>\bxox[abeoprs]-[A-Za-z0-9-]{10,})"
+    r"|(?P<stripe>\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,})|(?P<google>\bAIza[\w-]{35})"
+    r"|(?P<jwt>\beyJ[\w-]{8,2048}\.[\w-]{8,}(?:\.[\w-]*)?)"
+    r"|(?<=Bearer )(?P<bearer>(?=\S*\d)[\w.~+/=-]{16,})|(?<=Basic )(?P<basic>(?=\S*[\d=])[\w+/=-]{12,})"
+)
+_SHAPE_STARTS = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA", "xox", "k_live_",
+                 "k_test_", "AIza", "eyJ", "Bearer ", "Basic ")
+# an option and its value as two words; the user of curl and wget with a password
+_OPTION = regex(
+    r"(?P<head>(?<![^\s\"'\[,(])--?[\w-]*(?:pass(?:word|wd|phrase)?|secret|token|api-?key|access-?key|credentials?)(?P<list>[\"']\s?,\s?)?(?(list)|\s+))"
+    r"(?P<value>\"[^\"]+\"?|'[^']+'?|[^\s\"'-][^\s\"']*)", re.IGNORECASE,
+)
+_USER = regex(r"(?P<head>(?<!\S)(?:-u|--user)[ =][\"']?[^\s:/]+:)(?P<value>[^\s/][^\s\"']*)")
+# nginx's own way to give a name a value: `set $api_secret VALUE;`
+_SET = regex(r"(?P<head>\bset\s+\$(?P<name>\w+)\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;$][^\s;]*)")
+_PEM = regex(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_LINE_OF_KEY = regex(r"\s*(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)(?!/)[A-Za-z0-9+/]{40,}={0,2}\s*$")
+_KEY_END = regex(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
+_KEY_LINE = regex(r"((?:.*[\s:|\"'])?)[A-Za-z0-9+/=]{8,}\r?$")
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def is_secret_name(name: str) -> bool:
+    """True for the name of a variable whose value is nobody's business (SECRET_KEY, DATABASE_URL, apiToken)."""
+    return bool(_SECRET_NAME.search(name)) and not _PLAIN_NAME.search(name)
+
+
+def redact_text(text: str) -> str:
+    """A text of any number of lines with every secret that a name or a shape gives away replaced; lines stay lines."""
+    return "".join(_redact_line(line) for line in redact_blocks(text).splitlines(keepends=True))
+
+
+def redact_blocks(text: str) -> str:
+    """Only what takes several lines; what a line tells by itself `redact_text` hides, also line by line after this."""
+    if "PRIVATE KEY-----" in text:
+        text = _PEM.sub(_hide_key, _hide_tail(text))
+    return hide_blocks(text)
+
+
+def _hide_tail(text: str) -> str:
+    """The lines of a key that began before what was read begins."""
+    end = text.find("-----END ")
+    if end < 0 or -1 < text.find("-----BEGIN ") < end or not _KEY_END.match(text, end):
+        return text
+    lines = text[:end].split("\n")
+    at = len(lines) - 2
+    while at >= 0 and (match := _KEY_LINE.match(lines[at])):
+        lines[at] = match[1] + "[redacted: private key]"
+        at -= 1
+    return "\n".join(lines) + text[end:]
+
+
+def _hide_key(match: re.Match[str]) -> str:
+    return match[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", match[2]) + match[3]
+
+
+def redact_shapes(text: str) -> str:
+    """Only what says by itself that it is a key; marked as one word."""
+    hide = "[redacted]"
+    return hide_in_lines(hide_in_lines(text, _SHAPE, _SHAPE_STARTS, hide), MADE_UP, MADE_UP_STARTS, hide)
+
+
+def _redact_line(line: str) -> str:
+    body = line.rstrip("\r\n")
+    end = line[len(body):]
+    if len(body) >= 40 and _LINE_OF_KEY.match(body):
+        return "[redacted: key]" + end
+    body = hide_shapes(body, is_secret_name)
+    body = _HEADER.sub(_hide_header, body)
+    body = _SHAPE.sub(lambda m: f"[redacted: {m.lastgroup}]", body)
+    body = _OPTION.sub(_hide_option, body)
+    body = _USER.sub(lambda m: f"{m['head']}[redacted: password]", body)
+    body = _SET.sub(lambda m: f"{m['head']}[redacted: {m['name']}]" if is_secret_name(m["name"]) else m[0], body)
+    return _hide_assignments(hide_told(body)) + end
+
+
+def _hide_option(match: re.Match[str]) -> str:
+    """A word that looks made up, not one of a sentence about the option."""
+    value = match["value"].strip("\"'")
+    if value.startswith(("[redacted", "$")) or (value.isalpha() and value.islower() and not match["list"]):
+        return match[0]
+    return f"{match['head']}[redacted: argument]"
+
+
+def _hide_header(match: re.Match[str]) -> str:
+    value = match["value"]
+    if value.startswith(("$", '"$', "'$", "[redacted", '"[redacted', "'[redacted")) or value in ("{", "}"):
+        return match[0]        # nginx passes a variable on: no secret stands here
+    name = re.split(r"[\s:=\"']", match["head"].strip())[0]
+    return f"{match['head']}[redacted: {name}]"
+
+
+def _hide_assignments(body: str) -> str:
+    parts: list[str] = []
+    at = 0
+    while match := _ASSIGNMENT.search(body, at):
+        name, start = match["name"], match.end()
+        lookup = _LOOKUP.match(body, match.end("name"))
+        if lookup is not None:
+            parts.append(body[at:lookup.end()])
+            at = lookup.end()
+            continue
+        value = _VALUE.match(body, start) if is_secret_name(name) else None
+        if value is not None and not value[0].startswith("[redacted") and value[0] not in ('""', "''"):
+            parts += [body[at:start], f"[redacted: {name}]"]
+            at = _end_of_value(body, match, value)
+        else:                  # the value may hold an assignment itself: Environment=SECRET_KEY=…
+            parts.append(body[at:start])
+            at = start
+    return "".join(parts) + body[at:]
+
+
+_BARE_START = regex(r"\s*(?:-\s+)?(?:export\s+)?")
+
+
+def _end_of_value(body: str, match: re.Match[str], value: re.Match[str]) -> int:
+    """Where the value ends: at its own quote, at the quote around the whole assignment, else with the line.
+
+    Only in the middle of a line (`Environment=A=1 B=2`) does a space end a value.
+    """
+    start = match.start("name")
+    if value[0][0] in "\"'":
+        return value.end()
+    if start and body[start - 1] in "\"'" and body[start - 1] not in match["mark"]:
+        closing = re.compile(rf"(?<!\\){body[start - 1]}").search(body, match.end())
+        return closing.start() if closing else len(body)
+    whole_line = ":" in match["mark"] or _BARE_START.fullmatch(body[:start])
+    return len(body) if whole_line else value.end()
+
+
+def printable(text: str) -> str:
+    """The text with controls, direction overrides and lone surrogates (bytes that are no UTF-8) written as escapes.
+
+    Tabs stay; a newline is escaped too: split into lines first.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(c) if c != "\t" and unicodedata.category(c) in _HIDDEN else c for c in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:      # surrogateescape: the byte as it is
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,174 @@
+"""What repair, verify, undo, history, causes and a failure say to a person, in a few lines each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fixer.model.journal import RunSummary
+from fixer.model.report import (
+    NOT_ALL_BACK,
+    NOT_BACK,
+    AcceptedReport,
+    CatalogueReport,
+    HistoryReport,
+    LearnReport,
+    OutcomeKind,
+    Proof,
+    RepairResult,
+    UndoResult,
+    VerifyResult,
+)
+from fixer.render.terminal_text import PLAIN, WIDTH, Colour, Style, clean, pad, wrap
+from fixer.render.to_console import headline
+
+_OUTCOMES: dict[OutcomeKind, str] = {
+    "nothing-to-do": "Nothing to repair: it is healthy.",
+    "repaired": "Repaired, and proven by a new look.",
+    "rolled-back": "Tried, not better: rolled back, nothing was kept.",
+    "needs-input": "Stopped: a person must decide or act first.",
+    "failed": "Failed.",
+}
+
+_PROOF_COLOURS: dict[str, Colour] = {"passed": "green", "failed": "red", "unknown": "yellow"}
+_PROOFS = {
+    "nginx-test": "nginx accepts its configuration",
+    "nginx-up": "nginx is up",
+    "backend-answers": "the backend answers",
+    "route-answers": "the route answers through nginx",
+}
+_PARTLY = "the route is only in part well"
+
+
+def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True) -> str:
+    """How a repair ended: what was kept, what was withheld and why, how to take it back."""
+    good = result.exit_code == 0
+    said = _OUTCOMES[result.outcome]
+    if result.outcome == "rolled-back" and any(note.startswith(NOT_ALL_BACK) for note in result.after.notes):
+        said = "Tried, not better, and not everything could be taken back."
+    title = f"{style.sign('✔' if good else '✗')} {said}"
+    lines = [style.paint(title, "green" if good else "red")]
+    if not good:
+        lines += [f"  {line}" for line in headline(result.after, style)]
+    lines += _block("Done and kept", result.applied)
+    lines += _block(f"Withheld ({len(result.withheld)})", result.withheld)
+    for note in result.after.notes:
+        lines += _item(f"note: {clean(note)}")
+    if result.journal is not None:
+        where = "" if result.target == "local" else f" {clean(result.target)}"
+        sudo = "sudo " if result.target == "local" and root else ""    # the journal is of whoever repaired
+        lines.append(f"  Take it back: {sudo}fixer undo{where} --id {clean(result.journal)}")
+    return "\n".join(lines) + "\n"
+
+
+def verify_text(result: VerifyResult, style: Style = PLAIN) -> str:
+    """Each proof with its place."""
+    signs = {"passed": "✔", "failed": "✗", "unknown": "?"}
+    lines = headline(result.report, style)
+    width = max(len(text) for text in _PROOFS.values())
+    for proof in result.proof:
+        lines += _proof(proof, style.sign("!" if proof.partly else signs[proof.state]), width, style)
+    for note in result.report.notes:
+        lines += _item(f"note: {clean(note)}")
+    return "\n".join(lines) + "\n"
+
+
+def _proof(proof: Proof, sign: str, width: int, style: Style) -> list[str]:
+    indent = width + 4 + style.sign_width
+    said = clean(f"{proof.where}: {proof.text}" if proof.text else proof.where)
+    first, *rest = wrap(said, WIDTH - indent)
+    painted = style.paint(pad(sign, style.sign_width), "yellow" if proof.partly else _PROOF_COLOURS[proof.state])
+    name = _PARTLY if proof.partly else _PROOFS[proof.check]
+    return [f"  {painted} {pad(name, width)} {first}", *(" " * indent + line for line in rest)]
+
+
+def undo_text(result: UndoResult, style: Style = PLAIN) -> str:
+    """What went back and what did not."""
+    good = not result.conflicts
+    if result.id is None or not (result.restored or result.conflicts or result.irreversible):
+        return "".join(f"{clean(note)}\n" for note in result.notes) or "nothing to undo\n"
+    title = f"Run {clean(result.id)} taken back" if good else f"Run {clean(result.id)} taken back in part"
+    lines = [style.paint(f"{style.sign('✔' if good else '✗')} {title}", "green" if good else "red")]
+    lines += _block("Put back", result.restored)
+    failed = tuple(conflict for conflict in result.conflicts if NOT_BACK in conflict)
+    lines += _block("Not taken back", tuple(conflict.replace(NOT_BACK, ": ") for conflict in failed))
+    lines += _block("Left as it is, somebody changed it since", tuple(c for c in result.conflicts if c not in failed))
+    lines += _block("Cannot come back, as said before it was done", result.irreversible)
+    for note in result.notes:
+        lines += _item(f"note: {clean(note)}")
+    return "\n".join(lines) + "\n"
+
+
+def history_text(history: HistoryReport) -> str:
+    """One run a line and its steps below it, the newest first."""
+    lines = [line for run in history.runs for line in _run(run)] or [f"No repair has run on {clean(history.target)}."]
+    for note in history.notes:
+        lines += _item(f"note: {clean(note)}")
+    return "\n".join(lines) + "\n"
+
+
+def _run(run: RunSummary) -> list[str]:
+    when = datetime.fromtimestamp(run.at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    lines = [f"{clean(run.id)}  {when}  {run.state}  {clean(run.cause)}".rstrip()]
+    for step in run.steps:
+        lines += _item(clean(step))
+    for conflict in run.conflicts:
+        lines += _item(f"left as it was: {clean(conflict)}")
+    return lines
+
+
+def accepted_text(report: AcceptedReport) -> str:
+    """One accepted finding an entry, with who answers for it."""
+    if not report.accepted:
+        return f"Nothing is accepted on {clean(report.target)}.\n"
+    lines: list[str] = []
+    for entry in report.accepted:
+        where = f" at {clean(entry.where)}" if entry.where else ""
+        lines += [f"{clean(entry.id)}  {clean(entry.cause)}{where}, until {clean(entry.until)}, {clean(entry.owner)}"]
+        lines += _item(clean(entry.because), 6)
+    for note in report.notes:
+        lines += _item(f"note: {clean(note)}")
+    return "\n".join(lines) + "\n"
+
+
+def catalogue_text(catalogue: CatalogueReport) -> str:
+    """Causes by family, each with its title."""
+    lines: list[str] = []
+    family = None
+    for cause in catalogue.causes:
+        if cause.family != family:
+            family = cause.family
+            lines += [*([""] if lines else []), family]
+        first, *rest = wrap(cause.title, WIDTH - 32)
+        lines += [f"  {pad(cause.id, 29)} {first}", *(" " * 32 + line for line in rest)]
+    return "\n".join([*lines, "", "One page each: fixer explain CAUSE"]) + "\n"
+
+
+def learned_text(result: LearnReport) -> str:
+    """What is remembered, and what would have to be given by a person should it have to be started."""
+    lines = [f"{len(result.services)} remembered in {clean(result.file)}"]
+    for service in result.services:
+        lines += _item(f"{clean(service.service)} at {clean(', '.join(service.addresses))}, user {clean(service.user)}")
+        lines += _item(clean(service.command) or "its command holds a secret and is not kept")
+        if service.variables:
+            lines += _item(f"variables, by name only: {clean(', '.join(service.variables))}")
+        if service.unplaced:
+            lines += _item(f"found in no file: {clean(', '.join(service.unplaced))}")
+        if not service.readable:
+            lines += _item("its variables could not be read (that needs root, and in a container CAP_SYS_PTRACE): "
+                           "it could not be started from this")
+    return "\n".join(lines) + "\n"
+
+
+def failure_text(message: str, hint: str) -> str:
+    """One clear line, and what to do next."""
+    lines = [f"fixer: {clean(message)}"]
+    return "\n".join([*lines, f"  {clean(hint)}"] if hint else lines) + "\n"
+
+
+def _block(title: str, items: tuple[str, ...]) -> list[str]:
+    return [f"  {title}:", *(line for item in items for line in _item(clean(item), 4))] if items else []
+
+
+def _item(text: str, indent: int = 2) -> list[str]:
+    first, *rest = wrap(text, WIDTH - indent - 2)
+    return [" " * indent + first, *(" " * (indent + 2) + line for line in rest)]

@@ -1,0 +1,127 @@
+"""Hostile text made harmless, measured in terminal cells, wrapped and shortened; colours and symbols as data."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Literal, TypeAlias
+
+from fixer.lazy.dataclass import dataclass
+
+WIDTH = 80      # the page a person reads, whatever the terminal's width: the verdict never depends on it
+
+Colour: TypeAlias = Literal["red", "green", "yellow", "bold", "dim", "cyan"]
+
+_CODES: dict[Colour, str] = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2", "cyan": "36"}
+
+_ASCII = {"✗": "FAIL", "✔": "OK", "?": "?", "!": "!", "·": "-", "…": "...", "→": "->"}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What the output can show: `colour` by escape codes, `symbols` beyond ASCII."""
+
+    colour: bool = False
+    symbols: bool = False
+
+    def paint(self, text: str, colour: Colour) -> str:
+        """The text in that colour, or as it is."""
+        return f"\x1b[{_CODES[colour]}m{text}\x1b[0m" if self.colour and text else text
+
+    @property
+    def sign_width(self) -> int:
+        """The columns that the widest sign takes."""
+        return 1 if self.symbols else 4
+
+    def sign(self, symbol: str) -> str:
+        """One of our own symbols, or its ASCII word."""
+        return symbol if self.symbols else _ASCII[symbol]
+
+
+PLAIN = Style()
+
+
+def clean(text: str) -> str:
+    """The text with every control, direction override and lone surrogate written as an escape, on one line."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escape(c) for c in text.replace("\t", "    "))
+
+
+def _escape(char: str) -> str:
+    if char == "\n":
+        return "\\n"
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def clean_lines(text: str) -> list[str]:
+    """The lines of a text, each of them clean."""
+    return [clean(line) for line in text.split("\n")]
+
+
+def cells(text: str) -> int:
+    """How many columns a clean text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_cell(c) for c in text)
+
+
+def _cell(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def shorten(text: str, width: int, style: Style = PLAIN) -> str:
+    """A clean text cut to `width` columns, with an ellipsis where it was cut."""
+    return text if cells(text) <= width else _head(text, width - cells(style.sign("…"))) + style.sign("…")
+
+
+def shorten_middle(text: str, width: int, style: Style = PLAIN) -> str:
+    """A clean text cut to `width` columns in its middle: the end of a path says more than its middle."""
+    if cells(text) <= width:
+        return text
+    room = width - cells(style.sign("…"))
+    return _head(text, room // 3) + style.sign("…") + _head(text[::-1], room - room // 3)[::-1]
+
+
+def _head(text: str, width: int) -> str:
+    used = 0
+    for index, char in enumerate(text):
+        used += _cell(char)
+        if used > width:
+            return text[:index]
+    return text
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """A clean text broken at spaces into lines of at most `width` columns; a longer word is broken hard."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        rest = word
+        if line and cells(line) + 1 + cells(rest) <= width:
+            line = f"{line} {rest}"
+            continue
+        if line:
+            lines.append(line)
+        while cells(rest) > width:
+            part = _head(rest, width) or rest[0]
+            lines.append(part)
+            rest = rest[len(part):]
+        line = rest
+    return [*lines, line] if line else lines or [""]
+
+
+def pad(text: str, width: int) -> str:
+    """A clean text filled with spaces to `width` columns."""
+    return text + " " * max(0, width - cells(text))
+
+
+def plain(text: str, style: Style) -> str:
+    """Our own wording without the symbols that the output cannot show."""
+    if style.symbols:
+        return text
+    for symbol, word in _ASCII.items():
+        text = text.replace(symbol, word)
+    return text

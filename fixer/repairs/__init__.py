@@ -1,0 +1,1 @@
+"""Edits, starts and settings that several causes share."""

@@ -1,0 +1,147 @@
+"""What starts a service when the machine boots, and the steps that see to it where nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.analysis.evidence import bindings_of
+from fixer.model.plan import DaemonReload, Step, WriteFile
+from fixer.model.snapshot import Service, Snapshot, Unit
+from fixer.repairs.unitactions import unit_action
+
+_OFF = frozenset({"disabled"})
+_UNPULLED = frozenset({"static", "linked", "linked-runtime", "enabled-runtime", "indirect"})
+_PASSED = frozenset({"multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target",
+                     "network.target", "network-online.target"})
+_USUAL = "multi-user.target"
+_MOST = 3
+
+
+def is_disabled(service: Service) -> bool:
+    """Its manager says that a boot does not start it."""
+    if service.program is not None:
+        unit = service.program.unit
+        return not service.program.autostart or (unit is not None and unit.unit_file_state in _OFF)
+    unit = service.unit if service.socket is None else service.socket
+    return unit is not None and unit.unit_file_state in _OFF
+
+
+def is_off_at_boot(service: Service) -> bool:
+    """Started by nothing when the machine boots: disabled, or pulled in by nothing that systemd has loaded.
+
+    What is enabled counts only where the present boot did not start it either: for a target that is not booted to.
+    """
+    if is_disabled(service):
+        return True
+    unit = service.unit
+    if unit is None or service.socket is not None or unit.pulled_by is None or _starters(service, unit):
+        return False
+    if not unit.fragment_path.startswith("/") or unit.fragment_path.startswith("/run/"):     # gone after a boot
+        return False
+    return unit.unit_file_state in _UNPULLED or (unit.unit_file_state == "enabled" and _never_ran(unit))
+
+
+def _starters(service: Service, unit: Unit) -> tuple[str, ...]:
+    """What a boot may start it along with. Not a path unit of one that does not run: that starts it whenever it finds
+    what it waits for, so it has not. Nor a target of one that never ran: only those that every boot comes by would have
+    started it."""
+    pulled = unit.pulled_by or ()
+    if service.running:
+        return pulled
+    idle = (".path", ".target") if _never_ran(unit) else (".path",)
+    return tuple(name for name in pulled if name in _PASSED or not name.endswith(idle))
+
+
+def _never_ran(unit: Unit) -> bool:
+    """Since the boot, or since systemd unloaded it."""
+    return unit.active_state == "inactive" and not (unit.active_enter or unit.inactive_enter or unit.state_change)
+
+
+def words_at_boot(service: Service) -> str:
+    """What is said of a stopped one."""
+    return "is stopped and disabled at boot" if is_disabled(service) else "is stopped, and no boot starts it"
+
+
+def also_at_boot(service: Service) -> str:
+    """What a repair that starts it says of the boot."""
+    if is_disabled(service):
+        return " and enable it at boot"
+    return " and let a boot start it" if is_off_at_boot(service) else ""
+
+
+def said_of_boot(service: Service) -> tuple[str, ...]:
+    """A detail, where the next boot may leave it out."""
+    unit = service.unit
+    if unit is None or service.socket is not None or is_disabled(service):
+        return ()
+    if is_off_at_boot(service):
+        return (f"nothing starts it at boot: {unit.unit_file_state}, and no unit that systemd has loaded wants it",)
+    if unit.unit_file_state != "enabled" or unit.inactive_enter:
+        return ()
+    return (f"it is enabled, and nothing has started it since the boot: unless that was done after it, no boot will "
+            f"(systemctl list-dependencies --reverse {service.name} names what wants it, systemctl get-default what is "
+            "booted to)",)
+
+
+def unkept(snapshot: Snapshot) -> Iterator[str]:
+    """A note for what runs behind a route and would not come back with the machine: nothing there is broken yet."""
+    asked = {name for endpoint in snapshot.endpoints for name in (endpoint.service, endpoint.holder) if name}
+    asked -= _in_anothers_place(snapshot)
+    units = [s for s in snapshot.services if s.id in asked and s.running and s.unit is not None and s.program is None]
+    for service in [s for s in units if s.socket is None and is_off_at_boot(s)][:_MOST]:
+        unit = service.unit
+        if unit is None or unit.pulled_by is None or unit.pulled_by:     # something else starts it along
+            continue
+        way = "enable" if is_disabled(service) else f"add-wants {_target(snapshot, service.node)}"
+        name, state = service.name, unit.unit_file_state
+        yield f"no boot starts {name}, which nginx needs: {state}; systemctl {way} {name}"
+    yield from _nginx_unkept(snapshot)
+
+
+def _in_anothers_place(snapshot: Snapshot) -> set[str]:
+    """Who holds a port that another service is told to listen on, and is not told so itself: not to be kept there."""
+    found: set[str] = set()
+    for endpoint in snapshot.endpoints:
+        told = {s.id for s in snapshot.services if s.node == endpoint.node and any(
+            b.unix == endpoint.unix and (endpoint.unix is not None or b.port == endpoint.port_there)
+            for b in bindings_of(s))}
+        if endpoint.holder is not None and told and endpoint.holder not in told:
+            found.add(endpoint.holder)
+    return found
+
+
+def _nginx_unkept(snapshot: Snapshot) -> Iterator[str]:
+    """The same of nginx itself, where its unit runs it."""
+    for nginx in snapshot.nginxes:
+        service = nginx.service
+        unit = service.unit if service is not None and service.socket is None else None
+        if service is None or unit is None or not unit.main_pid or nginx.master_pid != unit.main_pid:
+            continue
+        if unit.pulled_by == () and is_disabled(service):
+            yield f"no boot starts {service.name}: {unit.unit_file_state}; systemctl enable {service.name}"
+
+
+def boot_steps(snapshot: Snapshot, service: Service) -> tuple[Step, ...]:
+    """Let a boot start it: `enable` where it says for what, else the link that `systemctl add-wants` makes."""
+    unit = service.unit if service.socket is None else service.socket
+    if unit is None or not is_off_at_boot(service):
+        return ()
+    if unit.unit_file_state in _OFF:
+        return (unit_action(service, unit, "enable"),)
+    target = _target(snapshot, service.node)
+    if any(s.key == "WantedBy" and s.value == target and s.present for s in service.settings):
+        return ()       # there already, and systemd was not told yet
+    folder = f"/etc/systemd/system/{target}.wants"
+    return (
+        WriteFile(service.node, f"{folder}/{unit.name}", None, b"", f"the link by which {target} starts it",
+                  link_target=unit.fragment_path, create_dirs=(folder,)),
+        DaemonReload(service.node),
+    )
+
+
+def _target(snapshot: Snapshot, node: str) -> str:
+    """Which one starts nginx, there: whatever that machine boots to."""
+    units = [n.service.unit for n in snapshot.nginxes if n.node == node and n.service is not None]
+    pulled = [name for unit in units if unit is not None for name in unit.pulled_by or ()]
+    targets = [name for name in pulled if name.endswith(".target")]
+    return targets[0] if targets else _USUAL

@@ -1,0 +1,197 @@
+"""Containers that the engine cannot start: their program, account, folder or port is not there for them."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import line_text, log_evidence, state_evidence
+from fixer.analysis.exits.exec_step import Told
+from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.run_log import message
+from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Repair
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Container, LogLine, Service, Snapshot
+from fixer.repairs.command_options import edit_word
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.restore_code import again_steps
+from fixer.repairs.start_service import begin_steps
+from fixer.repairs.unit_edits import by_hand
+
+# What runc and the engine say (State.Error), and what is wrong in words.
+_ERRORS = (
+    (regex(r'exec: "(?P<what>[^"]+)": (?:executable file not found|stat [^:]+: no such file)'), "its program {what} is "
+     "not in its image", "program"),
+    (regex(r'exec: "(?P<what>[^"]+)": permission denied'), "its program {what} may not be executed", "program"),
+    (regex(r"exec (?P<what>\S+): (?:no such file or directory|exec format error)"), "its program {what} cannot be run: "
+     "its interpreter is not in the image, or it is of another kind of machine", "program"),
+    (regex(r"unable to find (?:user|group) (?P<what>[^:\s]+): no matching entries"), "its account {what} is not in its "
+     "image", "user"),
+    (regex(r'chdir to cwd \("(?P<what>[^"]+)"\)[^:]*: (?:no such file or directory|permission denied)'), "its working "
+     "directory {what} cannot be entered", "working_dir"),
+    (regex(r"(?:Bind for|listen tcp\d?) (?P<what>[\d.:\[\]]+):?[^:]* (?:failed: port is already allocated|bind: addr"
+           r"ess already in use)"), "{what}, which it is to publish, is taken by something else", "ports"),
+    (regex(r"address already in use|port is already allocated"), "a port that it is to publish is taken", "ports"),
+)
+# … and what is left in its log where it said so after the start: runc, or the init that `init: true` puts before it.
+_RUNC = regex(r"^exec (?P<what>/\S+): (?P<why>no such file or directory|exec format error|permission denied)$")
+_INIT = regex(r"^\[(?:FATAL tini \(\d+\)\] exec|dumb-init\]) (?P<what>\S+?):?(?: failed:)? "
+              r"(?P<why>No such file or directory|Exec format error|Permission denied)$")
+_LAYERS = regex(r"^(?:failed to create task for container: |failed to create shim task: |OCI runtime create failed: |"
+                r"runc create failed: |unable to start container process: )+")
+_SAID = {
+    "no such file or directory": "cannot be run: it is not there, or what its first line names is not (#!: a line that "
+    "ends with CR LF names an interpreter that nobody has)",
+    "exec format error": "cannot be run: it is of another kind of machine, or a script without #! in its first line",
+    "permission denied": "may not be executed",
+}
+_VARIANT = "container-cannot-start"
+_SERVERS = ("uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "waitress-serve", "flask", "python3", "node")
+_NEAR = 0.8
+_SOURCES = "what is mounted (volumes, secrets, configs)"
+_NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
+
+_SHELL = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not found$")
+
+
+def judge_container(case: Case, crash: Crash) -> Told | None:
+    """What the engine, or the shell in the container, could not start; None where the program itself ended."""
+    service, box = crash.service, crash.service.container
+    if box is None or box.is_machine:
+        return None
+    if box.status == "running":
+        return _between(case, crash)
+    if box.lacks:
+        return _told(case, crash, (_gone(box), _SOURCES, ""), None)
+    for pattern, said, key in _ERRORS:
+        match = pattern.search(box.error)
+        if match is not None:
+            named = match.groupdict().get("what") or ""
+            return (_port_taken(case, crash, box, said.format(what=named)) if key == "ports" else None) or _told(
+                case, crash, (said.format(what=named), key, named), None)
+    last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
+    words = "" if last is None else message(last).strip()
+    ran = _RUNC.search(words) or _INIT.search(words)
+    if ran is not None and last is not None and box.exit_code:
+        said = _SAID[ran["why"].lower()] if "/" in ran["what"] or ran["why"][0] != "N" else "is not in its image"
+        return _told(case, crash, (f"its program {ran['what']} {said}", "command", ran["what"]), last)
+    if box.exit_code in (126, 127):
+        for line in reversed(crash.lines[-20:]):
+            match = _NOT_FOUND.search(message(line).strip())
+            if match is not None:
+                what = match["what"]
+                said = f"its command {what} is not in its image" if box.exit_code == 127 else (
+                    f"its command {what} may not be executed")
+                return _told(case, crash, (said, "command", what), line)
+    return None if not box.error or service.unit is not None else _told(
+        case, crash, (_engine_says(box), "", ""), None)
+
+
+def _port_taken(case: Case, crash: Crash, box: Container, said: str) -> Told | None:
+    """Whose the port is, where that is a container; and the start, where it is nobody's by now."""
+    from fixer.repairs.portholder import is_free_now, port_holder  # only where a port was taken
+
+    name, holder = crash.service.name, port_holder(case.snapshot, box)
+    if holder is not None:
+        by_whom = f"{said.removesuffix(' by something else')} by container {holder.name}"
+        told = _told(case, crash, (by_whom, "ports", ""), None)
+        return replace(told, evidence=(*told.evidence, state_evidence(holder)))
+    steps = again_steps(case, crash) if is_free_now(case.snapshot, box) else ()
+    if not steps:
+        return None
+    summary = (f"{name} could not be started, as a port that it publishes was another container's; it is none's by "
+               "now, but nobody started it again")
+    return Told(_VARIANT, summary, (state_evidence(crash.service),),
+                (Repair("start-service", "safe", f"start {name}", steps),))
+
+
+def _gone(box: Container) -> str:
+    """The engine keeps no word of it: it refuses each start, and the container stays as it was."""
+    return f"{' and '.join(box.lacks[:3])}, which it mounts from the Docker host, is not there any more"
+
+
+def refused_start(box: Container) -> tuple[str, str] | None:
+    """(what is wrong, key of the compose file) of a container that does not run as the engine could not start it."""
+    if box.status == "running" or not (box.error or box.lacks):
+        return None
+    if box.lacks:
+        return _gone(box), _SOURCES
+    for pattern, said, key in _ERRORS:
+        match = pattern.search(box.error)
+        if match is not None:
+            return said.format(what=match.groupdict().get("what") or ""), key
+    return _engine_says(box), ""
+
+
+def _engine_says(box: Container) -> str:
+    """Its words, without those of all its layers that come first."""
+    return f"the engine says: {_LAYERS.sub('', box.error)[:160]}"
+
+
+def _between(case: Case, crash: Crash) -> Told | None:
+    """Caught in the moment of one more try, its exit code is 0: what the shell said last of the run before decides."""
+    last = next((line for line in reversed(crash.lines) if message(line).strip()), None)
+    match = None if last is None or crash.inside else _SHELL.search(message(last).strip())
+    if match is None:
+        return None
+    return _told(case, crash, (f"its command {match['what']} is not in its image", "command", match["what"]), last)
+
+
+def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine | None) -> Told:
+    """`words`: what is wrong, the key of the compose file that says it, and the name that is wrong."""
+    (said, key, named), service = words, crash.service
+    if named and key in ("program", "command"):
+        from fixer.repairs.ownprogram import mounted_program  # only where such a program cannot run
+
+        own = mounted_program(case, crash, named, denied="may not be executed" in said)
+        if own is not None:
+            shown = () if line is None else (log_evidence(line.text, line.where),)
+            return Told(_VARIANT, f"{service.name} cannot be started: {own.said}",
+                        (state_evidence(service), own.shown, *shown), (own.repair,))
+    place = _written(case.snapshot, service, named)
+    box = service.container
+    files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
+    at = place.where if place is not None else f"{key or 'what it names'} of {service.name}" + (
+        f" in {files}" if files else "")
+    lacks = box.lacks if box is not None else ()
+    mend = "free that port, or publish another" if key == "ports" else f"correct {at}, or the image"
+    if key == _SOURCES:
+        mend = f"put it back, or correct {at}"
+    manual = f"{said[0].upper()}{said[1:]}: {mend}; then bring {service.name} up again"
+    other = _slip(case, crash, named) if key in ("program", "command") and "not in its image" in said else None
+    return Told(
+        _VARIANT, f"{service.name} cannot be started: {said}",
+        (state_evidence(service), *((place,) if place is not None else ()),
+         *(Evidence("file", path, "no such file on the Docker host") for path in lacks),
+         *((log_evidence(line.text, line.where),) if line is not None else ())),
+        (*((other,) if other is not None else ()), *by_hand("mend-container", manual)),
+    )
+
+
+def _slip(case: Case, crash: Crash, named: str) -> Repair | None:
+    """The program is called nearly like a server that everybody knows: a slip of the hand, corrected where the word
+    stands."""
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
+
+    service = crash.service
+    near = [name for name in _SERVERS if name != named and SequenceMatcher(None, name, named).ratio() >= _NEAR]
+    word = next((w for w in service.command if w.text == named), None)
+    if len(near) != 1 or word is None:
+        return None
+    does = f"run {near[0]} instead of {named}"
+    edit = edit_word(case.snapshot, service, word, near[0], does)
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace):
+        return None
+    return Repair("correct-program", "disruptive", f"{does}, in {edit.where}, then start {service.name}",
+                  (*edit.steps, *begin))
+
+
+def _written(snapshot: Snapshot, service: Service, named: str) -> Evidence | None:
+    """The line of the compose file that names it."""
+    for word in service.command:
+        if named and word.file and named in word.text:
+            text = line_text(snapshot, service.files_node, word.file, word.line)
+            if named in text:
+                return Evidence("file", f"{word.file}:{word.line}", text)
+    return None

@@ -1,0 +1,220 @@
+"""Edits of files as steps: the real file behind links and bind mounts, only the bytes that change."""
+
+from __future__ import annotations
+
+import posixpath
+from bisect import bisect_left
+
+from fixer.analysis.evidence import ENGINE, find_node
+from fixer.lazy.dataclass import dataclass
+from fixer.model.facts import Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
+from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
+from fixer.nginx.lexer import tokenize
+from fixer.nginx.span_edit import EditRefused, replace_span
+
+_TEMPLATES = (".template", ".tmpl", ".tpl")
+_FEW = 8      # so many edits of one file are proven one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file that can be written so that the change lasts: on which node, under which path, and how."""
+
+    node: str
+    path: str
+    data: bytes
+    in_place: bool
+    managed_by: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlace:
+    """Why a file cannot be written so that the change lasts."""
+
+    why: str
+
+
+def writable_place(snapshot: Snapshot, node: str, path: str) -> Place | NoPlace:
+    """Where the bytes of a file really lie: itself on a machine, its bind mount's source for a container."""
+    file = snapshot.file(node, path)
+    if file is None:
+        return NoPlace(f"{path} could not be read")
+    box = container_of(snapshot, node)
+    if box is None or box.is_machine:
+        return Place(node, file.real_path, file.data, file.single_file_mount, file.managed_by, file.real_path)
+    template = template_of(snapshot, file)
+    if template is not None:
+        return NoPlace(
+            f"container {box.name} writes {file.real_path} anew at each start, from {template} and its variables: "
+            "change that, or the variable where the container is given it, and create it anew"
+        )
+    return _behind_mount(snapshot, box, file)
+
+
+def template_of(snapshot: Snapshot, file: FileContent) -> str | None:
+    """What the image's entry point makes the file of, as nginx's own does of /etc/nginx/templates."""
+    node = find_node(snapshot, file.node)
+    names = {posixpath.basename(file.real_path) + ending for ending in _TEMPLATES}
+    return next((path for path, _ in node.files if posixpath.basename(path) in names), None) if node else None
+
+
+def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Place | NoPlace:
+    mount = max(
+        (m for m in box.mounts if file.real_path == m[1] or file.real_path.startswith(m[1].rstrip("/") + "/")),
+        key=lambda m: len(m[1]), default=None,
+    )
+    volume = None if mount is not None else next(
+        (source for source, at in box.shares if file.real_path.startswith(at.rstrip("/") + "/")), None)
+    if volume is not None:
+        return NoPlace(
+            f"{file.real_path} lies in a volume of container {box.name} ({volume} on the machine of Docker), which "
+            "outlives the container and what its image holds there: change it in the volume"
+        )
+    if mount is None and 0 < int(box.started_at) <= file.stat.mtime:      # a file's time is told in whole seconds
+        return NoPlace(
+            f"{file.real_path} was written after container {box.name} was started, by its entry point as it seems, "
+            "which does so at each start: change what that makes it of (a template, a variable, the script)"
+        )
+    if mount is None:
+        return NoPlace(
+            f"{file.real_path} lies in the layer of container {box.name}: a change there is lost with the container; "
+            "change the image, or mount the file"
+        )
+    source, destination, _ = mount
+    host_path = _below(source, destination, file.real_path)
+    outside = snapshot.file(ENGINE, host_path)
+    if outside is not None and outside.data != file.data:
+        return NoPlace(f"{host_path} is not what container {box.name} reads: its mount is stale")
+    single = file.real_path == destination
+    path = host_path if outside is None else outside.real_path
+    return Place(ENGINE, path, file.data, single, file.managed_by, host_path)
+
+
+def _below(source: str, destination: str, path: str) -> str:
+    return posixpath.normpath(source + path[len(destination.rstrip("/")):] if path != destination else source)
+
+
+def on_host(box: Container, path: str) -> str:
+    """Where a file that a container has from the Docker host lies there, empty where it is none of those."""
+    within = [m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")]
+    mount = max(within, key=lambda m: len(m[1]), default=None)
+    return _below(mount[0], mount[1], path) if mount is not None else ""
+
+
+def replaced_below(snapshot: Snapshot, file: FileContent) -> FileContent | None:
+    """The file of the host where the mounted folder lay: another one, since that folder was moved away or deleted and a
+    new one put in its place (a deployment). The container holds on to the old folder until it is started again."""
+    box = container_of(snapshot, file.node)
+    if box is None or box.is_machine:
+        return None
+    for source, destination, _ in sorted(box.mounts, key=lambda m: -len(m[1])):
+        if file.real_path.startswith(destination.rstrip("/") + "/"):
+            outside = snapshot.file(ENGINE, _below(source, destination, file.real_path))
+            differs = outside is not None and outside.data != file.data and outside.stat.inode != file.stat.inode
+            return outside if differs else None
+    return None
+
+
+def container_of(snapshot: Snapshot, node: str) -> Container | None:
+    """The container that a node is."""
+    for service in snapshot.services:
+        if service.node == node and service.container is not None:
+            return service.container
+    for nginx in snapshot.nginxes:
+        if nginx.node == node and nginx.service is not None and nginx.service.container is not None:
+            return nginx.service.container
+    return None
+
+
+def nginx_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:
+    """Check the configuration, then reload the running master."""
+    explicit = is_explicit(snapshot, nginx)
+    check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
+    if nginx.master_pid is None:
+        return (check,)
+    return check, ReloadNginx(
+        nginx.node, nginx.master_pid, nginx.binary, nginx.conf_path, nginx.prefix, nginx.error_log_path, explicit,
+    )
+
+
+def is_explicit(snapshot: Snapshot, nginx: Nginx) -> bool:
+    """Whether nginx has to be told its configuration: the running master was, or it is not the usual file."""
+    if nginx.conf_path not in ("", "/etc/nginx/nginx.conf"):
+        return True
+    for node in snapshot.nodes:
+        if node.name == nginx.node and not isinstance(node.processes, Unknown):
+            for process in node.processes.value:
+                if process.pid == nginx.master_pid:
+                    return " -c " in f" {' '.join(process.argv)} "
+    return False
+
+
+def edit_spans(place: Place, spans: dict[tuple[int, int], bytes], summary: str) -> WriteFile:
+    """One write that replaces several spans of one nginx file; raises EditRefused where it would change more."""
+    ordered = sorted(spans.items())
+    data = place.data
+    if len(ordered) > _FEW:
+        data = _all_at_once(data, ordered)
+    else:
+        for (start, end), new in reversed(ordered):
+            data = replace_span(data, start, end, new)
+    return WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place)
+
+
+def replace_word(data: bytes, start: int, old: str, new: str) -> bytes:
+    """The bytes with a whole word replaced, in the directive in which `start` lies; EditRefused where it is not."""
+    for token in tokenize(data)[0]:
+        if token.end > start and token.kind != "word":
+            break
+        if token.start >= start and token.value == old.encode():
+            return replace_span(data, token.start, token.end, new.encode())
+    raise EditRefused(f"{old} does not stand there as one word")
+
+
+def edit_block(place: Place, at: int, new: bytes, summary: str) -> WriteFile:
+    """One write that adds words at a place between two words; nothing else may read differently afterwards."""
+    edited = place.data[:at] + new + place.data[at:]
+    before, wrong = tokenize(place.data)
+    after, wrong_after = tokenize(edited)
+    added = tokenize(new)[0]
+    index = sum(token.end <= at for token in before)
+    shape = [(t.kind, t.value, t.quote) for t in (*before[:index], *added, *before[index:])]
+    if [(t.kind, t.value, t.quote) for t in after] != shape or len(wrong) != len(wrong_after):
+        raise EditRefused("the edit would change what stands around it")
+    return WriteFile(place.node, place.path, place.data, edited, summary, in_place=place.in_place)
+
+
+def _all_at_once(data: bytes, ordered: list[tuple[tuple[int, int], bytes]]) -> bytes:
+    """The same for thousands of spans, with one proof for all: every word but the edited ones stays as it was."""
+    if not all(new.lstrip(b":").isdigit() for _, new in ordered):
+        raise EditRefused("only ports are replaced in so many places at once")
+    parts: list[bytes] = []
+    at = 0
+    for (start, end), new in ordered:
+        parts += [data[at:start], new]
+        at = end
+    edited = b"".join([*parts, data[at:]])
+    before, after = tokenize(data)[0], tokenize(edited)[0]
+    starts = [start for (start, _), _ in ordered]
+    if len(before) != len(after):
+        raise EditRefused("the edit would change how the file is read")
+    for was, now in zip(before, after, strict=True):
+        place = bisect_left(starts, was.start)
+        if (place < len(starts) and starts[place] <= was.end) and was.kind == now.kind and was.quote == now.quote:
+            continue
+        if (was.kind, was.value, was.quote) != (now.kind, now.value, now.quote):
+            raise EditRefused("the edit would change what stands around it")
+    return edited
+
+
+def risk_of(places: tuple[Place, ...], otherwise: Risk) -> Risk:
+    """At least disruptive where somebody else's tool will write the file again."""
+    return "disruptive" if any(p.managed_by for p in places) and otherwise == "safe" else otherwise
+
+
+def overwriters(places: tuple[Place, ...]) -> str:
+    """Who will undo the edit, as an addition to a summary."""
+    said = sorted({f"{p.managed_by} manages {p.shown} and will overwrite the edit" for p in places if p.managed_by})
+    return f" ({'; '.join(said)})" if said else ""

@@ -1,0 +1,223 @@
+"""What can be done about a system that an application needs: start it, or tell the application another one."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.dependency.complaint import Complaint
+from fixer.analysis.dependency.locate import Needed, is_umbrella, listening_elsewhere, umbrella_of
+from fixer.analysis.evidence import condition
+from fixer.analysis.exits.exit_reason import last_words
+from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.run_log import last_run, lines_of, own_lines, was_asked_to_stop
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.plan import ContainerAction, Step, WaitForListener
+from fixer.model.reliance import SYSTEM, Reliance
+from fixer.model.snapshot import LogLine, Service
+from fixer.redaction.secrets import is_secret_name
+from fixer.repairs.boot_enablement import is_off_at_boot
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.restore_code import PATIENCE, again_steps
+from fixer.repairs.start_service import begin_steps, reachable_host, start_steps
+from fixer.repairs.unitactions import unit_action
+from fixer.repairs.write_variables import write_variables
+
+WHERE = regex(rf"^{SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
+_WHO = regex(rf"^{SYSTEM}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|DATABASE|DB)$")
+_SECRETS = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
+_MOST = 4
+
+
+def back_again(case: Case, crash: Crash) -> tuple[Repair, ...]:
+    """Only the start is left."""
+    steps = again_steps(case, crash)
+    name = crash.service.name
+    if not steps:
+        manual = f"start {name} as it was started before"
+        return (Repair("start-service", "manual", f"start {name}", (), manual=manual),)
+    if crash.inside:
+        return (Repair("restart-service", "disruptive", f"restart {name}", steps),)
+    return (Repair("start-service", "safe", f"start {name}", steps),)
+
+
+def start_needed(case: Case, crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
+    """Start what is stopped, then the backend; what it is not plain how to start is for a person."""
+    name = crash.service.name
+    provider = needed.provider
+    if provider is None:
+        return (_manual(_by_hand(case, crash, said, needed)), *set_other(case, crash, said)[:1])
+    why = why_not(case, provider)
+    if why:
+        return (_manual(f"{why}; then start {name}"),)
+    started = start_steps_of(case, provider)
+    if not started:
+        return (_manual(_by_hand(case, crash, said, needed)), *set_other(case, crash, said)[:1])
+    wait = _waiting(said, provider)
+    steps = (*started, *wait, *again_steps(case, crash))
+    verb = "go on with" if condition(provider) == "paused" else "start"
+    also = " and enable it at boot" if any(getattr(step, "verb", "") == "enable" for step in started) else ""
+    return (Repair("start-dependency", "safe", f"{verb} {provider.name}{also}, then start {name}", steps),)
+
+
+def make_room(crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
+    """All of its connections are taken: who holds them is for a person to find; the service itself asks again."""
+    who = f"{needed.provider.name} ({said.address})" if needed.provider is not None else said.address
+    look = {"postgresql": "select pid, usename, state, query from pg_stat_activity", "mysql": "show full processlist",
+            "redis": "redis-cli client list"}.get(said.engine, "what is connected there")
+    name = crash.service.name
+    return (_manual(f"{who} has no connection left for {name}: see who holds them ({look}), end those that nobody "
+                    f"needs, or allow more (max_connections, maxclients); then start {name}"),)
+
+
+def let_through(crash: Crash, said: Complaint, needed: Needed) -> tuple[Repair, ...]:
+    """Nothing was refused and nothing answered: what swallows the packets is for a person to find."""
+    return (swallowed(crash.service.name, said, needed),)
+
+
+def swallowed(name: str, said: Complaint, needed: Needed) -> Repair:
+    """Where to look between two that do not hear each other."""
+    provider = needed.provider
+    if provider is not None:
+        look = f"{provider.name} runs there, so something between the two swallows the packets"
+    elif needed.node is None:
+        look = "it is on another machine: is it up, and do firewalls and routes let this one through"
+    else:
+        look = "is a firewall in between"
+    manual = (f"{name} gets no answer from {said.address} ({look}; nft list ruleset, iptables -L -n, ip route get "
+              f"{said.ip or said.host}): let it through, then restart {name}")
+    return Repair("let-through", "manual", f"make {said.address} answer", (), manual=manual)
+
+
+def start_steps_of(case: Case, provider: Service) -> tuple[Step, ...]:
+    """Of a unit also the one that stands for it, which brings it up at boot; of a container its start."""
+    box = provider.container
+    if box is not None:
+        if condition(provider) == "paused":
+            return (ContainerAction(box.id, box.name, "unpause", box.status),)
+        return () if provider.running else (ContainerAction(box.id, box.name, "start", box.status),)
+    if provider.unit is None or (condition(provider) == "running" and not is_umbrella(provider)):
+        return ()
+    above = umbrella_of(case.snapshot, provider)
+    steps: list[Step] = []
+    for service in (above, provider):
+        unit = service.unit if service is not None else None
+        if service is None or unit is None:
+            continue
+        if condition(service) in ("failed", "looping"):
+            steps.append(unit_action(service, unit, "reset-failed"))
+        if is_off_at_boot(service) and unit.unit_file_state == "disabled":
+            steps.append(unit_action(service, unit, "enable"))
+        if condition(service) != "running":
+            steps.append(unit_action(service, unit, "start"))
+    return tuple(steps)
+
+
+def _waiting(said: Complaint, provider: Service) -> tuple[Step, ...]:
+    host = "127.0.0.1" if provider.container is not None else reachable_host(said.ip or said.host or "127.0.0.1")
+    if said.unix:
+        return (WaitForListener(provider.node, "", 0, said.unix, PATIENCE),)
+    return (WaitForListener(provider.node, host, said.port, None, PATIENCE),) if said.port else ()
+
+
+def words_of(case: Case, service: Service) -> tuple[LogLine, ...]:
+    """What it said at its end: its own words of the last run, its manager's where it has none."""
+    lines = last_run(case.snapshot, service)
+    return last_words(own_lines(lines)) or last_words(lines) or last_words(lines_of(service))
+
+
+def provider_steps(case: Case, reliance: Reliance, provider: Service) -> tuple[Step, ...]:
+    """Start it and wait until it listens there; nothing where a start would not do, or is not known."""
+    if why_not(case, provider):
+        return ()
+    steps = start_steps_of(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider, None)
+    host, unix = reachable_host(reliance.ip or reliance.host or "127.0.0.1"), reliance.path or None
+    wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, PATIENCE)
+    return (*steps, wait) if steps else ()
+
+
+def why_not(case: Case, provider: Service) -> str:
+    """Why a start would not do: forbidden, or it failed by itself and would do so again."""
+    state = condition(provider)
+    if state == "masked":
+        return f"{provider.name} is masked: somebody forbade its start; if it is meant to run: systemctl unmask it"
+    unit, box = provider.unit, provider.container
+    if state not in ("failed", "looping") or was_asked_to_stop(case.snapshot, provider):
+        return ""
+    by_signal = unit is not None and unit.result in ("signal", "core-dump", "oom-kill", "timeout")
+    if by_signal or (box is not None and box.exit_code > 128):
+        return ""
+    last = words_of(case, provider)[-1:]
+    said = f"; its log ends with: {last[0].text.strip()[:200]}" if last else ""
+    return f"{provider.name} fails by itself: repair what ends it{said}"
+
+
+def _by_hand(case: Case, crash: Crash, said: Complaint, needed: Needed) -> str:
+    name = crash.service.name
+    if needed.node is None:
+        return (f"{name} needs {said.address}, which is not on the machines seen from here: bring it up there (or give "
+                f"{name} another address), then start {name}")
+    if len(needed.providers) > 1:
+        names = ", ".join(p.name for p in needed.providers)
+        return f"start the one of {names} that {name} needs at {said.address}, then start {name}"
+    provider = needed.provider
+    if provider is not None:
+        held = next(listening_elsewhere(case.snapshot, provider), None)
+        where = f"it listens on port {held.port}" if held is not None else "it listens nowhere that was seen"
+        return f"{name} asks at {said.address}, and {provider.name} does not answer there ({where}): make the two agree"
+    if crash.service.container is not None and not said.unix:
+        return (f"{said.address} is inside of container {crash.service.name} itself: give {name} the address of the "
+                "service that it needs")
+    return (f"nothing listens at {said.address}, and no unit here is known to: start what {name} needs there, and let "
+            f"it come back after a reboot; then start {name}")
+
+
+def set_other(case: Case, crash: Crash, said: Complaint) -> tuple[Repair, ...]:
+    """Another value for the variable that says where the system is and who asks; a person gives it."""
+    service = crash.service
+    pattern = _WHO if said.kind == "auth" else WHERE
+    names = tuple(dict.fromkeys(a.name for a in service.env if pattern.match(a.name.upper()) and not a.empty))[:_MOST]
+    offered = [r for r in (_set(case, crash, said, name) for name in names) if r is not None]
+    return (*offered, _manual(_mend(crash, said, names)))
+
+
+def _set(case: Case, crash: Crash, said: Complaint, name: str) -> Repair | None:
+    service = crash.service
+    place = next((a.defined_in for a in service.env if a.name == name), "")
+    secret = is_secret_name(name) or bool(_SECRETS.search(name.upper()))
+    need = Need(name, "secret" if secret else "value", f"{_wrong(said)}; {service.name} takes it from {name} ({place})")
+    value = case.inputs.get(name)
+    written = write_variables(case.snapshot, service, {name: value or ""}, replace=True)
+    begin = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if isinstance(written, NoPlace) or isinstance(begin, NoPlace):
+        return None
+    summary = f"set {name} in {written.where}, then start {service.name}"
+    if written.managed_by:
+        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
+    return Repair(f"set-{name.lower().replace('_', '-')}", "disruptive", summary,
+                  (*written.steps, *begin) if value is not None else (), (need,))
+
+
+def _wrong(said: Complaint) -> str:
+    if said.kind == "auth":
+        return f"the account or database{f' {said.what}' if said.what and ' ' not in said.what else ''} is not accepted"
+    if said.kind == "name":
+        return f"no address is known for {said.host or 'the name that it asks for'}"
+    return f"{said.address} does not answer"
+
+
+def _mend(crash: Crash, said: Complaint, names: tuple[str, ...]) -> str:
+    name = crash.service.name
+    place = f" (it reads {', '.join(names)})" if names else ""
+    match said.kind:
+        case "auth":
+            return (f"{said.text.strip()[:200]}: correct the account in the settings of {name}{place}, or create on "
+                    f"{said.address} what is missing there; then start {name}")
+        case "name":
+            return (f"make {said.host or 'the name'} known to the resolver, or give {name} another address{place}; "
+                    f"then start {name}")
+        case _:
+            return f"bring up what {name} needs at {said.address}{place}; then start {name}"
+
+
+def _manual(text: str) -> Repair:
+    return Repair("mend-dependency", "manual", "a person must bring back what it needs", (), manual=text)

@@ -1,0 +1,150 @@
+"""Edits of unit files: the bytes of one value where the administrator owns the file, a drop-in where a package does."""
+
+from __future__ import annotations
+
+import posixpath
+
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import condition
+from fixer.analysis.exits.failed_run import Crash
+from fixer.formats.unit_file import SANDBOX
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.plan import DaemonReload, Step, WriteFile
+from fixer.model.snapshot import Service, Snapshot, UnitValue
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.start_service import begin_steps, start_steps, waiting
+from fixer.repairs.unitactions import unit_action
+from fixer.repairs.write_variables import Written, drop_in
+
+DROP_IN = "50-badgateway-unit.conf"
+_RESET_FIRST = frozenset({"ExecStart", "ExecStartPre"})      # lists: a drop-in would add a second one
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Bytes `start` to `end` of the setting's file become `new`."""
+
+    setting: UnitValue
+    start: int
+    end: int
+    new: str
+
+
+def whole(setting: UnitValue, new: str) -> Edit:
+    """The whole value."""
+    return Edit(setting, setting.start, setting.end, new)
+
+
+def write_edit(snapshot: Snapshot, service: Service, edit: Edit) -> Written | NoPlace:
+    """In place below /etc; what lies elsewhere belongs to a package or is gone after a boot, and what other services
+    share is theirs too: a drop-in there. A path that is made optional hurts none of them."""
+    setting = edit.setting
+    inner = setting.value[: edit.start - setting.start] + edit.new + setting.value[edit.end - setting.start:]
+    of_unit = service.program is None and setting.key
+    if of_unit and (not setting.file.startswith("/etc/") or _is_of_others_too(setting, service)):
+        reset = f"{setting.key}=\n" if setting.key in _RESET_FIRST else ""
+        return drop_in(snapshot, service, f"{reset}{setting.key}={inner}\n", DROP_IN)
+    file = snapshot.file(service.files_node or service.node, setting.file)
+    if file is None:
+        return NoPlace(f"{setting.file} could not be read")
+    old = setting.value.encode("latin-1", "replace")
+    if file.data[setting.start:setting.end].rstrip() != old:
+        return NoPlace(f"{setting.file} does not hold {setting.key}= where it was read")
+    data = file.data[:edit.start] + edit.new.encode("utf-8", "surrogateescape") + file.data[edit.end:]
+    step = WriteFile(file.node, file.real_path, file.data, data, f"{setting.key}={inner}" if setting.key else inner,
+                     in_place=file.single_file_mount)
+    return Written((step, DaemonReload(service.node)) if of_unit else (step,), file.real_path, file.managed_by)
+
+
+def _is_of_others_too(setting: UnitValue, service: Service) -> bool:
+    """A drop-in that other services share (`service.d`, `shop-.service.d`): an edit there would change them all, but
+    for a path that may be missing. Those of a template are its instances' own."""
+    name = service.unit.name if service.unit is not None else ""
+    folder = posixpath.basename(posixpath.dirname(setting.file))
+    template = f"{name.partition('@')[0]}@.service" if "@" in name else name
+    return setting.key not in SANDBOX and folder.endswith(".d") and folder not in (f"{name}.d", f"{template}.d")
+
+
+def write_edits(snapshot: Snapshot, service: Service, edits: tuple[Edit, ...]) -> Written | NoPlace:
+    """Several at once, each in place: one step a file."""
+    steps: dict[str, WriteFile] = {}
+    last: Written | None = None
+    for edit in sorted(edits, key=lambda one: -one.start):      # from the end: the places before it stay
+        written = write_edit(snapshot, service, edit)
+        if isinstance(written, NoPlace) or len(edits) == 1:
+            return written
+        step = written.steps[0]
+        if not isinstance(step, WriteFile):
+            return NoPlace(f"{edit.setting.file} is not written in place")
+        known = steps.get(step.path)
+        if known is not None:
+            data = known.after or b""
+            data = data[:edit.start] + edit.new.encode("utf-8", "surrogateescape") + data[edit.end:]
+            step = replace(known, after=data, summary=f"{step.summary}; {known.summary}")
+        steps[step.path] = step
+        last = written if last is None or written.managed_by else last
+    assert last is not None
+    return replace(last, steps=(*steps.values(), *last.steps[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """A repair in words: its id, what it does, what a person does where fixer cannot, and what a person chooses."""
+
+    id: str
+    does: str
+    by_hand: str
+    need: Need | None = None
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The choice, if there is one."""
+        return () if self.need is None else (self.need,)
+
+
+def by_hand(repair_id: str, text: str) -> tuple[Repair, ...]:
+    """Only a person can."""
+    return (Repair(repair_id, "manual", text, (), manual=text),)
+
+
+def edit_and_start(case: Case, crash: Crash, doing: Doing, edit: Edit | None, *more: Edit) -> Repair:
+    """Without an edit nobody has chosen yet. More than one are all of files below /etc."""
+    if edit is None:
+        return Repair(doing.id, "disruptive", doing.does, (), doing.needs)
+    written = write_edits(case.snapshot, crash.service, (edit, *more))
+    if isinstance(written, NoPlace):
+        manual = f"{doing.by_hand}; fixer does not: {written.why}"
+        return Repair(doing.id, "manual", doing.does, (), doing.needs, manual)
+    return with_start(case, crash, doing, written)
+
+
+def with_start(case: Case, crash: Crash, doing: Doing, written: Written) -> Repair:
+    """The written files, then the start (or restart) that lets them take effect."""
+    service = crash.service
+    unit = service.unit
+    begin: tuple[Step, ...] | NoPlace = begin_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    if unit is not None and unit.active_state == "activating" and unit.sub_state in ("start", "auto-restart"):
+        # a start would join the one under way (or that began meanwhile), which waits for what never comes
+        first = () if unit.sub_state == "start" else (unit_action(service, unit, "reset-failed"),)
+        again = unit_action(service, unit, "restart")
+        begin = (*first, again, *waiting(case.snapshot, service, crash.troubles[0].endpoint))
+    if isinstance(begin, NoPlace):
+        return Repair(doing.id, "manual", doing.does, (), doing.needs, f"{doing.by_hand}; then start it: {begin.why}")
+    summary = f"{doing.does}, in {written.where}, then start {service.name}"
+    if written.managed_by:
+        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
+    return Repair(doing.id, "disruptive", summary, (*written.steps, *begin), doing.needs)
+
+
+def reload_and_start(case: Case, crash: Crash) -> Repair:
+    """systemd reads its files again, then the unit is started or restarted with them."""
+    service, endpoint = crash.service, crash.troubles[0].endpoint
+    reload: Step = DaemonReload(service.node)
+    if service.unit is not None and condition(service) == "running":
+        again = unit_action(service, service.unit, "restart")
+        steps: tuple[Step, ...] = (reload, again, *waiting(case.snapshot, service, endpoint))
+    else:
+        steps = (reload, *start_steps(case.snapshot, service, endpoint))
+    summary = f"let systemd read its unit files again, then restart {service.name}"
+    return Repair("reload-units", "disruptive", summary, steps)

@@ -1,0 +1,140 @@
+"""One case for one solver: a fresh lab, what the solver does to it, and what the oracle says before and after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.bench.solver import Said, Solver
+from lab.errors import LabError, UsageError
+from lab.oracle import Verdict
+from lab.scenario.scenario_file import Variant
+from lab.stack import lab_records
+from lab.stack.docker_command import docker, labelled
+from lab.stack.running_lab import Lab
+from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
+from lab.trial.trial import ROOTS, Case
+from lab.verbs.check import check
+from lab.verbs.down import lab_down
+from lab.verbs.up import lab_up
+
+ROOT_ONLY = 0o600
+PATIENCE = 20.0     # seconds that a service may take to start
+
+
+@dataclass(slots=True)
+class Score:
+    """How a solver did on a case. None where a question does not arise: nothing was named, nothing was to be repaired.
+
+    `solved` is what counts: well, well after a restart and nothing worse than before; where only a person can repair
+    it, or where nothing is wrong, leaving everything as it is counts too.
+    """
+
+    solver: str
+    case: Case
+    cause: bool | None = None
+    repaired: bool | None = None
+    survived: bool | None = None
+    harm: list[str] = field(default_factory=list)
+    solved: bool = False
+    seconds: float = 0.0
+    trouble: str = ""       # why it could not be judged
+
+
+def judge(solver: Solver, case: Case, folder: Path, say: Callable[[str], None]) -> Score:
+    """Raise the lab, let the solver at it, ask the oracle, restart, ask again, and take the lab away."""
+    score = Score(solver.name, case)
+    lab: Lab | None = None
+    try:
+        risen = lab_up(f"{case.scenario}/{case.variant}", case.stack, case.seed, lambda _: None)
+        lab = risen.lab
+        _judge(score, lab, risen.variant, (solver, folder), say)
+    except UsageError:
+        raise
+    except LabError as error:
+        score.trouble = error.message.splitlines()[0]
+    finally:
+        if lab is not None:
+            lab_down(lab.id)
+    return score
+
+
+def _judge(score: Score, lab: Lab, variant: Variant, whom: tuple[Solver, Path], say: Callable[[str], None]) -> None:
+    solver, folder = whom
+    expect = variant.expect
+    well_before, running, files = check(lab), bystanders(lab), files_of(lab)
+    say(" up")
+    with hidden(lab):
+        said = solver.solve(lab, folder)
+    say(" solve")
+    _keep(folder, said)
+    score.seconds = said.seconds
+    if solver.tells:
+        score.cause = said.cause == expect.cause
+    lab.settle(PATIENCE)        # a solver need not wait for what it has started
+    after = check(lab)
+    changed = differences(files, files_of(lab))
+    score.harm = harm_done(well_before, after, running - bystanders(lab))
+    hands_off = expect.repair.exit == 4 or expect.repair.risk == "none"
+    if expect.repair.risk == "none":
+        score.harm += [f"nothing was wrong, and changed was {line}" for line in changed]
+        score.solved = after.well and not score.harm
+        return
+    if not after.well:
+        score.harm += [f"not repaired, and left behind is {line}" for line in changed]
+    score.repaired = after.well
+    if after.well:
+        lab.restart()
+        again = check(lab)
+        score.survived = again.well
+        say(" restart")
+    score.solved = not score.harm and (bool(score.survived) or (hands_off and not changed and not after.well))
+
+
+def harm_done(before: Verdict, after: Verdict, gone: frozenset[str]) -> list[str]:
+    """What went well and no longer does, and what ran beside and is gone."""
+    good = {entry.name for entry in before.checks if entry.ok}
+    worse = [f"{entry.name}: {entry.detail}" for entry in after.checks if entry.name in good and not entry.ok]
+    return [*worse, *(f"{name} no longer runs" for name in sorted(gone))]
+
+
+def bystanders(lab: Lab) -> frozenset[str]:
+    """What runs beside the office and is no part of its trouble: other containers, other services of the machine."""
+    own = {lab.container("web"), lab.container("backend"), f"{lab.id}-visitors"}
+    if lab.stack == "host":
+        argv = ["systemctl", "list-units", "--type=service", "--state=running", "--plain", "--no-legend"]
+        shown = lab.run_in("web", argv, check=False).text
+        units = {f"{lab.unit('web')}.service", f"{lab.unit('backend')}.service"}
+        return frozenset(line.split()[0] for line in shown.splitlines() if line.split()) - units
+    names = (docker("inspect", "-f", "{{.Name}} {{.State.Running}}", one, check=False).text
+             for one in labelled("container", lab.id))
+    return frozenset(name.lstrip("/").removesuffix(" true") for name in names if name.endswith(" true")) - own
+
+
+def files_of(lab: Lab) -> Manifest:
+    """Every file that a repair may touch."""
+    kept = dict(folder_manifest(lab.folder))
+    return kept | dict(machine_manifest(lab.container(), ROOTS)) if lab.stack == "host" else kept
+
+
+@contextmanager
+def hidden(lab: Lab) -> Iterator[None]:
+    """The lab's record is out of everybody's sight: which scenario it is stands nowhere while a solver is at work. Its
+    file stays, empty: without one the lab would be nobody's, and go with the next `lab down --all` of anybody."""
+    path = lab_records.file_of(lab.id)
+    data = path.read_bytes()
+    os.truncate(path, 0)
+    try:
+        yield
+    finally:
+        path.touch(mode=ROOT_ONLY)
+        path.write_bytes(data)
+
+
+def _keep(folder: Path, said: Said) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    ended = "killed" if said.code is None else f"exit {said.code}"
+    (folder / "said.txt").write_text(f"[{ended}, {said.seconds:.1f} s]\n{said.words}", encoding="utf-8")

@@ -1,0 +1,158 @@
+"""What may be put on the bench: our fixer, two that are no fixers, and any command that takes a target."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError, UsageError
+from lab.stack.docker_command import docker
+from lab.stack.fixer_command import LONGEST, input_words, inside, outside
+from lab.stack.running_lab import Lab
+from lab.trial.reference_solvers import SOLVERS
+from lab.verbs.solve import REPAIR
+
+FIXER = "fixer"
+BUILT_IN = (FIXER, *SOLVERS)
+PLACES = ("target", "project", "container", "url")
+INPUT = "SOLVER_INPUT"      # KEY=VALUE lines: what a person would give when asked
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a solver did: its exit code (None where it has none), the cause it named (None: none named), how long."""
+
+    code: int | None
+    cause: str | None
+    seconds: float
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """One that is judged, by the name under which the table shows it."""
+
+    name: str
+    solve: Callable[[Lab, Path], Said]
+    tells: bool = True      # it names a cause, or could
+
+
+def solver_of(word: str, *, within: bool) -> Solver:
+    """A built-in by its name, else a command; UsageError where it cannot be one."""
+    if word == FIXER:
+        return Solver(word, lambda lab, folder: _ours(lab, folder, within=within))
+    if word in SOLVERS:
+        return Solver(word, lambda lab, _: _timed(lab, SOLVERS[word]), tells=False)
+    try:
+        argv = shlex.split(word)
+    except ValueError as error:
+        raise UsageError(f"--solver {word!r}: {error}") from error
+    for name in re.findall(r"\{(\w*)\}", word):
+        if name not in PLACES:
+            known = ", ".join(f"{{{place}}}" for place in PLACES)
+            raise UsageError(f"--solver: {{{name}}} stands for nothing", f"filled in are {known}")
+    if not argv:
+        raise UsageError("--solver: no command", f"built in are {', '.join(BUILT_IN)}")
+    if within:
+        file = Path(argv[0])
+        if not file.is_file():
+            raise UsageError(f"--inside: no file {argv[0]} that could be copied into the machine")
+        return Solver(word, lambda lab, _: _inside(lab, file, argv[1:]))
+    return Solver(word, lambda lab, folder: _command(lab, argv, folder))
+
+
+def _ours(lab: Lab, folder: Path, *, within: bool) -> Said:
+    """diagnose for the cause, then repair; the seconds are those of both."""
+    fixer = inside(lab) if within else outside(lab, folder / "fixer-state")
+    told = fixer.ask("diagnose", "--json")
+    made = fixer.ask("repair", *REPAIR, *input_words(lab), "--json")
+    return Said(made.code, cause_in(told.out), told.seconds + made.seconds, made.words)
+
+
+def _timed(lab: Lab, act: Callable[[Lab], None]) -> Said:
+    start = time.monotonic()
+    try:
+        act(lab)
+    except LabError as error:
+        return Said(1, None, time.monotonic() - start, error.message)
+    return Said(0, None, time.monotonic() - start)
+
+
+def _filled(lab: Lab, argv: Sequence[str]) -> list[str]:
+    values = {"target": lab.target, "project": lab.id, "container": lab.container("web"), "url": lab.url}
+    return [re.sub(r"\{(\w+)\}", lambda match: values[match[1]], word) for word in argv]
+
+
+def _input_of(lab: Lab) -> str:
+    return "".join(f"{word}\n" for word in input_words(lab) if word != "--set")
+
+
+def _command(lab: Lab, argv: Sequence[str], folder: Path) -> Said:
+    """Its own folder, its own process group, no word of where the lab keeps its memory."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("BADGATEWAY")}
+    kept |= {INPUT: _input_of(lab)}
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="solver-") as home:
+        return _run(_filled(lab, argv), kept, home)
+
+
+def _run(argv: Sequence[str], environment: Mapping[str, str], home: str) -> Said:
+    start = time.monotonic()
+    try:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=home,
+            env=dict(environment), start_new_session=True, text=True, errors="replace",
+        )
+    except OSError as error:
+        raise UsageError(f"--solver: {argv[0]} cannot be run: {error.strerror}") from error
+    try:
+        out, err = child.communicate(timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        out, err = child.communicate()
+        return Said(None, cause_in(out), LONGEST, f"{out}\n{err}\nno end within {LONGEST:.0f} s")
+    except BaseException:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        raise
+    return Said(child.returncode, cause_in(out), time.monotonic() - start, f"{out}\n{err}")
+
+
+def _inside(lab: Lab, file: Path, words: Sequence[str]) -> Said:
+    """The file copied into the machine and run there as root."""
+    if lab.stack != "host":
+        raise UsageError("--inside needs a machine: the containers stack has none")
+    place = f"/root/{file.name}"
+    docker("exec", "-i", lab.container(), "sh", "-c", 'cat > "$1" && chmod 0755 "$1"', "sh", place,
+           stdin=file.read_bytes())
+    argv = ["docker", "exec", "-u", "0", "-w", "/root", "-e", f"{INPUT}={_input_of(lab)}", lab.container(), place]
+    with tempfile.TemporaryDirectory(prefix="solver-") as home:
+        return _run([*argv, *_filled(lab, words)], os.environ, home)
+
+
+def cause_in(out: str) -> str | None:
+    """The cause that an output names: `cause: ID` on a line, or JSON with `cause`, `findings` or `before`."""
+    try:
+        document = json.loads(out)
+    except ValueError:
+        named = re.findall(r"(?m)^\s*cause:\s*([a-z0-9-]+)\s*$", out)
+        return named[0] if named else None
+    if isinstance(document, dict) and isinstance(document.get("before"), dict):
+        document = document["before"]
+    if not isinstance(document, dict):
+        return None
+    findings = document.get("findings")
+    first = findings[0] if isinstance(findings, list) and findings else document
+    if isinstance(first, dict) and first.get("role") not in (None, "root", "contributing"):
+        return None
+    cause = first.get("cause") if isinstance(first, dict) else None
+    return cause if isinstance(cause, str) else None

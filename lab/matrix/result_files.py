@@ -1,0 +1,114 @@
+"""What is written of a run: JSON for programs and for resuming, JUnit for CI."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from lab.errors import UsageError
+from lab.trial.trial import Case, Result, Step
+
+FORMAT = "badgateway-matrix/1"
+_UNFIT = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd]")      # what XML 1.0 cannot hold
+
+
+def case_to_json(case: Case) -> dict[str, Any]:
+    """A case by its parts."""
+    return {"scenario": case.scenario, "variant": case.variant, "stack": case.stack, "seed": case.seed,
+            "inside": case.within, "noise": case.noise}
+
+
+def case_from_json(data: Mapping[str, Any]) -> Case:
+    """The case again."""
+    return Case(data["scenario"], data["variant"], data["stack"], int(data["seed"]), bool(data["inside"]),
+                int(data["noise"]))
+
+
+def result_to_json(result: Result) -> dict[str, Any]:
+    """A result with all its steps."""
+    return {
+        **case_to_json(result.case), "ok": result.ok, "seconds": round(result.seconds, 1), "again": result.case.again,
+        "wanted": result.wanted, "kept": result.kept, "code": result.code,
+        "steps": [{"name": step.name, "seconds": round(step.seconds, 2), "problems": step.problems}
+                  for step in result.steps],
+    }
+
+
+def result_from_json(data: Mapping[str, Any]) -> Result:
+    """The result again."""
+    steps = [Step(step["name"], float(step["seconds"]), list(step["problems"])) for step in data["steps"]]
+    return Result(case_from_json(data), steps, data["wanted"], data.get("kept", ""), data.get("code", ""))
+
+
+def to_json(results: Sequence[Result], draw: str = "") -> str:
+    """The report for programs, and what `--resume` reads; `draw` is what the part with three seeds was drawn from."""
+    return json.dumps({
+        "format": FORMAT,
+        **({"draw": draw} if draw else {}),
+        "passed": sum(result.ok for result in results),
+        "failed": sum(not result.ok for result in results),
+        "cases": [result_to_json(result) for result in results],
+    }, indent=1)
+
+
+def read_results(path: Path) -> dict[Case, Result]:
+    """The results of an earlier run, by case; a file that is not there yet holds none."""
+    return read_report(path)[0]
+
+
+def read_report(path: Path) -> tuple[dict[Case, Result], str]:
+    """The results of an earlier run, by case, and what its part with three seeds was drawn from ("" where unknown).
+    A file that is not there yet holds none; UsageError where it is no report."""
+    if not path.exists():
+        return {}, ""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != FORMAT:
+            raise ValueError("another format")
+        draw = data.get("draw", "")
+        if not isinstance(draw, str):
+            raise TypeError("draw is no word")
+        return {result.case: result for result in map(result_from_json, data["cases"])}, draw
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is no report of lab matrix ({error})", "--json or --resume writes one") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, never a half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text(text + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def to_junit(results: Sequence[Result], untried: Iterable[Case] = ()) -> str:
+    """JUnit's XML: a test case for each case, what was wrong as its failure, what was not tried as skipped."""
+    left = list(untried)
+    suite = ElementTree.Element(
+        "testsuite", name="lab matrix", tests=str(len(results) + len(left)), errors="0", skipped=str(len(left)),
+        failures=str(sum(not result.ok for result in results)),
+        time=f"{sum(result.seconds for result in results):.1f}",
+    )
+    for result in results:
+        element = _junit_case(suite, result.case, result.seconds)
+        if not result.ok:
+            text = "\n".join([*result.problems, f"again: {result.case.again}", f"kept: {result.kept}"])
+            message = (result.problems or ["nothing was tried"])[0]
+            failure = ElementTree.SubElement(element, "failure", message=_fit(message), type="unexpected")
+            failure.text = _fit(text)
+    for case in left:
+        ElementTree.SubElement(_junit_case(suite, case, 0.0), "skipped", message="not tried")
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _junit_case(suite: ElementTree.Element, case: Case, seconds: float) -> ElementTree.Element:
+    return ElementTree.SubElement(suite, "testcase", classname=case.scenario, name=case.name, time=f"{seconds:.1f}")
+
+
+def _fit(text: str) -> str:
+    return _UNFIT.sub("?", text)

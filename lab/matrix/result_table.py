@@ -1,0 +1,112 @@
+"""The table of a run for people: a job's summary, docs/results.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.trial.trial import Case, Result
+
+# column, the steps that make it up: all tried and right, something wrong, or not part of this case
+COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("breaks", ("up",)),
+    ("cause", ("diagnose",)),
+    ("only what is safe", ("plain", "without input", "nothing to do")),
+    ("repaired", ("repair", "well", "by hand", "after it")),
+    ("after restart", ("restart",)),
+    ("twice", ("again",)),
+    ("undone", ("undo", "broken again")),
+    ("restarts in vain", ("restart everything",)),
+)
+
+REPAIRED = [name for name, _ in COLUMNS].index("repaired")
+
+
+def to_markdown(results: Sequence[Result], untried: Sequence[Case] = (), about: Sequence[str] = ()) -> str:
+    """Totals, the table, and every failure with how to make the same lab again; `about` says where it comes from."""
+    bad = [result for result in results if not result.ok]
+    lines = ["# Results", "", *about, *([""] if about else []), *_totals(results, untried), ""]
+    if bad:
+        lines += ["## Not as expected", ""]
+        for result in bad:
+            lines += [f"- **{result.case.name}**: `{result.case.again}`",
+                      *(f"  - {_escaped(problem)}" for problem in result.problems)]
+        lines += [""]
+    if untried:
+        lines += ["## Not tried", "", *(f"- {case.name}" for case in untried), ""]
+    heads = ["scenario", "variant", "stack", "seed", "noise", *(name for name, _ in COLUMNS), "seconds"]
+    lines += ["## All", "", _row(heads), _row(["---"] * (len(heads) - 1) + ["---:"])]
+    lines += [_row(_cells(result)) for result in sorted(results, key=lambda result: _order(result.case))]
+    return "\n".join(lines)
+
+
+def _totals(results: Sequence[Result], untried: Sequence[Case]) -> list[str]:
+    """The figures that count: right causes and lasting repairs out of all, and harm."""
+    def right(result: Result, *steps: str) -> bool:
+        tried = [step for step in result.steps if step.name in steps]
+        return {step.name for step in tried} == set(steps) and not any(step.problems for step in tried)
+
+    def share(wanted: str, *steps: str) -> str:
+        those = [result for result in results if result.wanted in (wanted or result.wanted)]
+        return f"{sum(right(result, *steps) for result in those)} of {len(those)}"
+
+    lines = [
+        f"{sum(result.ok for result in results)} of {len(results)} cases went as expected"
+        + (f"; {len(untried)} were not tried" if untried else "") + ".",
+        "",
+        f"- The right cause first, with evidence that is there: {share('', 'diagnose')}.",
+        f"- Repaired, and still well after a restart: {share('repair', 'repair', 'well', 'restart')}.",
+        f"- Taken back, every file byte for byte, and broken as before: {share('repair', 'undo', 'broken again')}.",
+    ]
+    vain = [result for result in results if any(step.name == "restart everything" for step in result.steps)]
+    if vain:
+        good = sum(right(result, "restart everything") for result in vain)
+        lines.append("- Restarting everything does not cure it, or not until after the next boot: "
+                     f"{good} of {len(vain)} where that was tried (not where the scenario says that it is the cure).")
+    if any(result.wanted == "person" for result in results):
+        lines.append(f"- Wait for a person, what is missing named and nothing changed: {share('person', 'repair')}.")
+    mended = [result for result in results if _by_hand(result)]
+    if mended:
+        good = sum(right(result, "by hand", "after it", "restart", "again") for result in mended)
+        lines.append("- Mended by hand where fixer had named it, then well by the next repair or without one, and "
+                     f"after a restart: {good} of {len(mended)}.")
+    if any(result.wanted == "patience" for result in results):
+        lines.append(f"- Heal by themselves, waited for and left alone: {share('patience', 'repair', 'well')}.")
+    if any(result.wanted == "advice" for result in results):
+        lines.append(f"- Over, or nothing that a repair of the host mends: told as advice, and left alone:"
+                     f" {share('advice', 'nothing to do')}.")
+    if any(result.wanted == "nothing" for result in results):
+        lines.append(f"- Healthy, and left alone: {share('nothing', 'nothing to do')}.")
+    return lines
+
+
+def _cells(result: Result) -> list[str]:
+    case = result.case
+    marks = [_mark(result, steps) for _, steps in COLUMNS]
+    if result.wanted == "person" and marks[REPAIRED] == "✔":
+        # it stopped as it should; what it had named was done by a person, as far as the scenario says how
+        marks[REPAIRED] = "by hand" if _by_hand(result) else "waits"
+    where = case.stack + (", inside" if case.within else "")
+    return [case.scenario, case.variant, where, str(case.seed), str(case.noise), *marks, f"{result.seconds:.0f}"]
+
+
+def _by_hand(result: Result) -> bool:
+    return any(step.name == "by hand" for step in result.steps)
+
+
+def _mark(result: Result, steps: Sequence[str]) -> str:
+    tried = [step for step in result.steps if step.name in steps]
+    if not tried:
+        return ""
+    return "✘" if any(step.problems for step in tried) else "✔"
+
+
+def _order(case: Case) -> tuple[str, str, str, int, int, bool]:
+    return case.scenario, case.variant, case.stack, case.seed, case.noise, case.within
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())[:500]

@@ -1,0 +1,180 @@
+"""What `lab matrix` does: choose, run, write the reports after every case, end with what they say."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lab.errors import NotBroken, UsageError
+from lab.matrix.progress import Progress, duration
+from lab.matrix.result_files import read_report, read_results, to_json, to_junit, write_whole
+from lab.matrix.result_table import to_markdown
+from lab.matrix.runner import Runner
+from lab.matrix.select_cases import alone, cases, draw_word, everything, seeds_of, shard, to_github
+from lab.paths import data_root, state_root
+from lab.scenario.scenario_file import STACKS, Stack
+from lab.stack import images
+from lab.stack.docker_command import docker, require_docker
+from lab.trial.trial import Case, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for on the command line."""
+
+    only: Sequence[str] = ()
+    stack: Stack | None = None
+    seeds: str | None = None
+    within: bool = False
+    all: bool = False
+    shard: str = ""
+    jobs: int = 1
+    json: Path | None = None
+    junit: Path | None = None
+    markdown: Path | None = None
+    resume: Path | None = None
+    noise: int | None = None
+    word: str = ""
+
+    def chosen(self) -> tuple[Case, ...]:
+        """The cases that it comes to."""
+        stacks: Sequence[Stack] = (self.stack,) if self.stack else STACKS
+        if self.all and (self.seeds is not None or self.within):
+            raise UsageError("--all says which seeds and what runs inside", "leave out --seeds and --inside, or --all")
+        found = everything(self.only, stacks, word=self.draw()) if self.all else cases(
+            self.only, stacks, seeds_of(self.seeds or "1"), within=self.within)
+        if self.noise is not None:
+            found = tuple(replace(case, noise=self.noise) for case in found)
+        return shard(found, self.shard) if self.shard else found
+
+    def draw(self) -> str:
+        """What the part with three seeds is drawn from; "" where none is. A run that goes on keeps its draw: a new
+        commit would draw others, and never end."""
+        kept = self.word or (read_report(self.resume)[1] if self.resume else "")
+        return kept or (draw_word() if self.all else "")
+
+
+def print_github(wish: Wish) -> str:
+    """`--github`: the matrix for GitHub Actions; nothing is run."""
+    return to_github(wish.chosen())
+
+
+def run(wish: Wish) -> None:
+    """Run them with progress on stderr; NotBroken where not all went as expected, KeyboardInterrupt where cut off."""
+    wish = replace(wish, word=wish.draw())
+    chosen = wish.chosen()
+    require_docker()
+    code = code_digest()
+    known = read_results(wish.resume) if wish.resume else {}
+    kept = {case: known[case] for case in chosen if case in known and known[case].ok}
+    left = sorted((case for case in chosen if case not in kept), key=lambda case: not alone(case))
+    _say_first(wish, chosen, kept, code)
+    images.ensure(_say)
+    progress = _Writing(wish, known, Progress(sys.stderr, left, wish.jobs, sys.stderr.isatty()))
+    folder = state_root() / "matrix" / time.strftime("%Y%m%d-%H%M%S")
+    runner = Runner(folder, wish.jobs, progress, code)
+    _stop_on_signals(runner)
+    start = time.monotonic()
+    now = runner.run(left)
+    # what failed before and was not tried again stands as it was
+    results = [*kept.values(), *runner.results, *(known[case] for case in now if case in known)]
+    untried = [case for case in now if case not in known]
+    about = (*_about(results, code), f"Stacks side by side: {wish.jobs}.")
+    write_reports(wish, results, untried, {**known, **{result.case: result for result in runner.results}}, about)
+    bad = sum(not result.ok for result in results)
+    _say(f"{len(results) - bad} of {len(chosen)} as expected, {duration(time.monotonic() - start)}"
+         + (f", {len(untried)} not tried" if untried else "")
+         + (f"; failures are kept in {folder}" if bad else ""))
+    if runner.stop.is_set():
+        raise KeyboardInterrupt
+    if bad or untried:
+        raise NotBroken(f"{bad + len(untried)} of {len(chosen)} not as expected")
+
+
+@dataclass(slots=True)
+class _Writing:
+    """Progress that also writes the file that a later run goes on from."""
+
+    wish: Wish
+    known: dict[Case, Result]
+    progress: Progress
+
+    def began(self, case: Case) -> None:
+        self.progress.began(case)
+
+    def step(self, case: Case, name: str) -> None:
+        self.progress.step(case, name)
+
+    def ended(self, result: Result) -> None:
+        self.known[result.case] = result
+        if self.wish.resume:
+            write_whole(self.wish.resume, to_json(list(self.known.values()), self.wish.draw()))
+        self.progress.ended(result)
+
+    def beat(self) -> None:
+        self.progress.beat()
+
+
+def write_reports(wish: Wish, results: Sequence[Result], untried: Sequence[Case], known: dict[Case, Result],
+                  about: Sequence[str] = ()) -> None:
+    """Every report that was asked for."""
+    if wish.json:
+        write_whole(wish.json, to_json(results, wish.draw()))
+    if wish.junit:
+        write_whole(wish.junit, to_junit(results, untried))
+    if wish.markdown:
+        write_whole(wish.markdown, to_markdown(results, untried, about))
+    if wish.resume:
+        write_whole(wish.resume, to_json(list(known.values()), wish.draw()))
+
+
+def _about(results: Sequence[Result], code: str) -> tuple[str, ...]:
+    """Where the results come from, for who reads them later."""
+    other = sum(result.code != code for result in results)
+    engine = docker("version", "--format", "{{.Server.Version}}", check=False).text
+    return (
+        f"Written by `lab matrix`; state of the project {code}"
+        + (f", {other} of the results of an earlier state." if other else "."),
+        f"Docker {engine}, Linux {os.uname().release.partition('-')[0]}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} processors, load {os.getloadavg()[2]:.0f}.",
+    )
+
+
+def code_digest() -> str:
+    """Of the code and the scenarios: two results with different ones were not of the same state of the project."""
+    digest = hashlib.sha256()
+    for name in ("fixer", "lab", "scenarios", "compose"):
+        for path in sorted((data_root() / name).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(path.relative_to(data_root()).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _stop_on_signals(runner: Runner) -> None:
+    """Ctrl-C and a polite kill end the run in order; a second one changes nothing about that."""
+    def stop(number: int, frame: object) -> None:
+        if not runner.stop.is_set():
+            _say("ending: the labs that run are being removed")
+        runner.stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _say_first(wish: Wish, chosen: Sequence[Case], kept: dict[Case, Result], code: str) -> None:
+    _say(f"{len(chosen)} cases" + (f", those with three seeds drawn from {wish.draw()}" if wish.all else ""))
+    if kept:
+        other = sum(result.code != code for result in kept.values())
+        _say(f"{len(kept)} of them went well before and are not tried again"
+             + (f"; {other} of these with another state of the project" if other else ""))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201  progress of a command

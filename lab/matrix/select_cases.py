@@ -1,0 +1,148 @@
+"""Which cases a matrix tries: all that match, a shard of them, or as many as fit a time, drawn from a word."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatch
+from importlib.metadata import PackageNotFoundError, version
+
+from lab.errors import UsageError
+from lab.paths import data_root
+from lab.scenario.catalog import scenario, scenarios
+from lab.scenario.draw import noise_level
+from lab.scenario.scenario_file import STACKS, Stack
+from lab.trial.trial import Case
+
+INSIDE = ("wrong-port", "backend-down")     # what is also tried with the one-file build, unless told otherwise
+THRICE = 30                                 # of all, so many are tried with three seeds
+
+
+def cases(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, seeds: Sequence[int] = (1,), *,
+          within: bool = False) -> tuple[Case, ...]:
+    """The cases that a choice comes to. `only` are globs over SCENARIO or SCENARIO/VARIANT."""
+    found = tuple(
+        case_of(scenario.name, variant.name, stack, seed, within=within)
+        for scenario in scenarios().values()
+        for variant in scenario.variants
+        for stack in variant.stacks
+        for seed in seeds
+        if stack in stacks and (not within or stack == "host") and _chosen(f"{scenario.name}/{variant.name}", only)
+    )
+    if not found:
+        raise UsageError(f"nothing matches {', '.join(only) or 'that choice'}", "`lab list` shows what there is")
+    return found
+
+
+def case_of(name: str, variant: str, stack: Stack, seed: int, *, within: bool = False) -> Case:
+    """A case with the noise that its seed draws."""
+    return Case(name, variant, stack, seed, within, noise_level(name, variant, stack, seed))
+
+
+def everything(only: Sequence[str] = (), stacks: Sequence[Stack] = STACKS, *, word: str = "") -> tuple[Case, ...]:
+    """Every variant on every stack once, a drawn part with three seeds, and some inside the machine."""
+    once = cases(only, stacks)
+    thrice = shuffled(once, word)[:THRICE]
+    more = [case_of(case.scenario, case.variant, case.stack, seed)
+            for case in once if case in thrice for seed in (2, 3)]
+    within = [case_of(case.scenario, case.variant, case.stack, 1, within=True) for case in once
+              if case.scenario in INSIDE and case.stack == "host"]
+    return (*once, *more, *within)
+
+
+def _chosen(name: str, only: Sequence[str]) -> bool:
+    scenario = name.partition("/")[0]
+    return not only or any(fnmatch(name, glob) or fnmatch(scenario, glob) for glob in only)
+
+
+def seeds_of(words: str) -> tuple[int, ...]:
+    """Seeds as a person writes them: `1-3,7`."""
+    seeds: list[int] = []
+    for word in words.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", word.strip())
+        if match is None:
+            raise UsageError(f"{word!r} is no seed", "seeds are written 1-3,7")
+        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return tuple(dict.fromkeys(seeds))
+
+
+def shard(chosen: Sequence[Case], words: str) -> tuple[Case, ...]:
+    """Part I of N (`2/4`): the parts are disjoint, together all, and about equally long."""
+    match = re.fullmatch(r"(\d+)/(\d+)", words.strip())
+    part, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= part <= parts:
+        raise UsageError(f"{words!r} is no shard", "shards are written 1/4 to 4/4")
+    if parts > len(chosen):
+        raise UsageError(f"{parts} shards of {len(chosen)} cases leave some empty")
+    ranked = sorted(chosen, key=lambda case: -estimate(case))      # stable: the same on every machine
+    mine = set(ranked[part - 1 :: parts])
+    return tuple(case for case in chosen if case in mine)
+
+
+def alone(case: Case) -> bool:
+    """Whether it measures under load, so that nothing may run beside it."""
+    return scenario(case.scenario).variant(case.variant).load is not None
+
+
+def estimate(case: Case) -> float:
+    """About how many seconds it takes on two idle cores, from what the parts of a trial were measured to take."""
+    variant = scenario(case.scenario).variant(case.variant)
+    if variant.load is not None:
+        return 110.0
+    up = 6.0
+    if variant.expect.repair.risk == "none":
+        return up + 3.0
+    waits = 3.0 * sum("gone" in step or "until" in step for step in variant.steps_on(case.stack))
+    trial = 14.0 if case.stack == "host" else 24.0
+    return up + waits + (trial / 3 if variant.expect.repair.exit == 4 else trial)
+
+
+def shuffled(pool: Iterable[Case], word: str) -> tuple[Case, ...]:
+    """In an order that the word draws, the same on every machine."""
+    return tuple(sorted(pool, key=lambda case: hashlib.sha256(f"{word}/{case.name}".encode()).digest()))
+
+
+def drawn(pool: Iterable[Case], word: str, seconds: float, jobs: int,
+          cost_of: Callable[[Case], float] = estimate) -> tuple[Case, ...]:
+    """As many as fit the time by what each is told to cost: each variant on one of its stacks first, then on the other.
+    """
+    order = shuffled(pool, word)
+    first = {(case.scenario, case.variant): case for case in reversed(order)}
+    rounds = [*(case for case in order if first[case.scenario, case.variant] == case),
+              *(case for case in order if first[case.scenario, case.variant] != case)]
+    left, kept = seconds, list[Case]()
+    for case in rounds:
+        cost = cost_of(case) / (1 if alone(case) else jobs)
+        if cost <= left:
+            kept.append(case)
+            left -= cost
+    return tuple(kept)
+
+
+def draw_word() -> str:
+    """What a draw is taken from, so that it can be taken again: the commit, else the version."""
+    argv = ["git", "-C", str(data_root()), "rev-parse", "--short=12", "HEAD"]
+    try:
+        asked = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10.0)
+        if asked.returncode == 0 and asked.stdout.strip():
+            return asked.stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        pass
+    try:
+        return version("badgateway")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def to_github(chosen: Sequence[Case]) -> str:
+    """A matrix for GitHub Actions, on one line: one job a scenario, with a time limit that fits its cases."""
+    seconds: dict[str, float] = {}
+    for case in chosen:
+        seconds[case.scenario] = seconds.get(case.scenario, 0.0) + estimate(case)
+    return json.dumps({"include": [
+        {"scenario": name, "cases": sum(case.scenario == name for case in chosen), "minutes": 15 + round(total / 20)}
+        for name, total in seconds.items()
+    ]})

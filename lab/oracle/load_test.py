@@ -1,0 +1,143 @@
+"""Requests at the scenario's load: how many fail, how long they take, whether the work is still done."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from lab.oracle.browser import Browser
+from lab.oracle.checks import ask_report, differs
+from lab.oracle.types import Baseline, Site
+from lab.oracle.verdict import Check, Measured
+
+_ROUNDS = 3      # of as many requests as the scenario says
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSpec:
+    """The load at which a site is judged: drawn by the scenario, never read back from the stack.
+
+    `limit` is the healthy time limit of a visitor (the scenario's own proxy_read_timeout): raising it in nginx does
+    not help. `work` is how long one report takes alone: a reply that is much faster is not the same report.
+    """
+
+    limit: float
+    work: float
+    requests: int = 50
+    at_once: int = 4
+    broken_share: float = 0.4
+    well_share: float = 0.01
+
+
+def load_from_json(data: Mapping[str, float]) -> LoadSpec:
+    """From the lab's private state."""
+    return LoadSpec(data["limit"], data["work"], int(data["requests"]), int(data["at_once"]), data["broken_share"],
+                    data["well_share"])
+
+
+def load_to_json(spec: LoadSpec) -> dict[str, float]:
+    """For the lab's private state."""
+    return asdict(spec)
+
+
+class _Tally:
+    """Counts until all were asked, or until it is certain that the site is broken."""
+
+    def __init__(self, spec: LoadSpec, stop_early: bool) -> None:
+        self.spec = spec
+        self._lock = threading.Lock()
+        self._left = spec.requests
+        self._enough = max(1, round(spec.broken_share * spec.requests)) if stop_early else spec.requests + 1
+        self._limit = spec.limit
+        self._bad = 0
+        self.taken: list[float] = []
+        self.wrong: list[str] = []
+
+    def take(self) -> bool:
+        """Whether one more is to be asked."""
+        with self._lock:
+            if not self._left or self._bad >= self._enough:
+                return False
+            self._left -= 1
+            return True
+
+    def add(self, seconds: float, wrong: str) -> None:
+        """One is done."""
+        with self._lock:
+            self.taken.append(seconds)
+            self._bad += bool(wrong) or seconds >= self._limit
+            if wrong:
+                self.wrong.append(wrong)
+
+
+def _visit(site: Site, session: Mapping[str, str], baseline: Baseline, tally: _Tally, patience: float) -> None:
+    browser = Browser(site, patience=patience)
+    browser.cookies.update(session)
+    pauses = random.Random()  # noqa: S311  pauses of people, not secrets
+    while tally.take():
+        time.sleep(pauses.uniform(0.1, 0.5))
+        start = time.monotonic()
+        answer, proven = ask_report(browser)
+        wrong = differs(answer, baseline.answers.get(site.report)) or ("" if proven else "wrong receipt")
+        tally.add(time.monotonic() - start, wrong)
+
+
+def percentile95(seconds: list[float]) -> float:
+    """The smallest value that 95 of 100 do not exceed."""
+    ordered = sorted(seconds)
+    return ordered[max(0, -(-len(ordered) * 95 // 100) - 1)] if ordered else 0.0
+
+
+def measure(site: Site, baseline: Baseline, spec: LoadSpec, *,
+            stop_early: bool = True) -> tuple[Measured, tuple[Check, ...]]:
+    """Ask at the load. It stops early once so many failed that nothing can make the site well.
+
+    Forty or fifty requests cannot tell one failure in a hundred from one in fifty: where the few that failed would be
+    few enough of up to three times as many, as many are asked again.
+    """
+    browser = Browser(site)
+    browser.log_in()
+    cookies = browser.cookies or baseline.session
+    taken, wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
+    while _may_be_few(len(wrong), len(taken), spec):
+        more, more_wrong = _ask_all(site, baseline, cookies, _Tally(spec, stop_early))
+        taken, wrong = taken + more, wrong + more_wrong
+    return judge(taken, wrong, spec)
+
+
+def _may_be_few(failed: int, asked: int, spec: LoadSpec) -> bool:
+    """Too many of those that were asked, all of them in full rounds, and few enough of what may be asked at most."""
+    full = asked > 0 and asked % spec.requests == 0
+    return full and spec.well_share * asked < failed <= spec.well_share * _ROUNDS * spec.requests
+
+
+def _ask_all(
+    site: Site, baseline: Baseline, cookies: Mapping[str, str], tally: _Tally,
+) -> tuple[list[float], list[str]]:
+    spec = tally.spec
+    with ThreadPoolExecutor(spec.at_once) as pool:
+        visits = [pool.submit(_visit, site, cookies, baseline, tally, spec.limit * 2) for _ in range(spec.at_once)]
+        for visit in visits:
+            visit.result()
+    return tally.taken, tally.wrong
+
+
+def judge(taken: list[float], wrong: list[str], spec: LoadSpec) -> tuple[Measured, tuple[Check, ...]]:
+    """The rule: few enough fail, the 95th percentile is within the limit, and every report took its work's time."""
+    measured = Measured(len(taken), len(wrong), percentile95(taken), min(taken, default=0.0))
+    few = measured.share <= spec.well_share
+    good = sorted(taken)
+    quick = [seconds for seconds in good if seconds < 0.8 * spec.work] if few else []
+    quick = quick[measured.failed:]     # a refusal comes quickly, and is counted as a failure already
+    return measured, (
+        Check("reports under load", few,
+              "" if few else f"{measured.failed} of {measured.asked} failed, first: {wrong[0] if wrong else '?'}"),
+        Check("reports in time", measured.p95 < spec.limit,
+              "" if measured.p95 < spec.limit else f"95th percentile {measured.p95:.1f} s, limit {spec.limit:g} s"),
+        Check("reports do their work", not quick,
+              f"{len(quick)} came in {quick[0]:.2f} s, the work alone takes {spec.work:g} s" if quick else ""),
+    )

@@ -1,0 +1,1 @@
+"""Scenario files, and the deployments that are drawn from them."""

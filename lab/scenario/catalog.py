@@ -1,0 +1,129 @@
+"""The scenarios that are there, and what a word on the command line means: a scenario, a variant, an alias."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from lab.errors import ScenarioError, UsageError
+from lab.paths import further_scenarios, scenarios_root
+from lab.scenario.draw import pick_name, pick_variant
+from lab.scenario.scenario_file import Scenario, Stack, Variant, listed_scenario, load_scenario, read_toml
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a word and a seed come to."""
+
+    scenario: Scenario
+    variant: Variant
+    stack: Stack
+
+
+@cache
+def folders() -> Mapping[str, Path]:
+    """The folder of every scenario, by name; none is read yet, so that a mistake in one does not hide the others."""
+    found, further = _below(scenarios_root()), further_scenarios()
+    own = {} if further is None else _below(further)
+    both = sorted(found.keys() & own.keys())
+    if both:
+        raise UsageError(f"{further}/{both[0]}: there is a scenario of that name already", "call the folder otherwise")
+    return {**found, **own}
+
+
+def source_beside(name: str) -> str:
+    """The folder named with `--scenarios` where the scenario comes from it, else empty."""
+    further = further_scenarios()
+    return str(further) if further is not None and folders()[name].parent == further else ""
+
+
+def _below(root: Path) -> dict[str, Path]:
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/scenario.toml"))}
+
+
+@cache
+def scenario(name: str) -> Scenario:
+    """The scenario of that name."""
+    folder = folders().get(name)
+    if folder is None:
+        raise UsageError(f"the scenario {name} is not there (any more)", "lab --scenarios DIR names where it is")
+    return load_scenario(folder)
+
+
+@cache
+def scenarios() -> Mapping[str, Scenario]:
+    """Every scenario, by name, as it is listed: who brings one up reads it checked (`scenario`)."""
+    return {name: listed_scenario(folder) for name, folder in folders().items()}
+
+
+@cache
+def aliases() -> Mapping[str, tuple[str, ...]]:
+    """Words that stand for a scenario or for several."""
+    path = scenarios_root() / "aliases.toml"
+    if not path.exists():
+        return {}
+    table = read_toml(path)
+    for word, names in table.items():
+        if not isinstance(names, list) or not all(name in folders() for name in names):
+            raise ScenarioError(f"scenarios/aliases.toml: {word}: must be a list of scenarios")
+    return {word: tuple(names) for word, names in table.items()}
+
+
+def is_word(word: str) -> bool:
+    """Whether a word names a scenario, an alias or SCENARIO/VARIANT."""
+    name, _, variant = word.partition("/")
+    if variant:
+        return name in folders() and any(found.name == variant for found in scenario(name).variants)
+    return name in folders() or name in aliases()
+
+
+def names_for(word: str) -> tuple[str, ...]:
+    """The scenarios that a word stands for; an unknown word is answered with the nearest."""
+    name = word.partition("/")[0]
+    if name in folders():
+        return (name,)
+    if name in aliases() and "/" not in word:
+        return aliases()[name]
+    near = difflib.get_close_matches(name, [*folders(), *aliases()], 1)
+    raise UsageError(f"no scenario is called {word!r}", f"did you mean {near[0]}?" if near else "`lab list` shows all")
+
+
+def find(word: str) -> Scenario:
+    """The one scenario that a word names."""
+    names = names_for(word)
+    if len(names) > 1:
+        raise UsageError(f"{word!r} stands for {', '.join(names)}", "name one of them")
+    return scenario(names[0])
+
+
+def variant_of(found: Scenario, word: str) -> Variant | None:
+    """The variant that SCENARIO/VARIANT names; None where the word leaves it open."""
+    wanted = word.partition("/")[2]
+    if not wanted:
+        return None
+    variant = next((one for one in found.variants if one.name == wanted), None)
+    if variant is None:
+        known = ", ".join(one.name for one in found.variants)
+        raise UsageError(f"{found.name} has no variant {wanted!r}", f"it has {known}")
+    return variant
+
+
+def choose(word: str, stack: Stack | None, seed: int) -> Choice:
+    """Scenario, variant and stack for a word: what the word leaves open is drawn from the seed."""
+    names = names_for(word)
+    fitting = [name for name in names if stack is None or stack in scenario(name).stacks]
+    if not fitting:
+        reason = scenario(names[0]).why_not.get(str(stack), "")
+        raise UsageError(f"{word} does not run on the {stack} stack: {reason}")
+    chosen = scenario(pick_name(fitting, seed))
+    variant = variant_of(chosen, word)
+    if variant is None:
+        on = stack or chosen.stacks[0]
+        return Choice(chosen, pick_variant(chosen, on, seed), on)
+    if stack is not None and stack not in variant.stacks:
+        reason = f": {variant.why_not[stack]}" if stack in variant.why_not else ""
+        raise UsageError(f"{word} does not run on the {stack} stack{reason}", f"it runs on {', '.join(variant.stacks)}")
+    return Choice(chosen, variant, stack or variant.stacks[0])

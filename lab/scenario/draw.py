@@ -1,0 +1,277 @@
+"""What a seed decides: names and ports, and how the deployment is put together."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lab.errors import ScenarioError
+from lab.scenario.noise import KINDS, draw_noise
+from lab.scenario.scenario_file import Scenario, Stack, Variant
+from lab.scenario.templates import Value
+from lab.scenario.ways import NONE, draw_ways
+from lab.scenario.word_lists import (
+    COMPANIES,
+    DOMAINS,
+    FIRST_NAMES,
+    HOMES,
+    NEIGHBOURS,
+    SECRETS,
+    SERVICE_NAMES,
+    TITLES,
+    UNIT_ENDINGS,
+    USERS,
+    WEB_NAMES,
+    WORDS,
+)
+
+Drawn = dict[str, Value]
+
+# The ways a deployment may be put together; the draw of one key never depends on another scenario's.
+STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
+    "host": {
+        "route_style": ("literal", "upstream"),
+        "place": ("link", "confd", "snippet"),
+        "quote": ("", "", '"', "'"),
+        "remark": ("none", "above", "behind"),
+        "decoy": ("none", "commented", "unused_file"),
+        "locations": ("all", "split"),
+        "port_place": ("command", "dropin", "envfile", "wrapper"),
+        "env_place": ("unit", "envfile"),
+        "runner": ("script", "module"),
+        "secret_check": ("index", "message"),
+        "second_site": (True, False),
+        "stranger": (True, False),
+        "old_log": (True, False),
+        "restart_policy": ("no", "on-failure", "always"),
+        "bind": ("127.0.0.1", "0.0.0.0"),  # noqa: S104  inside the lab's machine
+    },
+    "containers": {
+        "route_style": ("literal", "upstream"),
+        "place": ("confd", "snippet"),
+        "mount": ("folder", "file"),
+        "quote": ("", "", '"', "'"),
+        "remark": ("none", "above", "behind"),
+        "decoy": ("none", "commented", "unused_file"),
+        "locations": ("all", "split"),
+        "port_place": ("command", "environment"),
+        "env_place": ("env_file", "environment", "dotenv"),
+        "secret_check": ("index", "message"),
+        "second_site": (True, False),
+        "stranger": (True, False),
+        "restart_policy": ("no", "on-failure", "unless-stopped"),
+    },
+}
+
+
+def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Drawn:
+    """Every parameter of a lab: what all labs have, then what the scenario fixes, chooses or adds, then the noise."""
+    dice = random.Random(_number(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
+    records = _database(_number(f"database/{scenario.name}/{variant.name}/{stack}/{seed}"))
+    drawn = records | {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
+    drawn |= {"listen": "80", "stack": stack} | _names(dice) | _ports(dice)
+    drawn |= _numbers(dice)
+    drawn |= dict(NONE) | {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
+    for name, wish in variant.parameters.items():
+        drawn[name] = _wish(dice, name, wish, drawn, scenario)
+    drawn |= dict.fromkeys(scenario.noise, True)
+    drawn |= draw_ways(variant, stack, lambda slot: random.Random(  # noqa: S311
+        _number(f"ways/{slot}/{scenario.name}/{variant.name}/{stack}/{seed}")))
+    _agree(drawn)
+    own = random.Random(_number(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
+    return drawn | draw_noise(drawn, variant, stack, noise, own)
+
+
+def noise_level(scenario: str, variant: str, stack: Stack, seed: int) -> int:
+    """How much noise a seed draws where nobody says."""
+    return _number(f"level/{scenario}/{variant}/{stack}/{seed}") % (len(KINDS[stack]) + 1)
+
+
+def structure_of(drawn: Mapping[str, Value], stack: Stack) -> tuple[Value, ...]:
+    """The part of a draw that is structure, to compare two labs."""
+    return tuple(drawn[key] for key in STRUCTURE[stack])
+
+
+def pick_variant(scenario: Scenario, stack: Stack, seed: int) -> Variant:
+    """The variant that a seed means where none is named."""
+    options = scenario.variants_on(stack)
+    return options[_number(f"variant/{scenario.name}/{stack}/{seed}") % len(options)]
+
+
+def pick_name(names: Sequence[str], seed: int) -> str:
+    """The scenario that a seed means where an alias stands for several."""
+    return sorted(names)[_number(f"alias/{'+'.join(sorted(names))}/{seed}") % len(names)]
+
+
+def _number(text: str) -> int:
+    """The same on every machine and Python: not `hash`, which is salted."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def _names(dice: random.Random) -> Drawn:
+    """Names of the deployment's parts, none of which says anything about its state."""
+    word, second = dice.sample(WORDS, 2)
+    user = dice.choice(USERS)
+    domain = dice.choice(DOMAINS)
+    home, second_home = (f"{dice.choice(HOMES)}/{name}" for name in (word, second))
+    secret = dice.choice(SECRETS)
+    return {
+        "word": word,
+        "unit": word + dice.choice(UNIT_ENDINGS),
+        "backend": dice.choice([word, *SERVICE_NAMES]),
+        "web": dice.choice(WEB_NAMES),
+        "user": user,
+        "home": home,
+        "server_name": dice.choice(["_", f"{word}.{domain}"]),
+        "title": f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
+        "login": dice.choice(FIRST_NAMES),
+        "password": f"{dice.choice(WORDS)}-{dice.choice(WORDS)}-{dice.randrange(100, 999)}",
+        "secret_name": secret,
+        "secret": f"{dice.getrandbits(160):040x}",
+        "site_name": dice.choice([word, word, "default"]),
+        "second": second,
+        "second_unit": second + dice.choice(UNIT_ENDINGS),
+        "second_home": second_home,
+        "second_name": f"{second}.{domain}",
+        "second_title": f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
+        "second_secret": f"{dice.getrandbits(160):040x}",
+        "neighbour": dice.choice(NEIGHBOURS),
+        "visit_name": "",
+        "server_options": "",
+        "beside_port": 0,           # what runs next door listens there; in containers in the network of nginx's own
+        "log_volume": False,        # nginx's container has a small volume for logs, of 64 KiB
+        "main_mounted": False,      # nginx's main file is the deployment's own: in containers one that is mounted
+        "app_certificate": False,   # a certificate lies beside the application's container, mounted, for its server
+        "server_flags": "",
+    }
+
+
+def _ports(dice: random.Random) -> Drawn:
+    """Ports that no two parts share, as people choose them."""
+    usual = [8000, 8001, 8080, 8081, 8888, 9000, 9001, 5000, 3000, *range(8002, 8020), *range(9100, 9120)]
+    port, second, neighbour, old = dice.sample(usual, 4)
+    return {"port": port, "route_port": port, "second_port": second, "neighbour_port": neighbour, "old_port": old}
+
+
+def _numbers(dice: random.Random) -> Drawn:
+    """Sizes and times of the deployment."""
+    return {
+        "workers": dice.choice([1, 1, 2, 3]),
+        "connect_timeout": dice.choice([2, 3, 4]),
+        "read_timeout": dice.choice([15, 20, 30, 60]),
+        "report_mode": "async",
+        "report_seconds": 0.05,
+        "with_secret": True,
+        "kernel_log": False,        # a machine whose root may read the kernel's log, as on a host of its own
+        "net_admin": False,         # a machine that may change its own packet filter and routes
+        "sys_admin": False,         # a machine whose systemd can give a unit a network of its own
+        "own_mounts": False,        # the same, and mounts of its own: also where AppArmor keeps containers from it
+        "bpf": False,               # a machine whose systemd can filter the packets of a unit
+        "icc": "on",                # whether containers of a network may talk to each other
+        "backend_network": "inside",    # `host`: the Docker host's, `web`: that of nginx's container
+        "asked_port": 0, "health_interval": "10s", "health_start": "30s",    # 0: the application's own
+        "own_address": "127.0.0.1",     # where a container asks its application whether it is well
+        "gateway": "none",          # whether nginx's container was told the Docker host's name
+        "stranger_program": "neighbour", "stranger_alias": False,     # what runs next door, and under which name
+        "web_network": "own",       # `host`: nginx shares the Docker host's network, on ports that are found for it
+        "published": "right",       # where the application's port leads from the Docker host then: no, right, other
+        "front_port": 0, "outer_port": 0, "other_outer_port": 0, "inside_port": 0,
+        "resolver": "127.0.0.11",   # Docker's own, where a route's address stands in a variable
+        "syn_retries": 0,           # how often its kernel repeats a connect; 0: as kernels do
+        # what a scenario may put in place of what the deployment says: empty for what it says
+        "run_as": "", "group": "", "workdir": "", "venv": "", "unit_extra": "", "route_host": "", "program_inside": "",
+        "bind_inside": "0.0.0.0",  # noqa: S104  inside the compose network
+        "target": "app.main:app",
+        "server": "uvicorn",
+        "instance": "",             # of a template unit; empty where the unit is none
+    }
+
+
+def _database(number: int) -> Drawn:
+    """The application's records; `database` is true where a scenario wants them kept by PostgreSQL."""
+    dice = random.Random(number)  # noqa: S311  a lab, not a lock
+    return {
+        "database": False,
+        "db_service": dice.choice(["db", "database", "postgres", "pg", "records"]),
+        "db_name": dice.choice(["records", "office", "backoffice", "staff"]),
+        "db_user": dice.choice(["office", "records_rw", "app_rw"]),
+        "db_password": f"{dice.getrandbits(96):024x}",
+        "db_variable": dice.choice(["DATABASE_URL", "DB_URL", "PG_DSN", "RECORDS_DATABASE_URL"]),
+        "db_wants": dice.choice([True, False]),
+        "asked_host": "", "asked_name": "", "asked_password": "",      # what the application is told, where it differs
+    }
+
+
+def _wish(dice: random.Random, name: str, wish: object, drawn: Drawn, scenario: Scenario) -> Value:
+    """A scenario's own word on a parameter: fixed, chosen, between two numbers, or a port that is free."""
+    if isinstance(wish, str | int | float):
+        return wish
+    assert isinstance(wish, Mapping)
+    table: Mapping[str, Any] = wish
+    if "choose" in table:
+        options: list[Value] = list(table["choose"])
+        return dice.choice(options)
+    if "between" in table:
+        low, high = table["between"]
+        digits = int(table.get("digits", 0))
+        step = {0: 1.0, 1: 10.0, 2: 100.0, 3: 1000.0}[digits]
+        steps = round(dice.uniform(float(low), float(high)) * step)
+        return steps / step if digits else steps
+    if not table.get("port"):
+        raise ScenarioError(f"{scenario.name}/scenario.toml: parameters.{name}: cannot be drawn")
+    return _free_port(dice, drawn)
+
+
+def _free_port(dice: random.Random, drawn: Drawn) -> int:
+    """A port that no part of the deployment has."""
+    taken = {drawn[key] for key in drawn if key.endswith("port")}
+    free = [port for port in (*range(8020, 8060), 8090, 8100, 9200, 7000, 5001, 3001) if port not in taken]
+    port: int = dice.choice(free)
+    return port
+
+
+def _agree(drawn: Drawn) -> None:
+    """Draws that cannot stand together give way to the one that a scenario is more likely to want."""
+    if drawn["backend"] in (drawn["web"], drawn["second"]):
+        drawn["backend"] = "backend"
+    if drawn["main_mounted"] and drawn["stack"] == "containers":
+        drawn["place"] = "main"
+    if drawn["beside_port"] and drawn["stack"] == "containers":
+        drawn |= {"stranger": True, "neighbour_port": drawn["beside_port"]}
+    if drawn["place"] == "nested":
+        drawn["mount"] = "folder"
+    if drawn.get("mount") == "file" and drawn["place"] != "main":
+        drawn["place"] = "confd"
+    _agree_on_manager(drawn)
+    if drawn["unix"]:
+        drawn["bind"] = "127.0.0.1"
+        drawn["route_style"] = "upstream" if drawn["route_style"] in ("map", "variable") else drawn["route_style"]
+        drawn["port_place"] = drawn["port_place"] if drawn["port_place"] == "wrapper" else "command"
+    if drawn["web_network"] == "host":
+        drawn["second_site"] = False     # it would listen on port 80 of the machine
+    if drawn["second_site"]:
+        drawn["listen"] = "80 default_server"
+
+
+def _agree_on_manager(drawn: Drawn) -> None:
+    """What each way of running the application leaves open."""
+    if drawn["stack"] != "host":
+        return
+    if drawn["unix"] or drawn["activation"] or drawn["route_style"] == "group":
+        drawn["manager"] = "systemd"            # it makes the socket's folder, the socket, the instances
+    if drawn["activation"]:
+        drawn |= {"server": "uvicorn", "port_place": "command", "instance": ""}
+    if drawn["route_style"] == "group":
+        drawn |= {"unix": False, "activation": False, "port_place": "command", "instance": str(drawn["port"])}
+    if drawn["server"] == "node":
+        drawn["unix"] = False
+    if drawn["manager"] in ("nohup", "rc.local", "init.d"):
+        drawn |= {"port_place": "wrapper", "instance": ""}
+    if drawn["manager"] == "supervisord":
+        # it knows neither drop-ins nor files of variables
+        drawn["port_place"] = {"dropin": "command", "envfile": "wrapper"}.get(
+            str(drawn["port_place"]), drawn["port_place"])
+        if drawn["port_place"] != "wrapper":
+            drawn["env_place"] = "unit"

@@ -1,0 +1,78 @@
+"""What is also going on on a real host and has nothing to do with the fault: drawn from the seed, as much as asked."""
+
+from __future__ import annotations
+
+import random
+import socket
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from lab.http_get import any_certificate
+from lab.scenario.scenario_file import Stack, Variant
+from lab.scenario.templates import Parameters, Value
+from lab.scenario.word_lists import JOBS, WORDS
+
+# last week's errors in the log; a site with its own trouble; a listener that answers everything well on a port that
+# tempts; a job that failed; a scanner that tries everything and forges what it can
+KINDS: Mapping[Stack, Sequence[str]] = {
+    "host": ("old_log", "noise_site", "noise_listener", "noise_job", "noise_scan"),
+    "containers": ("noise_site", "noise_listener", "noise_job", "noise_scan"),
+}
+LEVELS = max(map(len, KINDS.values()))
+_TEMPTING = ("old_port", "neighbour", "stranger")       # a scenario that speaks of these has its own use for them
+
+
+def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, dice: random.Random) -> dict[str, Value]:
+    """The parameters of the noise; with level 0 all is off. Dice of its own: the rest of a draw stays."""
+    noise: dict[str, Value] = dict.fromkeys(KINDS["containers"], False)
+    words = [word for word in WORDS if word not in (drawn["word"], drawn["second"])]
+    names = dice.sample(words, 2)
+    noise |= {"noise_name": names[0], "noise_host": f"{names[0]}.{str(drawn['second_name']).partition('.')[2]}"}
+    noise |= {"noise_listener_name": f"{names[1]}d", "noise_job_name": f"{names[0]}-{dice.choice(JOBS)}"}
+    taken = {drawn[key] for key in drawn if key.endswith("port")}
+    noise["noise_port"] = dice.choice([port for port in range(9300, 9400) if port not in taken])
+    noise["tempting_port"] = drawn["old_port"]
+    kinds = list(KINDS[stack])
+    if drawn["web_network"] == "host":
+        kinds.remove("noise_site")              # it would listen on port 80 of the machine
+    if any(word in repr((variant.breaks, variant.parameters)) for word in _TEMPTING):
+        kinds.remove("noise_listener")
+    noise |= dict.fromkeys(dice.sample(kinds, min(level, len(kinds))), True)
+    if noise["noise_site"] and drawn["listen"] == "80":
+        noise["listen"] = "80 default_server"       # who comes by the address still gets the office
+    return noise
+
+
+SCAN = (
+    b"GET /.env HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
+    b"GET /cgi-bin/luci/;stok=/locale?form=country HTTP/1.0\r\n\r\n",
+    b"GET /wp-login.php HTTP/1.1\r\nHost: {noise}\r\nConnection: close\r\n\r\n",
+    b"GET /private/list HTTP/1.1\r\nHost: {noise}\r\nConnection: close\r\n\r\n",
+    b"GET /api/feed HTTP/1.1\r\nHost: {noise}\r\nConnection: close\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\xa1\xb2\xc3\x1b[2J\x07",
+    b"\x03\x00\x00\x13\x0e\xe0\x00\x00\x00\x00\x00\x01\x00\x08\x00\x03\x00\x00\x00",
+    b"OPTIONS sip:nm SIP/2.0\r\nVia: SIP/2.0/TCP nm;branch=foo\r\n\r\n",
+    b'GET /status", upstream: "http://127.0.0.1:22/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n',
+    b'GET /login HTTP/1.1\r\nHost: {host}\r\nReferer: x", upstream: "http://10.9.8.7:4444/login\r\n'
+    b"User-Agent: connect() failed (13: Permission denied) while connecting to upstream\r\nConnection: close\r\n\r\n",
+    b"GET /login?x=[emerg]+bind()+to+0.0.0.0:80+failed+(98:+Address+already+in+use) HTTP/1.1\r\nHost: {host}\r\n"
+    b"Connection: close\r\n\r\n",
+)
+
+
+def scan(url: str, params: Parameters) -> None:
+    """What a port scanner sends, a round of it; whether anybody answers is all the same to it."""
+    place = urlsplit(url)
+    name = str(params["server_name"])
+    names = {b"{host}": b"127.0.0.1" if name == "_" else name.encode(), b"{noise}": str(params["noise_host"]).encode()}
+    for words in SCAN:
+        for key, value in names.items():
+            words = words.replace(key, value)  # noqa: PLW2901
+        try:
+            with socket.create_connection((place.hostname or "", place.port or 80), 2.0) as plain:
+                plain.settimeout(1.0)
+                connection = any_certificate().wrap_socket(plain) if place.scheme == "https" else plain
+                connection.sendall(words)
+                connection.recv(4096)
+        except OSError:
+            continue

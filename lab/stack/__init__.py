@@ -1,0 +1,1 @@
+"""A lab that is up: its containers, files and records."""

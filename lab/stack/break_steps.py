@@ -1,0 +1,269 @@
+"""Carries out a scenario's break, one step after the other, on a stack that is well."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from lab.errors import ScenarioError
+from lab.http_get import get
+from lab.scenario.render import File, complete, render
+from lab.scenario.scenario_file import Role, Table, Variant
+from lab.scenario.templates import Value, fill_deep
+from lab.stack import service_control
+from lab.stack.disk import write_folder, write_machine
+from lab.stack.docker_command import docker
+from lab.stack.docker_user_rules import put_rule
+from lab.stack.lab_records import save
+from lab.stack.running_lab import Lab, reload_nginx, wait_booted, wait_for
+
+# What `complete` adds and must work out anew when a parameter changes; kept apart from what was drawn.
+DRAWN = "drawn"
+
+
+def break_lab(lab: Lab, variant: Variant) -> None:
+    """Every step of the break that belongs to this stack and to what was drawn."""
+    _carry_out(lab, variant, "breaks", variant.steps_on(lab.stack))
+
+
+def mend_by_hand(lab: Lab, variant: Variant) -> None:
+    """The same for what a person does, where fixer leaves it to one."""
+    _carry_out(lab, variant, "by_hand", variant.by_hand_on(lab.stack))
+
+
+def wait_again(lab: Lab, variant: Variant) -> None:
+    """The same for what goes on until a fault shows that a restart cures for a while."""
+    _carry_out(lab, variant, "again", variant.again_on(lab.stack))
+
+
+def _carry_out(lab: Lab, variant: Variant, key: str, steps: tuple[Table, ...]) -> None:
+    for number, step in enumerate(steps):
+        where = f"{lab.record.scenario}/scenario.toml: variants.{variant.name}.{key}[{number}]"
+        if not _applies(lab, str(step.get("when", "")), where):
+            continue
+        filled = fill_deep(dict(step), lab.params, where)
+        assert isinstance(filled, dict)
+        kind = next((name for name in STEPS if name in filled), None)
+        if kind is None:
+            raise ScenarioError(f"{where}: no known step")
+        STEPS[kind](lab, filled)
+
+
+def _applies(lab: Lab, when: str, where: str) -> bool:
+    if not when:
+        return True
+    key, _, value = when.partition("=")
+    if key not in lab.params:
+        raise ScenarioError(f"{where}.when: no parameter is called {key!r}")
+    word = lab.params[key]
+    return (str(word).lower() if isinstance(word, bool) else str(word)) in value.split("|")
+
+
+def set_parameters(lab: Lab, changes: Mapping[str, Value], *, rename: bool = False) -> None:
+    """Render the lab's files with other parameters and write those that differ; with `rename`, as new inodes."""
+    images = {key.removeprefix("image_"): str(tag) for key, tag in lab.params.items() if key.startswith("image_")}
+    before = render(lab.params, lab.stack).files
+    drawn = {**lab.record.extra[DRAWN], **changes}
+    after_params = complete(drawn, lab.stack, lab.id, images)
+    after = render(after_params, lab.stack).files
+    changed = [entry for path, entry in after.items() if before.get(path) != entry]
+    gone = [path for path in before if path not in after]
+    lab.record.extra[DRAWN] = drawn
+    lab.record.parameters.clear()
+    lab.record.parameters.update(after_params)
+    save(lab.record)
+    write_folder(lab.folder, [entry for entry in changed if not entry.path.startswith("/")], rename=rename)
+    on_disk = [entry for entry in changed if entry.path.startswith("/")]
+    if on_disk:
+        write_machine(lab.container(), on_disk)
+    for path in gone:
+        _remove_path(lab, path)
+
+
+def _remove_path(lab: Lab, path: str) -> None:
+    if path.startswith("/"):
+        lab.run_in("web", ["rm", "-f", path])
+    else:
+        (lab.folder / path).unlink(missing_ok=True)
+
+
+def _set(lab: Lab, step: Table) -> None:
+    set_parameters(lab, step["set"], rename=bool(step.get("rename")))
+
+
+def _reload(lab: Lab, step: Table) -> None:
+    reload_nginx(lab)
+
+
+def _restart(lab: Lab, step: Table) -> None:
+    role: Role = step["restart"]
+    check = not step.get("may_fail", False)
+    if lab.stack == "host":
+        service_control.restart(lab, role, check=check)
+    else:
+        lab.compose("up", "-d", "--no-deps", "--force-recreate", lab.service(role), check=check)
+
+
+def _stop(lab: Lab, step: Table) -> None:
+    role: Role = step["stop"]
+    if lab.stack == "host":
+        service_control.stop(lab, role)
+    else:
+        lab.compose("stop", "-t", "5", lab.service(role))
+
+
+def _start(lab: Lab, step: Table) -> None:
+    role: Role = step["start"]
+    check = not step.get("may_fail", False)
+    if lab.stack == "host":
+        service_control.start(lab, role, check=check)
+    else:
+        lab.compose("start", lab.service(role), check=check)
+
+
+def _run(lab: Lab, step: Table) -> None:
+    lab.run_in(step.get("on", "backend"), [str(word) for word in step["run"]], check=not step.get("may_fail", False))
+
+
+def _until(lab: Lab, step: Table) -> None:
+    argv = [str(word) for word in step["until"]]
+    role: Role = step.get("on", "backend")
+    wait_for(
+        lambda: lab.run_in(role, argv, check=False).code == 0,
+        float(step.get("within", 20.0)), f"{lab.id}: `{' '.join(argv)}` did not succeed", lab,
+    )
+
+
+def _gone(lab: Lab, step: Table) -> None:
+    """Wait until a part is down and nothing will start it again; with `once`, until it ended at least once."""
+    role: Role = step["gone"]
+    ended = service_control.has_ended if lab.stack == "host" else _ended_in_container
+    wait_for(lambda: ended(lab, role, once=bool(step.get("once"))), float(step.get("within", 60.0)),
+             f"{lab.id}: {role} did not end", lab)
+
+
+def _ended_in_container(lab: Lab, role: Role, *, once: bool) -> bool:
+    shown = docker("inspect", "-f", "{{.State.Status}} {{.RestartCount}}", lab.container(role), check=False).text
+    state, _, restarts = shown.partition(" ")
+    return state in ("exited", "dead") or (once and restarts not in ("", "0"))
+
+
+def _kill(lab: Lab, step: Table) -> None:
+    role: Role = step["kill"]
+    if lab.stack == "host":
+        service_control.kill(lab, role)
+    else:
+        docker("kill", "--signal", "KILL", lab.container(role))
+
+
+def _compose(lab: Lab, step: Table) -> None:
+    lab.compose(*map(str, step["compose"]), check=not step.get("may_fail", False))
+
+
+def _docker(lab: Lab, step: Table) -> None:
+    docker(*map(str, step["docker"]), check=not step.get("may_fail", False))
+
+
+def read_file(lab: Lab, path: str) -> bytes:
+    """A file of the lab: on the machine's disk, or in the lab's folder."""
+    return lab.run_in("web", ["cat", path]).out if path.startswith("/") else (lab.folder / path).read_bytes()
+
+
+def _put(lab: Lab, path: str, data: bytes) -> None:
+    """Other bytes in a file that keeps its owner and mode; a new one gets 0644."""
+    if path.startswith("/"):
+        lab.run_in("web", ["sh", "-c", 'umask 022; cat > "$1"', "sh", path], stdin=data)
+    else:
+        Path(lab.folder, path).write_bytes(data)
+
+
+def _edit(lab: Lab, step: Table) -> None:
+    path, old = str(step["edit"]), str(step["old"]).encode()
+    data = read_file(lab, path)
+    if data.count(old) < 1:
+        raise ScenarioError(f"{lab.record.scenario}/scenario.toml: edit {path}: {step['old']!r} does not stand there")
+    _put(lab, path, data.replace(old, str(step["new"]).encode(), 1))
+
+
+def _write(lab: Lab, step: Table) -> None:
+    entry = File(str(step["write"]), str(step["text"]).encode(), int(str(step.get("mode", "644")), 8))
+    if entry.path.startswith("/"):
+        write_machine(lab.container(), [entry])
+    else:
+        write_folder(lab.folder, [entry])
+
+
+def _remove(lab: Lab, step: Table) -> None:
+    _remove_path(lab, str(step["remove"]))
+
+
+def _link(lab: Lab, step: Table) -> None:
+    path, target = str(step["link"]), str(step["to"])
+    if path.startswith("/"):
+        lab.run_in("web", ["ln", "-sfn", target, path])
+    else:
+        (lab.folder / path).symlink_to(target)
+
+
+def _address(lab: Lab, step: Table) -> None:
+    """An address of the stack's own network that no part of it has, as the value of a parameter."""
+    shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}/{{.IPPrefixLen}} {{.Gateway}}{{end}}"
+    own, _, gateway = docker("inspect", "-f", shape, lab.container("web")).text.strip().partition(" ")
+    network = ipaddress.ip_interface(own).network
+    free = network[-int(step.get("from_end", 7))]
+    if str(free) in (gateway, own.partition("/")[0]):
+        raise ScenarioError(f"{lab.record.scenario}: {free} is taken in {network}")
+    set_parameters(lab, {str(step["address"]): str(free)})
+
+
+def _engine_rule(lab: Lab, step: Table) -> None:
+    put_rule(lab, str(step["engine_rule"]), str(step["port"]), str(step["limit"]))
+
+
+def _reboot(lab: Lab, step: Table) -> None:
+    """The machine as after a power cut: what is started at boot runs, nothing else."""
+    docker("restart", "-t", "20", lab.container())
+    wait_booted(lab)
+
+
+def _learn(lab: Lab, step: Table) -> None:
+    """What an engineer did while all was well: `fixer learn`, remembered on the machine itself."""
+    from lab.stack.fixer_command import outside  # few scenarios
+
+    told = outside(lab).ask("learn", "--json")
+    if told.code != 0:
+        raise ScenarioError(f"{lab.id}: what is well was not remembered: {told.err.strip() or told.out.strip()}")
+
+
+def _see(lab: Lab, step: Table) -> None:
+    path = str(step.get("path", "/login"))
+    wait_for(lambda: get(lab.url, path, host=lab.visit_name) in step["see"], 30.0,
+             f"{lab.id}: {path} did not answer {step['see']}", lab)
+
+
+def _logged(lab: Lab, step: Table) -> None:
+    """Wait until a part has said something in its own log, as its manager keeps it."""
+    role: Role = step["logged"]
+    pattern = re.compile(str(step["text"]))
+    wait_for(lambda: pattern.search(_log_of(lab, role)) is not None, float(step.get("within", 60.0)),
+             f"{lab.id}: {role} did not say {pattern.pattern!r}", lab)
+
+
+def _log_of(lab: Lab, role: Role) -> str:
+    if lab.stack == "host":
+        asked = ["journalctl", "-u", lab.unit(role), "-n", "200", "-o", "cat", "--no-pager"]
+        said = lab.run_in("web", asked, check=False)
+    else:
+        said = docker("logs", "--tail", "200", lab.container(role), check=False)
+    return (said.out + said.err).decode("utf-8", "replace")
+
+
+STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
+    "logged": _logged,
+    "set": _set, "reload": _reload, "restart": _restart, "stop": _stop, "start": _start, "run": _run, "until": _until,
+    "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
+    "reboot": _reboot, "learn": _learn, "see": _see, "gone": _gone, "kill": _kill, "address": _address,
+    "engine_rule": _engine_rule,
+}

@@ -1,0 +1,65 @@
+"""Writes rendered files to where they live: the lab's folder, or the disk of its machine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from lab.scenario.render import File, Link
+from lab.stack.docker_command import docker
+
+
+def tar_of(entries: Iterable[File | Link], moment: float) -> bytes:
+    """A tar with owners by number, as a machine's disk takes it."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for entry in entries:
+            info = tarfile.TarInfo(entry.path.lstrip("/"))
+            info.mtime = int(moment)
+            if isinstance(entry, Link):
+                info.type, info.linkname, info.mode = tarfile.SYMTYPE, entry.target, 0o777
+                tar.addfile(info)
+                continue
+            info.size, info.mode, (info.uid, info.gid) = len(entry.data), entry.mode, entry.owner
+            tar.addfile(info, io.BytesIO(entry.data))
+    return out.getvalue()
+
+
+def fill_machine(container: str, entries: Iterable[File | Link], moment: float) -> None:
+    """Put files on the disk of a machine that has not started yet; owners and modes as the tar says."""
+    docker("cp", "-q", "-", f"{container}:/", stdin=tar_of(entries, moment))
+
+
+def write_machine(container: str, entries: Iterable[File | Link]) -> None:
+    """Write files in a running machine; they get the present time."""
+    docker("exec", "-i", container, "tar", "-xpmf", "-", "-C", "/", stdin=tar_of(entries, 0.0))
+
+
+def write_folder(folder: Path, entries: Iterable[File | Link], *, rename: bool = False) -> None:
+    """Write files in the lab's folder. In place: a file that a container has mounted stays the same inode. With
+    `rename` the new bytes come as another file of the same name, as `sed -i` and most editors do it."""
+    for entry in entries:
+        path = folder / entry.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(entry, Link):
+            path.unlink(missing_ok=True)
+            path.symlink_to(entry.target)
+            continue
+        place = path.with_name(f".{path.name}.new") if rename else path
+        place.write_bytes(entry.data)
+        place.chmod(entry.mode)
+        if rename:
+            place.replace(path)
+
+
+def read_file(container: str, path: str) -> bytes | None:
+    """A file of a container, whether it runs or not; None where there is none. Links are followed."""
+    ran = docker("cp", "-L", f"{container}:{path}", "-", check=False)
+    if ran.code:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(ran.out)) as tar:
+        member = next((entry for entry in tar if entry.isfile()), None)
+        taken = tar.extractfile(member) if member is not None else None
+        return taken.read() if taken is not None else None

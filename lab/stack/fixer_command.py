@@ -1,0 +1,112 @@
+"""fixer as a command, like any other solver: from outside with the lab's target, or inside its machine as one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.errors import LabError, UsageError
+from lab.paths import data_root
+from lab.scenario.catalog import scenario
+from lab.scenario.templates import fill_deep
+from lab.stack.docker_command import docker
+from lab.stack.running_lab import Lab
+
+INSIDE = "/root/fixer.pyz"
+LONGEST = 240.0     # no command of fixer may take longer on a lab
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one command of fixer said."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The one object on stdout; empty where there is none."""
+        try:
+            found = json.loads(self.out)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def words(self) -> str:
+        """Everything it said."""
+        return f"{self.out}\n{self.err}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fixer:
+    """How fixer is called for one lab: the command's first words, and the word for the target."""
+
+    prefix: tuple[str, ...]
+    target: str
+    environment: Mapping[str, str]
+
+    def argv(self, command: str, *words: str) -> tuple[str, ...]:
+        """The whole command."""
+        return (*self.prefix, command, self.target, *words)
+
+    def ask(self, command: str, *words: str) -> Told:
+        """Run it to its end and keep what it said."""
+        argv = self.argv(command, *words)
+        start = time.monotonic()
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=LONGEST, check=False,
+                                  stdin=subprocess.DEVNULL, env={**os.environ, **self.environment})
+        except subprocess.TimeoutExpired:
+            return Told(argv, -1, "", f"no end within {LONGEST:.0f} s", LONGEST)
+        return Told(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+
+    def show(self, command: str, *words: str) -> int:
+        """Run it on the terminal, as a person would."""
+        done = subprocess.run(self.argv(command, *words), check=False, env={**os.environ, **self.environment})
+        return done.returncode
+
+
+def outside(lab: Lab, state: Path | None = None) -> Fixer:
+    """fixer on this machine; `state` keeps its journals apart from those of real repairs."""
+    beside = Path(sys.executable).with_name("fixer")
+    found = str(beside) if beside.exists() else shutil.which("fixer")
+    if found is None:
+        raise LabError("no command fixer here", "install the package: pip install badgateway")
+    return Fixer((found,), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
+
+
+def pyz_path() -> Path:
+    """Where the one-file build lies; BADGATEWAY_PYZ names another."""
+    return Path(os.environ.get("BADGATEWAY_PYZ") or data_root() / "dist" / "fixer.pyz")
+
+
+def inside(lab: Lab) -> Fixer:
+    """fixer.pyz copied into the machine and run there as root."""
+    if lab.stack != "host":
+        raise UsageError("--inside needs a machine: the containers stack has none", "use a lab of the host stack")
+    pyz = pyz_path()
+    if not pyz.is_file():
+        raise UsageError(f"no {pyz.name} was built yet", "build it: script/build")
+    docker("exec", "-i", lab.container(), "sh", "-c", f"cat > {INSIDE}", stdin=pyz.read_bytes())
+    return Fixer(("docker", "exec", "-i", lab.container(), "python3", INSIDE), "local", {})
+
+
+def input_words(lab: Lab) -> tuple[str, ...]:
+    """What a person would give: the scenario's input as --set words; files of a project go by their whole path."""
+    variant = scenario(lab.record.scenario).variant(lab.record.variant)
+    where = f"{lab.record.scenario}/scenario.toml: input"
+    filled = fill_deep(dict(variant.input), {**lab.params, "lab_folder": str(lab.folder)}, where)
+    assert isinstance(filled, dict)
+    return tuple(word for key, value in filled.items() for word in ("--set", f"{key}={value}"))

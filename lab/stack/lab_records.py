@@ -1,0 +1,99 @@
+"""The lab's private memory: which scenario a lab is, what was drawn, the healthy baseline, hints given."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.paths import state_root
+from lab.scenario.scenario_file import Stack
+from lab.scenario.templates import Value
+
+
+@dataclass(slots=True)
+class Record:
+    """What is known of one lab. `asked` is the word typed at `lab up`; `parameters` are complete, as last rendered."""
+
+    id: str
+    asked: str
+    scenario: str
+    variant: str
+    stack: Stack
+    seed: int
+    parameters: dict[str, Value]
+    chosen_seed: bool = False
+    port: int = 0
+    ready: bool = False
+    hints_given: int = 0
+    started: float = 0.0
+    baseline: dict[str, Any] = field(default_factory=dict)
+    noise: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+    beside: str = ""        # the folder of a scenario that is none of ours
+
+    @property
+    def folder(self) -> Path:
+        """The folder that the lab is rendered into."""
+        return folder_of(self.id)
+
+
+def folder_of(lab_id: str) -> Path:
+    """Where people find a lab's files."""
+    return state_root() / "labs" / lab_id
+
+
+def file_of(lab_id: str) -> Path:
+    """Where a lab's record lies."""
+    return state_root() / "records" / f"{lab_id}.json"
+
+
+def save(record: Record) -> None:
+    """Write a record; only its owner may read it."""
+    path = file_of(record.id)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_suffix(".tmp")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(asdict(record), indent=1), encoding="utf-8")
+    draft.replace(path)
+
+
+def load(lab_id: str) -> Record | None:
+    """The record of a lab; None where none was kept, or where it is hidden from a solver (an empty file)."""
+    try:
+        text = file_of(lab_id).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    data: Mapping[str, Any] | None = json.loads(text) if text else None
+    return None if data is None else Record(**data)
+
+
+def ids() -> Iterator[str]:
+    """All labs of which there is a record, also a hidden one."""
+    yield from sorted(path.stem for path in (state_root() / "records").glob("*.json"))
+
+
+def every() -> Iterator[Record]:
+    """All records, by id."""
+    for lab_id in ids():
+        record = load(lab_id)
+        if record is not None:
+            yield record
+
+
+def forget(lab_id: str) -> None:
+    """Remove a lab's record and folder."""
+    file_of(lab_id).unlink(missing_ok=True)
+    shutil.rmtree(folder_of(lab_id), ignore_errors=True)
+
+
+def new_id(word: str) -> str:
+    """An id that says nothing but which lab is meant, and is not in use."""
+    while True:
+        made = f"{word}-{secrets.token_hex(2)}"
+        if not file_of(made).exists() and not folder_of(made).exists():
+            return made

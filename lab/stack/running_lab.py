@@ -1,0 +1,199 @@
+"""A lab that is up: its containers, its address, how to run something inside, restart and read nginx's log."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import NotBroken
+from lab.http_get import get
+from lab.scenario.scenario_file import Role, Stack
+from lab.scenario.templates import Value
+from lab.stack.docker_command import Ran, docker, labelled, run
+from lab.stack.lab_records import Record
+
+# seconds that a start may take until the page answers on a busy machine, beside what its scenario drew
+SETTLING = 40.0
+ERROR_LOG = "/var/log/nginx/error.log"
+
+
+@dataclass(frozen=True, slots=True)
+class LogMark:
+    """A place in nginx's error log: bytes of the file (host), or a moment (containers)."""
+
+    size: int
+    moment: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """One stack that is up, as its record describes it."""
+
+    record: Record
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def stack(self) -> Stack:
+        return self.record.stack
+
+    @property
+    def params(self) -> dict[str, Value]:
+        return self.record.parameters
+
+    @property
+    def folder(self) -> Path:
+        return self.record.folder
+
+    @property
+    def target(self) -> str:
+        """What a fixer is pointed at from outside."""
+        return f"docker://{self.id}-host" if self.stack == "host" else f"compose://{self.id}"
+
+    @property
+    def url(self) -> str:
+        """The published address of the page. Docker chooses the port anew at every start."""
+        if self.params.get("web_network") == "host":
+            return f"http://127.0.0.1:{self.params['front_port']}"
+        scheme, front = ("https", 443) if self.params.get("tls") else ("http", 80)
+        shown = docker("port", self.container("web"), f"{front}/tcp", check=False)
+        if shown.code == 0 and shown.text:
+            self.record.port = int(shown.text.splitlines()[0].rpartition(":")[2])
+        return f"{scheme}://127.0.0.1:{self.record.port}"
+
+    @property
+    def visit_name(self) -> str:
+        """The name by which visitors ask for the office; empty where its address will do."""
+        return str(self.params["visit_name"])
+
+    def service(self, role: Role = "web") -> str:
+        """The compose service of a part; on the host stack the machine is all of them."""
+        if self.stack == "host":
+            return "host"
+        return str(self.params[{"web": "web", "backend": "backend", "second": "second"}[role]])
+
+    def container(self, role: Role = "web") -> str:
+        """The container's name."""
+        return f"{self.id}-host" if self.stack == "host" else f"{self.id}-{self.service(role)}-1"
+
+    def unit(self, role: Role) -> str:
+        """The systemd unit of a part of the machine."""
+        return {"web": "nginx", "backend": str(self.params["unit"]), "second": str(self.params["second_unit"])}[role]
+
+    def compose(self, *words: str, check: bool = True, timeout: float = 180.0) -> Ran:
+        """Run docker compose on the lab's own files, free of the caller's variables."""
+        kept = {key: value for key, value in os.environ.items()
+                if key in {"PATH", "HOME", "TMPDIR"} or key.startswith(("DOCKER_", "XDG_", "SSH_"))}
+        argv = ["docker", "compose", "--project-directory", str(self.folder), "-f", str(self.folder / "compose.yaml"),
+                "-p", self.id, *words]
+        return run(argv, check=check, timeout=timeout, environment=kept)
+
+    def run_in(self, role: Role, argv: Sequence[str], *, check: bool = True, stdin: bytes = b"") -> Ran:
+        """Run a command inside the container of a part, as root."""
+        return docker("exec", "-i", "-u", "0", self.container(role), *argv, check=check, stdin=stdin)
+
+    def restart(self) -> None:
+        """What survives is on disk: containers are re-created from their files, a machine boots with an empty /run."""
+        if self.stack == "host":
+            docker("restart", "-t", "20", self.container())
+            wait_booted(self)
+        else:
+            # A stack that is broken may not come up well: that is for the oracle to say.
+            self.compose("up", "-d", "--force-recreate", "--wait", "--wait-timeout", "30", check=False)
+        self.settle()
+
+    def settle(self, seconds: float = SETTLING) -> None:
+        """Give the application the time it needs to listen; where it never does, go on after a while."""
+        hosts = [self.visit_name, *([str(self.params["second_name"])] if self.params["second_site"] else [])]
+        until = time.monotonic() + seconds + float(self.params.get("start_seconds", 0))
+        while time.monotonic() < until:
+            if all(get(self.url, "/login", host=host, timeout=2.0) == 200 for host in hosts) and self._serves_a_crowd():
+                return
+            time.sleep(0.2)
+
+    def _serves_a_crowd(self) -> bool:
+        """Of several backends behind one upstream nginx takes those out for a while that came later than its first
+        question: until it has asked them anew, some of many visitors at once get an error."""
+        if self.params["route_style"] != "group":
+            return True
+        with ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(get, self.url, "/login", host=self.visit_name, timeout=2.0) for _ in range(16)]
+            return all(answer.result() == 200 for answer in asked)
+
+    def log_mark(self) -> LogMark:
+        """Where nginx's error log ends now."""
+        size = 0
+        if self.stack == "host":
+            size = int(self.run_in("web", ["stat", "-c", "%s", ERROR_LOG], check=False).text or 0)
+        return LogMark(size, time.time())
+
+    def log_since(self, mark: LogMark) -> str:
+        """What nginx logged since. Before it has read its configuration it speaks to its manager, not to the file."""
+        if self.stack == "host":
+            written = self.run_in("web", ["tail", "-c", f"+{mark.size + 1}", ERROR_LOG], check=False)
+            since = f"--since=@{int(mark.moment)}"
+            said = self.run_in("web", ["journalctl", "-u", "nginx", "-o", "cat", "--no-pager", since], check=False)
+            return (written.out + said.out).decode("utf-8", "replace")
+        shown = docker("logs", "--since", f"{mark.moment:.3f}", self.container("web"), check=False)
+        return (shown.err + shown.out).decode("utf-8", "replace")
+
+    def is_there(self) -> bool:
+        """Whether any of its containers exists."""
+        return bool(labelled("container", self.id))
+
+    def story_of_trouble(self) -> str:
+        """State and last words of its containers, for a message that says why something did not happen."""
+        lines = []
+        for container in labelled("container", self.id):
+            state = docker("inspect", "-f", "{{.Name}} {{.State.Status}} {{.State.ExitCode}}", container, check=False)
+            logs = docker("logs", "--tail", "5", container, check=False)
+            said = (logs.out + logs.err).decode("utf-8", "replace").strip().splitlines()[-5:]
+            lines += [f"  {state.text.lstrip('/')}", *(f"    {line}" for line in said)]
+        return "\n".join(lines)
+
+
+def wait_booted(lab: Lab) -> None:
+    """Wait until the machine has started what it starts at boot."""
+    def booted() -> bool:
+        state = lab.run_in("web", ["systemctl", "is-system-running", "--wait"], check=False).text
+        return state in ("running", "degraded")
+
+    wait_for(booted, 60.0, f"{lab.id}: the machine did not boot", lab)
+
+
+def wait_for(condition: Callable[[], bool], within: float, otherwise: str, lab: Lab) -> None:
+    """Wait until a condition holds; else the message with state and logs."""
+    until = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > until:
+            raise NotBroken(f"{otherwise} within {within:.0f} s\n{lab.story_of_trouble()}")
+        time.sleep(0.1)
+
+
+def workers(lab: Lab) -> frozenset[int]:
+    """Process ids of nginx's workers that still take connections, as the engine sees them."""
+    shown = docker("top", lab.container("web"), "-eo", "pid,args", check=False)
+    return frozenset(
+        int(line.split()[0]) for line in shown.text.splitlines()
+        if "nginx: worker process" in line and "shutting down" not in line
+    )
+
+
+def reload_nginx(lab: Lab) -> None:
+    """Ask nginx to load its configuration, and wait until new workers serve."""
+    before = workers(lab)
+    argv = ["systemctl", "reload", "nginx"] if lab.stack == "host" else ["nginx", "-s", "reload"]
+    lab.run_in("web", argv)
+
+    def replaced() -> bool:
+        now = workers(lab)
+        return bool(now) and not now & before
+
+    wait_for(replaced, 15.0, f"{lab.id}: nginx did not load its configuration", lab)
+

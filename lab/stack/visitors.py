@@ -1,0 +1,56 @@
+"""Visitors: a container of the stack whose people ask for the slow page again and again, at a bounded rate."""
+
+from __future__ import annotations
+
+import math
+
+from lab.oracle import LoadSpec
+from lab.paths import compose_root
+from lab.scenario.catalog import scenario
+from lab.scenario.templates import fill_deep
+from lab.stack.docker_command import LABEL, docker
+from lab.stack.running_lab import Lab
+
+MINUTES = 30.0      # nobody's forgotten lab works for longer
+PAUSE = (2.0, 4.0)  # seconds between an answer, good or bad, and the next question
+MORE = 1.2          # reports asked for, as a multiple of what one worker serves: they fail, the queue grows slowly
+
+
+def load_of(lab: Lab) -> LoadSpec | None:
+    """The load at which a lab is judged; None where its scenario has none."""
+    table = scenario(lab.record.scenario).variant(lab.record.variant).load
+    if table is None:
+        return None
+    filled = fill_deep(dict(table), lab.params, f"{lab.record.scenario}/scenario.toml: load")
+    assert isinstance(filled, dict)
+    known = {key: int(filled[key]) for key in ("requests", "at_once") if key in filled}
+    return LoadSpec(limit=float(filled["limit"]), work=float(filled["work"]), **known)
+
+
+def people_for(spec: LoadSpec) -> int:
+    """As many as ask for more than one worker serves, even when each waits the whole time limit for its answer."""
+    return math.ceil(MORE * (spec.limit + sum(PAUSE) / 2) / spec.work)
+
+
+def people_of(lab: Lab, spec: LoadSpec) -> int:
+    """As many as the scenario says; where it says nothing, too many for one worker."""
+    table = scenario(lab.record.scenario).variant(lab.record.variant).load or {}
+    return int(table.get("people", 0)) or people_for(spec)
+
+
+def start_visitors(lab: Lab) -> None:
+    """Let them in; `down` finds them by the label. Does nothing where the scenario has no load."""
+    spec = load_of(lab)
+    if spec is None:
+        return
+    networks = docker("inspect", "-f", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
+                      lab.container("web")).text
+    front = f"{lab.id}-host" if lab.stack == "host" else lab.service("web")
+    image = str(lab.params["image_app"])
+    account = [str(lab.params["login"]), str(lab.params["password"])]
+    scheme = "https" if lab.params["tls"] else "http"
+    words = [f"{scheme}://{front}", *account, str(people_of(lab, spec)), *map(str, PAUSE), str(MINUTES * 60)]
+    docker("run", "-d", "--init", "--name", f"{lab.id}-visitors", "--label", f"{LABEL}={lab.id}",
+           "--network", networks.split()[0], "--memory", "128m",
+           "--mount", f"type=bind,src={compose_root() / 'visitors' / 'visit.py'},dst=/visit.py,readonly",
+           image, "python3", "/visit.py", *words)

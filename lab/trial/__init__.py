@@ -1,0 +1,1 @@
+"""One trial: break, diagnose, repair, undo and judge."""

@@ -1,0 +1,39 @@
+"""Manifests of files, with bytes, mode and owner: two of them show what a repair or an undo left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lab.stack.docker_command import docker
+from lab.trial import walk
+
+Manifest = Mapping[str, walk.Entry]
+
+
+def machine_manifest(container: str, roots: Iterable[str]) -> Manifest:
+    """The files under the roots inside a running container that has Python."""
+    program = Path(walk.__file__).read_bytes()
+    ran = docker("exec", "-i", container, "python3", "-", *roots, stdin=program)
+    return {path: (mode, uid, gid, content) for path, (mode, uid, gid, content) in json.loads(ran.out).items()}
+
+
+def folder_manifest(root: Path) -> Manifest:
+    """The files under a folder of this machine."""
+    return walk.walk([str(root)])
+
+
+def differences(before: Manifest, after: Manifest) -> tuple[str, ...]:
+    """What is not as before, one line a path."""
+    lines = [f"{path}: gone" for path in before.keys() - after.keys()]
+    lines += [f"{path}: new" for path in after.keys() - before.keys()]
+    for path in before.keys() & after.keys():
+        (mode, uid, gid, content), (new_mode, new_uid, new_gid, new_content) = before[path], after[path]
+        if content != new_content:
+            lines.append(f"{path}: other content")
+        if mode != new_mode:
+            lines.append(f"{path}: mode {mode:o}, now {new_mode:o}")
+        if (uid, gid) != (new_uid, new_gid):
+            lines.append(f"{path}: owner {uid}:{gid}, now {new_uid}:{new_gid}")
+    return tuple(sorted(lines))

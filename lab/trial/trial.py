@@ -1,0 +1,398 @@
+"""One trial: break a stack, let fixer diagnose, repair and undo it, and let the oracle judge every step."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.scenario.catalog import scenario
+from lab.scenario.scenario_file import Expect, Stack, Variant
+from lab.scenario.templates import fill_deep
+from lab.stack.break_steps import mend_by_hand
+from lab.stack.docker_command import labelled
+from lab.stack.fixer_command import Fixer, Told, input_words, inside, outside
+from lab.stack.running_lab import Lab
+from lab.stack.symptoms import shows_again
+from lab.trial.evidence import unreal
+from lab.trial.kept_failure import keep
+from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
+from lab.trial.reference_solvers import cured_by_restarts
+from lab.verbs.check import check, check_restarted
+from lab.verbs.down import lab_down
+from lab.verbs.solve import REPAIR
+from lab.verbs.up import lab_up
+
+ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
+SETTLED = 30.0      # a fault that was put back shows again within this
+WAITED = 75.0       # what heals by waiting is waited for a minute, and looked at before and after
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is tried: one variant on one stack with one seed."""
+
+    scenario: str
+    variant: str
+    stack: Stack
+    seed: int
+    within: bool = False
+    noise: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its name in reports and folders."""
+        return f"{self.scenario}/{self.variant} {self.stack} seed {self.seed}" + (" inside" if self.within else "") + (
+            f" noise {self.noise}" if self.noise else "")
+
+    @property
+    def again(self) -> str:
+        """The command that makes the same lab."""
+        return f"lab up {self.scenario}/{self.variant} --stack {self.stack} --seed {self.seed}" + (
+            f" --noise {self.noise}" if self.noise else "")
+
+
+@dataclass(slots=True)
+class Step:
+    """One thing that was tried, how long it took, and what was wrong with it."""
+
+    name: str
+    seconds: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Result:
+    """All steps of a case, as far as it came; `kept` is the folder of a failure, `code` the state of the project.
+
+    `wanted` is what must become of it: `repair`, `person` (it waits for one), `patience` (it heals by itself), `advice`
+    (no repair of a host mends it, or it is over: told, and left alone), or `nothing` (it is well).
+    """
+
+    case: Case
+    steps: list[Step] = field(default_factory=list)
+    wanted: str = "repair"
+    kept: str = ""
+    code: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Nothing was wrong."""
+        return bool(self.steps) and not any(step.problems for step in self.steps)
+
+    @property
+    def problems(self) -> list[str]:
+        """What was wrong, with the step's name."""
+        return [f"{step.name}: {problem}" for step in self.steps for problem in step.problems]
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return sum(step.seconds for step in self.steps)
+
+
+class Stop(Exception):
+    """The trial ends here."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """A lab under trial. Everything that fixer is asked and says is kept in `folder`."""
+
+    case: Case
+    lab: Lab
+    variant: Variant
+    fixer: Fixer
+    folder: Path
+    result: Result
+    say: Callable[[str], None]
+    restarts: bool = True
+    asked: int = 0
+
+    @contextmanager
+    def step(self, name: str, *, vital: bool = False) -> Iterator[Step]:
+        """A named step; where it is vital and something is wrong with it, the trial stops."""
+        with _step(self.result, name, self.say) as step:
+            yield step
+        if vital and step.problems:
+            raise Stop
+
+    def ask(self, command: str, *words: str) -> Told:
+        """Ask fixer, and keep the exchange."""
+        told = self.fixer.ask(command, *words)
+        self.asked += 1
+        self.folder.mkdir(parents=True, exist_ok=True)
+        ended = f"[exit {told.code}, {told.seconds:.1f} s]"
+        text = f"$ {shlex.join(told.argv)}\n{ended}\n{told.out}\n--- stderr\n{told.err}\n"
+        (self.folder / f"{self.asked:02}-{command}.txt").write_text(text, encoding="utf-8")
+        return told
+
+    def files(self) -> Manifest:
+        """Every file that a repair may touch."""
+        kept = dict(folder_manifest(self.lab.folder))
+        return kept | dict(machine_manifest(self.lab.container(), ROOTS)) if self.lab.stack == "host" else kept
+
+
+@contextmanager
+def _step(result: Result, name: str, say: Callable[[str], None]) -> Iterator[Step]:
+    step = Step(name)
+    result.steps.append(step)
+    say(name)
+    start = time.monotonic()
+    try:
+        yield step
+    finally:
+        step.seconds = time.monotonic() - start
+
+
+def try_case(case: Case, folder: Path, say: Callable[[str], None] = lambda _: None, *, restarts: bool = True) -> Result:
+    """Run one case to its end, and take its lab away. `say` hears the name of each step as it begins; `folder` gets
+    what fixer said, and where something was wrong everything to look into it. Whether restarting everything would have
+    done is tried too, unless `restarts` is false: it takes as long as a repair."""
+    result = Result(case, wanted=_wanted(scenario(case.scenario).variant(case.variant).expect))
+    lab: Lab | None = None
+    try:
+        with _step(result, "up", say) as step:
+            try:
+                risen = lab_up(f"{case.scenario}/{case.variant}", case.stack, case.seed, lambda _: None,
+                               noise=case.noise)
+            except LabError as error:
+                step.problems.append(error.message)
+                return result
+        lab = risen.lab
+        fixer = inside(lab) if case.within else outside(lab, folder / "state")
+        _run(Trial(case, lab, risen.variant, fixer, folder, result, say, restarts))
+    except Stop:
+        pass
+    except LabError as error:
+        result.steps[-1].problems.append(f"the trial broke off: {error.message}")
+    finally:
+        if lab is not None:
+            if result.problems:
+                keep(lab, folder)
+            with _step(result, "down", say) as step:
+                lab_down(lab.id)
+                if labelled("container", lab.id):
+                    step.problems.append("containers are left")
+    return result
+
+
+def _wanted(expect: Expect) -> str:
+    repair = expect.repair
+    if repair.risk == "none":
+        return "nothing" if expect.cause is None else "advice"
+    if repair.heals_by_waiting:
+        return "patience"
+    return "person" if repair.exit == 4 else "repair"
+
+
+def _run(trial: Trial) -> None:
+    repair = trial.variant.expect.repair
+    before = trial.files()
+    _diagnose(trial)
+    if repair.risk == "none":
+        _stay_put(trial, before)
+        return
+    if repair.heals_by_waiting:
+        _wait_it_out(trial, before)
+        return
+    _withheld(trial, before)
+    _repair(trial, before)
+    if repair.exit == 4:
+        _restart_in_vain(trial)
+        if trial.variant.by_hand_on(trial.lab.stack):
+            _by_hand(trial)
+        return
+    if repair.cleared_by_restart:
+        _undo(trial, before)
+        _repair(trial, before)
+        _last(trial)
+    else:
+        _last(trial)
+        if _undo(trial, before):
+            _restart_in_vain(trial)
+
+
+def _diagnose(trial: Trial) -> None:
+    """The right cause first, with evidence that is really there."""
+    expect, repair = trial.variant.expect, trial.variant.expect.repair
+    with trial.step("diagnose") as step:
+        told = trial.ask("diagnose", "--json")
+        findings = told.document.get("findings", [])
+        well = repair.risk == "none"
+        _expect(step, told, 0 if well else 1)
+        verdict = told.document.get("verdict")
+        if verdict not in (("healthy",) if well else ("broken", "degraded")):
+            step.problems.append(f"verdict {verdict}")
+        guilty = [found for found in findings if found["role"] in ("root", "contributing")]
+        if well:
+            step.problems += [f"{found['cause']} is no fault here" for found in guilty]
+        if expect.cause is None:
+            return
+        first = next(iter(findings if well else guilty), None)
+        names = (first["cause"], first["variant"]) if first else (None, None)
+        if names != (expect.cause, expect.variant):
+            step.problems.append(f"found {names[0]}/{names[1]}, expected {expect.cause}/{expect.variant}")
+        allowed = {expect.cause, *expect.also}
+        step.problems += [f"{found['cause']} besides" for found in guilty if found["cause"] not in allowed]
+        if first:
+            step.problems += unreal(trial.lab, first["evidence"])
+
+
+def _expect(step: Step, told: Told, code: int) -> None:
+    if told.code != code:
+        said = (told.err.strip() or told.out.strip() or "nothing said").splitlines()[-1]
+        step.problems.append(f"exit {told.code}, expected {code}: {said[:200]}")
+
+
+def _same(step: Step, before: Manifest, after: Manifest, when: str) -> None:
+    step.problems += [f"{when}: {line}" for line in differences(before, after)[:10]]
+
+
+def _nothing_done(trial: Trial, step: Step, before: Manifest, told: Told, outcome: str) -> None:
+    document = told.document
+    if document.get("outcome") != outcome:
+        step.problems.append(f"outcome {document.get('outcome')}, expected {outcome}")
+    if document.get("journal") is not None:
+        step.problems.append(f"a journal was left: {document.get('journal')}")
+    _same(step, before, trial.files(), "changed")
+
+
+def _stay_put(trial: Trial, before: Manifest) -> None:
+    """On a healthy stack, doing anything is the failure."""
+    with trial.step("nothing to do") as step:
+        told = trial.ask("repair", *REPAIR, "--json")
+        _expect(step, told, 0)
+        _nothing_done(trial, step, before, told, "nothing-to-do")
+        step.problems += check(trial.lab).failing
+
+
+def _wait_it_out(trial: Trial, before: Manifest) -> None:
+    """What heals by itself is waited for and left alone: nothing was made that could be undone or had to last."""
+    with trial.step("repair") as step:
+        told = trial.ask("repair", "--yes", "--json")
+        _expect(step, told, 0)
+        _nothing_done(trial, step, before, told, "nothing-to-do")
+        if told.seconds > WAITED:
+            step.problems.append(f"it took {told.seconds:.0f} s")
+    with trial.step("well") as step:
+        step.problems += check(trial.lab).failing
+    _last(trial)
+
+
+def _withheld(trial: Trial, before: Manifest) -> None:
+    """Without the flag or the input nothing changes, and the words name exactly what is missing."""
+    repair = trial.variant.expect.repair
+    keys = [word.partition("=")[0] for word in input_words(trial.lab) if word != "--set"]
+    tries: list[tuple[str, tuple[str, ...], list[str]]] = []
+    if repair.risk == "disruptive" or keys:
+        flag = ["--max-risk"] if repair.risk == "disruptive" else []
+        tries.append(("plain", ("--yes",), flag + keys))
+    if keys:
+        tries.append(("without input", REPAIR, keys))
+    for name, words, named in tries:
+        with trial.step(name) as step:
+            told = trial.ask("repair", *words, "--json")
+            _expect(step, told, 4)
+            if not any(word in told.words for word in named):
+                step.problems.append(f"names neither of {', '.join(named)}")
+            if trial.variant.expect.mends and told.document.get("journal"):
+                # of several faults the safe ones may be mended already: taken back, all is as it was
+                _expect(step, trial.ask("undo", "--json"), 0)
+                _same(step, before, trial.files(), "not as before")
+            else:
+                _nothing_done(trial, step, before, told, "needs-input")
+
+
+def _repair(trial: Trial, before: Manifest) -> None:
+    expect = trial.variant.expect.repair
+    with trial.step("repair", vital=True) as step:
+        told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
+        _expect(step, told, expect.exit)
+        if expect.exit == 4:
+            _nothing_done(trial, step, before, told, "needs-input")
+            return
+        if told.document.get("outcome") != "repaired":
+            step.problems.append(f"outcome {told.document.get('outcome')}")
+        _round_by_round(trial, step, told)
+    if expect.exit == 0:
+        with trial.step("well") as step:
+            step.problems += check(trial.lab).failing
+
+
+def _by_hand(trial: Trial) -> None:
+    """What fixer has named is mended by a person; whatever is left to do then is the next repair's."""
+    with trial.step("by hand", vital=True) as step:
+        told = trial.ask("diagnose")
+        steps = fill_deep([dict(one) for one in trial.variant.by_hand_on(trial.lab.stack)], trial.lab.params, "by_hand")
+        assert isinstance(steps, list)
+        edited = [str(one["edit"]) for one in steps if isinstance(one, dict) and "edit" in one]
+        said = "".join(told.words.split())       # a long path is broken into two lines
+        step.problems += [f"{path} has to be mended, and was not named" for path in edited
+                          if posixpath.basename(path) not in said]
+        mend_by_hand(trial.lab, trial.variant)
+    with trial.step("after it", vital=True) as step:
+        told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
+        _expect(step, told, 0)
+        step.problems += check(trial.lab).failing
+        if shows_again(trial.lab, trial.variant):
+            step.problems.append("nginx goes on to log what it did before")
+    _last(trial)
+
+
+def _round_by_round(trial: Trial, step: Step, told: Told) -> None:
+    """Of several faults each is mended in a round of its own, and one run of the journal holds them all."""
+    mends = trial.variant.expect.mends
+    if not mends or step.problems:
+        return
+    step.problems += [f"{cause} was not mended in a round of its own" for cause in mends
+                      if f"{cause} is gone" not in told.err]
+    runs = trial.ask("history", "--json").document.get("runs", [])
+    run = next((run for run in runs if run["id"] == told.document.get("journal")), {"state": "none", "steps": []})
+    if run["state"] != "committed" or run["steps"] != told.document.get("applied"):
+        step.problems.append(f"the journal does not hold every round: {run['state']}, {run['steps']}")
+
+
+def _last(trial: Trial) -> None:
+    """A repair outlives a restart, and is not made twice."""
+    with trial.step("restart") as step:
+        trial.lab.restart()
+        step.problems += check_restarted(trial.lab).failing
+    with trial.step("again") as step:
+        before = trial.files()
+        told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
+        if told.code == 3 and check(trial.lab).well:      # a slow moment, which it said could not be judged: once more
+            told = trial.ask("repair", *REPAIR, *input_words(trial.lab), "--json")
+        _expect(step, told, 0)
+        _nothing_done(trial, step, before, told, "nothing-to-do")
+
+
+def _undo(trial: Trial, before: Manifest) -> bool:
+    """Every file as before, and the whole fault is back (True); except where it was, or had in it, what cannot be put
+    back: a process that was made to end."""
+    with trial.step("undo", vital=True) as step:
+        told = trial.ask("undo", "--json")
+        _expect(step, told, 0)
+        _same(step, before, trial.files(), "not as before")
+    with trial.step("broken again") as step:
+        until = time.monotonic() + SETTLED
+        well = check(trial.lab).well
+        while well and not told.document.get("irreversible") and time.monotonic() < until:
+            time.sleep(0.5)
+            well = check(trial.lab).well
+        if well and not told.document.get("irreversible"):
+            step.problems.append("the oracle finds it well, as if nothing had been undone")
+    return not well and not told.document.get("irreversible")
+
+
+def _restart_in_vain(trial: Trial) -> None:
+    """What people do first cures only what the scenario says that it cures."""
+    helps = trial.variant.expect.repair.restart_on(trial.lab.stack)
+    if trial.restarts and helps != "cures" and not trial.case.within:       # inside it is no other lab
+        with trial.step("restart everything") as step:
+            step.problems += cured_by_restarts(trial.lab, trial.variant, hides=helps == "hides")

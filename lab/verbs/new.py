@@ -1,0 +1,44 @@
+"""A first scenario.toml for a new cause: valid from the start, with every decision left to its author visible."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lab.errors import UsageError
+from lab.paths import further_scenarios, scenarios_root
+
+FIRST = '''title = "what is wrong, in a sentence"
+story = "What users report. Never the cause."
+family = "backend not running"
+difficulty = 2
+stacks = ["host"]
+
+hints = [
+    "Vague: where to look at all.",
+    "Closer: which two things to compare.",
+    "Exact: what to change. Any string may hold a parameter, such as {{site_file}}.",
+]
+debrief = "What it was, how one sees it, how it is avoided."
+
+[why_not]
+containers = "why it cannot be there"
+
+# One entry a way to get there; the name is that of the variant in the catalogue of causes.
+[variants.VARIANT]
+breaks = [{ stop = "backend" }]
+symptom = [{ statuses = [502], log = 'connect\\(\\) failed \\(111: Connection refused\\)' }]
+expect = { cause = "NAME", variant = "VARIANT", repair = { risk = "safe", exit = 0 } }
+'''
+
+
+def new_scenario(name: str) -> Path:
+    """Write NAME/scenario.toml below `--scenarios`, else below scenarios/; an existing one is never touched."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
+        raise UsageError(f"{name!r} is no name for a scenario", "small letters, digits and dashes: late-start")
+    path = (further_scenarios() or scenarios_root()) / name / "scenario.toml"
+    if path.exists():
+        raise UsageError(f"{path} is already there")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(FIRST.replace("NAME", name).replace("VARIANT", name), encoding="utf-8")
+    return path

@@ -1,0 +1,69 @@
+"""How people look inside a lab: its shell, its logs, the next hint."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from lab.errors import UsageError
+from lab.scenario.catalog import scenario
+from lab.scenario.scenario_file import Role
+from lab.scenario.templates import fill
+from lab.stack import lab_records
+from lab.stack.running_lab import Lab
+
+ROLES: tuple[Role, ...] = ("web", "backend", "second")
+# What a part of the machine writes beside the journal: nginx; a program of supervisord's, an init script's or nohup's.
+_FILES: Mapping[Role, tuple[str, ...]] = {
+    "web": ("/var/log/nginx/*.log",),
+    "backend": ("/var/log/supervisor/*.log", "/var/log/{unit}.log", "/tmp/{word}.log"),  # noqa: S108  in the machine
+}
+
+
+def shell_argv(lab: Lab, part: str) -> list[str]:
+    """A shell in a container; on the host stack in the machine."""
+    tty = ["-it"] if sys.stdin.isatty() else ["-i"]
+    return ["docker", "exec", *tty, "-u", "0", _container(lab, part), "bash"]
+
+
+def logs_argv(lab: Lab, part: str, *, follow: bool) -> list[str]:
+    """What nginx and the application say: from the engine, or the machine's journal and the files they write."""
+    if lab.stack == "containers":
+        words = ["docker", "logs", "--tail", "100", *(["-f"] if follow else []), _container(lab, part)]
+        all_parts = ["docker", "compose", "--project-directory", str(lab.folder), "-p", lab.id, "logs", "--tail", "100",
+                     *(["-f"] if follow else [])]
+        return words if part else all_parts
+    role = _role(lab, part) if part else None
+    files = [path for one in ([role] if role else ROLES) for path in _FILES.get(one, ())]
+    units = ["-u", lab.unit(role)] if role else []
+    again = ["-F", "-f"] if follow else ["", "-q"]
+    globs = " ".join(files).format(unit=lab.unit("backend"), word=lab.params["word"])
+    script = (f'for file in {globs}; do [ -f "$file" ] && set -- "$@" "$file"; done; '
+              f'[ $# -eq 0 ] || tail -v -n 30 {again[0]} "$@" & '
+              f"journalctl -n 60 --no-pager {' '.join([again[1], *units])}; wait")
+    return ["docker", "exec", *(["-it"] if sys.stdin.isatty() else []), lab.container(), "sh", "-c", script]
+
+
+def next_hint(lab: Lab) -> str:
+    """The next hint; when all were given, the last one again."""
+    variant = scenario(lab.record.scenario).variant(lab.record.variant)
+    number = min(lab.record.hints_given, len(variant.hints) - 1)
+    lab.record.hints_given = number + 1
+    lab_records.save(lab.record)
+    text = fill(variant.hints[number], lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]")
+    return f"hint {number + 1} of {len(variant.hints)}: {text}"
+
+
+def _container(lab: Lab, part: str) -> str:
+    """The container of a part, named by what it does or by its service."""
+    return lab.container(_role(lab, part) if part else "web")
+
+
+def _role(lab: Lab, part: str) -> Role:
+    """The part that a word names: by what it does, by its service, or on the machine by its unit."""
+    named = {role: lab.unit(role) if lab.stack == "host" else lab.service(role)
+             for role in ROLES if role != "second" or lab.params["second_site"]}
+    for role, name in named.items():
+        if part in (role, name):
+            return role
+    raise UsageError(f"{lab.id} has no part called {part!r}", f"it has {', '.join(named.values())}")

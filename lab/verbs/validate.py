@@ -1,0 +1,78 @@
+"""Checks every scenario file: against the schema, then by drawing and rendering each variant on each stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lab.errors import LabError
+from lab.scenario import catalog
+from lab.scenario.draw import draw
+from lab.scenario.render import complete, render
+from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, problems_of, read_toml, scenario_from
+from lab.scenario.templates import Parameters, fill_deep
+from lab.stack.break_steps import STEPS
+from lab.stack.images import NAMES
+
+SEEDS = range(3)
+_IMAGES = {name: name for name in NAMES}
+
+
+def problems() -> Iterator[tuple[str, str]]:
+    """(scenario, problem) for every mistake that can be found without Docker."""
+    for name, folder in catalog.folders().items():
+        path = folder / "scenario.toml"
+        try:
+            data = read_toml(path)
+            found = problems_of(data, path) or list(_problems_of(scenario_from(folder, data)))
+        except LabError as error:
+            found = [error.message]
+        for problem in found:
+            yield name, problem
+    try:
+        catalog.aliases()
+    except LabError as error:
+        yield "aliases", error.message
+
+
+def _problems_of(scenario: Scenario) -> Iterator[str]:
+    """What shows only when a variant is drawn and rendered."""
+    for variant in scenario.variants:
+        for stack in variant.stacks:
+            for seed in SEEDS:
+                try:
+                    _try(scenario, variant, stack, seed)
+                except (LabError, re.error) as error:
+                    yield str(error)
+                    break
+
+
+def _try_step(step: Table, full: Parameters, at: str) -> None:
+    filled = fill_deep(dict(step), full, at)
+    assert isinstance(filled, dict)
+    if not STEPS.keys() & filled.keys():
+        raise LabError(f"{at}: no known step")
+    for key in filled.get("set", {}):
+        if key not in full:
+            raise LabError(f"{at}.set: no parameter is called {key!r}")
+    when = str(step.get("when", "")).partition("=")[0]
+    if when and when not in full:
+        raise LabError(f"{at}.when: no parameter is called {when!r}")
+
+
+def _try(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
+    full: Parameters = complete(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000", _IMAGES)
+    render(full, stack)
+    where = f"{scenario.name}/scenario.toml: variants.{variant.name}"
+    for part, steps in (("breaks", variant.steps_on(stack)), ("by_hand", variant.by_hand_on(stack)),
+                        ("again", variant.again_on(stack))):
+        for number, step in enumerate(steps):
+            _try_step(step, full, f"{where}.{part}[{number}]")
+    symptom = fill_deep(dict(variant.symptom_on(stack)), full, f"{where}.symptom")
+    assert isinstance(symptom, dict)
+    re.compile(str(symptom.get("log", "")))
+    full = {**full, "lab_folder": "/"}
+    told = {"hints": list(variant.hints), "input": dict(variant.input), "load": dict(variant.load or {}),
+            "story": variant.story, "debrief": variant.debrief}
+    for key, text in told.items():
+        fill_deep(text, full, f"{where}.{key}")

@@ -1,0 +1,44 @@
+"""A service that ends with success over an error: hypercorn's parent hands no status of its workers on."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import Diagnosis
+from tests.causes.snapshot_builders import Scene, finding_of, log, roots, stopped
+
+BEGUN, ENDED = "Started backend.service.", "backend.service: Deactivated successfully."
+TRACE = ("Traceback (most recent call last):", '  File "/srv/app/web.py", line 3, in <module>', "    import pricing")
+NO_MODULE = "ModuleNotFoundError: No module named 'pricing'"
+
+
+def ended(*lines: str) -> Diagnosis:
+    argv = ("/usr/bin/hypercorn", "web:app", "--bind", "127.0.0.1:8000")
+    made = stopped(log=log(BEGUN, *lines, ENDED), argv=argv, runtime="hypercorn")
+    return diagnose(Scene().with_service(made).refused().snapshot())
+
+
+def test_the_error_is_the_cause_and_nothing_is_started_in_vain() -> None:
+    found = ended(*TRACE, NO_MODULE).findings[0]
+    assert (found.cause, found.variant, found.confidence) == ("crash-code-error", "start-import-error", "certain")
+    assert {repair.risk for repair in found.repairs} == {"manual"}
+
+
+@pytest.mark.parametrize("lines", [("ValueError: no such region: eu",), ("ValueError: x", "  note", "done, cleaning up")])
+def test_an_error_that_no_cause_knows_is_likely_and_a_persons_work(lines: tuple[str, ...]) -> None:
+    found = finding_of(ended(*TRACE, *lines), "backend-down")
+    assert (found.confidence, [r.risk for r in found.repairs]) == ("likely", ["manual"])
+    assert "ValueError" in found.summary
+
+
+@pytest.mark.parametrize("lines", [
+    ("[INFO] Running on http://127.0.0.1:8000 (CTRL + C to quit)", *TRACE, NO_MODULE),     # of one answer, long before
+    ("INFO:     Application startup complete.", "ValueError: x"),
+    (*TRACE, NO_MODULE, "Stopping backend.service - backend..."),                          # somebody asked it to
+    ("ValueError: x", "retrying", "connected", "all jobs done"),
+])
+def test_an_end_after_it_served_or_was_asked_to_go_is_none_over_an_error(lines: tuple[str, ...]) -> None:
+    diagnosis = ended(*lines)
+    assert roots(diagnosis) == ["backend-down"]
+    assert diagnosis.findings[0].repairs[0].risk == "safe"

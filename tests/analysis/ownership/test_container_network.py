@@ -1,0 +1,159 @@
+"""Containers that share one network, as in a pod: nginx's 127.0.0.1 is the application's too."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.facts import Known
+from fixer.model.snapshot import Service
+from tests.causes.snapshot_builders import GOOD, NOW, Scene, boxed, finding_of, listener, log, roots
+
+GUEST = "container:" + "pod" * 4
+
+
+def pod(*, asked: int = 8001, held: int | None = 8000, told: int = 8000, at: str = "127.0.0.1", app: dict[str, Any] | None = None,
+        mode: str = GUEST, **service: Any) -> Scene:
+    """nginx lends its network (`pod`), the application is in it."""
+    scene = Scene(f"127.0.0.1:{asked}", node="pod", back="pod").refused(service=None)
+    box = {"network_mode": mode, "networks": (), "started_at": NOW - 300, **(app or {})}
+    scene.with_service(boxed("app", told, box=box, **service), *([listener(held, 7, at, "app")] if held else []))
+    scene.nginx["service"] = boxed("pod", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))
+    scene.services.append(scene.nginx["service"])
+    return scene
+
+
+def named(scene: Scene, **route: Any) -> Scene:
+    scene.route[0] = route
+    return scene
+
+
+def test_another_port_of_its_own_network_is_a_persons_choice() -> None:
+    """What belonged there may have been taken out of the project's files: that the other one is left proves nothing."""
+    diagnosis = diagnose(pod().snapshot())
+    assert roots(diagnosis) == ["wrong-port"]
+    found = finding_of(diagnosis, "wrong-port")
+    (need,) = found.repairs[0].needs
+    assert (found.service, found.confidence, need.kind, need.choices) == (None, "possible", "choice", ("127.0.0.1:8000",))
+    assert found.repairs[0].id == "point-route-at-listener" and not found.repairs[0].steps
+    assert "app shares that network" in " ".join(found.detail)
+
+
+@pytest.mark.parametrize("route", [
+    {"upstream": "app"}, {"location": "/app/", "path": "/app/"}, {"server_names": ("app.example.org",)},
+    {"upstream": "backend", "location": "/app", "path": "/app"},
+])
+def test_one_that_a_name_of_the_address_is_of(route: dict[str, Any]) -> None:
+    found = finding_of(diagnose(named(pod(), **route).snapshot()), "wrong-port")
+    assert (found.service, found.confidence) == ("p-app-1", "certain") and not found.repairs[0].needs
+
+
+@pytest.mark.parametrize("route", [
+    {"upstream": "desk"}, {"upstream": "desk", "location": "/app", "path": "/app"}, {"location": "/desk", "path": "/desk"},
+    {"upstream": "app_admin"}, {"server_names": ("p.example.org",)}, {"upstream": "p_backend"},
+])
+def test_one_that_the_names_are_not_of(route: dict[str, Any]) -> None:
+    """Another one's name, a longer one, and what all of the project have in common."""
+    assert finding_of(diagnose(named(pod(), **route).snapshot()), "wrong-port").confidence == "possible"
+
+
+def behind(*members: Service, asked: int = 8001, to: int = 0) -> Scene:
+    """nginx asks for a port by the name of a container that only lends its network; the address leads to a member."""
+    scene = Scene(f"tunnel:{asked}", node="web", back="tunnel")
+    held = [listener(made.bindings.value[0].port, made.pids[0], "0.0.0.0", made.node) for made in members
+            if isinstance(made.bindings, Known) and made.pids]
+    scene.services.append(boxed("tunnel", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), argv=("sleep", "9"), box={
+        "networks": (("p_default", "172.18.0.7", ("tunnel",)),)}))
+    for made in members:
+        scene.with_service(made)
+    scene.listeners += held
+    place = members[to] if to < len(members) else scene.services[0]
+    scene.refused(service=place.id, node=place.node, addresses=Known(("172.18.0.7",)))
+    scene.nginx["service"] = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()),
+                                   box={"networks": (("p_default", "172.18.0.3", ("web",)),)})
+    scene.services.append(scene.nginx["service"])
+    return scene
+
+
+def member(name: str, port: int, pid: int = 7, **box: Any) -> Service:
+    return boxed(name, port, pid=pid, box={"network_mode": "container:" + "tunnel" * 4, "networks": (), "started_at": NOW - 300, **box})
+
+
+def test_the_name_of_the_one_that_lends_its_network_is_nobodys_own() -> None:
+    found = finding_of(diagnose(behind(member("ledger", 8000)).snapshot()), "wrong-port")
+    assert (found.confidence, found.repairs[0].needs[0].choices) == ("possible", ("tunnel:8000",))
+    two = behind(member("app", 8000), member("api", 9000, 8), to=2)      # no one of them: the lender is taken
+    found = finding_of(diagnose(two.snapshot()), "wrong-port")
+    assert (found.confidence, found.repairs[0].needs[0].choices) == ("possible", ("tunnel:8000", "tunnel:9000"))
+    told = diagnose(named(behind(member("ledger", 8000)), upstream="ledger_backend").snapshot())
+    assert finding_of(told, "wrong-port").confidence == "certain"
+
+
+def test_one_that_is_left_there_and_crashes_is_no_reason_for_the_page() -> None:
+    words = log("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
+    left = replace(member("ledger", 8000, status="exited", exit_code=1), pids=(), log=words)
+    assert not roots(diagnose(behind(left).snapshot()))
+    assert roots(diagnose(behind(left, asked=8000).snapshot())) == ["crash-code-error"]
+
+
+def test_an_application_that_lends_its_network_is_not_meant_by_its_name_alone() -> None:
+    """Another route asks for its own port by that name; who served this one is gone."""
+    lender = boxed("app", 7000, pid=5, box={"networks": (("p_default", "172.18.0.7", ("app",)),)})
+    guest = boxed("api", 8000, box={"network_mode": "container:" + "app" * 4, "networks": (), "started_at": NOW - 300})
+    scene = Scene("app:8001", node="web", back="app").refused(service=lender.id, node="app", addresses=Known(("172.18.0.7",)))
+    scene.with_service(lender, listener(7000, 5, "0.0.0.0", "app")).with_service(guest, listener(8000, 7, "0.0.0.0", "api"))
+    scene.services.append(boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
+    found = finding_of(diagnose(scene.snapshot()), "wrong-port")
+    assert (found.confidence, set(found.repairs[0].needs[0].choices)) == ("possible", {"app:7000", "app:8000"})
+    scene.services = [s for s in scene.services if s.id != guest.id]       # alone its name is its own
+    assert finding_of(diagnose(scene.snapshot()), "wrong-port").confidence == "certain"
+
+
+@pytest.mark.parametrize(("outer", "choices"), [((17001, 17002), ("127.0.0.1:17002",)), ((17001,), ())])
+def test_a_published_port_of_their_network(outer: tuple[int, ...], choices: tuple[str, ...]) -> None:
+    """What is published of the one that lends it leads to all of them: only a person can say that this one is meant."""
+    scene = Scene("127.0.0.1:17001", node="web", back="ledger")
+    published = tuple(("127.0.0.1", port, port - 9000) for port in outer)
+    scene.with_service(member("ledger", 8002), listener(8002, 7, "0.0.0.0", "ledger"))
+    scene.services.append(boxed("tunnel", 1, pid=11, runtime="", is_app_server=False, bindings=Known(()), box={
+        "networks": (("p_default", "172.18.0.7", ("tunnel",)),), "published": published}))
+    scene.refused(service="ledger/p-ledger-1", inner=8001, addresses=Known(("127.0.0.1",)))
+    scene.nginx["service"] = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"network_mode": "host"})
+    scene.services.append(scene.nginx["service"])
+    found = [f for f in diagnose(scene.snapshot()).findings if f.cause == "wrong-port"]
+    assert [(f.confidence, f.repairs[0].needs[0].choices) for f in found] == ([("possible", choices)] if choices else [])
+
+
+def test_one_that_another_route_asks_is_not_meant() -> None:
+    """Its socket is seen without a holder in nginx's container: the port that it is told says whose it is."""
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000", node="pod", back="pod").refused(service=None)
+    for name, port, pid in (("app", 8000, 7), ("desk", 9000, 8)):
+        box = {"network_mode": GUEST, "networks": (), "started_at": NOW - 300}
+        scene.with_service(boxed(name, port, pid=pid, box=box), listener(port, pid, "127.0.0.1", name))
+    scene.listeners.append(listener(9000, None, "127.0.0.1", "pod"))
+    scene.endpoint(1, service=None, holder=None).answers(GOOD, route=1)
+    scene.nginx["service"] = boxed("pod", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))
+    scene.services.append(scene.nginx["service"])
+    found = finding_of(diagnose(scene.snapshot()), "wrong-port")
+    assert found.repairs[0].needs[0].choices == ("127.0.0.1:8000",)
+
+
+def test_one_that_failed_is_found_by_the_port_that_it_is_told() -> None:
+    words = log("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
+    scene = pod(asked=8000, held=None, pid=None, log=words, app={"status": "exited", "exit_code": 1, "finished_at": NOW - 5})
+    assert roots(diagnose(scene.snapshot())) == ["crash-code-error"]
+    stopped = pod(asked=8000, held=None, pid=None, log=Known(()), app={"status": "exited", "exit_code": 0})
+    assert roots(diagnose(stopped.snapshot())) == ["backend-down"]
+
+
+@pytest.mark.parametrize("mode", ["p_default", "container:" + "other" * 4])
+def test_miss_of_another_network(mode: str) -> None:
+    assert "wrong-port" not in roots(diagnose(pod(mode=mode).snapshot()))
+
+
+def test_a_socket_of_another_address_there_is_where_nginx_is_pointed() -> None:
+    found = finding_of(diagnose(pod(asked=8000, at="::1").snapshot()), "wrong-bind-address")
+    assert found.repairs[0].id == "point-route-at-socket"

@@ -1,0 +1,97 @@
+"""A look soon after a repair: what nginx logged before it says nothing of how it is now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fixer.app import firstlook, inspect_target
+from fixer.app.request import Looking, Repairing
+from fixer.apply.repair_run import RepairRun, undo
+from fixer.model.diagnosis import Diagnosis, HealthVerdict
+from fixer.model.snapshot import Snapshot
+from fixer.observe.build_snapshot import snapshot
+from fixer.verify import Look
+from tests.apply.folder_target import NEW, OLD, FolderTarget, plan, write
+from tests.causes.snapshot_builders import Scene, probe
+from tests.observe.capture_builders import capture, node
+
+
+def kept(target: FolderTarget, site: Path) -> None:
+    with RepairRun.open(target, cause="backend-hung", now=time.time()) as run:
+        run.round(plan(write(site, OLD, NEW)))
+        run.commit()
+
+
+def test_how_long_a_repair_that_is_in_force_is_ago(tmp_path: Path) -> None:
+    target, site = FolderTarget(tmp_path), tmp_path / "site"
+    site.write_bytes(OLD)
+    assert inspect_target.StateNotes(target).quiet() == 0.0
+    with RepairRun.open(target, cause="backend-hung", now=time.time()) as run:
+        run.round(plan(write(site, OLD, NEW)))     # rolled back: it changed nothing
+    assert inspect_target.StateNotes(target).quiet() == 0.0
+    kept(target, site)
+    assert 0.0 < inspect_target.StateNotes(target).quiet() < 30.0
+    undo(target, None)
+    assert inspect_target.StateNotes(target).quiet() == 0.0
+
+
+@pytest.mark.parametrize("seconds", [7.0, 0.0])
+def test_the_look_knows_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: float) -> None:
+    seen: list[Snapshot] = []
+
+    def judged(_: object, found: Snapshot, __: object) -> Look:
+        seen.append(found)
+        return Look(found, Diagnosis("healthy", (), (), ()))
+
+    monkeypatch.setattr(inspect_target, "collect", lambda *_: capture(node(site="server { listen 80; }")))
+    monkeypatch.setattr(inspect_target, "judged", judged)
+    quiet: Callable[[], float] = lambda: seconds     # noqa: E731
+    inspect_target.look_at(FolderTarget(tmp_path), Looking(), quiet=quiet)
+    assert seen[0].quiet == seconds
+
+
+@pytest.mark.parametrize(("verdicts", "recovered", "looks"), [
+    (["degraded", "broken", "healthy"], True, 3), (["degraded"] * 9, True, 4), (["degraded"] * 9, False, 1), (["healthy"], True, 1),
+])
+def test_what_was_just_taken_back_is_looked_at_until_it_can_be_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verdicts: list[HealthVerdict], recovered: bool, looks: int,
+) -> None:
+    """A container between two starts has no word in its log yet."""
+    seen: list[Look] = []
+
+    def look_at(*_: object, **__: object) -> Look:
+        seen.append(Look(snapshot(capture(node())), Diagnosis(verdicts[len(seen)], (), (), ())))
+        return seen[-1]
+
+    monkeypatch.setattr(firstlook, "look_at", look_at)
+    monkeypatch.setattr(firstlook, "SETTLES", 0.0)
+    options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
+    found = firstlook.first_look(FolderTarget(tmp_path), options, after_recovery=recovered)
+    assert len(seen) == looks and found is seen[-1]
+
+
+@pytest.mark.parametrize(("moments", "looks"), [
+    (["late", "well"], 2), (["late", "late", "broken"], 3), (["late"] * 9, 4), (["broken"], 1),
+])
+def test_a_moment_in_which_nobody_answered_in_time_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, moments: list[str], looks: int,
+) -> None:
+    """A socket that systemd holds keeps its visitors while the service behind it is restarted."""
+    verdicts: dict[str, HealthVerdict] = {"late": "unknown", "well": "healthy", "broken": "broken"}
+    seen: list[Look] = []
+
+    def look_at(*_: object, **__: object) -> Look:
+        moment = moments[len(seen)]
+        scene = Scene().answers(probe(None, error="slow") if moment == "late" else probe(200))
+        seen.append(Look(scene.snapshot(), Diagnosis(verdicts[moment], (), (), ())))
+        return seen[-1]
+
+    monkeypatch.setattr(firstlook, "look_at", look_at)
+    monkeypatch.setattr(firstlook, "SETTLES", 0.0)
+    options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
+    found = firstlook.first_look(FolderTarget(tmp_path), options, after_recovery=False)
+    assert len(seen) == looks and found is seen[-1]

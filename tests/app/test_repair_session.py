@@ -1,0 +1,141 @@
+"""A group whose members are all down: the first start makes the page well, and the others are started all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fixer.app.repair_session import Course, name_of
+from fixer.app.request import Looking, Repairing
+from fixer.diagnose.route_health import diagnose
+from fixer.model.plan import UnitAction
+from fixer.terminal import Terminal
+from fixer.verify import Look
+from tests.apply.folder_target import FolderTarget
+from tests.causes.snapshot_builders import BAD_GATEWAY, FAILED, Scene, failed, listener, roots, service, stopped
+
+KILLED = {**FAILED, "result": "signal", "exec_main_code": 2, "exec_main_status": 9}
+
+
+def group(*members: object, status: bool = True) -> Look:
+    """Two addresses behind one route."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001")
+    for number, member in enumerate(members):
+        scene.with_service(member)     # type: ignore[arg-type]
+        if member.running:             # type: ignore[attr-defined]
+            scene.listeners.append(listener(8000 + number, 200 + number))
+        else:
+            scene.refused(number)
+    if status:
+        scene.answers(BAD_GATEWAY)
+    seen = scene.snapshot()
+    route = replace(seen.routes[0], endpoints=tuple(e.id for e in seen.endpoints))
+    seen = replace(seen, routes=(route,))
+    return Look(seen, diagnose(seen))
+
+
+def test_what_else_was_down_is_started_when_the_page_is_well(tmp_path: Path) -> None:
+    dead = group(failed("a.service", 8000, unit_changes=KILLED), stopped("b.service", 8001))
+    assert sorted(roots(dead.diagnosis)) == ["backend-down", "crash-killed"]
+    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), dead, dead)
+    first = course.plan()
+    finding, repair = course.finding_of(first)
+    course.made.add(name_of(course.current, finding, repair))
+    other = {"a.service": "b.service", "b.service": "a.service"}[finding.service or ""]
+    course.current = group(service("a.service", 8000, 200), service("b.service", 8001, 201), status=False)
+    assert course.left_down() is None
+    half = {"a.service": failed("a.service", 8000, unit_changes=KILLED), "b.service": stopped("b.service", 8001)}
+    half[finding.service or ""] = service(finding.service or "", 8000, 200)
+    course.current = group(*half.values(), status=False)
+    rest = course.left_down()
+    assert rest is not None and course.finding_of(rest)[0].service == other
+    started = [step.unit for step in rest.steps if isinstance(step, UnitAction) and step.verb == "start"]
+    assert started == [other]
+    course.made.add(name_of(course.current, *course.finding_of(rest)))
+    assert course.left_down() is None      # it is tried once
+
+
+def test_a_fault_that_shows_no_more_and_was_not_repaired_is_said_at_the_end(tmp_path: Path) -> None:
+    dead = group(failed("a.service", 8000, unit_changes=KILLED), stopped("b.service", 8001))
+    well = group(service("a.service", 8000, 200), service("b.service", 8001, 201), status=False)
+    course = Course(FolderTarget(tmp_path), Repairing(Looking(), False, True, None, None, {}), Terminal(), dead, dead)
+    finding, repair = course.finding_of(course.plan())
+    course.made.add(name_of(course.current, finding, repair))
+    course.current = well
+    (other,) = [f for f in dead.diagnosis.findings if f.role == "root" and f.service != finding.service]
+    assert course.unrepaired() == (
+        f"seen at first, not since, and nothing was done about it: {other.summary} ({other.cause})",)
+    course.made.add(name_of(dead, other, other.repairs[0]))
+    assert course.unrepaired() == ()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[str]:
+    """A healthy machine with a second site, a group of three units of which none runs any more."""
+    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
+    lab = str(Path(sys.executable).parent / "lab")
+    up = subprocess.run([lab, "up", "healthy", "--stack", "host", "--seed", "4"], capture_output=True, text=True,
+                        check=True, env=env)
+    found = re.search(r"docker://(\S+)-host", up.stdout + up.stderr)
+    assert found is not None
+    try:
+        subprocess.run(["docker", "exec", "-i", f"{found[1]}-host", "sh", "-es"], input=POOL, text=True, check=True,
+                       capture_output=True)
+        yield f"{found[1]}-host"
+    finally:
+        subprocess.run([lab, "down", found[1]], capture_output=True, check=True, env=env)
+
+
+POOL = """
+mkdir -p /srv/pool
+cat > /srv/pool/pool.py <<X
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+app = Starlette(routes=[Route("/{p:path}", lambda r: PlainTextResponse("ok"))])
+X
+for i in 1 2 3; do
+  printf '[Service]\\nWorkingDirectory=/srv/pool\\nExecStart=/usr/bin/python3 -m uvicorn pool:app --port 710%s\\n' $i \
+    > /etc/systemd/system/pool$i.service
+  printf '[Install]\\nWantedBy=multi-user.target\\n' >> /etc/systemd/system/pool$i.service
+done
+cat > /etc/nginx/conf.d/zpool.conf <<X
+upstream pool { server 127.0.0.1:7101; server 127.0.0.1:7102; server 127.0.0.1:7103; }
+server { listen 8090; server_name pool.test; location / { proxy_pass http://pool; } }
+X
+systemctl daemon-reload; systemctl enable -q --now pool1 pool2 pool3; nginx -t; systemctl reload nginx
+n=0; until curl -fsS -o /dev/null http://127.0.0.1:7103/; do n=$((n+1)); test $n -lt 100; sleep 0.3; done
+systemctl stop pool1 pool3; systemctl kill -s KILL pool2
+n=0; until systemctl is-failed -q pool2; do n=$((n+1)); test $n -lt 100; sleep 0.1; done
+curl -s -o /dev/null http://127.0.0.1:8090/
+"""
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(300)
+def test_all_members_of_a_group_are_started(machine: str, tmp_path: Path) -> None:
+    def fixer(*words: str) -> dict[str, object]:
+        done = subprocess.run([sys.executable, "-m", "fixer", *words, "--json"], capture_output=True, text=True,
+                              check=False, env={**os.environ, "BADGATEWAY_STATE": str(tmp_path / "state")})
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)     # type: ignore[no-any-return]
+
+    def states() -> list[str]:
+        shown = subprocess.run(["docker", "exec", machine, "systemctl", "is-active", "pool1", "pool2", "pool3"],
+                               capture_output=True, text=True, check=False)
+        return shown.stdout.split()
+
+    assert states() == ["inactive", "failed", "inactive"]
+    assert fixer("repair", f"docker://{machine}", "--yes")["outcome"] == "repaired"
+    assert states() == ["active", "active", "active"]
+    restored = fixer("undo", f"docker://{machine}")["restored"]
+    assert states() == ["inactive", "inactive", "inactive"]
+    assert "stopped pool2.service; it had failed before, and is shown as inactive now" in restored   # type: ignore[operator]

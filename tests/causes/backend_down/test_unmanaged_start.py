@@ -1,0 +1,146 @@
+"""A backend that cron, rc.local or a user's own systemd should have started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import Diagnosis, Repair
+from fixer.model.facts import Unknown
+from fixer.model.plan import ContainerAction, WaitForListener
+from fixer.model.snapshot import Listener
+from fixer.model.starters import Starter, StarterKind
+from tests.causes.snapshot_builders import NOW, Scene, boxed, listener, log, moved, process, roots, service
+
+LINE = Starter("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)
+
+
+def judged(scene: Scene, *starters: Starter) -> Diagnosis:
+    scene.extra["starters"] = starters
+    return diagnose(scene.snapshot())
+
+
+def test_the_line_that_starts_it_is_named() -> None:
+    diagnosis = judged(Scene("127.0.0.1:8001").refused(), LINE)
+    assert roots(diagnosis) == ["backend-down"]
+    found = diagnosis.findings[0]
+    assert (found.confidence, found.variant, found.repairs[0].risk) == ("likely", "backend-not-running", "manual")
+    assert found.evidence[0].where == f"{LINE.file}:4" and "@reboot" in found.summary
+    assert f"{LINE.file}:4 does, as user deploy" in found.repairs[0].manual
+
+
+def test_a_service_that_is_left_over_is_not_meant_where_a_line_names_the_address() -> None:
+    about = {"working_directory": "/srv/blog", "user": "blog"}
+    def blog() -> Scene:
+        made = service("blog.service", port=8005, unit_changes=about)
+        return Scene("127.0.0.1:8001").with_service(made, listener(8005, 200)).refused()
+
+    assert roots(judged(blog())) == ["wrong-port"]
+    assert roots(judged(blog(), LINE)) == ["backend-down"]
+
+
+@pytest.mark.parametrize("other", [8002, 8000])
+def test_a_line_for_another_port_tells_nothing(other: int) -> None:
+    assert roots(judged(moved(), replace(LINE, port=other))) == ["wrong-port"]
+
+
+def test_nothing_is_said_while_the_page_answers() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(service(port=8001), listener(8001, 200))
+    assert judged(scene, LINE).verdict == "healthy"
+
+
+def test_one_that_is_named_for_the_site_may_be_meant_as_well_and_a_person_chooses() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(service("ledger.service", port=8005), listener(8005, 200)).refused()
+    scene.route[0] = {"server_names": ("ledger.example",)}
+    diagnosis = judged(scene, LINE)
+    assert roots(diagnosis) == ["backend-down", "wrong-port"]
+    other = diagnosis.findings[1]
+    assert (other.confidence, other.repairs[0].steps) == ("possible", ())
+
+
+@pytest.mark.parametrize(("kind", "command", "idle", "said"), [
+    ("runit", "sv up shop", "runsv was told to keep it down", "start it: sv up shop; runsv was told"),
+    ("runit", "sv up shop", "", "it ends as often as it is started: its log says why"),
+    ("s6", "s6-svc -u /run/service/shop", "", "start it: s6-svc -u /run/service/shop; where it ends again"),
+    ("daemontools", "", "nothing watches shop", "watch the folder of /etc/service/shop/run:5 again; nothing watches shop"),
+])
+def test_what_a_watcher_keeps_is_started_by_its_own_command(
+        kind: StarterKind, command: str, idle: str, said: str) -> None:
+    kept = replace(LINE, kind=kind, file="/etc/service/shop/run", line=5, user="", name="shop", command=command, idle=idle)
+    found = judged(Scene("127.0.0.1:8001").refused(service=None), kept).findings[0]
+    assert (found.confidence, found.repairs[0].risk) == ("likely", "manual")
+    assert "shop" in found.summary and kind in found.summary and said in found.repairs[0].manual
+
+
+WENT_WELL = ("[7] [INFO] Starting gunicorn 23.0.0", "INFO: Application startup complete.")
+LEFT = ("[7] [ERROR] Worker (pid:9) exited with code 3", "[7] [ERROR] Shutting down: Master")
+
+
+def from_its_script(*said: str, known: bool = True) -> Repair:
+    """The repair for a container whose own script starts the server beside nginx."""
+    box = boxed("web", is_app_server=False, bindings=Unknown("its command is inside the image"), log=log(*said) if known else Unknown("docker logs failed"))
+    scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(box).refused(service=None)
+    starter = replace(LINE, node="web", kind="entrypoint", file="/entry.sh", line=4, user="", name="p-web-1")
+    found = judged(scene, starter).findings[0]
+    assert found.cause == "backend-down" and "the container p-web-1" in found.summary
+    (repair,) = found.repairs
+    return repair
+
+
+@pytest.mark.parametrize("said", [WENT_WELL, (*WENT_WELL, "INFO: Finished server process [9]")])
+def test_what_a_containers_own_script_started_and_did_not_fail_is_started_by_a_restart(said: tuple[str, ...]) -> None:
+    repair = from_its_script(*said)
+    assert repair.risk == "disruptive"
+    restart, wait = repair.steps
+    assert isinstance(restart, ContainerAction) and (restart.verb, restart.name) == ("restart", "p-web-1")
+    assert isinstance(wait, WaitForListener) and wait.port == 8001
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    ((*WENT_WELL[:1], "KeyError: 'SHOP_KEY'", *LEFT), "KeyError: 'SHOP_KEY'"),
+    (("ModuleNotFoundError: No module named 'shop'",), "No module named 'shop'"), ((), "does not tell"),
+    (("172.18.0.1 - - GET / 502",), "does not tell"),
+    (("INFO: Started server process [7]", "INFO: Waiting for application startup."), "does not tell"),     # not yet there
+])
+def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, ...], words: str) -> None:
+    repair = from_its_script(*said)
+    assert (repair.risk, repair.steps) == ("manual", ()) and words in repair.manual
+    assert "could not be read" in from_its_script(known=False).manual
+
+
+@pytest.mark.parametrize(("idle", "words"), [
+    ("monit does not run", "start monit, also at boot: it starts what it watches; where"), ("", "monit start shop; where"),
+])
+def test_what_monit_keeps_is_started_by_monit(idle: str, words: str) -> None:
+    line = replace(LINE, kind="monit", file="/etc/monit/conf.d/shop", name="shop", command="monit start shop", idle=idle)
+    found = judged(Scene("127.0.0.1:8001").refused(), line).findings[0]
+    assert "what monit's check shop starts at 127.0.0.1:8001 does not run" in found.summary
+    assert found.repairs[0].risk == "manual" and found.repairs[0].manual.startswith(words)
+
+
+RUN_LINE = replace(LINE, kind="daemontools", file="/etc/service/shop/run", name="shop", command="svc -u /etc/service/shop")
+
+
+def between(age: float, *more: Listener) -> Scene:
+    """Nobody listens, and the program of a watcher is there."""
+    made = service("uvicorn[200]", port=8001, unit=None, manager="none")
+    scene = Scene("127.0.0.1:8001").with_service(made, *more).refused()
+    scene.processes[-1] = replace(scene.processes[-1], ppid=90, started_at=NOW - age)
+    scene.processes.append(process(90, "supervise", "shop", uid=0))
+    return scene
+
+
+def test_a_program_that_ends_again_and_again_is_told_also_while_it_starts() -> None:
+    for line in (RUN_LINE, replace(RUN_LINE, kind="s6")):
+        found = judged(between(0.4), line)
+        assert roots(found) == ["backend-down"]
+        assert f"the service shop of {line.kind} starts at 127.0.0.1:8001 was started" in found.findings[0].summary
+        assert "ends as often as it is started: its log says why" in found.findings[0].repairs[0].manual
+
+
+def test_what_runs_for_long_or_listens_elsewhere_or_is_watched_by_nobody_is_no_such_program() -> None:
+    for scene, line in ((between(400), RUN_LINE), (between(0.4, listener(8000, 200)), RUN_LINE),
+                        (between(0.4), replace(RUN_LINE, command=""))):
+        assert "backend-down" not in roots(judged(scene, line))

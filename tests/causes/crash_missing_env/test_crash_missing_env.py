@@ -1,0 +1,453 @@
+"""crash-missing-env: which last words name a variable, where the value is written, and what is no proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
+from fixer.model.snapshot import ArgPlace, Compose, EnvAssignment, EnvSlot
+from fixer.model.target import TargetRef
+from fixer.repairs.write_variables import quote
+from tests.causes.snapshot_builders import (
+    NOW,
+    SLOW,
+    Scene,
+    boxed,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    roots,
+    service,
+    stat,
+    stopped,
+    verdict_of,
+)
+
+CAUSE = "crash-missing-env"
+TRACEBACK = (
+    "Started backend.service - Office.", "Traceback (most recent call last):",
+    '  File "/srv/shop/app/settings.py", line 3, in <module>', '    SECRET = os.environ["SECRET_KEY"]',
+    '  File "<frozen os>", line 679, in __getitem__', "KeyError: 'SECRET_KEY'",
+    "backend.service: Main process exited, code=exited, status=1/FAILURE",
+    "backend.service: Failed with result 'exit-code'.",
+)
+
+
+def crashed(*lines: str, **changes: object) -> Scene:
+    return Scene().with_service(failed(log=log(*(lines or TRACEBACK)), **changes)).refused()   # type: ignore[arg-type]
+
+
+def steps_of(scene: Scene, **inputs: str) -> list[object]:
+    return list(finding_of(diagnose(scene.snapshot(), inputs), CAUSE).repairs[0].steps)
+
+
+def test_hit() -> None:
+    diagnosis = diagnose(crashed().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence) == ("start-env-var-missing", "certain")
+    assert found.evidence[0].text == "KeyError: 'SECRET_KEY'"
+    (repair,) = found.repairs
+    assert (repair.risk, repair.steps) == ("disruptive", ())
+    assert (repair.needs[0].key, repair.needs[0].kind, repair.needs[0].default) == ("SECRET_KEY", "secret", None)
+
+
+UNSET = "backend.service: Referenced but unset environment variable evaluates to an empty string: "
+
+
+@pytest.mark.parametrize(("words", "names"), [
+    ((UNSET + "PORT", "Usage: python -m uvicorn [OPTIONS] APP", "Error: Invalid value for '--port': '' is not a valid integer."),
+     ["PORT"]),
+    ((UNSET + "PORT, HOST", "serve.py: error: argument --port: expected one argument"), ["PORT", "HOST"]),
+    ((UNSET + "PORT", "CommandError: \"127.0.0.1:\" is not a valid port number or address:port pair."), ["PORT"]),
+    ((UNSET + "PORT", "", "Error: '' is not a valid port number."), ["PORT"]),
+    ((UNSET + "PORT", "server.py: error: argument port: invalid int value: ''"), ["PORT"]),
+    ((UNSET + "N", "Traceback (most recent call last):", "ValueError: invalid literal for int() with base 10: ''"), ["N"]),
+    ((UNSET + "OPTIONS", "NameError: name 'x' is not defined"), []),              # unset, and no matter
+    (("Error: Invalid value for '--port': '' is not a valid integer.",), []),
+])
+def test_a_command_that_refers_to_a_variable_which_nothing_sets(words: tuple[str, ...], names: list[str]) -> None:
+    diagnosis = diagnose(crashed("Started backend.service - Office.", *words).snapshot())
+    found = [f for f in diagnosis.findings if f.cause == CAUSE]
+    assert [need.key for f in found for need in f.repairs[0].needs] == names
+
+
+def test_miss() -> None:
+    for scene in (healthy(), Scene().with_service(stopped(log=log(*TRACEBACK))).refused()):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_without_a_log() -> None:
+    scene = Scene().with_service(failed(log=Unknown("not root"))).refused()
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+@pytest.mark.parametrize("words", [
+    ("KeyError: \"Config 'SECRET_KEY' is missing, and has no default.\"",),
+    ("RuntimeError: SECRET_KEY is not set",),
+    ("django.core.exceptions.ImproperlyConfigured: Set the SECRET_KEY environment variable",),
+    ("decouple.UndefinedValueError: SECRET_KEY not found. Declare it as envvar or define a default value.",),
+    ("environs.exceptions.EnvError: Environment variable \"SECRET_KEY\" not set",),
+    ("Error: Missing required environment variable: SECRET_KEY", "    at Object.<anonymous> (/srv/app.js:3:9)"),
+    ("SECRET_KEY is required", "shop.service: Main process exited, code=exited, status=1/FAILURE"),
+    ("[ERROR] SECRET_KEY must be set.",), ("RuntimeError: Please set SECRET_KEY before starting",),
+    ("FATAL: SECRET_KEY environment variable is required",),
+    ("/srv/shop/run.sh: line 4: SECRET_KEY: unbound variable",),
+    ("pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings", "secret_key",
+     "  Field required [type=missing, input_value={}, input_type=dict]"),
+])
+def test_how_programs_say_it(words: tuple[str, ...]) -> None:
+    found = finding_of(diagnose(crashed("Started backend.service.", *words).snapshot()), CAUSE)
+    assert [need.key for need in found.repairs[0].needs] == ["SECRET_KEY"]
+
+
+@pytest.mark.parametrize("words", [
+    ("Traceback (most recent call last):", "  File \"/srv/app.py\", line 9, in load", "KeyError: 'SECRET_KEY'"),
+    ('INFO: 10.0.0.9:4 - "GET /?x=SECRET_KEY%20environment%20variable%20is%20not%20set HTTP/1.1" 404 Not Found',),
+    ('INFO: 10.0.0.9:4 - "GET /SECRET_KEY environment variable is not set HTTP/1.1" 404',),
+    ("1 validation error for Order", "secret_key", "  Field required"),
+    ("ModuleNotFoundError: No module named 'app'",),
+    ("SECRET_KEY",), ("visitor says SECRET_KEY is required",), ("RuntimeError: cannot set HTTP header twice",),
+])
+def test_no_proof(words: tuple[str, ...]) -> None:
+    assert CAUSE not in roots(diagnose(crashed("Started backend.service.", *words).snapshot()))
+
+
+def test_lines_of_an_earlier_run_are_no_evidence() -> None:
+    lines = (*TRACEBACK, "Started backend.service - Office.", "ImportError: no such thing")
+    assert CAUSE not in roots(diagnose(crashed(*lines).snapshot()))
+    old = Scene().with_service(failed(log=log(*TRACEBACK, ago=90000))).refused()
+    assert CAUSE not in roots(diagnose(old.snapshot()))
+
+
+def test_a_drop_in_where_there_is_no_environment_file() -> None:
+    write, reload, reset, start, _ = steps_of(crashed(), SECRET_KEY='a"b%c')
+    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload)
+    assert isinstance(reset, UnitAction) and isinstance(start, UnitAction)
+    assert write.path == "/etc/systemd/system/backend.service.d/50-badgateway.conf" and write.before is None
+    assert write.after == b'[Service]\nEnvironment="SECRET_KEY=a\\"b%%c"\n'
+    assert write.meta is not None and write.meta.mode == 0o600
+    assert write.create_dirs == ("/etc/systemd/system/backend.service.d",)
+    assert b'a"b%c' in write.mask and (reset.verb, start.verb) == ("reset-failed", "start")
+
+
+def test_added_to_a_drop_in_of_ours() -> None:
+    scene = crashed()
+    path = "/etc/systemd/system/backend.service.d/50-badgateway.conf"
+    scene.files.append(file(path, "[Service]\nRestart=on-failure"))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.before is not None
+    assert write.after == b'[Service]\nRestart=on-failure\n[Service]\nEnvironment="SECRET_KEY=x"\n'
+    unread = crashed(unit_changes={"drop_in_paths": (path,)})
+    assert finding_of(diagnose(unread.snapshot()), CAUSE).repairs[0].risk == "manual"
+
+
+def slot(path: str, data: str, template: str, style: str, node: str = "local") -> EnvSlot:
+    return EnvSlot(node, path, len(data), template, style)   # type: ignore[arg-type]
+
+
+def test_into_the_environment_file_that_is_there() -> None:
+    data = "PORT=8000"
+    scene = crashed(env_slots=(slot("/etc/shop.env", data, "{name}={value}\n", "env-file"),))
+    scene.files.append(file("/etc/shop.env", data, managed_by="Ansible"))
+    write, reset, *_ = steps_of(scene, SECRET_KEY="it's $5")
+    assert isinstance(write, WriteFile) and isinstance(reset, UnitAction)
+    assert write.after == b"PORT=8000\nSECRET_KEY=\"it's \\$5\"\n"
+    assert "Ansible manages" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].summary
+    scene.files.pop()
+    assert "could not be read" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+
+
+def test_an_empty_value_is_replaced_where_it_stands() -> None:
+    empty = EnvAssignment("SECRET_KEY", "/etc/shop.env:2", True)
+    scene = crashed(env=(empty,))
+    scene.files.append(file("/etc/shop.env", "PORT=1\nSECRET_KEY=\n"))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.after == b"PORT=1\nSECRET_KEY=x\n"
+
+
+@pytest.mark.parametrize(("name", "folder", "empty", "told"), [
+    ("backend@8202.service", "/", False, True), ("celery.service", "/srv/shop", False, True),
+    ("celery.service", "/srv/shop", True, False), ("desk.service", "/srv/desk", False, False), ("desk.service", "/", False, False),
+])
+def test_another_service_of_the_same_application_that_is_given_it_is_named(
+    name: str, folder: str, empty: bool, told: bool,
+) -> None:
+    scene = Scene().with_service(failed("backend@8000.service", log=log(*TRACEBACK), unit_changes={
+        "working_directory": "/srv/shop" if folder != "/" else "/"})).refused()
+    given = (EnvAssignment("SECRET_KEY", "/etc/shop/other.env:1", empty),)
+    scene.services.append(service(name, 9000, 400, env=given, unit_changes={"working_directory": folder}))
+    (need,) = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].needs
+    assert (need.why.endswith(f"; {name} is given one at /etc/shop/other.env:1")) == told
+
+
+def test_set_by_now_only_needs_a_start() -> None:
+    scene = crashed(env=(EnvAssignment("SECRET_KEY", "/etc/shop.env:2", False),))
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    assert (repair.id, repair.risk, repair.needs) == ("start-service", "safe", ())
+
+
+def test_several_variables_at_once() -> None:
+    lines = ("validation errors for AppSettings", "secret_key", "  Field required", "db_name", "  Field required")
+    repair = finding_of(diagnose(crashed(*lines).snapshot(), {"SECRET_KEY": "x", "DB_NAME": "y"}), CAUSE).repairs[0]
+    write = repair.steps[0]
+    assert [n.key for n in repair.needs] == ["SECRET_KEY", "DB_NAME"]
+    assert isinstance(write, WriteFile) and write.after is not None and write.after.count(b"Environment=") == 2
+
+
+def test_a_missing_environment_file_is_for_a_person() -> None:
+    scene = Scene().with_service(failed(
+        unit_changes={"result": "resources", "environment_files": ("/etc/shop.env (ignore_errors=no)", "-/etc/other")},
+        log=log("backend.service: Failed to load environment files: No such file or directory"))).refused()
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "start-envfile-missing" and "/etc/shop.env" in found.repairs[0].manual
+    assert found.repairs[0].manual.endswith("what it held is not known")
+    seen = scene.snapshot()
+    paths = {"/etc/shop.env.bak-20260101": 5.0, "/etc/shop.env~": 9.0, "/etc/shop.envelope": 1.0}
+    near = tuple((path, replace(stat(mtime=at), kind="file")) for path, at in paths.items())
+    named = finding_of(diagnose(replace(seen, nodes=tuple(replace(n, files=near) for n in seen.nodes))), CAUSE)
+    assert named.repairs[0].manual.endswith("a copy of it: /etc/shop.env~, /etc/shop.env.bak-20260101")
+    scene.files.append(file("/etc/shop.env", ""))
+    back = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (back.confidence, back.repairs[0].id, back.repairs[0].risk) == ("likely", "start-service", "safe")
+    assert "it is there now" in back.summary
+
+
+def looping(**changes: object) -> Scene:
+    values = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 3, "main_pid": 0}
+    return Scene().with_service(service(pid=None, unit_changes=values, log=log(*TRACEBACK), **changes)).refused()   # type: ignore[arg-type]
+
+
+def test_the_loop_is_the_consequence() -> None:
+    diagnosis = diagnose(looping().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    assert [(f.cause, f.role, f.repairs) for f in diagnosis.findings[1:]] == [("crash-loop-gave-up", "consequence", ())]
+
+
+def test_caught_in_the_middle_of_a_new_try() -> None:
+    lines = (*TRACEBACK, "Started backend.service - Office.")
+    young = {"n_restarts": 3, "active_enter": NOW - 1}
+    scene = Scene().with_service(service(unit_changes=young, log=log(*lines))).refused()
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+
+
+def test_caught_while_it_ends_between_two_questions() -> None:
+    """It ran when the engine was asked, and was gone when somebody connected: no answer, and nobody could look."""
+    scene = composed()
+    made = scene.services[0]
+    assert made.container is not None
+    box = replace(made.container, status="running", exit_code=0, started_at=NOW - 0.4)
+    scene.services[0] = replace(made, container=box)
+    scene.endpoint(listener=Unknown("it ended"), tcp=Known(SLOW), http=Known(SLOW)).answers(SLOW)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis)[:1] == [CAUSE] and diagnosis.verdict == "broken"
+
+
+def composed(compose: Compose | None = None, **slots: object) -> Scene:
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "restart_policy": "always",
+           "labels": (("com.docker.compose.config-hash", "abc"),)}
+    path, data = "/home/lab/compose.yaml", "services:\n  app:\n    environment:\n      PORT: 1\n"
+    made = boxed(box=box, pid=None, log=log(*TRACEBACK[1:6]), env_slots=(
+        slot(path, data, "      {name}: {value}\n", "yaml-map", "engine"),))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    scene.files.append(file(path, data, node="engine"))
+    scene.extra = {
+        "target": TargetRef("compose", "p"),
+        "compose": compose or Compose("p", "/home/lab", (path,), (), (("app", True),), Known(True)),
+    }
+    return scene
+
+
+def test_compose_gets_the_value_in_its_file_and_an_up() -> None:
+    write, up, *_ = steps_of(composed(), SECRET_KEY="a$b")
+    assert isinstance(write, WriteFile) and write.node == "engine"
+    assert write.after is not None and write.after.endswith(b'      PORT: 1\n      SECRET_KEY: "a$$b"\n')
+    assert isinstance(up, ComposeUp) and (up.service, up.config_hash) == ("app", "abc")
+
+
+@pytest.mark.parametrize("compose", [
+    Compose("p", "/x", (), (), (("app", False),), Known(True)),
+    Compose("p", "/x", (), (), (("app", True),), Unknown("files are on another machine")),
+])
+def test_compose_that_no_longer_fits_is_for_a_person(compose: Compose) -> None:
+    repair = finding_of(diagnose(composed(compose).snapshot()), CAUSE).repairs[0]
+    assert repair.risk == "manual" and "SECRET_KEY" in repair.manual
+
+
+def test_a_container_alone_points_to_its_project() -> None:
+    scene = composed()
+    scene.extra = {"target": TargetRef("docker", "p-web-1")}
+    scene.services.append(boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(())))
+    assert "look at compose://p" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+
+
+@pytest.mark.parametrize("target", [TargetRef("docker", "q-web-1"), TargetRef("compose", "q")])
+def test_a_container_of_another_project_is_made_anew_by_compose_itself(target: TargetRef) -> None:
+    """No nginx is in its own project, which is no target then; the files of nginx's project say nothing of it."""
+    scene = composed()
+    front = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"project": "q"})
+    scene.services.append(front)
+    ours = Compose("q", "/srv/q", ("/srv/q/compose.yaml",), (), (("web", True), ("app", True)), Known(True))
+    scene.extra = {"target": target, "compose": ours if target.kind == "compose" else None}
+    (repair,) = finding_of(diagnose(scene.snapshot(), {"SHOP_TOKEN": "s3"}), CAUSE).repairs
+    assert repair.risk == "manual" and not repair.steps and "look at" not in repair.manual
+    assert "of project p, in which nginx is not: docker compose " in repair.manual and "-p p up -d --no-deps app" in repair.manual
+
+
+@pytest.mark.parametrize(("style", "value", "want"), [
+    ("env-file", "plain-1", "plain-1"), ("env-file", "a b", "'a b'"), ("shell", "it's", "'it'\\''s'"),
+    ("env-file", "it's $5 `x`", '"it\'s \\$5 \\`x\\`"'), ("dotenv", "it's $5 `x`", '"it\'s \\$5 `x`"'),
+    ("yaml-list", 'a"b', '"a\\"b"'), ("unit", "a\\b", "a\\\\b"),
+])
+def test_quoting(style: str, value: str, want: str) -> None:
+    assert quote(value, style) == want
+
+
+def test_yaml_list_items_are_quoted_as_a_whole() -> None:
+    scene = composed()
+    data = "services:\n  app:\n    environment:\n      - PORT=1\n"
+    made = replace(scene.services[0], env_slots=(slot("/c.yaml", data, "      - {name}={value}\n", "yaml-list", "engine"),))
+    scene.services[0] = made
+    scene.files.append(file("/c.yaml", data, node="engine"))
+    write = steps_of(scene, SECRET_KEY="x y")[0]
+    assert isinstance(write, WriteFile) and write.after is not None
+    assert write.after.endswith(b'- "SECRET_KEY=x y"\n')
+    made = replace(made, env=(EnvAssignment("SECRET_KEY", "/c.yaml:4", True),))
+    scene.services[0] = made
+    scene.files[-1] = file("/c.yaml", data.replace("PORT=1", "SECRET_KEY="), node="engine", stat=stat())
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.after is not None and b'- "SECRET_KEY=x"\n' in write.after
+
+
+def check_is_a_diagnosis(diagnosis: Diagnosis) -> None:
+    assert diagnosis.verdict == "broken"
+
+
+def test_supervised_programs_are_for_a_person() -> None:
+    gone = service("shop", 8000, None, unit=None, manager="supervisord", log=log(*TRACEBACK))
+    diagnosis = diagnose(Scene().with_service(gone).refused().snapshot())
+    check_is_a_diagnosis(diagnosis)
+    assert CAUSE not in roots(diagnosis)
+
+
+def test_a_parent_that_starts_its_workers_again_and_again() -> None:
+    lines = ('  File "/srv/shop/main.py", line 2', '    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
+    scene = Scene().with_service(service(log=log(*lines), unit_changes={"active_enter": NOW - 35})).refused()
+    diagnosis = diagnose(scene.snapshot(), {"SHOP_SALT": "x"})
+    assert roots(diagnosis) == ["crash-missing-env"]
+    verbs = [s.verb for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, UnitAction)]
+    assert verbs == ["restart"]
+    set_now = replace(scene.services[0], env=(EnvAssignment("SHOP_SALT", "/etc/default/shop:1", False),))
+    scene.services[0] = set_now
+    repair = diagnose(scene.snapshot()).findings[0].repairs[0]
+    assert (repair.id, repair.risk) == ("restart-service", "disruptive")
+
+
+def test_a_running_service_that_holds_a_socket_does_not_crash() -> None:
+    lines = ('    os.environ["SHOP_SALT"]', "KeyError: 'SHOP_SALT'")
+    scene = Scene("127.0.0.1:8001").with_service(service(log=log(*lines)), listener(8000, 200)).refused()
+    assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
+
+
+def test_workers_that_end_for_another_reason_are_a_loop() -> None:
+    lines = ("LedgerError: no shop", "INFO: started", "LedgerError: no shop")
+    scene = Scene().with_service(service(log=log(*lines), unit_changes={"active_enter": NOW - 35})).refused()
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["crash-loop-gave-up"]
+    assert diagnosis.findings[0].repairs[0].risk == "manual"
+    once = replace(scene.services[0], log=log(*lines[:1]))
+    scene.services[0] = once
+    assert roots(diagnose(scene.snapshot())) == ["slow-start"]
+
+
+def test_a_variable_goes_where_it_has_an_effect() -> None:
+    scene = composed()
+    dotenv = replace(slot("/home/lab/.env", "A=1\n", "{name}={value}\n", "env-file", "engine"), only_for=("OTHER",))
+    scene.files.append(file("/home/lab/.env", "A=1\n", node="engine"))
+    scene.services[0] = replace(scene.services[0], env_slots=(dotenv, *scene.services[0].env_slots))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.path == "/home/lab/compose.yaml"
+    scene.services[0] = replace(scene.services[0], env_slots=(
+        replace(dotenv, only_for=("SECRET_KEY",)), *scene.services[0].env_slots[1:]))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.path == "/home/lab/.env"
+
+
+@pytest.mark.parametrize(("written", "template", "style", "want"), [
+    ("{A: 1}", ", {name}: {value}", "yaml-map", '{A: 1, SECRET_KEY: "x"}'),
+    ("[A=1]", ', "{name}={value}"', "yaml-list", '[A=1, "SECRET_KEY=x"]'),
+])
+def test_into_the_middle_of_a_line(written: str, template: str, style: str, want: str) -> None:
+    scene = composed()
+    data = f"services:\n  app:\n    environment: {written}\n    image: x\n"
+    inside = replace(slot("/c.yaml", data, template, style, "engine"), offset=data.index(written) + len(written) - 1)
+    scene.services[0] = replace(scene.services[0], env_slots=(inside,))
+    scene.files.append(file("/c.yaml", data, node="engine"))
+    write = steps_of(scene, SECRET_KEY="x")[0]
+    assert isinstance(write, WriteFile) and write.after == data.replace(written, want).encode()
+
+
+@pytest.mark.parametrize(("line", "told"), [
+    ("Error: Option '--port' requires an argument.", True), ("Error: Invalid value for '--port': '' is not a valid integer.", True),
+    ("ValueError: invalid literal for int() with base 10: ''", True), ("Error: Invalid value for '--port': 'x' is not a valid integer.", False),
+    ("Error: No such option: --prt", False),
+])
+def test_what_a_compose_file_takes_from_outside_where_nothing_sets_it(line: str, told: bool) -> None:
+    """Compose warns, and goes on with nothing in its place."""
+    unset = (EnvAssignment("API_PORT", "/srv/p/compose.yaml:7", True),)
+    slots = (EnvSlot("engine", "/srv/p/.env", 0, "{name}={value}\n", "dotenv", ("API_PORT",)),
+             EnvSlot("engine", "/srv/p/app.env", 0, "{name}={value}\n", "dotenv"))
+    made = boxed(pid=None, box={"status": "restarting", "exit_code": 2, "restart_count": 4, "started_at": NOW - 50}, log=log(line),
+                 unset=unset, env_slots=slots)
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    scene.files += [file("/srv/p/.env", "OTHER=1\n", "engine"), file("/srv/p/app.env", "A=1\n", "engine")]
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": Compose("p", "/srv/p", ("/srv/p/compose.yaml",), (), (("app", True),), Known(True))}
+    diagnosis = diagnose(scene.snapshot(), {"API_PORT": "8000"})
+    assert roots(diagnosis) == (["crash-missing-env"] if told else ["crash-code-error"])
+    if told:
+        found = diagnosis.findings[0]
+        assert "API_PORT is not set" in found.summary and "/srv/p/compose.yaml:7" in [e.where for e in found.evidence]
+        (write, *_) = found.repairs[0].steps
+        assert isinstance(write, WriteFile) and write.path == "/srv/p/.env" and b"API_PORT=8000" in (write.after or b"")
+        scene.services[0] = replace(made, env_slots=slots[1:])       # no .env: another file has no effect on the command
+        assert diagnose(scene.snapshot(), {"API_PORT": "8000"}).findings[0].repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize(("name", "cause"), [("DATABASE_URL", "crash-missing-env"), ("SHOP_COLOUR", "crash-dependency-down")])
+def test_a_driver_without_an_address_looks_for_a_socket_of_its_own(name: str, cause: str) -> None:
+    line = ('psycopg2.OperationalError: connection to server on socket "/var/run/postgresql/.s.PGSQL.5432" failed: '
+            "No such file or directory")
+    made = boxed(pid=None, box={"status": "restarting", "exit_code": 1, "restart_count": 4, "started_at": NOW - 50}, log=log(line),
+                 unset=(EnvAssignment(name, "/srv/p/compose.yaml:9", True),))
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+    found = diagnose(scene.snapshot()).findings[0]
+    assert found.cause == cause
+    if cause == "crash-missing-env":
+        assert "DATABASE_URL is not set" in found.summary and "/srv/p/compose.yaml:9" in [e.where for e in found.evidence]
+
+
+@pytest.mark.parametrize(("other", "told"), [("SECRETKEY", True), ("SECRET_KEYS", True), ("PORT", False), ("secret_key", False)])
+def test_a_variable_that_is_called_nearly_so_is_named(other: str, told: bool) -> None:
+    made = failed(log=log("Traceback (most recent call last):", "    KEY = os.environ['SECRET_KEY']", "KeyError: 'SECRET_KEY'"),
+                  env=(EnvAssignment(other, "/etc/default/shop:3", other == "secret_key"),))
+    found = finding_of(diagnose(Scene().with_service(made).refused().snapshot()), "crash-missing-env")
+    assert (f"{other} is set at /etc/default/shop:3" in found.repairs[0].needs[0].why) is told
+
+
+def test_of_several_that_nothing_sets_those_of_the_command_are_asked_for() -> None:
+    unset = (EnvAssignment("API_PORT", "/srv/p/compose.yaml:7", True), EnvAssignment("LEVEL", "/srv/p/compose.yaml:9", True))
+    box = {"status": "restarting", "exit_code": 2, "restart_count": 4, "started_at": NOW - 50}
+    for line, names in ((7, ["API_PORT"]), (8, ["API_PORT", "LEVEL"])):
+        made = boxed(pid=None, box=box, log=log("Error: Option '--port' requires an argument."), unset=unset,
+                     command=(ArgPlace("uvicorn", "/srv/p/compose.yaml", line),))
+        scene = Scene("app:8000", node="web", back="app").with_service(made).refused(service=made.id)
+        assert [n.key for n in diagnose(scene.snapshot()).findings[0].repairs[0].needs] == names

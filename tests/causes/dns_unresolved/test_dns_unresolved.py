@@ -1,0 +1,286 @@
+"""dns-unresolved: names that lead nowhere when nginx starts, or at a request."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import Span, UpstreamServer
+from fixer.model.plan import CheckNginx, ContainerAction, NetworkAction, ReloadNginx, WriteFile
+from fixer.model.snapshot import ErrorEvent, LogLine, Service, ToldNetwork
+from fixer.redaction.masked_steps import step_from_json, step_to_json
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    NOW,
+    SITE,
+    SLOW,
+    Scene,
+    boxed,
+    file,
+    healthy,
+    listener,
+    moved,
+    roots,
+    stopped,
+    verdict_of,
+)
+
+UNRESOLVED = "dns-unresolved"
+SAID = 'nginx: [emerg] host not found in upstream "app:8000" in /etc/nginx/sites-enabled/shop:3\nnginx: test failed\n'
+NOWHERE: dict[str, Any] = {"addresses": Known(()), "listener": Unknown("x"), "tcp": Unknown("x"), "http": Unknown("x"),
+                           "node": None, "holder": None, "service": None}
+
+
+def down(text: str = SAID, **changes: Any) -> Scene:
+    """nginx on a machine that did not start."""
+    scene = Scene("app:8000").endpoint(**{**NOWHERE, **changes})
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known((1, text)),
+                    "service": stopped("nginx.service", 80, is_app_server=False)}
+    scene.probes[0] = Unknown("nginx does not run")
+    return scene
+
+
+def boxes(*names: str, network: str = "p_default", status: str = "running", **more: Any) -> Scene:
+    """nginx in a container that ends at once; the backend's container has these names."""
+    scene = Scene("app:8000", node="web", back="app").with_service(
+        boxed(box={"networks": ((network, "172.18.0.2", names),), "status": status}), listener(8000, 7, "0.0.0.0", "app"))
+    scene.endpoint(**NOWHERE)
+    last = Known((LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "app" in /etc/nginx/conf.d/x.conf:3', "docker logs"),))
+    web: Service = boxed("web", 80, log=last, box={"status": "restarting", "restart_count": 4, "network_mode": "p_default",
+                                                   "networks": (), **more})
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "service": web}
+    scene.probes[0] = Unknown("nginx does not run")
+    return scene
+
+
+def asked(text: str, errno: int | None = 3, **changes: Any) -> Scene:
+    """A running nginx whose resolver did not find the name."""
+    scene = Scene("app:8000").answers(BAD_GATEWAY)
+    scene.endpoint(**{**NOWHERE, "addresses": Known(("172.18.0.2",)), **changes})
+    scene.events.append(ErrorEvent(NOW - 2, "error", text, errno, "", "10.0.0.9", "", "GET / HTTP/1.1", "", "log:1", f"[error] {text}"))
+    return scene
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    diagnosis = diagnose(scene.snapshot(), inputs)
+    assert roots(diagnosis) == [UNRESOLVED], roots(diagnosis)
+    return diagnosis.findings[0]
+
+
+def test_the_given_name_of_a_stopped_container_resolves_once_that_is_started() -> None:
+    other = boxed("api", 9000, pid=None, box={"status": "exited", "networks": (("p_default", "", ("api",)),)})
+    scene = boxes("shop", mounts=(("/srv/conf", "/etc/nginx", True),)).with_service(other)
+    scene.services = [s for s in scene.services if s.node != "app"]
+    scene.services.append(scene.nginx["service"])
+    start, edit, *_ = found(scene, address="api").repairs[0].steps
+    assert isinstance(start, ContainerAction) and (start.verb, start.name) == ("start", "p-api-1")
+    assert isinstance(edit, WriteFile) and b"http://api:8000;" in (edit.after or b"")
+    assert isinstance(found(scene, address="db").repairs[0].steps[0], WriteFile)
+
+
+def test_hit_at_start_asks_for_the_address() -> None:
+    shown = found(down())
+    repair = shown.repairs[0]
+    assert (shown.variant, repair.risk, repair.steps) == ("dns-name-missing-at-start", "safe", ())
+    assert repair.needs[0].key == "address" and "app" in repair.needs[0].why
+    edit, check, *_ = found(down(), address="127.0.0.1").repairs[0].steps
+    assert isinstance(edit, WriteFile) and isinstance(check, CheckNginx)
+    assert b"http://127.0.0.1:8000;" in (edit.after or b"")
+    assert found(down(addresses=Unknown("late"))).variant == "dns-name-missing-at-start"
+
+
+def test_hit_a_name_that_is_not_written_there_is_for_a_person() -> None:
+    assert found(down(start=1, end=9)).repairs[0].risk == "manual"
+    scene = down()
+    scene.files.clear()
+    assert found(scene).repairs[0].risk == "manual"
+    assert found(down(), address="a b;").repairs[0].risk == "manual"
+
+
+def test_hit_a_container_without_its_name() -> None:
+    shown = found(boxes("p-app-1"))
+    off, on, start, *_ = shown.repairs[0].steps
+    assert shown.variant == "docker-alias-lost" and shown.repairs[0].risk == "safe"
+    assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction) and isinstance(start, ContainerAction)
+    assert (off.verb, off.aliases, on.verb, on.aliases) == ("disconnect", ("p-app-1",), "connect", ("app", "p-app-1"))
+    assert start.verb == "restart"        # between two tries a start would wait
+
+
+def test_the_address_that_was_chosen_for_a_container_is_kept() -> None:
+    scene = boxes("p-app-1")
+    box = scene.services[0].container
+    assert box is not None
+    scene.services[0] = replace(scene.services[0], container=replace(box, fixed=(("p_default", ("172.18.0.2",)),)))
+    scene.endpoint(service=scene.services[0].id)
+    off, on, *_ = found(scene).repairs[0].steps
+    assert isinstance(off, NetworkAction) and isinstance(on, NetworkAction)
+    assert off.addresses == on.addresses == ("172.18.0.2",)
+    assert step_from_json(step_to_json(off)) == off
+
+
+def test_hit_a_container_without_the_name_that_its_files_give_it() -> None:
+    scene = boxes("app", "p-app-1").endpoint(host="api.internal", written="api.internal:8000", service="p-app-1")
+    said = LogLine(NOW - 2, '[emerg] 1#1: host not found in upstream "api.internal" in /etc/nginx/conf.d/x.conf:3', "docker logs")
+    scene.nginx["service"] = replace(scene.nginx["service"], log=Known((said,)))
+    told = ToldNetwork("p_default", ("api.internal",), Evidence("file", "/srv/compose.yaml:4", "networks: default"))
+    scene.services[0] = replace(scene.services[0], told_networks=(told,))
+    scene.endpoint(service=scene.services[0].id)
+    shown = found(scene)
+    on = shown.repairs[0].steps[1]
+    assert shown.variant == "docker-alias-lost" and isinstance(on, NetworkAction)
+    assert on.aliases == ("app", "p-app-1", "api.internal")
+
+
+def refused(ago: float = 5.0, name: str = "app", **changes: Any) -> Scene:
+    """A running nginx that refused to read its present files."""
+    scene = Scene("app:8000").answers(BAD_GATEWAY)
+    scene.endpoint(**{**NOWHERE, **changes})
+    scene.nginx |= {"loaded_at": Known(NOW - 600.0), "config_mtime": Known(NOW - 10.0)}
+    text = f'host not found in upstream "{name}" in /etc/nginx/sites-enabled/shop:3'
+    scene.events.append(ErrorEvent(NOW - ago, "emerg", text, None, "", "", "", "", "", "log:1", f"[emerg] {text}"))
+    return scene
+
+
+def test_hit_at_a_reload_that_was_refused() -> None:
+    first = found(refused())
+    assert (first.variant, first.confidence) == ("dns-name-missing-at-start", "likely")
+    assert first.summary == "the name app does not resolve: nginx refuses its files over it, and what runs is older"
+    assert first.repairs[0].needs[0].key == "address" and first.evidence[0].text.startswith("[emerg] host not found")
+    silent = found(refused(ago=90.0))                # `nginx -s reload` logs nothing: what was said before is history
+    assert silent.confidence == "likely" and silent.evidence[0].source == "probe"
+    read = refused()
+    read.nginx["config_mtime"] = Known(NOW - 700.0)
+    made = refused()         # by an entry point, right before it becomes nginx
+    made.nginx["config_mtime"] = Known(NOW - 599.7)
+    passes = refused()       # a name in a variable is asked for with each request, and keeps no reload away
+    passes.nginx["test"] = Known((0, "test is successful"))
+    for scene in (read, made, passes, refused(addresses=Known(("10.0.0.7",))), refused(ago=90.0, addresses=Unknown("not asked"))):
+        assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
+
+
+@pytest.mark.parametrize("status", ["exited", "created", "restarting"])
+def test_miss_an_edited_site_that_names_a_container_which_does_not_run(status: str) -> None:
+    """Any edit that was not loaded yet, and nginx -t fails over a name that Docker forgot when its container stopped."""
+    scene = refused(ago=90.0, addresses=Known(()))
+    scene.with_service(boxed(pid=None, box={"status": status, "networks": (("p_default", "", ("app",)),)}))
+    assert UNRESOLVED not in roots(diagnose(scene.snapshot()))
+    scene.services = [boxed(pid=None, box={"status": "running", "restart_count": 4, "networks": (("p_default", "", ("app",)),)})]
+    assert UNRESOLVED not in roots(diagnose(scene.snapshot()))        # caught in the moment of one more try
+    scene.services.clear()
+    assert UNRESOLVED in roots(diagnose(scene.snapshot()))
+
+
+@pytest.mark.parametrize(("known", "head", "told"), [
+    ((), b"", True), (("172.18.0.2",), b"", False), ((), b"resolver 10.0.0.1;\n", False),
+])
+def test_a_name_that_is_gone_while_pages_answer_is_said(known: tuple[str, ...], head: bytes, told: bool) -> None:
+    """A service of the project was renamed: nginx goes by an old address, and ends at its next start."""
+    web = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
+    scene = Scene("app:8000", node="web", back="app").with_service(boxed(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.answers(GOOD).endpoint(addresses=Known(known)).services.append(web)
+    scene.nginx["service"] = web
+    page = scene.files[0]
+    scene.files[0] = type(page)("web", page.path, page.path, head + page.data, page.stat)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert [(f.cause, f.role) for f in diagnosis.findings] == ([(UNRESOLVED, "advice")] if told else [])
+
+
+def test_hit_at_a_request() -> None:
+    text = "app could not be resolved (3: Host not found)"
+    shown = found(asked(text))
+    assert shown.variant == "resolver-nxdomain" and "172.18.0.2" in shown.evidence[1].text
+    steps = found(asked(text), address="app-1").repairs[0].steps
+    assert isinstance(steps[0], WriteFile) and isinstance(steps[-1], ReloadNginx)
+
+
+def test_hit_a_resolver_that_does_not_answer() -> None:
+    text = "app could not be resolved (110: Operation timed out)"
+    shown = found(asked(text, 110))
+    assert (shown.variant, shown.repairs[0].risk) == ("resolver-timeout", "manual")
+    scene = asked(text, 110)
+    scene.node = "web"
+    page = scene.files[0]
+    lines = b"resolver 10.0.0.1 valid=5s;\n" + page.data
+    scene.files[0] = type(page)("web", page.path, page.path, lines, page.stat)
+    mount = ("/srv/site", page.path, False)
+    scene.nginx["service"] = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),), "mounts": (mount,)})
+    repair = found(scene).repairs[0]
+    assert repair.risk == "safe" and isinstance(repair.steps[0], WriteFile)
+    assert (repair.steps[0].after or b"").startswith(b"resolver 127.0.0.11 valid=5s;")
+    scene.nginx["service"] = boxed("web", 80, box={"networks": (("p_default", "172.18.0.3", ()),)})
+    assert found(scene).repairs[0].risk == "manual"           # its layer is no place for a repair
+    scene.files[0] = type(page)("web", page.path, page.path, lines.replace(b"10.0.0.1", b"127.0.0.11"), page.stat)
+    assert found(scene).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize(("there", "offered"), [(True, "point-resolver"), (False, "name-address")])
+def test_hit_another_resolver_than_dockers_for_a_name_of_its_network(there: bool, offered: str) -> None:
+    """It says that there is no such name, and is right: only Docker's own knows the containers."""
+    scene = asked("app could not be resolved (3: Host not found)")
+    page, scene.node = scene.files[0], "web"
+    scene.files[0] = type(page)("web", page.path, page.path, b"resolver 10.0.0.1;\n" + page.data, page.stat)
+    scene.nginx["service"] = boxed("web", 80, box={
+        "networks": (("p_default", "172.18.0.3", ()),), "mounts": (("/srv/site", page.path, False),)})
+    scene.services[:] = [boxed(box={"networks": (("p_default", "172.18.0.2", ("app",)),)})] if there else []
+    assert found(scene).repairs[0].id == offered
+
+
+@pytest.mark.parametrize("scene", [
+    healthy(), moved(), down(addresses=Known(("10.0.0.1",))), down(host="other"), down("nginx: [emerg] unknown directive\n"),
+    boxes("app", "p-app-1"), boxes("p-app-1", network="p_other"), boxes("p-app-1", status="exited"),
+    asked("other could not be resolved (3: Host not found)"), asked("connect() failed (111: x) upstream", 111),
+])
+def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), RuledOut)
+
+
+def test_miss_a_name_whose_container_was_stopped() -> None:
+    """Docker's resolver knows only what runs: the container is the root, its name comes back with it."""
+    scene = asked("app could not be resolved (3: Host not found)", addresses=Known(()))
+    off = {"status": "exited", "networks": (("p_default", "", ("app",)),)}
+    scene.with_service(boxed(pid=None, box=off))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["backend-down"]
+    assert isinstance(verdict_of(diagnosis, UNRESOLVED), RuledOut)
+    for started, verdict in ((NOW - 1, RuledOut), (NOW - 600, Found)):       # between two starts, and long after one
+        scene.services[0] = boxed(box={**off, "status": "running", "restart_count": 3, "started_at": started})
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), verdict)
+
+
+def test_unknown() -> None:
+    scene = down()
+    scene.nginx |= {"test": Unknown("denied"), "service": None}
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), Undetermined)
+
+
+def test_unknown_while_nginx_still_waits_for_its_resolver() -> None:
+    source = Span(SITE, 3, 0, 0)
+    scene = Scene("app:8000").answers(SLOW).endpoint(**{**NOWHERE, "addresses": Unknown("app was not resolved")})
+    scene.route[0] = {"servers": (UpstreamServer("app", "app", 8000, None, source, variable="$app"),)}
+    verdict = verdict_of(diagnose(scene.snapshot()), UNRESOLVED)
+    assert isinstance(verdict, Undetermined) and "--wait" in verdict.missing[0]
+    scene.route[0] = {}      # a name that nginx knew when it started: nothing waits for it
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), UNRESOLVED), RuledOut)
+
+
+def test_an_upstream_that_is_called_nearly_so_is_named_and_may_be_chosen() -> None:
+    scene = Scene("shop_pol").endpoint(**NOWHERE)
+    text = 'nginx: [emerg] host not found in upstream "shop_pol" in /etc/nginx/sites-enabled/shop:3\n'
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known((1, text)),
+                    "service": stopped("nginx.service", 80, is_app_server=False)}
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.files.append(file("/etc/nginx/nginx.conf", "http {\nupstream other { server a; }\nupstream shop_pool { server b; }\n}\n"))
+    need = found(scene).repairs[0].needs[0]
+    assert need.why.endswith("; the upstream shop_pool is defined at /etc/nginx/nginx.conf:3")
+    assert re.fullmatch(need.pattern, "shop_pool") and re.fullmatch(need.pattern, "10.0.0.1")
+    assert not re.fullmatch(need.pattern, "other_pool")
+    edit = found(scene, address="shop_pool").repairs[0].steps[0]
+    assert isinstance(edit, WriteFile) and b"http://shop_pool;" in (edit.after or b"")

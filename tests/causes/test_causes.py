@@ -1,0 +1,70 @@
+"""Every cause has its page, its names, its scenarios, and samples that hit, miss and cannot be told."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+from fixer.analysis.cause import conclude
+from fixer.analysis.evidence import say_age
+from fixer.causes import Cause, load_causes, module_names
+from fixer.model.diagnosis import RuledOut
+from fixer.model.facts import Evidence
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = "\n".join(path.read_text() for path in Path(__file__).parents[1].rglob("test_*.py"))
+# names of tests that hold the samples of causes which share a file with others
+SHARED = {"backend-hung": "hung", "overload-saturated": "busy", "nginx-down": "down", "nginx-config-invalid": "invalid",
+          "nginx-not-reloaded": "old", "slow-start": "slow_start"}
+
+
+def ids() -> list[str]:
+    return [cause.id for cause in load_causes()]
+
+
+def test_the_catalogue() -> None:
+    assert {"wrong-port", "backend-down", "crash-missing-env", "crash-killed", "crash-port-in-use", "nginx-down",
+            "crash-loop-gave-up", "overload-saturated", "backend-hung", "nginx-config-invalid", "nginx-not-reloaded",
+            "slow-start"} <= set(ids())
+    assert ids() == sorted(ids())
+
+
+def test_no_cause_hides_in_a_file_that_is_not_looked_into() -> None:
+    shared = (importlib.import_module(f"fixer.causes.{name}") for name in module_names() if "_" not in name)
+    assert [module.__name__ for module in shared if isinstance(getattr(module, "CAUSE", None), Cause)] == []
+
+
+@pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
+def test_a_cause_is_named_like_its_file_and_has_a_page(cause: Cause) -> None:
+    assert cause.id.replace("-", "_") in module_names()
+    for heading in ("What it is", "How it is told apart", "The repair and its safety", "By hand"):
+        assert f"\n{heading}\n" in cause.page, heading
+    assert cause.variants and cause.title and cause.family
+    assert max(map(len, cause.page.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
+def test_a_cause_has_samples_that_hit_miss_and_cannot_be_told(cause: Cause) -> None:
+    name = cause.id.replace("-", "_")
+    own = next(Path(__file__).parent.rglob(f"test_{name}.py"), None)
+    text, prefix = (own.read_text(), "") if own is not None and cause.id not in SHARED else (SAMPLES, rf"\w*{SHARED[cause.id]}\w*_")
+    for kind in ("hit", "miss", "unknown"):
+        assert re.search(rf"def test_{prefix}\w*{kind}", text), f"{cause.id}: no {kind}"
+
+
+@pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
+def test_a_cause_has_scenarios(cause: Cause) -> None:
+    assert (ROOT / "scenarios" / cause.id / "scenario.toml").is_file()
+
+
+def test_nothing_seen_and_nothing_missing_rules_out() -> None:
+    seen = Evidence("probe", "x", "y")
+    assert conclude((), (), (seen, seen)) == RuledOut((seen,))
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (120, "2 min"), (7200, "2 h"), (200000, "2 d")])
+def test_ages(seconds: float, words: str) -> None:
+    assert say_age(seconds) == words

@@ -1,0 +1,165 @@
+"""The limits of overload-saturated: the server's own, max_conns, a pool of threads."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginx_config import UpstreamServer
+from fixer.model.plan import CheckNginx, DaemonReload, ReloadNginx, UnitAction, WriteFile
+from fixer.model.snapshot import ArgPlace
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    REFUSED,
+    SITE,
+    SLOW,
+    Scene,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    log,
+    roots,
+    service,
+    verdict_of,
+)
+
+CAUSE = "overload-saturated"
+UNIT = "/etc/systemd/system/backend.service"
+TEXT = "[Service]\nExecStart=/usr/bin/uvicorn app.main:app --limit-concurrency 3\n"
+SHED = "WARNING:  Exceeded concurrency limit."
+
+
+def shedding(text: str = TEXT, *, lines: int = 4, ago: float = 5.0, **changes: object) -> Scene:
+    words, at = [], 0
+    for word in text.splitlines()[1].removeprefix("ExecStart=").split():
+        at = text.index(word, at)
+        words.append(ArgPlace(word, UNIT, 2, at, at + len(word)))
+    values = {"command": tuple(words), "log": log(*[SHED] * lines, ago=ago), **changes}
+    scene = Scene().with_service(service(**values), listener(8000, 200))   # type: ignore[arg-type]
+    scene.files.append(file(UNIT, text))
+    return scene
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    return finding_of(diagnose(scene.snapshot(), inputs), CAUSE)
+
+
+@pytest.mark.parametrize(("text", "want"), [
+    (TEXT, "--limit-concurrency 100\n"), (TEXT.replace("y 3", "y=3"), "--limit-concurrency=100\n"),
+])
+def test_a_server_that_turns_requests_away_may_take_more(text: str, want: str) -> None:
+    diagnosis = diagnose(shedding(text).snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.verdict == "degraded"
+    first = diagnosis.findings[0]
+    assert (first.variant, first.confidence, first.routes) == ("limit-concurrency-503", "certain", ("r1",))
+    write, reload, restart, _ = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and (write.after or b"").decode().endswith(want)
+    assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and first.repairs[0].risk == "disruptive"
+    given = found(shedding(text), limit_concurrency="7").repairs[0].steps[0]
+    assert isinstance(given, WriteFile) and b"7\n" in (given.after or b"")
+
+
+def test_a_command_within_a_command_is_edited_where_its_line_is_plain() -> None:
+    scene = shedding()
+    words = scene.services[0].command
+    scene.services[0] = replace(scene.services[0], command=tuple(replace(w, start=None, end=None) for w in words))
+    step = found(scene).repairs[0].steps[0]
+    assert isinstance(step, WriteFile) and (step.after or b"").endswith(b"--limit-concurrency 100\n")
+    scene.files[-1] = file(UNIT, TEXT.replace("--limit", "--limit-concurrency 3 --limit"))
+    assert found(scene).repairs[0].risk == "manual"
+
+
+def test_a_limit_that_is_written_nowhere() -> None:
+    scene = shedding()
+    scene.files.pop()
+    assert found(scene).repairs[0].risk == "manual"
+    moved = shedding()
+    moved.files[-1] = file(UNIT, "x" + TEXT)
+    assert found(moved).repairs[0].risk == "manual"
+    bare = shedding(unit=None, manager="none")
+    assert found(bare).repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize("scene", [
+    shedding(lines=2), shedding(ago=90), shedding(TEXT.replace(" --limit-concurrency 3", "")),
+    shedding(TEXT.replace(" 3", " x")), shedding().endpoint(service=None, holder=None),
+])
+def test_a_limit_that_is_not_reached(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_a_limit_whose_log_is_unknown() -> None:
+    assert isinstance(verdict_of(diagnose(shedding(log=Unknown("denied")).snapshot()), CAUSE), Undetermined)
+
+
+CONF = "upstream app { server 127.0.0.1:8000 max_conns=2; server 127.0.0.1:8001 max_conns=2; }\n"
+
+
+def used_up(*, limit: int = 2, count: int = 4, text: str = CONF) -> Scene:
+    scene = healthy().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream", count=count)
+    scene.files[0] = file(SITE, text)
+    span = replace(scene.snapshot().routes[0].route.source, line=1, start=text.index("127"), end=text.index("127") + 14)
+    server = UpstreamServer("127.0.0.1:8000", "127.0.0.1", 8000, None, span, max_conns=limit)
+    second = replace(server, span=replace(span, start=text.rindex("127"), end=text.rindex("127") + 14))
+    scene.route[0] = {"upstream": "app", "servers": (server, second)}
+    return scene
+
+
+def test_connections_that_nginx_may_not_open() -> None:
+    diagnosis = diagnose(used_up().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = diagnosis.findings[0]
+    assert (first.variant, first.repairs[0].risk) == ("max-conns-reached", "safe") and "4 connections" in first.summary
+    write, check, reload = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and write.after == CONF.replace("=2", "=64").encode()
+    assert isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    given = found(used_up(), max_conns="0").repairs[0].steps[0]
+    assert isinstance(given, WriteFile) and (given.after or b"").count(b"max_conns=0") == 2
+
+
+@pytest.mark.parametrize("scene", [
+    used_up(limit=0), used_up(count=2), used_up().endpoint(http=Known(REFUSED)), healthy(),
+])
+def test_no_connections_are_missing(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_connections_unknown_and_places_that_cannot_be_edited() -> None:
+    blind = used_up().endpoint(http=Unknown("--no-probe"))
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)
+    gone = used_up()
+    gone.files.pop(0)
+    assert found(gone).repairs[0].risk == "manual"
+    assert found(used_up(text=CONF.replace("max_conns=2", "'max_conns=3'"))).repairs[0].risk == "manual"
+
+
+def pool(*, threads: int = 45, established: int = 70, count: int = 4) -> Scene:
+    scene = Scene().with_service(service(), listener(8000, 200, established=established), threads=threads)
+    scene.answers(GOOD)
+    return scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream",
+                      count=count, path="/report")
+
+
+def test_a_full_pool_of_threads_wants_more_workers() -> None:
+    diagnosis = diagnose(pool().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = diagnosis.findings[0]
+    assert (first.variant, first.repairs[0].id) == ("threadpool-exhausted", "add-workers")
+    assert roots(diagnose(pool().answers(SLOW).snapshot())) == [CAUSE]      # also where the page that we ask for is late
+    assert roots(diagnose(pool(established=9, count=50).snapshot())) == [CAUSE]     # between two waves of visitors
+    assert first.repairs[0].needs[0].default == "4"      # 70 at once, 40 in each, and two to spare
+
+
+@pytest.mark.parametrize("scene", [
+    pool(threads=12), pool(established=30), pool(count=2), pool().endpoint(http=Unknown("-")),
+    pool().endpoint(service=None, holder=None),
+])
+def test_a_pool_that_is_not_full(scene: Scene) -> None:
+    verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+    assert isinstance(verdict, RuledOut | Undetermined)

@@ -1,0 +1,83 @@
+"""unix-socket-missing between containers: the application's socket lies in a folder that nginx has under another path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.formats.shares import place_of, seen_as
+from fixer.model.diagnosis import Finding
+from fixer.model.facts import Known
+from fixer.model.plan import ComposeUp
+from tests.causes.snapshot_builders import Scene, binding, boxed, container, file, finding_of, listener, roots
+
+CAUSE = "unix-socket-missing"
+VOLUME = "/var/lib/docker/volumes/socks/_data"
+
+
+def apart(*others: tuple[str, str], asked: str = "/run/g/app.sock", own: str = "/sockets/web.sock", web: Any = ((VOLUME, "/run/g"),),
+          app: Any = ((VOLUME, "/sockets"),), pid: int | None = 7) -> Scene:
+    text = f"server {{\n    listen 80;\n    location / {{ proxy_pass http://unix:{asked}; }}\n}}\n"
+    scene = Scene(node="web", back="web")
+    for name, path in (("app", own), *others):
+        told = (replace(binding(0), host="", unix=path),)
+        made = boxed(name, pid=pid, bindings=Known(told), box={"shares": app})
+        scene.with_service(made, replace(listener(1, pid, node=name), family="unix", address=path, port=0))
+    scene.nginx["service"] = boxed("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"shares": web})
+    scene.services.append(scene.nginx["service"])
+    at = text.index(asked)
+    scene.files = [file("/etc/nginx/sites-enabled/shop", text, node="web")]
+    return scene.refused(unix=asked, host="", port=0, written=asked, service=None, start=at, end=at + len(asked), line=3,
+                         addresses=Known(()))
+
+
+def found_in(scene: Scene) -> Finding:
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    return finding_of(diagnosis, CAUSE)
+
+
+@pytest.mark.parametrize(("own", "seen"), [
+    ("/sockets/web.sock", "/run/g/web.sock"), ("/sockets/v2/app.sock", "/run/g/v2/app.sock"),
+])
+def test_hit_another_name_in_the_volume(own: str, seen: str) -> None:
+    found = found_in(apart(own=own))
+    assert found.confidence == "certain" and f"which is {seen} here" in found.summary
+    assert found.repairs[0].id == "point-route-at-socket" and seen in (found.repairs[0].summary + found.repairs[0].manual)
+
+
+def test_hit_the_volume_is_mounted_elsewhere() -> None:
+    assert "which is /srv/x/web.sock here" in found_in(apart(web=((VOLUME, "/srv/x"),))).summary
+
+
+def test_several_are_a_choice() -> None:
+    found = found_in(apart(("desk", "/sockets/desk.sock")))
+    assert found.confidence == "possible" and found.repairs[0].needs[0].choices == ("/run/g/web.sock", "/run/g/desk.sock")
+
+
+@pytest.mark.parametrize(("app", "words"), [
+    (((VOLUME, "/run/g"),), "in a folder that p-web-1 does not have"), ((), "in the layer of its own container"),
+])
+def test_a_folder_that_only_one_has_is_said(app: Any, words: str) -> None:
+    found = found_in(apart(web=(), app=app, own="/run/g/app.sock"))
+    assert words in found.summary and found.repairs[0].risk == "manual"
+    assert not any(isinstance(step, ComposeUp) for step in found.repairs[0].steps)
+
+
+def test_miss_nobody_has_a_socket() -> None:
+    scene = apart()
+    scene.listeners.pop()
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    scene = apart()
+    scene.services[0] = replace(scene.services[0], bindings=Known(()))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_where_paths_lie() -> None:
+    box = replace(container("web"), shares=((VOLUME, "/run/g"), ("/srv/other", "/run/g/in")))
+    assert place_of(box, "/run/g/a.sock") == f"{VOLUME}/a.sock" and place_of(box, "/run/gx") is None
+    assert seen_as(box, f"{VOLUME}/a.sock") == "/run/g/a.sock"
+    assert seen_as(box, f"{VOLUME}/in/a.sock") is None and seen_as(box, "/srv/other/a") == "/run/g/in/a"

@@ -1,0 +1,242 @@
+"""unix-socket-missing: the backend's socket lies at another path than the one nginx asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
+from fixer.model.service import UnitSetting, UnitValue
+from fixer.model.snapshot import Listener, Service
+from tests.causes.snapshot_builders import (
+    NGINX_PID,
+    Scene,
+    binding,
+    boxed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    moved,
+    probe,
+    roots,
+    service,
+    stopped,
+    unit,
+    verdict_of,
+)
+
+CAUSE = "unix-socket-missing"
+ASKED, HELD = "/run/shop/app.sock", "/run/shop/gunicorn.sock"
+
+
+def socket(path: str = HELD, pid: int = 200) -> Listener:
+    return replace(listener(1, pid), family="unix", address=path, port=0)
+
+
+def told(path: str = HELD, **changes: object) -> Service:
+    return service(bindings=Known((replace(binding(0), host="", unix=path),)), **changes)
+
+
+def scene(made: Service, *held: Listener, asked: str = ASKED) -> Scene:
+    """The site names one socket, the service has what it has."""
+    text = f"server {{\n    listen 80;\n    location / {{ proxy_pass http://unix:{asked}; }}\n}}\n"
+    found = Scene().with_service(made, *held)
+    page = file("/etc/nginx/sites-enabled/shop", text, real_path="/etc/nginx/sites-available/shop")
+    found.files = [page]
+    at = text.index(asked)
+    return found.refused(unix=asked, host="", port=0, written=asked, service=None, start=at, end=at + len(asked), line=3)
+
+
+def test_hit_nginx_is_pointed_at_the_path() -> None:
+    diagnosis = diagnose(scene(told(), socket()).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence) == ("unix-socket-missing", "certain")
+    write, check, reload = first.repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert write.before is not None and first.repairs[0].risk == "safe"
+    assert write.after == write.before.replace(ASKED.encode(), HELD.encode())
+
+
+@pytest.mark.parametrize(("key", "kind", "is_moved"), [
+    ("socket", "uwsgi_pass", True), ("uwsgi-socket", "uwsgi_pass", True), ("http-socket", "uwsgi_pass", False),
+    ("http-socket", "proxy_pass", True), ("socket", "proxy_pass", False),
+])
+def test_uwsgi_is_asked_on_a_socket_that_speaks_what_nginx_does(key: str, kind: str, *, is_moved: bool) -> None:
+    source = Evidence("file", "/etc/shop.ini:4", f"{key} = {HELD}")
+    made = told(runtime="uwsgi")
+    made = replace(made, bindings=Known((replace(binding(0), host="", unix=HELD, source=source),)))
+    asked = scene(made, socket())
+    asked.route[0] = {"kind": kind}
+    assert (roots(diagnose(asked.snapshot())) == [CAUSE]) is is_moved
+
+
+def test_hit_a_private_tmp_hides_the_socket() -> None:
+    path = "/tmp/app.sock"
+    private = UnitSetting("PrivateTmp", "yes", Evidence("unit", "/etc/systemd/system/backend.service:9", "PrivateTmp=yes"))
+    hidden = scene(told(path, settings=(private,)), socket(path), asked=path).endpoint(
+        listener=Known(socket(path)), tcp=Known(probe(error="no-socket")), http=Known(probe(error="no-socket")))
+    first = finding_of(diagnose(hidden.snapshot()), CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("unix-socket-private-tmp", "manual")
+    assert "backend.service:9" in first.repairs[0].manual
+
+
+@pytest.mark.parametrize(("key", "value", "path", "errno", "change"), [
+    ("PrivateTmp", "true", "/tmp/app.sock", 2, "PrivateTmp=no"), ("ProtectHome", "yes", "/home/shop/app.sock", 13, "ProtectHome=read-only"),
+    ("InaccessiblePaths", "/srv/shop", "/srv/shop/app.sock", 13, ""), ("PrivateTmp", "no", "/tmp/app.sock", 2, None),
+    ("PrivateTmp", "yes", "/run/app.sock", 2, None), ("PrivateTmp", "yes", "/tmp/app.sock", 11, None),
+])
+def test_a_socket_that_nginx_s_own_unit_hides_from_nginx(
+    key: str, value: str, path: str, errno: int, change: str | None,
+) -> None:
+    drop = "/etc/systemd/system/nginx.service.d/hard.conf"
+    hidden = scene(told(path), socket(path), asked=path).endpoint(
+        listener=Known(socket(path)), tcp=Known(probe()), http=Known(probe(200)))
+    hidden.events.clear()
+    hidden.logs(f"connect() to unix:{path} failed", errno, "connecting to upstream")
+    hidden.nginx["service"] = service("nginx.service", 80, NGINX_PID, is_app_server=False,
+                                      unit_values=(UnitValue(key, value, drop, 2, 10, 12),))
+    diagnosis = diagnose(hidden.snapshot())
+    if change is None:
+        assert CAUSE not in roots(diagnosis)
+        return
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.service) == ("unix-socket-private-tmp", "certain", "nginx.service")
+    assert first.repairs[-1].risk == "manual" and first.repairs[-1].id == "move-socket"
+    write = first.repairs[0].steps[0] if change else None
+    assert write is None or (isinstance(write, WriteFile) and f"{change}\n".encode() in (write.after or b""))
+
+
+@pytest.mark.parametrize("preserved", [False, True])
+def test_a_folder_that_another_unit_takes_away_is_named(*, preserved: bool) -> None:
+    path = "/run/gateway/app.sock"
+    lost = scene(told(path), socket(path), asked=path).endpoint(
+        listener=Known(socket(path)), tcp=Known(probe(error="no-socket")), http=Known(probe(error="no-socket")))
+    values = [UnitValue("RuntimeDirectory", "gateway", "/u", 3, 1, 2)]
+    values += [UnitValue("RuntimeDirectoryPreserve", "yes", "/u", 4, 1, 2)] if preserved else []
+    lost.services.append(service("gateway.service", 9, 9, is_app_server=False, unit_values=tuple(values)))
+    found = finding_of(diagnose(lost.snapshot()), CAUSE)
+    assert any("RuntimeDirectory= of gateway.service" in line for line in found.detail) is not preserved
+
+
+@pytest.mark.parametrize(("page", "wanted"), [
+    ("", "unix:/run/shop/gunicorn.sock;"), ("/v1/", "unix:/run/shop/gunicorn.sock:/v1/;"),
+])
+def test_hit_a_service_that_was_moved_from_a_port_to_a_socket(page: str, wanted: str) -> None:
+    moved_on = Scene().with_service(told(), socket()).refused(service="local/backend.service")
+    moved_on.files = [replace(moved_on.files[0], data=moved_on.files[0].data.replace(b"8000;", f"8000{page};".encode()))]
+    first = finding_of(diagnose(moved_on.snapshot()), CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("moved-to-a-socket", "safe")
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and f"http://{wanted}".encode() in (write.after or b"")
+
+
+@pytest.mark.parametrize(("page", "address", "wanted"), [
+    ("proxy_pass http://unix:/run/shop/app.sock;", "127.0.0.1", "proxy_pass http://127.0.0.1:8000;"),
+    ("proxy_pass http://unix:/run/shop/app.sock:/api/;", "0.0.0.0", "proxy_pass http://127.0.0.1:8000/api/;"),
+    ("server unix:/run/shop/app.sock fail_timeout=0;", "::1", "server [::1]:8000 fail_timeout=0;"),
+])
+def test_hit_a_service_that_was_moved_from_a_socket_to_a_port(page: str, address: str, wanted: str) -> None:
+    asked = scene(service(), listener(8000, 200, address))
+    asked.files = [file("/etc/nginx/sites-enabled/shop", page + "\n", real_path="/etc/nginx/sites-available/shop")]
+    at = page.index(ASKED)
+    asked.endpoint(start=at, end=at + len(ASKED), line=1)
+    first = finding_of(diagnose(asked.snapshot()), CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("moved-to-a-port", "safe")
+    step = first.repairs[0].steps[0]
+    assert isinstance(step, WriteFile) and step.after == wanted.encode() + b"\n"
+
+
+def test_a_port_that_it_is_not_told_to_open_is_no_aim() -> None:
+    asked = scene(service(port=9000), listener(8000, 200))
+    assert CAUSE not in roots(diagnose(asked.snapshot()))
+    outside = scene(service(), listener(8000, 200, "10.0.0.5"))
+    assert CAUSE not in roots(diagnose(outside.snapshot()))
+
+
+def test_a_service_that_no_name_binds_is_a_persons_choice() -> None:
+    made = service("printd.service", bindings=Known(()), argv=("/usr/bin/gunicorn", "spool:main"),
+                   unit_changes={"working_directory": "/srv/spool", "user": "spool"})
+    first = finding_of(diagnose(scene(made, socket("/run/printd/http.sock")).snapshot()), CAUSE)
+    assert first.confidence == "possible" and first.repairs[0].needs[0].choices == ("/run/printd/http.sock",)
+    assert not first.repairs[0].steps
+
+
+def test_miss_what_is_well_stopped_elsewhere_or_anothers() -> None:
+    anothers = scene(told(), socket(pid=999))
+    for other in (healthy(), moved(), scene(stopped(bindings=told().bindings)), scene(told(ASKED)), anothers):
+        assert isinstance(verdict_of(diagnose(other.snapshot()), CAUSE), RuledOut)
+
+
+def test_miss_a_socket_that_another_site_names() -> None:
+    two = scene(told(), socket())
+    page = two.snapshot()
+    other = replace(page.endpoints[0], id="e9", unix=HELD, listener=Known(socket()), tcp=Known(probe()))
+    two.extra = {"endpoints": (*page.endpoints, other)}
+    assert isinstance(verdict_of(diagnose(two.snapshot()), CAUSE), RuledOut)
+
+
+def test_unknown_whether_anything_listens_and_which_of_two_sockets() -> None:
+    blind = scene(told(), socket()).endpoint(listener=Unknown("not root"), tcp=Unknown("no probe"))
+    assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)
+    several = scene(replace(told(), bindings=Known(())), socket(), socket("/run/shop/control.sock"))
+    assert isinstance(verdict_of(diagnose(several.snapshot()), CAUSE), Undetermined)
+
+
+def lost(**changes: object) -> Scene:
+    """The kernel's table has its socket at the very path, and the path leads to none."""
+    gone = {"listener": Known(socket(ASKED)), "tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket"))}
+    return scene(told(ASKED, **changes), socket(ASKED)).endpoint(**gone)
+
+
+def test_hit_a_socket_that_was_taken_from_its_path_is_made_anew_by_a_restart() -> None:
+    diagnosis = diagnose(lost().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = diagnosis.findings[0]
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("unix-socket-missing", "certain", "disruptive")
+    assert [s.verb for s in found.repairs[0].steps if isinstance(s, UnitAction)] == ["restart"]
+
+
+def test_unknown_where_it_may_see_other_folders_than_nginx() -> None:
+    root = UnitValue("RootDirectory", "/srv/root", "/etc/systemd/system/backend.service", 7, 0, 9)
+    verdict = verdict_of(diagnose(lost(unit_values=(root,)).snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "RootDirectory" in verdict.missing[0]
+
+
+def test_miss_a_stranger_that_holds_the_path_is_not_restarted() -> None:
+    gone = {"listener": Known(socket(ASKED, 999)), "tcp": Known(probe(error="no-socket"))}
+    found = diagnose(scene(told(ASKED), socket(ASKED, 999)).endpoint(**gone).snapshot())
+    assert isinstance(verdict_of(found, CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("pids", "expected"), [(Known((200,)), True), (Unknown("no right"), True), (Known((999,)), False)])
+def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: bool) -> None:
+    held = replace(socket(ASKED), node="app", pids=pids)
+    made = boxed("app", pid=200, bindings=told(ASKED).bindings)
+    gone = {"listener": Known(held), "tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket"))}
+    page = Scene(node="web", back="app").with_service(made, held).refused(unix=ASKED, host="", port=0, written=ASKED)
+    diagnosis = diagnose(page.endpoint(**gone).snapshot())
+    assert (CAUSE in roots(diagnosis)) is expected
+
+
+
+def test_hit_the_socket_that_systemd_holds_for_a_service_at_rest() -> None:
+    waiting = unit("backend.socket", active_state="active", sub_state="listening", listen=(HELD,))
+    diagnosis = diagnose(scene(stopped(socket=waiting, bindings=told().bindings), socket(pid=1)).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.repairs[0].risk) == ("unix-socket-missing", "safe")
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and HELD.encode() in (write.after or b"")
+
+
+def test_miss_a_socket_of_systemds_that_is_not_its_own() -> None:
+    assert CAUSE not in roots(diagnose(scene(stopped(bindings=told().bindings), socket(pid=1)).snapshot()))
+    shut = stopped(socket=unit("backend.socket", active_state="inactive", listen=(HELD,)), bindings=told().bindings)
+    assert CAUSE not in roots(diagnose(scene(shut, socket(pid=1)).snapshot()))

@@ -1,0 +1,399 @@
+"""wrong-host: an address that nobody has, nginx's own container, a name of the Docker host."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.plan import ComposeUp, WriteFile
+from fixer.model.snapshot import Compose, Listener, Service, Setting
+from fixer.model.target import TargetRef
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NOW,
+    REFUSED,
+    Scene,
+    binding,
+    boxed,
+    container,
+    failed,
+    file,
+    finding_of,
+    healthy,
+    listener,
+    probe,
+    roots,
+    service,
+    stat,
+    verdict_of,
+)
+
+CAUSE = "wrong-host"
+UNREACHABLE = Known(probe(error="unreachable"))
+MOUNT = (("/srv/conf", "/etc/nginx", True),)
+
+
+def web(**changes: object) -> Service:
+    """nginx's own container."""
+    return boxed("web", 80, is_app_server=False, runtime="", argv=("nginx",), bindings=Known(()),
+                 box={"mounts": MOUNT, "networks": (("p_default", "172.18.0.5", ("web",)),), **changes})
+
+
+def apart(written: str = "127.0.0.1:8000", *backs: Service, port: int = 8000, held: str = "0.0.0.0") -> Scene:
+    """nginx in a container, applications in others."""
+    scene = Scene(written, node="web", back="web").with_service(web(pid=None))
+    for back in backs or (boxed(),):
+        scene.with_service(back, listener(port, 7, held, back.node))
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=None,
+                                        holder=None)
+    scene.node_changes = {"web": {"kind": "container"}, "app": {"kind": "container"}}
+    return scene
+
+
+def found(scene: Scene, **inputs: str) -> Finding:
+    diagnosis = diagnose(scene.snapshot(), inputs)
+    assert roots(diagnosis) == [CAUSE]
+    return finding_of(diagnosis, CAUSE)
+
+
+def text_of(finding: Finding) -> bytes:
+    step = finding.repairs[0].steps[0]
+    assert isinstance(step, WriteFile)
+    return step.after or b""
+
+
+def test_hit_the_loopback_of_nginxs_own_container() -> None:
+    finding = found(apart())
+    assert (finding.variant, finding.confidence) == ("nginx-container-uses-loopback", "certain")
+    assert finding.repairs[0].risk == "safe" and b"http://app:8000;" in text_of(finding)
+
+
+def test_the_port_of_the_only_application_there_is() -> None:
+    finding = found(apart(port=9000))
+    assert finding.confidence == "likely" and b"http://app:9000;" in text_of(finding)
+
+
+def test_several_applications_are_a_choice() -> None:
+    two = (boxed(), boxed("other", box={"networks": (("p_default", "172.18.0.3", ("other",)),)}))
+    (repair,) = found(apart("127.0.0.1:8000", *two)).repairs
+    assert repair.needs[0].choices == ("app:8000", "other:8000") and not repair.steps
+    assert b"http://other:8000;" in text_of(found(apart("127.0.0.1:8000", *two), upstream="other:8000"))
+
+
+def test_who_is_told_that_port_is_meant_also_while_it_does_not_run_and_another_does() -> None:
+    told = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)), box={"status": "exited"})
+    running = boxed("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
+    for address in ("127.0.0.1:8000", "172.18.0.77:8000"):
+        scene = apart(address, running, port=9000).with_service(told)
+        diagnosis = diagnose((scene if address.startswith("127") else nobody(scene)).snapshot())
+        assert roots(diagnosis) == ["backend-down", CAUSE]
+        assert (later := finding_of(diagnosis, CAUSE)).service == told.name and later.repairs[0].risk == "manual"
+        assert finding_of(diagnosis, "backend-down").service == told.name
+
+
+def test_where_nobody_is_told_that_port_one_that_does_not_run_may_be_meant() -> None:
+    resting = boxed(pid=None, bindings=Known((binding(7000, "compose.yaml:9"),)),
+                    box={"status": "exited", "restart_policy": "always"})
+    running = boxed("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
+    (repair,) = found(apart("127.0.0.1:8000", running, port=9000).with_service(resting)).repairs
+    assert repair.needs[0].choices == ("other:9000",) and not repair.steps
+
+
+def test_miss_what_is_well_or_has_an_owner_or_answers() -> None:
+    elsewhere = apart("127.0.0.1:8000", boxed(box={"networks": (("other", "172.19.0.2", ("app",)),)}))
+    for scene in (healthy(), Scene().with_service(service(pid=None)).refused()):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+    assert isinstance(verdict_of(diagnose(elsewhere.snapshot()), CAUSE), Undetermined)     # no network in common
+    loopback = apart(held="127.0.0.1")
+    assert isinstance(verdict_of(diagnose(loopback.snapshot()), CAUSE), Undetermined)      # out of nginx's reach
+    refused = apart("10.7.7.7:8000").endpoint(node=None)
+    assert isinstance(verdict_of(diagnose(refused.snapshot()), CAUSE), RuledOut)      # somebody is there and refuses
+
+
+def test_unknown_who_is_meant_by_an_address_that_nobody_has() -> None:
+    scene = Scene("10.7.7.7:8000").answers(BAD_GATEWAY).endpoint(
+        node=None, listener=Unknown("outside"), tcp=UNREACHABLE, http=UNREACHABLE, service=None)
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+def nobody(scene: Scene) -> Scene:
+    return scene.endpoint(node=None, listener=Unknown("outside"), tcp=UNREACHABLE, http=UNREACHABLE)
+
+
+def test_an_address_of_the_containers_own_network() -> None:
+    finding = found(nobody(apart("172.18.0.77:8000")))
+    assert (finding.variant, finding.confidence) == ("wrong-ip-unassigned", "certain")
+    assert b"http://app:8000;" in text_of(finding)
+
+
+def test_an_address_for_which_nobody_answers_the_kernel_is_nobodys() -> None:
+    slow = Known(probe(error="slow"))
+    scene = nobody(apart("172.18.0.77:8000")).endpoint(tcp=slow, http=slow)
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    scene.node_changes["web"] = {"kind": "container", "silent": ("172.18.0.77",)}
+    finding = found(scene)
+    assert finding.variant == "wrong-ip-unassigned" and "web /proc/net/arp" in [e.where for e in finding.evidence]
+
+
+def test_an_address_of_another_network_may_be_a_machine_that_is_off() -> None:
+    finding = found(nobody(apart("10.7.7.7:8000")))
+    assert finding.confidence == "possible" and finding.repairs[0].needs[0].choices == ("app:8000",)
+
+
+def test_on_a_machine_a_person_says_that_the_local_one_is_meant() -> None:
+    scene = Scene("10.7.7.7:8000").with_service(service(), listener(8000, 200, "0.0.0.0")).answers(BAD_GATEWAY)
+    nobody(scene).endpoint(service=None, holder=None)
+    (repair,) = found(scene).repairs
+    assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
+    assert b"http://127.0.0.1:8000;" in text_of(found(scene, upstream="127.0.0.1:8000"))
+
+
+def test_on_a_machine_also_one_that_would_listen_there_if_it_ran() -> None:
+    scene = Scene("10.7.7.7:8000").with_service(failed()).answers(BAD_GATEWAY)
+    nobody(scene).endpoint(service=None, holder=None)
+    (repair,) = found(scene).repairs
+    assert repair.needs[0].choices == ("127.0.0.1:8000",) and not repair.steps
+    assert "is told to listen" in found(scene).summary
+
+
+def test_the_log_tells_that_nobody_has_it_where_no_probe_could() -> None:
+    scene = nobody(apart("172.18.0.77:8000")).endpoint(tcp=Known(probe(error="slow")), http=Known(probe(error="slow")))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    scene.logs("connect() failed (113: No route to host)", 113, "connecting to upstream")
+    assert found(scene).variant == "wrong-ip-unassigned"
+
+
+def test_a_file_of_the_image_is_for_a_person() -> None:
+    scene = apart()
+    scene.services[0] = web(pid=None, mounts=())
+    (repair,) = found(scene).repairs
+    assert repair.risk == "manual" and "write app:8000 instead of 127.0.0.1:8000" in repair.manual
+
+
+def test_the_docker_host_by_name() -> None:
+    name = apart("host.docker.internal:8000").endpoint(addresses=Known(()), listener=Unknown("no address"),
+                                                       tcp=Unknown("no address"), http=Unknown("no address"), node=None)
+    finding = found(name)
+    assert finding.variant == "host-gateway" and "host.docker.internal:host-gateway" in finding.repairs[0].manual
+    refused = apart("host.docker.internal:8000").endpoint(addresses=Known(("172.17.0.1",)), node=None)
+    assert "on the Docker host" in found(refused).repairs[0].manual
+    well = apart("host.docker.internal:8000").endpoint(addresses=Known(("172.17.0.1",)), node=None, tcp=Known(probe()))
+    assert isinstance(verdict_of(diagnose(well.snapshot()), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("published", "told"), [
+    ((("127.0.0.1", 8000, 9107),), True), ((("127.0.0.1", 8001, 9107),), False), ((("172.17.0.1", 8000, 9107),), False),
+])
+def test_what_is_published_for_the_docker_host_alone_is_named(published: tuple[tuple[str, int, int], ...], told: bool) -> None:
+    app = boxed(box={"published": published})
+    scene = apart("host.docker.internal:8000", app).endpoint(addresses=Known(("172.17.0.1",)), node=None)
+    scene.listeners = [line for line in scene.listeners if line.port != 8000]
+    finding = found(scene)
+    assert ("let nginx ask for app:9107" in finding.repairs[0].manual) is told
+    assert any("127.0.0.1:8000 -> 9107" in e.text for e in finding.evidence) is told
+
+
+def of_the_host(service: Service, *lines: Listener) -> Scene:
+    """nginx asks the Docker host, whose network the application's container has."""
+    scene = apart("host.docker.internal:8000", service).endpoint(addresses=Known(("172.17.0.1",)), node=None)
+    scene.listeners = [line for line in scene.listeners if line.port != 8000] + list(lines)
+    return scene
+
+
+def test_who_shares_the_docker_hosts_network_and_is_told_that_port_is_meant() -> None:
+    stopped = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
+                    box={"network_mode": "host", "networks": (), "status": "exited"})
+    assert roots(diagnose(of_the_host(stopped).snapshot())) == ["backend-down"]
+    assert stopped.container is not None
+    other = replace(stopped, container=replace(stopped.container, network_mode="bridge"))
+    assert roots(diagnose(of_the_host(other).snapshot())) == [CAUSE]       # what listens in a network of its own does not
+    elsewhere = replace(stopped, bindings=Known((binding(8001, "compose.yaml:9"),)))
+    assert roots(diagnose(of_the_host(elsewhere).snapshot())) == [CAUSE]
+
+
+def test_by_an_address_too_where_a_network_has_it_as_its_gateway() -> None:
+    stopped = boxed(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)),
+                    box={"network_mode": "host", "networks": (), "status": "exited"})
+    scene = apart("172.18.0.1:8000", stopped).endpoint(node=None)
+    scene.listeners = scene.listeners[:1]
+    assert roots(diagnose(scene.snapshot())) == []
+    told = scene.services[0]
+    assert told.container is not None
+    scene.services[0] = replace(told, container=replace(told.container, gateways=("172.18.0.1",)))
+    assert roots(diagnose(scene.snapshot())) == ["backend-down"]
+
+
+def test_in_the_hosts_network_only_its_own_loopback_is_told_to_come_out_to_the_containers_not_to_the_world() -> None:
+    alone = boxed(bindings=Known((binding(8000, "compose.yaml:9"),)), box={"network_mode": "host", "networks": ()})
+    finding = finding_of(diagnose(of_the_host(alone, listener(8000, 7, node="app")).snapshot()), "wrong-bind-address")
+    assert "172.17.0.1" in finding.repairs[0].summary and "0.0.0.0" not in finding.repairs[0].summary
+
+
+def test_the_docker_host_by_name_where_nginx_did_not_start() -> None:
+    unknown = Unknown("nginx does not run")
+    scene = apart("host.docker.internal:8000").endpoint(addresses=unknown, listener=unknown, tcp=unknown, http=unknown, node=None)
+    refusal = (1, 'nginx: [emerg] host not found in upstream "host.docker.internal" in /etc/nginx/conf.d/a.conf:3')
+    scene.nginx |= {"master_pid": None, "worker_pids": (), "test": Known(refusal)}
+    scene.probes[0] = unknown
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and finding_of(diagnosis, CAUSE).variant == "host-gateway"
+    told = scene.services[0]
+    assert told.container is not None
+    scene.services[0] = replace(told, container=replace(told.container, extra_hosts=("host.docker.internal",)))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))       # it was told: then the name is not what is missing
+
+
+__all__ = ["container", "stat"]
+
+
+def led(scene: Scene, **changes: object) -> Scene:
+    """A line of /etc/hosts leads the upstream's name to an address that gives no answer."""
+    line = Evidence("file", "/etc/hosts:7", "172.18.0.77 app")
+    told: dict[str, object] = {"addresses": Known(("172.18.0.77",), (line,)), "node": None, "tcp": UNREACHABLE,
+                               "http": UNREACHABLE, "listener": Unknown("elsewhere"), "service": None, "holder": None}
+    return scene.answers(BAD_GATEWAY).endpoint(**{**told, **changes})
+
+
+def test_a_wrong_line_of_the_hosts_file_is_named_and_nginxs_file_left_alone() -> None:
+    scene = led(Scene("backend.internal:8000").with_service(service(), listener(8000, 200)))
+    finding = found(scene)
+    assert (finding.variant, finding.confidence, finding.evidence[0].where) == ("wrong-ip-unassigned", "likely", "/etc/hosts:7")
+    (repair,) = finding.repairs
+    assert (repair.id, repair.risk, repair.steps) == ("correct-hosts-line", "manual", ())
+    assert "/etc/hosts:7" in repair.manual and "nginx -s reload" in repair.manual
+
+
+def test_a_line_that_hides_a_container_of_that_name_is_certain() -> None:
+    finding = found(led(apart("app:8000")))
+    assert finding.confidence == "certain" and "container p-app-1 has 172.18.0.2" in finding.summary
+    assert "extra_hosts:" in finding.repairs[0].manual
+
+
+def project(*, same: bool) -> Compose:
+    return Compose("p", "/p", ("/p/compose.yaml",), (), (("web", same),), Known(True))
+
+
+def hidden(**changes: object) -> Scene:
+    """`extra_hosts:` leads the name of a container to nginx's own."""
+    text = "services:\n  web:\n    extra_hosts: ['app:127.0.0.1']\n    image: x\n"
+    at = text.index("    extra")
+    scene = led(apart("app:8000"), **{"addresses": Known(("127.0.0.1",), (Evidence("file", "/etc/hosts:7", "127.0.0.1 app"),)),
+                                      "node": "web", "tcp": Known(REFUSED), "http": Known(REFUSED),
+                                      "listener": Known(None), **changes})
+    scene.extra |= {"target": TargetRef("compose", "p"), "compose": project(same=True)}
+    given = Setting("extra_hosts.app", "127.0.0.1", "/p/compose.yaml", 3, at, text.index("    image"))
+    scene.services[0] = replace(scene.services[0], compose_settings=(given,))
+    scene.files.append(file("/p/compose.yaml", text, node="engine"))
+    return scene
+
+
+def test_an_entry_of_the_compose_file_that_hides_a_container_is_taken_out() -> None:
+    finding = found(hidden())
+    assert (finding.variant, finding.confidence) == ("nginx-container-uses-loopback", "certain")
+    (repair,) = finding.repairs
+    assert (repair.id, repair.risk) == ("correct-hosts-line", "disruptive") and "/p/compose.yaml:3" in repair.summary
+    step = repair.steps[0]
+    assert isinstance(step, WriteFile) and step.after == b"services:\n  web:\n    image: x\n"
+    assert isinstance(repair.steps[1], ComposeUp) and repair.steps[1].service == "web"
+    changed = hidden()
+    changed.extra["compose"] = project(same=False)
+    assert "/p/compose.yaml:3" in found(changed).repairs[0].manual
+
+
+def test_a_name_led_to_nginxs_own_container_where_no_other_bears_it_is_not_blamed() -> None:
+    scene = hidden()
+    scene.services = [s for s in scene.services if s.name == "p-web-1"]
+    assert all(r.id != "correct-hosts-line" for f in diagnose(scene.snapshot()).findings for r in f.repairs)
+
+
+@pytest.mark.parametrize("changes", [
+    {"tcp": Known(REFUSED), "http": Known(REFUSED)},                # somebody is there
+    {"addresses": Known(("172.18.0.77",))},                         # not told by that file
+    {"addresses": Known(("172.18.0.77", "172.18.0.78"), (Evidence("file", "/etc/hosts:7", "x"),))},
+    {"node": "web"},
+])
+def test_a_line_that_may_be_right_is_not_blamed(changes: dict[str, object]) -> None:
+    scene = led(Scene("backend.internal:8000").with_service(service(), listener(8000, 200)), **changes)
+    assert all(f.repairs[0].id != "correct-hosts-line" for f in diagnose(scene.snapshot()).findings if f.repairs)
+
+
+def swapped(told: int = 9000, held: int = 9100, runtime: str = "uvicorn", **changes: object) -> Scene:
+    """nginx names bare addresses; after a start in another order the container of that one is the admin's."""
+    admin = boxed("admin", held, box={"networks": (("p_default", "172.18.0.2", ("admin",)),), **changes}, pid=8)
+    shop = boxed("shop", told, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9, runtime=runtime)
+    scene = Scene("172.18.0.2:9000", node="web", back="admin").with_service(web(pid=None))
+    scene.with_service(admin, listener(held, 8, "0.0.0.0", "admin")).with_service(shop, listener(told, 9, "0.0.0.0", "shop"))
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=admin.id, holder=None)
+    scene.node_changes = {name: {"kind": "container"} for name in ("web", "admin", "shop")}
+    return scene
+
+
+def test_an_address_that_docker_gave_to_another_container_since_is_wrong_and_not_its_port() -> None:
+    """To follow the port would have shown the admin's pages to everybody."""
+    finding = found(swapped())
+    assert (finding.confidence, finding.service) == ("certain", "p-shop-1") and "by now the address of p-admin-1" in finding.summary
+    assert b"http://shop:9000;" in text_of(finding)
+    assert all(f.cause != "wrong-port" for f in diagnose(swapped().snapshot()).findings)
+
+
+@pytest.mark.parametrize("scene", [
+    swapped(runtime="python"),                                       # a script may be anything
+    swapped(told=9500),                                              # nobody else is told that port
+    swapped(fixed=(("p_default", ("172.18.0.2",)),)),                # its files chose that address: it keeps it
+])
+def test_an_address_that_is_still_its_containers_has_a_wrong_port(scene: Scene) -> None:
+    assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
+
+
+def test_an_address_of_dockers_that_refuses_and_is_nobodys_that_was_seen() -> None:
+    """A container outside of the project has it."""
+    scene = apart("172.18.0.77:8000").endpoint(node=None, listener=Unknown("outside"))
+    box = scene.services[0].container
+    assert box is not None
+    scene.services[0] = replace(scene.services[0], container=replace(
+        box, subnets=(("p_default", "172.18.0.0/16"),), gateways=("172.18.0.1",)))
+    finding = found(scene)
+    assert "by now the address of another container" in finding.summary and b"http://app:8000;" in text_of(finding)
+
+
+def named(host: str, *, app: bool) -> Scene:
+    """nginx asks at the name of another container for the port of the application."""
+    other = boxed(host, 5432, pid=8, argv=("uvicorn",) if app else ("serve",), bindings=Known((binding(5432, "x:1"),)),
+                  box={"exposes": () if app else (5432,)})
+    shop = boxed("shop", 9000, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)}, pid=9)
+    scene = Scene(f"{host}:9000", node="web", back=host).with_service(web(pid=None))
+    scene.with_service(other, listener(5432, 8, "0.0.0.0", host)).with_service(shop, listener(9000, 9, "0.0.0.0", "shop"))
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), service=other.id, holder=None)
+    scene.node_changes = {name: {"kind": "container"} for name in ("web", host, "shop")}
+    return scene
+
+
+def test_the_name_of_a_database_is_not_the_applications() -> None:
+    """No page is behind its port, whatever that is."""
+    finding = found(named("store", app=False))
+    assert finding.service == "p-shop-1" and "which is no application (postgresql)" in finding.summary
+    assert b"http://shop:9000;" in text_of(finding)
+    assert finding.variant is None
+    late = named("store", app=False)            # the application came up a moment ago, after a try in vain
+    late.services = [replace(s, container=replace(s.container, restart_count=1, started_at=NOW - 5)) if s.node == "shop" else s
+                     for s in late.services]     # type: ignore[type-var]
+    assert roots(diagnose(late.snapshot())) == [CAUSE]
+    alone = named("store", app=False)
+    alone.services = [s for s in alone.services if s.node != "shop"]
+    assert roots(diagnose(alone.snapshot())) == []
+
+
+def test_the_name_of_one_application_and_the_port_of_another_are_a_persons_to_choose() -> None:
+    scene = named("admin", app=True)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["wrong-port"]
+    finding = diagnosis.findings[0]
+    assert finding.confidence == "possible" and finding.repairs[0].needs[0].choices == ("admin:5432", "shop:9000")
+    assert not finding.repairs[0].steps
+    for chosen in ("admin:5432", "shop:9000"):
+        step = finding_of(diagnose(scene.snapshot(), {"upstream": chosen}), "wrong-port").repairs[0].steps[0]
+        assert isinstance(step, WriteFile) and f"http://{chosen};".encode() in (step.after or b"")

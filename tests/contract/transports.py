@@ -1,0 +1,59 @@
+"""The places that the contract is tried on: each has an asker, a way to prepare things there, and files to change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fixer.hosts.local import LocalAsker
+from fixer.hosts.machine import run_process
+from fixer.hosts.machine.local_files import LocalFiles
+from fixer.hosts.sh.sh_files import ShFiles
+from fixer.hosts.sh.shasker import ShAsker
+from fixer.model.host import Asker, CommandResult, Files
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`sh` runs a script there, `files` changes files there, `root` is an empty folder there."""
+
+    asker: Asker
+    files: Files
+    root: str
+    sh: Callable[..., CommandResult]
+
+
+def script_runner(words: tuple[str, ...]) -> Callable[..., CommandResult]:
+    """A function that runs a script with arguments behind these words."""
+    def run(script: str, *args: str, timeout: float = 20.0) -> CommandResult:
+        result = run_process.run((*words, "sh", "-ec", script, "sh", *args), timeout=timeout)
+        assert result.returncode == 0, result
+        return result
+
+    return run
+
+
+def local(tmp_path: Path) -> Place:
+    """This machine, in-process."""
+    return Place(LocalAsker(), LocalFiles(), str(tmp_path), script_runner(()))
+
+
+def behind(name: str, shell: tuple[str, ...], tmp_path: Path) -> Place:
+    """This machine as it answers through a shell."""
+    asker = ShAsker(name, "machine", lambda script, timeout: run_process.run((*shell, "-s"), stdin=script, timeout=timeout))
+    return Place(asker, ShFiles(tuple, shell), str(tmp_path), script_runner(()))
+
+
+HERE: Mapping[str, Callable[[Path], Place]] = {
+    "local": local,
+    "sh": lambda tmp_path: behind("sh", ("sh",), tmp_path),
+    "busybox": lambda tmp_path: behind("busybox", ("busybox", "sh"), tmp_path),
+    "bash": lambda tmp_path: behind("bash", ("bash",), tmp_path),
+}
+
+
+def is_here(name: str) -> bool:
+    """Whether this machine has that shell."""
+    return name == "local" or shutil.which(name) is not None

@@ -1,0 +1,182 @@
+"""fixer as it always is, but for one thing: at point number AT of what it changes, its process ends with signal 9.
+
+    python -m tests.crash.killed_fixer AT FOLDER WORDS...        WORDS as for fixer; the points passed are listed in FOLDER/points
+
+AT is a number from 0, or how the point's name begins; `nowhere` counts and lists nothing. With BADGATEWAY_AT_POINT, a
+command for sh, that happens there instead, and fixer goes on. BADGATEWAY_UNDER_WAY are the seconds that a command may
+go on without the fixer that began it, where those of a place are known to be quicker than the slowest anywhere.
+
+A point stands behind each record of the journal, before each change of a file, in the middle of each call to a shell on
+the node that changes something (it is sent, its answer never read), and in the middle of each command (it runs, and
+goes on without us). Looking changes nothing and has no points.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fixer.apply import rollback
+from fixer.apply.journal_folder import Journal
+from fixer.hosts.local import LocalWriter
+from fixer.hosts.machine import run_process
+from fixer.hosts.machine.local_files import LocalFiles
+from fixer.hosts.nodes.container_node import ContainerWriter
+from fixer.hosts.sh import sh_files
+from fixer.hosts.ssh import SshWriter
+from fixer.model.journal import Record
+
+FILES = ("create", "append", "overwrite", "set_meta", "rename", "symlink", "unlink", "mkdir", "rmdir")
+SHELL = ("create", "add", "move", "overwrite", "link", "remove", "folder", "unfolder", "remeta")
+UNDER_WAY = 0.05      # seconds that a command has had when we end
+
+
+class Points:
+    """Counts, lists, and ends the process at one of them."""
+
+    def __init__(self, at: str, folder: str) -> None:
+        self.at, self.passed = at, 0
+        self.commands: set[tuple[str, ...]] = set()
+        self.log = os.open(f"{folder}/points", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def reached(self, name: str) -> bool:
+        """Whether this is the one; passes it."""
+        os.write(self.log, f"{name}\n".encode())
+        self.passed += 1
+        return str(self.passed - 1) == self.at or name.startswith(self.at)
+
+    def here(self, name: str) -> None:
+        """One point."""
+        if self.reached(name):
+            strike()
+
+
+TROUBLE = os.environ.pop("BADGATEWAY_AT_POINT", "")
+
+
+def strike() -> None:
+    """The trouble, or an end as the kernel makes it: nothing is tidied up."""
+    if not TROUBLE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    subprocess.run(["sh", "-c", TROUBLE], check=True, timeout=60, stdin=subprocess.DEVNULL)
+
+
+# Commands that only look. A kill in one leaves what a kill behind the record before it leaves.
+LOOKS = ("stat ", "tail ", "sh -c cat /proc/", "systemctl show ", "docker inspect ", "docker ps ")
+
+
+def differing(points: Sequence[str]) -> list[int]:
+    """The numbers of those points that can leave something else than the one before: between a record and the next
+    change lie looks, and the moment before a change of this machine's files."""
+    def is_look(name: str) -> bool:
+        return name.startswith("command ") and name.removeprefix("command ").startswith(LOOKS)
+
+    kept = []
+    for number, name in enumerate(points):
+        before = points[number - 1] if number else ""
+        if not ((is_look(name) or name.startswith("file ")) and (is_look(before) or before.startswith("record "))):
+            kept.append(number)
+    return kept
+
+
+def behind_records(points: Points) -> None:
+    """A point when a record is on disk."""
+    append = Journal.append
+
+    def told(self: Journal, record: Record) -> Record:
+        done = append(self, record)
+        points.here(f"record {record.phase} {record.describe}".rstrip())
+        return done
+
+    Journal.append = told  # type: ignore[method-assign]
+
+
+def before_files(points: Points) -> None:
+    """A point before every change of this machine's files."""
+    def before(name: str, change: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(change)
+        def told(self: LocalFiles, *words: Any, **more: Any) -> Any:
+            points.here(f"file {name}")
+            return change(self, *words, **more)
+
+        return told
+
+    for name in FILES:
+        setattr(LocalFiles, name, before(name, getattr(LocalFiles, name)))
+
+
+def in_shells(points: Points) -> None:
+    """A point in the middle of every call that changes a file through a shell: it was sent whole, nobody waits for it."""
+    call, exchange = sh_files.ShFiles._call, sh_files.ShFiles._exchange
+    sending: list[str] = []
+
+    def named(self: sh_files.ShFiles, function: str, *words: str, data: bytes | None = None) -> bytes:
+        sending.append(words[1] if function == "at" else function)      # in a folder, there by that function
+        try:
+            return call(self, function, *words, data=data)
+        finally:
+            sending.pop()
+
+    def sent(self: sh_files.ShFiles, text: bytes, mark: bytes) -> bytes:
+        if sending[-1] in SHELL and self._talk is not None and points.reached(f"shell {sending[-1]}"):
+            assert self._talk._child.stdin
+            if not TROUBLE:
+                os.set_blocking(self._talk._child.stdin.fileno(), True)
+                os.write(self._talk._child.stdin.fileno(), text)
+            strike()
+        return exchange(self, text, mark)
+
+    sh_files.ShFiles._call = named  # type: ignore[method-assign]
+    sh_files.ShFiles._exchange = sent  # type: ignore[method-assign]
+
+
+def in_commands(points: Points) -> None:
+    """A point in the middle of every command of a writer, of those that repeat (waiting for something) only once."""
+    writing: list[tuple[str, ...]] = []
+    start = run_process._start
+
+    def started(argv: Any, env: Any, cwd: Any) -> subprocess.Popen[bytes]:
+        child = start(argv, env, cwd)
+        if writing and writing[-1] not in points.commands:
+            points.commands.add(writing[-1])
+            if points.reached(f"command {' '.join(writing[-1])[:120]}"):
+                time.sleep(UNDER_WAY)
+                strike()
+        return child
+
+    def within(run: Callable[..., Any]) -> Callable[..., Any]:
+        def told(self: Any, argv: Any, **more: Any) -> Any:
+            writing.append(tuple(argv))
+            try:
+                return run(self, argv, **more)
+            finally:
+                writing.pop()
+
+        return told
+
+    run_process._start = started
+    for writer in (LocalWriter, ContainerWriter, SshWriter):
+        writer.run = within(writer.run)  # type: ignore[method-assign]
+
+
+def main() -> None:
+    """Wrap, then be fixer."""
+    rollback.UNDER_WAY = float(os.environ.pop("BADGATEWAY_UNDER_WAY", rollback.UNDER_WAY))
+    if sys.argv[1] != "nowhere":
+        points = Points(sys.argv[1], sys.argv[2])
+        for wrap in (behind_records, before_files, in_shells, in_commands):
+            wrap(points)
+    from fixer.start import main as fixer
+
+    sys.argv = ["fixer", *sys.argv[3:]]
+    sys.exit(fixer())
+
+
+if __name__ == "__main__":
+    main()

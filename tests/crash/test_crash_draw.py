@@ -1,0 +1,88 @@
+"""The draw of the crashes on real places: within its time, the same from the same word, and each in its turn."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from fixer.hosts.sh.sh_files import ShFiles
+from fixer.model.plan import FileMeta
+from tests.crash import crash_draw, killed_fixer
+from tests.crash.killed_fixer import differing
+
+
+@dataclass(frozen=True)
+class Named:
+    """What the draw looks at of a test."""
+
+    name: str
+
+    @property
+    def nodeid(self) -> str:
+        return self.name
+
+
+POOL = [Named(f"{kind}[{number}]") for kind in crash_draw.COSTS for number in range(5)]
+
+
+def names(monkeypatch: pytest.MonkeyPatch, word: str) -> list[str]:
+    monkeypatch.setattr(crash_draw, "WORD", word)
+    return [item.name for item in crash_draw.drawn(POOL)]   # type: ignore[arg-type]
+
+
+def test_what_is_drawn_fits_and_is_the_same_from_the_same_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = names(monkeypatch, "a")
+    assert drawn == names(monkeypatch, "a") != names(monkeypatch, "b")
+    assert len(drawn) >= 2 and sum(crash_draw.COSTS[name.partition("[")[0]] for name in drawn) <= crash_draw.SECONDS
+    kinds = [name.partition("[")[0] for name in drawn]
+    assert len(set(kinds)) == len(kinds)       # one of each kind before a second of any
+
+
+def test_every_test_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = {name for word in range(400) for name in names(monkeypatch, str(word))}
+    assert drawn == {item.name for item in POOL}
+
+
+def test_points_are_a_few_unless_all_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash_draw, "ALL", False)
+    assert len(crash_draw.points_of(40, "x")) == crash_draw.POINTS == len(set(crash_draw.points_of(40, "x")))
+    assert crash_draw.points_of(1, "x") == [0] and crash_draw.points_of(0, "x") == []
+    monkeypatch.setattr(crash_draw, "ALL", True)
+    assert crash_draw.points_of(4, "x") == [0, 1, 2, 3]
+    monkeypatch.setattr(crash_draw, "STEP", 5)
+    assert crash_draw.points_of(11, "x") == [2, 7] and crash_draw.points_of(2, "x") == [1] and crash_draw.points_of(0, "x") == []
+
+
+def test_of_points_that_leave_the_same_the_first_is_tried() -> None:
+    look, changes = "command stat -c %u /proc/1", "command systemctl start x"
+    points = ["file create", "record begin", "file append", "record intent", look, look, changes, look, "file append", "record done", "shell add", "record"]
+    assert [points[number] for number in differing(points)] == [
+        "file create", "record begin", "record intent", changes, look, "record done", "shell add", "record"]
+    # behind a change a look is told apart: then the change is over, and no record says so yet
+
+
+def test_each_change_of_a_file_through_a_shell_is_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ShFiles sends them: a kill that strikes nowhere proves nothing."""
+    for name in ("_call", "_exchange"):
+        monkeypatch.setattr(ShFiles, name, getattr(ShFiles, name))
+    points, files, me = killed_fixer.Points("never", str(tmp_path)), ShFiles(tuple), FileMeta(0o600, os.getuid(), os.getgid())
+    killed_fixer.in_shells(points)
+    root = str(tmp_path)
+    files.state(root)      # the first call starts the shell
+    for change in (
+        lambda: files.create(f"{root}/a", b"x", me), lambda: files.append(f"{root}/b", b"y"), lambda: files.rename(f"{root}/a", f"{root}/c"),
+        lambda: files.overwrite(f"{root}/b", b"z"), lambda: files.symlink("b", f"{root}/l"), lambda: files.unlink(f"{root}/l"),
+        lambda: files.mkdir(f"{root}/d", 0o700), lambda: files.rmdir(f"{root}/d"), lambda: files.set_meta(f"{root}/b", me),
+    ):
+        change()
+        files.read(f"{root}/b") if (tmp_path / "b").exists() else None
+    assert (tmp_path / "points").read_text().split() == [word for name in killed_fixer.SHELL for word in ("shell", name)]
+
+
+def test_each_test_on_a_real_place_says_what_it_costs() -> None:
+    files = [path for path in Path(__file__).parent.glob("test_*.py") if "pytestmark = [pytest.mark.docker" in path.read_text() and path.name != Path(__file__).name]
+    assert {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)} == set(crash_draw.COSTS)

@@ -1,0 +1,256 @@
+"""What is said where no cause is proven, and what cannot be judged by a plain request."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginx_config import Listen, Span
+from fixer.model.snapshot import UnitValue
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    NGINX_PID,
+    SITE,
+    Scene,
+    boxed,
+    failed,
+    healthy,
+    listener,
+    log,
+    probe,
+    process,
+    service,
+    stopped,
+    unit,
+)
+
+CLOSED = replace(probe(error="closed"), phase="head")
+
+
+def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads() -> None:
+    scene = healthy().answers(BAD_GATEWAY)
+    scene.endpoint(http=Known(probe(400)))
+    scene.logs("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", None,
+               "SSL handshaking to upstream")
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("broken", ())
+    [note] = diagnosis.notes
+    assert "no cause proven for / on 0.0.0.0:80, which answers 502" in note
+    assert "127.0.0.1:8000 (backend.service) answers 400 without nginx" in note
+    assert note.endswith("nginx logs: SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number) "
+                         "while SSL handshaking to upstream")
+
+
+def test_what_nginx_says_of_itself_is_told_where_it_says_nothing_of_an_upstream() -> None:
+    scene = healthy().answers(CLOSED).logs("768 worker_connections are not enough", None, "")
+    scene.events = [replace(event, level="alert") for event in scene.events]
+    assert diagnose(scene.snapshot()).notes[0].endswith("nginx logs: 768 worker_connections are not enough")
+
+
+def test_a_server_that_answers_and_is_marked_down_is_said_to_be() -> None:
+    scene = healthy().answers(BAD_GATEWAY).endpoint(down=True)
+    assert "answers 200 without nginx, and is marked `down` at /etc/nginx" in " ".join(diagnose(scene.snapshot()).notes)
+
+
+def test_a_program_that_hands_on_is_said_to_where_it_answers_with_an_error() -> None:
+    scene = Scene().with_service(service("lb.service", gateway="haproxy", is_app_server=False), listener(8000, 200))
+    scene.endpoint(http=Known(probe(503))).answers(probe(503, body="<h1>503 Service Unavailable</h1>"))
+    told = " ".join(diagnose(scene.snapshot()).notes)
+    assert "127.0.0.1:8000 (lb.service) answers 503 without nginx" in told and "haproxy's configuration and log" in told
+
+
+@pytest.mark.parametrize(("held", "told"), [
+    (("127.0.0.1",), True), (("0.0.0.0",), True), (("127.0.0.1", "::1"), False), (("::",), False),
+])
+def test_a_name_of_two_addresses_with_one_socket_is_said_to_be(held: tuple[str, ...], told: bool) -> None:
+    lines = (listener(8000, 200, address) for address in held)
+    scene = Scene("localhost:8000").with_service(service(), *lines).answers(BAD_GATEWAY, GOOD)
+    scene.endpoint(addresses=Known(("127.0.0.1", "::1")), http=Known(GOOD))
+    notes = " ".join(diagnose(scene.snapshot()).notes)
+    assert ("localhost leads to 127.0.0.1 and ::1, nginx takes turns, and nothing listens on ::1" in notes) is told
+
+
+def test_servers_that_no_route_asks_are_named_where_nothing_is_proven_and_never_offered() -> None:
+    """Somebody's program in a terminal: whether it is the one that is meant, a person sees at once."""
+    scene = Scene("127.0.0.1:8001").refused()
+    made = service("uvicorn[200]", unit=None, manager="none", bindings=Known(()))
+    scene.with_service(made, listener(8000, 200))
+    scene.processes[-1] = replace(scene.processes[-1], ppid=90, uid=1001)
+    diagnosis = diagnose(scene.snapshot())
+    assert not diagnosis.findings
+    assert "asked by no route, perhaps of somebody else: uvicorn[200] (pid 200, uid 1001) on 127.0.0.1:8000" in " ".join(
+        diagnosis.notes)
+
+
+@pytest.mark.parametrize(("state", "told"), [("bad-setting", True), ("error", True), ("masked", False), ("loaded", False)])
+def test_units_that_systemd_could_not_load_are_named(state: str, told: bool) -> None:
+    about = {"load_state": state, "active_state": "inactive", "sub_state": "dead", "exec_start": ()}
+    bare = service("shop.service", pid=None, is_app_server=False, argv=(), bindings=Known(()), unit_changes=about)
+    diagnosis = diagnose(healthy().with_service(bare).answers(BAD_GATEWAY).snapshot())
+    assert ("systemd could not load shop.service" in " ".join(diagnosis.notes)) is told
+
+
+HEADER = "upstream sent invalid header"
+
+
+def test_an_answer_that_nginx_could_not_pass_on_for_another_page_is_a_note() -> None:
+    scene = healthy().logs(HEADER, None, "reading response header from upstream", path="/login?a=b", count=3)
+    diagnosis = diagnose(scene.snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+    [note] = diagnosis.notes
+    assert "3 times" in note and "for /login:" in note and HEADER in note and "a=b" not in note
+
+
+@pytest.mark.parametrize("scene", [
+    healthy().logs(HEADER, None, "reading response header from upstream", ago=4000),
+    healthy().logs("upstream prematurely closed connection", None, "reading response header from upstream"),
+])
+def test_old_lines_and_what_a_restart_heals_are_none(scene: Scene) -> None:
+    assert not diagnose(scene.snapshot()).notes
+
+
+def test_a_name_that_nginx_has_no_resolver_for_is_said() -> None:
+    scene = healthy().answers(BAD_GATEWAY).logs("no resolver defined to resolve shop.lan", None, "")
+    assert "no resolver defined to resolve shop.lan" in diagnose(scene.snapshot()).notes[0]
+
+
+def test_what_a_program_said_that_failed_for_a_reason_of_its_own_is_told() -> None:
+    words = ("Started backend.service - Office.", "Traceback (most recent call last):", "ValueError: 3 is no colour",
+             "backend.service: Main process exited, code=exited, status=1/FAILURE", "Failed to start backend.service.")
+    notes = diagnose(Scene().with_service(failed(log=log(*words))).refused().snapshot()).notes
+    assert notes[-1] == ("backend.service failed; its log ends with: Traceback (most recent call last): / "
+                         "ValueError: 3 is no colour")
+
+
+def test_where_a_cause_is_proven_nothing_is_added() -> None:
+    assert not diagnose(Scene().with_service(stopped()).refused().snapshot()).notes
+
+
+def _live(**changes: object) -> Scene:
+    made = service("live.service", runtime="python", argv=("/usr/bin/python3", "ws.py"), is_app_server=False, **changes)
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(made, listener(8000, 200))
+    scene.with_service(service("shop.service", 8001, 201), listener(8001, 201))
+    scene.route[0] = {"upgrades": True}
+    return scene.endpoint(http=Known(CLOSED)).answers(BAD_GATEWAY)
+
+
+def test_what_takes_only_websockets_is_not_called_broken() -> None:
+    diagnosis = diagnose(_live().snapshot())
+    assert (diagnosis.verdict, diagnosis.findings) == ("healthy", ())
+    assert "WebSocket" in next(h.reason for h in diagnosis.health if h.route == "r1")
+
+
+@pytest.mark.parametrize("why", ["no upgrade", "restarted", "a server that answers all"])
+def test_what_else_hangs_up_is_broken(why: str) -> None:
+    scene = _live(unit=unit("live.service", n_restarts=2)) if why == "restarted" else _live()
+    if why == "no upgrade":
+        scene.route[0] = {}
+    if why == "a server that answers all":
+        scene.services[0] = replace(scene.services[0], runtime="uvicorn")
+    assert diagnose(scene.snapshot()).verdict == "degraded"
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "unknown"), (502, "failing")])
+def test_a_page_that_may_answer_for_all_hides_a_dead_backend_only_where_it_is_there(status: int, state: str) -> None:
+    scene = Scene().with_service(stopped()).refused()
+    scene.route[0] = {"shadowed": True}
+    if status == 200:
+        scene.answers(probe(200))
+    diagnosis = diagnose(scene.snapshot())
+    assert [h.state for h in diagnosis.health] == [state]
+    assert [f.cause for f in diagnosis.findings] == (["backend-down"] if status == 502 else [])
+
+
+def test_an_nginx_that_hands_nothing_on_is_told_with_what_is_mounted_there() -> None:
+    """A misspelt source of a mount is made as an empty folder: no site of the project is read."""
+    scene = Scene("app:8000", node="web", back="app")
+    shares = (("/srv/shop/confs", "/etc/nginx/conf.d"), ("/srv/shop/data", "/data"))
+    scene.services.append(boxed("web", 80, is_app_server=False, box={"shares": shares}))
+    made = scene.snapshot()
+    (nginx,) = made.nginxes
+    assert isinstance(nginx.config, Known)
+    bare = replace(nginx, config=Known(replace(nginx.config.value, routes=())))
+    (note,) = diagnose(replace(made, nginxes=(bare,), routes=(), endpoints=())).notes
+    assert "hands nothing on" in note and "/etc/nginx/conf.d from /srv/shop/confs" in note and "/data" not in note
+
+
+def test_the_line_of_the_hosts_file_that_leads_a_name_there_is_named() -> None:
+    """Docker writes one for `--link`, and the container that is called so may have another address since."""
+    said = Known(("172.17.0.3",), (Evidence("file", "/etc/hosts:8", "172.17.0.3 shed"),))
+    made = boxed("squat", argv=("sleep", "9"), bindings=Known(()), is_app_server=False, runtime="")
+    scene = Scene("shed:8000", node="web", back="squat").with_service(made).refused(addresses=said)
+    scene.processes[-1] = replace(scene.processes[-1], argv=("sleep", "9"))
+    assert any("shed:8000 (/etc/hosts:8: 172.17.0.3)" in note for note in diagnose(scene.snapshot()).notes)
+
+
+def test_a_container_in_the_network_of_one_that_is_gone_is_named() -> None:
+    made = boxed("app", 8000, box={"network_mode": "container:" + "0" * 64, "networks": ()})
+    scene = Scene("pod:8000", node="web", back="pod").with_service(made).refused()
+    scene.node_changes["app"] = {"addresses": ()}       # with them it would be a finding
+    notes = diagnose(scene.snapshot()).notes
+    assert any("p-app-1 lives in the network of container 000000000000" in note for note in notes)
+
+
+def test_a_manager_that_only_itself_tells_what_it_keeps_is_named() -> None:
+    scene = Scene("127.0.0.1:8001").with_service(stopped(port=8000)).with_service(stopped("other.service", 9000)).refused()
+    scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))
+    assert any("PM2 keeps programs on local (pid 77" in note for note in diagnose(scene.snapshot()).notes)
+    well = healthy()
+    well.processes.append(scene.processes[-1])
+    assert diagnose(well.snapshot()).notes == ()
+
+
+@pytest.mark.parametrize(("fragment", "told"), [("/etc/systemd/system/quote.service", True), ("/run/systemd/generator/quote.service", True),
+                                                ("/usr/lib/systemd/system/podman.service", False)])
+def test_containers_that_podman_keeps_are_not_looked_into_and_are_no_absence(fragment: str, told: bool) -> None:
+    kept = stopped("quote.service", 80, is_app_server=False, runtime="", bindings=Known(()),
+                   unit_changes={"exec_start": ("/usr/bin/podman", "start", "quote"), "fragment_path": fragment})
+    scene = Scene().with_service(kept).refused()
+    diagnosis = diagnose(scene.snapshot())
+    assert ([f.cause for f in diagnosis.findings] == []) is told
+    assert ("quote.service (inactive)" in " ".join(diagnosis.notes)) is told
+    alone = Scene().refused()
+    alone.processes.append(process(50, "/usr/bin/conmon", "-n", "quote", comm="conmon"))
+    assert "container quote (pid 50)" in " ".join(diagnose(alone.snapshot()).notes)
+
+
+@pytest.mark.parametrize(("settings", "command", "words"), [
+    ({"LogNamespace": "shop"}, ("/usr/bin/uvicorn", "main:app"), "journalctl --namespace=shop -u backend.service"),
+    ({}, ("/usr/bin/flock", "-n", "/run/shop.lock", "/usr/bin/uvicorn", "main:app"), "somebody holds /run/shop.lock"),
+    ({"StandardError": "null"}, ("/usr/bin/uvicorn", "main:app"), "goes to null; start it by hand"),
+    ({}, ("/usr/bin/uvicorn", "main:app"), "cd /srv/shop && sudo -u shop /usr/bin/uvicorn main:app"),
+])
+def test_a_service_that_failed_without_a_word_is_told_with_where_its_words_may_be(
+    settings: dict[str, str], command: tuple[str, ...], words: str,
+) -> None:
+    values = tuple(UnitValue(key, value, "/etc/x.service", 3, 0, 0) for key, value in settings.items())
+    made = failed(log=log("Started backend.service."), unit_values=values,
+                  unit_changes={"exec_main_status": 1, "exec_start": command})
+    note = diagnose(Scene().with_service(made).refused().snapshot()).notes[-1]
+    assert note.startswith("backend.service failed; it ended with status 1 and its log") and words in note
+
+
+def test_servers_that_answer_while_nginx_asks_none_of_them_are_said_to_be_asked_again_soon() -> None:
+    scene = healthy().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
+    assert "asks none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)
+
+
+@pytest.mark.parametrize(("address", "asked", "is_said"), [
+    ("127.0.0.1", 8090, True), ("0.0.0.0", 8090, False), ("127.0.0.1", 8091, False),
+])
+def test_a_server_of_the_same_nginx_that_nobody_asks_is_named(address: str, asked: int, *, is_said: bool) -> None:
+    """Two hops on one machine: the inner one listens at another port than the outer one asks."""
+    behind = service("shop.service", 8085, is_app_server=False)
+    scene = Scene(f"127.0.0.1:{asked}", "127.0.0.1:8085").with_service(behind, listener(8085, 200))
+    scene.with_service(service("other.service", 9000, 300)).with_service(service("third.service", 9001, 301))
+    scene.listeners.append(listener(8091, NGINX_PID, address))
+    inner = Listen(address, 8091, False, False, False, Span(SITE, 2, 0, 0))
+    scene.route[1] = {"listens": (inner,)}
+    if asked == 8090:
+        scene.refused(0, service=None)
+    said = any("this nginx itself listens on 127.0.0.1:8091" in note for note in diagnose(scene.snapshot()).notes)
+    assert said is is_said

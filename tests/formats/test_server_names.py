@@ -1,0 +1,75 @@
+"""Which server a command line runs, whatever launches it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.formats.server_names import is_app_server, runtime_of, script_of, server_at
+from fixer.observe.commands.python_programs import is_no_web_program, program_paths
+from tests.observe.capture_builders import file, view
+
+
+@pytest.mark.parametrize(("command", "runtime"), [
+    ("uvicorn a:b", "uvicorn"), ("/srv/venv/bin/uvicorn a:b", "uvicorn"), ("python3 -m uvicorn a:b", "uvicorn"),
+    ("/usr/bin/python3.13 -u /usr/bin/uvicorn a:b", "uvicorn"), ("python -W ignore -m gunicorn x", "gunicorn"),
+    ("exec env A=1 B=2 sudo -u app gunicorn x", "gunicorn"), ("env -i -- uvicorn a", "uvicorn"),
+    ("poetry run uvicorn a:b", "uvicorn"), ("uv run hypercorn a:b", "hypercorn"), ("tini -- uvicorn a", "uvicorn"),
+    ("gosu app daphne x", "daphne"), ("A=1 uvicorn a", "uvicorn"), ("@/usr/bin/uvicorn uvicorn a", "uvicorn"),
+    ("python3 /usr/bin/opentelemetry-instrument uvicorn a:b", "uvicorn"), ("gunicorn3 x", "gunicorn"),
+    ("php-fpm8.2 -F", "php-fpm"), ("python3 manage.py runserver", "django"), ("./manage.py runserver", "django"),
+    ("python3 -m http.server 80", "http.server"), ("python3 -c pass", "python"), ("python3", "python"),
+    ("python3 -u server.py", "python"), ("node server.js", "node"), ("npm run start", "node"), ("java -jar a.jar", "java"),
+    ("ruby /usr/bin/puma -p 1", "puma"), ("node --inspect", "node"), ("/opt/app/server", "binary"),
+    ("/usr/local/bin/node_exporter", ""), ("/usr/sbin/nginx", ""), ("sh run.sh", ""), ("", ""), ("exec", ""),
+    ("setpriv --reuid app --regid=app --clear-groups uvicorn a", "uvicorn"), ("chronic nice -n 5 uvicorn a", "uvicorn"),
+    ("taskset -c 0-1 uvicorn a", "uvicorn"), ("chrt -o 0 uvicorn a", "uvicorn"), ("flock -w 5 /l uvicorn a", "uvicorn"),
+    ("runuser -u app -- uvicorn a", "uvicorn"), ("sudo --user app -n gunicorn x", "gunicorn"),
+    ("systemd-socket-activate -l 80 -E A=1 uvicorn a", "uvicorn"), ("uv run --frozen --extra x uvicorn a", "uvicorn"),
+    ("conda run -n env uvicorn a", "uvicorn"), ("doppler run -p x -- uvicorn a", "uvicorn"),
+    ("timeout --signal INT 1d uvicorn a", "uvicorn"), ("su -s /bin/sh app -c x", ""), ("runuser - app -c x", ""),
+    ("flock -n /l -c x", ""), ("su app", ""), ("/usr/bin/something", ""), ("timeout -k 5 60 uvicorn a", "uvicorn"), ("python3 -m", "python"),
+])
+def test_runtimes(command: str, runtime: str) -> None:
+    assert runtime_of(command.split()) == runtime
+
+
+def test_where_its_own_arguments_begin() -> None:
+    assert server_at(["python3", "-u", "-m", "uvicorn", "a:b"]) == ("uvicorn", 4)
+    assert server_at(["exec", "uvicorn", "a:b"]) == ("uvicorn", 2)
+
+
+@pytest.mark.parametrize(("command", "script"), [
+    ("sh -x /srv/run.sh a", "/srv/run.sh"), ("/srv/run", "/srv/run"), ("python3 -m x", None), ("sh -c x", None),
+    ("exec python3 -u s.py", "s.py"), ("", None), ("bash", None), ("-/srv/run", "/srv/run"),
+])
+def test_the_script_behind_a_command(command: str, script: str | None) -> None:
+    assert script_of(command.split()) == script
+
+
+@pytest.mark.parametrize(("command", "fragment", "kind", "expected"), [
+    ("uvicorn a", "/usr/lib/systemd/system/a.service", "simple", True),
+    ("uvicorn a", "/etc/systemd/system/a.service", "oneshot", False),
+    ("python3 /srv/a.py", "/etc/systemd/system/a.service", "simple", True),
+    ("python3 /srv/a.py", "/usr/lib/systemd/system/a.service", "simple", False),
+    ("python3 /usr/share/unattended-upgrades/x", "/etc/systemd/system/a.service", "simple", False),
+    ("python3 -m http.server", "/etc/systemd/system/a.service", "simple", False),
+    ("/usr/sbin/sshd -D", "/etc/systemd/system/a.service", "simple", False),
+    ("python3 -m mine", "/etc/systemd/system/a.service", "simple", True),
+])
+def test_applications_and_daemons(command: str, fragment: str, kind: str, expected: bool) -> None:
+    argv = command.split()
+    assert is_app_server(argv, runtime_of(argv), fragment, kind) is expected
+
+
+def test_where_a_program_stands() -> None:
+    assert program_paths(["python3", "a.py"], "/srv") == ("/srv/a.py",)
+    assert program_paths(["python3", "-u", "-m", "shop.web"], "/srv") == ("/srv/shop/web.py", "/srv/shop/web/__main__.py")
+    assert program_paths(["python3", "-c", "x"], "/srv") == () and program_paths(["uvicorn", "x"], "/srv") == ()
+
+
+def test_a_program_is_judged_by_its_source() -> None:
+    seen = view(file("/srv/echo.py", "import socketserver"), file("/srv/web.py", "from flask import Flask"))
+    assert is_no_web_program(["python3", "/srv/echo.py"], "/", seen)
+    assert not is_no_web_program(["python3", "web.py"], "/srv", seen)
+    assert not is_no_web_program(["python3", "/srv/unread.py"], "/", seen)
+    assert not is_no_web_program(["python3", "/srv/echo.py"], "/", None)

@@ -1,0 +1,208 @@
+"""Probes against real listeners: every way to fail is told apart, and none can hold a probe."""
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import tracemalloc
+
+import pytest
+
+from fixer import __version__
+from fixer.hosts.local import LocalAsker
+from fixer.hosts.machine import plainprobe, probe_protocol
+from fixer.hosts.sh import shtext
+from fixer.model.query import Probe
+from tests.contract import backend_listeners
+
+
+def probe(port: int, path: str | None = "/", **slots) -> dict:
+    query = Probe(slots.pop("host", "127.0.0.1"), port, path, **slots)
+    answer = LocalAsker().ask([query])[query]
+    assert answer.status == "ok"
+    return json.loads(answer.data)
+
+
+@pytest.mark.parametrize(("behave", "error", "status", "phase"), [
+    (backend_listeners.answer, None, 203, "done"),
+    (backend_listeners.close_at_once, "closed", None, "head"),
+    (backend_listeners.reset, "reset", None, "head"),
+    (backend_listeners.speak_something_else, "not-http", None, "head"),
+    (backend_listeners.stay_silent, "timeout", None, "head"),
+    (backend_listeners.half_a_head, "closed", 200, "head"),
+    (backend_listeners.trickle, "timeout", None, "head"),
+    (backend_listeners.stall_in_the_head, "timeout", None, "head"),
+    (backend_listeners.stream_forever, None, 200, "done"),
+    (backend_listeners.drip_forever, None, 200, "done"),
+    (backend_listeners.continue_once, None, 203, "done"),
+    (backend_listeners.continue_and_leave, "closed", None, "head"),
+    (backend_listeners.continue_slowly_forever, "timeout", None, "head"),
+    (backend_listeners.continue_forever, "timeout", None, "head"),
+])
+def test_each_behaviour_is_told_apart(behave, error, status, phase) -> None:
+    with backend_listeners.listening(behave) as port:
+        started = time.monotonic()
+        found = probe(port, timeout=0.8)
+        assert time.monotonic() - started < 2.5
+    assert (found["error"], found["status"], found["phase"]) == (error, status, phase)
+
+
+@pytest.mark.parametrize("behave", [backend_listeners.stream_forever, backend_listeners.head_forever, backend_listeners.continue_forever])
+def test_an_answer_without_end_is_not_kept(behave) -> None:
+    with backend_listeners.listening(behave) as port:
+        probe(port, timeout=0.5)      # whatever is imported for it is there now
+        tracemalloc.start()
+        try:
+            probe(port, timeout=1.5)
+            assert tracemalloc.get_traced_memory()[1] < 2 << 20
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("behave", "least", "kept_coming"), [
+    (backend_listeners.trickle, 19, True), (backend_listeners.stall_in_the_head, 28, False), (backend_listeners.stay_silent, 0, False),
+])
+def test_a_header_that_is_not_whole_in_time_says_how_much_came_and_for_how_long(behave, least, kept_coming) -> None:
+    with backend_listeners.listening(behave) as port:
+        found = probe(port, timeout=0.8)
+    assert found["arrived"] >= least and (found["growing"] > 200) is kept_coming
+
+
+@pytest.mark.parametrize(("behave", "error", "status"), [
+    (backend_listeners.continue_once, None, 203), (backend_listeners.continue_and_leave, "closed", None),
+    (backend_listeners.continue_slowly_forever, "timeout", None), (backend_listeners.continue_forever, "timeout", None),
+])
+@pytest.mark.parametrize("how", ["bash", "nc"])
+def test_an_interim_answer_is_none_for_the_plain_tools_either(how, behave, error, status) -> None:
+    found = plainly(how, behave)
+    assert (found["error"], found["status"]) == (error, status)
+
+
+@pytest.mark.parametrize(("behave", "error", "arrived"), [
+    (backend_listeners.trickle, "timeout", 19), (backend_listeners.stall_in_the_head, "timeout", 27), (backend_listeners.drip_forever, None, 0),
+])
+@pytest.mark.parametrize("how", ["bash", "nc"])
+def test_the_plain_tools_of_a_node_say_how_much_of_an_answer_had_begun(how, behave, error, arrived) -> None:
+    found = plainly(how, behave)
+    assert found["error"] == error and found.get("arrived", 0) >= arrived
+    assert found["status"] == (None if error else 200)
+
+
+def plainly(how, behave) -> dict:
+    """A probe as the shell of a node makes it with this tool."""
+    if shutil.which(how) is None:
+        pytest.skip(f"no {how} here")
+    with backend_listeners.listening(behave) as port:
+        query = Probe("127.0.0.1", port, "/")
+        words = ["2", "127.0.0.1", str(port), probe_protocol.http_request(query)]
+        script = "T=timeout N=n; have() { [ \"$1\" = \"$how_wanted\" ]; }; item() { :; }\n"
+        script += f"{shtext.PLAIN_PROBES}\nplain 0 {' '.join(map(shlex.quote, words))}\n"
+        said = subprocess.run(["sh", "-c", script], env={**os.environ, "how_wanted": how}, capture_output=True, check=True)
+    head, _, data = said.stdout.lstrip(b"\n").partition(b"\n")
+    return plainprobe.outcome(query, head.decode().split(" ")[4:], data)
+
+
+def test_what_an_answer_holds() -> None:
+    with backend_listeners.listening(backend_listeners.answer) as port:
+        found = probe(port)
+    assert found["head"].splitlines()[:2] == ["HTTP/1.1 203 Odd", "Server: contract"]
+    assert found["body"] == "ok"
+    assert found["ms"] > 0
+
+
+@pytest.mark.parametrize("said", [b"cat: -: Connection reset by peer\n", b"nc: read: Connection reset\n", b""])
+def test_a_reset_after_the_answer_does_not_hide_it(said: bytes) -> None:
+    data = said + b"HTTP/1.1 502 Bad Gateway\r\nServer: nginx\r\n\r\nx"
+    found = plainprobe.outcome(Probe("127.0.0.1", 80, "/"), ["1", "1", "2"], data)
+    assert (found["status"], found["error"], found["head"]) == (502, None, "HTTP/1.1 502 Bad Gateway\r\nServer: nginx")
+
+
+def test_reset_has_its_errno() -> None:
+    with backend_listeners.listening(backend_listeners.reset) as port:
+        assert probe(port)["errno"] == 104
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        found = probe(taken.getsockname()[1])
+    assert (found["error"], found["errno"], found["phase"]) == ("refused", 111, "connect")
+
+
+def test_a_backlog_that_nobody_accepts_from_connects_and_then_times_out() -> None:
+    with socket.socket() as stopped:
+        stopped.bind(("127.0.0.1", 0))
+        stopped.listen(8)
+        port = stopped.getsockname()[1]
+        assert probe(port, None)["error"] is None
+        found = probe(port, timeout=0.4)
+    assert (found["error"], found["phase"]) == ("timeout", "head")
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    assert probe(1, host="no-such-name.invalid")["error"] == "unresolved"
+
+
+def test_the_request_is_plain_and_says_who_asks() -> None:
+    with backend_listeners.listening(backend_listeners.echo_request) as port:
+        lines = probe(port, "/a?b=c", host_header="shop.example")["body"].splitlines()
+    assert lines[0] == "GET /a?b=c HTTP/1.1"
+    assert "Host: shop.example" in lines
+    assert f"User-Agent: badgateway/{__version__}" in lines
+    assert "Connection: close" in lines
+    assert not [line for line in lines if line.lower().startswith(("cookie", "content-length"))]
+
+
+def test_a_request_cannot_be_split_by_its_slots() -> None:
+    with backend_listeners.listening(backend_listeners.echo_request) as port:
+        assert probe(port, "/x\r\nHost: evil")["error"].startswith("invalid")
+        assert probe(port, "/", host_header="a\r\nX: y")["error"].startswith("invalid")
+
+
+def test_proxy_protocol_comes_first() -> None:
+    with backend_listeners.listening(backend_listeners.echo_request) as port:
+        body = probe(port, proxy_protocol=True)["body"]
+    assert body.startswith("PROXY TCP4 127.0.0.1 127.0.0.1 ")
+
+
+def test_unix_sockets(tmp_path) -> None:
+    path = str(tmp_path / "s")
+    with backend_listeners.listening(backend_listeners.answer, path):
+        assert probe(0, unix=path)["status"] == 203
+    assert probe(0, unix=path)["error"] == "refused"
+    assert probe(0, unix=str(tmp_path / "none"))["error"] == "no-socket"
+
+
+def test_tls_is_spoken_unverified_with_sni(tmp_path) -> None:
+    cert, key = tmp_path / "c", tmp_path / "k"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+         "-subj", "/CN=self"], check=True, capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    names = []
+    context.sni_callback = lambda sock, name, ctx: names.append(name)
+
+    def serve(conn: socket.socket) -> None:
+        with context.wrap_socket(conn, server_side=True) as tls:
+            backend_listeners.answer(tls)
+
+    with backend_listeners.listening(serve) as port:
+        assert probe(port, tls=True, sni="shop.example")["status"] == 203
+    assert names == ["shop.example"]
+    with backend_listeners.listening(backend_listeners.speak_something_else) as port:
+        assert (probe(port, tls=True)["error"], probe(port, tls=True)["phase"]) == ("tls", "tls")
+
+
+def test_many_probes_take_as_long_as_the_slowest() -> None:
+    with backend_listeners.listening(backend_listeners.stay_silent) as port:
+        queries = [Probe("127.0.0.1", port, f"/{n}", timeout=0.5) for n in range(30)]
+        started = time.monotonic()
+        answers = LocalAsker().ask(queries)
+    assert time.monotonic() - started < 3
+    assert {json.loads(answers[q].data)["error"] for q in queries} == {"timeout"}

@@ -1,0 +1,109 @@
+"""Processes: bounded in time and output, nothing left behind, results instead of exceptions."""
+
+import os
+import time
+from pathlib import Path
+
+from fixer.hosts.machine import run_process
+from fixer.hosts.machine.run_process import Conversation
+
+
+def gone(pid: int) -> bool:
+    """True when no such process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def wait_until(condition, seconds: float = 5.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_output_error_and_code_come_back_raw() -> None:
+    result = run_process.run(["sh", "-c", r"printf 'a\377\0b'; printf 'e%%s' >&2; exit 255"])
+    assert (result.returncode, result.stdout, result.stderr) == (255, b"a\xff\0b", b"e%s")
+
+
+def test_arguments_are_no_shell_text() -> None:
+    words = ["$HOME", "a b", "'\"", "new\nline", "%s", "`id`", ";id", "*"]
+    result = run_process.run(["printf", "%s\\0", *words])
+    assert result.stdout.split(b"\0")[:-1] == [w.encode() for w in words]
+
+
+def test_a_missing_tool_and_a_file_that_is_none() -> None:
+    assert run_process.run(["/no/such/tool"]).missing
+    result = run_process.run(["/etc/hostname"])
+    assert (result.missing, result.returncode) == (False, None)
+    assert b"ermission" in result.stderr
+
+
+def test_nul_in_an_argument_is_refused() -> None:
+    assert run_process.run(["true", "a\0b"]).returncode is None
+
+
+def test_stdin_is_given_and_never_inherited() -> None:
+    assert run_process.run(["cat"], stdin=b"x" * 3_000_000).stdout == b"x" * 3_000_000
+    assert run_process.run(["cat"]).stdout == b""
+
+
+def test_stdin_that_nobody_reads_does_not_hang() -> None:
+    assert run_process.run(["true"], stdin=b"x" * 3_000_000).returncode == 0
+
+
+def test_large_output_is_cut_and_the_command_still_ends() -> None:
+    result = run_process.run(["head", "-c", "10000000", "/dev/zero"], max_output=1000)
+    assert (result.returncode, len(result.stdout), result.truncated) == (0, 1000, True)
+    assert len(run_process.run(["head", "-c", "10000000", "/dev/zero"]).stdout) == 10_000_000
+
+
+def test_a_timeout_leaves_no_process_even_if_term_is_ignored(tmp_path) -> None:
+    pids = tmp_path / "pids"
+    script = f"trap '' TERM; sleep 300 & echo $$ $! > {pids}; wait; sleep 300"
+    result = run_process.run(["sh", "-c", script], timeout=0.5)
+    assert result.timed_out
+    assert result.returncode is None
+    assert all(wait_until(lambda p=p: gone(p)) for p in map(int, pids.read_text().split()))
+
+
+def test_a_daemon_that_keeps_the_pipes_does_not_hold_the_result() -> None:
+    started = time.monotonic()
+    result = run_process.run(["sh", "-c", "sleep 30 & echo $!"], timeout=20)
+    assert result.returncode == 0
+    assert time.monotonic() - started < 5
+    os.kill(int(result.stdout), 9)
+
+
+def test_the_locale_is_c() -> None:
+    assert run_process.run(["sh", "-c", "echo $LC_ALL"]).stdout == b"C\n"
+
+
+def test_a_conversation_answers_and_ends() -> None:
+    talk = Conversation(["sh"])
+    assert talk.exchange(b"echo one; echo END\n", b"END\n", 5) == b"one\n"
+    assert talk.exchange(b"sleep 1\n", b"END\n", 0.2) is None
+    talk.close()
+    assert not talk.alive
+
+
+def test_a_conversation_with_a_process_that_ended_says_so() -> None:
+    talk = Conversation(["sh", "-c", "echo why >&2; exit 3"])
+    assert talk.exchange(b"x\n", b"END", 5) is None
+    assert talk.complaint() == "why"
+    talk.close()
+
+
+def test_what_a_conversation_said_before_it_ended_is_kept() -> None:
+    talk = Conversation(["sh", "-c", "echo not here; exec >&-; sleep 1"])
+    assert talk.exchange(b"", b"END", 5) is None
+    assert talk.exchange(b"", b"END", 5) is None
+    assert (talk.unread, talk.is_over) == (b"not here\n", True)
+    talk.close()
+    late = Conversation(["sleep", "9"])
+    assert late.exchange(b"", b"END", 0.1) is None and not late.is_over
+    late.close()

@@ -1,0 +1,66 @@
+"""A container without a shell, told apart from one that ends while it is asked; the files of one that does not run."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Sequence
+
+import pytest
+
+from fixer.hosts.docker_engine.distroless import Box, stopped_answers
+from fixer.hosts.docker_engine.docker_cli import Docker
+from fixer.hosts.nodes.container_node import is_no_shell, is_refused
+from fixer.model.host import CommandResult
+from fixer.model.query import ReadFile
+
+BEGIN = "OCI runtime exec failed: exec failed: unable to start container process: "
+
+
+@pytest.mark.parametrize(("said", "none"), [
+    (BEGIN + 'exec: "sh": executable file not found in $PATH: unknown', True),
+    (BEGIN + 'exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown', True),
+    ("exec /bin/sh: no such file or directory", True),
+    ("crun: executable file `sh` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a "
+     "command that was not found", True),
+    (BEGIN + "error executing setns process: exit status 1: unknown", False),
+    (BEGIN + "open /proc/8120/ns/ipc: no such file or directory: unknown", False),
+    ("failed to open stdout fifo: error creating fifo /run/io/f7/e3/stdout: no such file or directory", False),
+    ("Error response from daemon: container 6a16 is not running", False),
+])
+def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
+    assert is_no_shell(said) is none
+
+
+@pytest.mark.parametrize(("said", "refused"), [
+    ("web cannot be asked: Error response from daemon: Cannot link to a non running container: /b AS /web/b", True),
+    (BEGIN + "can't get final child's PID from pipe: EOF: unknown", True),
+    ("Error response from daemon: container 6a16 is not running", False),
+    ("Error response from daemon: Container 6a16 is paused, unpause the container before exec", False),
+    ("Error response from daemon: No such container: web", False),
+    ("web ended while it was asked", False),
+])
+def test_what_docker_says_where_it_starts_no_further_program(said: str, refused: bool) -> None:
+    """The container may run all the same: its files, processes and sockets are looked at from outside."""
+    assert is_refused(said) is refused
+
+
+@pytest.mark.parametrize(("target", "real"), [("good", "/etc/good"), ("nowhere", None), ("loop", None)])
+def test_a_link_that_leads_nowhere_has_no_real_path(target: str, real: str | None) -> None:
+    """As every other way of reading tells it."""
+    entries = {"/etc/link": target, "/etc/good": None, "/etc/loop": "loop"}
+
+    def copied(argv: Sequence[str], **_: object) -> CommandResult:
+        path = argv[2].partition(":")[2]
+        out, member = io.BytesIO(), tarfile.TarInfo(path[1:])
+        if path not in entries:
+            return CommandResult(tuple(argv), 1, b"", b"Could not find the file")
+        leads = entries[path]
+        member.type, member.linkname = (tarfile.REGTYPE, "") if leads is None else (tarfile.SYMTYPE, leads)
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            tar.addfile(member)
+        return CommandResult(tuple(argv), 0, out.getvalue(), b"")
+
+    query = ReadFile("/etc/link")
+    (file,) = stopped_answers(Box("web", Docker(copied)), "exited", [query])[query].files
+    assert file.stat is not None and (file.stat.kind, file.stat.real_path) == ("link", real)

@@ -1,0 +1,110 @@
+"""A seed decides names, ports and structure: always the same, and different enough between seeds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from lab.paths import compose_root
+from lab.scenario import catalog
+from lab.scenario.draw import STRUCTURE, draw, pick_variant, structure_of
+from lab.scenario.scenario_file import SCHEMA, Scenario, Stack, Variant
+from lab.scenario.ways import SLOTS, names
+from lab.scenario.word_lists import USERS
+
+CASES = [
+    pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
+    for found in catalog.scenarios().values() for variant in found.variants for stack in variant.stacks
+]
+both = pytest.mark.parametrize(("scenario", "variant", "stack"), CASES)
+
+
+@both
+def test_ten_seeds_give_at_least_six_structures(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    assert len({structure_of(draw(scenario, variant, stack, seed), stack) for seed in range(10)}) >= 6
+
+
+@both
+def test_a_seed_always_gives_the_same(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    assert draw(scenario, variant, stack, 7) == draw(scenario, variant, stack, 7)
+    assert draw(scenario, variant, stack, 7) != draw(scenario, variant, stack, 8)
+
+
+@both
+def test_what_a_variant_fixes_no_draw_replaces(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    """A way of building a seed draws must not take away what the variant breaks."""
+    fixed = {key: wish for key, wish in variant.parameters.items() if not isinstance(wish, Mapping)}
+    for seed in range(1, 25):
+        drawn = draw(scenario, variant, stack, seed)
+        assert {key: drawn[key] for key in fixed} == fixed, seed
+
+
+def test_a_seed_gives_the_same_on_every_machine() -> None:
+    found = catalog.scenario("healthy")
+    drawn = draw(found, found.variants[0], "host", 1)
+    assert (drawn["word"], drawn["port"]) == ("stock", drawn["route_port"])
+
+
+@both
+def test_no_two_parts_share_a_port_or_a_name(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+    for seed in range(60):
+        drawn = draw(scenario, variant, stack, seed)
+        ports = [drawn[key] for key in ("port", "second_port", "neighbour_port", "old_port", "other_port") if key in drawn]
+        assert len(set(ports)) == len(ports)
+        names = [drawn[key] for key in ("web", "backend", "second", "neighbour")]
+        assert len(set(names)) == 4, names
+
+
+def test_every_way_of_building_is_drawn_by_some_seed() -> None:
+    found = catalog.scenario("healthy")
+    for stack, ways in STRUCTURE.items():
+        seen = [draw(found, found.variants[0], stack, seed) for seed in range(200)]
+        for key, options in ways.items():
+            allowed = set(options) - ({"snippet"} if key == "place" else set())
+            assert allowed <= {drawn[key] for drawn in seen}, key
+
+
+def test_the_seed_draws_the_variant_too() -> None:
+    found = catalog.scenario("backend-down")
+    drawn = {pick_variant(found, "host", seed).name for seed in range(80)}
+    assert drawn == {variant.name for variant in found.variants_on("host")}
+
+
+def test_accounts_are_those_of_the_machine() -> None:
+    text = (compose_root() / "images" / "machine" / "Dockerfile").read_text()
+    made = re.search(r"for name in ([a-z ]+);", text)
+    assert made is not None
+    assert tuple(made[1].split()) == USERS
+
+
+@pytest.mark.parametrize("stack", ["host", "containers"])
+def test_every_way_is_drawn_and_stands_by_some_scenario(stack: Stack) -> None:
+    """Each by itself has files of its own, and every one is tried by some variant."""
+    stood = {name for found in catalog.scenarios().values() for v in found.variants_on(stack) for name in v.ways}
+    assert stood >= set(names(stack))
+    found = catalog.scenario("backend-down")
+    variant = next(v for v in found.variants_on(stack) if v.name in ("backend-not-running", "container-stopped"))
+    seen = [draw(found, variant, stack, seed) for seed in range(80)]
+    for ways in SLOTS[stack].values():
+        for name, way in ways.items():
+            if name in variant.ways:
+                assert any(all(drawn[key] == value for key, value in way.items()) for drawn in seen), name
+
+
+def test_the_schema_knows_every_way() -> None:
+    schema = json.loads(SCHEMA.read_text())
+    assert set(schema["$defs"]["ways"]["items"]["enum"]) == {*names("host"), *names("containers")}
+
+
+def test_a_way_moves_neither_names_nor_ports() -> None:
+    found = catalog.scenario("wrong-port")
+    variant = found.variant("wrong-port")
+    plain = replace(variant, ways=())
+    for seed in range(40):
+        drawn, without = draw(found, variant, "host", seed), draw(found, plain, "host", seed)
+        assert {k: drawn[k] for k in ("port", "word", "unit", "user", "home", "other_port", "moved")} == {
+            k: without[k] for k in ("port", "word", "unit", "user", "home", "other_port", "moved")}

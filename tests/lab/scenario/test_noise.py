@@ -1,0 +1,89 @@
+"""Noise: drawn from the seed, as much as asked, and nothing of the rest of a draw changes with it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
+
+from lab.scenario.catalog import scenario, scenarios
+from lab.scenario.draw import draw, noise_level
+from lab.scenario.noise import KINDS, SCAN, scan
+from lab.scenario.render import complete, render
+from lab.scenario.scenario_file import STACKS, Stack
+from lab.scenario.templates import Value
+
+IMAGES = {"web": "web", "app": "app", "machine": "machine"}
+
+
+def drawn(stack: Stack, level: int, seed: int = 3) -> dict[str, Value]:
+    found = scenario("healthy")
+    return draw(found, found.variants[0], stack, seed, noise=level)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_as_much_as_asked(stack: Stack) -> None:
+    quiet = drawn(stack, 0)
+    assert not any(quiet[kind] for kind in KINDS[stack] if kind.startswith("noise"))
+    for level in range(1, len(KINDS[stack]) + 1):
+        loud = drawn(stack, level)
+        assert sum(bool(loud[kind]) for kind in KINDS[stack] if not quiet[kind]) in (level, level - 1)
+        assert drawn(stack, level) == loud
+        same = {key: value for key, value in loud.items() if key not in (*KINDS[stack], "listen")}
+        assert same == {key: quiet[key] for key in same}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_all_noise_is_rendered(stack: Stack) -> None:
+    quiet, loud = (complete(drawn(stack, level), stack, "name-1a2b", IMAGES) for level in (0, 5))
+    more = set(render(loud, stack).files) - set(render(quiet, stack).files)
+    for word in (loud["noise_name"], loud["noise_listener_name"], loud["noise_job_name"]):
+        assert any(str(word) in path for path in more), word
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_who_comes_by_the_address_gets_the_office(stack: Stack) -> None:
+    for seed in range(20):
+        loud = complete(drawn(stack, 5, seed), stack, "name-1a2b", IMAGES)
+        site = render(loud, stack).files[str(loud["site"])]
+        assert b"default_server" in getattr(site, "data", b"")
+
+
+def test_ports_do_not_meet() -> None:
+    for found in scenarios().values():
+        for variant in found.variants:
+            for stack in variant.stacks:
+                loud = draw(found, variant, stack, 2, noise=5)
+                ports = [loud[key] for key in ("port", "second_port", "neighbour_port", "tempting_port", "noise_port")]
+                assert len(set(ports)) == len(ports)
+
+
+def test_seeds_draw_different_levels() -> None:
+    levels = {noise_level("wrong-port", "wrong-port", "host", seed) for seed in range(60)}
+    assert levels == set(range(6))
+
+
+def test_a_scan_sends_all_and_waits_for_nobody() -> None:
+    heard: list[bytes] = []
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def listen() -> None:
+        for _ in SCAN:
+            connection, _ = server.accept()
+            with connection:
+                heard.append(connection.recv(4096))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    loud = drawn("host", 5)
+    start = time.monotonic()
+    scan(f"http://127.0.0.1:{server.getsockname()[1]}", loud)
+    thread.join(10)
+    assert len(heard) == len(SCAN)
+    assert any(str(loud["noise_host"]).encode() in words for words in heard)
+    assert not any(b"{host}" in words or b"{noise}" in words for words in heard)
+    server.close()
+    scan("http://127.0.0.1:9", loud)
+    assert time.monotonic() - start < 60

@@ -1,0 +1,86 @@
+"""No name, path, label, image tag, comment or unit description inside a stack gives the fault away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from lab.paths import compose_root
+from lab.scenario import catalog
+from lab.scenario.draw import draw
+from lab.scenario.render import File, Link, complete, render
+from lab.scenario.scenario_file import Scenario, Stack, Variant
+from lab.scenario.templates import Value, fill_deep
+from lab.stack.images import tags
+from lab.stack.lab_records import new_id
+
+GIVE_AWAY = re.compile(
+    r"(?i)\b(?:\w*broken|break(?:s|ing)?|fault\w*|wrong(?!\ user or password)\w*|crash\w*|scenario\w*|oracle|hint\w*|"
+    r"overload\w*|hung|hang\w*|stale|dead\w*|kill\w*|invalid\w*|oom|fixer|solution|squatt\w*|leftover\w*|sabotag\w*|"
+    r"mistake\w*|bug\w*|misconfig\w*|missing|502|504|bad.?gateway(?!\.lab|/)|trap|decoy|stranger)\b"
+)
+DIGEST = re.compile(r"\b[0-9a-f]{32,}\b")      # one in some hundreds begins with "dead"
+CASES = [
+    pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
+    for found in catalog.scenarios().values() for variant in found.variants for stack in variant.stacks
+]
+
+
+def everything_inside(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Iterator[str]:
+    """Paths and bytes of the stack when it is well, and again after each change that the break makes."""
+    drawn: dict[str, Value] = draw(scenario, variant, stack, seed, noise=seed)
+    full = complete(drawn, stack, "name-1a2b", tags())
+    yield from _rendered(full, stack)
+    for step in variant.steps_on(stack):
+        filled = fill_deep(dict(step), full, "step")
+        assert isinstance(filled, dict)
+        yield from (str(filled[key]) for key in ("write", "text", "new", "link", "to") if key in filled)
+        if "set" in filled:
+            drawn |= filled["set"]
+            full = complete(drawn, stack, "name-1a2b", tags())
+            yield from _rendered(full, stack)
+
+
+def _rendered(full: dict[str, Value], stack: Stack) -> Iterator[str]:
+    rendering = render(full, stack)
+    for entry in rendering.files.values():
+        yield entry.path
+        yield entry.target if isinstance(entry, Link) else entry.data.decode()
+    yield from (entry.path for entry in rendering.fresh.values() if isinstance(entry, File))
+
+
+@pytest.mark.parametrize(("scenario", "variant", "stack"), CASES)
+def test_nothing_inside_gives_it_away(scenario: Scenario, variant: Variant, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", "/srv/labs")      # a folder of the caller's, which may be called anything
+    for seed in range(6):
+        for text in everything_inside(scenario, variant, stack, seed):
+            on_purpose = "return 502;" if variant.expect.cause is None else "\0"
+            found = GIVE_AWAY.search(DIGEST.sub("", text.replace(on_purpose, "")))
+            assert found is None, f"{found[0]!r} in: {text[max(0, found.start() - 60):found.end() + 40]}"
+
+
+def test_the_test_sees_what_gives_away() -> None:
+    for text in ("# wrong port here", "broken.conf", "/opt/crash/app", "badgateway", "image: lab/overload:1", "scenario"):
+        assert GIVE_AWAY.search(text), text
+    for text in ("badgateway.lab: shop-3f2a", "badgateway/web:1a2b", "wrong user or password"):
+        assert GIVE_AWAY.search(text) is None, text
+
+
+def test_images_give_nothing_away() -> None:
+    for path in (compose_root() / "images").rglob("*"):
+        if path.is_file() and path.suffix != ".pyc":
+            assert GIVE_AWAY.search(path.read_text()) is None, path
+
+
+def test_ids_are_neutral_and_new(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
+    made = {new_id("shop") for _ in range(200)}
+    assert all(re.fullmatch(r"shop-[0-9a-f]{4}", one) for one in made)
+    assert len(made) > 150
+
+
+def test_an_image_is_tagged_by_what_it_is_built_from() -> None:
+    assert tags() == tags()
+    assert all(re.fullmatch(r"badgateway/[a-z]+:[0-9a-f]{12}", tag) for tag in tags().values())

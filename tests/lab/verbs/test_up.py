@@ -1,0 +1,138 @@
+"""Real stacks: they come up, break as promised, say no to a twin, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.errors import UsageError
+from lab.http_get import get
+from lab.scenario.scenario_file import Stack
+from lab.stack import lab_records
+from lab.stack.docker_command import docker, labelled
+from lab.stack.running_lab import Lab
+from lab.verbs.down import lab_down
+from lab.verbs.up import lab_up
+
+pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
+LAB = Path(sys.executable).with_name("lab")
+STACKS: tuple[Stack, ...] = ("containers", "host")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
+    yield tmp_path
+    for kept in list(lab_records.every()):
+        lab_down(kept.id)
+
+
+def remains(lab_id: str) -> list[str]:
+    return [found for kind in ("container", "network", "volume") for found in labelled(kind, lab_id)]
+
+
+def quiet(line: str) -> None:
+    assert line
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_healthy_stack_answers_and_goes_away(stack: Stack, state: Path) -> None:
+    lab = lab_up("healthy", stack, 11, quiet).lab
+    assert get(lab.url, "/login") == 200
+    assert get(lab.url, "/health") == 200
+    published = docker("port", lab.container()).text
+    assert published.startswith("80/tcp -> 127.0.0.1:")
+    assert remains(lab.id)
+    lab_down(lab.id)
+    assert remains(lab.id) == []
+    assert [path for path in state.rglob("*") if lab.id in path.name] == []
+
+
+@pytest.mark.parametrize(("stack", "variant"), [("containers", "container-wrong-port"), ("host", "wrong-port")])
+def test_a_wrong_port_lasts_and_its_repair_too(stack: Stack, variant: str) -> None:
+    risen = lab_up(f"wrong-port/{variant}", stack, 12, quiet)
+    lab = risen.lab
+    assert get(lab.url, "/login") == 502
+    lab.restart()
+    assert get(lab.url, "/login") == 502
+    _correct(lab)
+    lab.restart()
+    assert get(lab.url, "/login") == 200
+
+
+def _correct(lab: Lab) -> None:
+    """By hand, as a person would."""
+    path = str(lab.params["site_file"])
+    old, new = f":{lab.params['route_port']}", f":{lab.params['port']}"
+    if lab.stack == "host":
+        lab.run_in("web", ["sed", "-i", f"s/{old}\\b/{new}/", path])
+    else:
+        file = lab.folder / path
+        file.write_text(file.read_text().replace(old, new))
+
+
+def test_the_machine_keeps_its_disk_and_loses_its_run() -> None:
+    lab = lab_up("healthy", "host", 13, quiet).lab
+    lab.run_in("web", ["touch", "/etc/kept", "/run/lost", "/tmp/lost"])
+    lab.restart()
+    assert lab.run_in("web", ["ls", "/etc/kept"]).code == 0
+    assert lab.run_in("web", ["ls", "/run/lost"], check=False).code != 0
+    assert lab.run_in("web", ["ls", "/tmp/lost"], check=False).code != 0
+    assert lab.run_in("web", ["systemctl", "is-system-running"], check=False).text == "running"
+
+
+def test_the_same_lab_twice_is_refused() -> None:
+    first = lab_up("healthy", "host", 14, quiet).lab
+    before = labelled("container")
+    with pytest.raises(UsageError, match=f"already up on the host stack: {first.id}"):
+        lab_up("healthy", "host", 14, quiet)
+    assert labelled("container") == before
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_up_leaves_nothing(stack: Stack, number: signal.Signals, state: Path) -> None:
+    command = subprocess.Popen([LAB, "up", "healthy", "--stack", stack], env=os.environ, stderr=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not any(labelled("network", kept.id) for kept in lab_records.every()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    lab_id = next(lab_records.every()).id
+    command.send_signal(number)
+    _, said = command.communicate(timeout=90)
+    assert command.returncode == 130
+    assert "Traceback" not in said
+    assert remains(lab_id) == []
+    assert list(lab_records.every()) == []
+    assert not list((state / "labs").iterdir())
+
+
+def test_a_demo_that_is_ended_politely_takes_its_lab_down(state: Path) -> None:
+    script = Path(__file__).parents[3] / "script/demo.py"
+    command = subprocess.Popen([sys.executable, script, "wrong-port", "containers"], env=os.environ, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    until = time.monotonic() + 90
+    while not any(labelled("container", kept.id) for kept in lab_records.every()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    lab_id = next(lab_records.every()).id
+    command.send_signal(signal.SIGTERM)
+    said, _ = command.communicate(timeout=120)
+    assert command.returncode == 130 and "Traceback" not in said, said
+    assert remains(lab_id) == [] and list(lab_records.every()) == []
+
+
+def test_down_finds_a_lab_whose_state_is_gone() -> None:
+    lab = lab_up("healthy", "containers", 15, quiet).lab
+    lab_records.forget(lab.id)
+    done = subprocess.run([LAB, "down", lab.id], capture_output=True, text=True, check=False, timeout=90)
+    assert done.returncode == 0, done.stderr
+    assert remains(lab.id) == []

@@ -1,0 +1,70 @@
+"""Files that a compose project names as env_file: which are asked for, which are gone, and what lies beside them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadGlob
+from fixer.observe.docker.lackedfiles import lacked_files, lacked_queries
+from fixer.observe.view.node_view import containers_of, views_of
+from fixer.redaction.all_files import redact_file
+from tests.observe.capture_builders import capture, file, node
+from tests.observe.docker.test_compose_service import UVICORN, inspect
+
+TEXT = "services:\n  web: {image: x}\n  api:\n    image: y\n"
+HERE = "/srv/shop"
+
+
+def asked(*answers: tuple[Query, Answer], text: str = TEXT, everyone: bool = False) -> tuple[list[Query], list[tuple[str, str, tuple[str, ...]]]]:
+    """What is to be asked, and the files that are gone: service, path, what lies beside it."""
+    items = [inspect("web", ["nginx"], ip="10.9.0.2"), *([inspect("api", UVICORN, ip="10.9.0.3")] if everyone else [])]
+    known: dict[Query, Answer] = {
+        Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
+        ReadFile(f"{HERE}/compose.yaml"): Answer("ok", files=(file(f"{HERE}/compose.yaml", text),)), **dict(answers),
+    }
+    views = views_of(capture(node(known, name="engine", nginx=False), kind="compose", address="shop"))
+    containers = containers_of(views)
+    engine = views["engine"]
+    queries = [q for q in lacked_queries("shop", containers, engine) if q not in known]
+    return queries, [(one.service, one.path, one.beside) for one in lacked_files(containers[0], engine)]
+
+
+def absent(path: str) -> tuple[Query, Answer]:
+    return ReadFile(path, 64 << 10), Answer("absent", files=(FileAnswer(path, "absent"),))
+
+
+@pytest.mark.parametrize(("written", "path"), [
+    ("    env_file: app.env\n", f"{HERE}/app.env"), ("    env_file: [../x/app.env]\n", "/srv/x/app.env"),
+    ("    env_file:\n      - path: ./app.env\n        required: true\n", f"{HERE}/app.env"),
+    ("    env_file:\n      - path: ./app.env\n        required: false\n", ""), ("    env_file: ${NOWHERE}/app.env\n", ""), ("", ""),
+    ("    env_file: ${NOWHERE:-app}.env\n", f"{HERE}/app.env"), ("    env_file: app.env\n    profiles: [night]\n", ""),
+])
+def test_which_files_are_asked_for(written: str, path: str) -> None:
+    assert asked(text=TEXT + written)[0] == ([ReadFile(path, 64 << 10)] if path else [])
+    assert asked(text=TEXT + written, everyone=True)[0] == []       # nobody needs an `up`
+
+
+def test_what_lies_beside_one_that_is_gone() -> None:
+    path, text = f"{HERE}/app.env", TEXT + "    env_file: app.env\n"
+    (glob,), gone = asked(absent(path), text=text)
+    assert isinstance(glob, ReadGlob) and glob.limit == 0 and f"{HERE}/.env.example" in glob.patterns
+    assert gone == [("api", path, ())]
+    names = ["app.env.example", "app.env.bak", ".env.sample", "app.env.swp", "app.envoy"]
+    listed = tuple(file(f"{HERE}/{name}", "") for name in names)
+    wanted = (f"{HERE}/app.env.bak", f"{HERE}/.env.sample", f"{HERE}/app.env.example")
+    queries, gone = asked(absent(path), (glob, Answer("ok", files=listed)), text=text)
+    assert queries == [ReadFile(one, 64 << 10) for one in wanted] and gone == [("api", path, wanted)]
+
+
+def test_one_that_is_there_is_not_lacked() -> None:
+    path = f"{HERE}/app.env"
+    there = (ReadFile(path, 64 << 10), Answer("ok", files=(file(path, "A=1\n"),)))
+    assert asked(there, text=TEXT + "    env_file: app.env\n") == ([], [])
+
+
+@pytest.mark.parametrize("name", ["app.env.example", ".env.example", "app.env.bak", ".env.sample"])
+def test_a_bundle_shows_no_value_of_what_lies_beside(name: str) -> None:
+    data = b"one word of prose\nand another one\nthird\nKEY=hunter22\n"
+    assert b"hunter22" not in redact_file(f"{HERE}/{name}", data)

@@ -1,0 +1,76 @@
+"""The kernel's log: what it killed for want of memory, as dmesg prints it."""
+
+from __future__ import annotations
+
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, Command
+from fixer.model.snapshot import OomKill
+from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, kernel_of, may_be_oom
+from fixer.observe.next_queries import follow_up
+from fixer.observe.redactcapture import redact
+from fixer.observe.view.node_view import ENGINE, view_of
+from fixer.observe.view.observe_options import ObserveOptions
+from tests.causes.snapshot_builders import boxed, failed, log, service
+from tests.observe.capture_builders import NOW, capture, file, node
+from tests.observe.nginx.test_endpoints import SHOW
+
+SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+# recorded on Debian 13, kernel 6.18, cgroup v1, and shortened
+DMESG = b"""[ 2725.855255] [   1408]   999  1408    52448    11515    10112     1403         0   143360        0             0 python3
+[ 2725.855260] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=6d94,mems_allowed=0,oom_memcg=/docker/6d94,task_memcg=/docker/6d94,task=python3,pid=1408,uid=999
+[ 2725.855291] Memory cgroup out of memory: Killed process 1408 (python3) total-vm:209792kB, anon-rss:40448kB, file-rss:5612kB
+[ 2725.964362] vethb072515: renamed from eth0
+[ 2800.000001] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/system.slice/a.service,task=(x)y,pid=7,uid=0
+[ 2800.000002] Out of memory: Killed process 7 (node) total-vm:1kB
+[ 2801.000002] Out of memory: Killed process 8 (lost) total-vm:1kB
+not a line of the kernel's
+"""
+
+
+def kills(name: str = "local", **answers: Answer) -> tuple[OomKill, ...] | str:
+    found = {KERNEL_LOG: Answer("ok", DMESG), **({UPTIME: answers["uptime"]} if "uptime" in answers else {})}
+    told = kernel_of(view_of(node(found, name=name))).kills
+    return told.value if isinstance(told, Known) else told.reason
+
+
+def test_each_kill_with_whose_limit_it_was() -> None:
+    up = Answer("ok", files=(file("/proc/uptime", "3000.00 1.0\n"),))
+    found = kills(ENGINE, uptime=up)
+    assert not isinstance(found, str)
+    assert [(k.cgroup, k.limit, k.pid, k.comm) for k in found] == [
+        ("/docker/6d94", "/docker/6d94", 1408, "python3"), ("/system.slice/a.service", "", 7, "node"), ("", "", 8, "lost"),
+    ]
+    assert abs(found[0].at - (NOW - 3000.0 + 2725.855291)) < 0.01 and "anon-rss:40448kB" in found[0].text
+
+
+def test_a_log_that_could_not_be_read_says_why() -> None:
+    assert "uptime" in str(kills(ENGINE)) and not isinstance(kills(), str)
+    denied = kernel_of(view_of(node({KERNEL_LOG: Answer("failed", message="dmesg ended with 1")}))).kills
+    assert isinstance(denied, Unknown) and "dmesg ended with 1" in denied.reason
+    assert kernel_of(view_of(node())).kills == Unknown("not asked")
+
+
+def test_who_may_have_been_killed_for_want_of_memory() -> None:
+    assert may_be_oom(failed(unit_changes={"exec_main_status": 9})) and may_be_oom(failed(unit_changes={"exec_main_status": 137}))
+    assert may_be_oom(failed(unit_changes={"result": "oom-kill"})) and not may_be_oom(failed())
+    assert may_be_oom(boxed(box={"status": "exited", "exit_code": 137})) and not may_be_oom(boxed())
+    assert may_be_oom(boxed(box={"memory_max": 1 << 20})) and not may_be_oom(service())
+    limited = {"status": "exited", "exit_code": 0, "memory_max": 1 << 20}
+    assert may_be_oom(boxed(box=limited, log=log("Child process [7] died"))) and not may_be_oom(boxed(box=limited))
+
+
+def test_the_kernel_is_asked_only_where_something_was_killed() -> None:
+    show = SHOW.format("shop.service", "failed", 0)
+    unit = file("/etc/systemd/system/shop.service", "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
+    killed = show.replace("Type=simple", "Result=signal\nExecMainStatus=9\nType=simple")
+    asked = {name: follow_up(capture(node(site=SITE, show=text, units=(unit,))), ObserveOptions()).get("local", [])
+             for name, text in (("failed", show), ("killed", killed))}
+    assert KERNEL_LOG not in asked["failed"] and KERNEL_LOG in asked["killed"]
+    assert Command("kernel-log") == KERNEL_LOG
+
+
+def test_a_bundle_keeps_of_the_kernels_log_only_what_is_read() -> None:
+    kept = redact(capture(node({KERNEL_LOG: Answer("ok", DMESG)}))).nodes[0]
+    assert b"veth" not in kept.answers[KERNEL_LOG].data
+    told = kernel_of(view_of(kept)).kills
+    assert isinstance(told, Known) and told.value == kills()

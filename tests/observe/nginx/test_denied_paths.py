@@ -1,0 +1,56 @@
+"""A socket that nginx in a container was denied, as only the engine's log of that container tells."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.next_queries import follow_up
+from fixer.observe.nginx.nginx_masters import log_query
+from fixer.observe.nginx.socketpaths import LIMIT
+from fixer.observe.view.observe_options import ObserveOptions
+from tests.observe.capture_builders import NOW, capture, file, link, node
+
+SITE = "server { listen 80; location / { proxy_pass http://unix:/sock/app.sock; } }"
+LOGS = Command("docker-logs", ("web", "200"))
+ACCOUNTS = {ReadFile(path, LIMIT): Answer("ok", files=(file(path, data),)) for path, data in (
+    ("/etc/passwd", "www-data:x:33:33::/var/www:/bin/false\n"), ("/etc/group", "www-data:x:33:\n"))}
+
+
+def stack(answers: dict[Query, Answer], ago: float, errno: str = "13: Permission denied"):
+    device: FileAnswer = link("/var/log/nginx/error.log", "/dev/stderr")
+    web = node({log_query("/var/log/nginx/error.log"): Answer("ok", files=(device,)), **answers}, site=SITE, name="web",
+               kind="container")
+    item = {"Id": "w" * 64, "Name": "/web", "Path": "nginx", "State": {"Status": "running"}}
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - ago))
+    line = (f"2027-01-15T08:00:00.5Z {stamp} [crit] 41#41: *1 connect() to unix:/sock/app.sock failed ({errno}) while "
+            'connecting to upstream, client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: '
+            '"http://unix:/sock/app.sock:/", host: "a"\n')
+    engine = node({Command("docker-container", ("web",)): Answer("ok", json.dumps([item]).encode()),
+                   LOGS: Answer("ok", b"", stderr=line.encode())}, name="engine", nginx=False)
+    return capture(web, engine, kind="docker", address="web")
+
+
+@pytest.mark.parametrize(("ago", "errno", "looked_at"), [
+    (30, "13: Permission denied", True), (3000, "13: Permission denied", False), (30, "111: Connection refused", False),
+])
+def test_the_way_to_it_and_the_accounts_are_asked_for(ago: float, errno: str, looked_at: bool) -> None:
+    wanted = follow_up(stack({}, ago, errno), ObserveOptions())["web"]
+    for query in (ReadFile("/sock", 1), ReadFile("/sock/app.sock", 1), *ACCOUNTS):
+        assert (query in wanted) is looked_at
+
+
+def test_both_lists_of_accounts_are_kept() -> None:
+    seen = snapshot(stack(ACCOUNTS, 30))
+    assert {f.path for f in seen.files if f.node == "web"} >= {"/etc/passwd", "/etc/group"}
+
+
+@pytest.mark.parametrize(("errno", "asked"), [("2: No such file or directory", True), ("111: Connection refused", False)])
+def test_of_one_that_is_not_there_whether_its_folder_is(errno: str, *, asked: bool) -> None:
+    """A service that is told another folder, which is not there, was told to have that one back."""
+    wanted = follow_up(stack({}, 30, errno), ObserveOptions())["web"]
+    assert (ReadFile("/sock", 0) in wanted) is asked and ReadFile("/etc/passwd", LIMIT) not in wanted

@@ -1,0 +1,128 @@
+"""Gateways that nginx stands before and that do not run: who they are, and where they would listen."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, Command, Query, ReadFile, ReadTree
+from fixer.model.snapshot import Service
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.next_queries import follow_up
+from fixer.observe.nginx.other_proxies import PACKAGED, gateway_of
+from fixer.observe.services import journal_query
+from fixer.observe.view.observe_options import ObserveOptions
+from fixer.redaction.all_files import redact_file
+from tests.observe.capture_builders import capture, file, node, sockets, tcp_row
+
+SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:9000; } }"
+LIMIT = 1 << 18
+
+
+def show(name: str, command: str, **changes: str) -> str:
+    told = {"Id": name, "LoadState": "loaded", "ActiveState": "inactive", "SubState": "dead", "MainPID": "0",
+            "FragmentPath": f"/etc/systemd/system/{name}", "UnitFileState": "disabled", **changes}
+    lines = [f"{key}={value}" for key, value in told.items()]
+    program = command.split(maxsplit=1)[0]
+    return "\n".join([*lines, f"ExecStart={{ path={program} ; argv[]={command} ; ignore_errors=no }}"]) + "\n"
+
+
+def unit_of(name: str, command: str, answers: dict[Query, Answer] | None = None, **changes: str) -> Service:
+    seen = capture(node(answers, site=SITE, show=show(name, command, **changes)))
+    return next(s for s in snapshot(seen).services if s.name == name)
+
+
+def told(service: Service) -> list[tuple[str, int, str | None]]:
+    assert isinstance(service.bindings, Known), service.bindings
+    return [(b.host, b.port, b.unix) for b in service.bindings.value]
+
+
+@pytest.mark.parametrize(("command", "name"), [
+    (["/usr/sbin/haproxy", "-Ws"], "haproxy"), (["/opt/web/sbin/angie", "-p", "/opt/web"], "nginx"),
+    (["/usr/local/openresty/nginx/sbin/openresty"], "nginx"), (["/usr/bin/uvicorn", "app:app"], ""), ([], ""),
+])
+def test_what_only_hands_on(command: list[str], name: str) -> None:
+    assert gateway_of(command) == name
+
+
+def test_they_are_asked_for_only_where_nobody_listens() -> None:
+    asked = follow_up(capture(node(site=SITE)), ObserveOptions(probe=False))["local"]
+    assert Command("systemctl-show", PACKAGED) in asked
+    held = sockets([tcp_row("127.0.0.1", 9000, 77)], {})
+    well = follow_up(capture(node(site=SITE, listening=held)), ObserveOptions(probe=False)).get("local", [])
+    assert Command("systemctl-show", PACKAGED) not in well
+
+
+def test_haproxy_by_its_file() -> None:
+    conf = "frontend f\n  bind 127.0.0.1:9000,:9443\n# bind :1\nlisten stats\n  bind *:8404 ssl\n"
+    path = "/etc/haproxy/haproxy.cfg"
+    command = "/usr/sbin/haproxy -Ws -f $CONFIG -p /run/haproxy.pid"
+    seen = unit_of("haproxy.service", command, {ReadFile(path, LIMIT): Answer("ok", files=(file(path, conf),))})
+    assert told(seen) == [("127.0.0.1", 9000, None), ("0.0.0.0", 9443, None), ("0.0.0.0", 8404, None)]
+    asked = follow_up(capture(node(site=SITE, show=show("haproxy.service", command))), ObserveOptions(probe=False))
+    assert ReadFile(path, LIMIT) in asked["local"]
+    assert isinstance(unit_of("haproxy.service", command).bindings, Unknown)
+    strange = show("haproxy.service", "/usr/sbin/haproxy -f /srv/edge.cfg")
+    more = follow_up(capture(node(site=SITE, show=strange)), ObserveOptions(probe=False))["local"]
+    assert not any(isinstance(query, ReadFile) and query.path == "/srv/edge.cfg" for query in more)
+
+
+def test_passwords_of_its_file_are_in_no_capture() -> None:
+    conf = b"frontend f\n  bind :80\n  stats auth admin:hunter2\nuserlist u\n  user a password $5$x$y\n"
+    assert redact_file("/etc/haproxy/haproxy.cfg", conf).split() == b"frontend f bind :80".split()
+
+
+def test_another_nginx_by_its_own_files() -> None:
+    conf = "/opt/web/conf/nginx.conf"
+    tree = Answer("ok", files=(file(conf, "events {}\nhttp { server { listen 127.0.0.1:9000; listen unix:/run/w.sock; } }\n"),))
+    command = "/usr/sbin/nginx -p /opt/web -c conf/nginx.conf"
+    seen = unit_of("inner.service", command, {ReadTree("/opt/web/conf"): tree})
+    assert told(seen) == [("127.0.0.1", 9000, None), ("", 0, "/run/w.sock")] and not seen.is_app_server
+    asked = follow_up(capture(node(site=SITE, show=show("inner.service", command))), ObserveOptions(probe=False))
+    assert ReadTree("/opt/web/conf") in asked["local"]
+
+
+@pytest.mark.parametrize(("name", "command", "places"), [
+    ("relay.service", "/usr/bin/socat TCP-LISTEN:9000,bind=127.0.0.1,fork TCP:127.0.0.1:8000", [("127.0.0.1", 9000, None)]),
+    ("relay.service", "/usr/bin/socat UNIX-LISTEN:/run/a.sock,fork TCP:127.0.0.1:8000", [("0.0.0.0", 0, "/run/a.sock")]),
+    ("varnish.service", "/usr/sbin/varnishd -a :6081 -a 127.0.0.1:8443,PROXY -T localhost:6082",
+     [("0.0.0.0", 6081, None), ("127.0.0.1", 8443, None)]),
+])
+def test_told_by_the_command(name: str, command: str, places: list[tuple[str, int, str | None]]) -> None:
+    assert told(unit_of(name, command)) == places
+
+
+def test_a_socket_of_systemds_proxy() -> None:
+    path = "/etc/systemd/system/front.socket"
+    written = {ReadFile(path, LIMIT): Answer("ok", files=(file(path, "[Socket]\nListenStream=127.0.0.1:9000\n"),))}
+    seen = unit_of("front.service", "/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:8000", written)
+    assert told(seen) == [("127.0.0.1", 9000, None)]
+    socket = "Id=front.socket\nLoadState=loaded\nActiveState=inactive\nListen=127.0.0.1:9000 (Stream)\n"
+    written[Command("systemctl-show", ("front.socket",))] = Answer("ok", socket.encode())
+    seen = unit_of("front.service", "/usr/lib/systemd/systemd-socket-proxyd 127.0.0.1:8000", written)
+    assert seen.socket is not None and seen.socket.name == "front.socket"
+
+
+def test_the_log_of_one_that_failed_is_asked_for() -> None:
+    told_off = show("relay.service", "/usr/bin/socat TCP-LISTEN:9000 TCP:127.0.0.1:8000", ActiveState="failed", Result="exit-code")
+    refused = "2027/01/15 07:59:50 [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, " \
+        'client: 1.2.3.4, server: , request: "GET / HTTP/1.1", upstream: "http://127.0.0.1:9000/", host: "x"\n'
+    seen = capture(node(site=SITE, show=told_off, log=refused))
+    assert journal_query("relay.service") in follow_up(seen, ObserveOptions(probe=False))["local"]
+
+
+@pytest.mark.parametrize(("told_to", "asked"), [("127.0.0.1 9000", True), ("127.0.0.1 9001", False)])
+def test_the_log_of_any_program_that_should_answer_is_asked_for(told_to: str, asked: bool) -> None:
+    """A packaged program that is no server known by name: nginx asks where its unit tells it to listen."""
+    told_off = show("page.service", f"/usr/bin/python3 /usr/lib/page/page.py {told_to}", ActiveState="failed", Result="exit-code")
+    seen = capture(node(site=SITE, show=told_off))
+    assert (journal_query("page.service") in follow_up(seen, ObserveOptions(probe=False))["local"]) is asked
+
+
+def test_one_whose_files_are_not_understood_is_unknown_and_a_running_one_is_as_ever() -> None:
+    assert isinstance(unit_of("caddy.service", "/usr/bin/caddy run").bindings, Unknown)
+    assert isinstance(unit_of("caddy.service", "/usr/bin/caddy run", ActiveState="active", MainPID="77").bindings, Known)
+
+
+def test_a_program_made_from_nginx_is_no_application() -> None:
+    assert not unit_of("angie.service", "/opt/web/sbin/angie -p /opt/web -c conf/angie.conf").is_app_server

@@ -1,0 +1,89 @@
+"""supervisord as the first process of a container: its words and its programs' are the container's log."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.formats.ini_file import ini_sections
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, Command, ReadFile
+from fixer.model.snapshot import LogLine, Service
+from fixer.observe.supervisord.supervisord_programs import program_services
+from fixer.observe.supervisord.supervisorstream import since_well, spoken, stream_of, streaming
+from fixer.observe.view.node_view import ENGINE, view_of
+from tests.causes.snapshot_builders import container
+from tests.observe.capture_builders import NOW, file, node, process
+from tests.observe.supervisord.test_supervisord_programs import CONF, stamp
+
+NGINX = "[program:nginx]\ncommand=/usr/sbin/nginx -g 'daemon off;'\nstdout_logfile=/dev/stdout\n"
+SHOP = ("[program:shop]\ncommand=uvicorn shop:app --port 8001\nstdout_logfile=/dev/fd/1\nstderr_logfile=/dev/stderr\n")
+BLOG = "[program:blog]\ncommand=uvicorn blog:app --port 8002\nstdout_logfile=/dev/stdout\n"
+MAIN = "[supervisord]\nnodaemon=true\nlogfile=/dev/null\n"
+FIRST = process(1, ["/usr/bin/python3", "/usr/bin/supervisord", "-c", CONF], comm="supervisord", ppid=0)
+
+
+def lines(*texts: tuple[float, str]) -> tuple[LogLine, ...]:
+    return tuple(LogLine(NOW - ago, text if "%" not in text else text.replace("%", stamp(ago)), "docker logs web")
+                 for ago, text in texts)
+
+
+CRASH = lines(
+    (60.0, "% INFO supervisord started with pid 1"), (59.0, "% INFO spawned: 'shop' with pid 7"),
+    (58.5, "KeyError: 'OLD'"), (58.0, "% WARN exited: shop (exit status 1; not expected)"),
+    (20.0, "% INFO spawned: 'shop' with pid 9"), (19.8, "2026/11/26 16:25:32 [error] 9#9: *5 connect() failed (111)"),
+    (19.7, '127.0.0.1 - - [26/Nov/2026:16:25:32 +0000] "GET / HTTP/1.1" 502 157 "-" "x"'),
+    (19.5, "KeyError: 'SHOP_KEY'"), (19.0, "% WARN exited: shop (exit status 1; not expected)"),
+    (18.9, "% INFO gave up: shop entered FATAL state, too many start retries too quickly"))
+
+
+def told(stream: tuple[LogLine, ...], programs: str = NGINX + SHOP) -> Service:
+    made = view_of(node({ReadFile(CONF): Answer("ok", files=(file(CONF, MAIN + programs),))}, running=[FIRST],
+                        nginx=False, kind="container", name="web"))
+    return next(s for s in program_services(made, stream) if s.name == "shop")
+
+
+def test_its_state_and_last_words_are_read_from_the_containers_log() -> None:
+    service = told(CRASH)
+    assert service.program is not None and service.program.state == "FATAL" and isinstance(service.log, Known)
+    own = [line.text for line in service.log.value if line.at is not None and line.text.startswith("KeyError")]
+    assert own == ["KeyError: 'SHOP_KEY'"]
+    assert any(line.text.startswith("gave up: shop") for line in service.log.value)
+
+
+def test_a_stop_is_a_stop() -> None:
+    stopped = told(lines((60.0, "% INFO spawned: 'shop' with pid 7"), (5.0, "% INFO stopped: shop (terminated by SIGTERM)")))
+    assert stopped.program is not None and stopped.program.state == "STOPPED"
+
+
+def test_what_several_programs_write_is_nobodys_word() -> None:
+    """Their lines stand between one another, and which wrote which nobody knows; the state is supervisord's own word."""
+    service = told(CRASH, NGINX + SHOP + BLOG)
+    assert service.program is not None and service.program.state == "FATAL" and isinstance(service.log, Unknown)
+
+
+def test_without_the_log_nothing_is_known_of_what_does_not_run() -> None:
+    service = told(())
+    assert service.program is not None and service.program.state == "UNKNOWN" and isinstance(service.log, Unknown)
+
+
+def test_a_program_that_writes_to_a_file_has_no_lines_there() -> None:
+    (section,) = ini_sections("/x", SHOP.replace("/dev/fd/1", "/var/log/a").replace("/dev/stderr", "/var/log/b").encode())
+    assert spoken(section, [section], CRASH, 0.0) is None
+
+
+@pytest.mark.parametrize(("init", "expected"), [("systemd", None), ("supervisord", "p-web-1"), ("sh", "p-web-1")])
+def test_on_a_machine_of_systemds_the_containers_log_is_not_asked_for(init: str, expected: str | None) -> None:
+    box = container("web")
+    first = process(1, [f"/sbin/{init}"], comm=init, ppid=0)
+    made = view_of(node(running=[first], nginx=False, kind="container", name=box.name))
+    found = streaming(made, (box,))
+    assert (found.name if found is not None else None) == expected
+    engine = view_of(node({Command("docker-logs", (box.name, "2000")): Answer("ok", b"2026-11-26T16:25:32.1Z hello\n")},
+                          nginx=False, name=ENGINE))
+    read = stream_of(made, {box.name: made, ENGINE: engine}, (box,))
+    assert [line.text for line in read] == (["hello"] if expected else [])
+
+
+def test_what_was_well_before_is_over() -> None:
+    kept = since_well(lines((9.0, "KeyError: 'a'"), (8.0, "INFO: Application startup complete."), (7.0, "ValueError: b")))
+    assert [line.text for line in kept] == ["ValueError: b"]

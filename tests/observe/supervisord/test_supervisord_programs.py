@@ -1,0 +1,305 @@
+"""Programs of supervisord: its files with places, its log as states, its processes, where a variable would go."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from fixer.formats.ini_file import ini_sections
+from fixer.model.facts import Known
+from fixer.model.query import Answer, Query, ReadFile, ReadGlob
+from fixer.model.snapshot import LogLine, Service
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.next_queries import follow_up
+from fixer.observe.services import journal_query
+from fixer.observe.supervisord.supervisord_log import course_of, read_log
+from fixer.observe.supervisord.supervisorstream import since_well
+from fixer.observe.view.node_view import PROGRAM_FILES
+from fixer.observe.view.observe_options import ObserveOptions
+from tests.observe.capture_builders import NOW, capture, file, node, process, sockets, tcp_row
+from tests.observe.nginx.test_endpoints import SHOW
+
+CONF = "/etc/supervisor/supervisord.conf"
+SHOP = "/etc/supervisor/conf.d/shop.conf"
+LOG = "/var/log/supervisor/supervisord.log"
+MAIN = """; supervisor config file
+[supervisord]
+logfile=/var/log/supervisor/supervisord.log ; (main log file)
+childlogdir=/var/log/supervisor
+environment=ZONE="UTC"
+[include]
+files = /etc/supervisor/conf.d/*.conf
+"""
+PROGRAM = """[program:shop]   ; the office
+command=/usr/bin/uvicorn shop:app
+    --host 127.0.0.1 --port 8001 ; moved in May
+directory=/srv/shop
+environment=MODE="a,b",KEY='x y' , EMPTY=
+"""
+SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
+DAEMON = process(60, ["/usr/bin/python3", "/usr/bin/supervisord", "-n", "-c", CONF], comm="supervisord",
+                 cgroup="/system.slice/supervisor.service")
+ARGV = ["/usr/bin/python3", "/usr/bin/uvicorn", "shop:app", "--host", "127.0.0.1", "--port", "8001"]
+CHILD = process(71, ARGV, ppid=60, comm="uvicorn", cgroup="/system.slice/supervisor.service")
+ERR = "/var/log/supervisor/shop-stderr---supervisor-x.log"
+
+
+def stamp(ago: float) -> str:
+    moment = NOW - ago
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment)) + f",{int(moment % 1 * 1000):03d}"
+
+
+def said(*lines: tuple[float, str]) -> str:
+    return "".join(f"{stamp(ago)} INFO {text}\n" for ago, text in lines)
+
+
+def answers(program: str = PROGRAM, log: str = "", err: str | None = None, main: str = MAIN) -> dict[Query, Answer]:
+    listing = ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=PROGRAM_FILES)
+    found: dict[Query, Answer] = {
+        ReadFile(CONF): Answer("ok", files=(file(CONF, main),)),
+        ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=PROGRAM_FILES): Answer("ok", files=(file(SHOP, program),)),
+        ReadFile(LOG, 1 << 16, tail=True): Answer("ok", files=(file(LOG, log),)),
+    }
+    if err is not None:
+        found[listing] = Answer("ok", files=(file(ERR, "", mtime=NOW - 3),))
+        found[ReadFile(ERR, 1 << 16, tail=True)] = Answer("ok", files=(file(ERR, err, mtime=NOW - 3),))
+    return found
+
+
+def shop(*running: list, show: str = "", **more: str | None) -> Service:
+    made = node(answers(**more), site=SITE, running=running, show=show)  # type: ignore[arg-type]
+    return next(s for s in snapshot(capture(made)).services if s.manager == "supervisord")
+
+
+@pytest.mark.parametrize(("socket", "told"), [
+    ("tcp://localhost:7600", ("localhost", 7600, None)), ("unix:///run/chat.sock", ("0.0.0.0", 0, "/run/chat.sock")),
+    ("tcp://%(ENV_HOST)s:7600", None),
+])
+def test_a_program_for_which_supervisord_listens_itself(socket: str, told: tuple[str, int, str | None] | None) -> None:
+    text = f"[fcgi-program:chat]\nsocket={socket} ; shared\ncommand=/usr/bin/daphne --fd 0 chat.asgi:app\nnumprocs=2\n" \
+           "process_name=asgi%(process_num)d\n"
+    made = shop(DAEMON, program=text)
+    assert (made.name, made.is_app_server, made.program is not None and made.program.name) == ("chat", True, "chat:*")
+    assert isinstance(made.bindings, Known)
+    assert [(b.host, b.port, b.unix) for b in made.bindings.value] == ([told] if told else [])
+    for binding in made.bindings.value:
+        assert text[binding.start : binding.end] in ("7600", "/run/chat.sock") and binding.source.where == f"{SHOP}:2"
+
+
+def test_sections_keep_their_places() -> None:
+    section = ini_sections(SHOP, PROGRAM.encode())[0]
+    assert (section.name, PROGRAM[: section.end].endswith("office")) == ("program:shop", True)
+    command = section.get("command")
+    assert command is not None
+    assert PROGRAM[command.start :].startswith("/usr/bin/uvicorn shop:app\n    --host")
+    assert "moved" not in command.value
+    assert section.text("nothing", "x") == "x"
+    assert ini_sections("f", b"loose = 1\n[a]\n= b\nk: v\n")[0].text("k") == "v"
+    assert ini_sections("f", b"no section") == ()
+
+
+def test_a_program_with_its_bytes() -> None:
+    found = shop(DAEMON, CHILD, log=said((50, "spawned: 'shop' with pid 71"), (49, "success: shop entered RUNNING state")))
+    assert (found.name, found.pids, found.runtime, found.is_app_server) == ("shop", (71,), "uvicorn", True)
+    assert found.program is not None
+    assert (found.program.state, found.program.name, found.program.group) == ("RUNNING", "shop", "shop")
+    assert isinstance(found.bindings, Known)
+    binding = found.bindings.value[0]
+    assert binding.file == SHOP and binding.start is not None
+    assert PROGRAM[binding.start : binding.end] == "8001"
+    assert {(a.name, a.empty) for a in found.env} == {("ZONE", False), ("MODE", False), ("KEY", False), ("EMPTY", True)}
+    slot = found.env_slots[0]
+    assert (slot.file, slot.style, PROGRAM[: slot.offset].endswith("EMPTY=")) == (SHOP, "supervisor", True)
+
+
+def test_the_unit_of_supervisord_does_not_hold_its_programs() -> None:
+    show = SHOW.format("supervisor.service", "active", 60).rstrip() + "\n" + f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord -n -c {CONF} ; ignore_errors=no }}\n"
+    made = node(answers(log=said((50, "spawned: 'shop' with pid 71"))), site=SITE, running=[DAEMON, CHILD], show=show,
+                listening=sockets([tcp_row("127.0.0.1", 8001, 9)], {9: [71]}))
+    services = {s.name: s for s in snapshot(capture(made)).services}
+    assert services["supervisor.service"].pids == (60,)
+    assert services["shop"].pids == (71,)
+    assert not any(s.manager == "none" and 71 in s.pids for s in services.values())
+
+
+def test_without_its_log_the_child_that_runs_the_command_is_it() -> None:
+    assert shop(DAEMON, CHILD).pids == (71,)
+    found = shop(DAEMON)
+    assert found.program is not None and found.program.state == "UNKNOWN"
+
+
+@pytest.mark.parametrize(("lines", "state", "ended", "restarts"), [
+    ([(9, "spawned: 'shop' with pid 5"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 0),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
+      (7, "exited: shop (terminated by SIGKILL; not expected)")], "BACKOFF", "terminated by SIGKILL", 1),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
+      (7, "exited: shop (exit status 0; expected)")], "EXITED", "exit status 0", 0),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
+      (7, "gave up: shop entered FATAL state, too many start retries too quickly")], "FATAL", "exit status 1", 1),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
+      (7, "spawned: 'shop' with pid 6")], "STARTING", "exit status 1", 1),
+    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"),
+      (9, "spawned: 'shop' with pid 6"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 3", 1),
+    ([(90, "spawned: 'shop' with pid 5"), (89, "exited: shop (exit status 3; not expected)"),
+      (9, "spawned: 'shop' with pid 6"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 1),
+    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (12, "spawned: 'shop' with pid 6"),
+      (10.5, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 3", 1),
+    ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
+      (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 1),
+    # somebody restarted it since: that is another try
+    ([(29, "spawned: 'shop' with pid 5"), (28, "exited: shop (exit status 3; not expected)"), (20, "spawned: 'shop' with pid 6"),
+      (19, "success: shop entered RUNNING state, x"), (10, "stopped: shop (exit status 0)"), (9, "spawned: 'shop' with pid 7"),
+      (8, "success: shop entered RUNNING state, x")], "RUNNING", "exit status 0", 0),
+    ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (9, "spawned: 'shop' with pid 6"),
+      (8, "stopped: shop (exit status 0)"), (7, "spawned: 'shop' with pid 7")], "STARTING", "exit status 3", 1),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "supervisord started with pid 60")], "UNKNOWN", "", 0),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "spawnerr: can't find command '/x'"), (7, "strange words")], "BACKOFF",
+     "can't find command '/x'", 0),
+    ([(900, "exited: shop (exit status 1; not expected)"), (9, "spawned: 'shop' with pid 5")], "STARTING", "exit status 1", 0),
+])
+def test_its_log_tells_the_state(lines: list[tuple[float, str]], state: str, ended: str, restarts: int) -> None:
+    found = shop(DAEMON, log=said(*lines)).program
+    assert found is not None
+    assert (found.state, found.ended, found.restarts) == (state, ended, restarts)
+
+
+def test_signals_and_times_are_read() -> None:
+    events = read_log(b"no line\n2027-01-15 09:00:00,250 INFO exited: a (terminated by SIGSEGV; not expected)\n", 3600.0)
+    assert events[0].at == pytest.approx(1_800_000_000.25)
+    course = course_of(["a"], events, 1_800_000_001.0)
+    assert course is not None and (course.signal, course.expected) == (11, False)
+    assert course_of(["b"], events, 0.0) is None
+
+
+@pytest.mark.parametrize(("text", "state"), [
+    ("autostart=false\n", "STOPPED"), ("autorestart=false\n", "EXITED"), ("autorestart=true\n", "BACKOFF"),
+])
+def test_what_its_file_says_counts(text: str, state: str) -> None:
+    log = "" if "autostart" in text else said((9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
+                                              (7, "exited: shop (exit status 3; not expected)"))
+    found = shop(DAEMON, program=PROGRAM + text, log=log).program
+    assert found is not None and found.state == state
+    if "autostart" in text:
+        assert found.autostart_span is not None
+        assert (PROGRAM + text)[found.autostart_span[0] : found.autostart_span[1]] == "false"
+
+
+def test_groups_and_several_processes() -> None:
+    grouped = PROGRAM.replace("[program", "[group:web]\nprograms=shop, other\n[program")
+    found = shop(DAEMON, program=grouped).program
+    assert found is not None and (found.name, found.group) == ("web:shop", "web")
+    several = PROGRAM + "numprocs=2\nprocess_name=%(program_name)s_%(process_num)02d\n"
+    found = shop(DAEMON, program=several, log=said((9, "spawned: 'shop_01' with pid 5"))).program
+    assert found is not None and (found.name, found.state) == ("shop:*", "STARTING")
+    odd = PROGRAM + "numprocs=2\nprocess_name=%(process_num)02d%(what)s\n"
+    assert shop(DAEMON, program=odd).program is not None
+
+
+def test_all_processes_of_a_program_that_has_several() -> None:
+    several = PROGRAM.replace("8001", "80%(process_num)02d") + "numprocs=2\nprocess_name=shop_%(process_num)02d\n"
+    children = [process(pid, [*ARGV[:-1], port], ppid=60, comm="uvicorn") for pid, port in ((71, "8000"), (72, "8001"), (73, "9x"))]
+    found = shop(DAEMON, *children, program=several, log=said((9, "spawned: 'shop_01' with pid 72")))
+    assert found.pids == (71, 72)
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [8000, 8001]
+    only = several.replace("[program", "[group:web]\nprograms=shop\n[program")
+    program = shop(DAEMON, program=only).program
+    assert program is not None and program.name == "web:*"        # what supervisorctl calls the processes of that group
+
+
+def test_the_number_of_a_process_as_a_text() -> None:
+    """`%(process_num)s`, as aiohttp's guide writes it."""
+    text = "[program:aio]\nnumprocs=2\nnumprocs_start=1\nprocess_name=aio_%(process_num)s\n" \
+           "command=/srv/gw/main.py --path=/tmp/gw_%(process_num)s.sock\n"
+    made = shop(DAEMON, program=text)
+    assert isinstance(made.bindings, Known) and [b.unix for b in made.bindings.value] == ["/tmp/gw_1.sock", "/tmp/gw_2.sock"]
+    assert made.is_app_server
+
+
+def test_a_process_of_several_that_does_not_run_is_told_apart() -> None:
+    """One of them was stopped, and the others' ports were said to be what nginx should ask in its place."""
+    several = PROGRAM.replace("8001", "80%(process_num)02d") + "numprocs=3\nprocess_name=shop_%(process_num)02d\n"
+    children = [process(pid, [*ARGV[:-1], port], ppid=60, comm="uvicorn") for pid, port in ((71, "8000"), (73, "8002"))]
+    log = said(*((60, f"spawned: 'shop_0{n}' with pid 7{n + 1}") for n in range(3)),
+               *((59, f"success: shop_0{n} entered RUNNING state") for n in range(3)), (9, "stopped: shop_01 (exit status 0)"))
+    told = node(answers(program=several, log=log), site=SITE, running=[DAEMON, *children])
+    made = {s.name: s for s in snapshot(capture(told)).services if s.program is not None}
+    assert list(made) == ["shop", "shop_01"]
+    rest, one = made["shop"], made["shop_01"]
+    assert [b.port for b in rest.bindings.value] == [8000, 8002] and rest.pids == (71, 73)    # type: ignore[union-attr]
+    assert [b.port for b in one.bindings.value] == [8001] and one.pids == ()                 # type: ignore[union-attr]
+    assert rest.program is not None and (rest.program.name, rest.program.state) == ("shop:*", "RUNNING")
+    assert one.program is not None and (one.program.name, one.program.state) == ("shop:shop_01", "STOPPED")
+    assert rest.id != one.id
+
+
+def test_a_supervisord_that_does_not_run() -> None:
+    show = SHOW.format("supervisor.service", "inactive", 0).rstrip() + "\n" + "UnitFileState=enabled\n" + \
+        f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord --configuration={CONF} ; ignore_errors=no }}\n"
+    found = shop(show=show).program
+    assert found is not None and found.state == "DOWN"
+    assert found.unit is not None and found.unit.name == "supervisor.service"
+
+
+def test_what_ended_supervisord_itself_is_looked_for_in_its_journal() -> None:
+    show = SHOW.format("supervisor.service", "failed", 0).rstrip() + "\n" + "UnitFileState=enabled\n" + \
+        f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord --configuration={CONF} ; ignore_errors=no }}\n"
+    found = capture(node(answers(), site=SITE, show=show))
+    assert journal_query("supervisor.service") in follow_up(found, ObserveOptions(probe=False))["local"]
+
+
+def test_a_setting_that_is_not_there_has_a_place_too() -> None:
+    plain = "[program:shop]\ncommand=uvicorn shop:app --port %(ENV_PORT)s\n"
+    slot = shop(DAEMON, program=plain).env_slots[0]
+    assert (slot.offset, slot.template) == (len("[program:shop]"), "\nenvironment={name}={value}")
+
+
+def test_its_own_lines_since_it_was_well_then_supervisords() -> None:
+    err = "KeyError: 'OLD'\nINFO:     Application startup complete.\nKeyError: 'NEW'\n"
+    log = said((9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"))
+    found = shop(DAEMON, log=log, err=err).log
+    assert isinstance(found, Known)
+    assert [line.text for line in found.value] == [
+        "spawned: 'shop' with pid 5", "exited: shop (exit status 1; not expected)", "KeyError: 'NEW'"]
+    # the next try has begun and said nothing yet
+    again = shop(DAEMON, log=log + said((0.2, "spawned: 'shop' with pid 6")), err=err).log
+    assert isinstance(again, Known) and again.value[-1].text == "KeyError: 'NEW'"
+    made = answers(log=said((-9, "spawned: 'shop' with pid 5")), err=err)
+    # a file that is older than the last start tells nothing of it
+    found = next(s for s in snapshot(capture(node(made, site=SITE, running=[DAEMON]))).services if s.program).log
+    assert isinstance(found, Known) and [line.text for line in found.value] == ["spawned: 'shop' with pid 5"]
+
+
+def test_what_is_asked_for_and_when() -> None:
+    bare = capture(node({}, site=SITE, running=[DAEMON]))
+    first = follow_up(bare, ObserveOptions(probe=False))["local"]
+    assert ReadFile(CONF) in first
+    named = {**answers(program=PROGRAM.replace("directory", "stdout_logfile=/var/log/%(program_name)s.log\ndirectory"))}
+    asked = follow_up(capture(node(named, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
+    assert ReadFile("/var/log/shop.log", 1 << 16, tail=True) in asked
+    assert ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=PROGRAM_FILES) in asked
+    several = {**answers(program=PROGRAM.replace("directory", "numprocs=2\nprocess_name=s%(process_num)d\ndirectory"))}
+    asked = follow_up(capture(node(several, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
+    both = ("/var/log/supervisor/s0-stderr---*.log", "/var/log/supervisor/s1-stderr---*.log")
+    assert ReadGlob(both, limit=1, max_files=PROGRAM_FILES) in asked      # called as its processes are
+    none = follow_up(capture(node({}, site=SITE)), ObserveOptions(probe=False))["local"]
+    assert not any(isinstance(q, ReadFile) and "supervisor" in q.path for q in none)
+
+
+def test_what_a_gunicorn_that_is_started_again_and_again_said_before_still_matters() -> None:
+    """Its master says that it ends in both cases: in order, and since its workers do not come up."""
+    failed = ("[INFO] Starting gunicorn 23.0.0", "KeyError: 'SHOP_KEY'", "[ERROR] Shutting down: Master",
+              "[ERROR] Reason: Worker failed to boot.", "[INFO] Starting gunicorn 23.0.0", "[INFO] Booting worker with pid: 9")
+
+    def said(*texts: str) -> list[str]:
+        return [line.text for line in since_well(tuple(LogLine(None, text, "x") for text in texts))]
+
+    assert said(*failed) == list(failed)
+    assert said("KeyError: 'OLD'", "[INFO] Shutting down: Master", *failed) == list(failed)
+    older = ("KeyError: 'SHOP_KEY'", "[INFO] Shutting down: Master", "[INFO] Reason: Worker failed to boot.")
+    assert said(*older) == list(older)
+    assert said(*failed, "INFO: Application startup complete.") == []
+    tried = ("KeyError: 'SHOP_KEY'", "INFO: Started server process [7]", "INFO: Finished server process [7]")
+    assert said(*tried) == list(tried), "stopped in one more try it had not been well"
+    assert said(*tried[:2], "INFO: Application startup complete.", tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]
+    assert said(tried[2], "KeyError: 'B'") == ["KeyError: 'B'"]

@@ -1,0 +1,185 @@
+"""What real machines and containers answered, from the raw bytes to the typed facts."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.lazy.parse_cache import _kept
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Command, Query, ReadFile, ReadGlob
+from fixer.model.snapshot import Service, Snapshot
+from fixer.observe.boot.boot_entries import STARTERS
+from fixer.observe.build_snapshot import snapshot
+from fixer.observe.evidence_bundle import load, save
+from fixer.observe.next_queries import follow_up
+from fixer.observe.nginx.other_proxies import PACKAGED
+from fixer.observe.view.observe_options import ObserveOptions, options_from
+from tests.observe.capture_builders import recorded
+
+BOTH = pytest.mark.parametrize("name", ["machine", "compose"])
+
+
+@pytest.fixture(scope="module")
+def machine() -> Snapshot:
+    return snapshot(recorded("machine"))
+
+
+@pytest.fixture(scope="module")
+def project() -> Snapshot:
+    return snapshot(recorded("compose"))
+
+
+def service(seen: Snapshot, name: str) -> Service:
+    return next(s for s in seen.services if s.name == name)
+
+
+def span(seen: Snapshot, path: str, start: int | None, end: int | None) -> bytes:
+    return next(f.data for f in seen.files if f.path == path)[start:end]
+
+
+@BOTH
+def test_the_same_capture_gives_the_same_snapshot(name: str) -> None:
+    first = snapshot(recorded(name))
+    _kept.clear()
+    assert snapshot(recorded(name)) == first
+
+
+@BOTH
+def test_a_complete_capture_asks_nothing_more(name: str) -> None:
+    capture = recorded(name)
+    more = [query for asked in follow_up(capture, options_from(capture.options)).values() for query in asked]
+    assert all(_is_glance(query) for query in more)
+
+
+def _is_glance(query: Query) -> bool:
+    """The age of code and settings, packaged gateways and units, cron: nobody asked for them when these were recorded."""
+    if query in (STARTERS, Command("systemctl-units")):
+        return True
+    return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else query == Command("systemctl-show", PACKAGED)
+
+
+@BOTH
+def test_a_bundle_survives_being_saved_again(name: str) -> None:
+    capture = recorded(name)
+    assert load(save(capture)) == capture
+    assert save(capture) == save(load(save(capture)))
+
+
+def test_the_running_nginx_of_a_machine(machine: Snapshot) -> None:
+    (nginx,) = machine.nginxes
+    assert (nginx.binary, nginx.conf_path, nginx.explicit) == ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", False)
+    assert nginx.master_pid and len(nginx.worker_pids) == 2
+    assert nginx.service and nginx.service.name == "nginx.service"
+    assert isinstance(nginx.loaded_at, Known) and isinstance(nginx.config_mtime, Known)
+    assert nginx.config_mtime.value < nginx.loaded_at.value     # reloaded after the last edit
+    assert isinstance(nginx.test, Unknown)                      # so there was no doubt, and nginx -t was not asked
+    assert isinstance(nginx.errors, Known) and {e.errno for e in nginx.errors.value} == {111}
+
+
+def test_an_endpoint_where_nobody_listens(machine: Snapshot) -> None:
+    dead = next(e for e in machine.endpoints if e.port == 8001)
+    assert isinstance(dead.listener, Known) and dead.listener.value is None and dead.listener.evidence
+    assert isinstance(dead.tcp, Known) and (dead.tcp.value.error, dead.tcp.value.errno) == ("refused", 111)
+    assert (dead.service, dead.holder, dead.node) == (None, None, "b2-host")
+    assert span(machine, dead.file, dead.start, dead.end) == b"127.0.0.1:8001"
+
+
+def test_an_endpoint_that_is_told_and_held_by_its_service(machine: Snapshot) -> None:
+    well = next(e for e in machine.endpoints if e.port == 8000)
+    assert well.service == well.holder == "b2-host/back.service"
+    assert well.service_why[0].where.startswith("/etc/back/env:")
+    assert isinstance(well.http, Known) and well.http.value.server == "uvicorn"
+
+
+def test_a_unit_with_its_port_in_an_environment_file(machine: Snapshot) -> None:
+    back = service(machine, "back.service")
+    assert back.unit and back.unit.main_pid in back.pids and back.is_app_server and back.runtime == "uvicorn"
+    assert isinstance(back.bindings, Known)
+    (binding,) = back.bindings.value
+    assert (binding.host, binding.port, binding.source.text) == ("127.0.0.1", 8000, "PORT=8000")
+    assert binding.file and span(machine, binding.file, binding.start, binding.end) == b"8000"
+    assert isinstance(back.workers, Known) and back.workers.value == 2
+    assert back.workers.evidence[0].where == "/etc/systemd/system/back.service.d/workers.conf:2"
+    assert back.env_places[0] == "/etc/back/env" and {"SIGNING_KEY", "PORT"} <= {e.name for e in back.env}
+
+
+def test_no_value_of_a_variable_is_in_a_snapshot(machine: Snapshot, project: Snapshot) -> None:
+    for seen in (machine, project):
+        shown = repr([(s.env, s.command, s.bindings, s.container) for s in seen.services])
+        assert "secretvalue" not in shown and "verysecret" not in shown
+
+
+def test_a_wrapper_script_behind_a_unit(machine: Snapshot) -> None:
+    late = service(machine, "late.service")
+    assert late.runtime == "uvicorn" and late.command_style == "shell" and not late.running
+    assert isinstance(late.bindings, Known) and late.bindings.value[0].port == 8100     # the unit's PORT, not the default
+    assert late.command[0].text == "uvicorn" and late.command[0].file == "/usr/local/bin/late-run"
+
+
+def test_a_unit_that_crashed_until_systemd_gave_up(machine: Snapshot) -> None:
+    broken = service(machine, "broken.service")
+    assert broken.unit and (broken.unit.active_state, broken.unit.result) == ("failed", "exit-code")
+    assert broken.unit.n_restarts > 5 and not broken.running
+    assert isinstance(broken.log, Known)
+    texts = [line.text for line in broken.log.value]
+    assert "KeyError: 'SIGNING_KEY'" in texts and any("repeated too quickly" in t for t in texts)
+    assert all(line.at for line in broken.log.value)
+    assert isinstance(broken.bindings, Known) and broken.bindings.value[0].port == 8300     # out of sh -c '…'
+
+
+def test_a_socket_program_next_door_is_no_application(machine: Snapshot) -> None:
+    spool = service(machine, "spool.service")
+    assert not spool.is_app_server and spool.runtime == "python" and spool.running
+
+
+def test_a_backend_started_by_hand(machine: Snapshot) -> None:
+    bare = next(s for s in machine.services if s.manager == "none" and s.runtime == "uvicorn")
+    assert bare.is_app_server and bare.unit is None and bare.running
+    assert isinstance(bare.log, Known) and "running on http://127.0.0.1:8400" in bare.log.value[-1].text
+    assert bare.log.value[-1].where == "/tmp/back.log" and bare.log.value[-1].at is None
+
+
+def test_systemds_own_units_are_not_listed(machine: Snapshot) -> None:
+    assert not [s for s in machine.services if s.name.startswith("systemd-")]
+    assert service(machine, "masked-app.service").unit.load_state == "masked"  # type: ignore[union-attr]
+
+
+def test_the_nodes_of_a_project(project: Snapshot) -> None:
+    assert {n.name for n in project.nodes} == {"web", "backend"}
+    nginx = project.nginxes[0]
+    assert nginx.node == "web" and nginx.service and nginx.service.manager == "docker"
+    dead = next(e for e in project.endpoints if e.port == 8001)
+    assert dead.node == "backend" and isinstance(dead.listener, Known) and dead.listener.value is None
+    assert dead.service == "backend/backend" and dead.holder is None
+
+
+def test_a_container_with_its_command_in_the_compose_file(project: Snapshot) -> None:
+    backend = service(project, "backend")
+    assert backend.files_node == "engine" and backend.command_style == "yaml-flow"
+    port = next(w for w in backend.command if w.text == "8000")
+    assert port.file == "/srv/cart/compose.yaml" and span(project, port.file, port.start, port.end) == b"8000"
+    assert isinstance(backend.bindings, Known)
+    assert (backend.bindings.value[0].file, backend.bindings.value[0].start) == (port.file, port.start)
+    assert [s.style for s in backend.env_slots] == ["dotenv", "yaml-map"]
+    slot = backend.env_slots[1]
+    data = next(f.data for f in project.files if f.path == slot.file)
+    new = data[: slot.offset] + slot.template.format(name="EXTRA", value="1").encode() + data[slot.offset :]
+    assert b"      REPORT_MODE: " in new and b"\n      EXTRA: 1\n" in new
+
+
+def test_the_compose_project(project: Snapshot) -> None:
+    compose = project.compose
+    assert compose and compose.project == "cart" and isinstance(compose.editable, Known)
+    assert dict(compose.hash_matches)["web"] is True
+
+
+def test_nginxs_files_in_a_mount_are_known_on_the_host_too(project: Snapshot) -> None:
+    inside = next(f for f in project.files if f.node == "web" and f.path == "/etc/nginx/conf.d/default.conf")
+    outside = next(f for f in project.files if f.node == "engine" and f.path == "/srv/cart/site/default.conf")
+    assert inside.data == outside.data and not inside.single_file_mount
+
+
+def test_options_go_with_the_capture() -> None:
+    options = ObserveOptions(probe=False, url="http://x/", wait=7.5, repeat=3, quiet=4.5)
+    assert options_from(options.pairs()) == options and options.timeout == 7.5
+    assert options_from([("wait", "soon")]) == ObserveOptions()

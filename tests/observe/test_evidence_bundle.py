@@ -1,0 +1,172 @@
+"""Bundles from anybody: damaged, strange, too big; and the bytes of a good one."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixer.errors import CannotObserve
+from fixer.model.accepted import Accepted
+from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadGlob
+from fixer.observe import evidence_bundle
+from fixer.observe.evidence_bundle import INDEX, load, save
+from tests.observe.capture_builders import capture, node, stat
+
+WHOLE = capture(node({ReadGlob(("/a", "/b")): Answer("ok", files=(FileAnswer("/a\udc80", "ok", stat("link", link="b", target=stat()), b"x"),)),
+                      Probe("h", 1, None, unix="/s"): Answer("timeout", message="m", returncode=None),
+                      Command("journal", ("u", "9")): Answer("ok", b"\xff\x00", stderr=b"e", returncode=3)},
+                     site="server { listen 80; }"), kind="compose", address="shop")
+
+
+def packed(index: object, **members: bytes) -> bytes:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        for name, data in {INDEX: json.dumps(index).encode(), **members}.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return raw.getvalue()
+
+
+def index_of(data: bytes) -> dict[str, Any]:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:gz") as tar:
+        file = tar.extractfile(INDEX)
+        assert file is not None
+        found: dict[str, Any] = json.load(file)
+        return found
+
+
+def test_every_field_comes_back() -> None:
+    assert load(save(WHOLE)) == WHOLE and save(WHOLE) == save(WHOLE)
+
+
+def test_a_bundle_is_private_and_plain() -> None:
+    with tarfile.open(fileobj=io.BytesIO(save(WHOLE)), mode="r:gz") as tar:
+        members = tar.getmembers()
+    assert {m.mode for m in members} == {0o600} and all(m.isfile() and m.mtime == 0 for m in members)
+
+
+@pytest.mark.parametrize("data", [b"", b"junk", gzip.compress(b"junk", mtime=0), packed([]), packed({}), packed({"format": 1}), packed("x"),
+                                  save(WHOLE)[:400], packed(None)])
+def test_what_is_no_bundle(data: bytes) -> None:
+    with pytest.raises(CannotObserve) as raised:
+        load(data)
+    assert raised.value.exit_code == 3 and raised.value.hint
+
+
+def test_another_format_is_named() -> None:
+    with pytest.raises(CannotObserve, match="format 9, not 1"):
+        load(packed({"format": 9}))
+
+
+SPOILERS: list[Callable[[dict[str, Any]], object]] = [
+    lambda i: i["target"].update(kind="moon"), lambda i: i.update(nodes={}), lambda i: i.update(notes=[5]), lambda i: i.update(options=[]),
+    lambda i: i["nodes"][0].update(now="soon"), lambda i: i["nodes"][0].update(now=True), lambda i: i["nodes"][0].update(kind=5),
+    lambda i: i["nodes"][0]["answers"][0].update(status="fine"), lambda i: i["nodes"][0]["answers"][0].update(files={}),
+    lambda i: i["nodes"][0]["answers"][0]["query"].update(type="Delete"), lambda i: i["nodes"][0]["answers"][0]["query"].update(more=1),
+    lambda i: i["nodes"][0]["answers"].append({"query": {"type": "Command", "name": "rm", "args": []}}),
+    lambda i: i["nodes"][0]["answers"][0].update(data="blobs/none"), lambda i: i["nodes"].append([]),
+    lambda i: i["nodes"][0]["answers"][0].update(returncode="0"),
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILERS)
+def test_a_strange_index_is_refused(spoil: Callable[[dict[str, Any]], object]) -> None:
+    index = index_of(save(WHOLE))
+    spoil(index)
+    with pytest.raises(CannotObserve):
+        load(packed(index))
+
+
+def test_a_bundle_that_unpacks_to_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence_bundle, "BIGGEST", 100)
+    with pytest.raises(CannotObserve):
+        load(save(WHOLE))
+
+
+def _header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+BOMBS = {
+    "a header without end": lambda: [_header("x", 1 << 30, tarfile.XHDTYPE), *[bytes(1 << 20)] * 1024],
+    "a name without end": lambda: [_header("x", 1 << 30, tarfile.GNUTYPE_LONGNAME), *[b"a" * (1 << 20)] * 1024],
+    "a million entries": lambda: [_header("blobs/0", 0) * 1000] * 1000,
+    "an index of nothing but lists": lambda: [_header(INDEX, (150 << 20) + 512), b"[", *[b"[]," * (1 << 20)] * 50, b"[]]".ljust(511)],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_costs_bounded_time_and_memory(bomb: str, tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "bomb", "wb", 1) as file:
+        for part in BOMBS[bomb]():
+            file.write(part)
+    code = ("import resource, sys\nfrom fixer.errors import CannotObserve\nfrom fixer.observe.evidence_bundle import load\n"
+            "resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\n"
+            "try: load(open(sys.argv[1], 'rb').read())\nexcept CannotObserve: print(resource.getrusage(resource.RUSAGE_SELF).ru_utime)")
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "bomb")], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 10
+
+
+def test_folders_and_links_in_a_bundle_are_nothing() -> None:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w:gz") as tar:
+        entry = tarfile.TarInfo(INDEX)
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(entry)
+    with pytest.raises(CannotObserve):
+        load(raw.getvalue())
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(data: bytes) -> None:
+    with pytest.raises(CannotObserve):
+        load(data)
+
+
+PLAIN = gzip.decompress(save(WHOLE))
+
+
+@given(st.lists(st.tuples(st.integers(0, len(PLAIN) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.booleans())
+def test_a_damaged_bundle_is_refused_or_is_a_capture(spoiled: list[tuple[int, int]], packed_again: bool) -> None:
+    """Other bytes anywhere, in the archive or in what it holds: no other error than ours, and what is read is whole."""
+    data = bytearray(PLAIN if packed_again else save(WHOLE))
+    for place, byte in spoiled:
+        data[place % len(data)] = byte
+    try:
+        found = load(gzip.compress(data, mtime=0) if packed_again else bytes(data))
+    except CannotObserve as error:
+        assert error.message
+        return
+    assert load(save(found)) == found
+
+
+def test_what_people_had_accepted_and_what_bound_a_repair_go_with_it() -> None:
+    entry = Accepted("4f2a", "backend-down", "/", "moves, password=hunter2hunter2", "ann", "2027-01-31")
+    again = load(save(replace(WHOLE, accepted=(entry,), said=("policy.toml: without a person up to safe",))))
+    (kept,) = again.accepted
+    assert (kept.id, kept.owner, kept.until) == ("4f2a", "ann", "2027-01-31") and "hunter2" not in kept.because
+    assert again.said == ("policy.toml: without a person up to safe",)
+
+
+def test_an_older_bundle_has_neither() -> None:
+    with tarfile.open(fileobj=io.BytesIO(save(WHOLE))) as tar:
+        members = {m.name: file.read() for m in tar if (file := tar.extractfile(m)) is not None}
+    index = json.loads(members.pop(INDEX))
+    del index["accepted"], index["said"]
+    assert load(packed(index, **members)).accepted == ()

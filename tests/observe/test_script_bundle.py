@@ -1,0 +1,214 @@
+"""The collect script and what is made of its output: run here with this machine's sh and awk."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fixer.errors import CannotObserve
+from fixer.model.facts import Known
+from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob
+from fixer.observe.script_bundle import _Read, is_script_bundle, load_script, script
+
+pytestmark = pytest.mark.skipif(shutil.which("awk") is None, reason="the script needs awk")
+
+
+@pytest.fixture(scope="module")
+def taken() -> bytes:
+    return subprocess.run(["sh"], input=script().encode(), capture_output=True, check=True).stdout
+
+
+def test_every_question_of_a_first_look_is_answered(taken: bytes) -> None:
+    assert is_script_bundle(taken)
+    capture = load_script(taken)
+    node = capture.nodes[0]
+    assert node.answers[ListProcesses()].files and node.answers[ListSockets()].files
+    assert node.now > 1_700_000_000
+    assert capture.notes[0].startswith("taken by a collect script")
+
+
+def test_what_is_no_bundle_of_a_script(taken: bytes) -> None:
+    assert not is_script_bundle(b"") and not is_script_bundle(b"\x1f\x8bjunk") and not is_script_bundle(b"PK")
+    plain = b"badgateway-collect 1\n"
+    for damaged in (plain, plain + b"{}\n\n", plain + b"[]\nx\n", taken[:60], plain + b'{"queries": [5]}\nx'):
+        with pytest.raises(CannotObserve) as caught:
+            load_script(damaged)
+        assert caught.value.exit_code == 3 and caught.value.hint
+
+
+def frames(*parts: str) -> bytes:
+    import json
+
+    head = json.dumps({"nonce": "n" * 32, "prefix": "/./", "queries": []})
+    text = "\n".join(f"{'n' * 32} {part}" for part in parts)
+    return f"badgateway-collect 1\n{head}\n\n{text}\n".encode()
+
+
+WEB = frames("clock 0 7\n1800000000.5 +0100", "journal out desk.service\n1799999999.0 h desk[1]: hello", "nginx-test out\nno", "nginx-test end 1",
+             "resolve out db\n10.0.0.9 STREAM db", "spec 1 80 /api shop.example", "probe done 1 0 1 2\nHTTP/1.1 502 Bad Gateway\r\n\r\nx",
+             "looked list\n/srv/gone", "end")
+
+
+def answer(query: object):
+    import json
+    from dataclasses import replace
+
+    from fixer.hosts.sh.round_script import plan_round
+
+    head, output = WEB.split(b"\n", 2)[1:]
+    assert json.loads(head)["queries"] == []
+    return _Read(replace(plan_round([]), nonce=b"n" * 32, prefix=b"/./"), b"\n" + output, b"n" * 32)._answer(query)  # type: ignore[arg-type]
+
+
+def test_later_questions_find_what_the_script_foresaw() -> None:
+    assert b"hello" in answer(Command("journal", ("desk.service", "200"))).data
+    assert (answer(Command("nginx-test", ("nginx", "/c", "/"))).returncode, answer(Command("nginx-test", ("a", "b", "c"))).stderr) == (1, b"no")
+    assert answer(Command("resolve", ("db",))).data == b"db 10.0.0.9\n"
+    assert b'"status": 502' in answer(Probe("127.0.0.1", 80, "/api", host_header="shop.example")).data
+    assert answer(Probe("127.0.0.1", 80, None, host_header="other")).status == "ok"     # a connect is one, whoever is meant
+    assert answer(ReadFile("/srv/gone", 0)).files[0].status == "absent"
+
+
+@pytest.mark.parametrize("query", [
+    Command("journal", ("other.service", "200")), Command("resolve", ("db", "cache")), ReadFile("/srv/x"), ReadFile("/srv/x", 9, tail=True),
+    ReadGlob(("/srv/*",)), Command("systemctl-show", ("x.service",)), Probe("127.0.0.1", 80, "/other", host_header="shop.example"),
+    Probe("127.0.0.1", 80, "/api", host_header="other"), Probe("10.0.0.1", 80, "/api", host_header="shop.example"),
+    Probe("127.0.0.1", 443, "/api", tls=True), Probe("", 0, "/", unix="/run/x.sock"),
+])
+def test_what_it_did_not_foresee_is_unknown_never_absent(query: object) -> None:
+    assert answer(query).status == "failed"
+
+
+def test_an_environment_file_of_the_system_feeds_the_unit_that_names_it() -> None:
+    """Its values say where the application listens; a glob of a capture holds nginx's files, which feed no unit."""
+    folder = Path(__file__).parent / "data"
+    made = load_script((folder / "script_defaults.gz").read_bytes())
+    from fixer.observe.build_snapshot import snapshot
+
+    desk = next(s for s in snapshot(made).services if s.name == "summit.service")
+    assert isinstance(desk.bindings, Known) and [b.port for b in desk.bindings.value] == [8013]
+
+
+def test_what_its_own_requests_met_is_read_after_them() -> None:
+    """Of a host whose log was empty before: the only line that says why nginx was denied is that of the script's own
+    request."""
+    from fixer.diagnose.route_health import diagnose
+    from fixer.observe.build_snapshot import snapshot
+
+    made = load_script((Path(__file__).parent / "data" / "script_later.gz").read_bytes())
+    found = diagnose(snapshot(made)).findings
+    assert [(f.cause, f.confidence) for f in found][:1] == [("mac-denied", "certain")]
+
+
+def test_its_requests_end_where_a_request_ends() -> None:
+    """A byte more made servers reset what they had answered."""
+    ask = script().partition("\nask() {")[2].partition("\n}\n")[0]
+    text = f'c=0; item() {{ :; }}; plain() {{ printf %s "$5"; }}\nask() {{{ask}\n}}\nask 80 /api shop.example; wait'
+    sent = subprocess.run(["sh", "-c", text], capture_output=True, check=True).stdout
+    assert sent.startswith(b"GET /api HTTP/1.1\r\nHost: shop.example\r\n") and sent.endswith(b"Connection: close\r\n\r\n")
+
+
+def test_a_script_that_was_cut_off_says_so() -> None:
+    cut = WEB.rsplit(b"\n" + b"n" * 32, 1)[0]
+    assert any("cut off" in note for note in load_script(cut).notes)
+
+
+AWK = Path(__file__).parents[2] / "fixer" / "hosts" / "redact.awk"
+
+
+def masked(path: str, text: str) -> str:
+    from fixer.redaction.secrets import TELLING_WORDS
+
+    program = AWK.read_text().replace("@WORDS@", TELLING_WORDS.replace("(?:", "("))
+    data = f"==> /./{path} <==\n{text}\n".replace("\0", "\x01")
+    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", program], input=data.encode(), capture_output=True, check=True)
+    return done.stdout.decode().partition("\n")[2]
+
+
+S = "hunter2-x"
+
+
+@pytest.mark.parametrize(("path", "text", "kept"), [
+    ("etc/default/shop", f"SECRET_KEY={S}", "SECRET_KEY="), ("etc/default/shop", f"ANY='{S} b'\nPORT=8000", "PORT=8000"),
+    ("srv/shop/.env", f"export DATABASE_URL=postgres://u:{S}@db/x", "export DATABASE_URL="),
+    ("etc/systemd/system/a.service", f'Environment="A={S} b" PORT=80\nExecStart=x --port 80', "PORT=80"),
+    ("etc/systemd/system/a.service", f"Environment=A=1 \\\n  B={S}\nExecStart=x", "ExecStart=x"),
+    ("etc/supervisor/conf.d/a.conf", f'environment=A="{S}, b",\n  B={S}\ncommand=uvicorn a --port 81', "command=uvicorn a --port 81"),
+    ("etc/nginx/nginx.conf", f'proxy_set_header Authorization "Bearer {S}";', "proxy_set_header Authorization"),
+    ("etc/nginx/nginx.conf", f"proxy_pass http://user:{S}@10.0.0.1:80;", "10.0.0.1:80;"),
+    ("var/log/nginx/error.log", f'request: "GET /?access_token={S} HTTP/1.1", upstream: "http://127.0.0.1:80/"', "GET /?access_token="),
+    ("proc/7/cmdline", f"app\0--db-password\0{S}\0--port\x0080", "--port"), ("proc/7/cmdline", f"app\0--api-key={S}", "app"),
+    ("srv/a.py", f'API_KEY = "{S}"\nX = os.environ["API_KEY"]', 'os.environ["API_KEY"]'),
+    ("etc/nginx/k.pem", f"-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----\nafter", "after"),
+    ("var/log/app.log", f"password: {S}\nKeyError: 'SECRET_KEY'", "KeyError: 'SECRET_KEY'"),
+    ("etc/default/shop", f'KEY="first\n{S}\nlast"\nPORT=8000', "PORT=8000"), ("etc/default/shop", f"KEY=first\\\n{S}\nPORT=8000", "PORT=8000"),
+    ("etc/default/shop", f'KEY="-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----"\nPORT=8000', "PORT=8000"),
+    ("etc/default/shop", f"-----BEGIN PRIVATE KEY-----\n{S}\n-----END PRIVATE KEY-----\nPORT=8000", "PORT=8000"),
+    ("etc/systemd/system/a.service", f'Environment=A=1 \\\n# why\n  "B={S} {S}"\nExecStart=x', "ExecStart=x"),
+    ("etc/systemd/system/a.service", f"SetCredential=db: \\\n {S} \\\n {S}\nUser=x", "User=x"),
+    ("etc/systemd/system/a.service", f"ExecStart=/usr/bin/env FOO={S} PORT=80 /x", "PORT=80 /x"),
+    ("var/log/x.log", f"GET /cb?code={S}&state=z HTTP/1.1", "&state=z HTTP/1.1"), ("var/log/x.log", f"run --db-password {S} --port 80", "--port 80"),
+    ("var/log/x.log", f"mysql -u root -p{S} shop", "mysql -u root -p"), ("var/log/x.log", f"curl -u admin:{S} http://x/", "http://x/"),
+    ("var/log/x.log", "token ghp_hunter2-xhunter2-xhunter2 end", " end"), ("proc/7/cmdline", f"mysql\0-ux\0-p{S}\0shop", "shop"),
+    ("proc/7/cmdline", f"redis-cli\0-a\0{S}\0ping", "ping"), ("proc/7/cmdline", f"env\0FOO={S}\0PORT=80\0x", "PORT=80"),
+    ("proc/7/cmdline", f"curl\0-u\0admin:{S}\0x", "x"), ("proc/7/cmdline", f"curl\0-b\0sid={S}\0x", "x"),
+    ("proc/7/cmdline", f"mongosh\0-p\0{S}\0x", "x"), ("proc/7/cmdline", f"openssl\0enc\0-k\0{S}\0x", "x"),
+    ("proc/7/cmdline", f"docker\0run\0--env=FOO={S}\0x", "x"),
+    ("var/log/x.log", f"db:5432:shop:app:{S}", "db:5432:shop:app:"), ("var/log/x.log", f"echo 'db:5432:*:shop:{S}' > ~/.pgpass", "' > ~/.pgpass"),
+    ("var/log/x.log", f"machine h login u password {S} #", "login u password"), ("root/.netrc", f"machine h\n login u\n password {S}", "login u"),
+    ("var/log/x.log", f"the password is {S}, says it", ", says it"), ("var/log/x.log", f"password for shop was changed to '{S}' now", "' now"),
+    ("var/log/x.log", f"passphrase is 'correct horse {S} staple' here", "' here"), ("var/log/x.log", f"token {S}{S}{S} expired", "expired"),
+    ("var/log/x.log", f"X-Origin-Verify: {S}", "X-Origin-Verify: "), ("etc/nginx/nginx.conf", f"proxy_set_header X-Origin-Verify {S};", "proxy_set_header X-Origin-Verify"),
+    ("var/log/x.log", f"get(u, auth=HTTPBasicAuth('u','{S}'))", "'u','"), ("var/log/x.log", f"smtp.login('me@x', '{S}') failed", "') failed"),
+    ("var/log/x.log", f"with sq0csp-{S * 3} here", " here"), ("var/log/x.log", f"AAAAabcdefg:APA91b{S * 9} here", " here"), ("var/log/x.log", f"AUTH PLAIN {S}= ok", "AUTH PLAIN "),
+    ("srv/gunicorn.conf.py", f"raw_env = [\n  'FOO={S}',\n  'PORT=80',\n]\nworkers = 2\nx = 'A=b'", "'PORT=80',\n]\nworkers = 2\nx = 'A=b'"),
+    ("srv/gunicorn.conf.py", f"raw_env = ('FOO={S}',)\nx = 'A=b'", "x = 'A=b'"),
+    ("srv/a.config.cjs", f"apps: [{{ env: {{ FOO: '{S}', PORT: '80' }}, name: 'x' }}]", "PORT: '80' }, name: 'x' }]"),
+    ("srv/pm2.json", f'{{"env": {{\n "FOO": "{S}",\n "PORT": "80"}}, "name": "x"}}', '"PORT": "80"}, "name": "x"}'),
+    ("srv/k.ppk", f"Private-Lines: 2\n{S.replace('-', '')}\n{S.replace('-', '')}\nPrivate-MAC: 0a1b2c3d4e\nafter", "after"),
+    ("var/log/x.log", f"failed: ALTER USER shop WITH PASSWORD '{S}'", "failed: ALTER USER shop"), ("var/log/x.log", f"with dckr_pat_{S * 2} here", "here"),
+])
+def test_the_same_secrets_are_masked_as_in_any_bundle(path: str, text: str, kept: str) -> None:
+    shown = masked(path, text)
+    assert S not in shown and S.replace("-", "") not in shown
+    assert kept in shown
+    assert len(shown.splitlines()) == len(text.splitlines())
+
+
+@pytest.mark.parametrize("part", ["A", "a.", "a=", "://a:", "-a ", "?a=", "x-", "--pass", "curl -u a", "eyJ"])
+@pytest.mark.parametrize("path", ["proc/7/cmdline", "var/log/x.log", "etc/default/x", "etc/systemd/system/a.service"])
+def test_a_long_line_costs_the_script_no_more_than_its_length(path: str, part: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    masked(path, part * (60_000 // len(part)))
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before < 2
+
+
+def test_rules_stay_json_and_of_the_kernels_log_only_kills_are_kept() -> None:
+    from fixer.redaction.secrets import TELLING_WORDS
+
+    program = AWK.read_text().replace("@WORDS@", TELLING_WORDS.replace("(?:", "(")).replace("@KERNEL@", "4").replace("@JSON@", "5")
+    rule = '{"match": {"left": {"meta": {"key": "iif"}}, "right": "lo"}, "comment": "token: ' + S + '"}'
+    data = f"nonce 5 out 0\n{rule}\nnonce 4 out 0\n[1.0] usb token={S}\n[2.0] Killed process 7 (uvicorn)\nnonce end\n"
+    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", program], input=data.encode(), capture_output=True, check=True)
+    shown = done.stdout.decode()
+    assert S not in shown and '{"key": "iif"}' in shown and "usb" not in shown and "Killed process 7" in shown
+
+
+@pytest.mark.parametrize("text", ["proxy_set_header Authorization $http_authorization;", "auth_basic_user_file /etc/nginx/passwd;",
+                                  "proxy_pass http://127.0.0.1:8000;", "proxy_cookie_path / /x;", "ssl_certificate_key /etc/ssl/k.pem;",
+                                  "rewrite ^ /x?page=2;", "proxy_pass http://127.0.0.1:8000/?sort=key;", "# use --password to give one", "return 301 /?sig=$arg_sig;"])
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert masked("etc/nginx/sites-enabled/shop", text) == text + "\n"
+
+
+@pytest.mark.parametrize("text", ["Failed password for root from 10.0.0.9 port 52311 ssh2", "Failed password for invalid user admin2000 from 10.0.0.9", "the password is required",
+                                  "password is base64", "password must be 12-64 characters", "password field2 is empty", "no password host1.example:5432", "token is expired",
+                                  "password authentication failed for user \"shop_1\"", "Unexpected token in JSON at position 12", "login failed password incorrect",
+                                  "2001:db8:0:1:1234:5678:9abc:def0", "127.0.0.1:8080:80", "12:34:56.789 app:8000:ready", "SKIPPED [12] tests", "glibc-2.36-9+deb12u4", "key-value store",
+                                  "login('shop')", "environment: {'A': 'b'}", "AUTH PLAIN is offered", "password /etc/nginx/htpasswd1"])
+def test_what_a_log_says_of_passwords_stays(text: str) -> None:
+    assert masked("var/log/app.log", text) == text + "\n"

@@ -1,0 +1,85 @@
+"""From the model to the report: routes, probes, repairs in words, verdicts of every cause."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.route_health import diagnose
+from fixer.model.diagnosis import Check, Diagnosis, Need, Repair, RuledOut, Undetermined
+from fixer.model.facts import Evidence, Unknown
+from fixer.model.plan import WriteFile
+from fixer.render.build_report import repair_report, report_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, SLOW, Scene, healthy, moved
+
+
+def test_a_wrong_port_is_reported_with_its_change() -> None:
+    seen = moved().snapshot()
+    report = report_of(seen, diagnose(seen), duration_ms=12.34, notes=("a note", "a note"))
+    assert (report.schema_version, report.target, report.verdict, report.duration_ms) == (1, "local", "broken", 12.3)
+    assert report.notes[0] == "a note" and report.notes.count("a note") == 1
+    route = report.routes[0]
+    assert (route.listen, route.endpoints, route.state) == ("0.0.0.0:80", ("127.0.0.1:8001",), "failing")
+    assert route.probe is not None and route.probe.status == 502
+    finding = report.findings[0]
+    assert finding.cause == "wrong-port" and finding.evidence
+    assert "-    location / { proxy_pass http://127.0.0.1:8001; }" in finding.repairs[0].diff
+    assert {check.verdict for check in report.checks} >= {"found"}
+
+
+def test_every_verdict_is_told() -> None:
+    seen = healthy().snapshot()
+    evidence = (Evidence("unit", "u", "active"),)
+    checks = (Check("a", RuledOut(evidence)), Check("b", Undetermined(("not root",))))
+    report = report_of(seen, Diagnosis("healthy", (), checks, ()), duration_ms=1)
+    assert [(c.verdict, c.evidence, c.missing) for c in report.checks] == [
+        ("ruled-out", evidence, ()), ("undetermined", (), ("not root",)),
+    ]
+    assert report.routes[0].state == "unknown"
+
+
+@pytest.mark.parametrize(("probes", "status"), [((GOOD, BAD_GATEWAY, GOOD), 502), ((GOOD, SLOW, BAD_GATEWAY), None), ((GOOD,), 200)])
+def test_the_worst_probe_is_reported(probes: tuple, status: int | None) -> None:  # type: ignore[type-arg]
+    seen = healthy().answers(*probes).snapshot()
+    probe = report_of(seen, diagnose(seen), duration_ms=1).routes[0].probe
+    assert probe is not None and probe.status == status
+
+
+def test_no_probe_is_null() -> None:
+    seen = healthy().snapshot()
+    facts = seen.routes[0]
+    for probes in (Unknown("not asked"), replace(facts, probes=facts.probes).probes):
+        report = report_of(replace(seen, routes=(replace(facts, probes=probes),)), diagnose(seen), duration_ms=1)
+        assert (report.routes[0].probe is None) is isinstance(probes, Unknown)
+    assert report_of(healthy().answers().snapshot(), diagnose(seen), duration_ms=1).routes[0].probe is None
+
+
+def test_addresses_are_written_as_people_write_them() -> None:
+    for changes, text in (({"unix": "/run/a.sock"}, "unix:/run/a.sock"), ({"host": "::1"}, "[::1]:8000")):
+        seen = Scene().endpoint(**changes).snapshot()
+        assert report_of(seen, diagnose(seen), duration_ms=1).routes[0].endpoints == (text,)
+
+
+def test_a_secret_never_has_a_default() -> None:
+    needs = (Need("K", "secret", "why", default="hunter2"), Need("n", "value", "why", default="4"))
+    report = repair_report(Repair("x", "safe", "s", (), needs, manual="do it", waits=True))
+    assert [need.default for need in report.needs] == [None, "4"]
+    assert report.steps == ("do it",) and report.waits
+
+
+def test_masked_bytes_are_in_no_diff() -> None:
+    step = WriteFile("local", "/etc/app.env", b"A=1\n", b"A=1\nK=hunter2\n", "give it", mask=(b"hunter2",))
+    report = repair_report(Repair("x", "disruptive", "s", (step,)))
+    assert "hunter2" not in report.diff + " ".join(report.steps)
+    assert "+K=" in report.diff
+
+
+@pytest.mark.parametrize(("tls", "port", "scheme"), [(True, 8443, "https"), (False, 443, "http"), (True, 443, "https")])
+def test_how_a_listener_is_spoken_to_is_told_by_the_listener(tls: bool, port: int, scheme: str) -> None:
+    seen = healthy().snapshot()
+    route = seen.routes[0].route
+    listens = tuple(replace(listen, tls=tls, port=port) for listen in route.listens)
+    facts = replace(seen.routes[0], route=replace(route, listens=listens))
+    report = report_of(replace(seen, routes=(facts,)), diagnose(seen), duration_ms=1)
+    assert listens and report.routes[0].scheme == scheme

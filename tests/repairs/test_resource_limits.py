@@ -1,0 +1,37 @@
+"""Another value and a start: both or neither, with what stands in the way and who will overwrite the edit."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.model.diagnosis import Need
+from fixer.model.plan import DaemonReload
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.resetting import Setting, set_and_begin
+from fixer.repairs.write_variables import Written
+
+NEED = Need("backlog", "value", "how many may wait", default="2048")
+SETTING = Setting("raise-backlog", "raise --backlog", NEED, "--backlog 2048 instead of 4", by_hand="start it with more",
+                  then="restart app")
+STEP = DaemonReload("local")
+HERE = Written((STEP,), "/etc/app.env:3", "")
+
+
+@pytest.mark.parametrize(("written", "begin", "why"), [
+    (NoPlace("written nowhere"), (STEP,), "written nowhere"), (HERE, NoPlace("nobody starts it"), "nobody starts it"),
+    (NoPlace("written nowhere"), NoPlace("nobody starts it"), "written nowhere"),
+])
+def test_what_stands_in_the_way_is_said(written: Written | NoPlace, begin: tuple[DaemonReload] | NoPlace, why: str) -> None:
+    made = set_and_begin(SETTING, written, begin)
+    assert (made.risk, made.steps, made.needs, made.manual) == ("manual", (), (NEED,), f"start it with more: {why}")
+
+
+def test_the_edit_comes_before_the_start() -> None:
+    made = set_and_begin(SETTING, HERE, (STEP, STEP))
+    assert (made.risk, len(made.steps), made.needs) == ("disruptive", 3, (NEED,))
+    assert made.summary == "--backlog 2048 instead of 4, set in /etc/app.env:3, then restart app"
+
+
+def test_who_manages_the_file_is_named() -> None:
+    made = set_and_begin(SETTING, Written((STEP,), "/etc/app.env:3", "Ansible"), (STEP,))
+    assert made.summary.endswith("then restart app (Ansible manages that file and will overwrite the edit)")

@@ -1,0 +1,46 @@
+"""Reading leaves every file as it was: content, mode, owner, times and attributes, inside, from outside and over ssh, as
+root and as an ordinary user, on hosts that are broken, and on strange ones that are well.
+
+Three hosts and a third of the commands are drawn from the commit; BADGATEWAY_UNTOUCHED=all tries every one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lab.scenario.scenario_file import Stack
+from tests.crash.crash_draw import ranked
+from tests.trust.file_watch import attempt, raised
+
+ALL = os.environ.get("BADGATEWAY_UNTOUCHED", "") == "all"
+WELL = ("maintenance-page", "spare-that-sleeps", "site-not-enabled", "errors-of-last-week", "answers-that-say-no", "trouble-that-is-over")
+HOSTS: dict[str, tuple[Stack, tuple[str, ...]]] = {
+    "strange but well": ("host", tuple(f"healthy/{name}" for name in WELL)),
+    "broken": ("host", (
+        "wrong-port/wrong-port", "crash-loop-gave-up/crash-loop-below-limit", "crash-loop-gave-up/supervisor-fatal", "nginx-down/nginx-unmanaged-master",
+        "nginx-config-invalid/sites-enabled-dangling", "crash-dependency-down/start-db-refused", "disk-full/log-disk-full", "backend-hung/backend-sigstop",
+        "unix-socket-permission/unix-socket-permission", "unit-misconfigured/start-226-namespace", "compound/link-gone-and-stopped")),
+    "containers": ("containers", (
+        "crash-missing-env/start-env-var-missing", "network-detached/docker-network-detached", "backend-hung/container-paused",
+        "nginx-down/readonly-rootfs-nginx", "healthy/answers-that-say-no", "healthy/trouble-that-is-over")),
+}
+
+
+def drawn() -> list[tuple[str, Stack]]:
+    """One host of each kind, or all."""
+    return [(word, stack) for stack, words in HOSTS.values() for word in sorted(words, key=ranked)[: None if ALL else 1]]
+
+
+@pytest.mark.docker
+@pytest.mark.apart
+@pytest.mark.timeout(1200 if ALL else 400)
+@pytest.mark.parametrize(("word", "stack"), drawn())
+def test_reading_changes_no_file_of_a_host(word: str, stack: Stack, tmp_path: Path) -> None:
+    for above in (tmp_path, *tmp_path.parents[:3]):       # a bundle is also written by an ordinary user
+        above.chmod(above.stat().st_mode | 0o011)
+    with raised(word, stack, 1, noise=ranked(word)[0] % 3) as lab:
+        seen = attempt(lab, tmp_path, lambda name: ALL or ranked(f"{word} {name}")[0] % 3 == 0)
+    assert seen.left == [] and seen.runs >= 5, (seen.runs, seen.codes)

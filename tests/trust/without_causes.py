@@ -1,0 +1,24 @@
+"""fixer without some of its causes: python -m tests.trust.without_causes CAUSE,CAUSE WORDS..."""
+
+from __future__ import annotations
+
+import sys
+
+from fixer.app import inspect_target
+from fixer.app.plugins import all_causes
+
+
+def main() -> int:
+    """Drop them, then be fixer."""
+    dropped = sys.argv[1].split(",")
+    left = tuple(cause for cause in all_causes() if cause.id not in dropped)
+    assert len(left) == len(all_causes()) - len(dropped), dropped
+    inspect_target.all_causes = lambda: left
+    from fixer.start import main as fixer
+
+    sys.argv = ["fixer", *sys.argv[2:]]
+    return fixer()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
