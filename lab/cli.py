@@ -108,7 +108,7 @@ def options(
 @app.command("list")
 def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: difficulty, stacks, family."""
-    from lab.verbs.status import list_json, list_text
+    from lab.verbs.show import list_json, list_text
 
     typer.echo(list_json() if as_json else list_text())
 
@@ -117,7 +117,7 @@ def list_scenarios(as_json: AsJson = False) -> None:
 def show(scenario: Word) -> None:
     """Tell a scenario's story and where it runs."""
     from lab.scenario.catalog import find, variant_of
-    from lab.verbs.status import show_text
+    from lab.verbs.show import show_text
 
     found = find(scenario)
     typer.echo(show_text(found, variant_of(found, scenario)))
@@ -131,8 +131,7 @@ def up(
     noise: Annotated[int, typer.Option(min=0, max=5, help="How much else goes on that has nothing to do with it.")] = 0,
 ) -> None:
     """Bring a broken stack up, and wait until it is really broken."""
-    from lab.verbs.status import risen_text
-    from lab.verbs.up import lab_up
+    from lab.verbs.up import lab_up, risen_text
 
     number = secrets.randbelow(100000) if seed is None else seed
     risen = lab_up(scenario, stack.value if stack else None, number, _say, chosen_seed=seed is not None, noise=noise)
@@ -179,7 +178,7 @@ def shell(
 @app.command()
 def hint(lab: Which) -> None:
     """Give the next hint, one at a time, from vague to exact."""
-    from lab.verbs.shell import next_hint
+    from lab.verbs.hint import next_hint
 
     typer.echo(next_hint(_find(lab)))
 
@@ -188,8 +187,7 @@ def hint(lab: Which) -> None:
 def reset(lab: Which) -> None:
     """Break a lab again from scratch."""
     from lab.scenario.catalog import scenario
-    from lab.verbs.status import risen_text
-    from lab.verbs.up import Risen, lab_reset
+    from lab.verbs.up import Risen, lab_reset, risen_text
 
     found = _find(lab)
     variant = scenario(found.record.scenario).variant(found.record.variant)
@@ -242,7 +240,7 @@ def check(
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart, then ask again.")] = False,
 ) -> int:
     """Ask the oracle: well (0) or broken (1), and what exactly still fails. Changes nothing else."""
-    from lab.verbs.judging import check_lab
+    from lab.verbs.check import check_lab
 
     text, code = check_lab(_find(lab), after_restart=after_restart, as_json=as_json)
     typer.echo(text)

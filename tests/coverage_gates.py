@@ -23,7 +23,7 @@ GATES: tuple[tuple[str, float], ...] = (
     ("fixer/apply/journal_folder.py", 95.0),
     ("fixer/apply/journal_records.py", 95.0),
     ("fixer/apply/rollback.py", 95.0),
-    ("fixer/apply/restore.py", 95.0),
+    ("fixer/apply/file_change.py", 95.0),
     ("fixer/apply/file_change.py", 95.0),
     ("fixer/apply/file_state.py", 95.0),
 )

@@ -50,7 +50,7 @@ def test_a_plain_look_imports_nothing_that_only_others_need() -> None:
     slow = "('typer', 'inspect', 'dataclasses', 'urllib.parse', 'ipaddress', 'calendar', 'traceback', 'rich', 'asyncio', 'difflib')"
     code = (
         "import sys; sys.modules.pop('traceback', 0); from fixer.start import main;"
-        "from fixer.app import inspect_target, plugins; plugins.our_causes();"
+        "from fixer.app import cause_catalogue, inspect_target; cause_catalogue.our_causes();"
         f"print([name for name in {slow} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append({ROOT!r}); {code}"], check=True,

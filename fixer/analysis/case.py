@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import Literal, TypeAlias
 
-from fixer.analysis.hidden_failures import weigh_masked
-from fixer.analysis.members import weigh_members
+from fixer.analysis.hidden_failures import weigh_masked, weigh_members
 from fixer.analysis.route_verdict import Judged, fresh_events, is_closed, judge_route
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Inputs
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
-
-if TYPE_CHECKING:
-    from fixer.analysis.owner import Owner
 
 _TAKEN = "an earlier server block of the same name and address takes its requests"
 _NAMELESS = "it has no name that anybody asks for, and another server block is the default there"
@@ -260,3 +256,26 @@ def _is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 def is_answering(endpoint: Endpoint) -> bool:
     """True when the address itself gave an HTTP answer."""
     return isinstance(endpoint.http, Known) and endpoint.http.value.status is not None
+
+
+# A service that belongs behind an address; which one that is, `fixer.analysis.ownership.resolve` says.
+Rule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare", "elsewhere"]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A service that belongs behind an address, and the rule that says so; `certain` where the rule is proof."""
+
+    service: Service
+    rule: Rule
+    why: tuple[Evidence, ...]
+
+    @property
+    def certain(self) -> bool:
+        """True where configuration or topology says it, false where it is only the one left over."""
+        return self.rule == "placed"
+
+    @property
+    def is_unsure(self) -> bool:
+        """True where a person must say that it is meant."""
+        return self.rule in ("same-site", "contested")

@@ -2,118 +2,25 @@
 
 from __future__ import annotations
 
+import posixpath
 from functools import lru_cache
-from typing import Literal, TypeAlias, TypeGuard
 
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import (
     Binding,
     Container,
     Endpoint,
+    FileContent,
     Listener,
     Nginx,
     Node,
     Process,
-    Program,
     Service,
     Snapshot,
-    Unit,
 )
 
-Condition: TypeAlias = Literal[
-    "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
-]
-
 _KEEPERS = frozenset(("runsvdir", "s6-svscan", "svscan", "circusd", "perpd", "immortaldir"))
-_CLEAN_EXITS = frozenset({0, 130, 143})     # done, Ctrl-C, `docker stop`
 ENGINE = "engine"
-_NO_CRASH = ("", "success", "exec-condition")     # results of systemd that no failed run leaves
-
-
-def condition(service: Service) -> Condition:
-    """What its manager says of it now."""
-    if service.unit is not None:
-        return _unit_condition(service.unit)
-    if service.container is not None:
-        return _container_condition(service.container)
-    if service.program is not None:
-        return _program_condition(service.program)
-    return "running" if service.pids else "stopped"
-
-
-def _unit_condition(unit: Unit) -> Condition:
-    if unit.load_state == "masked":
-        return "masked"
-    if unit.awaits:
-        return "starting"
-    if unit.active_state == "active":
-        return "running"
-    if unit.active_state == "activating":
-        return "looping" if unit.sub_state == "auto-restart" or unit.n_restarts else "starting"
-    if unit.active_state == "failed":
-        return "stopped" if _ended_when_told(unit) else "failed"
-    if unit.active_state == "inactive" and unit.load_state == "loaded":
-        # Stopped in the pause of a crash loop it is inactive, and its result is still that of its last run.
-        return "stopped" if unit.result in _NO_CRASH else "failed"
-    return "unknown"
-
-
-def _ended_when_told(unit: Unit) -> bool:
-    """It took the signal of its stop and said so by its status, as Java and socat do: systemd calls that a failure."""
-    return unit.result == "exit-code" and unit.exec_main_code == 1 and not unit.n_restarts and \
-        unit.exec_main_status in _CLEAN_EXITS
-
-
-def _container_condition(container: Container) -> Condition:
-    match container.status:
-        case "running":
-            return "running"
-        case "paused":
-            return "paused"
-        case "restarting":
-            return "looping"
-        case "created":
-            return "failed" if container.error else "stopped"
-        case "exited" | "dead":
-            return "stopped" if container.exit_code in _CLEAN_EXITS and not container.error else "failed"
-        case _:
-            return "unknown"
-
-
-def _program_condition(program: Program) -> Condition:
-    match program.state:
-        case "RUNNING":
-            return "running"
-        case "STARTING":
-            return "looping" if program.restarts else "starting"
-        case "BACKOFF":
-            return "looping"
-        case "FATAL":
-            return "failed"
-        case "EXITED" | "STOPPED":      # stopped in the pause of a crash loop it is down for what ended it
-            return "stopped" if program.expected else "failed"
-        case "DOWN":
-            return "stopped"
-        case _:
-            return "unknown"
-
-
-def ran_since(service: Service) -> float:
-    """When it last began to run, 0.0 where that is not known."""
-    if service.unit is not None:
-        return service.unit.active_enter
-    if service.program is not None:
-        return service.program.started_at
-    return service.container.started_at if service.container is not None else 0.0
-
-
-def restarts(service: Service) -> int:
-    """How often its manager has started it again by itself."""
-    if service.unit is not None:
-        return service.unit.n_restarts
-    if service.program is not None:
-        return service.program.restarts
-    return service.container.restart_count if service.container is not None else 0
 
 
 def find_node(snapshot: Snapshot, name: str | None) -> Node | None:
@@ -206,11 +113,6 @@ def _lines(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
-def is_activated(service: Service) -> bool:
-    """systemd holds its socket and starts it when somebody connects: it may rest."""
-    return service.socket is not None and service.socket.active_state == "active"
-
-
 def absent_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
     """What shows that nothing accepts at an endpoint."""
     shown: list[Evidence] = []
@@ -249,36 +151,6 @@ def say_age(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
-def is_queued(service: Service | None) -> TypeGuard[Service]:
-    """systemd has not come to its start: another would wait in the same queue."""
-    return service is not None and service.unit is not None and bool(service.unit.awaits)
-
-
-def state_evidence(service: Service) -> Evidence:
-    """What the manager says of a service, in its own words."""
-    unit, container = service.unit, service.container
-    if unit is not None:
-        text = (
-            f"{unit.active_state} ({unit.sub_state}), Result={unit.result}, status={unit.exec_main_status}, "
-            f"NRestarts={unit.n_restarts}, {unit.unit_file_state or unit.load_state}"
-        ) + (", by its journal, forgotten since" if unit.recalled else "")
-        return Evidence("unit", unit.name, text)
-    if container is not None:
-        text = f"{container.status}, exit code {container.exit_code}, restarted {container.restart_count} times"
-        return Evidence("container", container.name, text + (f", {container.error}" if container.error else ""))
-    if service.program is not None:
-        return _program_evidence(service.program)
-    pids = ", ".join(str(pid) for pid in service.pids)
-    return Evidence("process", service.name, f"pid {pids}" if pids else "no process")
-
-
-def _program_evidence(program: Program) -> Evidence:
-    words = {"DOWN": "supervisord does not run", "UNKNOWN": "state unknown"}.get(program.state, program.state)
-    ended = f", {program.ended}" if program.ended and program.state not in ("RUNNING", "DOWN") else ""
-    boot = "autostart" if program.autostart else "no autostart"
-    return Evidence("program", program.name, f"{words}{ended}, ended {program.restarts} times lately, {boot}")
-
-
 def log_evidence(text: str, where: str) -> Evidence:
     """One line of a service's log."""
     return Evidence("service-log", where, text.strip()[:300])
@@ -287,3 +159,50 @@ def log_evidence(text: str, where: str) -> Evidence:
 def bindings_of(service: Service) -> tuple[Binding, ...]:
     """Where the service is told to listen, none where that could not be read."""
     return service.bindings.value if isinstance(service.bindings, Known) else ()
+
+
+_TEMPLATES = (".template", ".tmpl", ".tpl")
+
+
+def template_of(snapshot: Snapshot, file: FileContent) -> str | None:
+    """What the image's entry point makes the file of, as nginx's own does of /etc/nginx/templates."""
+    node = find_node(snapshot, file.node)
+    names = {posixpath.basename(file.real_path) + ending for ending in _TEMPLATES}
+    return next((path for path, _ in node.files if posixpath.basename(path) in names), None) if node else None
+
+
+def path_below(source: str, destination: str, path: str) -> str:
+    """The path below `source` that `path` is below `destination`."""
+    return posixpath.normpath(source + path[len(destination.rstrip("/")):] if path != destination else source)
+
+
+def on_host(box: Container, path: str) -> str:
+    """Where a file that a container has from the Docker host lies there, empty where it is none of those."""
+    within = [m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")]
+    mount = max(within, key=lambda m: len(m[1]), default=None)
+    return path_below(mount[0], mount[1], path) if mount is not None else ""
+
+
+def replaced_below(snapshot: Snapshot, file: FileContent) -> FileContent | None:
+    """The file of the host where the mounted folder lay: another one, since that folder was moved away or deleted and a
+    new one put in its place (a deployment). The container holds on to the old folder until it is started again."""
+    box = container_of(snapshot, file.node)
+    if box is None or box.is_machine:
+        return None
+    for source, destination, _ in sorted(box.mounts, key=lambda m: -len(m[1])):
+        if file.real_path.startswith(destination.rstrip("/") + "/"):
+            outside = snapshot.file(ENGINE, path_below(source, destination, file.real_path))
+            differs = outside is not None and outside.data != file.data and outside.stat.inode != file.stat.inode
+            return outside if differs else None
+    return None
+
+
+def container_of(snapshot: Snapshot, node: str) -> Container | None:
+    """The container that a node is."""
+    for service in snapshot.services:
+        if service.node == node and service.container is not None:
+            return service.container
+    for nginx in snapshot.nginxes:
+        if nginx.node == node and nginx.service is not None and nginx.service.container is not None:
+            return nginx.service.container
+    return None

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
 from fixer.analysis.case import Case, Trouble, route_key
+from fixer.analysis.evidence import listener_evidence, listeners_on, pids_of, replaced_below
+from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message
 from fixer.formats.numbers import is_number
+from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Endpoint, Nginx, RouteFacts
+from fixer.model.nginx_config import Listen
+from fixer.model.snapshot import (
+    Compose,
+    Container,
+    Endpoint,
+    ErrorEvent,
+    Listener,
+    Nginx,
+    RouteFacts,
+    Snapshot,
+    Uncreated,
+)
 
 _NO_HOST = regex(r"host not found in upstream \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
 
@@ -58,3 +75,116 @@ def _host(name: str) -> str:
     """Without the port."""
     host, colon, port = name.rpartition(":")
     return host if colon and is_number(port) else name
+
+
+# Who holds a socket that none of a container's own processes has: another container that lives in its network.
+
+
+def is_anothers(snapshot: Snapshot, line: Listener, mine: AbstractSet[int | None]) -> bool:
+    """Held by none of these processes: its holder was seen, or they were seen to hold sockets and not this one."""
+    held = set(pids_of(line))
+    if held:
+        return not held & mine
+    return any(set(pids_of(other)) & mine for other in listeners_on(snapshot, line.node))
+
+
+def container_of_socket(snapshot: Snapshot, line: Listener) -> tuple[Container, Listener] | None:
+    """The container in which the very same socket was seen with a process, and the socket as it was seen there."""
+    if not line.inode or pids_of(line):
+        return None
+    for service in snapshot.services:
+        if service.container is None or service.container.is_machine or service.node == line.node:
+            continue
+        seen = next((other for other in listeners_on(snapshot, service.node)
+                     if other.inode == line.inode and pids_of(other)), None)
+        if seen is not None:
+            return service.container, seen
+    return None
+
+
+def holder_evidence(snapshot: Snapshot, line: Listener) -> Evidence:
+    """A socket with who holds it, and in which container."""
+    found = container_of_socket(snapshot, line)
+    if found is None:
+        return listener_evidence(snapshot, line)
+    box, seen = found
+    shown = listener_evidence(snapshot, seen)
+    return replace(shown, text=f"{shown.text}, in container {box.name}")
+
+
+# Backends that a compose project's files define and that have no container: removed, or never created.
+
+
+def missed(case: Case) -> Iterator[tuple[Compose, Trouble, Uncreated]]:
+    """Addresses that lead to such a service."""
+    compose = case.snapshot.compose
+    if compose is None or not compose.uncreated:
+        return
+    down = [t for nginx in case.snapshot.nginxes for t in troubles_of_down(case, nginx)]
+    for trouble in (*case.troubles, *down):
+        endpoint = trouble.endpoint
+        service = next((u for u in compose.uncreated if endpoint.host in u.names), None)
+        if service is not None and endpoint.service is None and is_closed(endpoint) is not False:
+            yield compose, trouble, service
+
+
+# Copies that nginx still asks although they do not run any more: it looked their name up while they did.
+_UPSTREAM = regex(r"^(?:\w+://)?(?:\[([0-9a-fA-F:]+)\]|(\d{1,3}(?:\.\d{1,3}){3}))(?::\d+)?(?:/|$)")
+_ADDRESS = regex(r"^[\d.]+$|^\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]*\]?$")
+
+
+def of_log(event: ErrorEvent) -> str:
+    """The address that the line says nginx asked; a visitor could write one, so it weighs and chooses nothing."""
+    match = _UPSTREAM.match(event.upstream)
+    return (match[1] or match[2]) if match is not None else ""
+
+
+def is_address(host: str) -> bool:
+    """Written as a number: no name that could lead elsewhere."""
+    return _ADDRESS.match(host) is not None
+
+
+def is_of_another(case: Case, routes: Sequence[RouteFacts], event: ErrorEvent) -> bool:
+    """A line about a path for which a longer location is written than for any of these routes: what nginx asked then
+    was asked for that one. Where paths are rewritten it may not be so, and the line shows nothing for certain."""
+    path = [*event.request.split(" "), ""][1]
+    own = max((len(at) for facts in routes if (at := _plain(facts)) and path.startswith(at)), default=0)
+    mine = {route_key(facts) for facts in routes}
+    places = {(facts.node, facts.conf) for facts in routes}
+    return any(
+        len(at) > own and path.startswith(at) for facts in case.snapshot.routes
+        if (facts.node, facts.conf) in places and route_key(facts) not in mine and _serves(facts, event.server)
+        and (at := _plain(facts))
+    )
+
+
+def _plain(facts: RouteFacts) -> str:
+    """The path of its location, empty where that is a pattern."""
+    return facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
+
+
+def _serves(facts: RouteFacts, server: str) -> bool:
+    names = facts.route.server_names
+    return not server or not names or "" in names or server in names
+
+
+def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
+    """Every route of an nginx."""
+    return tuple(facts.route.id for facts in case.snapshot.routes if nginx.serves(facts))
+
+
+def listens_of(nginx: Nginx) -> tuple[Listen, ...]:
+    """The addresses its configuration wants."""
+    if not isinstance(nginx.config, Known):
+        return ()
+    return tuple(dict.fromkeys(listen for route in nginx.config.value.routes for listen in route.listens))
+
+
+def is_stale(case: Case, trouble: Trouble) -> bool:
+    """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced; or the
+    mounted folder was, and the file that is there now does not name this address."""
+    file = case.snapshot.file(trouble.nginx.node, trouble.endpoint.file)
+    if file is None or file.stat.nlink == 0:
+        return file is not None
+    present = replaced_below(case.snapshot, file)
+    return present is not None and trouble.endpoint.written.encode() not in present.data

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from fixer.analysis.case import Trouble
-from fixer.model.snapshot import Service
+from fixer.lazy.regex import regex
+from fixer.model.snapshot import Container, Service
 
 _EVERYWHERE = frozenset((
     "etc", "usr", "bin", "lib", "opt", "srv", "var", "home", "www", "root", "local", "localhost", "nginx", "conf",
@@ -14,7 +15,6 @@ _EVERYWHERE = frozenset((
     "default", "sites", "enabled", "available", "http", "https", "com", "net", "org", "example", "main", "py", "python",
     "python3", "uvicorn", "gunicorn", "service", "default_server", "run", "exec", "host", "port", "workers",
 ))
-
 
 _GENERIC = _EVERYWHERE | frozenset((
     "app", "apps", "api", "application", "backend", "back", "front", "frontend", "web", "webapp", "webapps", "site",
@@ -137,3 +137,41 @@ def service_words(service: Service) -> frozenset[str]:
 def _words(texts: list[str]) -> frozenset[str]:
     words = {word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())}
     return frozenset(word for word in words if len(word) > 1 and not word.isdigit() and word not in _EVERYWHERE)
+
+
+# The kinds of systems that applications need: databases, caches, brokers; by the unit or the program of a service.
+_UNITS = {
+    "postgresql": regex(r"^postgres"), "mysql": regex(r"^(?:mysql|mariadb)"),
+    "redis": regex(r"^(?:redis|valkey|keydb)"),
+    "mongodb": regex(r"^mongo"), "rabbitmq": regex(r"^rabbitmq"), "memcached": regex(r"^memcached"),
+}
+_PROGRAMS = {
+    "postgres": "postgresql", "pg_ctlcluster": "postgresql", "pg_ctl": "postgresql", "mysqld": "mysql",
+    "mariadbd": "mysql", "redis-server": "redis", "valkey-server": "redis", "mongod": "mongodb",
+    "rabbitmq-server": "rabbitmq", "memcached": "memcached",
+}
+PORTS = {5432: "postgresql", 3306: "mysql", 6379: "redis", 27017: "mongodb", 5672: "rabbitmq", 11211: "memcached"}
+_IMAGES = {
+    "postgres": "postgresql", "postgis": "postgresql", "timescaledb": "postgresql", "mysql": "mysql",
+    "mariadb": "mysql", "percona": "mysql", "redis": "redis", "valkey": "redis", "keydb": "redis", "mongo": "mongodb",
+    "rabbitmq": "rabbitmq", "memcached": "memcached",
+}
+
+
+def engine_of(service: Service) -> str:
+    """The kind of system that a service is, empty where it is none that is known."""
+    if service.unit is not None:
+        for engine, pattern in _UNITS.items():
+            if pattern.match(service.unit.name):
+                return engine
+    for word in service.argv[:2]:
+        name = word.rsplit("/", 1)[-1]
+        if name in _PROGRAMS:
+            return _PROGRAMS[name]
+    return _of_container(service.container) if service.container is not None else ""
+
+
+def _of_container(box: Container) -> str:
+    """By its image: its name, or the one port that it says it listens on."""
+    image = box.image.rpartition("/")[2].partition("@")[0].partition(":")[0]
+    return _IMAGES.get(image) or (PORTS.get(box.exposes[0], "") if len(box.exposes) == 1 else "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fixer.analysis.evidence import place
+from typing import Literal, TypeAlias, TypeGuard
+
+from fixer.analysis.evidence import bindings_of, place
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Service, Snapshot
+from fixer.model.snapshot import Container, Program, Service, Snapshot, Unit
 
 _REQUIRES = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite)[ \t]*=(?P<names>[^\n#]*)$")
 _PULLS = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite|Wants)[ \t]*=(?P<names>[^\n#]*)$")
@@ -23,3 +25,146 @@ def required_by(snapshot: Snapshot, service: Service, *, wanted: bool = False) -
                 evidence = Evidence("file", place(snapshot, service.node, path, number), text.strip())
                 found.setdefault(name if "." in name else f"{name}.service", evidence)
     return found
+
+
+Condition: TypeAlias = Literal[
+    "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
+]
+_CLEAN_EXITS = frozenset({0, 130, 143})     # done, Ctrl-C, `docker stop`
+_NO_CRASH = ("", "success", "exec-condition")     # results of systemd that no failed run leaves
+
+
+def condition(service: Service) -> Condition:
+    """What its manager says of it now."""
+    if service.unit is not None:
+        return _unit_condition(service.unit)
+    if service.container is not None:
+        return _container_condition(service.container)
+    if service.program is not None:
+        return _program_condition(service.program)
+    return "running" if service.pids else "stopped"
+
+
+def _unit_condition(unit: Unit) -> Condition:
+    if unit.load_state == "masked":
+        return "masked"
+    if unit.awaits:
+        return "starting"
+    if unit.active_state == "active":
+        return "running"
+    if unit.active_state == "activating":
+        return "looping" if unit.sub_state == "auto-restart" or unit.n_restarts else "starting"
+    if unit.active_state == "failed":
+        return "stopped" if _ended_when_told(unit) else "failed"
+    if unit.active_state == "inactive" and unit.load_state == "loaded":
+        # Stopped in the pause of a crash loop it is inactive, and its result is still that of its last run.
+        return "stopped" if unit.result in _NO_CRASH else "failed"
+    return "unknown"
+
+
+def _ended_when_told(unit: Unit) -> bool:
+    """It took the signal of its stop and said so by its status, as Java and socat do: systemd calls that a failure."""
+    return unit.result == "exit-code" and unit.exec_main_code == 1 and not unit.n_restarts and \
+        unit.exec_main_status in _CLEAN_EXITS
+
+
+def _container_condition(container: Container) -> Condition:
+    match container.status:
+        case "running":
+            return "running"
+        case "paused":
+            return "paused"
+        case "restarting":
+            return "looping"
+        case "created":
+            return "failed" if container.error else "stopped"
+        case "exited" | "dead":
+            return "stopped" if container.exit_code in _CLEAN_EXITS and not container.error else "failed"
+        case _:
+            return "unknown"
+
+
+def _program_condition(program: Program) -> Condition:
+    match program.state:
+        case "RUNNING":
+            return "running"
+        case "STARTING":
+            return "looping" if program.restarts else "starting"
+        case "BACKOFF":
+            return "looping"
+        case "FATAL":
+            return "failed"
+        case "EXITED" | "STOPPED":      # stopped in the pause of a crash loop it is down for what ended it
+            return "stopped" if program.expected else "failed"
+        case "DOWN":
+            return "stopped"
+        case _:
+            return "unknown"
+
+
+def ran_since(service: Service) -> float:
+    """When it last began to run, 0.0 where that is not known."""
+    if service.unit is not None:
+        return service.unit.active_enter
+    if service.program is not None:
+        return service.program.started_at
+    return service.container.started_at if service.container is not None else 0.0
+
+
+def restarts(service: Service) -> int:
+    """How often its manager has started it again by itself."""
+    if service.unit is not None:
+        return service.unit.n_restarts
+    if service.program is not None:
+        return service.program.restarts
+    return service.container.restart_count if service.container is not None else 0
+
+
+def is_activated(service: Service) -> bool:
+    """systemd holds its socket and starts it when somebody connects: it may rest."""
+    return service.socket is not None and service.socket.active_state == "active"
+
+
+def is_queued(service: Service | None) -> TypeGuard[Service]:
+    """systemd has not come to its start: another would wait in the same queue."""
+    return service is not None and service.unit is not None and bool(service.unit.awaits)
+
+
+def state_evidence(service: Service) -> Evidence:
+    """What the manager says of a service, in its own words."""
+    unit, container = service.unit, service.container
+    if unit is not None:
+        text = (
+            f"{unit.active_state} ({unit.sub_state}), Result={unit.result}, status={unit.exec_main_status}, "
+            f"NRestarts={unit.n_restarts}, {unit.unit_file_state or unit.load_state}"
+        ) + (", by its journal, forgotten since" if unit.recalled else "")
+        return Evidence("unit", unit.name, text)
+    if container is not None:
+        text = f"{container.status}, exit code {container.exit_code}, restarted {container.restart_count} times"
+        return Evidence("container", container.name, text + (f", {container.error}" if container.error else ""))
+    if service.program is not None:
+        return _program_evidence(service.program)
+    pids = ", ".join(str(pid) for pid in service.pids)
+    return Evidence("process", service.name, f"pid {pids}" if pids else "no process")
+
+
+def _program_evidence(program: Program) -> Evidence:
+    words = {"DOWN": "supervisord does not run", "UNKNOWN": "state unknown"}.get(program.state, program.state)
+    ended = f", {program.ended}" if program.ended and program.state not in ("RUNNING", "DOWN") else ""
+    boot = "autostart" if program.autostart else "no autostart"
+    return Evidence("program", program.name, f"{words}{ended}, ended {program.restarts} times lately, {boot}")
+
+
+# Containers that run nothing but `sleep` or the like: somebody looked into them, or they only lend their network.
+IDLE_PROGRAMS = frozenset({"sleep", "tail", "pause"})
+
+
+def only_waits(service: Service) -> bool:
+    """Its command is no more than that, and nothing tells it to listen."""
+    return service.container is not None and bool(service.argv) and not bindings_of(service) and (
+        program_name(service.argv) in IDLE_PROGRAMS)
+
+
+def program_name(argv: tuple[str, ...]) -> str:
+    """The program's file name."""
+    return argv[0].rpartition("/")[2] if argv else ""

@@ -11,8 +11,8 @@ from fixer.app.inspect_target import look_at, opened
 from fixer.app.request import Looking
 from fixer.diagnose.ignored_findings import misplaced
 from fixer.errors import FixerError, UsageError
-from fixer.hosts.target import parse_target
-from fixer.model.accepted import Accepted
+from fixer.hosts.open_target import parse_target
+from fixer.model.diagnosis import Accepted
 from fixer.model.report import SCHEMA_VERSION, AcceptedReport
 
 _EXAMPLE = "for example: --until 2030-12-31"

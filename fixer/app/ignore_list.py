@@ -12,7 +12,7 @@ from fixer.apply.journal_folder import make_folders
 from fixer.errors import CannotObserve, NeedsPerson, UsageError
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.hosts.machine.state_root import accepted_path, own_bytes, private_root, target_folder
-from fixer.model.accepted import Accepted
+from fixer.model.diagnosis import Accepted
 from fixer.model.plan import FileMeta
 from fixer.model.target import TargetRef
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from fixer.app.repair_session import Course, name_of
 from fixer.model.diagnosis import Finding
-from fixer.model.plan import Plan, UnitAction
+from fixer.model.plan import ContainerAction, Plan, ReloadNginx, StartNginx, Step, UnitAction
+from fixer.model.snapshot import Snapshot
 from fixer.verify import Look, route_keys
 
 
@@ -21,3 +23,47 @@ def other_of(look: Look, finding: Finding) -> Finding | None:
     first = next((f for f in look.diagnosis.findings
                   if f.role == "root" and (f.node, f.service) == (finding.node, finding.service)), None)
     return first if first is not None and first.cause != finding.cause else None
+
+
+# A round in vain since nginx ended meanwhile, by another hand: what it was to do is tried once more.
+
+
+def give_up(course: Course, before: Look, drawn: Plan, finding: Finding, said: tuple[str, str], *,
+            unread: bool = False) -> None:
+    """Set a round aside for the reason and hint that are said, where it may not come once more when nginx runs."""
+    if _is_tried_again(course, before, drawn, finding, unread=unread):
+        course.person.tell(f"{said[0]}; taken back, and tried once more when nginx runs")
+    else:
+        course.give_up(before, finding, drawn.summary, *said)
+
+
+def _is_tried_again(course: Course, before: Look, drawn: Plan, finding: Finding, *, unread: bool) -> bool:
+    """Whether the round may come once more: it is none that was made already then, and none that was given up.
+    `unread`: it had changed files of nginx's, and there was no nginx any more to read them."""
+    names = {name_of(before, finding, repair) for repair in finding.repairs if repair.id == drawn.repair_id}
+    if names & course.again or not _ended(before.snapshot, course.current.snapshot):
+        return False
+    if not unread and any(_is_about_nginx(step, before.snapshot) for step in drawn.steps):
+        return False
+    course.again |= names
+    course.made -= names
+    return True
+
+
+def _ended(before: Snapshot, now: Snapshot) -> bool:
+    """An nginx that ran does not."""
+    ran = {(n.node, n.conf_path) for n in before.nginxes if n.master_pid is not None}
+    return any(n.master_pid is None and (n.node, n.conf_path) in ran for n in now.nginxes)
+
+
+def _is_about_nginx(step: Step, seen: Snapshot) -> bool:
+    services = [n.service for n in seen.nginxes if n.service is not None]
+    match step:
+        case ReloadNginx() | StartNginx():
+            return True
+        case UnitAction():
+            return any(step.unit == service.name for service in services)
+        case ContainerAction():
+            return any(s.container is not None and s.container.id == step.container_id for s in services)
+        case _:
+            return False

@@ -8,19 +8,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from fixer.app.plugins import all_causes, our_causes
+from fixer.app.cause_catalogue import all_causes, our_causes
 from fixer.app.policy_files import told
 from fixer.app.request import Looking
-from fixer.diagnose.route_health import diagnose as judge
+from fixer.diagnose.run_causes import diagnose as judge
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.machine import state_root
 from fixer.hosts.machine.state_root import accepted_path
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.lazy.dataclass import replace
-from fixer.model.accepted import Accepted
 from fixer.model.capture import Capture
-from fixer.model.diagnosis import Inputs
+from fixer.model.diagnosis import Accepted, Inputs
 from fixer.model.facts import Known, Unknown
 from fixer.model.host import Target
 from fixer.model.learned import LEARNED_FILE
@@ -52,7 +50,7 @@ def _load(data: bytes) -> Capture:
 
     if not is_script_bundle(data):
         return load(data)
-    from fixer.app.carried import carried  # only for what a script wrote
+    from fixer.app.bundle_policy import carried  # only for what a script wrote
 
     return carried(load_script(data))
 

@@ -14,7 +14,7 @@ from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_t
 from fixer.model.plan import FileMeta
 from fixer.model.report import SCHEMA_VERSION, LearnedReport, LearnReport
 from fixer.model.snapshot import Snapshot
-from fixer.observe.boot.remembering import (
+from fixer.observe.boot.learned_services import (
     Candidate,
     candidates,
     environ_query,

@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
-from fixer.app.firstlook import first_look
-from fixer.app.incomplete_round import is_next, other_of
+from fixer.app.incomplete_round import give_up, is_next, other_of
 from fixer.app.inspect_target import opened
-from fixer.app.meanwhile import give_up
-from fixer.app.person import Person
 from fixer.app.policy_files import forbidding, policies
-from fixer.app.repair_session import Course, End, name_of, withheld_text
+from fixer.app.repair_session import Course, End, Person, name_of, withheld_text
 from fixer.app.request import Repairing
-from fixer.app.wait_until_stable import is_held_off, settle, wait_until_asked, wait_until_well
-from fixer.apply.realplaces import at_real_places, led_elsewhere
+from fixer.app.wait_until_stable import first_look, is_held_off, settle, wait_until_asked, wait_until_well
+from fixer.apply.file_state import at_real_places, led_elsewhere
 from fixer.apply.repair_run import RepairRun, unfinished
 from fixer.apply.steps.nginx_step import NotRunning
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from fixer.app.abandoned_repairs import SetAside, set_aside
 from fixer.app.inspect_target import judged, look_at
-from fixer.app.person import Person
 from fixer.app.request import Repairing
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
@@ -15,6 +15,7 @@ from fixer.model.host import Target
 from fixer.model.plan import Plan, Withheld, only_starts
 from fixer.model.report import OutcomeKind
 from fixer.planner import Policy, plan
+from fixer.render.terminal_text import Style
 from fixer.verify import Look, route_keys
 
 FAULTS = ("root", "contributing")
@@ -169,3 +170,36 @@ def withheld_text(withheld: Withheld) -> str:
     """A repair that was not made, why, and the flag that allows it."""
     flag = f" (allow it with {withheld.flag})" if withheld.flag else ""
     return f"{withheld.repair_id} for {withheld.cause}: {withheld.why}{flag}"
+
+
+# The person at the other side, as the use-cases see one: told, asked, or not there.
+
+
+class Person(Protocol):
+    """Somebody who reads progress and may answer."""
+
+    @property
+    def answers(self) -> bool:
+        """True where questions reach somebody: a terminal on both sides."""
+        ...
+
+    @property
+    def style(self) -> Style:
+        """What can be shown to them."""
+        ...
+
+    def tell(self, line: str) -> None:
+        """One line of progress: done."""
+        ...
+
+    def show(self, lines: list[str]) -> None:
+        """A plan, before anything is asked."""
+        ...
+
+    def agrees(self, question: str) -> bool:
+        """Yes or no; no when nothing is said."""
+        ...
+
+    def gives(self, need: Need) -> str | None:
+        """The value of a need, hidden while typed where it is a secret; None when nothing is given."""
+        ...

@@ -13,8 +13,7 @@ from fixer.apply.steps import container_step, start_marks
 from fixer.apply.steps.node_access import Nodes, Runner
 from fixer.apply.steps.unit_step import daemon_reload
 from fixer.model.plan import ContainerAction, DaemonReload, ProgramAction, ReloadNginx, Step, UnitAction
-from fixer.redaction.masked_steps import step_to_json
-from fixer.redaction.step_json import step_from_json
+from fixer.redaction.masked_steps import step_from_json, step_to_json
 
 Brought: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | ContainerAction
 

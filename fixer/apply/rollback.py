@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from fixer.apply.file_change import FileRestore
 from fixer.apply.journal_folder import Journal, last_work
 from fixer.apply.journal_records import STARTED_ANEW, Intent, Round, is_undoing, rounds_of, was_taken_back
 from fixer.apply.reboot_recovery import Brought, bring, has_booted, has_read, planned, was_up
-from fixer.apply.restore import FileRestore
 from fixer.apply.steps.container_step import stop_grace
 from fixer.apply.steps.nginx_step import NotRunning, Refused, age_of_refused, check_config
 from fixer.apply.steps.node_access import Nodes
@@ -35,8 +35,7 @@ from fixer.model.plan import (
     WriteFile,
 )
 from fixer.model.report import NOT_ALL_BACK, NOT_BACK
-from fixer.redaction.masked_steps import describe_step, is_reversible, step_to_json
-from fixer.redaction.step_json import step_from_json
+from fixer.redaction.masked_steps import describe_step, is_reversible, step_from_json, step_to_json
 
 
 @dataclass(slots=True)

@@ -1,8 +1,4 @@
-"""The causes: one file each, found by looking into this folder. Pure: they see a snapshot and nothing else.
-
-What several of them share lies in the folders beside them; what judges a case as a whole (its failing routes, whose
-service is meant) lies here.
-"""
+"""The causes: a file or a folder each, found by listing this folder. Pure: they see a snapshot and nothing else."""
 
 from __future__ import annotations
 
@@ -22,9 +18,7 @@ def load_causes() -> tuple[Cause, ...]:
 @cache
 def causes_in(names: tuple[str, ...]) -> tuple[Cause, ...]:
     """The causes of these modules of this folder, sorted by id."""
-    # every id has a hyphen, so its file has an underscore; what judges a case as a whole has none
-    named = (name for name in names if "_" in name)
-    return by_id(cause for name in named if (cause := _cause_in(name)) is not None)
+    return by_id(_cause_in(name) for name in names)
 
 
 def module_names() -> tuple[str, ...]:
@@ -34,7 +28,7 @@ def module_names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
-def _cause_in(name: str) -> Cause | None:
-    """The cause of a module; other modules of the folder judge a case as a whole."""
-    cause = getattr(importlib.import_module(f"{__name__}.{name}"), "CAUSE", None)
-    return cause if isinstance(cause, Cause) else None
+def _cause_in(name: str) -> Cause:
+    """The cause of a module or package of this folder."""
+    cause: Cause = importlib.import_module(f"{__name__}.{name}").CAUSE
+    return cause

@@ -33,20 +33,26 @@ By hand
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, describe_process, now_on, ran_since, state_evidence
-from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures
-from fixer.analysis.load.thrashing import is_thrashing
+from fixer.analysis.dependency.blocked_start import is_its, other_side, stands_still
+from fixer.analysis.evidence import address_text, config_evidence, container_of, describe_process, find_node, now_on
+from fixer.analysis.load.pressure import (
+    Pressure,
+    is_paused,
+    is_thrashing,
+    pressure_evidence,
+    pressures,
+    stopped_processes,
+)
 from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
 from fixer.analysis.route_verdict import Judged, events_since
+from fixer.analysis.service_state import ran_since, state_evidence
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
-from fixer.model.snapshot import ErrorEvent, Nginx, Process, Service
-from fixer.repairs.file_edits import container_of
+from fixer.model.snapshot import Connection, ErrorEvent, Nginx, Process, Service
+from fixer.repairs.start_dependency import go_on
 from fixer.repairs.start_service import restart_steps
 
 _LATELY = 180.0     # seconds
@@ -97,7 +103,6 @@ def _held(case: Case, pressure: Pressure) -> Finding | None:
     if not any(is_paused(s) for s in case.snapshot.services) and not any(
             p.state == "T" for n in case.snapshot.nodes if isinstance(n.processes, Known) for p in n.processes.value):
         return None
-    from fixer.causes.waiting import waits_for  # only where something stands still
 
     return waits_for(case, pressure)
 
@@ -159,23 +164,6 @@ def _silent(case: Case, service: Service, judged: Judged, nginx: Nginx, events: 
             config_evidence(case.snapshot, nginx, endpoint), state_evidence(service),
         ),
     )
-
-
-def stopped_processes(pressure: Pressure) -> tuple[Process, ...]:
-    """The processes of the service that a signal stopped, children first.
-
-    A parent that goes on before its workers takes them for hung and kills them.
-    """
-    stopped = {p.pid: p for p in pressure.processes if p.state == "T"}
-    return tuple(sorted(stopped.values(), key=lambda p: (-_depth(p, stopped), p.pid)))
-
-
-def _depth(process: Process, among: Mapping[int, Process]) -> int:
-    depth, seen = 0, {process.pid}
-    while (parent := among.get(process.ppid)) is not None and parent.pid not in seen:
-        depth, process = depth + 1, parent
-        seen.add(parent.pid)
-    return depth
 
 
 def _paused(case: Case, pressure: Pressure) -> Finding:
@@ -259,3 +247,43 @@ CAUSE = Cause(
     order=25,
     page=__doc__,
 )
+
+
+# A backend that listens and answers nobody, since each of its requests waits for a system that stands still.
+
+
+def waits_for(case: Case, pressure: Pressure) -> Finding | None:
+    """It holds a connection to a container that is paused, or to a program that a signal stopped: such a one takes
+    connections and never speaks. None where requests are finished all the same."""
+    service = pressure.service
+    node = find_node(case.snapshot, service.node)
+    for line in node.connections if node is not None and pressure.works is not True else ():
+        provider = other_side(case, service, line)[0].provider if is_its(case, service, line) else None
+        if provider is not None and provider.id != service.id and stands_still(case, provider):
+            return _found(case, pressure, provider, line)
+    return None
+
+
+def _found(case: Case, pressure: Pressure, provider: Service, line: Connection) -> Finding:
+    service, trouble = pressure.service, pressure.trouble
+    where, paused = address_text(line.address, line.port), is_paused(provider)
+    how = "is paused" if paused else "is stopped by a signal"
+    steps = go_on(case, provider)
+    todo = f"let {provider.name} go on"
+    repair = Repair("continue-dependency", "manual", todo, (), manual=todo)
+    if steps:
+        repair = Repair("continue-dependency", "safe", f"{todo}; {service.name} then answers by itself", steps)
+    return Finding(
+        cause="backend-hung", variant="container-paused" if paused else "backend-sigstop", role="root",
+        confidence="certain" if line.pids else "likely",
+        summary=f"{service.name} accepts connections and answers none: it waits for {provider.name} ({where}), "
+                f"which {how}",
+        detail=(), routes=trouble.route_ids, service=provider.name, node=provider.node,
+        evidence=tuple(dict.fromkeys((
+            Evidence("socket", f"connection to {where}", "connected, no word comes back"), state_evidence(provider),
+            state_evidence(service), *pressure_evidence(pressure),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *symptom_evidence(case, trouble, is_read_timeout),
+        ))),
+        repairs=(repair,), explains=("overload-saturated", "nginx-not-reloaded", "slow-start"),
+    )

@@ -25,17 +25,17 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.bylocation import fresh_by_route
 from fixer.analysis.case import Case, Trouble
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of, state_evidence
-from fixer.analysis.load.pressure import Pressure, is_paused
+from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of
+from fixer.analysis.load.pressure import Pressure, is_paused, stopped_processes
+from fixer.analysis.nginx_errors import fresh_by_route
 from fixer.analysis.route_verdict import Judged, is_closed
-from fixer.causes.backend_hung import stopped_processes
+from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
-from fixer.repairs.optionedit import Option, edit_option, find_option
+from fixer.repairs.command_options import Option, edit_option, find_option
 from fixer.repairs.start_service import begin_steps
 
 SEVERAL = 3
@@ -119,7 +119,7 @@ def _repair(case: Case, service: Service, endpoint: Endpoint, option: Option) ->
     chosen = case.inputs.get(need.key, USUAL)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = begin_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resetting import Setting, set_and_begin  # only where something is found
+    from fixer.repairs.resource_limits import Setting, set_and_begin  # only where something is found
 
     does = f"{_OPTION} {chosen} instead of {option.value}"
     return set_and_begin(Setting(

@@ -25,15 +25,15 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.bylocation import services_that_let_wait
 from fixer.analysis.case import Case, Trouble
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, listener_at, state_evidence
-from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
+from fixer.analysis.evidence import config_evidence, listener_at
+from fixer.analysis.nginx_errors import is_read_timeout, services_that_let_wait, symptom_evidence
+from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
-from fixer.repairs.ceilings import Ceiling, raise_ceiling
+from fixer.repairs.resource_limits import Ceiling, raise_ceiling
 
 MANY = 0.25          # of the periods; one that is held back through several of them is counted once
 SOME = 0.03          # enough for a service that may use less than a quarter of a CPU

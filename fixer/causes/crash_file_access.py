@@ -43,17 +43,15 @@ import posixpath
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence, ran_since, state_evidence
+from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, find_node, log_evidence
 from fixer.analysis.exits.code_error import code_fault
-from fixer.analysis.exits.credentials import credential_words, is_credential
 from fixer.analysis.exits.exec_step import setting_evidence
 from fixer.analysis.exits.exit_reason import missing_variables, port_in_use
 from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.exits.path_access import PathState, path_state
-from fixer.analysis.exits.unreadable import closed_folder_of
+from fixer.analysis.exits.path_access import PathState, closed_folder_of, credential_words, is_credential, path_state
 from fixer.analysis.nginx_errors import is_refused, symptom_evidence
 from fixer.analysis.run_log import BEGAN_TO_SERVE, message
-from fixer.causes.temporary import temporary_repairs, temporary_words
+from fixer.analysis.service_state import ran_since, state_evidence
 from fixer.formats.file_errors import (
     GONE,
     NO_TEMP,
@@ -68,9 +66,11 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.service import told_sockets
-from fixer.model.snapshot import LogLine, UnitValue
+from fixer.model.snapshot import ArgPlace, LogLine, Service, UnitValue
+from fixer.repairs.command_options import edit_word
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.startagain import start_again
+from fixer.repairs.listen_address import ID
+from fixer.repairs.start_service import begin_steps, start_again
 from fixer.repairs.unit_edits import Doing, by_hand, with_start
 from fixer.repairs.write_variables import drop_in
 
@@ -255,14 +255,13 @@ def _repairs(
     """Its own folder of data may be written to again, where the unit's protection of the system is all that forbids
     it; a folder of /run, which every boot empties, is made by systemd; else a person's."""
     if (denied.why in READ_ONLY or denied.why == NO_TEMP) and crash.service.container is not None:
-        from fixer.repairs.readonly import temporary_folder  # only where a container may not write
+        from fixer.repairs.container_settings import temporary_folder  # only where a container may not write
 
         given = temporary_folder(case, crash, denied.path)
         return (*((given,) if given is not None else ()), *by_hand("open-path", todo))
     if denied.why == NO_TEMP:
         return temporary_repairs(case, crash, setting, todo)
     if denied.why in GONE and denied.path in told_sockets(crash.service):
-        from fixer.causes.socketfolder import listen_where_asked  # only where a socket has no folder
 
         moved = listen_where_asked(case, crash, denied.path)
         if moved is not None:
@@ -291,3 +290,57 @@ CAUSE = Cause(
     order=21,
     page=__doc__,
 )
+
+
+# The folder of the socket that a service is told to make is not there, and nginx asks for one in a folder that is.
+
+
+def listen_where_asked(case: Case, crash: Crash, path: str) -> Repair | None:
+    """To put the folder back would let it listen where nobody asks."""
+    service, endpoint = crash.service, crash.troubles[0].endpoint
+    told = next((b for b in bindings_of(service) if b.unix == path), None)
+    node = find_node(case.snapshot, service.node)
+    asked = endpoint.unix or ""
+    stat = dict(node.files).get(posixpath.dirname(asked)) if node is not None else None
+    is_there = stat is not None and stat.kind == "dir"
+    if told is None or not asked or asked == path or endpoint.node != service.node or not is_there:
+        return None
+    word = ArgPlace(path, told.file, 0, told.start, told.end)
+    edit = edit_word(case.snapshot, service, word, asked, f"listen on {asked}")
+    begin = begin_steps(case.snapshot, service, endpoint)
+    does = f"let {service.name} listen on {asked}, where nginx asks, instead of {path}"
+    if isinstance(edit, NoPlace) or isinstance(begin, NoPlace) or not begin:
+        return Repair(ID, "manual", does, (), manual=f"{does} ({told.source.where}), then start it")
+    return Repair(ID, "disruptive", f"{does}, in {edit.where}, then start it", (*edit.steps, *begin))
+
+
+# A program that finds no folder for temporary files: /tmp has lost its mode, its unit hides it, or a disk is full.
+TMP_FILE = "50-badgateway-tmp.conf"
+
+
+def temporary_words(service: Service, path: str, state: PathState, setting: UnitValue | None) -> tuple[str, str]:
+    """What is wrong, and what a person does about it."""
+    folder = posixpath.dirname(path)
+    said = "it finds no folder for temporary files that it may write to"
+    box = service.container
+    if box is not None and box.read_only:
+        return f"{said}: {box.name} was made read-only", f"mount a tmpfs at {folder} of {box.name}"
+    if setting is not None:
+        return (f"{said} ({setting.key}={setting.value} makes {folder} read-only for it)",
+                f"write PrivateTmp=yes beside {setting.key}= at {setting.file}:{setting.line}")
+    if state.now == "holds":
+        return (f"{said}: {state.words}",
+                f"chown root:root {folder}; chmod 1777 {folder}, as every system has it ({state.words})")
+    return said, (f"see what keeps {service.name} from {folder}: df -h {folder}; df -i {folder} (full?), mount "
+                  "(read-only?), and its unit's protection")
+
+
+def temporary_repairs(case: Case, crash: Crash, setting: UnitValue | None, todo: str) -> tuple[Repair, ...]:
+    """A /tmp of its own, where the unit's protection is all that forbids it; else a person's."""
+    service = crash.service
+    own = any(s.key == "PrivateTmp" for s in service.unit_values)
+    written = drop_in(case.snapshot, service, "PrivateTmp=yes\n", TMP_FILE) if setting is not None and not own else None
+    if written is None or isinstance(written, NoPlace):
+        return by_hand("open-path", todo)
+    doing = Doing("open-folder", f"give {service.name} a /tmp of its own (PrivateTmp=yes)", todo)
+    return (with_start(case, crash, doing, written),)

@@ -33,25 +33,21 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, condition, config_evidence, log_evidence, state_evidence
+from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence
 from fixer.analysis.exits.exit_reason import last_words, missing_variables, port_in_use
 from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.exits.workers_died import Deaths, cut_off_near, deaths
+from fixer.analysis.exits.kills import FAULTS, SIGNALS, Deaths, cut_off_near, deaths, killed_by, last_signal
 from fixer.analysis.nginx_errors import is_cut_off, is_refused, symptom_evidence
-from fixer.analysis.run_log import gave_up, is_restarting, message
-from fixer.lazy.regex import regex
+from fixer.analysis.run_log import gave_up
+from fixer.analysis.service_state import condition, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import ErrorEvent, Service
+from fixer.model.snapshot import ErrorEvent
 from fixer.repairs.boot_enablement import also_at_boot
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.resource_limits import Tight, raise_tight, space_refused, task_refused, tasks_lifted, tight_limit
-from fixer.repairs.start_service import of_swarm, start_steps
-from fixer.repairs.startagain import start_again
+from fixer.repairs.resource_limits import raise_tight, tasks_lifted, tight_of
+from fixer.repairs.start_service import of_swarm, start_again, start_steps
 
-SIGNALS = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
-FAULTS = frozenset({4, 6, 7, 8, 11})
-_KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 _MOMENT = 3.0       # seconds round a death in which nginx loses what was under way
 _EXPLAINS = ("crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
 _AGAIN = 3          # so many deaths are no accident
@@ -78,45 +74,6 @@ def judge(case: Case) -> Verdict:
     # a signal is told by the manager alone: a log that could not be read hides nothing here
     missing = [fact for fact in all_of.missing if not fact.startswith("log of")]
     return conclude(findings, missing, ruled)
-
-
-def killed_by(service: Service) -> int | None:
-    """The signal that ended the main process, None where it was none or the kernel took it for want of memory."""
-    unit, box, program = service.unit, service.container, service.program
-    if program is not None:
-        return program.signal or None if program.state == "EXITED" and not program.expected else None
-    if unit is not None:
-        if unit.result in ("signal", "core-dump"):
-            return unit.exec_main_status or None
-        if unit.result == "exit-code" and unit.exec_main_status in (137, 139):   # a shell between says 128 + N
-            return unit.exec_main_status - 128
-        return None
-    if box is not None and not box.oom_killed and box.exit_code in (132, 134, 135, 136, 137, 139):
-        return box.exit_code - 128
-    return None
-
-
-def last_signal(crash: Crash) -> int | None:
-    """The signal that ended its last run: the manager's word, or, while it is started once more, its journal's."""
-    number = killed_by(crash.service)
-    if number is None and crash.service.unit is not None and is_restarting(crash.service):
-        ends = [m for line in crash.lines if (m := _KILLED.search(message(line))) is not None]
-        number = int(ends[-1][1] or 0) or None if ends else None
-    return number
-
-
-def tight_of(crash: Crash) -> Tight | None:
-    """The limit of its manager that made it abort, or that its last words complain of."""
-    number = last_signal(crash)
-    if number is None:
-        refused = task_refused(crash.lines) or space_refused(crash.lines)
-        return tight_limit(crash.service, crash.lines) if refused else None
-    return tight_limit(crash.service, crash.lines) if number in (6, 11) else None
-
-
-def is_of_a_limit(crash: Crash) -> bool:
-    """A limit on tasks or memory tells its end better than that it failed: one in force, or one that was lifted."""
-    return tight_of(crash) is not None or tasks_lifted(crash.service, crash.lines) is not None
 
 
 def _found(case: Case, crash: Crash, number: int | None) -> Finding:

@@ -32,22 +32,21 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, log_evidence, ran_since, state_evidence
+from fixer.analysis.evidence import config_evidence, log_evidence
 from fixer.analysis.exits.changed_since import ended_at
 from fixer.analysis.exits.exec_step import stat_of
 from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.exits.kills import Killing, kernel_missing, killings
+from fixer.analysis.exits.kills import Killing, kernel_missing, killed_by, killings
 from fixer.analysis.nginx_errors import is_cut_off, is_refused, symptom_evidence
 from fixer.analysis.route_verdict import fresh_events
 from fixer.analysis.run_log import lines_of, message
-from fixer.causes.crash_killed import killed_by
+from fixer.analysis.service_state import ran_since, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 from fixer.repairs.resource_limits import memory_limit, raise_memory, say_bytes
-from fixer.repairs.start_service import start_steps
-from fixer.repairs.startagain import start_again
+from fixer.repairs.start_service import start_again, start_steps
 
 EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
 _SLACK = 3.0     # seconds between the kernel's clock, counted from the boot, and that of the files

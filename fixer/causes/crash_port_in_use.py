@@ -32,12 +32,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import (
+    absent_evidence,
     address_text,
     bindings_of,
-    condition,
     config_evidence,
     describe_process,
     endpoint_text,
@@ -47,25 +47,26 @@ from fixer.analysis.evidence import (
     now_on,
     pids_of,
     processes_of,
-    restarts,
     say_age,
-    state_evidence,
 )
 from fixer.analysis.exits.exit_reason import port_in_use
 from fixer.analysis.exits.failed_run import Crash, crashes, holds_a_socket, told_port_taken
+from fixer.analysis.exits.last_output import is_left_behind
 from fixer.analysis.nginx_errors import is_cut_off, is_read_timeout, is_refused, symptom_evidence
-from fixer.analysis.owner import Owner
 from fixer.analysis.ownership.configured import is_told, placed_owner
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run
-from fixer.causes.stalesocket import is_left_behind, left_behind
+from fixer.analysis.service_state import condition, restarts, state_evidence
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SignalProcess
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, LogLine, Process, Service
-from fixer.repairs.start_service import start_steps
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.start_service import begin_steps, start_steps
+from fixer.repairs.write_variables import drop_in
 
 ID = "stop-port-holder"
 _LEAVES = ("process", "none")      # KillMode= that ends no more than the main process
@@ -306,3 +307,39 @@ CAUSE = Cause(
     order=15,
     page=__doc__,
 )
+
+# A unix socket that a killed server left behind: nobody listens on it, and the next one may not bind its name.
+FILE = "50-badgateway-socket.conf"
+_PLAIN = regex(r"/[\w./@-]+")      # as one word of a unit file, whatever systemd or a shell makes of other signs
+
+
+def left_behind(case: Case, trouble: Trouble, endpoint: Endpoint, service: Service, line: LogLine) -> Finding:
+    """The service cannot bind, and what is in its way is its own socket of an earlier run."""
+    path = endpoint.unix or ""
+    return Finding(
+        cause="crash-port-in-use", variant="start-socket-stale", role="root",
+        confidence="certain" if path in line.text else "likely",
+        summary=f"{service.name} cannot start: the socket {path} of an earlier run is still there, and nobody listens "
+                "on it", detail=("it was killed before it could take its socket away",),
+        routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            log_evidence(line.text, line.where), *absent_evidence(endpoint), state_evidence(service),
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(_clear_socket_repair(case, endpoint, service, path),),
+        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start", "wrong-port"),
+    )
+
+
+def _clear_socket_repair(case: Case, endpoint: Endpoint, service: Service, path: str) -> Repair:
+    summary = f"let {service.name} take {path} away before each start, then start it"
+    manual = f"remove {path} (nobody listens on it), then start {service.name}"
+    if service.unit is None or not _PLAIN.fullmatch(path):
+        return Repair("clear-socket", "manual", summary, (), manual=manual)
+    written = drop_in(case.snapshot, service, f"ExecStartPre=-/bin/rm -f {path}\n", FILE)
+    begin = begin_steps(case.snapshot, service, endpoint)
+    for outcome in (written, begin):
+        if isinstance(outcome, NoPlace):
+            return Repair("clear-socket", "manual", summary, (), manual=f"{manual} ({outcome.why})")
+    assert not isinstance(written, NoPlace) and not isinstance(begin, NoPlace)
+    return Repair("clear-socket", "disruptive", summary, (*written.steps, *begin))

@@ -27,15 +27,15 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.bylocation import fresh_lines
 from fixer.analysis.case import Case, Trouble, is_answering
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, listener_at, log_evidence, now_on, place, ran_since, state_evidence
+from fixer.analysis.evidence import config_evidence, listener_at, log_evidence, now_on, place
 from fixer.analysis.exits.failed_run import Crash, crashes
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import fresh_lines, symptom_evidence
+from fixer.analysis.nginx_process import routes_of
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import BEGAN_TO_SERVE, lines_of, message
-from fixer.causes.nginx_down import routes_of, wait_for_nginx
+from fixer.analysis.service_state import ran_since, state_evidence
 from fixer.errors import StepFailed
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -45,8 +45,9 @@ from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, Service
 from fixer.nginx.effective_config import word_span
 from fixer.nginx.span_edit import insert_after, replace_span
 from fixer.nginx.tree import parse
-from fixer.repairs.ceilings import Ceiling, raise_ceiling
 from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, risk_of, writable_place
+from fixer.repairs.resource_limits import Ceiling, raise_ceiling
+from fixer.repairs.start_nginx import wait_for_nginx
 
 PLENTY = "65536"
 IN_A_BOX = 8192     # an engine can give a container no more than it may open itself

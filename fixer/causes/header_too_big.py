@@ -33,17 +33,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from fixer.analysis.bylocation import SEVERAL
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.logged import by_log, logged_evidence
-from fixer.analysis.route_verdict import Judged
+from fixer.analysis.evidence import bindings_of, log_evidence, now_on
+from fixer.analysis.load.server_protocol import BLOCK, is_http_read_as_block
+from fixer.analysis.nginx_errors import SEVERAL, by_log, fresh_by_route, is_cut_off, logged_evidence
+from fixer.analysis.route_verdict import FRESH, Judged
+from fixer.analysis.run_log import lines_of
+from fixer.analysis.service_state import ran_since, state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence
 from fixer.model.nginx_config import Route
-from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, Service
 from fixer.nginx.address import parse_size
 from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, risk_of
-from fixer.repairs.locationedit import Set, set_in_locations
+from fixer.repairs.nginx_directives import Set, set_in_locations
 
 KEY = "header_buffer"
 PAGE = 4096            # where nothing is said: a page of memory, 4k on nearly every machine
@@ -57,7 +61,6 @@ def judge(case: Case) -> Verdict:
     """For every route about which nginx lately said so: is it the page that we asked for, or several visitors'?"""
     findings, missing, ruled = by_log(case, _is_too_big, partial(_found, case))
     if any(service.runtime == "uwsgi" for service in case.snapshot.services):
-        from fixer.causes.blocksize import refused_blocks  # only where uWSGI serves
 
         findings += refused_blocks(case, CAUSE.id, "request-too-big")
     return conclude(findings, missing, ruled)
@@ -129,3 +132,49 @@ CAUSE = Cause(
     order=38,
     page=__doc__,
 )
+
+# uWSGI takes the head of a request (headers, uwsgi_param) up to `buffer-size` bytes, and hangs up on more.
+_PAGE = 4096
+
+
+def refused_blocks(case: Case, cause: str, variant: str) -> Iterator[Finding]:
+    """Routes whose requests were cut off lately, by a uWSGI that says that they were too big for it."""
+    for nginx in case.snapshot.nginxes:
+        for judged, events in fresh_by_route(case, nginx, is_cut_off).values():
+            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints]
+            for service in filter(None, (case.service(e.holder or e.service) for e in ends)):
+                said = _said(case, service) if judged.facts.route.kind == "uwsgi_pass" else []
+                asked = judged.state in ("failing", "degraded")
+                if said and (asked or min(len(events), len(said)) >= SEVERAL):
+                    yield _uwsgi_finding((cause, variant), judged, events, service, said)
+                    break
+
+
+def _said(case: Case, service: Service) -> list[LogLine]:
+    since = max(ran_since(service), now_on(case.snapshot, service.node) - FRESH)
+    return [line for line in lines_of(service) if service.runtime == "uwsgi" and line.at is not None
+            and line.at >= since and BLOCK.match(line.text) and not is_http_read_as_block(line.text)]
+
+
+def _uwsgi_finding(names: tuple[str, str], judged: Judged, events: tuple[ErrorEvent, ...], service: Service,
+           said: list[LogLine]) -> Finding:
+    route, last = judged.facts.route, said[-1]
+    sizes = [(int(m["size"]), int(m["most"])) for line in said if (m := BLOCK.match(line.text)) is not None]
+    size, most = max(sizes)
+    wanted = max(32 << 10, 1 << (size - 1).bit_length()) if size < 1 << 15 else 65535
+    at = next((b.source.where.rpartition(":")[0] for b in bindings_of(service) if b.source.source == "file"), "")
+    now = f"{most}, its default" if most == _PAGE else f"{most}"
+    manual = (f"write buffer-size = {wanted}{f' into {at}' if at else ', where its other settings stand'} (now {now}), "
+              f"then restart {service.name}. What makes the requests so big (cookies, a token, uwsgi_param) is worth a "
+              "look all the same")
+    lost = f"{len(events)} times within a minute: {events[-1].raw[:300]}"
+    return Finding(
+        cause=names[0], variant=names[1], role="root", confidence="certain",
+        summary=(f"requests to {route.location} carry more headers ({size} bytes) than {service.name} takes "
+                 f"(buffer-size {now}): {len(said)} times within a minute"),
+        detail=(), routes=(route.id,), service=service.name, node=service.node,
+        evidence=(log_evidence(last.text, last.where), state_evidence(service),
+                  Evidence("nginx-log", events[-1].where, lost), *judged.evidence[:1]),
+        repairs=(Repair("raise-buffer-size", "manual", f"let {service.name} take bigger requests", (), manual=manual),),
+        explains=("backend-hung", "crash-killed", "nginx-not-reloaded", "overload-saturated"),
+    )

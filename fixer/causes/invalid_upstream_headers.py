@@ -30,7 +30,7 @@ from functools import partial
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.exits.exec_step import directory_of
-from fixer.analysis.logged import answers_us, by_log, is_failing, logged_evidence, service_behind
+from fixer.analysis.nginx_errors import answers_us, by_log, is_failing, logged_evidence, service_behind
 from fixer.analysis.route_verdict import Judged
 from fixer.formats.start_files import app_file
 from fixer.lazy.regex import regex

@@ -32,7 +32,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, Trouble, is_answering
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, endpoint_text, find_node
+from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
 from fixer.analysis.selinux_denials import HTTPD, audit_evidence, refusals, type_of
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -40,8 +40,8 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Denial, Endpoint, ErrorEvent, Policy
-from fixer.repairs.file_edits import NoPlace, container_of
-from fixer.repairs.unitactions import unit_action
+from fixer.repairs.boot_enablement import unit_action
+from fixer.repairs.file_edits import NoPlace
 
 BOOLEAN = "httpd_can_network_connect"
 _CONNECT = frozenset({"connect", "@network-io", "@system-service"})

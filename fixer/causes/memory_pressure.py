@@ -27,12 +27,12 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.bylocation import services_that_let_wait
 from fixer.analysis.case import Case, Trouble
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, state_evidence
-from fixer.analysis.load.thrashing import MANY, is_thrashing, refault_rate
-from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
+from fixer.analysis.evidence import config_evidence
+from fixer.analysis.load.pressure import MANY, is_thrashing, refault_rate
+from fixer.analysis.nginx_errors import is_read_timeout, services_that_let_wait, symptom_evidence
+from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service

@@ -25,7 +25,7 @@ from fixer.analysis.case import Case, Trouble
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import events_for, say_routes
-from fixer.causes.dns_stale.leftbehind import is_address
+from fixer.analysis.nginx_process import is_address
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import ErrorEvent

@@ -30,16 +30,24 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case
+from collections.abc import Iterable
+
+from fixer.analysis.case import Case, Trouble, is_answering
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, state_evidence
-from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures
-from fixer.analysis.nginx_errors import is_read_timeout, symptom_evidence
-from fixer.causes.backend_hung import stopped_processes
-from fixer.causes.turned_away import full_pools, shed_requests, used_up_connections
-from fixer.model.diagnosis import Finding, Verdict
+from fixer.analysis.evidence import config_evidence, listener_at, log_evidence, now_on, place, processes_of
+from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures, stopped_processes
+from fixer.analysis.nginx_errors import fresh_by_route, is_read_timeout, symptom_evidence
+from fixer.analysis.route_verdict import Judged
+from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.errors import StepFailed
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.repairs.more_workers import add_workers
+from fixer.model.plan import WriteFile
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
+from fixer.repairs.command_options import Option, add_workers, edit_option, find_option
+from fixer.repairs.file_edits import NoPlace, nginx_steps, overwriters, replace_word, risk_of, writable_place
+from fixer.repairs.start_service import begin_steps
 
 SEVERAL = 3      # time-outs within a minute that are more than one visitor's bad luck
 
@@ -106,3 +114,196 @@ CAUSE = Cause(
     order=35,
     page=__doc__,
 )
+
+# Limits that turn requests away before anything is overloaded: the server's own, max_conns, a pool of threads.
+CAUSE_ID = "overload-saturated"
+SEVERAL_REJECTED = 3
+_LATELY = 60.0
+_SHED = "Exceeded concurrency limit"
+_OPTION = "--limit-concurrency"
+_POOL = 40                # threads that anyio lends to synchronous handlers
+_QUICK = 1000.0           # milliseconds
+
+Outcome = Finding | str
+
+
+def shed_requests(case: Case) -> Iterable[Outcome]:
+    """The server answers 503 by itself above --limit-concurrency; nginx only passes it on and logs nothing."""
+    for service in case.snapshot.services:
+        option = find_option(service, _OPTION)
+        if option is None or not service.running:
+            continue
+        ends = [e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)]
+        if not ends:
+            continue
+        if isinstance(service.log, Unknown):
+            yield f"log of {service.name}: {service.log.reason}"
+            continue
+        since = max(now_on(case.snapshot, service.node) - _LATELY, ran_since(service))
+        lines = [x for x in lines_of(service) if x.at is not None and x.at >= since and _SHED in message(x)]
+        if len(lines) >= SEVERAL_REJECTED:
+            yield _shed(case, service, option, ends, lines)
+
+
+def _shed(case: Case, service: Service, option: Option, ends: list[Endpoint], lines: list[LogLine]) -> Finding:
+    names = {e.id for e in ends}
+    routes = tuple(j.facts.route.id for j in case.judged.values() if names & set(j.facts.endpoints))
+    where = option.word.file or service.name
+    return Finding(
+        cause=CAUSE_ID, variant="limit-concurrency-503", role="root", confidence="certain",
+        summary=(
+            f"{service.name} turns requests away itself: it is told to take {option.value} at once ({_OPTION}), and "
+            f"did so {len(lines)} times within a minute"
+        ),
+        detail=("such a 503 comes from the application server; the connection that is refused counts too",),
+        routes=routes, service=service.name, node=service.node,
+        evidence=(
+            log_evidence(f"{len(lines)} times: {lines[-1].text}", lines[-1].where),
+            Evidence("process", f"{where}:{option.word.line}" if option.word.line else where,
+                     f"{_OPTION} {option.value}"),
+            state_evidence(service),
+        ),
+        repairs=(_raise_limit(case, service, option, ends[0]),),
+    )
+
+
+def _raise_limit(case: Case, service: Service, option: Option, endpoint: Endpoint) -> Repair:
+    default = str(max(int(option.value) * 8, 100))
+    need = Need("limit_concurrency", "value", f"requests that {service.name} takes at once, now {option.value}",
+                default=default, pattern="[1-9][0-9]{0,5}")
+    chosen = case.inputs.get(need.key, default)
+    written = edit_option(case.snapshot, service, option, chosen, _OPTION)
+    begin = begin_steps(case.snapshot, service, endpoint)
+    from fixer.repairs.resource_limits import Setting, set_and_begin  # only where something is found
+
+    does = f"{_OPTION} {chosen} instead of {option.value}"
+    return set_and_begin(Setting(
+        "raise-concurrency-limit", f"raise {_OPTION}", need, does,
+        by_hand=f"start {service.name} with {does}, or without it", then=f"restart {service.name}",
+    ), written, begin)
+
+
+def used_up_connections(case: Case) -> Iterable[Outcome]:
+    """nginx takes no server of a group because each has all the connections that max_conns allows it."""
+    for nginx in case.snapshot.nginxes:
+        done: set[str] = set()
+        for judged, events in fresh_by_route(case, nginx, _is_none_left).values():
+            route = judged.facts.route
+            servers = [s for s in route.servers if not s.down]
+            unlimited = any(s.max_conns == 0 for s in servers)
+            if len(events) < SEVERAL_REJECTED or not servers or unlimited or route.upstream in done:
+                continue
+            done.add(route.upstream)
+            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
+            if any(isinstance(e.http, Unknown) for e in ends):
+                yield f"whether the servers of {route.upstream or route.pass_text} answer when asked directly"
+            elif ends and all(is_answering(e) for e in ends):
+                yield _used_up(case, nginx, judged, events, ends)
+
+
+def _is_none_left(event: ErrorEvent) -> bool:
+    return event.message.startswith("no live upstreams")
+
+
+def _used_up(case: Case, nginx: Nginx, judged: Judged, events: tuple[ErrorEvent, ...], ends: list[Endpoint]) -> Finding:
+    route, last = judged.facts.route, events[-1]
+    limits = [s.max_conns for s in route.servers if not s.down]
+    routes = tuple(j.facts.route.id for j in case.judged.values()
+                   if nginx.serves(j.facts) and j.facts.route.upstream == route.upstream)
+    return Finding(
+        cause=CAUSE_ID, variant="max-conns-reached", role="root", confidence="certain",
+        summary=(
+            f"nginx may open {sum(limits)} connections to {route.upstream or route.pass_text} (max_conns), and needed "
+            f"more {len(events)} times within a minute; the backend itself answers"
+        ),
+        detail=(), routes=routes, service=None, node=nginx.node,
+        evidence=(
+            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
+            *(config_evidence(case.snapshot, nginx, e) for e in ends[:4]),
+            *(Evidence("probe", e.written, f"answers {e.http.value.status} when asked directly")
+              for e in ends[:2] if isinstance(e.http, Known)),
+        ),
+        repairs=(_more_connections(case, nginx, judged),), explains=("no-live-upstreams", "nginx-not-reloaded"),
+    )
+
+
+def _more_connections(case: Case, nginx: Nginx, judged: Judged) -> Repair:
+    servers = [s for s in judged.facts.route.servers if not s.down]
+    now = max(s.max_conns for s in servers)
+    need = Need("max_conns", "value", f"connections at once to each server, now {now}; 0 is no limit",
+                default=str(max(now * 8, 64)), pattern="[0-9]{1,6}")
+    chosen = case.inputs.get(need.key, need.default or "0")
+    summary = f"max_conns={chosen} instead of {now}"
+    files = {s.span.file for s in servers}
+    here = writable_place(case.snapshot, nginx.node, servers[0].span.file)
+    where = place(case.snapshot, nginx.node, servers[0].span.file, servers[0].span.line)
+    if isinstance(here, NoPlace) or len(files) > 1:
+        why = here.why if isinstance(here, NoPlace) else "its servers stand in several files"
+        return Repair("raise-max-conns", "manual", summary, (), (need,), f"set {summary} at {where}: {why}")
+    data = here.data
+    for server in sorted(servers, key=lambda s: -s.span.start):
+        try:
+            data = replace_word(data, server.span.start, f"max_conns={server.max_conns}", f"max_conns={chosen}")
+        except StepFailed as error:
+            manual = f"set {summary} at {where}: {error.message}"
+            return Repair("raise-max-conns", "manual", summary, (), (need,), manual)
+    step = WriteFile(here.node, here.path, here.data, data, summary, in_place=here.in_place)
+    return Repair("raise-max-conns", risk_of((here,), "safe"), f"{summary} at {where}{overwriters((here,))}",
+                  (step, *nginx_steps(case.snapshot, nginx)), (need,))
+
+
+def full_pools(case: Case) -> Iterable[Outcome]:
+    """Synchronous handlers wait for one of 40 threads, while what needs no thread answers at once."""
+    done: set[str] = set()
+    for nginx in case.snapshot.nginxes:
+        for judged, events in fresh_by_route(case, nginx, is_read_timeout).values():
+            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
+            if len(events) < SEVERAL_REJECTED or len(ends) != 1 or ends[0].id in done:
+                continue
+            done.add(ends[0].id)
+            pressure = _pool_of(case, nginx, judged, ends[0], events)
+            if pressure is not None:
+                yield _full(case, pressure, judged)
+
+
+def _pool_of(
+    case: Case, nginx: Nginx, judged: Judged, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
+) -> Pressure | None:
+    service, held, http = case.service(endpoint.service), listener_at(endpoint), endpoint.http
+    if service is None or held is None or not isinstance(http, Known) or isinstance(service.workers, Unknown):
+        return None
+    processes = processes_of(case.snapshot, service.node, service.pids)
+    full = [p for p in processes if p.threads > _POOL]
+    workers = service.workers.value
+    # a busy machine answers everything later; what waits for a thread waits for as long as nginx does
+    quick = http.value.status is not None and http.value.ms < max(_QUICK, judged.facts.route.read_timeout * 1000 / 4)
+    crowd = max(held.established, len(events))      # visitors come in waves: what timed out was there too
+    if len(full) < workers or crowd <= _POOL * workers or not quick:
+        return None
+    trouble = Trouble(nginx, (endpoint,), (judged.facts,), (judged,))
+    text = f"answers {http.value.status} in {http.value.ms:.0f} ms when asked directly"
+    said = Evidence("probe", endpoint.written, text)
+    return Pressure(trouble, service, processes, held.queued, held.established, events, True, (said,))
+
+
+def _full(case: Case, pressure: Pressure, judged: Judged) -> Finding:
+    service, last = pressure.service, pressure.timeouts[-1]
+    assert isinstance(service.workers, Known)
+    workers = service.workers.value
+    threads = max(p.threads for p in pressure.processes)
+    return Finding(
+        cause=CAUSE_ID, variant="threadpool-exhausted", role="root", confidence="likely",
+        summary=(
+            f"{service.name} has its pool full ({threads} threads, {pressure.established} requests at once), "
+            f"{len(pressure.timeouts)} timed out within a minute, while pages that need no thread answer at once"
+        ),
+        detail=("requests that nginx has given up are still worked on, so the queue does not empty by itself",),
+        routes=(judged.facts.route.id,), service=service.name, node=service.node,
+        evidence=(
+            Evidence("nginx-log", last.where, f"{len(pressure.timeouts)} times within a minute: {last.raw[:300]}"),
+            *pressure_evidence(pressure), *pressure.proof,
+            Evidence("process", service.name, f"{threads} threads in one process, told to run {workers} workers"),
+        ),
+        repairs=(add_workers(case, pressure, workers, each=_POOL),),
+        explains=("timeout-too-short", "nginx-not-reloaded"),
+    )

@@ -34,7 +34,7 @@ from typing import Literal
 
 from fixer.analysis.case import Case, Trouble, route_key
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, endpoint_text, find_node
+from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
 from fixer.analysis.route_verdict import fresh_events
 from fixer.lazy.dataclass import replace
@@ -42,7 +42,6 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
 from fixer.model.snapshot import ErrorEvent, Nginx
-from fixer.repairs.file_edits import container_of
 from fixer.repairs.start_nginx import restart_with_names
 
 _TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {

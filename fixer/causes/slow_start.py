@@ -39,39 +39,36 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble, route_key
+from fixer.analysis.case import Case, Owner, Trouble, route_key
 from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.dependency.start_order import LONG_QUEUED, queue_ages, queue_evidence, queued_words
+from fixer.analysis.dependency.startup_script import HeldUp, doing, not_started_text, script_of, waiting_script_evidence
 from fixer.analysis.evidence import (
     absent_evidence,
     address_text,
     bindings_of,
-    condition,
     config_evidence,
     endpoint_text,
-    is_queued,
     keeper_of,
     listeners_on,
     log_evidence,
     now_on,
     pids_of,
     processes_of,
-    ran_since,
     say_age,
-    state_evidence,
 )
 from fixer.analysis.exits.failed_run import fails_inside, has_come_up, has_failed, holds_a_socket
 from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.onekill import one_kill
-from fixer.analysis.owner import Owner
 from fixer.analysis.ownership.configured import is_watched
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, own_lines
-from fixer.causes.backend_down.idle import only_waits
+from fixer.analysis.run_log import lines_of, one_kill, own_lines
+from fixer.analysis.service_state import condition, is_queued, only_waits, ran_since, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.redaction.redactargv import redact_argv
+from fixer.redaction.values import redact_argv
+from fixer.repairs.start_service import end_wait
 from fixer.repairs.upstream_address import reachable_listeners
 
 LONG = 15.0       # seconds after which a person may ask what a start waits for
@@ -131,7 +128,6 @@ def _queued(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     """systemd has not come to its start."""
     if not is_queued(owner.service):
         return None
-    from fixer.causes.queued import queued_finding  # only where one waits
 
     return queued_finding(case, trouble, owner.service, CAUSE.id, _waits(owner.service))
 
@@ -141,7 +137,6 @@ def _held_up(case: Case, trouble: Trouble, owner: Owner) -> Finding | None:
     if holds_a_socket(case, owner.service):
         return None
     from fixer.analysis.dependency.startup_script import held_up_at, since
-    from fixer.causes.crash_dependency_down.waiting_script import script_finding  # only where it listens nowhere
 
     held = held_up_at(case, trouble, owner)
     if held is None:
@@ -260,3 +255,48 @@ CAUSE = Cause(
     order=45,
     page=__doc__,
 )
+
+
+def script_finding(case: Case, one: HeldUp, cause: str, variant: str, wait: tuple[Repair, ...]) -> Finding:
+    """It waits for a file, or for something that is not to be seen: a person looks. `wait` where it is young."""
+    file = next((r for r, needed in one.unmet if needed is None), None)
+    name = one.service.name
+    if file is not None:
+        what = f": it waits for {file.path}, which is not there" if file.wanted else (
+            f": it waits until {file.path} is gone, which is still there")
+        todo = (f"see who should {'write' if file.wanted else 'remove'} {file.path} ({file.source.where} waits for "
+                f"that) and let it, or correct that line; {name} then goes on by itself")
+    else:
+        what = ""
+        now = doing(case, one)
+        todo = (f"see what {script_of(one)} waits for ({now or 'nothing but a pause of it was seen'}) and bring that "
+                f"back, or correct the script; then restart {name}")
+    repair = Repair("mend-script", "manual", f"let the script of {name} go on", (), manual=todo)
+    return Finding(
+        cause=cause, variant=variant, role="root", confidence="likely",
+        summary=f"{not_started_text(case, one)}{what}", detail=tuple(filter(None, (doing(case, one),))),
+        routes=one.trouble.route_ids, service=name, node=one.service.node,
+        evidence=waiting_script_evidence(case, one, ()),
+        repairs=(*wait, repair), explains=("wrong-port", "backend-down"),
+    )
+
+
+# A service whose start is queued behind units that are not up yet.
+
+
+def queued_finding(case: Case, trouble: Trouble, service: Service, cause: str, wait: tuple[Repair, ...]) -> Finding:
+    """Its turn comes when they are up, or stopped; `wait` where that may be soon."""
+    ages = queue_ages(case, service)
+    young = all(age is not None and age < LONG_QUEUED for age in ages.values())
+    return Finding(
+        cause=cause, variant="start-job-queued", role="root", confidence="certain",
+        summary=f"{queued_words(service)}; nothing listens at {endpoint_text(trouble.endpoint)}",
+        detail=tuple(f"{name}: for {say_age(age)}" for name, age in ages.items() if age is not None),
+        routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            state_evidence(service), *queue_evidence(service),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+            *absent_evidence(trouble.endpoint), *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=(*(wait if young else ()), end_wait(service)),
+    )

@@ -32,7 +32,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case, Trouble, is_answering
 from fixer.analysis.cause import Cause, by_trouble, conclude
 from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, processes_of
-from fixer.analysis.exits.accounts import Account, account_of, group_name, may, rows
+from fixer.analysis.exits.path_access import Account, account_of, group_name, may, rows
 from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
 from fixer.analysis.selinux_denials import audit_evidence, refusals
 from fixer.formats.start_files import way_to

@@ -33,7 +33,7 @@ from fixer.analysis.nginx_errors import is_cut_off, say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ProbeResult, wants_tls
-from fixer.repairs.speaking import is_strangers, once, other_answer, speak
+from fixer.repairs.nginx_directives import is_strangers, once, other_answer, speak
 
 _EXPLAINS = ("crash-killed", "worker-recycled", "backend-hung", "nginx-not-reloaded")
 _HUNG_UP = frozenset({"closed", "reset", "not-http"})

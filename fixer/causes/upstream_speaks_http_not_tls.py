@@ -34,7 +34,7 @@ from fixer.analysis.nginx_errors import say_routes, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, ProbeResult, wants_tls
-from fixer.repairs.speaking import ID, is_strangers, once, other_answer, speak
+from fixer.repairs.nginx_directives import ID, is_strangers, once, other_answer, speak
 
 
 def judge(case: Case) -> Verdict:

@@ -28,7 +28,7 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.cause import Cause, by_trouble, conclude
 from fixer.analysis.evidence import (
     absent_evidence,
@@ -41,21 +41,19 @@ from fixer.analysis.evidence import (
     listeners_on,
     log_evidence,
     pids_of,
-    state_evidence,
 )
 from fixer.analysis.exits.exit_reason import address_unavailable
 from fixer.analysis.exits.failed_run import Crash, crashes
 from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.owner import Owner
-from fixer.analysis.ownership.container_network import same_network
-from fixer.analysis.ownership.dockerhost import shares_host_network
+from fixer.analysis.ownership.container_network import same_network, shares_host_network
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.repairs.readdressing import point_at
-from fixer.repairs.startagain import start_again
+from fixer.repairs.start_service import start_again
+from fixer.repairs.upstream_address import point_at
 
 
 def judge(case: Case) -> Verdict:

@@ -8,8 +8,7 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from fixer.lazy.dataclass import replace
-from fixer.model.accepted import Accepted
-from fixer.model.diagnosis import Finding
+from fixer.model.diagnosis import Accepted, Finding
 from fixer.model.snapshot import Snapshot
 
 _AT_FAULT = ("root", "contributing")

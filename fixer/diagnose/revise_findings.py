@@ -7,12 +7,17 @@ undo restarts or stops all, since each has read what it takes back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
-from fixer.lazy.dataclass import replace
+from fixer.analysis.case import Case
+from fixer.analysis.hidden_failures import is_dead
+from fixer.analysis.route_verdict import Judged
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Finding, Repair
+from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
+from fixer.model.snapshot import Container, Service, Snapshot, Unit
 
 _Key: TypeAlias = tuple[str, str, tuple[object, ...]]
 _AT_FAULT = frozenset({"root", "contributing"})
@@ -64,3 +69,120 @@ def _joined(repair: Repair, starts: Sequence[UnitAction]) -> Repair:
     along = tuple(replace(step, verb="restart", along=True) for step in others.values())
     told = f"{repair.summary}, and restart {', '.join(others)}"
     return replace(repair, summary=told, steps=(*repair.steps[:at], *along, *repair.steps[at:]))
+
+
+# One copy of a scaled service that fails while the others answer: which one it is, and what visitors see of it.
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """A copy behind a route that answers without it, and how many there are."""
+
+    service: Service
+    box: Container
+    judged: Judged
+    every: int
+
+
+def name_copies(case: Case, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings, those about such a copy with its own name: all copies go by that of their service."""
+    lost = list(_lost(case))
+    return tuple(_named(finding, lost) for finding in findings) if lost else tuple(findings)
+
+
+def _lost(case: Case) -> Iterator[_Lost]:
+    for judged in (judged for judged in case.judged.values() if judged.is_bad and len(judged.facts.endpoints) > 1):
+        for endpoint in (case.snapshot.endpoint(name) for name in judged.gone or judged.facts.endpoints):
+            service = case.service(endpoint.service)
+            box = service.container if service is not None else None
+            if service is None or box is None or not (box.project and box.service and is_dead(endpoint, case.snapshot)):
+                continue
+            boxes = [s.container for s in case.snapshot.services if s.container is not None]
+            every = sum((other.project, other.service) == (box.project, box.service) for other in boxes)
+            if every > 1:
+                yield _Lost(service, box, judged, every)
+
+
+def _named(finding: Finding, lost: Sequence[_Lost]) -> Finding:
+    mine = [x for x in lost if x.judged.facts.route.id in finding.routes
+            and finding.service in (x.service.name, x.box.name)]
+    first = next((x for x in mine if finding.node == x.service.node), None)
+    if first is None or finding.role not in ("root", "contributing"):
+        return finding
+    name, own = first.service.name, first.box.name
+    summary = f"{own}{finding.summary[len(name):]}" if finding.summary.startswith(f"{name} ") else finding.summary
+    others = ", ".join(dict.fromkeys(x.box.name for x in mine if x.box.id != first.box.id))
+    only = first.judged.facts.route.one_try
+    seen = (f"nginx asks no other ({only}), so whoever it sends there fails" if only else
+            "nginx asks the next one where one does not answer, so whoever it sends there waits for that first")
+    also = f" ({others} as well)" if others else ""
+    said = f"{own}{also} is one of {first.every} copies of {first.box.service}: {seen}"
+    return replace(finding, summary=summary, detail=(said, *finding.detail))
+
+
+# Units that `systemd-run` made: systemd forgets one as soon as its failure is cleared, and every one with a boot.
+_MADE = "/run/systemd/transient/"
+
+
+def spare_fleeting(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """No repair starts one that does not run: it would be gone before the start, or with the next boot."""
+    gone = {(service.node, service.unit.name) for service in snapshot.services if service.unit is not None
+            and service.unit.fragment_path.startswith(_MADE) and not service.running}
+    if not gone:
+        return findings
+    return [replace(finding, repairs=tuple(_without_transient_restart(repair, gone) for repair in finding.repairs))
+            for finding in findings]
+
+
+def _without_transient_restart(repair: Repair, gone: set[tuple[str, str]]) -> Repair:
+    name = next((step.unit for step in repair.steps if isinstance(step, UnitAction)
+                 and step.verb in ("start", "restart") and (step.node, step.unit) in gone), None)
+    if name is None:
+        return repair
+    manual = (
+        f"{name} was made by systemd-run and has no unit file: systemd forgets it with `systemctl reset-failed`, and "
+        f"with the next boot. `systemctl cat {name}` shows what it was: write that to /etc/systemd/system/{name} with "
+        f"WantedBy=multi-user.target below [Install], then systemctl reset-failed {name}; systemctl daemon-reload; "
+        f"systemctl enable --now {name}"
+    )
+    return replace(repair, risk="manual", steps=(), needs=(), manual=manual)
+
+
+# Units that systemd would stop to start another: which of the two is meant, a person says.
+
+
+def spare_rivals(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """No repair starts a unit while one that conflicts with it runs: its own words in the unit files say that systemd
+    stops it then, and an undo would not bring back what it held."""
+    contested = {(service.node, unit.name): unit.conflicts for service in snapshot.services
+                 for unit in (service.unit, service.socket, service.program.unit if service.program else None)
+                 if unit is not None and _is_contested(unit)}
+    return [_without_conflicting_start(finding, contested) for finding in findings] if contested else findings
+
+
+def _is_contested(unit: Unit) -> bool:
+    return bool(unit.conflicts) and unit.active_state not in ("active", "reloading")
+
+
+def _without_conflicting_start(finding: Finding, contested: dict[tuple[str, str], tuple[str, ...]]) -> Finding:
+    met = next((key for repair in finding.repairs for key in _begun(repair) if key in contested), None)
+    if met is None:
+        return finding
+    rivals = ", ".join(contested[met])
+    text = f"{rivals} runs, and conflicts with {met[1]}: to start that would stop it"
+    shown = Evidence("unit", met[1], f"Conflicts: {rivals}, running now")
+    return replace(
+        finding, detail=(*finding.detail, text), evidence=(*finding.evidence[:1], shown, *finding.evidence[1:]),
+        repairs=tuple(_left(repair, text) if contested.keys() & set(_begun(repair)) else repair
+                      for repair in finding.repairs),
+    )
+
+
+def _begun(repair: Repair) -> list[tuple[str, str]]:
+    return [(step.node, step.unit) for step in repair.steps
+            if isinstance(step, UnitAction) and step.verb in ("start", "restart")]
+
+
+def _left(repair: Repair, text: str) -> Repair:
+    return replace(repair, risk="manual", steps=(), needs=(),
+                   manual=f"{text}; decide which of the two is meant. Without that: {repair.summary}")

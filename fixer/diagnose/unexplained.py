@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
 
-from fixer.analysis.case import Case
-from fixer.analysis.evidence import address_text, endpoint_text, listeners_on, pids_of, place, processes_of
+from fixer.analysis.case import Case, Owner
+from fixer.analysis.dependency.startup_script import doing, held_up_at, not_started_text
+from fixer.analysis.evidence import (
+    address_text,
+    container_of,
+    endpoint_text,
+    find_node,
+    listeners_on,
+    pids_of,
+    place,
+    processes_of,
+)
 from fixer.analysis.exits.exit_reason import last_words
 from fixer.analysis.exits.failed_run import crashes
-from fixer.analysis.exits.silence import silent_end
-from fixer.analysis.ownership.keepers import kept
-from fixer.analysis.ownership.stranding import stranded
-from fixer.analysis.route_verdict import FRESH, Judged, fresh_events, is_closed
+from fixer.analysis.exits.last_output import silent_end
+from fixer.analysis.ownership.configured import is_told, placed_owner
+from fixer.analysis.ownership.container_network import stranded
+from fixer.analysis.ownership.tie_break import kept, kept_by_podman
+from fixer.analysis.route_verdict import FRESH, Judged, fresh_events, is_closed, is_empty
 from fixer.analysis.run_log import own_lines
-from fixer.causes.backend_down.unclaimed_address import kept_by_podman
 from fixer.formats.numbers import is_number
-from fixer.model.facts import Known
+from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Listen
 from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
 
@@ -34,13 +44,9 @@ def unexplained(case: Case, puzzling: Container[str]) -> Iterator[str]:
         yield from (*_podmans(case, left), *_unasked(case, left), *_own_doors(case, left), *_unloaded(case, left),
                     *_cut_off(case), *kept(case))
     if left and any(service.manager == "none" and service.pids for service in case.snapshot.services):
-        from fixer.causes.crash_dependency_down.waiting_script import (  # only where somebody started something by hand
-            shell_notes,
-        )
 
         yield from shell_notes(case)
     if any(service.container is not None for service in case.snapshot.services) and left:
-        from fixer.diagnose.nowhere import container_notes  # most hosts have no containers
 
         yield from container_notes(case, left)
     unblamed = {judged.facts.route.id for judged in left}
@@ -211,3 +217,62 @@ def _own_word(case: Case, nginx: Nginx) -> str:
     since = max((node.now for node in case.snapshot.nodes if node.name == nginx.node), default=0.0) - FRESH
     own = [event for event in events if event.at >= since and event.level in ("alert", "crit", "emerg")]
     return max(own, key=lambda event: event.at).message[:_WORDS] if own else ""
+
+
+def shell_notes(case: Case) -> Iterator[str]:
+    """Scripts that some user's shell runs, told to end in a server at an address that is empty: anybody may have
+    started one, so nothing is done about it, but a person will want to know what it waits for."""
+    for trouble in case.troubles:
+        for service in case.snapshot.services:
+            if service.manager != "none" or not any(is_told(service, e) for e in trouble.endpoints):
+                continue
+            one = held_up_at(case, trouble, Owner(service, "contested", ()))
+            if one is not None:
+                uid = f"pid {one.shell.pid}, uid {one.shell.uid}"
+                waits = ", ".join(f"{r.address} ({r.source.where})" for r, _ in one.unmet[:3])
+                what = f"it waits for {waits}" if waits else doing(case, one) or "what it waits for was not seen"
+                yield f"{not_started_text(case, one)} (for {endpoint_text(trouble.endpoint)}; {uid}): {what}"
+
+
+# What is told of a route to containers though no cause is proven: a program that ended without a word, one that runs
+# and in which nothing listens.
+_SHOWN = 4
+
+
+def container_notes(case: Case, left: Sequence[Judged]) -> Iterator[str]:
+    """One line a fact, for the routes that are left without a cause."""
+    routes = {judged.facts.route.id for judged in left}
+    for crash in crashes(case).found:
+        if routes.intersection(crash.routes) and (said := _wordless(crash.service)):
+            yield said
+    told: dict[str, None] = {}
+    for judged in left:
+        nginx = case.snapshot.nginx_of(judged.facts)
+        web = container_of(case.snapshot, nginx.node) if nginx is not None else None
+        for name in judged.facts.endpoints if web is not None and not web.is_machine else ():
+            endpoint = case.snapshot.endpoint(name)
+            told |= dict.fromkeys(filter(None, (_silent(case, endpoint),)))
+    yield from told
+
+
+def _wordless(service: Service) -> str:
+    box = service.container
+    if box is None or not isinstance(service.log, Unknown) or box.status == "running":
+        return ""
+    return (f"{service.name} ended with exit code {box.exit_code} and what it said cannot be read "
+            f"({service.log.reason}): docker start -a {box.name} shows what it says")
+
+
+def _silent(case: Case, endpoint: Endpoint) -> str:
+    """It runs, and what was to listen in it has gone, or waits for something: its first process does not notice."""
+    owner = placed_owner(case, endpoint)
+    node = find_node(case.snapshot, owner.service.node) if owner is not None else None
+    box = owner.service.container if owner is not None else None
+    if node is None or box is None or box.status != "running" or not isinstance(node.processes, Known) or (
+            not is_empty(endpoint)) or listeners_on(case.snapshot, node.name):
+        return ""
+    runs = [" ".join(process.argv)[:60] for process in node.processes.value if process.argv]
+    shown = ", ".join(f"`{words}`" for words in runs[:_SHOWN]) + (", …" if len(runs) > _SHOWN else "")
+    return (f"nothing listens in {box.name}; what runs there is {shown}: where what should listen has ended, docker "
+            f"restart {box.name} runs its command once more, and a command that is the server itself (exec) would end "
+            "with it, so that Docker notices")

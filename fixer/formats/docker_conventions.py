@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 
 from fixer.model.service import Container
 
@@ -15,3 +16,79 @@ def is_docker_host(host: str, addresses: Sequence[str], containers: Iterable[Con
         return True
     known = {address for container in containers for address in container.gateways}
     return bool(addresses) and known.issuperset(addresses)
+
+
+# The files of a compose project as the labels of its containers name them.
+LABEL = "com.docker.compose."
+
+
+def compose_paths(container: Container) -> tuple[str, ...]:
+    """The files that the container's labels name."""
+    directory = container.label(LABEL + "project.working_dir") or ""
+    return tuple(label_paths(container, "project.config_files", directory))
+
+
+def environment_paths(container: Container) -> tuple[str, ...]:
+    """The files whose variables are put into the compose files: as named, else `.env` beside them."""
+    directory = container.label(LABEL + "project.working_dir") or ""
+    named = tuple(label_paths(container, "project.environment_file", directory))
+    return named or ((posixpath.join(directory, ".env"),) if directory else ())
+
+
+def label_paths(container: Container, label: str, directory: str) -> Iterator[str]:
+    """The paths of one label, from the project's folder on. Whoever made an image may have written the label, so what
+    is not called as such files are is not read: it would be shown, and kept in bundles."""
+    for path in (container.label(LABEL + label) or "").split(","):
+        name = posixpath.basename(path.strip()).lower()
+        if name.endswith((".yml", ".yaml", ".json")) or ("env" in name and label == "project.environment_file"):
+            yield posixpath.normpath(posixpath.join(directory, path.strip()))
+
+
+# Which files a compose project is deployed from, where its containers do not all name the same.
+Told = tuple[str, str, str]
+"""What the labels of a container say: its files by commas, the folder, the files of variables."""
+
+
+def widest(told: Iterable[Told]) -> Told | None:
+    """The one whose files include those of all others, in their order: a file that was added later changes the labels
+    only of what it changes. None where there is none."""
+    named = [one for one in dict.fromkeys(told) if one[0]]
+    longest = max(named, key=lambda one: len(_paths(one)), default=None)
+    if longest is None:
+        return None
+    paths = _paths(longest)
+    nested = all(other[1:] == longest[1:] and [path for path in paths if path in _paths(other)] == _paths(other)
+                 for other in named)
+    return longest if nested else None
+
+
+def _paths(told: Told) -> list[str]:
+    return [path.strip() for path in told[0].split(",")]
+
+
+# Where a container's paths lie on its engine's machine, and under which paths another one sees the same. Pure.
+
+
+def place_of(container: Container, path: str) -> str | None:
+    """The path on the engine's machine of a container's path in a bind mount or a volume."""
+    best: tuple[str, str] | None = None
+    for source, destination in container.shares:
+        root = destination.rstrip("/")
+        if _is_in(path, root) and (best is None or len(root) > len(best[1])):
+            best = (source.rstrip("/"), root)
+    return None if best is None else best[0] + path[len(best[1]):]
+
+
+def seen_as(container: Container, place: str) -> str | None:
+    """The path by which a container sees a path of its engine's machine; None where nothing shows it to it."""
+    for source, destination in container.shares:
+        root = source.rstrip("/")
+        if _is_in(place, root):
+            path = destination.rstrip("/") + place[len(root):]
+            if place_of(container, path) == place:      # nothing is mounted over it
+                return path
+    return None
+
+
+def _is_in(path: str, root: str) -> bool:
+    return path == root or path.startswith(root + "/")

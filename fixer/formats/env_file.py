@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from fixer.formats.shell_words import Piece, Word, shell_words
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 
 _HELD = "\"\\`$"          # what a backslash takes its meaning from within double quotes
 
@@ -74,3 +77,60 @@ def _value(text: str, at: int) -> tuple[list[int], int, str]:
             begun, trimmed = True, trimmed if char.isspace() else len(kept)
         at += 1
     return (kept if quote else kept[:trimmed]), at + 1, quote
+
+
+# Files of NAME=VALUE lines (env_file, .env, what a shell sources): names, values and the bytes where they stand.
+_LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*")
+
+
+def read_env_file(file: str, data: bytes) -> dict[str, Word]:
+    """Every variable of the file, the last assignment of each; quotes are taken off, comments left out."""
+    text = data.decode("latin-1")
+    found: dict[str, Word] = {}
+    offset, line = 0, 1
+    while offset < len(text):
+        end = text.find("\n", offset)
+        end = len(text) if end < 0 else end
+        match = _LINE.match(text, offset, end)
+        if match:
+            found[match[1]] = _shell_value(text[match.end() : end], file, line, match.end())
+        offset, line = end + 1, line + 1
+    return found
+
+
+def _shell_value(raw: str, file: str, line: int, start: int) -> Word:
+    """The value of one line: quoted as the shell would, or plain up to the end (shells and compose alike)."""
+    raw = raw.rstrip()
+    if raw[:1] in ("'", '"'):
+        words = shell_words(raw, file, line, start)
+        return words[0] if words else Word(())
+    comment = re.search(r"\s#", raw)
+    if comment:
+        raw = raw[: comment.start()].rstrip()
+    return Word((Piece(raw, file, line, start),))
+
+
+# What systemd reads in an EnvironmentFile=: no shell, a `#` within a line is part of the value, `export` no name.
+_NAME = regex(r"[A-Za-z_]\w*")
+
+
+def read_unit_env_file(file: str, data: bytes) -> dict[str, Word]:
+    """Every variable that systemd takes from the file, the last assignment of each, by its own rules."""
+    text = data.decode("latin-1")
+    found: dict[str, Word] = {}
+    for one in assignments(text):
+        if _NAME.fullmatch(one.name):
+            found[one.name] = Word(tuple(_pieces(text, one.kept, file, (one.at, one.line))))
+    return found
+
+
+def _pieces(text: str, kept: tuple[int, ...], file: str, counted: tuple[int, int]) -> Iterator[Piece]:
+    """Runs of what stands side by side; `counted` is a place before them, and its line."""
+    before, line = counted
+    start = 0
+    for i in range(1, len(kept) + 1):
+        if i == len(kept) or kept[i] != kept[i - 1] + 1:
+            run = kept[start:i]
+            line, before = line + text.count("\n", before, run[0]), run[0]
+            yield Piece(text[run[0]:run[-1] + 1], file, line, run[0])
+            start = i

@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
-from fixer.formats.envfiles import read_env_file
+from fixer.formats.env_file import read_env_file
 from fixer.formats.init_script import started
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of

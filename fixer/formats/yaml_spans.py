@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import partial
 from typing import TypeAlias
 
 from fixer.lazy.dataclass import dataclass, field
+from fixer.lazy.parse_cache import remembered
 from fixer.lazy.regex import regex
 
 DEEPEST = 40
@@ -302,3 +305,19 @@ class _Reader:
     def _skip(self, i: int) -> int:
         match = re.compile(r"(?:\s|#[^\n]*)*").match(self.text, i)
         return match.end() if match else i
+
+
+# Which line of a file an offset is on: asked of every word, it must not be counted from the top each time.
+
+
+def line_of(data: bytes, at: int) -> int:
+    """The number of the line, from 1."""
+    return bisect_left(remembered(partial(_ends, data), "lines", data), at) + 1
+
+
+def _ends(data: bytes) -> list[int]:
+    ends, at = [], data.find(b"\n")
+    while at >= 0:
+        ends.append(at)
+        at = data.find(b"\n", at + 1)
+    return ends

@@ -7,7 +7,7 @@ import pkgutil
 import shlex
 from collections.abc import Sequence
 
-from fixer.hosts.sh import shtext
+from fixer.hosts.sh import round_script
 from fixer.hosts.sh.round_script import plan_round
 from fixer.model.query import Command, Query
 
@@ -32,7 +32,7 @@ def collect_script(queries: Sequence[Query], described: Sequence[object], *, sec
         "LINES": str(JOURNAL_LINES), "FILE": str(FILE_LIMIT), "LOG": str(LOG_LIMIT),
         "PROBES": str(MOST_PROBES), "AGENT": agent, "ROUND": text,
         "REDACT": redact, "MAGIC": MAGIC, "HEADER": shlex.quote(json.dumps(described_round)),
-        "PLAIN": shtext.PLAIN_PROBES,
+        "PLAIN": round_script.PLAIN_PROBES,
     }
     script = _read("collect.sh")
     for name, value in parts.items():

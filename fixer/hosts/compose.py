@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fixer.errors import NeedsPerson, NoSuchTarget
-from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.docker_engine import docker_cli, engine_answers
 from fixer.hosts.docker_engine.docker_cli import PROJECT_LABEL, SERVICE_LABEL, Inspected
-from fixer.hosts.local import LocalWriter
 from fixer.hosts.machine import state_root
 from fixer.hosts.nodes import engine_node
-from fixer.hosts.nodes.called import askers_called
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter
+from fixer.hosts.nodes.local_node import LocalWriter
+from fixer.hosts.nodes.nearby_containers import askers_called
 from fixer.model.host import Asker, Writer
 from fixer.model.query import Command
 from fixer.model.target import TargetRef
@@ -20,7 +20,7 @@ from fixer.model.target import TargetRef
 
 def open_compose(ref: TargetRef) -> ComposeTarget:
     """The target; NoSuchTarget naming the projects that are there."""
-    found = engine_node.project_containers(ref.address)
+    found = engine_answers.project_containers(ref.address)
     if not found:
         raise NoSuchTarget(f"there is no compose project {ref.address}", _projects())
     return ComposeTarget(ref, found)
@@ -55,7 +55,7 @@ class ComposeTarget:
 
     def askers(self) -> tuple[Asker, ...]:
         """One node a container, stopped ones too, and `engine`."""
-        found, self._opened = self._opened or engine_node.project_containers(self.ref.address), None
+        found, self._opened = self._opened or engine_answers.project_containers(self.ref.address), None
         self._nodes = name_nodes(found)
         nodes = [ContainerAsker(name, item) for name, item in sorted(self._nodes.items())]
         return (*nodes, engine_node.EngineAsker({Command("docker-project", (self.ref.address,)): found}))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.errors import NeedsPerson
-from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.docker_engine import docker_cli, engine_answers
 from fixer.hosts.docker_engine.docker_cli import Inspected
-from fixer.hosts.local import LocalWriter
 from fixer.hosts.machine import state_root
 from fixer.hosts.nodes import engine_node
-from fixer.hosts.nodes.called import askers_called
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter
+from fixer.hosts.nodes.local_node import LocalWriter
+from fixer.hosts.nodes.nearby_containers import askers_called
 from fixer.model.host import Asker, Writer
 from fixer.model.query import Command
 from fixer.model.target import TargetRef
@@ -39,7 +39,7 @@ class DockerTarget:
     def askers(self) -> tuple[Asker, ...]:
         """The container, its running and stopped peers (read only), and `engine`."""
         item, self._opened = self._opened or docker_cli.inspect_one(self._name), None
-        found = [item] if self._machine else engine_node.with_peers(item)
+        found = [item] if self._machine else engine_answers.with_peers(item)
         names = [(docker_cli.name_of(one), one) for one in found]
         self._known = {name for name, _ in names}
         nodes = [ContainerAsker(name, one, meant=name == self._name and not self._machine) for name, one in names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.accepted import Accepted
+from fixer.model.diagnosis import Accepted
 from fixer.model.query import Answer, Query
 from fixer.model.target import NodeKind, TargetRef
 

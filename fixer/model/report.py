@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass, field
-from fixer.model.accepted import Accepted
-from fixer.model.diagnosis import Confidence, HealthVerdict, Role
+from fixer.model.diagnosis import Accepted, Confidence, HealthVerdict, Role
 from fixer.model.facts import Evidence
 from fixer.model.journal import RunSummary
 from fixer.model.plan import Risk

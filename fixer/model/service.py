@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
+from fixer.model.deployment import Reliance
 from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.reliance import Reliance
 
 Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
 

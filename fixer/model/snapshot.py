@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.accepted import Accepted
-from fixer.model.deployment import Compose, LackedFile, Uncreated
+from fixer.model.deployment import Compose, LackedFile, Starter, Uncreated
+from fixer.model.diagnosis import Accepted
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
@@ -31,7 +31,6 @@ from fixer.model.service import (
     UnitSetting,
     UnitValue,
 )
-from fixer.model.starters import Starter
 from fixer.model.target import NodeKind, TargetRef
 
 __all__ = [

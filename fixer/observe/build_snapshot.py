@@ -30,10 +30,9 @@ from fixer.observe.docker.container_service import engine_log
 from fixer.observe.docker.shared_resources import sharing
 from fixer.observe.editable_files import contents_of
 from fixer.observe.files.log_files import last_words_of
-from fixer.observe.kernel.network_tables import silent_of
+from fixer.observe.kernel.network_tables import silent_of, ways_of
 from fixer.observe.kernel.oom_log import KERNEL_LOG, kernel_of
 from fixer.observe.kernel.packet_filters import engine_firewall, firewall_of
-from fixer.observe.kernel.routes import ways_of
 from fixer.observe.kernel.security_modules import policy_of
 from fixer.observe.nginx.endpoints import (
     belongs,
@@ -45,8 +44,6 @@ from fixer.observe.nginx.endpoints import (
     tcp_of,
     told_container,
 )
-from fixer.observe.nginx.heldlogs import held_log
-from fixer.observe.nginx.leftout import left_out_of
 from fixer.observe.nginx.nginx_masters import (
     LOG_TAIL,
     config_mtime,
@@ -58,11 +55,11 @@ from fixer.observe.nginx.nginx_masters import (
     strange_nginxes,
     test_result,
 )
-from fixer.observe.nginx.nginx_place import NginxPlace
+from fixer.observe.nginx.nginx_place import NginxPlace, held_log, never_read
+from fixer.observe.nginx.probe_follow_ups import other_way
 from fixer.observe.nginx.probes import ProbePlan, plan_probes
 from fixer.observe.nginx.sites import Address, Site, sites_of
-from fixer.observe.nginx.turned import other_way
-from fixer.observe.nginx.wholeconf import never_read
+from fixer.observe.nginx.unloaded_sites import left_out_of
 from fixer.observe.services import services_of
 from fixer.observe.view.node_view import ENGINE, View, carriers_of, container_of, containers_of, node_of, views_of
 from fixer.observe.view.observe_options import ObserveOptions, options_from
@@ -211,7 +208,7 @@ def _shared(server: UpstreamServer, own: Container | None, view: View,
     beside = view.home and ENGINE in views if own is None else not own.is_machine
     if server.unix is None or not beside:
         return None
-    from fixer.observe.docker.sharedsockets import sharer
+    from fixer.observe.docker.shared_resources import sharer
 
     return sharer(server.unix, own, view, services)
 
@@ -219,7 +216,7 @@ def _shared(server: UpstreamServer, own: Container | None, view: View,
 def _seen_here(held: Fact[Listener | None], view: View) -> Fact[Listener | None]:
     if isinstance(held, Unknown) or held.value is None or held.value.node == view.name:
         return held
-    from fixer.observe.docker.sharedsockets import with_callers
+    from fixer.observe.docker.shared_resources import with_callers
 
     found = with_callers(held.value, view)
     return Known(found, shown(found, found.address))
@@ -234,7 +231,7 @@ def _published(server: UpstreamServer, addresses: Sequence[str], view: View,
 
 def _strangers(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
                containers: tuple[Container, ...]) -> tuple[Stranger, ...]:
-    from fixer.observe.nginx.strangers import strangers_of  # only where there are containers
+    from fixer.observe.nginx.unlisted_containers import strangers_of  # only where there are containers
 
     return strangers_of(sites, options, views, containers)
 

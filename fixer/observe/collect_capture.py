@@ -61,10 +61,7 @@ def _docker_host(target: Target) -> DockerHost | None:
 def _widen(target: DockerHost, nodes: dict[str, NodeCapture], askers: dict[str, Asker], capture: Capture) -> bool:
     """Containers that this machine's nginx may lead to become nodes, where it leads to no program of the machine
     itself. False while its configuration is not read yet."""
-    from fixer.observe.docker.published_ports import (  # only where there is an engine
-        places_in_question,
-        published_query,
-    )
+    from fixer.observe.docker.published_ports import places_in_question, published_query
 
     views = views_of(capture)
     sites = sites_of(views, ())

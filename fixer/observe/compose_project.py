@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from fixer.formats.composelabels import LABEL, label_paths
-from fixer.formats.projectfiles import Told, widest
+from fixer.formats.docker_conventions import LABEL, Told, label_paths, widest
 from fixer.formats.yaml_spans import Scalar
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command
@@ -57,7 +56,7 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
 
 
 def _lacked(first: Container, engine: View) -> tuple[LackedFile, ...]:
-    from fixer.observe.docker.lackedfiles import lacked_files  # only where a service has no container
+    from fixer.observe.docker.compose_missing import lacked_files  # only where a service has no container
 
     return tuple(lacked_files(first, engine))
 

@@ -13,15 +13,14 @@ from fixer.model.facts import Known
 from fixer.model.query import FileAnswer, FileStat
 from fixer.model.snapshot import Container, FileContent, Service
 from fixer.observe.boot.learned_services import learned_of
-from fixer.observe.commands.start_dependencies import cluster_files
-from fixer.observe.files.application_code import entries_query, folders_on_disk, source_paths
+from fixer.observe.commands.dependencies import cluster_files
+from fixer.observe.files.application_code import entries_query, folders_on_disk, release_paths, source_paths
 from fixer.observe.files.env_file_copies import copies_of_env
 from fixer.observe.files.error_paths import MOUNTED
-from fixer.observe.files.releases import release_paths
 from fixer.observe.kernel.packet_filters import RULE_FILES
 from fixer.observe.nginx.config_backups import backups_read
 from fixer.observe.nginx.sites import Site
-from fixer.observe.systemd.unitcopies import copies_read
+from fixer.observe.systemd.failed_units import copies_read
 from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
 

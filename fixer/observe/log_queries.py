@@ -8,11 +8,11 @@ from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
 from fixer.observe.commands.resolved_command import told_by_unit
 from fixer.observe.docker.container_service import logs_query
-from fixer.observe.files.ownlogs import own_log_query, own_logs
+from fixer.observe.files.log_files import own_log_query, own_logs
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, may_be_oom
 from fixer.observe.services import journal_queries, journal_query, stdout_query
+from fixer.observe.supervisord.supervisord_log import stream_query, streaming
 from fixer.observe.supervisord.supervisord_programs import log_paths
-from fixer.observe.supervisord.supervisorstream import stream_query, streaming
 from fixer.observe.view.node_view import ENGINE, View
 
 

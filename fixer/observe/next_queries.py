@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 
-from fixer.formats.composelabels import environment_paths
+from fixer.formats.docker_conventions import environment_paths
 from fixer.formats.systemctl_show import packaged, startable
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
@@ -20,39 +20,31 @@ from fixer.model.query import (
 )
 from fixer.model.snapshot import Container, Service
 from fixer.model.target import NodeKind, TargetRef
-from fixer.observe.boot.boot_entries import starter_queries
-from fixer.observe.boot.entrypoints import entered
+from fixer.observe.boot.boot_entries import entered, starter_queries
 from fixer.observe.boot.learned_services import learned_questions
-from fixer.observe.commands.hiddencode import code_queries, is_explained
-from fixer.observe.commands.python_programs import program_paths
+from fixer.observe.commands.dependencies import dependency_queries
+from fixer.observe.commands.python_programs import code_queries, is_explained, program_paths
 from fixer.observe.commands.resolved_command import told_by_unit
-from fixer.observe.commands.server_settings import settings_path
-from fixer.observe.commands.start_dependencies import dependency_queries
+from fixer.observe.commands.server_settings import is_packaged_alone, settings_path, vassal_queries
 from fixer.observe.commands.startup_waits import wait_queries
-from fixer.observe.commands.vassals import is_packaged_alone, vassal_queries
 from fixer.observe.compose_project import hash_query, project_of
 from fixer.observe.docker.compose_files import paths_to_read
+from fixer.observe.docker.compose_missing import lacked_queries
 from fixer.observe.docker.compose_service import compose_service
 from fixer.observe.docker.container_service import engine_log, logs_query
-from fixer.observe.docker.lackedfiles import lacked_queries
-from fixer.observe.docker.looselinks import loose_link_queries
+from fixer.observe.docker.shared_resources import loose_link_queries
 from fixer.observe.editable_files import host_path_of
-from fixer.observe.files.application_code import source_queries
-from fixer.observe.files.changes import change_queries
+from fixer.observe.files.application_code import change_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries
 from fixer.observe.files.log_files import last_words_queries
-from fixer.observe.files.releases import release_queries
-from fixer.observe.kernel.cgroup_stats import is_limited, throttling_paths
-from fixer.observe.kernel.network_tables import ARP
+from fixer.observe.kernel.cgroup_stats import is_limited, refault_paths, throttling_paths
+from fixer.observe.kernel.network_tables import ARP, FIB
 from fixer.observe.kernel.packet_filters import BRIDGED, firewall_queries
-from fixer.observe.kernel.refaults import refault_paths
-from fixer.observe.kernel.routes import FIB
 from fixer.observe.kernel.security_modules import policy_queries
 from fixer.observe.log_queries import kernel_log_queries, log_queries
-from fixer.observe.nginx.builtnginx import built_queries
 from fixer.observe.nginx.config_backups import backup_queries
-from fixer.observe.nginx.denied_paths import temp_folders
+from fixer.observe.nginx.denied_paths import socket_path_queries, temp_folders
 from fixer.observe.nginx.endpoints import leads_to, needs_resolving, probe_result, resolve_query
 from fixer.observe.nginx.nginx_masters import (
     DEFAULT_LOG,
@@ -65,14 +57,12 @@ from fixer.observe.nginx.nginx_masters import (
     parsed_config,
     test_query,
 )
+from fixer.observe.nginx.nginx_place import built_queries, uncut, was_listed
 from fixer.observe.nginx.other_proxies import gateway_queries, is_silent
-from fixer.observe.nginx.probe_follow_ups import later_engine_logs, later_logs
+from fixer.observe.nginx.probe_follow_ups import later_engine_logs, later_logs, turned_probes
 from fixer.observe.nginx.probes import fresh_failures, is_refused_socket, plan_probes
 from fixer.observe.nginx.sites import Address, Site, sites_of
-from fixer.observe.nginx.socketpaths import socket_path_queries
-from fixer.observe.nginx.turned import turned_probes
 from fixer.observe.nginx.unloaded_sites import empty_ports, empty_sockets, should_answer
-from fixer.observe.nginx.wholeconf import uncut, was_listed
 from fixer.observe.services import journal_query, services_of, socket_queries, working_directory
 from fixer.observe.supervisord.supervisord_programs import questions as supervised
 from fixer.observe.systemd.failed_units import unit_queries
@@ -116,7 +106,7 @@ def follow_up(capture: Capture, options: ObserveOptions) -> Questions:
     for site in sites:
         asked[site.view.name] += _of_site(site, options, views, containers)
         if containers:
-            from fixer.observe.nginx.strangers import stranger_probes  # only where there are containers
+            from fixer.observe.nginx.unlisted_containers import stranger_probes  # only where there are containers
 
             asked[site.view.name] += stranger_probes(site, options, views, containers)
     for view in views.values():
@@ -225,9 +215,7 @@ def _of_hidden_units(site: Site, services: tuple[Service, ...], containers: tupl
     yield from gateway_queries(view)
     yield from starter_queries(view)
     if any(path.endswith("@.service") for path in view.files):
-        from fixer.observe.systemd.template_instances import (  # only where templates are and nobody listens
-            instance_queries,
-        )
+        from fixer.observe.systemd.template_instances import instance_queries
 
         yield from instance_queries(view, empty, unheard)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")

@@ -9,7 +9,7 @@ from fixer import __version__
 from fixer.errors import CannotObserve
 from fixer.formats.numbers import is_number
 from fixer.hosts.collect_script import MAGIC, collect_script
-from fixer.hosts.machine import plainprobe, query_commands
+from fixer.hosts.machine import probe_protocol, query_commands
 from fixer.hosts.machine.state_root import ACCEPTED_FILE, POLICY, ROOT_STATE, target_folder
 from fixer.hosts.sh.round_answers import RoundOutput
 from fixer.hosts.sh.round_output import Item, split_items
@@ -22,10 +22,9 @@ from fixer.model.query import Answer, Command, FileAnswer, Probe, Query, ReadFil
 from fixer.model.target import TargetRef
 from fixer.observe.boot.boot_entries import STARTERS
 from fixer.observe.evidence_bundle import BIGGEST, query_from_json, query_json
-from fixer.observe.kernel.network_tables import ARP
+from fixer.observe.kernel.network_tables import ARP, FIB
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME
 from fixer.observe.kernel.packet_filters import firewall_queries
-from fixer.observe.kernel.routes import FIB
 from fixer.observe.kernel.security_modules import policy_queries
 from fixer.observe.next_queries import follow_up, survey
 from fixer.observe.supervisord.supervisord_config import CONF
@@ -177,7 +176,7 @@ class _Read:
             if item.words[:1] == ("spec",) and len(item.words) == 5 and _is_same(probe, item.words):
                 done = self._find("probe", "done", item.words[1])
                 if done is not None and len(done.words) >= 4:
-                    outcome = plainprobe.outcome(probe, done.words[3:], done.data)
+                    outcome = probe_protocol.outcome(probe, done.words[3:], done.data)
                     return Answer("ok", json.dumps(outcome).encode())
         return Answer("failed", message=ONCE)
 

@@ -14,25 +14,20 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.observe.boot.run_folders import kept_for_others
-from fixer.observe.commands.codeports import ports_in_code
 from fixer.observe.commands.dependencies import relies_of
-from fixer.observe.commands.python_programs import is_no_web_program
-from fixer.observe.commands.resolved_command import Told, told_by_process, told_by_unit
-from fixer.observe.commands.server_settings import serves_nothing, workers_in_settings
-from fixer.observe.commands.sourcelines import quoted_bindings, quoted_count
+from fixer.observe.commands.python_programs import is_no_web_program, ports_in_code
+from fixer.observe.commands.resolved_command import Told, told_by_process, told_by_unit, ulimits_of
+from fixer.observe.commands.server_settings import serves_nothing, told_bindings, workers_in_settings
 from fixer.observe.commands.startup_waits import is_shell, told_by_shell, waits_of
-from fixer.observe.commands.toldbindings import told_bindings
-from fixer.observe.commands.ulimits import ulimits_of
-from fixer.observe.commands.written_values import assignments, slots_of_unit, values_of
+from fixer.observe.commands.written_values import assignments, quoted_bindings, quoted_count, slots_of_unit, values_of
 from fixer.observe.docker.container_service import container_service
 from fixer.observe.files.env_file_copies import with_env_copies
-from fixer.observe.files.ownlogs import own_logs, with_own_logs
-from fixer.observe.kernel.cgroup_stats import is_limited, throttling_of
-from fixer.observe.kernel.refaults import has_memory_limit, refaults_of
+from fixer.observe.files.log_files import own_logs, with_own_logs
+from fixer.observe.kernel.cgroup_stats import has_memory_limit, is_limited, refaults_of, throttling_of
 from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, handing_socket
 from fixer.observe.supervisord.supervisord_config import is_own_supervisord, is_supervisord
+from fixer.observe.supervisord.supervisord_log import stream_of
 from fixer.observe.supervisord.supervisord_programs import program_services
-from fixer.observe.supervisord.supervisorstream import stream_of
 from fixer.observe.systemd.forgotten_units import recalled
 from fixer.observe.systemd.socket_activation import all_handed, socket_of
 from fixer.observe.systemd.unit_settings import settings_of

@@ -7,12 +7,9 @@ import re
 
 from fixer.formats.backup_names import path_behind
 from fixer.lazy.regex import regex
-from fixer.redaction.config_files import redact_yaml
-from fixer.redaction.redactargv import redact_argv
-from fixer.redaction.redactcode import redact_code
-from fixer.redaction.redactnginx import redact_nginx
+from fixer.redaction.config_files import redact_nginx, redact_yaml
 from fixer.redaction.secrets import is_secret_name, redact_text
-from fixer.redaction.values import mark, one_word, redact_lines, redact_raw, redact_variables
+from fixer.redaction.values import mark, one_word, redact_argv, redact_code, redact_lines, redact_raw, redact_variables
 
 _NAME = rb"[A-Za-z_]\w*"
 

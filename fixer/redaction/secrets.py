@@ -6,8 +6,7 @@ import re
 import unicodedata
 
 from fixer.lazy.regex import regex
-from fixer.redaction.patterns import MADE_UP, MADE_UP_STARTS, hide_in_lines, hide_shapes
-from fixer.redaction.secretprose import hide_blocks, hide_told
+from fixer.redaction.patterns import MADE_UP, MADE_UP_STARTS, hide_blocks, hide_in_lines, hide_shapes, hide_told
 
 TELLING_WORDS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"

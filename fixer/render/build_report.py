@@ -77,7 +77,7 @@ def _shown(evidence: Evidence) -> Evidence:
     """Evidence as it may be printed: what a bundle would hide is hidden here too, by the same rules."""
     text = evidence.text
     if evidence.source == "nginx-config":
-        from fixer.redaction.redactnginx import redact_nginx
+        from fixer.redaction.config_files import redact_nginx
 
         text = redact_nginx(text.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
     return Evidence(evidence.source, evidence.where, redact_text(text))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import line_text, log_evidence, state_evidence
+from fixer.analysis.evidence import ENGINE, line_text, log_evidence, on_host
 from fixer.analysis.exits.exec_step import Told
 from fixer.analysis.exits.failed_run import Crash
 from fixer.analysis.run_log import message
-from fixer.lazy.dataclass import replace
+from fixer.analysis.service_state import state_evidence
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Container, LogLine, Service, Snapshot
+from fixer.model.plan import FileMeta, WriteFile
+from fixer.model.snapshot import Container, FileContent, LogLine, Service, Snapshot
 from fixer.repairs.command_options import edit_word
 from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.restore_code import again_steps
@@ -89,7 +93,6 @@ def judge_container(case: Case, crash: Crash) -> Told | None:
 
 def _port_taken(case: Case, crash: Crash, box: Container, said: str) -> Told | None:
     """Whose the port is, where that is a container; and the start, where it is nobody's by now."""
-    from fixer.repairs.portholder import is_free_now, port_holder  # only where a port was taken
 
     name, holder = crash.service.name, port_holder(case.snapshot, box)
     if holder is not None:
@@ -141,7 +144,6 @@ def _told(case: Case, crash: Crash, words: tuple[str, str, str], line: LogLine |
     """`words`: what is wrong, the key of the compose file that says it, and the name that is wrong."""
     (said, key, named), service = words, crash.service
     if named and key in ("program", "command"):
-        from fixer.repairs.ownprogram import mounted_program  # only where such a program cannot run
 
         own = mounted_program(case, crash, named, denied="may not be executed" in said)
         if own is not None:
@@ -195,3 +197,97 @@ def _written(snapshot: Snapshot, service: Service, named: str) -> Evidence | Non
             if named in text:
                 return Evidence("file", f"{word.file}:{word.line}", text)
     return None
+
+
+# The program of a container that is a script mounted from the Docker host, and that cannot be run as it lies there.
+_BINARY = b"\x7fELF"
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """What is wrong with the script, what shows it, and what mends it."""
+
+    said: str
+    shown: Evidence
+    repair: Repair
+
+
+def mounted_program(case: Case, crash: Crash, named: str, *, denied: bool) -> Mounted | None:
+    """`denied`: the kernel said that it may not be executed, else that it is not there or of no kind that it runs.
+    None where it lies in the image, was not read, or nothing in it explains that."""
+    box = crash.service.container
+    file = _file(case, box, named) if box is not None else None
+    if file is None or len(file.data) != file.stat.size or b"\0" in file.data or file.data.startswith(_BINARY):
+        return None
+    first = file.data.split(b"\n", 1)[0]
+    if denied:
+        return _no_execute_bit(case, crash, file, named)
+    if first.startswith(b"#!") and first.endswith(b"\r"):
+        return _carriage_returns(case, crash, file, named)
+    where, text = f"{file.path}:1", first.decode("utf-8", "replace").strip()
+    if not first.startswith(b"#!"):
+        said = f"its program {named} names no interpreter: its first line has no #!"
+        todo = f"write #!/bin/sh (or what runs it) as the first line of {file.path}"
+    else:
+        said = f"its program {named} asks for {text[2:].strip()} as its interpreter, which is not in its image"
+        todo = f"name at {where} an interpreter that the image has, or install that one in the image"
+    todo = f"{todo}; then start {crash.service.name}"
+    return Mounted(said, Evidence("file", where, text), Repair("mend-container", "manual", todo, (), manual=todo))
+
+
+def _file(case: Case, box: Container | None, named: str) -> FileContent | None:
+    path = posixpath.normpath(posixpath.join(box.working_dir or "/", named)) if box is not None else ""
+    host = on_host(box, path) if box is not None else ""
+    return case.snapshot.file(ENGINE, host) if host else None
+
+
+def _carriage_returns(case: Case, crash: Crash, file: FileContent, named: str) -> Mounted:
+    lines = file.data.count(b"\r\n")
+    step = WriteFile(file.node, file.real_path, file.data, file.data.replace(b"\r\n", b"\n"),
+                     "take the carriage returns out", in_place=file.single_file_mount)
+    return Mounted(
+        f"the lines of its program {named} end in CR LF, so that its interpreter reads with a carriage return",
+        Evidence("file", file.path, f"{lines} lines end in a carriage return"),
+        _mended(case, crash, "strip-carriage-returns", f"take the carriage returns out of {file.path}", step))
+
+
+def _no_execute_bit(case: Case, crash: Crash, file: FileContent, named: str) -> Mounted | None:
+    stat = file.stat
+    if stat.mode & 0o111:
+        return None
+    new = FileMeta((stat.mode | (stat.mode & 0o444) >> 2) & 0o7777, stat.uid, stat.gid)
+    step = WriteFile(file.node, file.real_path, file.data, file.data, "make it executable", meta=new,
+                     expect_meta=FileMeta(stat.mode & 0o7777, stat.uid, stat.gid), in_place=file.single_file_mount)
+    return Mounted(
+        f"its program {named} has no execute bit on the Docker host",
+        Evidence("file", file.path, f"mode {stat.mode & 0o7777:04o}, owner {stat.uid}:{stat.gid}"),
+        _mended(case, crash, "make-executable", f"make {file.path} executable", step))
+
+
+def _mended(case: Case, crash: Crash, ident: str, does: str, step: WriteFile) -> Repair:
+    begin = again_steps(case, crash)
+    if not begin:
+        manual = f"{does}; then start {crash.service.name}"
+        return Repair(ident, "manual", does, (), manual=manual)
+    return Repair(ident, "disruptive", f"{does}, then start {crash.service.name}", (step, *begin))
+
+
+# A port of the Docker host that a container is to publish and that was taken when it was started: whose it is now.
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
+
+
+def port_holder(snapshot: Snapshot, box: Container) -> Service | None:
+    """The container that runs and publishes such a port by now."""
+    for service in snapshot.services:
+        other = service.container
+        if other is not None and other.id != box.id and other.status in ("running", "paused") and any(
+                outer == port and (host == own or not _EVERYWHERE.isdisjoint({host, own}))
+                for own, port, _ in box.published for host, outer, _ in other.published):
+            return service
+    return None
+
+
+def is_free_now(snapshot: Snapshot, box: Container) -> bool:
+    """It was another container's, as the engine said, and none publishes it by now: all that do were asked for."""
+    return snapshot.target.kind in ("compose", "docker") and "port is already allocated" in box.error and (
+        bool(box.networks) and port_holder(snapshot, box) is None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 from bisect import bisect_left
 
-from fixer.analysis.evidence import ENGINE, find_node
+from fixer.analysis.evidence import ENGINE, container_of, path_below, template_of
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
@@ -13,7 +12,6 @@ from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, replace_span
 
-_TEMPLATES = (".template", ".tmpl", ".tpl")
 _FEW = 8      # so many edits of one file are proven one by one
 
 
@@ -53,13 +51,6 @@ def writable_place(snapshot: Snapshot, node: str, path: str) -> Place | NoPlace:
     return _behind_mount(snapshot, box, file)
 
 
-def template_of(snapshot: Snapshot, file: FileContent) -> str | None:
-    """What the image's entry point makes the file of, as nginx's own does of /etc/nginx/templates."""
-    node = find_node(snapshot, file.node)
-    names = {posixpath.basename(file.real_path) + ending for ending in _TEMPLATES}
-    return next((path for path, _ in node.files if posixpath.basename(path) in names), None) if node else None
-
-
 def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Place | NoPlace:
     mount = max(
         (m for m in box.mounts if file.real_path == m[1] or file.real_path.startswith(m[1].rstrip("/") + "/")),
@@ -83,49 +74,13 @@ def _behind_mount(snapshot: Snapshot, box: Container, file: FileContent) -> Plac
             "change the image, or mount the file"
         )
     source, destination, _ = mount
-    host_path = _below(source, destination, file.real_path)
+    host_path = path_below(source, destination, file.real_path)
     outside = snapshot.file(ENGINE, host_path)
     if outside is not None and outside.data != file.data:
         return NoPlace(f"{host_path} is not what container {box.name} reads: its mount is stale")
     single = file.real_path == destination
     path = host_path if outside is None else outside.real_path
     return Place(ENGINE, path, file.data, single, file.managed_by, host_path)
-
-
-def _below(source: str, destination: str, path: str) -> str:
-    return posixpath.normpath(source + path[len(destination.rstrip("/")):] if path != destination else source)
-
-
-def on_host(box: Container, path: str) -> str:
-    """Where a file that a container has from the Docker host lies there, empty where it is none of those."""
-    within = [m for m in box.mounts if path == m[1] or path.startswith(m[1].rstrip("/") + "/")]
-    mount = max(within, key=lambda m: len(m[1]), default=None)
-    return _below(mount[0], mount[1], path) if mount is not None else ""
-
-
-def replaced_below(snapshot: Snapshot, file: FileContent) -> FileContent | None:
-    """The file of the host where the mounted folder lay: another one, since that folder was moved away or deleted and a
-    new one put in its place (a deployment). The container holds on to the old folder until it is started again."""
-    box = container_of(snapshot, file.node)
-    if box is None or box.is_machine:
-        return None
-    for source, destination, _ in sorted(box.mounts, key=lambda m: -len(m[1])):
-        if file.real_path.startswith(destination.rstrip("/") + "/"):
-            outside = snapshot.file(ENGINE, _below(source, destination, file.real_path))
-            differs = outside is not None and outside.data != file.data and outside.stat.inode != file.stat.inode
-            return outside if differs else None
-    return None
-
-
-def container_of(snapshot: Snapshot, node: str) -> Container | None:
-    """The container that a node is."""
-    for service in snapshot.services:
-        if service.node == node and service.container is not None:
-            return service.container
-    for nginx in snapshot.nginxes:
-        if nginx.node == node and nginx.service is not None and nginx.service.container is not None:
-            return nginx.service.container
-    return None
 
 
 def nginx_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:

@@ -7,15 +7,15 @@ import re
 from collections.abc import Mapping
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, find_node, listener_at
-from fixer.analysis.exits.accounts import rows
+from fixer.analysis.evidence import ENGINE, container_of, find_node, listener_at
+from fixer.analysis.exits.path_access import rows
 from fixer.analysis.packet_filter.matching_rules import Block
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.firewall import Chain, Key, Rule
 from fixer.model.plan import ChangeRule, Step, WriteFile
 from fixer.model.snapshot import Container, Snapshot
-from fixer.repairs.file_edits import NoPlace, container_of, writable_place
+from fixer.repairs.file_edits import NoPlace, writable_place
 
 _LOOPBACK = ("127.", "::1", "::ffff:127.")
 _TOOLS = (

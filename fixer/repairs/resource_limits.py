@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
+from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.exits.kills import last_signal
 from fixer.analysis.run_log import message
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
-from fixer.model.plan import WriteFile
+from fixer.model.plan import Step, WriteFile
 from fixer.model.snapshot import Endpoint, LogLine, Service, Snapshot, UnitSetting
+from fixer.repairs.container_settings import set_compose
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.start_service import begin_steps
+from fixer.repairs.start_service import begin_steps, waiting
 from fixer.repairs.write_variables import Written, drop_in
 
 MEMORY = "memory"
@@ -233,3 +237,98 @@ def raise_tight(case: Case, service: Service, endpoint: Endpoint, tight: Tight) 
     summary = (f"{tight.key}{equals}{chosen} instead of {tight.value} for {service.name}, set in {written.where}, then "
                "start it")
     return Repair("raise-limit", "disruptive", summary, (*written.steps, *begin), needs=(need,))
+
+
+def tight_of(crash: Crash) -> Tight | None:
+    """The limit of its manager that made it abort, or that its last words complain of."""
+    number = last_signal(crash)
+    if number is None:
+        refused = task_refused(crash.lines) or space_refused(crash.lines)
+        return tight_limit(crash.service, crash.lines) if refused else None
+    return tight_limit(crash.service, crash.lines) if number in (6, 11) else None
+
+
+def is_of_a_limit(crash: Crash) -> bool:
+    """A limit on tasks or memory tells its end better than that it failed: one in force, or one that was lifted."""
+    return tight_of(crash) is not None or tasks_lifted(crash.service, crash.lines) is not None
+
+
+# A limit that a service's manager sets for it, raised where it is written: a drop-in of its unit, its compose file.
+_FIRST, _LAST = "50-badgateway-limits.conf", "zz-badgateway-limits.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """A limit: the repair's id, what it is called, its key in a unit, its keys in a compose file."""
+
+    repair_id: str
+    title: str
+    unit_key: str
+    compose_keys: tuple[str, ...]
+
+
+def raise_ceiling(case: Case, service: Service, at: Endpoint | tuple[Step, ...], ceiling: Ceiling,
+                  need: Need) -> Repair:
+    """Write another value and let it take effect. The need's key names the input; its default is what is proposed. `at`
+    is where it must accept then, or how that is waited for."""
+    chosen = case.inputs.get(need.key, need.default or "")
+    title = f"{ceiling.title} of {service.name}"
+    written: Written | NoPlace = NoPlace("nobody said how much")
+    if chosen and service.unit is not None:
+        written = drop_in(case.snapshot, service, f"{ceiling.unit_key}={chosen}\n", _name(service))
+    elif chosen:
+        written = _in_compose(case, service, ceiling.compose_keys, chosen, title)
+    begin: tuple[Step, ...] | NoPlace
+    if isinstance(at, tuple):
+        begin = at
+    elif service.unit is not None:
+        begin = begin_steps(case.snapshot, service, at)
+    else:
+        begin = waiting(case.snapshot, service, at)
+
+    return set_and_begin(Setting(
+        ceiling.repair_id, f"raise the {title}", need, f"raise the {title} to {chosen}",
+        by_hand=f"raise the {title} to {chosen or 'more'}", then="start it with that",
+    ), written, begin)
+
+
+def _name(service: Service) -> str:
+    """A drop-in that is read after the others: the last one that sets a key counts."""
+    assert service.unit is not None
+    names = [posixpath.basename(path) for path in service.unit.drop_in_paths]
+    return _LAST if any(name > _FIRST and name != _LAST for name in names) or _LAST in names else _FIRST
+
+
+def _in_compose(case: Case, service: Service, keys: Sequence[str], value: str, title: str) -> Written | NoPlace:
+    present = [key for key in keys if any(s.key == key for s in service.compose_settings)]
+    if not present:
+        return NoPlace(f"its compose files do not set it ({keys[0]}), so it was given elsewhere")
+    return set_compose(case.snapshot, service, dict.fromkeys(present, value), title)
+
+
+# The repair that sets another value where it is written and begins the service with it, or says how a person does.
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is set. `does` says it as a thing to be (`--backlog 64 instead of 8`), `by_hand` as a thing to do."""
+
+    repair: str
+    title: str
+    need: Need
+    does: str
+    by_hand: str
+    then: str
+
+
+def set_and_begin(setting: Setting, written: Written | NoPlace, begin: tuple[Step, ...] | NoPlace) -> Repair:
+    """Disruptive where both can be done; else by hand, with what stands in the way."""
+    for part in (written, begin):
+        if isinstance(part, NoPlace):
+            manual = f"{setting.by_hand}: {part.why}"
+            return Repair(setting.repair, "manual", setting.title, (), (setting.need,), manual)
+    assert not isinstance(written, NoPlace) and not isinstance(begin, NoPlace)
+    summary = f"{setting.does}, set in {written.where}, then {setting.then}"
+    if written.managed_by:
+        summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
+    return Repair(setting.repair, "disruptive", summary, (*written.steps, *begin), (setting.need,))

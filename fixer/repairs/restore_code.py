@@ -6,23 +6,30 @@ import posixpath
 import re
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import condition, now_on, place
+from fixer.analysis.evidence import now_on, place
 from fixer.analysis.exits.changed_since import changed_since, installed_since, unread_since
 from fixer.analysis.exits.code_error import CodeFault, target_of
 from fixer.analysis.exits.failed_run import Crash
 from fixer.analysis.exits.source_files import applications, is_sound, line_of, older_states, source_of
-from fixer.formats.start_files import app_file
-from fixer.formats.venvs import environment_of, module_places
+from fixer.analysis.service_state import condition
+from fixer.formats.start_files import app_file, environment_of, module_places
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step, WaitForListener, WriteFile
 from fixer.model.snapshot import FileContent, Service
-from fixer.repairs.command_options import TLS_OPTIONS, edit_word, option_value
+from fixer.repairs.command_options import (
+    TLS_OPTIONS,
+    correct_option,
+    edit_word,
+    option_place,
+    option_value,
+    option_word,
+    setting_evidence,
+)
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.older_state import BACKUP_KEY, ID
-from fixer.repairs.optionwords import correct_option, option_place, option_word, setting_evidence
+from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY
 from fixer.repairs.start_service import begin_steps, start_steps, waiting
 from fixer.repairs.unit_edits import reload_and_start
 from fixer.repairs.write_variables import write_variables
@@ -142,12 +149,12 @@ def _restore(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> R
                           in_place=file.single_file_mount)
         steps = (write, *again_steps(case, crash))
     summary = f"put {file.path} back to an older state, then start {crash.service.name}"
-    return Repair(ID, "disruptive", summary, steps, (need,))
+    return Repair(BACKUP_ID, "disruptive", summary, steps, (need,))
 
 
 def _release(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> list[Repair]:
     """An older release that still lies there, where a link says which one runs."""
-    from fixer.repairs.releases import KEY, release_repair, releases_of  # only where one is found
+    from fixer.repairs.older_state import KEY, release_repair, releases_of  # only where one is found
 
     found = releases_of(case, crash, fault, file)
     return [] if found is None else [release_repair(found, crash, case.inputs.get(KEY), again_steps(case, crash))]
@@ -155,7 +162,7 @@ def _release(case: Case, crash: Crash, fault: CodeFault, file: FileContent) -> l
 
 def _complete_release(case: Case, crash: Crash) -> list[Repair]:
     """The release that runs does not hold the application's file at all, others do: one that was never complete."""
-    from fixer.repairs.releases import KEY, release_repair, releases_holding  # only where one is found
+    from fixer.repairs.older_state import KEY, release_repair, releases_holding  # only where one is found
 
     unit, inside = crash.service.unit, app_file(crash.service.argv)
     path = "" if unit is None or inside is None else posixpath.join(unit.working_directory, inside)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.dependency.complaint import Complaint
 from fixer.analysis.dependency.locate import Needed, is_umbrella, listening_elsewhere, umbrella_of
-from fixer.analysis.evidence import condition
+from fixer.analysis.evidence import describe_process, processes_of
 from fixer.analysis.exits.exit_reason import last_words
 from fixer.analysis.exits.failed_run import Crash
 from fixer.analysis.run_log import last_run, lines_of, own_lines, was_asked_to_stop
+from fixer.analysis.service_state import condition
 from fixer.lazy.regex import regex
+from fixer.model.deployment import SYSTEM, Reliance
 from fixer.model.diagnosis import Need, Repair
-from fixer.model.plan import ContainerAction, Step, WaitForListener
-from fixer.model.reliance import SYSTEM, Reliance
+from fixer.model.plan import ContainerAction, SignalProcess, Step, WaitForListener
 from fixer.model.snapshot import LogLine, Service
 from fixer.redaction.secrets import is_secret_name
-from fixer.repairs.boot_enablement import is_off_at_boot
+from fixer.repairs.boot_enablement import is_off_at_boot, unit_action
 from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.restore_code import PATIENCE, again_steps
 from fixer.repairs.start_service import begin_steps, reachable_host, start_steps
-from fixer.repairs.unitactions import unit_action
 from fixer.repairs.write_variables import write_variables
 
 WHERE = regex(rf"^{SYSTEM}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
@@ -221,3 +221,14 @@ def _mend(crash: Crash, said: Complaint, names: tuple[str, ...]) -> str:
 
 def _manual(text: str) -> Repair:
     return Repair("mend-dependency", "manual", "a person must bring back what it needs", (), manual=text)
+
+
+def go_on(case: Case, provider: Service) -> tuple[Step, ...]:
+    """What lets it run on: the engine, or a signal to each of its processes."""
+    box = provider.container
+    if box is not None and condition(provider) == "paused":
+        return (ContainerAction(box.id, box.name, "unpause", box.status),)
+    return tuple(
+        SignalProcess(provider.node, p.pid, p.start_ticks, "CONT", describe_process(case.snapshot, provider.node, p))
+        for p in processes_of(case.snapshot, provider.node, provider.pids) if p.state == "T"
+    )

@@ -6,22 +6,17 @@ import shlex
 from collections.abc import Iterator
 from typing import Literal
 
-from fixer.analysis.evidence import bindings_of, condition, listeners_on, pids_of, say_age
+from fixer.analysis.case import Case
+from fixer.analysis.dependency.start_order import queued_behind
+from fixer.analysis.evidence import bindings_of, listeners_on, pids_of, say_age
+from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.service_state import condition
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Unknown
-from fixer.model.plan import (
-    ABSENT,
-    ComposeUp,
-    ContainerAction,
-    ProgramAction,
-    Step,
-    WaitForListener,
-    WriteFile,
-)
+from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, ProgramAction, Step, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, Endpoint, Program, Service, Snapshot, Unit
-from fixer.repairs.boot_enablement import boot_steps
+from fixer.repairs.boot_enablement import boot_steps, is_left_alone, unit_action
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.unitactions import is_left_alone, unit_action
 
 PATIENCE = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
 _NOT_AT_BOOT = frozenset({"disabled"})
@@ -283,3 +278,30 @@ def create_service(snapshot: Snapshot, name: str, mended: str = "") -> ComposeUp
         return NoPlace(f"the files of project {compose.project} cannot be used: {compose.editable.reason}")
     return ComposeUp(compose.project, name, compose.working_dir, compose.config_files, compose.environment_files, "",
                      ABSENT)
+
+
+# A service whose start is queued behind units that are not up yet.
+
+
+def end_wait(service: Service) -> Repair:
+    """What a person does: another start would wait in the same queue."""
+    units, several = " ".join(queued_behind(service)), len(queued_behind(service)) > 1
+    names = " and ".join(queued_behind(service))
+    manual = (f"see what keeps {names} (systemctl status {units}) and mend that: {service.name} is started by itself "
+              f"then; systemctl stop {units} ends the wait at once")
+    summary = f"let {names} come up, or stop {'them' if several else 'it'}"
+    return Repair("end-wait", "manual", summary, (), manual=manual)
+
+
+# The start that is left to do where the reason of a failure has gone.
+
+
+def start_again(case: Case, crash: Crash) -> tuple[Repair, ...]:
+    """Clear its failures and start it; a parent that runs, and whose workers end, is restarted. Empty where nobody
+    manages it."""
+    service, endpoint = crash.service, crash.troubles[0].endpoint
+    if crash.inside:
+        steps = restart_steps(case.snapshot, service, endpoint)
+        return (Repair("restart-service", "disruptive", f"restart {service.name}", steps),) if steps else ()
+    steps = start_steps(case.snapshot, service, endpoint)
+    return (Repair("start-service", "safe", f"start {service.name}", steps),) if steps else ()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import condition
+from fixer.analysis.exits.exec_step import Told
 from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.service_state import condition
 from fixer.formats.unit_file import SANDBOX
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, Step, WriteFile
 from fixer.model.snapshot import Service, Snapshot, UnitValue
+from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.start_service import begin_steps, start_steps, waiting
-from fixer.repairs.unitactions import unit_action
 from fixer.repairs.write_variables import Written, drop_in
 
 DROP_IN = "50-badgateway-unit.conf"
@@ -148,3 +150,12 @@ def reload_and_start(case: Case, crash: Crash) -> Repair:
         steps = (reload, *start_steps(case.snapshot, service, endpoint))
     summary = f"let systemd read its unit files again, then restart {service.name}"
     return Repair("reload-units", "disruptive", summary, steps)
+
+
+def mended(case: Case, crash: Crash, variant: str, what: str, evidence: tuple[Evidence, ...]) -> Told:
+    """What systemd failed at is there by now, and nobody has started the unit since."""
+    service = crash.service
+    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
+    repair = Repair("start-service", "safe", f"start {service.name}", steps)
+    summary = f"{service.name} could not be started: {what}; that is mended, but nobody started it again"
+    return Told(variant, summary, evidence, (repair,), "likely")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import listeners_on
+from fixer.analysis.evidence import container_of, listeners_on
 from fixer.analysis.evidence import place as place_text
-from fixer.causes.nginx_down import begin_nginx
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -15,7 +14,8 @@ from fixer.model.plan import Step
 from fixer.model.snapshot import Endpoint, Nginx, Service
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused
-from fixer.repairs.file_edits import NoPlace, Place, container_of, edit_spans, nginx_steps, writable_place
+from fixer.repairs.file_edits import NoPlace, Place, edit_spans, nginx_steps, writable_place
+from fixer.repairs.start_nginx import begin_nginx
 from fixer.repairs.start_service import start_steps
 
 KEY = "address"

@@ -212,3 +212,8 @@ def masks(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:
             quoted = quote(value, style)
             hidden += [text.encode() for text in (quoted, quoted.strip("\"'"), value)]
     return tuple(dict.fromkeys(hidden))
+
+
+def is_set(service: Service, name: str) -> bool:
+    """A place that feeds the service gives the variable a value; the case of letters may differ (settings classes)."""
+    return any(a.name.upper() == name.upper() and not a.empty for a in service.env)

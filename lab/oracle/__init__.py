@@ -2,8 +2,7 @@
 
 from lab.oracle.ask import ask, record
 from lab.oracle.load_test import LoadSpec
-from lab.oracle.types import Baseline, NotHealthy, Site, baseline_from_json, baseline_to_json
-from lab.oracle.verdict import Check, Verdict
+from lab.oracle.types import Baseline, Check, NotHealthy, Site, Verdict, baseline_from_json, baseline_to_json
 
 __all__ = [
     "Baseline",

@@ -9,8 +9,7 @@ from dataclasses import replace
 from lab.oracle.browser import Browser
 from lab.oracle.checks import ask_report, check_crowd, check_doors, check_entry, check_session
 from lab.oracle.load_test import LoadSpec, measure
-from lab.oracle.types import Answer, Baseline, NotHealthy, Site
-from lab.oracle.verdict import Check, Measured, Verdict
+from lab.oracle.types import Answer, Baseline, Check, Measured, NotHealthy, Site, Verdict
 
 
 def record(site: Site) -> Baseline:

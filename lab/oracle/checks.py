@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lab.oracle.browser import Browser
-from lab.oracle.types import Answer, Baseline, Site
-from lab.oracle.verdict import Check
+from lab.oracle.types import Answer, Baseline, Check, Site
 
 ROUNDS = 8          # a session must hold on this many new connections: several workers get a turn
 LONG_FORM = 65536   # bytes of a form that nginx does not hold in memory

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 
 from lab.oracle.browser import Browser
 from lab.oracle.checks import ask_report, differs
-from lab.oracle.types import Baseline, Site
-from lab.oracle.verdict import Check, Measured
+from lab.oracle.types import Baseline, Check, Measured, Site
 
 _ROUNDS = 3      # of as many requests as the scenario says
 

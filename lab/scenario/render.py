@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from lab.paths import compose_root, state_label
-from lab.scenario.oldlog import old_error_log
+from lab.scenario.noise import old_error_log
 from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import Parameters, Value, fill
 from lab.scenario.word_lists import USERS

@@ -19,8 +19,7 @@ from lab.stack.docker_command import labelled
 from lab.stack.fixer_command import Fixer, Told, input_words, inside, outside
 from lab.stack.running_lab import Lab
 from lab.stack.symptoms import shows_again
-from lab.trial.evidence import unreal
-from lab.trial.kept_failure import keep
+from lab.trial.kept_failure import keep, unreal
 from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
 from lab.trial.reference_solvers import cured_by_restarts
 from lab.verbs.check import check, check_restarted

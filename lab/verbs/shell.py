@@ -6,10 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from lab.errors import UsageError
-from lab.scenario.catalog import scenario
 from lab.scenario.scenario_file import Role
-from lab.scenario.templates import fill
-from lab.stack import lab_records
 from lab.stack.running_lab import Lab
 
 ROLES: tuple[Role, ...] = ("web", "backend", "second")
@@ -42,16 +39,6 @@ def logs_argv(lab: Lab, part: str, *, follow: bool) -> list[str]:
               f'[ $# -eq 0 ] || tail -v -n 30 {again[0]} "$@" & '
               f"journalctl -n 60 --no-pager {' '.join([again[1], *units])}; wait")
     return ["docker", "exec", *(["-it"] if sys.stdin.isatty() else []), lab.container(), "sh", "-c", script]
-
-
-def next_hint(lab: Lab) -> str:
-    """The next hint; when all were given, the last one again."""
-    variant = scenario(lab.record.scenario).variant(lab.record.variant)
-    number = min(lab.record.hints_given, len(variant.hints) - 1)
-    lab.record.hints_given = number + 1
-    lab_records.save(lab.record)
-    text = fill(variant.hints[number], lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]")
-    return f"hint {number + 1} of {len(variant.hints)}: {text}"
 
 
 def _container(lab: Lab, part: str) -> str:

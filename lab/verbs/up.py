@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,11 +18,10 @@ from lab.scenario.render import complete, load_sql, render
 from lab.scenario.scenario_file import Stack, Variant
 from lab.stack import images, lab_records, service_control
 from lab.stack.break_steps import DRAWN, break_lab
-from lab.stack.compose_overlays import with_certificate
+from lab.stack.compose_overlays import with_certificate, with_own_ports
 from lab.stack.disk import fill_machine, write_folder
 from lab.stack.docker_command import docker, labs_running, require_docker
 from lab.stack.lab_records import Record
-from lab.stack.ports import with_own_ports
 from lab.stack.running_lab import Lab, wait_booted, wait_for
 from lab.stack.symptoms import Seen, filled, log_in, wait_until_seen
 from lab.stack.visitors import start_visitors
@@ -198,3 +198,16 @@ def _start(lab: Lab, variant: Variant, say: Say) -> Seen:
         raise
     say(f"✔ {'broken' if variant.expect.cause else 'as promised'}: {seen.words}")
     return seen
+
+
+def risen_text(risen: Risen) -> str:
+    """What is said when a lab is up."""
+    lab, story = risen.lab, risen.variant.story
+    head = f'Lab {lab.id}: "{" ".join(story.split())}"'
+    commands = [("look inside", "shell"), ("stuck", "hint"), ("fixed it?", "check"), ("give up", "solve"),
+                ("be done", "down")]
+    lines = [*textwrap.wrap(head, 78), f"  {lab.url}/login", f"  user {lab.params['login']}, "
+             f"password {lab.params['password']}"]
+    lines += [f"  {what:<12} lab {command} {lab.id}" for what, command in commands]
+    lines += [f"  {'diagnose':<12} fixer diagnose {lab.target}"]
+    return "\n".join(lines)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Span, UpstreamServer
 from fixer.model.snapshot import ErrorEvent, Service, Snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Known
 from tests.causes.snapshot_builders import Scene, healthy, listener, probe, roots, service, stopped

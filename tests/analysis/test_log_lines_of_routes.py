@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 from fixer.analysis.route_verdict import events_since
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.plan import ReloadNginx
 from fixer.model.snapshot import ErrorEvent, RouteFacts

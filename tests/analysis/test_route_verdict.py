@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.analysis.route_verdict import judge_route
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Listen, Span, StaticLocation

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import Reliance
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Evidence, Known
-from fixer.model.reliance import Reliance
 from fixer.model.snapshot import LogLine
 from tests.causes.snapshot_builders import NOW, STOPPED, Scene, service, unit
 

@@ -16,7 +16,7 @@ from fixer.app.repair_session import Course, End, name_of
 from fixer.app.request import Looking, Repairing
 from fixer.app.wait_until_stable import Settled
 from fixer.apply.repair_run import Restoration
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.errors import Conflict, NeedsPerson, StepFailed
 from fixer.model.diagnosis import Finding
 from fixer.model.plan import Plan, UnitAction

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app.plugins import all_causes
+from fixer.app.cause_catalogue import all_causes
 from fixer.causes import load_causes
 
 MODULE = '''

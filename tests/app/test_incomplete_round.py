@@ -11,13 +11,13 @@ import pytest
 
 from fixer.app import repair
 from fixer.app import repair_session as courses
-from fixer.app.meanwhile import give_up
+from fixer.app.incomplete_round import give_up
 from fixer.app.repair import _Rounds
 from fixer.app.repair_session import Course, End, name_of
 from fixer.app.request import Looking, Repairing
 from fixer.app.wait_until_stable import Settled
 from fixer.apply.repair_run import Restoration
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.errors import NotListening, StepFailed
 from fixer.model.plan import Plan, ReloadNginx
 from fixer.model.service import Service

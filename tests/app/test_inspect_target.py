@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.app import firstlook, inspect_target
+from fixer.app import inspect_target, wait_until_stable
 from fixer.app.request import Looking, Repairing
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.model.diagnosis import Diagnosis, HealthVerdict
@@ -67,10 +67,10 @@ def test_what_was_just_taken_back_is_looked_at_until_it_can_be_judged(
         seen.append(Look(snapshot(capture(node())), Diagnosis(verdicts[len(seen)], (), (), ())))
         return seen[-1]
 
-    monkeypatch.setattr(firstlook, "look_at", look_at)
-    monkeypatch.setattr(firstlook, "SETTLES", 0.0)
+    monkeypatch.setattr(wait_until_stable, "look_at", look_at)
+    monkeypatch.setattr(wait_until_stable, "SETTLES", 0.0)
     options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
-    found = firstlook.first_look(FolderTarget(tmp_path), options, after_recovery=recovered)
+    found = wait_until_stable.first_look(FolderTarget(tmp_path), options, after_recovery=recovered)
     assert len(seen) == looks and found is seen[-1]
 
 
@@ -90,8 +90,8 @@ def test_a_moment_in_which_nobody_answered_in_time_is_looked_at_again(
         seen.append(Look(scene.snapshot(), Diagnosis(verdicts[moment], (), (), ())))
         return seen[-1]
 
-    monkeypatch.setattr(firstlook, "look_at", look_at)
-    monkeypatch.setattr(firstlook, "SETTLES", 0.0)
+    monkeypatch.setattr(wait_until_stable, "look_at", look_at)
+    monkeypatch.setattr(wait_until_stable, "SETTLES", 0.0)
     options = Repairing(Looking(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
-    found = firstlook.first_look(FolderTarget(tmp_path), options, after_recovery=False)
+    found = wait_until_stable.first_look(FolderTarget(tmp_path), options, after_recovery=False)
     assert len(seen) == looks and found is seen[-1]

@@ -10,8 +10,7 @@ import pytest
 
 from fixer.app import policy_files
 from fixer.errors import NeedsPerson
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.plan import UnitAction
 from fixer.policy import parse_rules

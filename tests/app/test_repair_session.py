@@ -15,7 +15,7 @@ import pytest
 
 from fixer.app.repair_session import Course, name_of
 from fixer.app.request import Looking, Repairing
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import UnitAction
 from fixer.terminal import Terminal
 from fixer.verify import Look

@@ -15,7 +15,7 @@ from fixer.app.repair import _Rounds
 from fixer.app.repair_session import Course
 from fixer.app.request import Looking, Repairing
 from fixer.app.wait_until_stable import settle, wait_until_well
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, Repair
 from fixer.model.facts import Known
 from fixer.terminal import Terminal

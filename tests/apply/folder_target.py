@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fixer.errors import NeedsPerson
-from fixer.hosts.local import LocalWriter
 from fixer.hosts.machine.local_files import LocalFiles
+from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.model.host import Asker, CommandResult, Files, Writer
 from fixer.model.plan import Plan, Step, WriteFile
 from fixer.model.target import TargetRef

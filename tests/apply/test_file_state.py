@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
-from fixer.apply.realplaces import at_real_places, led_elsewhere
+from fixer.apply.file_state import at_real_places, led_elsewhere
 from fixer.apply.repair_run import RepairRun, history, undo
 from fixer.errors import Conflict, FixerError
 from fixer.hosts.machine.local_files import LocalFiles

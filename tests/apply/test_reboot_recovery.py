@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from fixer.apply import reboot_recovery, rollback
+from fixer.apply.file_change import FileRestore
 from fixer.apply.reboot_recovery import has_booted, planned, planned_json
 from fixer.apply.repair_run import RepairRun, history, undo
-from fixer.apply.restore import FileRestore
 from fixer.apply.steps.nginx_step import NotRunning, Refused
 from fixer.apply.steps.node_access import Nodes
 from fixer.errors import StepFailed

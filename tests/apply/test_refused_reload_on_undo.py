@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from fixer.apply import rollback
+from fixer.apply.file_change import FileRestore
 from fixer.apply.repair_run import RepairRun, history, undo
-from fixer.apply.restore import FileRestore
 from fixer.apply.steps.node_access import Nodes
 from fixer.model.plan import NetworkAction, ReloadNginx
 from tests.apply.folder_target import NOW, FolderTarget, KilledError, plan, write

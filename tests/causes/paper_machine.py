@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.query import Answer, Command, FileAnswer, FileStat, Probe, Query, ReadFile, ReadGlob

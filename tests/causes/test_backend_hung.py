@@ -8,9 +8,8 @@ from typing import cast
 
 import pytest
 
-from fixer.analysis.load.pressure import Pressure
-from fixer.causes.backend_hung import stopped_processes
-from fixer.diagnose.route_health import diagnose
+from fixer.analysis.load.pressure import Pressure, stopped_processes
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, DaemonReload, SignalProcess, UnitAction, WriteFile

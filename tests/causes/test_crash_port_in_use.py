@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixer.analysis.exits.exit_reason import port_in_use
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import SignalProcess, UnitAction, WriteFile

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixer.analysis.packet_filter.packet_path import exchange, hits_of
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.firewall import Firewall, Match

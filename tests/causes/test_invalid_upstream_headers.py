@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, Scene, finding_of, healthy, roots, service, verdict_of

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ComposeUp, ContainerAction, NetworkAction, WaitForListener
 from fixer.model.snapshot import Compose, ToldNetwork
 from fixer.model.target import TargetRef
-from fixer.redaction.step_json import step_from_json, step_to_json
+from fixer.redaction.masked_steps import step_from_json, step_to_json
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,

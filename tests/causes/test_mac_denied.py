@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.hosts.machine.query_commands import runs_of
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined

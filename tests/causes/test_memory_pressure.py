@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.causes import load_causes
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fixer.causes.route_broken import best
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
@@ -16,7 +16,7 @@ from fixer.model.firewall import Match
 from fixer.model.plan import ContainerAction, RemoveRoute
 from fixer.model.query import Answer, FileAnswer, FileStat
 from fixer.model.target import TargetRef
-from fixer.observe.kernel.routes import FIB, ways_of
+from fixer.observe.kernel.network_tables import FIB, ways_of
 from fixer.observe.view.node_view import views_of
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
 from tests.causes.packet_filter_builders import chain, rule

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile

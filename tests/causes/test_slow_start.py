@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut
 from fixer.model.snapshot import Awaited, Service
 from tests.causes.nginx_down.test_nginx_down import nginx_unit, no_nginx

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.locationedit import Edited, Set, set_in_locations
+from fixer.repairs.nginx_directives import Edited, Set, set_in_locations
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,

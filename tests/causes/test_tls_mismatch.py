@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import WriteFile
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.locationedit import Set, set_in_locations
+from fixer.repairs.nginx_directives import Set, set_in_locations
 from tests.causes.snapshot_builders import BAD_GATEWAY, SITE, Scene, file, finding_of, healthy, roots, verdict_of
 
 CAUSE = "tls-mismatch"

@@ -13,8 +13,8 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter, exec_words
+from fixer.hosts.sh.round_answers import ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
-from fixer.hosts.sh.shasker import ShAsker
 from tests.contract import transports
 from tests.contract.transports import Place
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from fixer.app.cause_catalogue import all_causes
 from fixer.app.inspect_target import observe_options, opened
-from fixer.app.plugins import all_causes
 from fixer.app.request import Looking
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.collect_capture import collect
 from fixer.observe.evidence_bundle import load, save

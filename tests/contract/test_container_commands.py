@@ -8,8 +8,8 @@ import pytest
 
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.errors import FixerError, NeedsPerson, Unreachable
-from fixer.hosts.local import LocalWriter
 from fixer.hosts.nodes.container_node import ContainerWriter, exec_words
+from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.hosts.sh.sh_files import ShFiles
 from tests.apply.folder_target import NOW, FolderTarget, plan, write
 from tests.contract.transports import script_runner

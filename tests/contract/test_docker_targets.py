@@ -20,8 +20,7 @@ from fixer.formats.process_table import parse_processes
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.local import LocalTarget
 from fixer.hosts.nodes.container_node import ContainerWriter
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.plan import WaitForListener
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob, ReadTree
 from lab.stack import images

@@ -14,9 +14,8 @@ import pytest
 
 from fixer.errors import Locked, Unreachable
 from fixer.hosts.machine import run_process
-from fixer.hosts.open_target import open_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.hosts.ssh import SshTarget
-from fixer.hosts.target import parse_target
 from fixer.model.host import Target
 from fixer.model.plan import FileMeta
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile
@@ -151,7 +150,7 @@ def test_the_lock_is_held_there_until_its_holder_is_gone(box: Box) -> None:
     one.close()
     two.close()
     program = (
-        "import os\nfrom fixer.hosts.open_target import open_target\nfrom fixer.hosts.target import parse_target\n"
+        "import os\nfrom fixer.hosts.open_target import open_target\nfrom fixer.hosts.open_target import parse_target\n"
         "t = open_target(parse_target('ssh://root@web1'))\n"
         "with t.journal_place()[0].files.lock('/root/lock'):\n os.kill(os.getpid(), 9)\n"
     )
@@ -235,7 +234,7 @@ def test_ssh_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_left_here(box: Box, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     program = (
-        "from fixer.hosts.open_target import open_target\nfrom fixer.hosts.target import parse_target\n"
+        "from fixer.hosts.open_target import open_target\nfrom fixer.hosts.open_target import parse_target\n"
         "t = open_target(parse_target('ssh://root@web1'))\nt.askers()[0].ask([])\nt.close()\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixer.hosts.local import LocalAsker
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.local_files import LocalFiles
+from fixer.hosts.nodes.local_node import LocalAsker
+from fixer.hosts.sh.round_answers import ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
-from fixer.hosts.sh.shasker import ShAsker
 from fixer.model.host import Asker, CommandResult, Files
 
 

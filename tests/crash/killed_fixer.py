@@ -24,10 +24,10 @@ from typing import Any
 
 from fixer.apply import rollback
 from fixer.apply.journal_folder import Journal
-from fixer.hosts.local import LocalWriter
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.hosts.nodes.container_node import ContainerWriter
+from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.hosts.sh import sh_files
 from fixer.hosts.ssh import SshWriter
 from fixer.model.journal import Record

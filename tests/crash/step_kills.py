@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 from fixer.apply import rollback
 from fixer.apply.repair_run import RepairRun, history, undo
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.host import Target
 from fixer.model.plan import (
     ChangeRule,

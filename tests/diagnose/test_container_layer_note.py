@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import moved, process

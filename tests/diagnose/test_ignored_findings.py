@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
-from fixer.model.accepted import Accepted
-from fixer.model.diagnosis import Diagnosis
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import Accepted, Diagnosis
 from fixer.planner import Policy, plan
 from tests.causes.snapshot_builders import GOOD, SITE, Scene, listener, roots, service, stopped
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.query import Answer
 from fixer.observe.nginx.endpoints import probe_result

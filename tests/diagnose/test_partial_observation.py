@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import Answer, Probe

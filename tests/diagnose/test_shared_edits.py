@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.apply.steps.unit_step import apply_unit
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.host import CommandResult
 from fixer.model.plan import UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import EnvSlot, Service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import UnitAction
 from tests.causes.snapshot_builders import FAILED, STOPPED, Scene, log, roots, service
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
 from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, NOW, REFUSED, Scene, boxed, listener, process
 

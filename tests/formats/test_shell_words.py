@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fixer.formats.envfiles import read_env_file
+from fixer.formats.env_file import read_env_file, read_unit_env_file
 from fixer.formats.shell_words import Word, assignment, expand, expand_words, literal, shell_words, systemd_words
-from fixer.formats.unitenvfiles import read_unit_env_file
 
 
 def texts(words: list[Word]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.formats.unitnames import escaped, unescaped
+from fixer.formats.systemctl_show import escaped, unescaped
 
 
 @pytest.mark.parametrize(("text", "instance"), [

@@ -13,7 +13,7 @@ from fixer.model.diagnosis import Diagnosis, Finding, Found, Inputs, Repair
 from fixer.model.plan import Risk, Step, WriteFile
 from fixer.model.snapshot import Snapshot
 from fixer.planner import Policy, plan
-from fixer.redaction.step_json import step_to_json
+from fixer.redaction.masked_steps import step_to_json
 from fixer.render.build_report import report_of
 from fixer.render.to_json import to_value
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.errors import CannotObserve
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.evidence_bundle import INDEX, load

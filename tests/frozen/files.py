@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fixer.app.carried import carried
+from fixer.app.bundle_policy import carried
 from fixer.app.ignore_list import parsed
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.capture import Capture
 from fixer.model.learned import LEARNED_FILE, Learned, LearnedService, learned_from_json
 from fixer.observe.build_snapshot import snapshot

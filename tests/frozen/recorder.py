@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from fixer.causes import Cause
-from fixer.diagnose.route_health import diagnose
-from fixer.model.accepted import Accepted
-from fixer.model.diagnosis import Diagnosis, Inputs
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import Accepted, Diagnosis, Inputs
 from fixer.model.snapshot import Snapshot
 from tests.frozen.answers import answer_of
 from tests.frozen.values import number_of

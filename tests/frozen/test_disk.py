@@ -17,13 +17,12 @@ from fixer.apply.journal_records import parse_records, record_line
 from fixer.apply.repair_run import history
 from fixer.hosts.machine.state_root import POLICY as RULES_FILE
 from fixer.hosts.machine.state_root import ROOT_STATE
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import parse_target
 from fixer.model.learned import learned_from_json, learned_to_json
 from fixer.observe.collect_capture import collect
 from fixer.observe.evidence_bundle import save
 from fixer.observe.view.observe_options import ObserveOptions
-from fixer.redaction.masked_steps import describe_step
-from fixer.redaction.step_json import step_from_json, step_to_json
+from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
 from tests.frozen.files import (
     ACCEPTED,
     BUNDLE,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
 from fixer.observe.evidence_bundle import load
 from tests.causes.snapshot_builders import Scene, healthy, moved

@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.errors import FixerError
 from fixer.formats import (
-    envfiles,
+    env_file,
     ini_file,
     process_table,
     service_log,
@@ -25,25 +25,24 @@ from fixer.formats import (
     systemctl_show,
     yaml_spans,
 )
+from fixer.formats.env_file import read_unit_env_file
 from fixer.formats.server_bindings import bindings_in_python
-from fixer.formats.unitenvfiles import read_unit_env_file
 from fixer.formats.wrapper_scripts import read_script
 from fixer.lazy.parse_cache import _kept
 from fixer.model.capture import Capture
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ListSockets, Query
 from fixer.nginx.config import read_config
-from fixer.nginx.error_log import parse_error_log, parse_test_output
+from fixer.nginx.error_log import classify, parse_error_log, parse_test_output
 from fixer.nginx.lexer import tokenize
-from fixer.nginx.signature import classify
 from fixer.nginx.span_edit import EditRefused, insert_after, replace_span
 from fixer.nginx.tree import parse
 from fixer.observe import script_bundle
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.evidence_bundle import FORMAT, INDEX, load, save
+from fixer.observe.evidence_bundle import redact as redact_capture
 from fixer.observe.kernel import packet_filters
 from fixer.observe.next_queries import follow_up
-from fixer.observe.redactcapture import redact as redact_capture
 from fixer.observe.supervisord import supervisord_log
 from fixer.observe.view import docker_inspect
 from fixer.observe.view.node_view import parse_hosts
@@ -158,7 +157,7 @@ def _texts(data: bytes, random: Random) -> None:
     read_script(text, "/x", {}, {"/x": data})
     shell_words.systemd_words(text)
     shell_words.shell_words(text)
-    envfiles.read_env_file("/x", data)
+    env_file.read_env_file("/x", data)
     read_unit_env_file("/x", data)
     ini_file.ini_sections("/x", data)
     parse_hosts(data)

@@ -15,7 +15,7 @@ from fixer.hosts.docker import DockerTarget
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker
 from fixer.hosts.machine import run_process
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import parse_target
 from fixer.model.host import CommandResult
 
 

@@ -9,8 +9,8 @@ import pytest
 from fixer.errors import NeedsPerson, NoSuchTarget, Unreachable, UsageError
 from fixer.hosts.bundle import BundleTarget
 from fixer.hosts.docker_engine import docker_cli
-from fixer.hosts.local import LocalAsker
 from fixer.hosts.machine import procfs, query_commands, read_files, state_root
+from fixer.hosts.nodes.local_node import LocalAsker
 from fixer.hosts.open_target import open_target
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.host import CommandResult

@@ -3,8 +3,7 @@
 import pytest
 
 from fixer.errors import NoSuchTarget, Unreachable, UsageError
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.target import TargetRef
 
 

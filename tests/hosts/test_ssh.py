@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixer.errors import CannotObserve
-from fixer.hosts.ssh import _HELLO
-from fixer.hosts.sshline import control_folder, explain, host_of, through_shell, words_of
+from fixer.hosts.ssh import _HELLO, control_folder, explain, host_of, through_shell, words_of
 from fixer.model.host import CommandResult
 
 WORDS = ["$HOME", "a b", "'\"", "new\nline", "%s\\n", "`id`", ";id", "*", "", "!!", "ü", "-n", "\\0101", "a\tb", "~", "#x"]

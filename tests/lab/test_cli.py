@@ -17,7 +17,8 @@ from lab.stack import lab_records
 from lab.stack.find_lab import find_lab
 from lab.stack.lab_records import Record
 from lab.stack.running_lab import Lab
-from lab.verbs.shell import logs_argv, next_hint, shell_argv
+from lab.verbs.hint import next_hint
+from lab.verbs.shell import logs_argv, shell_argv
 
 LAB = Path(sys.executable).with_name("lab")
 
@@ -133,10 +134,10 @@ def test_a_lab_remembers_where_its_scenario_came_from(record: Record, tmp_path: 
             known.cache_clear()
 
 
-@pytest.mark.parametrize("call", ["", "lab.verbs.status.list_text()"])
+@pytest.mark.parametrize("call", ["", "lab.verbs.show.list_text()"])
 def test_help_and_list_start_without_what_is_slow(call: str) -> None:
     slow = "[m for m in ('rich', 'httpx', 'jsonschema', 'docker') if m in sys.modules]"
-    code = f"import sys, lab.cli, lab.verbs.status; {call}; print({slow})" if call else f"import sys, lab.cli; print({slow})"
+    code = f"import sys, lab.cli, lab.verbs.show; {call}; print({slow})" if call else f"import sys, lab.cli; print({slow})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

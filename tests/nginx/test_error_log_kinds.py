@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.nginx.error_log import parse_error_log
-from fixer.nginx.signature import SIGNATURES, classify
+from fixer.nginx.error_log import SIGNATURES, classify, parse_error_log
 
 UP = " while connecting to upstream"
 HEAD = " while reading response header from upstream"

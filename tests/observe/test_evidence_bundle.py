@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixer.errors import CannotObserve
-from fixer.model.accepted import Accepted
+from fixer.model.diagnosis import Accepted
 from fixer.model.query import Answer, Command, FileAnswer, Probe, ReadGlob
 from fixer.observe import evidence_bundle
 from fixer.observe.evidence_bundle import INDEX, load, save

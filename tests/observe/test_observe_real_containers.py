@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.facts import Known
 from fixer.model.snapshot import Snapshot
 from fixer.observe.build_snapshot import snapshot

@@ -96,7 +96,7 @@ def test_an_environment_file_of_the_system_feeds_the_unit_that_names_it() -> Non
 def test_what_its_own_requests_met_is_read_after_them() -> None:
     """Of a host whose log was empty before: the only line that says why nginx was denied is that of the script's own
     request."""
-    from fixer.diagnose.route_health import diagnose
+    from fixer.diagnose.run_causes import diagnose
     from fixer.observe.build_snapshot import snapshot
 
     made = load_script((Path(__file__).parent / "data" / "script_later.gz").read_bytes())

@@ -7,15 +7,13 @@ import json
 import pytest
 
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, ReadFile, ReadGlob, ReadTree
+from fixer.observe.evidence_bundle import redact
 from fixer.observe.nginx.endpoints import endpoint_probe
-from fixer.observe.redactcapture import redact
 from fixer.observe.view.node_view import LOOK, UNIT_FILES
 from fixer.redaction.all_files import redact_env_file, redact_file, redact_inspect, redact_probe, redact_unit
-from fixer.redaction.config_files import redact_yaml
-from fixer.redaction.redactargv import redact_argv
-from fixer.redaction.redactnginx import redact_nginx
+from fixer.redaction.config_files import redact_nginx, redact_yaml
 from fixer.redaction.secrets import redact_text
-from fixer.redaction.values import redact_value
+from fixer.redaction.values import redact_argv, redact_value
 from tests.observe.capture_builders import capture, file, node, process, processes
 
 SECRET = "hunter2hunter2"

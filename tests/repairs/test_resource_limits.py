@@ -7,7 +7,7 @@ import pytest
 from fixer.model.diagnosis import Need
 from fixer.model.plan import DaemonReload
 from fixer.repairs.file_edits import NoPlace
-from fixer.repairs.resetting import Setting, set_and_begin
+from fixer.repairs.resource_limits import Setting, set_and_begin
 from fixer.repairs.write_variables import Written
 
 NEED = Need("backlog", "value", "how many may wait", default="2048")

@@ -20,8 +20,7 @@ from fixer.app.request import Looking
 from fixer.apply import rollback
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.errors import FixerError
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.plan import Plan, Step
 
 

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from fixer.redaction.all_files import redact_file, redact_inspect, redact_probe, redact_program
-from fixer.redaction.redactargv import redact_argv
-from fixer.redaction.redactnginx import redact_nginx
+from fixer.redaction.config_files import redact_nginx
 from fixer.redaction.secrets import redact_text
+from fixer.redaction.values import redact_argv
 
 S = "hunter2Qzz99"
 UNIT, YAML = "/etc/systemd/system/a.service", "/srv/compose.yml"

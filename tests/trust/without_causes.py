@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from fixer.app import inspect_target
-from fixer.app.plugins import all_causes
+from fixer.app.cause_catalogue import all_causes
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from fixer.app.repair_session import Course, End
 from fixer.app.request import Looking, Repairing
 from fixer.app.wait_until_stable import Settled
 from fixer.causes import load_causes
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, Finding
 from fixer.model.plan import Plan
 from fixer.model.snapshot import Snapshot

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.engines import PORTS
 from fixer.analysis.run_log import BEGAN_TO_SERVE, message
+from fixer.analysis.service_names import PORTS
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.complaint import Complaint
-from fixer.analysis.engines import engine_of
-from fixer.analysis.evidence import address_text, condition, find_node, listener_evidence, listeners_on, pids_of
+from fixer.analysis.dependency.complaint import Complaint, complaint
+from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.run_log import last_run
+from fixer.analysis.service_names import engine_of
+from fixer.analysis.service_state import condition, ran_since
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Unknown
+from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Listener, Service, Snapshot
 
 _UMBRELLA = frozenset({"true", "echo", ":"})
@@ -154,3 +157,19 @@ def listening_elsewhere(snapshot: Snapshot, service: Service) -> Iterator[Listen
     """The TCP sockets that a service does hold."""
     ours = set(service.pids)
     yield from (x for x in listeners_on(snapshot, service.node) if x.port and ours.intersection(pids_of(x)))
+
+
+# Units that systemd gives a network of their own: what the machine itself serves is out of their reach.
+_YES = frozenset({"yes", "true", "on", "1"})
+
+
+def own_network(service: Service) -> UnitSetting | None:
+    """The setting that gives it one, empty (PrivateNetwork=) or named (NetworkNamespacePath=)."""
+    return next((s for s in service.settings if s.value and (
+        s.key == "NetworkNamespacePath" or (s.key == "PrivateNetwork" and s.value.lower() in _YES))), None)
+
+
+def misses_its_machine(case: Case, service: Service) -> bool:
+    """Its log ends with what it could not reach at an address of the machine, which is another one in there."""
+    said = complaint(last_run(case.snapshot, service), ran_since(service))
+    return said is not None and not said.unix and is_here(case.snapshot, service.node, said)

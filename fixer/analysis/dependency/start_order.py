@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import absent_evidence, config_evidence
-from fixer.analysis.owner import Owner
-from fixer.analysis.ownership.resolve import sole_owner
-from fixer.lazy.dataclass import dataclass, replace
-from fixer.model.diagnosis import Finding, Repair
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import now_on
+from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Container
+from fixer.model.snapshot import Container, Service
 
-_LABEL = "com.docker.compose.depends_on"      # service:condition:whether it is restarted with it, by commas
-_EXPLAINS = ("backend-down", "slow-start", "dns-unresolved", "nginx-down")
+DEPENDS_ON_LABEL = "com.docker.compose.depends_on"      # service:condition:whether it is restarted with it, by commas
 
 
 @dataclass(frozen=True, slots=True)
-class _Awaited:
+class AwaitedService:
     """What holds it back: the service, what is the matter with it, and what a person does."""
 
     name: str
@@ -26,26 +22,9 @@ class _Awaited:
     certain: bool
 
 
-def awaited_findings(case: Case) -> list[Finding]:
-    """One finding a service: started by itself it would run, and the next `up` would stop there again."""
-    found: dict[str, Finding] = {}
-    for trouble in case.troubles:
-        owner = sole_owner(case, trouble)
-        box = owner.service.container if owner is not None else None
-        if owner is None or box is None or box.status != "created" or box.started_at > 0 or not box.project:
-            continue
-        held = _first_held(case, box)
-        if held is None:
-            continue
-        new, old = _finding(case, trouble, owner, held), found.get(owner.service.id)
-        found[owner.service.id] = new if old is None else replace(
-            old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))))
-    return list(found.values())
-
-
 def held_up(case: Case, box: Container | None) -> tuple[str, ...]:
     """A detail for one that has run, and that may be started by itself: the next `up` would not get as far."""
-    held = _first_held(case, box) if box is not None and box.project else None
+    held = first_awaited(case, box) if box is not None and box.project else None
     if held is None:
         return ()
     return (f"the next docker compose up will not start it: it waits for {held.name}, which {held.said}; {held.todo}",)
@@ -55,7 +34,7 @@ def never_started(case: Case, box: Container | None) -> tuple[str, str, Evidence
     """Why Compose made a container and did not start it, what a person does, and what shows it."""
     if box is None or box.status != "created" or box.started_at > 0 or not box.project:
         return None
-    held = _first_held(case, box)
+    held = first_awaited(case, box)
     if held is None:
         return None
     todo = f"{held.todo}; then docker compose up -d. Started by itself it would not last: the next up would stop there"
@@ -68,17 +47,18 @@ def how_ended(box: Container) -> str:
     return "" if box.health_exit is None else f", its last check ended with exit code {box.health_exit}{said}"
 
 
-def _first_held(case: Case, box: Container) -> _Awaited | None:
+def first_awaited(case: Case, box: Container) -> AwaitedService | None:
+    """The first dependency of a container that is not as Compose waits for it to be."""
     return next((one for name, wanted in conditions(box) if (one := _held(case, box, name, wanted))), None)
 
 
 def conditions(box: Container) -> list[tuple[str, str]]:
     """(service, what it has to be) of all that Compose starts before this one."""
-    words = [part.split(":") for part in dict(box.labels).get(_LABEL, "").split(",")]
+    words = [part.split(":") for part in dict(box.labels).get(DEPENDS_ON_LABEL, "").split(",")]
     return [(word[0], word[1]) for word in words if len(word) > 1]
 
 
-def _held(case: Case, box: Container, name: str, wanted: str) -> _Awaited | None:
+def _held(case: Case, box: Container, name: str, wanted: str) -> AwaitedService | None:
     """Whether that service of the project is not as it has to be before this one is started."""
     others = [s.container for s in case.snapshot.services if s.container is not None
               and (s.container.project, s.container.service) == (box.project, name)]
@@ -93,28 +73,39 @@ def _held(case: Case, box: Container, name: str, wanted: str) -> _Awaited | None
                 f"docker inspect -f '{{{{json .State.Health}}}}' {other.name} tells what its check said")
             todo = f"{said_so}: mend that, or the check" if ran else (
                 f"start {name} first (docker logs {other.name} tells why)")
-            return _Awaited(name, said, todo, Evidence("container", other.name, shown + ended), unwell)
+            return AwaitedService(name, said, todo, Evidence("container", other.name, shown + ended), unwell)
         if wanted == "service_completed_successfully" and other.status == "exited" and other.exit_code:
             said = f"ended with exit code {other.exit_code}"
             todo = f"docker logs {other.name} tells why: mend that"
-            return _Awaited(name, said, todo, Evidence("container", other.name, f"exited, {said}"), True)
+            return AwaitedService(name, said, todo, Evidence("container", other.name, f"exited, {said}"), True)
     return None
 
 
-def _finding(case: Case, trouble: Trouble, owner: Owner, held: _Awaited) -> Finding:
-    service, box = owner.service, owner.service.container
-    assert box is not None
-    manual = (f"{held.todo}; then docker compose up -d. {service.name} started by itself would not last: the next up "
-              "would stop there again")
-    return Finding(
-        cause="crash-dependency-down", variant="start-dependency-failed", role="root",
-        confidence="certain" if held.certain and owner.certain else "likely",
-        summary=f"{service.name} was made and never started: Compose waits for {held.name}, which {held.said}",
-        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
-        evidence=tuple(dict.fromkeys((
-            Evidence("container", box.name, f"created, {_LABEL}={dict(box.labels)[_LABEL]}"), held.shown,
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-        ))),
-        repairs=(Repair("mend-dependency", "manual", "a person must bring back what it waits for", (), manual=manual),),
-        explains=_EXPLAINS,
-    )
+# A service whose start is queued behind units that are not up yet.
+LONG_QUEUED = 60.0     # seconds that an awaited unit may take and still be waited for
+
+
+def queued_words(service: Service) -> str:
+    """What is said of it."""
+    names = queued_behind(service)
+    return (f"the start of {service.name} is queued behind {' and '.join(names)}, which "
+            f"{'are' if len(names) > 1 else 'is'} not up yet")
+
+
+def queue_evidence(service: Service) -> tuple[Evidence, ...]:
+    """Its job, and whose it waits for."""
+    job = service.unit.job if service.unit is not None else 0
+    text = f"job {job} ({service.name}/start) waits for it"
+    return tuple(Evidence("unit", name, text) for name in queued_behind(service))
+
+
+def queued_behind(service: Service) -> tuple[str, ...]:
+    """Names of the units that its queued start waits for."""
+    return tuple(one.name for one in service.unit.awaits) if service.unit is not None else ()
+
+
+def queue_ages(case: Case, service: Service) -> dict[str, float | None]:
+    """Seconds since each awaited unit began to start, by name."""
+    now = now_on(case.snapshot, service.node)
+    awaited = service.unit.awaits if service.unit is not None else ()
+    return {one.name: max(0.0, now - one.since) if one.since else None for one in awaited}

@@ -5,23 +5,24 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.dependency.complaint import Complaint, engine_at
 from fixer.analysis.dependency.locate import Needed, accepts, is_here, providers_on
-from fixer.analysis.engines import engine_of
-from fixer.analysis.evidence import bindings_of, condition, now_on, processes_of, say_age
+from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, now_on, processes_of, say_age
 from fixer.analysis.exits.failed_run import fails_inside, has_failed, holds_a_socket
-from fixer.analysis.owner import Owner
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import SERVES, last_run, message, own_lines
+from fixer.analysis.service_names import engine_of
+from fixer.analysis.service_state import condition, state_evidence
 from fixer.formats.launchers import SHELLS
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+from fixer.model.deployment import Reliance
 from fixer.model.facts import Evidence
-from fixer.model.reliance import Reliance
 from fixer.model.snapshot import LogLine, Process, Service
-from fixer.redaction.redactargv import redact_argv
+from fixer.redaction.values import redact_argv
 
 _WORDS = 120
 _BEFORE = frozenset({"start-pre", "condition", "stop-post", "stop", "stop-sigterm"})     # systemd's, not the script's
@@ -158,3 +159,19 @@ def held_evidence(case: Case, one: HeldUp) -> tuple[Evidence, ...]:
 
 def _command(argv: Sequence[str]) -> str:
     return " ".join(redact_argv(list(argv)))[:_WORDS]
+
+
+def not_started_text(case: Case, one: HeldUp) -> str:
+    """Say which script has not started its server, and for how long."""
+    return (f"{one.service.name} runs {script_of(one)}, which has not started its server for "
+            f"{say_age(since(case, one))}")
+
+
+def waiting_script_evidence(case: Case, one: HeldUp, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
+    """Evidence of a start script that waits, with what the caller shows."""
+    trouble = one.trouble
+    return tuple(dict.fromkeys((
+        *held_evidence(case, one), *shown, state_evidence(one.service),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, is_refused),
+    )))

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case
-from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence, state_evidence
-from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.evidence import find_node
 from fixer.analysis.run_log import lines_of, message
-from fixer.formats.exec_status import FURTHER, STEPS
-from fixer.formats.supervisorwords import UNSPAWNED, Why, unspawned, unspawned_child
+from fixer.formats.exec_status import FURTHER, STEPS, UNSPAWNED, Why, unspawned, unspawned_child
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
-from fixer.model.diagnosis import Confidence, Finding, Repair
+from fixer.model.diagnosis import Confidence, Repair
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
 from fixer.model.snapshot import ArgPlace, LogLine, Program, Service, Snapshot, UnitValue
-from fixer.repairs.start_service import start_steps
 
 ID = "unit-misconfigured"
-EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
 
 _FAILED = regex(r"Failed at step (?P<step>[A-Z_]+) spawning (?P<what>.*?): (?P<why>[^:]+)$")
 _WHY: dict[str, Why] = {"No such file or directory": "missing", "Permission denied": "denied",
@@ -164,29 +158,3 @@ class Told:
     repairs: tuple[Repair, ...]
     confidence: Confidence = "certain"
     detail: tuple[str, ...] = ("nothing listens while it does not run",)
-
-
-def finding(case: Case, crash: Crash, failure: StepFailure | None, told: Told) -> Finding:
-    """The finding for one unit."""
-    trouble = crash.troubles[0]
-    said = () if failure is None else tuple(log_evidence(line.text, line.where) for line in failure.lines)
-    return Finding(
-        cause=ID, variant=told.variant, role="root", confidence=told.confidence, summary=told.summary,
-        detail=told.detail, routes=crash.routes, service=crash.service.name,
-        node=crash.service.node,
-        evidence=tuple(dict.fromkeys((
-            *told.evidence, *said, state_evidence(crash.service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, is_refused),
-        ))),
-        repairs=told.repairs, explains=EXPLAINS,
-    )
-
-
-def mended(case: Case, crash: Crash, variant: str, what: str, evidence: tuple[Evidence, ...]) -> Told:
-    """What systemd failed at is there by now, and nobody has started the unit since."""
-    service = crash.service
-    steps = start_steps(case.snapshot, service, crash.troubles[0].endpoint)
-    repair = Repair("start-service", "safe", f"start {service.name}", steps)
-    summary = f"{service.name} could not be started: {what}; that is mended, but nobody started it again"
-    return Told(variant, summary, evidence, (repair,), "likely")

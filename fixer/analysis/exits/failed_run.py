@@ -4,31 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, Trouble, is_answering
+from fixer.analysis.case import Case, Owner, Trouble, is_answering
 from fixer.analysis.evidence import (
     bindings_of,
-    condition,
     endpoint_text,
+    keeper_of,
+    listener_at,
     listeners_on,
+    log_evidence,
     now_on,
     pids_of,
-    ran_since,
-    restarts,
-    state_evidence,
+    processes_of,
 )
-from fixer.analysis.exits.childless import since_reload, without_program
 from fixer.analysis.exits.code_error import code_fault
 from fixer.analysis.exits.exit_reason import ends_repeatedly, missing_variables
-from fixer.analysis.exits.fellover import fell_over
-from fixer.analysis.onekill import one_kill
-from fixer.analysis.owner import Owner
 from fixer.analysis.ownership.configured import is_told
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import SERVES, is_passed_over, last_run, message, own_lines, was_asked_to_stop
-from fixer.lazy.dataclass import dataclass
+from fixer.analysis.run_log import (
+    SERVES,
+    ended_by_itself,
+    is_passed_over,
+    last_run,
+    message,
+    one_kill,
+    own_lines,
+    was_asked_to_stop,
+)
+from fixer.analysis.service_state import condition, ran_since, restarts, state_evidence
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import Binding, Listener, LogLine, Service
+from fixer.model.snapshot import Binding, Listener, LogLine, Process, Service, Snapshot
 
 _JUST_STARTED = 20.0     # seconds: a service that is started again and again is "running" most of the time
 
@@ -165,3 +173,68 @@ def told_port_taken(case: Case, service: Service) -> tuple[Binding, Listener] | 
                     not set(service.pids).intersection(held):
                 return binding, line
     return None
+
+
+# A parent that opened the socket while none of the programs that it starts to take the connections lasts.
+_RELOADED = regex(r"\w+ detected changes? in .{1,400}\. Reloading\.\.\.$")      # uvicorn
+_SETTLED = 10.0     # seconds: a program that lives so long does not end at its start
+
+
+def without_program(case: Case, trouble: Trouble, service: Service) -> str:
+    """What the parent is (circusd, a server that reloads its code), where its programs end at once: that is no question
+    of one that waits. Empty for any other service."""
+    ours = processes_of(case.snapshot, service.node, service.pids)
+    parents = {p.pid: name for p in ours if (name := _parent(p))}
+    held = listener_at(trouble.endpoint)
+    if held is None or not parents.keys() & set(pids_of(held)):
+        return ""
+    if not any(map(keeper_of, ours)) and not any(p.state == "Z" for p in ours):
+        return ""       # a server whose program lives is no keeper
+    young = now_on(case.snapshot, service.node) - _SETTLED
+    lasting = [p for p in ours if p.pid not in parents and p.state != "Z" and p.started_at < young and not _tracks(p)]
+    return "" if lasting else next(iter(parents.values()))
+
+
+def _parent(process: Process) -> str:
+    return keeper_of(process) or ("what reloads its code" if "--reload" in process.argv else "")
+
+
+def _tracks(process: Process) -> bool:
+    """Python's own helper beside processes that it spawns."""
+    return any("resource_tracker" in word for word in process.argv)
+
+
+def since_reload(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    """What was said since the code was read anew: that it served before is of another code."""
+    last = next((i for i in range(len(lines) - 1, -1, -1) if _RELOADED.search(message(lines[i]).rstrip())), -1)
+    return tuple(lines[last + 1:])
+
+
+# A service that ended with success over an error: hypercorn's parent, and scripts that go on after their program,
+# hand no status on, so its manager calls it no failure.
+_LAST_WORDS = 3          # behind an error there may be a note to it, or the script's own last line
+_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Configured)\b")
+_SERVED = regex(r"Application startup complete|[Rr]unning on \S|[Ll]istening (?:at|on)\b|[Ss]erving on\b")
+
+
+def fell_over(snapshot: Snapshot, service: Service) -> LogLine | None:
+    """The error that it ended over, by itself and before it ever served."""
+    if service.unit is None or not service.is_app_server or not ended_by_itself(snapshot, service):
+        return None
+    own = own_lines(last_run(snapshot, service))
+    if any(_SERVED.search(message(line)) for line in own):
+        return None
+    return next((line for line in own[-_LAST_WORDS:] if _ERROR.match(message(line))), None)
+
+
+def over_an_error(case: Case, service: Service, found: Finding) -> Finding:
+    """What is said of such an end where no cause of its own is known: started again it would end the same way."""
+    line = fell_over(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
+    if line is None:
+        return found
+    said = message(line).strip()[:160]
+    manual = f"mend that first, and start {service.name} then: its log ends with: {said}"
+    return replace(
+        found, confidence="likely", evidence=(log_evidence(line.text, line.where), *found.evidence),
+        summary=f"{service.name} ended by itself, with success as it says, over an error: {said}",
+        repairs=(Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),))

@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, ran_since
-from fixer.analysis.run_log import is_restarting
+from fixer.analysis.evidence import ENGINE, now_on
+from fixer.analysis.exits.failed_run import Crash
+from fixer.analysis.nginx_errors import is_cut_off
+from fixer.analysis.route_verdict import events_since
+from fixer.analysis.run_log import is_restarting, lines_of, message
+from fixer.analysis.service_state import ran_since
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import OomKill, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service
 
 Whose: TypeAlias = Literal["own", "other", "machine"]
 _TRIES = 180.0    # seconds in which a container that is started again and again has ended at least once
@@ -89,3 +94,85 @@ def kernel_missing(case: Case, service: Service) -> list[str]:
     why = [log.kills.reason for log in logs if isinstance(log.kills, Unknown)]
     unread = why[0] if why else "its log was not read"
     return [f"whether the kernel killed {service.name}, which has a memory limit: {unread}"]
+
+
+# Workers that ended behind a parent that lives: what the parent's log says, and what nginx lost at that moment.
+LATELY = 180.0       # seconds: deaths that old are still worth a word
+_SAMPLE = 20         # routes to one address whose lines are looked for: thousands would say the same
+_SECOND = 1.0        # seconds: nginx's clock cuts the one that has begun
+_NEAR = 8.0          # seconds between a death and the line that tells of it: a parent looks every so often
+DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+|"
+             r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
+RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT|"
+                 r"HARAKIRI ON WORKER")
+
+
+@dataclass(frozen=True, slots=True)
+class Deaths:
+    """The deaths of one service's workers lately, and the requests that nginx lost then."""
+
+    service: Service
+    endpoint: Endpoint
+    lines: tuple[LogLine, ...]
+    lost: tuple[ErrorEvent, ...]
+
+
+def deaths(case: Case) -> tuple[Deaths, ...]:
+    """Services that run, whose workers died lately with requests in their hands, and that nothing else explains."""
+    found: list[Deaths] = []
+    for service in case.snapshot.services:
+        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.service, e.holder)), None)
+        if endpoint is None or not service.running or not service.is_app_server:
+            continue
+        since = max(ran_since(service), now_on(case.snapshot, service.node) - LATELY)
+        recent = [line for line in lines_of(service) if line.at is not None and line.at >= since]
+        died = tuple(line for line in recent if DIED.search(message(line)))
+        if not died or any(RECYCLED.search(message(line)) for line in recent) or killings(case, service):
+            continue
+        lost = tuple(
+            event for event in cut_off_near(case, endpoint, since - _SECOND)
+            if any(abs(event.at - (line.at or 0.0)) <= _NEAR for line in died)
+        )
+        if lost:
+            found.append(Deaths(service, endpoint, died, lost))
+    return tuple(found)
+
+
+def cut_off_near(case: Case, endpoint: Endpoint, since: float, until: float = float("inf")) -> tuple[ErrorEvent, ...]:
+    """Requests of routes to the address that ended unanswered in that time."""
+    found: list[ErrorEvent] = []
+    for nginx in case.snapshot.nginxes:
+        routes = [j.facts for j in case.judged.values()
+                  if nginx.serves(j.facts) and endpoint.id in j.facts.endpoints][:_SAMPLE]
+        found += [event for event in events_since(nginx, routes, since, until) if is_cut_off(event)]
+    return tuple(found)
+
+
+SIGNALS = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
+FAULTS = frozenset({4, 6, 7, 8, 11})
+_KILLED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
+
+
+def killed_by(service: Service) -> int | None:
+    """The signal that ended the main process, None where it was none or the kernel took it for want of memory."""
+    unit, box, program = service.unit, service.container, service.program
+    if program is not None:
+        return program.signal or None if program.state == "EXITED" and not program.expected else None
+    if unit is not None:
+        if unit.result in ("signal", "core-dump"):
+            return unit.exec_main_status or None
+        if unit.result == "exit-code" and unit.exec_main_status in (137, 139):   # a shell between says 128 + N
+            return unit.exec_main_status - 128
+        return None
+    if box is not None and not box.oom_killed and box.exit_code in (132, 134, 135, 136, 137, 139):
+        return box.exit_code - 128
+    return None
+
+
+def last_signal(crash: Crash) -> int | None:
+    """The signal that ended its last run: the manager's word, or, while it is started once more, its journal's."""
+    number = killed_by(crash.service)
+    if number is None and crash.service.unit is not None and is_restarting(crash.service):
+        ends = [m for line in crash.lines if (m := _KILLED.search(message(line))) is not None]
+        number = int(ends[-1][1] or 0) or None if ends else None
+    return number

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from collections.abc import Iterable
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
 from fixer.lazy.regex import regex
-from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import LastWords
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Endpoint, LastWords, Service
 
 _SERVER = regex(r"(?i)\b(?:uvicorn|gunicorn|hypercorn|daphne|asgi|wsgi)\b|Started server process|Application startup")
 _STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"     # of svlogd, multilog, s6-log
@@ -17,7 +19,6 @@ _ENDS = regex(
     r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app|Shutting down"
     r"|Finished server process"
 )
-
 
 _WENT_WELL = regex(r"Shutting down|Finished server process")
 
@@ -47,3 +48,63 @@ def last_words(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
 def _is_of_this_boot(case: Case, found: LastWords) -> bool:
     boot = case.snapshot.node(found.node).boot_at
     return not isinstance(boot, Known) or found.written_at >= boot.value
+
+
+# A service that failed and left no word in the log that was read: where that may be, and how a person sees it.
+_NOWHERE = frozenset({"null", "tty", "kmsg"})
+
+
+def silent_end(service: Service) -> str:
+    """Words that go on after "it failed"."""
+    if isinstance(service.log, Unknown):
+        return f"its log could not be read ({service.log.reason})"
+    said = f"{_status(service)}and its log, as far as it was read, does not say why"
+    namespace = _setting(service, "LogNamespace")
+    if namespace:
+        return f"{said}: its unit keeps it apart (LogNamespace={namespace}): journalctl --namespace={namespace} -u " \
+               f"{service.name}"
+    lock = _lock_of(service)
+    if lock:
+        return f"{said}: flock, which starts it, ends so without a word where somebody holds {lock} (fuser -v {lock})"
+    sink = next((v for k in ("StandardError", "StandardOutput") if (v := _setting(service, k)) in _NOWHERE), "")
+    lost = f"what it writes goes to {sink}; " if sink else ""
+    return f"{said}: {lost}{_by_hand(service)}" if lost or _by_hand(service) else said
+
+
+def _setting(service: Service, key: str) -> str:
+    return next((s.value.strip() for s in reversed(service.unit_values) if s.key == key), "")
+
+
+def _status(service: Service) -> str:
+    unit = service.unit
+    if unit is None or unit.result not in ("exit-code", "signal", "core-dump") or not unit.exec_main_status:
+        return ""
+    word = "status" if unit.result == "exit-code" else "signal"
+    return f"it ended with {word} {unit.exec_main_status} "
+
+
+def _by_hand(service: Service) -> str:
+    unit = service.unit
+    if unit is None or not unit.exec_start:
+        return ""
+    who = f"sudo -u {unit.user} " if unit.user else ""
+    words = unit.exec_start if len(unit.exec_start) > 1 else tuple(unit.exec_start[0].split())
+    return (f"start it by hand to see it (with its variables): cd {unit.working_directory or '/'} && {who}"
+            f"{shlex.join(words)[:200]}")
+
+
+def _lock_of(service: Service) -> str:
+    """The file that `flock -n FILE COMMAND` wants for itself."""
+    words = service.unit.exec_start if service.unit is not None else ()
+    words = words if len(words) > 1 else tuple(words[0].split()) if words else ()
+    if not words or posixpath.basename(words[0]) != "flock" or not {"-n", "--nonblock", "--nb"}.intersection(words):
+        return ""
+    return next((word for word in words[1:] if word.startswith("/")), "")
+
+
+# A unix socket that a killed server left behind: nobody listens on it, and the next one may not bind its name.
+
+
+def is_left_behind(endpoint: Endpoint) -> bool:
+    """The file of the socket is there, and a connect says that nobody listens on it."""
+    return endpoint.unix is not None and isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "refused"

@@ -6,18 +6,17 @@ import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.evidence import find_node
-from fixer.analysis.exits.accounts import PASS, READ, WRITE, Account, account_of, group_name, may, rows
-from fixer.analysis.exits.credentials import is_credential
+from fixer.analysis.evidence import find_node, on_host
+from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import Crash
 from fixer.analysis.run_log import message
 from fixer.formats.file_errors import GONE, READ_ONLY, says_writing
-from fixer.formats.start_files import way_to
+from fixer.formats.start_files import files_of, folders_to, module_folders, unfound, way_to
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
-from fixer.model.snapshot import LogLine, Service, Snapshot
+from fixer.model.snapshot import Container, LogLine, Service, Snapshot, UnitValue
 
 Now: TypeAlias = Literal["holds", "gone", "unknown"]
 
@@ -183,3 +182,127 @@ def _in_container(snapshot: Snapshot, service: Service, path: str, why: str) -> 
     if stat is None or (stat.kind == "link" and stat.target is None):
         return PathState("holds", f"{path} is not there", (Evidence("file", there, "no such file"),))
     return PathState("gone", "it is there now", (_stat_evidence(there, stat),))
+
+
+# What an account of a machine may do with a file, by the machine's own lists of accounts and the file's mode.
+READ, WRITE, PASS = 4, 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Its name, its user id, and all of its groups; `group` is the name of its own."""
+
+    name: str
+    uid: int
+    gid: int
+    gids: frozenset[int]
+    group: str
+
+
+def account_of(snapshot: Snapshot, node: str, who: str | int) -> Account | None:
+    """The account of a name or number; None where the machine's files, as far as they were read, do not have it."""
+    passwd, groups = (rows(snapshot, node, path) for path in ("/etc/passwd", "/etc/group"))
+    column = 2 if isinstance(who, int) or who.isdigit() else 0     # a name of digits alone is no name
+    row = next((r for r in passwd if len(r) > 3 and r[column] == str(who)), None)
+    if row is None or not groups or not row[2].isdigit() or not row[3].isdigit():
+        return None
+    name, gid = row[0], int(row[3])
+    mine = {int(g[2]) for g in groups if len(g) > 3 and g[2].isdigit() and name in g[3].split(",")}
+    return Account(name, int(row[2]), gid, frozenset({gid, *mine}), group_name(groups, gid))
+
+
+def may(stat: FileStat, account: Account, bit: int) -> bool:
+    """Whether the mode lets it do that."""
+    if account.uid == 0:
+        return True
+    shift = 6 if stat.uid == account.uid else 3 if stat.gid in account.gids else 0
+    return bool(stat.mode >> shift & bit)
+
+
+def rows(snapshot: Snapshot, node: str, path: str) -> list[list[str]]:
+    """The fields of such a list."""
+    file = snapshot.file(node, path)
+    return [] if file is None else [line.split(":") for line in file.data.decode("utf-8", "replace").splitlines()]
+
+
+def group_name(groups: list[list[str]], gid: int) -> str:
+    """What the group of that number is called."""
+    return next((g[0] for g in groups if len(g) > 2 and g[2] == str(gid)), "")
+
+
+# Credentials that systemd hands to a unit: their folder is there while it runs and no longer.
+_FOLDER = regex(r"/run/credentials/(?P<unit>[^/]+)/(?P<name>[^/]+)")
+_GIVES = frozenset({"LoadCredential", "LoadCredentialEncrypted", "ImportCredential"})
+
+
+def is_credential(path: str) -> bool:
+    """The path lies where systemd puts a unit's credentials at each start."""
+    return _FOLDER.fullmatch(path) is not None
+
+
+def credential_words(crash: Crash, path: str) -> tuple[str, str]:
+    """What is said of one that the program did not find, and what a person does about it."""
+    service, match = crash.service, _FOLDER.fullmatch(path)
+    name = match["name"] if match is not None else path
+    setting = _giving(service, name)
+    if setting is not None:
+        said = f"the credential {name} was not handed to it ({setting.key} names {setting.value.strip()})"
+        return said, f"see to it that what {setting.file}:{setting.line} names is there for systemd to read"
+    given = ", ".join(s.value.strip().partition(":")[0] for s in service.unit_values if s.key in _GIVES)
+    said = f"the credential {name} was not handed to it{f', which is given {given}' if given else ''}"
+    return said, "have its unit give it one of that name (LoadCredential, with its file)"
+
+
+def _giving(service: Service, name: str) -> UnitValue | None:
+    return next((s for s in reversed(service.unit_values)
+                 if s.key in _GIVES and s.value.strip().partition(":")[0] == name), None)
+
+
+# A module that is there, in a folder that the program's account may not look into: Python says that there is none.
+
+
+def closed_folder_of(snapshot: Snapshot, crash: Crash, fault: CodeFault) -> str:
+    """The first folder on the way to the module that is closed to its account, empty where none is or was seen."""
+    service = crash.service
+    start = service.unit.working_directory if service.unit is not None and service.container is None else ""
+    module = unfound(fault.said.text)
+    node = find_node(snapshot, service.node)
+    if module and service.container is not None:
+        return _closed_in(snapshot, service, service.container, module)
+    if not module or not start.startswith("/") or node is None:
+        return ""
+    stats, account = dict(node.files), account_for(snapshot, service)
+    folder = next((f for f in module_folders(service.argv, start) if any(p in stats for p in files_of(f, module))), "")
+    if account is None or not folder or hidden_by(service, folder):
+        return ""        # it is not there, whoever asks
+    inside = folders_to(folder, module)
+    for path in dict.fromkeys((*way_to(folder), *inside)):
+        end = stats[path].end if path in stats else None
+        wanted = (PASS, READ) if path in inside else (PASS,)
+        if end is not None and end.kind == "dir" and not all(may(end, account, right) for right in wanted):
+            return path
+    return ""
+
+
+def _closed_in(snapshot: Snapshot, service: Service, box: Container, module: str) -> str:
+    """The same of what a container has from the Docker host. An account that it names by a word has a number that
+    only its image knows: then what is root's alone is closed to it."""
+    user, _, group = box.user.partition(":")
+    if user in ("", "0", "root") or box.is_machine:
+        return ""
+    stats = dict(snapshot.engine_files)
+    folder = next((f for f in module_folders(service.argv, box.working_dir) if any(
+        on_host(box, path) in stats for path in files_of(f, module))), "")
+    file = next((path for path in files_of(folder, module) if on_host(box, path) in stats), "") if folder else ""
+    for path in way_to(file) if file else ():
+        stat = stats.get(on_host(box, path))
+        end = stat.end if stat is not None else None
+        if end is None or end.kind not in ("dir", "file"):
+            continue
+        gids = frozenset((int(group),)) if group.isdigit() else frozenset()
+        account = Account(user, int(user) if user.isdigit() else -1, -1, gids, group)
+        known = user.isdigit() or (end.uid == 0 and end.gid == 0)
+        wanted = (PASS,) if end.kind == "dir" else (READ,)
+        if known and not all(may(end, account, right) for right in wanted):
+            return path
+    return ""

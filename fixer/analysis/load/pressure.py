@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import absent_evidence, address_text, listener_at, now_on, processes_of, ran_since
-from fixer.analysis.exits.childless import without_program
+from fixer.analysis.evidence import absent_evidence, address_text, listener_at, now_on, processes_of
+from fixer.analysis.exits.failed_run import without_program
 from fixer.analysis.nginx_errors import events_for, is_read_timeout
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.service_state import ran_since
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
@@ -154,3 +157,36 @@ def pressure_evidence(pressure: Pressure) -> tuple[Evidence, ...]:
     text = f"{pressure.queued} connections wait to be accepted, {pressure.established} are open"
     at = address_text(held.address, held.port, held.address if held.family == "unix" else None)
     return (Evidence("socket", f"socket {at}", text),)
+
+
+# Memory that a service needs again as soon as the kernel has taken it: it waits for its disk, and not in a call.
+MANY = 5_000         # pages: what a start in little memory may need again
+RATE = 100.0         # pages a second since its start, on the average: a slow disk gives no more
+
+
+def refault_rate(case: Case, service: Service, pages: int) -> float:
+    """Pages a second since the service was started."""
+    return pages / max(1.0, now_on(case.snapshot, service.node) - ran_since(service))
+
+
+def is_thrashing(case: Case, service: Service) -> bool:
+    """Whether that is what it does now; False where nobody could count."""
+    pages = service.refaults.value if isinstance(service.refaults, Known) else 0
+    return pages >= MANY and refault_rate(case, service, pages) >= RATE
+
+
+def stopped_processes(pressure: Pressure) -> tuple[Process, ...]:
+    """The processes of the service that a signal stopped, children first.
+
+    A parent that goes on before its workers takes them for hung and kills them.
+    """
+    stopped = {p.pid: p for p in pressure.processes if p.state == "T"}
+    return tuple(sorted(stopped.values(), key=lambda p: (-_depth(p, stopped), p.pid)))
+
+
+def _depth(process: Process, among: Mapping[int, Process]) -> int:
+    depth, seen = 0, {process.pid}
+    while (parent := among.get(process.ppid)) is not None and parent.pid not in seen:
+        depth, process = depth + 1, parent
+        seen.add(parent.pid)
+    return depth

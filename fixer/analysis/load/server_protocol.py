@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fixer.analysis.case import Case, Trouble
 from fixer.analysis.evidence import bindings_of
+from fixer.analysis.ownership.resolve import owners
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Service
@@ -48,3 +50,15 @@ def speaks(service: Service) -> str:
     if service.runtime in _ONLY_HTTP and not any(word.startswith("--protocol") for word in service.argv):
         return "http"
     return speech(service)
+
+
+_SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
+
+
+def is_spoken(case: Case, trouble: Trouble) -> bool:
+    """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
+    kind, found = trouble.routes[0].route.kind, owners(case, trouble)
+    server = _SPEAKERS.get(kind)
+    if any(speech(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
+        return False      # its file says so: nginx pointed there would not be understood
+    return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import bindings_of, find_node, listeners_on
+from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.evidence import bindings_of, container_of, find_node, listeners_on
 from fixer.analysis.nginx_errors import events_for
-from fixer.analysis.owner import Owner
 from fixer.analysis.ownership.configured import placed_owner, wanted_elsewhere
-from fixer.analysis.ownership.dockerhost import asks_loopback, is_docker_host
-from fixer.analysis.ownership.moved import address_holder, database_named, is_dockers, is_moved, is_told_server
+from fixer.analysis.ownership.container_network import (
+    address_holder,
+    asks_loopback,
+    database_named,
+    is_docker_host,
+    is_dockers,
+    is_moved,
+    is_told_server,
+)
 from fixer.analysis.ownership.tie_break import separated
 from fixer.analysis.route_verdict import is_closed
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Service
-from fixer.repairs.file_edits import container_of
 
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F:.]*:[0-9a-fA-F:.]*\]?)$")
 

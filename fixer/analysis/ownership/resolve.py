@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import bindings_of, find_node, state_evidence
-from fixer.analysis.owner import Owner
-from fixer.analysis.ownership.configured import is_made_up, is_watched, placed_owner, wanted_elsewhere
-from fixer.analysis.ownership.container_network import same_network
-from fixer.analysis.ownership.displacing import is_missed, is_occupied
-from fixer.analysis.ownership.incode import is_elsewhere_in_code, named_in_code
-from fixer.analysis.ownership.moved import is_moved
-from fixer.analysis.ownership.starters import starters_at
+from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.evidence import address_text, bindings_of, find_node, place
+from fixer.analysis.ownership.configured import (
+    is_elsewhere_in_code,
+    is_made_up,
+    is_watched,
+    named_in_code,
+    placed_owner,
+    starters_at,
+    wanted_elsewhere,
+)
+from fixer.analysis.ownership.container_network import is_moved, is_only_left, same_network
 from fixer.analysis.ownership.tie_break import separated
 from fixer.analysis.route_verdict import Judged
 from fixer.analysis.service_names import is_named_for, shared_names
-from fixer.diagnose.leftout import contested
-from fixer.model.facts import Unknown
-from fixer.model.snapshot import Endpoint, Process, Service, Snapshot
+from fixer.analysis.service_state import state_evidence
+from fixer.lazy.dataclass import replace
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import LeftOut
+from fixer.model.snapshot import Endpoint, Nginx, Process, Service, Snapshot
 
 _CRONS = frozenset({"cron", "crond", "fcron"})
 _FASTCGI = frozenset({"php-fpm"})       # what never speaks HTTP
@@ -165,3 +170,73 @@ def _serving(case: Case) -> Mapping[tuple[str, str, int], list[tuple[Judged, lis
                 server = judged.facts.node, judged.facts.conf, judged.facts.route.server_index
                 case.serving.setdefault(server, []).append((judged, held))
     return case.serving
+
+
+# A stranger at nginx's address whose own backend is down: nginx was pointed at another program's port, and what
+# belongs there does not run either.
+_STRANGE = frozenset({"not-http", "closed", "reset"})
+
+
+def is_occupied(case: Case, trouble: Trouble) -> bool:
+    """Something else than an application listens there and does not speak HTTP, and no service is told to. An nginx
+    is no stranger: what its `stream` block hands on passes there. Nor is another program that hands connections on
+    (systemd-socket-proxyd, haproxy): it hangs up while nobody is behind it, and to go past it would miss what it is
+    there for, as the start of a service that no boot starts."""
+    endpoint = trouble.endpoint
+    holder = case.service(endpoint.holder)
+    if holder is None or holder.is_app_server or holder.gateway or endpoint.service not in (None, holder.id):
+        return False
+    if any(nginx.node == endpoint.node and nginx.master_pid in holder.pids for nginx in case.snapshot.nginxes):
+        return False
+    return isinstance(endpoint.http, Known) and endpoint.http.value.error in _STRANGE
+
+
+def is_missed(case: Case, trouble: Trouble, service: Service) -> bool:
+    """It does not run, is no stranger's, and the site is named for it, while nothing in the stranger's name is the
+    site's."""
+    holder = case.service(trouble.endpoint.holder)
+    return (holder is not None and not service.running and is_named_for(trouble, service)
+            and not is_named_for(trouble, holder))
+
+
+# Sites that nginx does not load: whose backend runs is no other site's, and what they say about a page that fails.
+_NO_NAME = frozenset(("", "_"))
+
+
+def contested(case: Case, trouble: Trouble, found: tuple[Owner, ...]) -> tuple[Owner, ...]:
+    """The one left over, doubted where only its being left in a network that containers share speaks for it, or where a
+    site that nginx does not load names its address, and is another site."""
+    found = tuple(replace(o, rule="contested") if is_only_left(case, trouble, o.service) else o for o in found)
+    if not trouble.nginx.left_out:
+        return found
+    made = []
+    for owner in found:
+        left = _of_another_site(trouble, owner.service)
+        made.append(owner if left is None else replace(
+            owner, rule="contested", why=(_shown(case, trouble.nginx, left), *owner.why)))
+    return tuple(made)
+
+
+def _of_another_site(trouble: Trouble, service: Service) -> LeftOut | None:
+    ours = _names(tuple(name for facts in trouble.routes for name in facts.route.server_names))
+    told = service.bindings.value if isinstance(service.bindings, Known) else ()
+    places = {(b.unix, 0 if b.unix else b.port) for b in told}
+    here = [left for left in trouble.nginx.left_out if (left.unix, 0 if left.unix else left.port) in places]
+    if any(_names(left.names) & ours or _names(left.names) == ours for left in here):
+        return None       # a copy of this very site: that its old address is taken over proves what is meant
+    return here[0] if here else None
+
+
+def _names(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names) - _NO_NAME
+
+
+def _shown(case: Case, nginx: Nginx, left: LeftOut) -> Evidence:
+    where = place(case.snapshot, nginx.node, left.file, left.line)
+    return Evidence("nginx-config", where, f"not loaded: {unloaded_site_text(left)}")
+
+
+def unloaded_site_text(left: LeftOut) -> str:
+    """Say which names an unloaded site hands to which address."""
+    names = " ".join(left.names) or "the default server"
+    return f"{names} is handed to {address_text(left.host, left.port, left.unix)} there"

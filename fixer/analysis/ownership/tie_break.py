@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import bindings_of, listeners_on, pids_of, state_evidence
-from fixer.analysis.owner import Owner, Rule
-from fixer.analysis.ownership.between import is_due, may_lead_elsewhere
-from fixer.analysis.ownership.configured import is_anybodys, placed_owner
-from fixer.analysis.ownership.starters import starters_at
+from collections.abc import Iterator
+
+from fixer.analysis.case import Case, Owner, Rule, Trouble
+from fixer.analysis.evidence import bindings_of, find_node, keeper_of, listeners_on, pids_of
+from fixer.analysis.ownership.configured import is_anybodys, placed_owner, starters_at
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import is_aside, is_foreign, is_named_otherwise, shared_names
-from fixer.model.facts import Unknown
+from fixer.analysis.service_state import state_evidence
+from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Service
 
 SERVERS = frozenset({"uvicorn", "gunicorn", "hypercorn", "daphne", "node", "waitress", "uwsgi", "granian"})
@@ -73,3 +73,102 @@ def _plausible(top: list[Service]) -> list[Service]:
     servers = [s for s in top if s.runtime in SERVERS]
     scripts = [s for s in top if s.runtime in _SCRIPTS]
     return servers if servers and len(servers) + len(scripts) == len(top) else top
+
+
+# What may stand behind an empty address beside the only application there is: a gateway, or what others keep.
+_FRONT = (80, 443)      # what listens here stands before nginx
+
+
+def may_lead_elsewhere(case: Case, trouble: Trouble, sole: Service) -> bool:
+    """nginx may stand before another gateway of the node, and whatever application runs behind that: one that does not
+    run though it is meant to, and where it would listen could not be read, or one that runs and that no route names.
+    Or what is missed is a program of a supervisor that nobody asked what it keeps."""
+    return (sole.unit is not None and _keeps_others(case, sole.node)) or any(
+        _is_unused(case, s) if s.running else isinstance(s.bindings, Unknown) and _is_awaited(s)
+        for s in case.snapshot.services if s.gateway and s.node == trouble.endpoint.node
+    )
+
+
+def _keeps_others(case: Case, name: str) -> bool:
+    """A supervisor that is no systemd, supervisord or Docker runs there: its stopped programs leave no trace."""
+    node = find_node(case.snapshot, name)
+    if node is None or isinstance(node.processes, Unknown):
+        return False
+    return any(keeper_of(process) for process in node.processes.value)
+
+
+def _is_awaited(service: Service) -> bool:
+    """Enabled, failed, in use since the boot, or of this machine's own making."""
+    unit = service.unit
+    return is_due(service) or (unit is not None and (
+        bool(unit.inactive_enter) or unit.fragment_path.startswith("/etc/")))
+
+
+def _is_unused(case: Case, gateway: Service) -> bool:
+    """It listens, at no address that a route names, and is none that visitors come in by."""
+    node, ours = find_node(case.snapshot, gateway.node), set(gateway.pids)
+    if node is None or isinstance(node.listeners, Unknown) or any(
+            n.service is not None and n.service.id == gateway.id for n in case.snapshot.nginxes):
+        return False
+    held = [line for line in node.listeners.value if line.family != "unix" and ours.intersection(pids_of(line))]
+    named = {endpoint.port_there for endpoint in case.snapshot.endpoints if endpoint.node == gateway.node}
+    return bool(held) and not {line.port for line in held} & {*named, *_FRONT}
+
+
+def is_due(service: Service) -> bool:
+    """Meant to run, though it does not: started at boot, or ended by a failure."""
+    unit, box = service.unit, service.container
+    if unit is not None:
+        return unit.unit_file_state.startswith("enabled") or unit.active_state == "failed"
+    return box is not None and box.restart_policy in ("always", "unless-stopped")
+
+
+# Managers whose programs no file names by their ports (PM2, circusd): a person asks them which of theirs is meant.
+
+
+def kept(case: Case, name: str | None = None) -> Iterator[str]:
+    """Those that run on that node, or on any."""
+    for node in case.snapshot.nodes:
+        if name is not None and node.name != name:
+            continue
+        for process in node.processes.value if isinstance(node.processes, Known) else ():
+            if process.argv and process.argv[0].startswith("PM2 v") and "God Daemon" in process.argv[0]:
+                yield (f"PM2 keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): pm2 list, as that "
+                       "user, tells which of them it has stopped or given up, pm2 logs why")
+            elif keeper_of(process) == "circusd":
+                yield (f"circusd keeps programs on {node.name} (pid {process.pid}, uid {process.uid}): circusctl "
+                       "status tells which of them it has stopped, its configuration where their output goes")
+
+
+def at_rest(case: Case, name: str) -> Iterator[str]:
+    """Units that would bring back what PM2 keeps, and do not run."""
+    for service in case.snapshot.services:
+        if service.node == name and not service.running and _resurrects(service):
+            off = service.unit is not None and service.unit.unit_file_state == "disabled"
+            yield (f"{service.name} brings back what PM2 keeps (pm2 resurrect), and is stopped"
+                   f"{' and disabled at boot' if off else ''}: where the backend is one of those, systemctl "
+                   f"{'enable --now' if off else 'start'} {service.name}")
+
+
+def _resurrects(service: Service) -> bool:
+    words = service.unit.exec_start if service.unit is not None else ()
+    return "resurrect" in words and any(word.rpartition("/")[2] == "pm2" for word in words)
+
+
+_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own chores
+
+
+def kept_by_podman(case: Case, node: str) -> Iterator[str]:
+    """What starts or runs containers of podman there: units, then those that were run by hand."""
+    theirs: set[int] = set()
+    for service in case.snapshot.services:
+        unit = service.unit
+        if service.node == node and unit is not None and unit.exec_start[:1] and (
+                unit.exec_start[0].rpartition("/")[2] == "podman" and not unit.fragment_path.startswith(_PACKAGED)):
+            theirs |= set(service.pids)
+            yield f"{service.name} ({unit.active_state})"
+    found = find_node(case.snapshot, node)
+    for process in found.processes.value if found is not None and isinstance(found.processes, Known) else ():
+        words = process.argv
+        if process.comm == "conmon" and process.pid not in theirs:
+            yield f"container {words[words.index('-n') + 1] if '-n' in words[:-1] else '?'} (pid {process.pid})"

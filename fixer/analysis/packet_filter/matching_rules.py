@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import ENGINE, endpoint_text, find_node, listener_at, processes_of
+from fixer.analysis.evidence import ENGINE, container_of, endpoint_text, find_node, listener_at, processes_of
 from fixer.analysis.packet_filter.packet_path import Hit, exchange, hits_of
 from fixer.analysis.route_verdict import fresh_events
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Rule
 from fixer.model.snapshot import Endpoint, Snapshot
-from fixer.repairs.file_edits import container_of
 
 Symptom: TypeAlias = Literal["silent", "kernel-silent", "refused", "prohibited", "mute"]
 

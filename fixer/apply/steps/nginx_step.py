@@ -169,10 +169,7 @@ def find_master(step: ReloadNginx, runner: Runner) -> Entry:
 def _configurations(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
     """The main file that each master was told to read, by its title, none of this node where it is in a container; a
     master that shows no title is left out."""
-    from fixer.observe.nginx.nginx_masters import (  # only where it is not plain which master is meant
-        master_words,
-        place_of,
-    )
+    from fixer.observe.nginx.nginx_masters import master_words, place_of
 
     shown = runner.run(["sh", "-c", _TITLES, "sh", *map(str, masters)]).stdout
     linked = runner.run(["sh", "-c", _PROGRAMS, "sh", *map(str, masters)]).stdout.decode("utf-8", "surrogateescape")

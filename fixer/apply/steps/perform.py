@@ -18,7 +18,6 @@ from fixer.apply.steps import (
     packet_filter_step,
     process_step,
     program_step,
-    routes,
     selinux_step,
     unit_step,
 )
@@ -86,7 +85,7 @@ def _change_network(step: NetworkAction | ChangeRule | SetBoolean | RemoveRoute,
     if isinstance(step, ChangeRule):
         packet_filter_step.change_rule(step, _filtering(step, nodes))
     elif isinstance(step, RemoveRoute):
-        routes.remove_route(step, nodes.engine() if step.container else nodes.runner(step.node))
+        network_step.remove_route(step, nodes.engine() if step.container else nodes.runner(step.node))
     elif isinstance(step, SetBoolean):
         selinux_step.set_boolean(step, nodes.runner(step.node))
     else:
@@ -125,7 +124,7 @@ def bring_back_state(step: Step, nodes: Nodes, started: Started) -> str:
         case NetworkAction():
             return container_step.bring_back_network(step, nodes.engine())
         case RemoveRoute():
-            return routes.bring_back_route(step, nodes.engine() if step.container else nodes.runner(step.node))
+            return network_step.bring_back_route(step, nodes.engine() if step.container else nodes.runner(step.node))
         case SetBoolean():
             return selinux_step.bring_back_boolean(step, nodes.runner(step.node))
         case ChangeRule():

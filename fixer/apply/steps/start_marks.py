@@ -197,6 +197,6 @@ def _any_runs_since(moment: float, engine: Runner) -> bool:
 
 
 def _times(words: Sequence[str]) -> list[float]:
-    from fixer.observe.view.docker_inspect import parse_time  # few undos need it
+    from fixer.formats.service_log import parse_time  # few undos need it
 
     return [parse_time(word) for word in words]

@@ -53,29 +53,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.start_order import held_up
-from fixer.analysis.evidence import (
-    absent_evidence,
-    bindings_of,
-    condition,
-    config_evidence,
-    endpoint_text,
-    is_activated,
-    state_evidence,
-)
-from fixer.analysis.exits.failed_run import lacks_source
-from fixer.analysis.exits.fellover import over_an_error
+from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, endpoint_text
+from fixer.analysis.exits.failed_run import lacks_source, over_an_error
 from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.owner import Owner
-from fixer.analysis.ownership.configured import placed_owner
-from fixer.analysis.ownership.displacing import is_occupied
-from fixer.analysis.ownership.incode import MOST_EQUALS, which_in_code
-from fixer.analysis.ownership.resolve import owners
+from fixer.analysis.ownership.configured import MOST_EQUALS, placed_owner, which_in_code
+from fixer.analysis.ownership.resolve import is_occupied, owners
 from fixer.analysis.route_verdict import is_closed, is_empty
 from fixer.analysis.run_log import end_evidence, ended_by_itself, is_known, is_passed_over, was_asked_to_stop
-from fixer.causes.backend_down.idle import give_a_server, runs_no_server
+from fixer.analysis.service_state import condition, is_activated, state_evidence
+from fixer.causes.backend_down.stopped_container import give_a_server, runs_no_server
 from fixer.causes.backend_down.unclaimed_address import START, nobody, unclaimed
 from fixer.causes.backend_down.unmanaged_start import begun_again, not_started
 from fixer.lazy.dataclass import replace
@@ -83,10 +72,17 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
 from fixer.model.snapshot import Endpoint, Service
-from fixer.repairs.boot_enablement import also_at_boot, is_disabled, is_off_at_boot, said_of_boot, words_at_boot
+from fixer.repairs.boot_enablement import (
+    also_at_boot,
+    is_disabled,
+    is_left_alone,
+    is_off_at_boot,
+    said_of_boot,
+    starts_one_program,
+    words_at_boot,
+)
 from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.start_service import ended_supervisord, is_socket_off, of_swarm, restart_steps, start_steps
-from fixer.repairs.unitactions import is_left_alone, starts_one_program
 
 START_ALONE = "backend-not-running"
 
@@ -110,11 +106,11 @@ def judge(case: Case) -> Verdict:
                 ruled.append(outcome)
     told = list(findings.values())
     if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
-        from fixer.causes.backend_down.uncreated import uncreated  # only where a service has no container
+        from fixer.causes.backend_down.stopped_container import uncreated  # only where a service has no container
 
         told += uncreated(case)
     if any(is_empty(endpoint) for endpoint in case.snapshot.endpoints):
-        from fixer.causes.backend_down.passedover import passed_over  # only where an address is empty
+        from fixer.causes.backend_down.unclaimed_address import passed_over  # only where an address is empty
 
         told += passed_over(case)
     return conclude(told, missing, ruled)
@@ -156,7 +152,7 @@ def _judge_trouble(case: Case, trouble: Trouble) -> Finding | str | Evidence:
         case "stopped" if owner.rule != "placed" and is_activated(owner.service) and owner.service.socket is not None:
             return Evidence("unit", owner.service.socket.name, "active: systemd starts it when somebody connects there")
         case "stopped":
-            from fixer.causes.backend_down.ordercycle import in_a_cycle  # only where one is stopped
+            from fixer.causes.backend_down.manager_state import in_a_cycle  # only where one is stopped
             return over_an_error(case, owner.service, in_a_cycle(case, owner.service, _stopped(case, trouble, owner)))
         case "masked":
             return _masked(case, trouble, owner)
@@ -188,7 +184,7 @@ def _without_a_server(case: Case, trouble: Trouble, owner: Owner) -> Finding | N
     if is_left_alone(service):
         return _left_alone(case, trouble, owner)
     if service.unit is not None:
-        from fixer.causes.backend_down.outlived import outlived  # only where nobody listens
+        from fixer.causes.backend_down.manager_state import outlived  # only where nobody listens
         left = outlived(case, trouble, service)
         found = None if left is None else _finding(
             case, trouble, owner, (START_ALONE, left[0]), repairs=(left[1],), shown=left[2])
@@ -222,10 +218,7 @@ def _left_alone(case: Case, trouble: Trouble, owner: Owner) -> Finding:
 
 
 def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
-    from fixer.causes.backend_down.condition_or_mask import (  # only where it is found
-        condition_evidence,
-        unmet_condition,
-    )
+    from fixer.causes.backend_down.condition_or_mask import condition_evidence, unmet_condition
 
     service = owner.service
     variant = _variant(case, service)
@@ -241,7 +234,7 @@ def _stopped(case: Case, trouble: Trouble, owner: Owner) -> Finding:
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (end_evidence(service) if variant == "clean-exit-not-restarted" else ())
     if (own := ended_supervisord(service)) is not None:
-        from fixer.causes.backend_down.supervisordend import end_of  # only where it is found
+        from fixer.causes.backend_down.manager_state import end_of  # only where it is found
 
         shown = end_of(case, service, own)
     repairs = _repairs(case, trouble, service, variant)
@@ -321,7 +314,7 @@ def _by_hand(case: Case, service: Service) -> str:
     if (task := of_swarm(service)):
         return task
     if (own := ended_supervisord(service)) is not None:
-        from fixer.causes.backend_down.supervisordend import mended_by  # only where it is found
+        from fixer.causes.backend_down.manager_state import mended_by  # only where it is found
 
         return mended_by(case, service, own)
     if service.manager == "supervisord":
@@ -372,10 +365,7 @@ def _gone_at(case: Case, endpoint: Endpoint) -> Gone | None:
 
 def _remembered(case: Case, trouble: Trouble, gone: Gone) -> Finding:
     """What was learned to listen there was started by hand, and is gone: nothing else starts it again."""
-    from fixer.causes.backend_down.learned_start import (  # only where something was learned
-        learned_evidence,
-        start_as_unit,
-    )
+    from fixer.causes.backend_down.learned_start import learned_evidence, start_as_unit
 
     endpoint = trouble.endpoint
     evidence = (

@@ -14,10 +14,9 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import LogLine, Service, UnitSetting
-from fixer.repairs.boot_enablement import also_at_boot
+from fixer.repairs.boot_enablement import also_at_boot, unit_action
 from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.start_service import start_steps, waiting
-from fixer.repairs.unitactions import unit_action
 from fixer.repairs.write_variables import drop_in
 
 UNMASK = "unmask-service"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from fixer.analysis.evidence import log_evidence
-from fixer.analysis.run_log import last_run, message, own_lines
+from fixer.analysis.case import Case, Trouble
+from fixer.analysis.evidence import find_node, log_evidence, processes_of
+from fixer.analysis.ownership.configured import is_told
+from fixer.analysis.run_log import SERVES, last_run, lines_of, message, own_lines
+from fixer.analysis.service_state import condition
+from fixer.formats.launchers import SHELLS
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.diagnosis import Finding
-from fixer.model.snapshot import LogLine, Service, Snapshot
-from fixer.repairs.start_service import is_socket_off
+from fixer.model.diagnosis import Finding, Repair
+from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import LogLine, Process, Service, Snapshot, Unit
+from fixer.repairs.start_service import is_socket_off, restart_steps
 
 _LAST = 8
 _NO_SOCKET = regex(r"\[Errno (?:9|88)\]|Socket operation on non-socket|Bad file descriptor")
@@ -31,3 +36,106 @@ def told_without(service: Service, said: LogLine, found: Finding) -> Finding:
         found, summary=f"{service.name} was started without {socket.name}, which hands it its socket; {instead}",
         evidence=(log_evidence(said.text, said.where), *found.evidence),
         explains=(*found.explains, "crash-loop-gave-up", "crash-code-error", "crash-killed", "slow-start"))
+
+
+# Units that are each to start after the other: systemd starts none of them, or leaves one out at every boot.
+_CYCLE = regex(r"^(?P<by>\S+): (?:Found ordering cycle on|Found dependency on) (?P<unit>[^\s/]+)/")
+_LEFT_OUT = regex(r"Job \S+/start deleted to break ordering cycle|Unable to break cycle")
+_BEGUN = regex(r"^Start(?:ed|ing) ")
+_MOST = 4
+
+
+def in_a_cycle(case: Case, service: Service, found: Finding) -> Finding:
+    """The finding of a stopped unit, told as what systemd says of it: it was not started since the boot for that."""
+    lines = _said(case, service)
+    if service.unit is None or not lines:
+        return found
+    matches = [match for line in lines if (match := _CYCLE.search(message(line))) is not None]
+    units = dict.fromkeys(name for match in matches for name in (match["by"], match["unit"]))
+    others = ", ".join([name for name in units if name != service.name][:_MOST]) or "others"
+    manual = (
+        f"{service.name} and {others} are each to start after the other: take one of After=, Before= or Requires= "
+        f"between them out (systemctl list-dependencies --after {service.name}; systemd-analyze verify "
+        f"{service.name}), systemctl daemon-reload, then start {service.name}; else the next boot leaves it out again")
+    instead = found.summary.partition("; ")[2]
+    return replace(
+        found, variant="backend-not-running",
+        summary=f"{service.name} was not started: systemd finds a cycle in the order of {service.name} and {others}; "
+                f"{instead}",
+        evidence=(*(log_evidence(line.text, line.where) for line in lines[-3:]), *found.evidence),
+        repairs=(Repair("mend-order", "manual", "mend the order of the units", (), manual=manual),))
+
+
+def _said(case: Case, service: Service) -> list[LogLine]:
+    """systemd's lines of such a cycle since the boot and since the last start, where one tells that a start was left
+    out for it."""
+    node = find_node(case.snapshot, service.node)
+    booted = node.boot_at.value if node is not None and isinstance(node.boot_at, Known) else 0.0
+    kept: list[LogLine] = []
+    for line in reversed(lines_of(service)):
+        text = message(line)
+        if _BEGUN.search(text) or (line.at is not None and line.at < booted - 1.0):
+            break
+        if _CYCLE.search(text) or _LEFT_OUT.search(text):
+            kept.insert(0, line)
+    told = any(_LEFT_OUT.search(message(line)) for line in kept)
+    return kept if told and any(_CYCLE.search(message(line)) for line in kept) else []
+
+
+# A unit that outlived its server: a script started it in the background and stays, with a shell or a `sleep` alone.
+_WAITS = SHELLS | {"sleep", "tail", "cat", "tee", "logger", "tini", "dumb-init", "systemd-cat"}
+
+
+def outlived(case: Case, trouble: Trouble, service: Service) -> tuple[str, Repair, tuple[Evidence, ...]] | None:
+    """Words, repair and proof where its server was up in this run and is gone: what is left of it could serve nobody. A
+    script that still waits for something before it starts one looks the same, but for its log."""
+    if service.unit is None or condition(service) != "running" or not is_told(service, trouble.endpoint):
+        return None
+    seen = processes_of(case.snapshot, service.node, service.pids)
+    left = [process for process in seen if process.state != "Z"]        # nobody asked how that one ended
+    if not left or len(seen) != len(service.pids) or not all(_name(p) in _WAITS for p in left):
+        return None
+    said = next((line for line in reversed(own_lines(last_run(case.snapshot, service)))
+                 if SERVES.search(message(line))), None)
+    if said is None:
+        return None
+    shown = (Evidence("process", f"pid {p.pid}", " ".join(p.argv)[:100]) for p in left[:3])
+    words = (f"{service.name} runs on without the server that it had started (its command stays when that ends, so "
+             "systemd does not notice)")
+    repair = Repair("start-service", "disruptive", f"restart {service.name}, which starts its server as before",
+                    restart_steps(case.snapshot, service, trouble.endpoint))
+    return words, repair, (log_evidence(said.text, said.where), *shown)
+
+
+def _name(process: Process) -> str:
+    return process.argv[0].rpartition("/")[2].lstrip("-") if process.argv else ""
+
+
+# A supervisord that does not start: the line in which it says why, and what mends it.
+_ERROR = regex(r"^Error: \S")
+_FOLDER = regex(r"^Error: The directory named as part of the path (?P<path>/[\w./-]+) does not exist")
+
+
+def mended_by(case: Case, service: Service, unit: Unit) -> str:
+    """What a person does before its unit is started again."""
+    said = _error(case, service, unit)
+    if said is None:
+        return (f"supervisord itself ends with an error: journalctl -u {unit.name} names what is wrong; mend that, "
+                f"then start {unit.name}")
+    text = message(said)
+    folder = _FOLDER.match(text)
+    by = f"mkdir -p {folder['path'].rpartition('/')[0]}" if folder is not None else "mend that"
+    return f"supervisord itself ends with an error: {text[7:207]}; {by}, then start {unit.name}"
+
+
+def end_of(case: Case, service: Service, unit: Unit) -> tuple[Evidence, ...]:
+    """Its last words of its own."""
+    said = _error(case, service, unit)
+    return () if said is None else (log_evidence(message(said), said.where),)
+
+
+def _error(case: Case, service: Service, unit: Unit) -> LogLine | None:
+    own = next((s for s in case.snapshot.services if s.unit is not None and s.node == service.node
+                and s.unit.name == unit.name), None)
+    lines = own.log.value if own is not None and isinstance(own.log, Known) else ()
+    return next((line for line in reversed(lines) if _ERROR.match(message(line))), None)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import address_text, bindings_of, endpoint_text, state_evidence
+from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.evidence import address_text, bindings_of, endpoint_text
 from fixer.analysis.nginx_errors import say_routes
-from fixer.analysis.owner import Owner
 from fixer.analysis.ownership.configured import wanted_elsewhere
+from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair

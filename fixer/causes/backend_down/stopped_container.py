@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
+
 from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import bindings_of, listeners_on, state_evidence
+from fixer.analysis.evidence import (
+    absent_evidence,
+    bindings_of,
+    config_evidence,
+    container_of,
+    endpoint_text,
+    find_node,
+    listeners_on,
+)
+from fixer.analysis.nginx_errors import say_routes, symptom_evidence
+from fixer.analysis.nginx_process import missed
+from fixer.analysis.service_state import IDLE_PROGRAMS, only_waits, program_name, state_evidence
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Finding
-from fixer.model.snapshot import Service
-from fixer.repairs.file_edits import container_of
+from fixer.model.diagnosis import Finding, Repair
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Compose, Service, Uncreated
+from fixer.repairs.file_edits import NoPlace
+from fixer.repairs.start_service import create_service
 from fixer.repairs.upstream_name import other_address
 
 
@@ -56,3 +71,86 @@ def _otherwise(trouble: Trouble, service: Service) -> tuple[str, ...]:
         return ()
     return (f"{told[0].source.where} now says port {told[0].port}, and it was made for {asked.port}: a start brings "
             f"back what was, the next docker compose up does not",)
+
+
+# Containers that run nothing but `sleep` or the like: somebody looked into them, or they only lend their network.
+_INITS = frozenset({"docker-init", "tini", "dumb-init", "catatonit"})
+
+
+def runs_no_server(case: Case, trouble: Trouble, service: Service) -> bool:
+    """The same, nginx asks for it by its own name, and nobody started anything in it besides. What lends its network
+    is not meant itself, nor what has only got an old address of another."""
+    node, box = find_node(case.snapshot, service.node), service.container
+    if box is None or not only_waits(service) or node is None or not isinstance(node.processes, Known):
+        return False
+    if trouble.endpoint.host not in {box.name, box.service, *(name for _, _, names in box.networks for name in names)}:
+        return False
+    lends = any(s.container is not None and s.container.lender == box.id
+                for s in case.snapshot.services)
+    return not lends and all(program_name(p.argv) in IDLE_PROGRAMS | _INITS for p in node.processes.value)
+
+
+def give_a_server(trouble: Trouble, service: Service) -> Repair:
+    """What it is to run instead stands nowhere."""
+    box = service.container
+    files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
+    word = next((f"{w.file}:{w.line}" for w in service.command if w.file), "")
+    where = word or f"the command of {service.name}{f' in {files}' if files else ''}"
+    manual = (f"{where} says `{' '.join(service.argv)[:80]}`: give it the command of the application, or take that "
+              "line out so that the image's own runs, then create it anew; or nginx is to ask another than it for "
+              f"{trouble.routes[0].route.location}")
+    return Repair("give-command", "manual", "let the container run its application", (), manual=manual)
+
+
+# Backends that a compose project's files define and that have no container: removed, or never created.
+CREATE = "create-service"
+
+
+def uncreated(case: Case) -> list[Finding]:
+    """One finding a service that a failing address names; of an nginx that does not run, those it cannot resolve."""
+    found: dict[str, Finding] = {}
+    for compose, trouble, service in missed(case):
+        new, old = _finding(case, compose, trouble, service), found.get(service.service)
+        found[service.service] = new if old is None else replace(
+            old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
+            evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
+    return list(found.values())
+
+
+def _finding(case: Case, compose: Compose, trouble: Trouble, service: Uncreated) -> Finding:
+    name = service.service
+    evidence = (
+        service.source, Evidence("container", f"project {compose.project}", f"no container of service {name}"),
+        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        *symptom_evidence(case, trouble, lambda event: "connecting" in event.phase or "resolved" in event.message),
+    )
+    return Finding(
+        cause="backend-down", variant="container-stopped", role="root", confidence="certain",
+        summary=f"service {name} of project {compose.project} has no container, so nothing is at "
+                f"{endpoint_text(trouble.endpoint)}",
+        detail=(f"needed by {say_routes(trouble)}", *_refused(compose)), routes=trouble.route_ids, service=name,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys(evidence)), repairs=(_create(case, compose, service),),
+        explains=("dns-unresolved", "dns-stale", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
+    )
+
+
+def _refused(compose: Compose) -> tuple[str, ...]:
+    known = compose.editable
+    return (known.reason,) if isinstance(known, Unknown) and known.reason.startswith("docker compose ") else ()
+
+
+def _create(case: Case, compose: Compose, service: Uncreated) -> Repair:
+    """Disruptive: nobody has seen this service run as the files say it now. Whether a profile is to be on, a person
+    says."""
+    name = service.service
+    summary = f"create service {name} from the files of project {compose.project} and start it"
+    if service.profiles:
+        said = f"{name} is made only with the profile {' or '.join(service.profiles)}, which is not on"
+        return Repair(CREATE, "manual", summary, (), manual=(
+            f"{said}: docker compose --profile {shlex.quote(service.profiles[0])} up -d --no-deps {shlex.quote(name)} "
+            "(COMPOSE_PROFILES in the project's .env keeps it on); or nginx is not to ask for it"))
+    step = create_service(case.snapshot, name)
+    if isinstance(step, NoPlace):
+        return Repair(CREATE, "manual", summary, (), manual=f"docker compose up -d --no-deps {name}; {step.why}")
+    return Repair(CREATE, "disruptive", summary, (step,))

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from fixer.analysis.case import Case, Trouble
 from fixer.analysis.evidence import absent_evidence, config_evidence, endpoint_text, find_node
 from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.ownership.keepers import at_rest, kept
-from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.ownership.tie_break import at_rest, kept, kept_by_podman
+from fixer.analysis.route_verdict import is_closed, is_edited, is_empty
+from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Endpoint, RouteFacts
 
 START = "start-service"
-_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's own chores
 
 
 def nobody(case: Case, trouble: Trouble) -> Finding | None:
@@ -69,22 +71,6 @@ def _may_be_podmans(case: Case, node: str) -> bool:
     return any(True for _ in kept_by_podman(case, node))
 
 
-def kept_by_podman(case: Case, node: str) -> Iterator[str]:
-    """What starts or runs containers of podman there: units, then those that were run by hand."""
-    theirs: set[int] = set()
-    for service in case.snapshot.services:
-        unit = service.unit
-        if service.node == node and unit is not None and unit.exec_start[:1] and (
-                unit.exec_start[0].rpartition("/")[2] == "podman" and not unit.fragment_path.startswith(_PACKAGED)):
-            theirs |= set(service.pids)
-            yield f"{service.name} ({unit.active_state})"
-    found = find_node(case.snapshot, node)
-    for process in found.processes.value if found is not None and isinstance(found.processes, Known) else ():
-        words = process.argv
-        if process.comm == "conmon" and process.pid not in theirs:
-            yield f"container {words[words.index('-n') + 1] if '-n' in words[:-1] else '?'} (pid {process.pid})"
-
-
 def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
     """Applications run in containers of this very machine: not none. In nginx's own container none is expected."""
     node = find_node(case.snapshot, trouble.endpoint.node)
@@ -93,7 +79,7 @@ def _may_be_boxed(case: Case, trouble: Trouble) -> bool:
         return True
     if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
         return False
-    from fixer.causes.wrong_port.published_port import is_on_docker_host  # only where there are containers
+    from fixer.analysis.ownership.container_network import is_on_docker_host  # only where there are containers
 
     return is_on_docker_host(case, trouble)
 
@@ -115,8 +101,52 @@ def _is_cut_off(case: Case, trouble: Trouble) -> Evidence | None:
     """nginx is in a network that nobody else is in any more: what is not at its address there, tells nothing."""
     if not any(s.container is not None and s.container.lender for s in case.snapshot.services):
         return None
-    from fixer.analysis.ownership.stranding import stranded
+    from fixer.analysis.ownership.container_network import stranded
 
     here = next((s for s in case.snapshot.services if s.container is not None and s.node == trouble.nginx.node), None)
     cut = stranded(case.snapshot, here)
     return None if cut is None else cut.why[0]
+
+
+# Addresses where nothing listens, of routes that answer without them: told, and nothing is done about it.
+
+
+def passed_over(case: Case) -> Iterator[Finding]:
+    """Members of groups and values of variables that lead to nobody, one finding an address; spares are meant to
+    sleep."""
+    endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
+    seen: set[tuple[object, ...]] = {
+        (e.node, e.host, e.port, e.unix, e.at) for trouble in case.troubles for e in trouble.endpoints
+    }
+    edited = [nginx for nginx in case.snapshot.nginxes if is_edited(nginx)]
+    for judged in case.judged.values():
+        if (judged.state != "ok" and not judged.gone) or any(nginx.serves(judged.facts) for nginx in edited):
+            continue
+        for name in judged.facts.endpoints:
+            endpoint = endpoints.get(name)
+            if endpoint is None or endpoint.down or endpoint.backup or not is_empty(endpoint):
+                continue
+            key = (endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.at)
+            if key not in seen:
+                seen.add(key)
+                yield _advice(case, judged.facts, endpoint)
+
+
+def _advice(case: Case, facts: RouteFacts, endpoint: Endpoint) -> Finding:
+    owner = placed_owner(case, endpoint)
+    service = None if owner is None else owner.service
+    text = endpoint_text(endpoint)
+    others = any(e.id in facts.endpoints and not is_empty(e) for e in case.snapshot.endpoints)
+    if not others:
+        what = "the configuration answers before anybody is asked there"
+    elif facts.route.upstream:
+        what = f"nginx passes over it, since others of upstream {facts.route.upstream} answer"
+    else:
+        what = f"it is one of the addresses that {facts.route.location} may lead to, and requests for it fail"
+    place = Evidence("nginx-config", f"{endpoint.file}:{endpoint.line}", endpoint.written)
+    evidence = (place, *absent_evidence(endpoint), *(() if service is None else (state_evidence(service),)))
+    return Finding(
+        cause="backend-down", variant=None, role="advice", confidence="certain",
+        summary=f"nothing listens at {text}; {what}", detail=(), routes=(facts.route.id,),
+        service=None if service is None else service.name, node=facts.node, evidence=evidence, repairs=(),
+    )

@@ -47,21 +47,21 @@ from typing import TYPE_CHECKING
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence, place, ran_since, state_evidence
+from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence, place
 from fixer.analysis.exits.code_error import CodeFault, code_fault
 from fixer.analysis.exits.exit_reason import left_blank, missing_variables, port_in_use
 from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.exits.path_access import closed_folder_of
 from fixer.analysis.exits.source_files import line_of, source_of
-from fixer.analysis.exits.unreadable import closed_folder_of
 from fixer.analysis.nginx_errors import is_cut_in_body, is_refused, symptom_evidence
-from fixer.formats.modules import module_folders
+from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.formats.start_files import module_folders
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.repairs.optionwords import option_word, setting_evidence
+from fixer.repairs.command_options import option_word, setting_evidence
 
 if TYPE_CHECKING:
-    from fixer.causes.crash_code_error.start_folder import Elsewhere
-    from fixer.causes.crash_code_error.startfolder import Inside
+    from fixer.causes.crash_code_error.start_folder import Elsewhere, Inside
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -139,9 +139,7 @@ def _found(case: Case, crash: Crash, fault: CodeFault) -> Finding:
 def _elsewhere(case: Case, crash: Crash, fault: CodeFault) -> Elsewhere | None:
     if fault.kind != "target" or crash.service.container is None:
         return None
-    from fixer.causes.crash_code_error.start_folder import (  # only where a container found no application
-        mounted_elsewhere,
-    )
+    from fixer.causes.crash_code_error.start_folder import mounted_elsewhere
 
     return mounted_elsewhere(case, crash, fault)
 
@@ -149,7 +147,7 @@ def _elsewhere(case: Case, crash: Crash, fault: CodeFault) -> Elsewhere | None:
 def _inside(case: Case, crash: Crash, fault: CodeFault) -> Inside | None:
     if fault.kind != "target" or crash.service.container is not None:
         return None
-    from fixer.causes.crash_code_error.startfolder import inside_package  # only where no application was found
+    from fixer.causes.crash_code_error.start_folder import inside_package  # only where no application was found
 
     return inside_package(case, crash, fault)
 
@@ -157,7 +155,7 @@ def _inside(case: Case, crash: Crash, fault: CodeFault) -> Inside | None:
 def _above(case: Case, crash: Crash, above: Inside | None) -> tuple[Repair, ...]:
     if above is None:
         return ()
-    from fixer.causes.crash_code_error.startfolder import start_above  # as above
+    from fixer.causes.crash_code_error.start_folder import start_above  # as above
 
     return (start_above(case, crash, above),)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.analysis.bylocation import fresh_by_route
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import config_evidence, log_evidence, ran_since, state_evidence
+from fixer.analysis.evidence import config_evidence, log_evidence
 from fixer.analysis.exits.code_error import own_frame
-from fixer.analysis.exits.workers_died import DIED
-from fixer.analysis.nginx_errors import is_cut_in_body
+from fixer.analysis.exits.kills import DIED
+from fixer.analysis.nginx_errors import fresh_by_route, is_cut_in_body
 from fixer.analysis.route_verdict import Judged
 from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.service_state import ran_since, state_evidence
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown

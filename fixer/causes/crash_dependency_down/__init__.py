@@ -41,26 +41,17 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, Trouble
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.blocked_start import blocked
+from fixer.analysis.dependency.blocked_start import blocked, not_started
 from fixer.analysis.dependency.complaint import Complaint, complaint
-from fixer.analysis.dependency.locate import Needed, listening_elsewhere, locate, unseen_clusters
-from fixer.analysis.dependency.ownnetwork import own_network
-from fixer.analysis.dependency.requiring import not_started
-from fixer.analysis.evidence import (
-    absent_evidence,
-    condition,
-    config_evidence,
-    listener_evidence,
-    log_evidence,
-    ran_since,
-    state_evidence,
-)
+from fixer.analysis.dependency.locate import Needed, listening_elsewhere, locate, own_network, unseen_clusters
+from fixer.analysis.evidence import absent_evidence, config_evidence, listener_evidence, log_evidence
 from fixer.analysis.exits.changed_since import changed_since
 from fixer.analysis.exits.exit_reason import missing_variables, port_in_use
 from fixer.analysis.exits.failed_run import Crash, crashes, holds_a_socket
 from fixer.analysis.nginx_errors import is_refused, symptom_evidence
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.run_log import is_restarting
+from fixer.analysis.service_state import condition, ran_since, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
     CAUSE_ID,
     EXPLAINS,
@@ -72,7 +63,7 @@ from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 from fixer.repairs.start_dependency import WHERE, back_again, let_through, make_room, set_other, start_needed
-from fixer.repairs.startagain import start_again
+from fixer.repairs.start_service import start_again
 
 _NAMES = ("/etc/hosts", "/etc/resolv.conf")
 _STATES = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",
@@ -107,17 +98,17 @@ def judge(case: Case) -> Verdict:
                  if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in not_started(case)]
     if any(service.waits for service in case.snapshot.services):
-        from fixer.causes.crash_dependency_down.waiting_script import (  # only where a start script waits
-            waiting_findings,
-        )
+        from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
 
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
     if any(_listens_nowhere(case, trouble) for trouble in case.troubles):
-        from fixer.causes.crash_dependency_down.reliedfindings import relied_findings  # as it says
+        from fixer.causes.crash_dependency_down.stopped_dependency import relied_findings  # as it says
 
         findings += relied_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
-        from fixer.analysis.dependency.start_order import awaited_findings  # only where a container was never started
+        from fixer.causes.crash_dependency_down.unanswered_dependency import (
+            awaited_findings,  # only where a container was never started
+        )
 
         findings += awaited_findings(case)
     return conclude(findings, missing, ruled)
@@ -142,7 +133,7 @@ def _unnamed(case: Case, crash: Crash) -> Finding | None:
     """Its log speaks of another system without a name, and one that its compose file starts before it is stopped."""
     if crash.service.container is None or missing_variables(crash.lines) or port_in_use(crash.lines) is not None:
         return None
-    from fixer.causes.crash_dependency_down.unnamed import unnamed  # only where a container failed
+    from fixer.causes.crash_dependency_down.stopped_dependency import unnamed  # only where a container failed
 
     said = unnamed(case, crash)
     found = _judge(case, crash, said) if said is not None else None

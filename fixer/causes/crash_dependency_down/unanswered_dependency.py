@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case
-from fixer.analysis.dependency.blocked_start import Blocked, blocked_evidence, stands_still, waits_since
-from fixer.analysis.dependency.requiring import Required
-from fixer.analysis.evidence import (
-    absent_evidence,
-    address_text,
-    condition,
-    config_evidence,
-    describe_process,
-    log_evidence,
-    processes_of,
-    state_evidence,
-)
+from fixer.analysis.case import Case, Owner, Trouble
+from fixer.analysis.dependency.blocked_start import Blocked, Required, blocked_evidence, stands_still, waits_since
+from fixer.analysis.dependency.start_order import DEPENDS_ON_LABEL, AwaitedService, first_awaited
+from fixer.analysis.evidence import absent_evidence, address_text, config_evidence, log_evidence
 from fixer.analysis.nginx_errors import is_refused, symptom_evidence
+from fixer.analysis.ownership.resolve import sole_owner
+from fixer.analysis.service_state import state_evidence
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.plan import ContainerAction, SignalProcess, Step
+from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Service
-from fixer.repairs.start_dependency import start_steps_of, swallowed, why_not, words_of
+from fixer.repairs.start_dependency import go_on, start_steps_of, swallowed, why_not, words_of
 from fixer.repairs.start_service import start_steps, waiting
 
 CAUSE_ID = "crash-dependency-down"
@@ -65,17 +59,6 @@ def _unblock(case: Case, one: Blocked, still: Service | None) -> tuple[Repair, .
     return (swallowed(service.name, one.said, one.needed),)
 
 
-def go_on(case: Case, provider: Service) -> tuple[Step, ...]:
-    """What lets it run on: the engine, or a signal to each of its processes."""
-    box = provider.container
-    if box is not None and condition(provider) == "paused":
-        return (ContainerAction(box.id, box.name, "unpause", box.status),)
-    return tuple(
-        SignalProcess(provider.node, p.pid, p.start_ticks, "CONT", describe_process(case.snapshot, provider.node, p))
-        for p in processes_of(case.snapshot, provider.node, provider.pids) if p.state == "T"
-    )
-
-
 def required_finding(case: Case, one: Required) -> Finding:
     """systemd started it not, for want of another unit."""
     service, trouble = one.service, one.trouble
@@ -110,3 +93,43 @@ def _start_required(case: Case, one: Required) -> tuple[Repair, ...]:
     steps = tuple(dict.fromkeys((*begun, *start_steps(case.snapshot, service, one.trouble.endpoint))))
     names = ", ".join(s.name for s in one.lacking)
     return (Repair("start-dependency", "safe", f"start {f'{names}, then ' if names else ''}{service.name}", steps),)
+
+
+_EXPLAINS = ("backend-down", "slow-start", "dns-unresolved", "nginx-down")
+
+
+def awaited_findings(case: Case) -> list[Finding]:
+    """One finding a service: started by itself it would run, and the next `up` would stop there again."""
+    found: dict[str, Finding] = {}
+    for trouble in case.troubles:
+        owner = sole_owner(case, trouble)
+        box = owner.service.container if owner is not None else None
+        if owner is None or box is None or box.status != "created" or box.started_at > 0 or not box.project:
+            continue
+        held = first_awaited(case, box)
+        if held is None:
+            continue
+        new, old = _finding(case, trouble, owner, held), found.get(owner.service.id)
+        found[owner.service.id] = new if old is None else replace(
+            old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))))
+    return list(found.values())
+
+
+def _finding(case: Case, trouble: Trouble, owner: Owner, held: AwaitedService) -> Finding:
+    service, box = owner.service, owner.service.container
+    assert box is not None
+    manual = (f"{held.todo}; then docker compose up -d. {service.name} started by itself would not last: the next up "
+              "would stop there again")
+    return Finding(
+        cause="crash-dependency-down", variant="start-dependency-failed", role="root",
+        confidence="certain" if held.certain and owner.certain else "likely",
+        summary=f"{service.name} was made and never started: Compose waits for {held.name}, which {held.said}",
+        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            Evidence("container", box.name, f"created, {DEPENDS_ON_LABEL}={dict(box.labels)[DEPENDS_ON_LABEL]}"),
+            held.shown,
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+        ))),
+        repairs=(Repair("mend-dependency", "manual", "a person must bring back what it waits for", (), manual=manual),),
+        explains=_EXPLAINS,
+    )

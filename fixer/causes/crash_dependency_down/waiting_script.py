@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 
 from fixer.analysis.case import Case
 from fixer.analysis.dependency.locate import Needed
-from fixer.analysis.dependency.startup_script import HeldUp, doing, held_evidence, held_up, held_up_at, script_of, since
-from fixer.analysis.evidence import absent_evidence, condition, config_evidence, endpoint_text, say_age, state_evidence
-from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.analysis.owner import Owner
-from fixer.analysis.ownership.configured import is_told
+from fixer.analysis.dependency.startup_script import (
+    HeldUp,
+    doing,
+    held_up,
+    not_started_text,
+    since,
+    waiting_script_evidence,
+)
+from fixer.analysis.service_state import condition, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID, EXPLAINS
+from fixer.model.deployment import Reliance
 from fixer.model.diagnosis import Confidence, Finding, Repair
-from fixer.model.facts import Evidence
-from fixer.model.reliance import Reliance
 from fixer.repairs.start_dependency import provider_steps, why_not
 from fixer.repairs.start_service import waiting
 
@@ -48,17 +51,12 @@ def dependency_finding(case: Case, one: HeldUp) -> Finding | None:
     confidence: Confidence = "certain" if sure else "likely" if needed.up is False else "possible"
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root", confidence=confidence,
-        summary=f"{_has_not(case, one)}: it waits for {reliance.address}, {_state(needed)}",
+        summary=f"{not_started_text(case, one)}: it waits for {reliance.address}, {_state(needed)}",
         detail=tuple(filter(None, (doing(case, one),))), routes=one.trouble.route_ids,
         service=provider.name if provider is not None and not serves else one.service.name, node=one.service.node,
-        evidence=_evidence(case, one, (*needed.why, *(state_evidence(p) for p in needed.providers[:3]))),
+        evidence=waiting_script_evidence(case, one, (*needed.why, *(state_evidence(p) for p in needed.providers[:3]))),
         repairs=_start(case, one, reliance, needed), explains=EXPLAINS,
     )
-
-
-def _has_not(case: Case, one: HeldUp) -> str:
-    return (f"{one.service.name} runs {script_of(one)}, which has not started its server for "
-            f"{say_age(since(case, one))}")
 
 
 def _state(needed: Needed) -> str:
@@ -96,50 +94,3 @@ def _start(case: Case, one: HeldUp, reliance: Reliance, needed: Needed) -> tuple
     then = f"{service.name} then goes on by itself" if whole else f"{service.name} waits for more than that"
     last = waiting(case.snapshot, service, one.trouble.endpoint) if whole else ()
     return (Repair("start-dependency", "safe", f"start {names}{also}; {then}", tuple(dict.fromkeys((*steps, *last)))),)
-
-
-def _evidence(case: Case, one: HeldUp, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    trouble = one.trouble
-    return tuple(dict.fromkeys((
-        *held_evidence(case, one), *shown, state_evidence(one.service),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, is_refused),
-    )))
-
-
-def script_finding(case: Case, one: HeldUp, cause: str, variant: str, wait: tuple[Repair, ...]) -> Finding:
-    """It waits for a file, or for something that is not to be seen: a person looks. `wait` where it is young."""
-    file = next((r for r, needed in one.unmet if needed is None), None)
-    name = one.service.name
-    if file is not None:
-        what = f": it waits for {file.path}, which is not there" if file.wanted else (
-            f": it waits until {file.path} is gone, which is still there")
-        todo = (f"see who should {'write' if file.wanted else 'remove'} {file.path} ({file.source.where} waits for "
-                f"that) and let it, or correct that line; {name} then goes on by itself")
-    else:
-        what = ""
-        now = doing(case, one)
-        todo = (f"see what {script_of(one)} waits for ({now or 'nothing but a pause of it was seen'}) and bring that "
-                f"back, or correct the script; then restart {name}")
-    repair = Repair("mend-script", "manual", f"let the script of {name} go on", (), manual=todo)
-    return Finding(
-        cause=cause, variant=variant, role="root", confidence="likely",
-        summary=f"{_has_not(case, one)}{what}", detail=tuple(filter(None, (doing(case, one),))),
-        routes=one.trouble.route_ids, service=name, node=one.service.node, evidence=_evidence(case, one, ()),
-        repairs=(*wait, repair), explains=("wrong-port", "backend-down"),
-    )
-
-
-def shell_notes(case: Case) -> Iterator[str]:
-    """Scripts that some user's shell runs, told to end in a server at an address that is empty: anybody may have
-    started one, so nothing is done about it, but a person will want to know what it waits for."""
-    for trouble in case.troubles:
-        for service in case.snapshot.services:
-            if service.manager != "none" or not any(is_told(service, e) for e in trouble.endpoints):
-                continue
-            one = held_up_at(case, trouble, Owner(service, "contested", ()))
-            if one is not None:
-                uid = f"pid {one.shell.pid}, uid {one.shell.uid}"
-                waits = ", ".join(f"{r.address} ({r.source.where})" for r, _ in one.unmet[:3])
-                what = f"it waits for {waits}" if waits else doing(case, one) or "what it waits for was not seen"
-                yield f"{_has_not(case, one)} (for {endpoint_text(trouble.endpoint)}; {uid}): {what}"

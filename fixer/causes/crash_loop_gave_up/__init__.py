@@ -31,7 +31,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, log_evidence, state_evidence
+from fixer.analysis.evidence import absent_evidence, bindings_of, config_evidence, log_evidence
 from fixer.analysis.exits.changed_since import changed_since
 from fixer.analysis.exits.exec_step import fails_before_start
 from fixer.analysis.exits.exit_reason import (
@@ -42,18 +42,19 @@ from fixer.analysis.exits.exit_reason import (
     port_in_use,
 )
 from fixer.analysis.exits.failed_run import Crash, crashes, told_port_taken
+from fixer.analysis.exits.kills import FAULTS, SIGNALS, killed_by, last_signal
+from fixer.analysis.exits.last_output import is_left_behind
 from fixer.analysis.nginx_errors import is_refused, symptom_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import gave_up, is_known, is_restarting, message, own_lines
-from fixer.causes.crash_killed import FAULTS, SIGNALS, is_of_a_limit, killed_by, last_signal
-from fixer.causes.crash_loop_gave_up.pidfiles import pid_file_words
-from fixer.causes.crash_loop_gave_up.requested_restart import restart_windows
-from fixer.causes.crash_missing_env import is_set
-from fixer.causes.stalesocket import is_left_behind
+from fixer.analysis.service_state import state_evidence
+from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_words, restart_windows
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
+from fixer.repairs.resource_limits import is_of_a_limit
 from fixer.repairs.start_service import restart_steps, start_steps
+from fixer.repairs.write_variables import is_set
 
 _KEPT = 1024      # ports below are for root, unless the kernel was told otherwise
 _DENIED = regex(r"(?i)permission denied")
@@ -242,7 +243,7 @@ def _repairs(case: Case, crash: Crash, state: State) -> tuple[Repair, ...]:
         manual = (f"{service.name} would end the same way again, and what it says could not be read "
                   f"({service.log.reason}): {by_hand}; mend what it says, then start it")
     elif _is_silent(crash):
-        from fixer.analysis.exits.silence import silent_end  # only where a log holds no word
+        from fixer.analysis.exits.last_output import silent_end  # only where a log holds no word
 
         manual = f"{service.name} would end the same way again; {silent_end(service)}"
     else:

@@ -43,13 +43,21 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.complaint import complaint
-from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence, ran_since, state_evidence
+from fixer.analysis.evidence import absent_evidence, config_evidence, find_node, log_evidence
 from fixer.analysis.exits.exec_step import directory_of
 from fixer.analysis.exits.exit_reason import Said, left_blank, missing_variables
 from fixer.analysis.exits.failed_run import Crash, crashes
 from fixer.analysis.nginx_errors import is_refused, symptom_evidence
-from fixer.causes.crash_missing_env.envcopies import copies_of, copies_with, copy_evidence, restore_variables
-from fixer.causes.crash_missing_env.misread import Misread, misread, unwrapped
+from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.causes.crash_missing_env.lost_env_file import (
+    Misread,
+    copies_of,
+    copies_with,
+    copy_evidence,
+    misread,
+    restore_variables,
+    unwrapped,
+)
 from fixer.formats.backup_names import is_called_like
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -59,7 +67,7 @@ from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.start_dependency import WHERE
 from fixer.repairs.start_service import begin_steps, restart_steps, start_steps
-from fixer.repairs.write_variables import write_variables
+from fixer.repairs.write_variables import is_set, write_variables
 
 ID = "set-variable"
 _NEAR = 0.85             # of two names' letters in the same order
@@ -104,11 +112,6 @@ def of_compose(crash: Crash, blank: tuple[Said, ...]) -> Crash:
     slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
     service = replace(crash.service, env_slots=slots)
     return replace(crash, owner=replace(crash.owner, service=service))
-
-
-def is_set(service: Service, name: str) -> bool:
-    """A place that feeds the service gives the variable a value; the case of letters may differ (settings classes)."""
-    return any(a.name.upper() == name.upper() and not a.empty for a in service.env)
 
 
 def _found(case: Case, crash: Crash, said: tuple[Said, ...]) -> Finding:

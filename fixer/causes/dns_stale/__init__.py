@@ -35,15 +35,19 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble, is_answering
+from collections.abc import Iterator
+
+from fixer.analysis.case import Case, Trouble, is_answering, routes_to
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, endpoint_text, now_on, ran_since, say_age
+from fixer.analysis.evidence import config_evidence, endpoint_text, now_on, say_age
 from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
-from fixer.causes.dns_stale.leftbehind import is_address, is_of_another, left_behind, of_log
+from fixer.analysis.nginx_process import is_address, is_of_another, of_log
+from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.causes.dns_stale.replaced_container import left_behind
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import ErrorEvent
+from fixer.model.snapshot import Endpoint, ErrorEvent, ProbeResult, RouteFacts, Stranger
 from fixer.repairs.file_edits import nginx_steps
 
 
@@ -76,7 +80,6 @@ def _between_containers(case: Case) -> list[Finding]:
 
         found += collisions(case)
     if case.snapshot.strangers:
-        from fixer.causes.dns_stale.mistaken import mistaken  # only where another container may have the old address
 
         found += mistaken(case)
     return found
@@ -146,3 +149,68 @@ CAUSE = Cause(
     order=37,
     page=__doc__,
 )
+
+
+# nginx still asks the old address of a name, and another container answers there: told by comparing three answers.
+
+
+def mistaken(case: Case) -> Iterator[Finding]:
+    """For every container that may have got the old address: does nginx pass on its answer, and not the right one?"""
+    done: set[str] = set()
+    for stranger in case.snapshot.strangers:
+        endpoint = case.snapshot.endpoint(stranger.endpoint)
+        theirs, ours = stranger.http, endpoint.http
+        if not isinstance(theirs, Known) or not isinstance(ours, Known) or endpoint.host in done:
+            continue
+        if theirs.value.status is None or ours.value.status is None or _same(theirs.value, ours.value):
+            continue
+        for facts in case.snapshot.routes:
+            passed = _passed_on(facts, endpoint)
+            if passed and all(_same(answer, theirs.value) for answer in passed):
+                done.add(endpoint.host)
+                found = _stranger_finding(case, facts, endpoint, stranger)
+                if found is not None:
+                    yield found
+                break
+
+
+def _same(one: ProbeResult, other: ProbeResult) -> bool:
+    return (one.status, one.body) == (other.status, other.body)
+
+
+def _passed_on(facts: RouteFacts, endpoint: Endpoint) -> tuple[ProbeResult, ...]:
+    """What nginx answered where it asks the address for the same page as the look at the address itself did."""
+    route = facts.route
+    plain = route.pass_text.partition("://")[2].find("/") < 0
+    comparable = facts.endpoints == (endpoint.id,) and plain and route.path == endpoint.path
+    return facts.probes.value if comparable and isinstance(facts.probes, Known) else ()
+
+
+def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, stranger: Stranger) -> Finding | None:
+    nginx = case.snapshot.nginx_of(facts)
+    now = endpoint.addresses.value if isinstance(endpoint.addresses, Known) else ()
+    if nginx is None or stranger.address in now:
+        return None
+    theirs = next((s for s in case.snapshot.services if s.node == stranger.node), None)
+    name = theirs.name if theirs is not None else stranger.node
+    routes = routes_to(case, nginx, endpoint.host)
+    ours = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
+    given = stranger.http.value.status if isinstance(stranger.http, Known) else None
+    service = case.service(endpoint.service)
+    return Finding(
+        cause="dns-stale", variant="stale-dns-wrong-container", role="root", confidence="certain",
+        summary=(f"nginx hands {facts.route.location} to {stranger.address}, where {endpoint.host} was; now {name} "
+                 f"answers there, and {endpoint.host} is at {', '.join(now)}"),
+        detail=(), routes=routes, service=None, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, nginx, endpoint),
+            Evidence("probe", f"{endpoint.host} ({', '.join(now)})", f"{endpoint.path} answers {ours}"),
+            Evidence("probe", f"{name} ({stranger.address})", f"{endpoint.path} answers {given}, as nginx does"),
+            *(state_evidence(s) for s in (service, theirs) if s is not None),
+        ))),
+        repairs=(Repair(
+            "reload-nginx", "safe", f"check the configuration and reload nginx, which looks {endpoint.host} up anew "
+            "(what it holds in memory now cannot be brought back)", nginx_steps(case.snapshot, nginx),
+        ),),
+        explains=("nginx-not-reloaded",),
+    )

@@ -36,24 +36,22 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, endpoint_text
+from fixer.analysis.evidence import config_evidence, container_of, endpoint_text
 from fixer.analysis.nginx_errors import events_for, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import is_uncreated, name_in, name_missing, troubles_of_down
-from fixer.analysis.owner import Owner
+from fixer.analysis.nginx_process import is_uncreated, name_in, name_missing, routes_of, troubles_of_down
 from fixer.analysis.ownership.configured import placed_owner
-from fixer.analysis.ownership.dockerhost import is_docker_host
+from fixer.analysis.ownership.container_network import is_docker_host
 from fixer.analysis.run_log import is_restarting
-from fixer.causes.dns_unresolved.guests import lender_of, repair_guest
-from fixer.causes.network_detached import aliases_of, joining
-from fixer.causes.nginx_down import begin_nginx, routes_of
+from fixer.causes.dns_unresolved.container_names import lender_of, repair_guest
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step
 from fixer.model.snapshot import Container, Endpoint, Nginx
-from fixer.repairs.file_edits import container_of
+from fixer.repairs.container_settings import aliases_of, joining
+from fixer.repairs.start_nginx import begin_nginx
 from fixer.repairs.upstream_name import other_address, other_resolver
 
 _GRAIN = 0.5     # seconds: a file that a container makes right before it starts nginx is no edit since
@@ -78,7 +76,7 @@ def judge(case: Case) -> Verdict:
     for trouble in case.troubles:
         new = _at_request(case, trouble)
         if new is None and trouble.nginx.node not in refused and _is_lost(trouble):
-            from fixer.causes.dns_unresolved.lostnames import lost_name  # only where a name leads nowhere
+            from fixer.causes.dns_unresolved.container_names import lost_name  # only where a name leads nowhere
 
             new = lost_name(case, trouble)
             new = None if new is None else _carried(case, trouble, new)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import shlex
 
 from fixer.analysis.case import Case, Trouble
-from fixer.causes.nginx_down import begin_nginx
+from fixer.analysis.evidence import bindings_of, config_evidence, container_of, endpoint_text
+from fixer.analysis.evidence import place as place_text
+from fixer.analysis.nginx_errors import say_routes, symptom_evidence
+from fixer.analysis.nginx_process import is_uncreated
+from fixer.analysis.ownership.configured import placed_owner
+from fixer.analysis.ownership.container_network import is_docker_host
+from fixer.analysis.ownership.intended_container import reached_as
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.plan import NetworkAction
 from fixer.model.snapshot import Container
-from fixer.repairs.file_edits import container_of, nginx_steps
+from fixer.repairs.file_edits import nginx_steps
+from fixer.repairs.start_nginx import begin_nginx
+from fixer.repairs.upstream_name import other_address
 
 ID, KEY = "connect-container", "connect"
 MOST = 3              # services of other projects may be called alike
@@ -62,3 +70,65 @@ def _repairs(case: Case, trouble: Trouble, found: list[Container], network: str)
     steps = () if chosen is None else (NetworkAction(chosen.id, chosen.name, network, "connect", (host,)), *then)
     summary = f"join the container that is meant to {network} as {host} ({' or '.join(ways)}), and {after}"
     return (Repair(ID, "safe", summary, steps, (Need(KEY, "choice", why, choices),)),)
+
+
+# Containers that have no name in Docker's DNS, as they are in the network of another one, or of the Docker host.
+
+
+def lender_of(case: Case, box: Container) -> Container | None:
+    """The container whose network it has."""
+    return next((s.container for s in case.snapshot.services
+                 if s.container is not None and s.container.id == box.lender), None)
+
+
+def repair_guest(case: Case, troubles: list[Trouble], box: Container, lender: Container | None) -> Repair:
+    """The name of its host in place of its own, where nginx reaches that one; else a person decides."""
+    nginx, endpoint = troubles[0].nginx, troubles[0].endpoint
+    web = container_of(case.snapshot, nginx.node)
+    hosts = [s for s in case.snapshot.services
+             if s.container is not None and lender is not None and s.container.id == lender.id]
+    name = reached_as(hosts[0], web) if hosts and web is not None else None
+    if name is not None and lender is not None and lender.status == "running":
+        return other_address(case, troubles, name[1])
+    where = place_text(case.snapshot, nginx.node, endpoint.file, endpoint.line)
+    if box.network_mode == "host":
+        port = next((b.port for s in case.snapshot.services if s.container is not None and s.container.id == box.id
+                     for b in bindings_of(s) if b.port), endpoint.port)
+        manual = (f"name host.docker.internal:{port} at {where}, and give nginx's container that name (extra_hosts: "
+                  '["host.docker.internal:host-gateway"]), while what serves there listens on an address of the Docker '
+                  "host that containers reach; or give it a network of nginx's in place of network_mode: host")
+    else:
+        manual = (f"name the container whose network {box.name} has at {where}, and let it share a network with "
+                  "nginx's; then nginx -t, and reload nginx")
+    return Repair("name-address", "manual", f"name at {where} what {endpoint.host} is reached by", (), manual=manual)
+
+
+# A name that nobody on the networks of nginx's container has any more, while nginx asks the address that it had.
+
+
+def lost_name(case: Case, trouble: Trouble) -> Finding | None:
+    """Its container was removed, renamed or made anew on another network; which of them, none here can tell."""
+    endpoint, nginx = trouble.endpoint, trouble.nginx
+    web = container_of(case.snapshot, nginx.node)
+    if nginx.master_pid is None or web is None or web.is_machine or not endpoint.host or is_docker_host(endpoint):
+        return None
+    if not isinstance(endpoint.addresses, Known) or endpoint.addresses.value or is_uncreated(case, endpoint.host):
+        return None
+    if placed_owner(case, endpoint) is not None or not any(j.state in ("failing", "slow") for j in trouble.judged):
+        return None
+    same = [t for t in case.troubles if t.nginx is nginx and t.endpoint.host == endpoint.host]
+    networks = ", ".join(name for name, _, _ in web.networks) or "none"
+    shown = Evidence("probe", endpoint.host, f"no address is known for it on the networks of {web.name} ({networks})")
+    return Finding(
+        cause="dns-unresolved", variant="docker-alias-lost", role="root", confidence="likely",
+        summary=f"the name {endpoint.host} (for {endpoint_text(endpoint)}) does not resolve any more: nginx hands "
+                f"{say_routes(trouble)} to the address that it had when nginx started, where nobody answers",
+        detail=("docker ps -a tells whether its container was removed, renamed, or made on another network",),
+        routes=tuple(dict.fromkeys(route for t in same for route in t.route_ids)), service=None, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            shown, config_evidence(case.snapshot, nginx, endpoint),
+            *symptom_evidence(case, trouble, lambda event: True),
+        ))),
+        repairs=(other_address(case, same),),
+        explains=("wrong-port", "backend-down", "nginx-not-reloaded", "dns-stale"),
+    )

@@ -38,9 +38,9 @@ import re
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import find_node, line_text, place
+from fixer.analysis.evidence import container_of, find_node, line_text, place, template_of
+from fixer.analysis.nginx_process import routes_of
 from fixer.analysis.run_log import lines_of, message
-from fixer.causes.nginx_down import begin_nginx, routes_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -50,7 +50,8 @@ from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import Nginx
 from fixer.nginx.error_log import parse_test_output
-from fixer.repairs.file_edits import NoPlace, container_of, nginx_steps, template_of
+from fixer.repairs.file_edits import NoPlace, nginx_steps
+from fixer.repairs.start_nginx import begin_nginx
 
 ID = "remove-dangling-link"
 _A_FOLDER = "failed (21: Is a directory)"      # its last word though it is [crit]: what it includes is no file
@@ -160,7 +161,7 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with what it loaded before; it would not start again")
-    from fixer.causes.nginx_config_invalid.olderconf import loaded_copy  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import loaded_copy  # only where one is found
 
     original = loaded_copy(case, nginx, problem)
     put = _put_back(problem.message, where)
@@ -234,7 +235,7 @@ def _remove(case: Case, nginx: Nginx, links: tuple[tuple[str, FileStat], ...]) -
         return Repair("lead-link-again", "manual", f"lead {names} to the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
-        from fixer.causes.nginx_config_invalid.looselinks import removals_outside  # only where one is found
+        from fixer.causes.nginx_config_invalid.older_config import removals_outside  # only where one is found
 
         removals = removals_outside(case.snapshot, box, links)
         if isinstance(removals, NoPlace):
@@ -296,14 +297,14 @@ def _made_of(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 
 def _mending(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """An older state of the file where one lies beside it, and always what a person can do by hand."""
-    from fixer.causes.nginx_config_invalid.olderconf import restore_backup  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import restore_backup  # only where one is found
 
     older, manual = restore_backup(case, nginx, problem, _near(nginx, problem)), _manual(case, nginx, problem)
     return (manual,) if older is None else (older, manual)
 
 
 def _manual(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
-    from fixer.causes.nginx_config_invalid.olderconf import loaded_copy  # only where one is found
+    from fixer.causes.nginx_config_invalid.older_config import loaded_copy  # only where one is found
 
     where = place(case.snapshot, nginx.node, problem.file or nginx.conf_path, _near(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import ENGINE, line_text
+from fixer.formats.backup_names import is_copy_name, name_behind
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Need, Repair
+from fixer.model.facts import Known
+from fixer.model.nginx_config import ConfigProblem
+from fixer.model.plan import Step, WriteFile
+from fixer.model.query import FileStat
+from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
+from fixer.nginx.config import read_config
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.tree import Directive, parse
+from fixer.redaction.config_files import redact_nginx
+from fixer.repairs.file_edits import NoPlace, Place, nginx_steps, overwriters, writable_place
+from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, hidden_lines, order_of
+from fixer.repairs.start_nginx import begin_nginx
 
 _FEWEST = 2
 
@@ -47,3 +63,114 @@ def _naming(directives: Iterable[Directive], *, inside: bool = False) -> Iterato
             yield from directive.args
         elif directive.name == b"listen":
             yield from directive.args[:1]
+
+
+# Links that lead nowhere in nginx's container: removed on the Docker host where a mounted folder has them from.
+Loose = tuple[str, FileStat]
+
+
+def removals_outside(snapshot: Snapshot, box: Container, links: Sequence[Loose]) -> tuple[WriteFile, ...] | NoPlace:
+    """One step a link; NoPlace where one of them lies in no such folder, could not be seen there, or leads to a file
+    of the host: that one is meant, and only not mounted."""
+    stats = dict(snapshot.engine_files)
+    steps = []
+    for path, stat in links:
+        outside = _outside(box, path)
+        there = stats.get(outside) if outside is not None else None
+        if outside == "":
+            return NoPlace(f"{path} lies in the image of container {box.name}: remove it there, and create that anew")
+        if outside is None or there is None or (there.kind, there.link_target) != ("link", stat.link_target):
+            return NoPlace(f"remove {path} where the files of container {box.name} come from, then start it again")
+        if there.real_path is not None:
+            return NoPlace(
+                f"{outside} leads to {there.real_path} on the Docker host, which container {box.name} does not see: "
+                f"mount that folder too, or put a copy in the place of the link; then start {box.name} again")
+        steps.append(WriteFile(ENGINE, _real(outside, stats), None, None, "a link that leads nowhere",
+                               link_target=stat.link_target))
+    return tuple(steps)
+
+
+def _outside(box: Container, path: str) -> str | None:
+    """The link on the Docker host: in a folder that is mounted, the innermost that holds it; empty where it lies in the
+    image, None where a volume or its own mount has it."""
+    mounts = [*((source, at) for source, at, _ in box.mounts), *(("", at) for _, at in box.shares)]
+    holding = [m for m in mounts if path == m[1] or path.startswith(f"{m[1].rstrip('/')}/")]
+    source, at = max(holding, key=lambda m: len(m[1]), default=("", path))
+    if source and path != at:
+        return posixpath.normpath(source + path[len(at.rstrip("/")):])
+    return None if holding else ""
+
+
+def _real(path: str, stats: Mapping[str, FileStat]) -> str:
+    """Its folder behind links: a step follows none."""
+    folder = stats.get(posixpath.dirname(path))
+    return posixpath.join(folder.real_path, posixpath.basename(path)) if folder and folder.real_path else path
+
+
+# Older states of the file that nginx refuses, beside it: which may be put back, and which nginx loads as well.
+_TORN = regex(r"is not terminated by|unexpected |too long parameter")     # said of a line at which it was too late
+_WORD = regex(r"\w")
+
+
+def restore_backup(case: Case, nginx: Nginx, problem: ConfigProblem, near: int) -> Repair | None:
+    """The file with an older state's bytes; which one, and whether at all, a person says."""
+    at = writable_place(case.snapshot, nginx.node, problem.file) if problem.file else None
+    if at is None or isinstance(at, NoPlace):
+        return None       # what lies in an image only is gone with the container, be it older or newer
+    torn = _TORN.search(problem.message) is not None or parse(at.data).problem is not None
+    wrong = "" if torn else line_text(case.snapshot, nginx.node, problem.file, near)
+    states = [s for s in _beside(case, nginx, problem, at) if _is_better(at.data, s.data, wrong)
+              and not _is_refused(case, nginx, problem.file, s.data)]
+    if not states:
+        return None
+    states.sort(key=order_of)
+    paths = tuple(state.path for state in states)
+    need = Need(BACKUP_KEY, "choice", f"an older state of {at.shown} without the mistake: {', '.join(paths)}", paths)
+    chosen = next((state for state in states if state.path == case.inputs.get(BACKUP_KEY)), None)
+    steps: tuple[Step, ...] = ()
+    if chosen is not None:
+        write = WriteFile(at.node, at.path, at.data, chosen.data, f"the state of {chosen.path}", in_place=at.in_place,
+                          mask=(*hidden_lines(at.data, redact_nginx), *hidden_lines(chosen.data, redact_nginx)))
+        after = begin_nginx(case, nginx) if nginx.master_pid is None else nginx_steps(case.snapshot, nginx)
+        steps = (write, *after)
+    then = "start nginx" if nginx.master_pid is None else "reload nginx"
+    summary = f"put {at.shown} back to an older state, then {then}{overwriters((at,))}"
+    return Repair(BACKUP_ID, "disruptive", summary, steps, (need,))
+
+
+def loaded_copy(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
+    """The file that a refused one is a backup of by its name, where nginx loads both; empty where it does not."""
+    folder, name = posixpath.split(problem.file)
+    base = posixpath.join(folder, name_behind(name)) if name_behind(name) else ""
+    loaded = nginx.config.value.files if isinstance(nginx.config, Known) else ()
+    return base if base in loaded and problem.file in loaded else ""
+
+
+def _beside(case: Case, nginx: Nginx, problem: ConfigProblem, at: Place) -> list[FileContent]:
+    """Regular files that are called like an older state, and that nginx does not load by themselves."""
+    named = {at.path} if at.node != nginx.node else {at.path, posixpath.normpath(problem.file)}
+    loaded = nginx.config.value.files if isinstance(nginx.config, Known) and at.node == nginx.node else ()
+    return [
+        file for file in case.snapshot.files
+        if file.node == at.node and file.stat.kind == "file" and file.path == file.real_path
+        and file.path not in loaded and any(
+            posixpath.dirname(path) == posixpath.dirname(file.path)
+            and is_copy_name(posixpath.basename(file.path), posixpath.basename(path)) for path in named)
+    ]
+
+
+def _is_better(broken: bytes, older: bytes, wrong: str) -> bool:
+    """Plainly a state of the same file, and without the mistake: what is torn is whole in it, the wrong line gone."""
+    if older == broken or not is_same_file(broken, older):
+        return False
+    return not _WORD.search(wrong) or wrong.encode() not in {line.strip() for line in older.split(b"\n")}
+
+
+def _is_refused(case: Case, nginx: Nginx, path: str, older: bytes) -> bool:
+    """Whether our own reading finds a mistake in it, in its place in the whole."""
+    files = {file.path: file.data for file in case.snapshot.files if file.node == nginx.node} | {path: older}
+    main = nginx.conf_path
+    if main not in files:
+        main, files = path, {path: b"http {" + older + b"}"}
+    return any(p.fatal and p.file == path and p.kind != "missing-include"
+               for p in read_config(files, main, prefix=nginx.prefix).problems)

@@ -39,18 +39,10 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.start_order import held_up, never_started
-from fixer.analysis.evidence import (
-    address_text,
-    condition,
-    find_node,
-    is_queued,
-    listener_evidence,
-    listeners_on,
-    log_evidence,
-    state_evidence,
-)
+from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, log_evidence
+from fixer.analysis.nginx_process import listens_of, routes_of
 from fixer.analysis.run_log import is_restarting, lines_of, message
-from fixer.causes.nginx_down.homeless import homeless_listen
+from fixer.analysis.service_state import condition, is_queued, state_evidence
 from fixer.causes.nginx_down.lost_workers import (
     NO_MEMORY,
     ended_workers,
@@ -58,19 +50,15 @@ from fixer.causes.nginx_down.lost_workers import (
     stopped_workers,
     unmanaged_master,
 )
-from fixer.causes.nginx_down.refused_start import denied_words, let_it, say_denied
+from fixer.causes.nginx_down.refused_start import denied_words, homeless_listen, let_it, say_denied
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.nginx_config import Listen
-from fixer.model.plan import CheckNginx, ContainerAction, StartNginx, Step, WaitForListener
+from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import Container, Listener, LogLine, Nginx
+from fixer.repairs.container_settings import give_folders, read_only_words
 from fixer.repairs.container_start import refused_start
-from fixer.repairs.file_edits import is_explicit
-from fixer.repairs.freeing import free_port
-from fixer.repairs.readonly import give_folders, read_only_words
-from fixer.repairs.start_nginx import NO_HOST, gone_name
-from fixer.repairs.start_service import reachable_host, start_steps
+from fixer.repairs.start_nginx import NO_HOST, begin_nginx, free_port, gone_name, wait_for_nginx
 
 ID = "start-nginx"
 _HOST = regex(NO_HOST + r' "([A-Za-z0-9_.-]{1,253})[":]')
@@ -88,7 +76,7 @@ def judge(case: Case) -> Verdict:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
             findings += filter(None, (look(case, nginx) for look in _RUNNING))
             if isinstance(nginx.errors, Known) and any(NO_MEMORY.match(e.message) for e in nginx.errors.value):
-                from fixer.causes.nginx_down.nginx_memory import out_of_memory  # only where nginx said so
+                from fixer.causes.nginx_down.lost_workers import out_of_memory  # only where nginx said so
 
                 told = out_of_memory(case, nginx)
                 findings += [told] if isinstance(told, Finding) else []
@@ -151,7 +139,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     refused = refused_start(box) if box is not None and waits is None else None
     was_taken, holder = False, None
     if refused is not None and box is not None and refused[1] == "ports":
-        from fixer.repairs.portholder import is_free_now, port_holder  # only where a port was taken
+        from fixer.repairs.container_start import is_free_now, port_holder  # only where a port was taken
 
         was_taken, holder = is_free_now(case.snapshot, box), port_holder(case.snapshot, box)
         refused = None if was_taken else refused if holder is None else (
@@ -181,7 +169,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     elif refused is not None:
         summary += f": its container could not be started, as {refused[0]}"
     elif is_queued(service):
-        from fixer.causes.queued import queue_evidence, queued_words  # only where it waits its turn
+        from fixer.analysis.dependency.start_order import queue_evidence, queued_words  # only where it waits its turn
 
         evidence = (*evidence, *queue_evidence(service))
         summary += f": {queued_words(service)}"
@@ -219,18 +207,6 @@ def _made_right(box: Container, said: str, key: str) -> Repair:
     again = f"docker compose up -d {box.service}" if box.project and box.service else f"docker start {box.name}"
     manual = f"{said[0].upper()}{said[1:]}: {todo}; then {again}"
     return Repair(ID, "manual", "let nginx's container start", (), manual=manual)
-
-
-def routes_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
-    """Every route of an nginx."""
-    return tuple(facts.route.id for facts in case.snapshot.routes if nginx.serves(facts))
-
-
-def listens_of(nginx: Nginx) -> tuple[Listen, ...]:
-    """The addresses its configuration wants."""
-    if not isinstance(nginx.config, Known):
-        return ()
-    return tuple(dict.fromkeys(listen for route in nginx.config.value.routes for listen in route.listens))
 
 
 def _port_taken(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
@@ -274,7 +250,7 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if denied is not None and nginx.service is not None and nginx.service.container is not None:
         return let_it(nginx.service.container, denied, ID)
     if is_queued(nginx.service):
-        from fixer.causes.queued import end_wait  # only where it waits its turn
+        from fixer.repairs.start_service import end_wait  # only where it waits its turn
 
         return end_wait(nginx.service)
     waited_for = _first(case, nginx)
@@ -338,29 +314,6 @@ def _is_over(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
 def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:
     changed = nginx.config_mtime
     return isinstance(changed, Known) and line.at is not None and changed.value > line.at + _SLACK
-
-
-def begin_nginx(case: Case, nginx: Nginx) -> tuple[Step, ...]:
-    """Check the configuration where that can be asked, start nginx by its manager, wait for its port."""
-    service = nginx.service
-    explicit = is_explicit(case.snapshot, nginx)
-    check = CheckNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit)
-    wait = wait_for_nginx(nginx)
-    if service is not None and service.container is not None and not service.container.is_machine:
-        return (*start_steps(case.snapshot, service, None), *wait)    # nothing can be asked of a container that is down
-    if service is not None and service.unit is not None:
-        return (check, *start_steps(case.snapshot, service, None), *wait)
-    if service is not None and service.manager != "none":
-        return ()
-    return (check, StartNginx(nginx.node, nginx.binary, nginx.conf_path, nginx.prefix, explicit), *wait)
-
-
-def wait_for_nginx(nginx: Nginx) -> tuple[WaitForListener, ...]:
-    """Wait until the first of its addresses accepts."""
-    box = nginx.service.container if nginx.service is not None else None
-    name = box.name if box is not None and not box.is_machine else ""
-    return tuple(WaitForListener(nginx.node, reachable_host(listen.address), listen.port, container=name)
-                 for listen in listens_of(nginx)[:1] if listen.port)
 
 
 CAUSE = Cause(

@@ -34,25 +34,25 @@ from fixer.analysis.evidence import (
     absent_evidence,
     address_text,
     config_evidence,
+    container_of,
     endpoint_text,
     listeners_on,
     now_on,
     pids_of,
     place,
+    replaced_below,
     say_age,
 )
-from fixer.analysis.holders import holder_evidence, is_anothers
 from fixer.analysis.nginx_errors import events_for, is_refused, say_routes, symptom_evidence
+from fixer.analysis.nginx_process import holder_evidence, is_anothers, is_stale, listens_of
 from fixer.analysis.route_verdict import is_closed, is_edited
-from fixer.causes.nginx_down import listens_of
-from fixer.causes.wrong_port import is_stale
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx, wants_tls
-from fixer.repairs.file_edits import container_of, nginx_steps, replaced_below
-from fixer.repairs.freeing import free_port
+from fixer.repairs.file_edits import nginx_steps
+from fixer.repairs.start_nginx import free_port
 from fixer.repairs.start_service import restart_nginx_box
 
 # Starts of processes are told from a clock and an uptime read one after the other: a file and a worker that are closer

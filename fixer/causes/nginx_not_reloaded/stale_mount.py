@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, address_text, listeners_on
+from fixer.analysis.evidence import ENGINE, address_text, container_of, listeners_on, on_host, replaced_below
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import NginxConfig, UpstreamServer
 from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.config import read_config
-from fixer.repairs.file_edits import container_of, on_host, replaced_below
 
 _SHOWN = 3
 

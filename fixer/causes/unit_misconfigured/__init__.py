@@ -52,23 +52,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from fixer.analysis.case import Case
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import state_evidence
-from fixer.analysis.exits.exec_step import ID, StepFailure, Told, finding, step_failure
+from fixer.analysis.evidence import absent_evidence, config_evidence, log_evidence
+from fixer.analysis.exits.exec_step import ID, StepFailure, Told, is_gone, stat_of, step_failure
 from fixer.analysis.exits.failed_run import Crash, crashes
+from fixer.analysis.nginx_errors import is_refused, symptom_evidence
 from fixer.analysis.ownership.resolve import sole_owner
-from fixer.causes.unit_misconfigured.exec_program import judge_program
+from fixer.analysis.run_log import lines_of, message
+from fixer.analysis.service_state import condition, state_evidence
+from fixer.causes.unit_misconfigured.exec_program import judge_program, wrapped_program
 from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
 from fixer.causes.unit_misconfigured.older_unit_file import with_copies
 from fixer.causes.unit_misconfigured.stop_timeout import killed_while_stopping
 from fixer.causes.unit_misconfigured.stopped_by_systemd import judge_before, judge_ended, running_units, unread_edit
-from fixer.causes.unit_misconfigured.unitsupervised import refused
-from fixer.causes.unit_misconfigured.unitunloaded import unloaded
-from fixer.causes.unit_misconfigured.unitwrapped import wrapped_program
-from fixer.model.diagnosis import Finding, Verdict
+from fixer.formats.exec_status import EXEC, Why
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import Service, Snapshot
 from fixer.repairs.container_start import judge_container
 
 _JUDGES: Mapping[int, Callable[[Case, Crash, StepFailure], Told | str]] = {
@@ -91,7 +93,7 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
-            from fixer.causes.unit_misconfigured.unitafter import judge_after  # only where one failed
+            from fixer.causes.unit_misconfigured.start_steps import judge_after  # only where one failed
 
             other = judge_before(case, crash) or judge_after(crash)
             other = other or judge_ended(case, crash) or judge_container(case, crash)
@@ -166,3 +168,83 @@ CAUSE = Cause(
     order=8,
     page=__doc__,
 )
+
+EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
+
+
+def finding(case: Case, crash: Crash, failure: StepFailure | None, told: Told) -> Finding:
+    """The finding for one unit."""
+    trouble = crash.troubles[0]
+    said = () if failure is None else tuple(log_evidence(line.text, line.where) for line in failure.lines)
+    return Finding(
+        cause=ID, variant=told.variant, role="root", confidence=told.confidence, summary=told.summary,
+        detail=told.detail, routes=crash.routes, service=crash.service.name,
+        node=crash.service.node,
+        evidence=tuple(dict.fromkeys((
+            *told.evidence, *said, state_evidence(crash.service),
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *absent_evidence(trouble.endpoint),
+            *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=told.repairs, explains=EXPLAINS,
+    )
+
+
+# Programs of supervisord that are stopped, and that it would refuse to start: it looks for the program first, and a
+# refusal leaves no line in any log.
+
+
+def refused(case: Case) -> Iterator[tuple[Crash, Told]]:
+    """Each stopped program behind a failing route whose file is not there, or may not be executed."""
+    by_service: dict[str, tuple[Owner, list[Trouble]]] = {}
+    for trouble in case.troubles:
+        owner = sole_owner(case, trouble)
+        if owner is not None and owner.service.program is not None and condition(owner.service) == "stopped":
+            by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
+    for owner, troubles in by_service.values():
+        why = _refusal(case.snapshot, owner.service)
+        if why is not None:
+            crash = Crash(owner, tuple(troubles), ())
+            told = judge_program(case, crash, StepFailure(EXEC, why, ()))
+            if isinstance(told, Told):
+                yield crash, told
+
+
+def _refusal(snapshot: Snapshot, service: Service) -> Why | None:
+    path = service.entry.text if service.entry is not None else ""
+    if not path.startswith("/"):      # it is looked for in supervisord's own PATH
+        return None
+    if is_gone(snapshot, service.node, path):
+        return "missing"
+    stat = stat_of(snapshot, service.node, path)
+    return None if stat is None or (stat.kind == "file" and stat.mode & 0o111) else "denied"
+
+
+# A unit that systemd refused to load: a line that it cannot use, or no command at all; its journal says which.
+_REFUSED = frozenset({"bad-setting", "error"})
+_LINE = regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$")
+_WHOLE = regex(r"^\S+: (?P<what>Service has .+Refusing\.|Service .+ Refusing\.)$")
+_LAST = 12
+
+
+def unloaded(case: Case, trouble: Trouble) -> tuple[Crash, Told] | None:
+    """The finding for the unit that belongs behind an address, None where systemd has loaded it."""
+    owner = sole_owner(case, trouble)
+    unit = owner.service.unit if owner is not None else None
+    if owner is None or unit is None or unit.load_state not in _REFUSED or unit.need_daemon_reload:
+        return None
+    service, said, place = owner.service, "", unit.fragment_path
+    shown: tuple[Evidence, ...] = (Evidence("unit", unit.name, f"LoadState={unit.load_state} {unit.load_error}"[:200]),)
+    for line in reversed(lines_of(service)[-_LAST:]):
+        text = message(line)
+        match = _LINE.match(text) or _WHOLE.match(text)
+        if match is not None:
+            named = match.groupdict()
+            said, place = match["what"], f"{named['file']}:{named['line']}" if named.get("file") else place
+            shown = (log_evidence(line.text, line.where), *shown)
+            break
+    why = f": {said[:160]} ({place})" if said else ""
+    manual = (f"correct {place or 'its files'}{f' ({said[:160]})' if said else ''}; systemd-analyze verify {unit.name} "
+              f"shows it; then systemctl daemon-reload and systemctl start {unit.name}")
+    return Crash(owner, (trouble,), ()), Told(
+        "unit-not-loaded", f"systemd cannot load {service.name}{why}", shown,
+        (Repair("correct-unit", "manual", f"correct the files of {unit.name}", (), manual=manual),))

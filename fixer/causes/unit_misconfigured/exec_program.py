@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import find_node
+from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.exits.exec_step import (
     StepFailure,
     Told,
@@ -18,24 +19,26 @@ from fixer.analysis.exits.exec_step import (
     is_program,
     key_of,
     link_of,
-    mended,
     setting_evidence,
     stat_evidence,
     stat_of,
     where,
 )
 from fixer.analysis.exits.failed_run import Crash
-from fixer.causes.unit_misconfigured.hidden_path import hidden, unexecutable
+from fixer.analysis.run_log import message
+from fixer.causes.unit_misconfigured.hidden_path import hidden, in_own_root, unexecutable
 from fixer.causes.unit_misconfigured.interpreter import broken_interpreter, broken_link
-from fixer.causes.unit_misconfigured.ownroot import in_own_root
 from fixer.formats.backup_names import is_put_aside
+from fixer.formats.exec_status import EXEC, UNFOUND, Why
+from fixer.formats.launchers import UNSTARTED, UNSTARTED_STATUS, launched
 from fixer.formats.start_files import STANDARD, VENVS, interpreter_of, stem_of
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.query import FileStat
-from fixer.model.snapshot import ArgPlace, Service, Snapshot, UnitValue
-from fixer.repairs.unit_edits import Doing, Edit, by_hand, edit_and_start, whole, with_start
+from fixer.model.snapshot import ArgPlace, LogLine, Service, Snapshot, UnitValue
+from fixer.repairs.unit_edits import Doing, Edit, by_hand, edit_and_start, mended, whole, with_start
 from fixer.repairs.write_variables import Written
 
 KEY = "program"
@@ -116,8 +119,8 @@ def _missing(case: Case, crash: Crash, entry: ArgPlace) -> Told:
 
 def _of_other_release(case: Case, crash: Crash, path: str) -> tuple[Repair, ...]:
     """It lies behind a link to one of several releases, and others hold it."""
-    from fixer.repairs.releases import KEY as RELEASE
-    from fixer.repairs.releases import release_repair, releases_holding
+    from fixer.repairs.older_state import KEY as RELEASE
+    from fixer.repairs.older_state import release_repair, releases_holding
     from fixer.repairs.restore_code import again_steps  # only where a program is missing
 
     found = releases_holding(case, crash, path)
@@ -241,3 +244,61 @@ def _mend(
     manual = f"{said}; {where(entry, service)} names it: mend that, then start {service.name}"
     evidence: tuple[Evidence, ...] = (*entry_evidence(service, entry), stat_evidence(entry.text, stat))
     return Told(variant, f"{service.name} cannot be started: {said}", evidence, by_hand("mend-program", manual))
+
+
+# Wrapper scripts, and launchers like `timeout`, that end in a program which is not there, or may not be executed: the
+# shell says so, or the launcher, and ends with 127 or 126 as if it were the program.
+_SOURCES = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
+_UNOPENED = regex(r"cannot open (?P<what>\S+): No such file$")       # dash
+
+
+def wrapped_program(case: Case, crash: Crash) -> Told | None:
+    """What is wrong with the program that the script or launcher starts; None where the program itself ended."""
+    entry = _ended_in(crash.service)
+    said = None if entry is None else _said(crash, entry.text)
+    if said is None or entry is None:
+        return _unsourced(case, crash)
+    line, why = said
+    told = judge_program(case, crash, StepFailure(EXEC, why, (line,)), entry)
+    return told if isinstance(told, Told) else None
+
+
+def _unsourced(case: Case, crash: Crash) -> Told | None:
+    """A file that the shell was to read first (the environment's `activate`) is not there: what comes after it starts
+    without that environment, or not at all."""
+    service, unit = crash.service, crash.service.unit
+    if unit is None or unit.main_pid or unit.result != "exit-code":
+        return None
+    script = None if service.entry is None else case.snapshot.file(service.node, service.entry.text)
+    text = " ".join(unit.exec_start) + "\n" + ("" if script is None else script.data.decode("utf-8", "replace"))
+    wanted = {match["path"] for match in _SOURCES.finditer(text)}
+    for line in crash.lines if wanted else ():
+        match = UNSTARTED.search(message(line).strip()) or _UNOPENED.search(message(line).strip())
+        if match is None or match["what"] not in wanted:
+            continue
+        path = posixpath.normpath(posixpath.join(unit.working_directory or "/", match["what"]))
+        manual = (f"put {path} back (for an environment: python3 -m venv, and install the application into it), or "
+                  f"name the one that is there at {where(service.entry, service)}; then start {service.name}")
+        summary = f"{service.name} cannot be started: {path}, which its command reads first, is not there"
+        return Told("start-203-exec-missing", summary, (log_evidence(line.text, line.where),),
+                    by_hand("put-back-file", manual))
+    return None
+
+
+def _ended_in(service: Service) -> ArgPlace | None:
+    """The program that its script or launcher was to become, where that gave up."""
+    unit, program = service.unit, service.program
+    if program is not None:
+        ended = program.ended in UNFOUND and program.state != "RUNNING"
+    else:
+        ended = unit is not None and unit.result == "exit-code" and unit.exec_main_status in UNSTARTED_STATUS
+    place = launched([word.text for word in service.command]) if ended else None
+    return service.command[place] if place is not None and (place or service.command_style == "shell") else None
+
+
+def _said(crash: Crash, path: str) -> tuple[LogLine, Why] | None:
+    for line in reversed(crash.lines[-20:]):
+        match = UNSTARTED.search(message(line).strip())
+        if match is not None and match["what"] == path:
+            return line, "denied" if match["why"].lower().endswith("denied") else "missing"
+    return None

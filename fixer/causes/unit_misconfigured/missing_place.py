@@ -14,7 +14,6 @@ from fixer.analysis.exits.exec_step import (
     directory_of,
     is_gone,
     link_of,
-    mended,
     setting_evidence,
     setting_of,
     stat_evidence,
@@ -24,8 +23,7 @@ from fixer.analysis.exits.exec_step import (
 from fixer.analysis.exits.failed_run import Crash
 from fixer.analysis.run_log import message
 from fixer.causes.unit_misconfigured.exec_program import closed_folder
-from fixer.causes.unit_misconfigured.hidden_path import hidden
-from fixer.causes.unit_misconfigured.ownroot import in_own_root
+from fixer.causes.unit_misconfigured.hidden_path import hidden, in_own_root
 from fixer.formats.start_files import MOUNTED, MOUNTS, app_file, leads_to
 from fixer.formats.unit_file import SANDBOX
 from fixer.lazy.regex import regex
@@ -34,7 +32,7 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import Service, Snapshot, UnitValue
-from fixer.repairs.unit_edits import Doing, Edit, by_hand, edit_and_start, whole, with_start
+from fixer.repairs.unit_edits import Doing, Edit, by_hand, edit_and_start, mended, whole, with_start
 from fixer.repairs.write_variables import Written
 
 FOLDER_KEY, ACCOUNT_KEYS = "directory", {"User": "user", "Group": "group"}

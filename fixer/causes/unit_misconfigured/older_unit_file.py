@@ -29,7 +29,7 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import DaemonReload, WriteFile
 from fixer.model.snapshot import FileContent, Snapshot
 from fixer.redaction.all_files import redact_unit
-from fixer.repairs.older_state import BACKUP_KEY, ID, hidden_lines, order_of
+from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, hidden_lines, order_of
 from fixer.repairs.unit_edits import Doing, with_start
 from fixer.repairs.write_variables import Written
 
@@ -80,13 +80,13 @@ def _restore(case: Case, crash: Crash, told: Told) -> Repair | None:
     chosen = next((state for state in states if state.copy.path == case.inputs.get(BACKUP_KEY)), None)
     if chosen is None:
         does = f"put an older state back, in {of}, then start {service.name}"
-        return Repair(ID, "disruptive", does, (), (need,))
+        return Repair(BACKUP_ID, "disruptive", does, (), (need,))
     old, new = chosen.file, chosen.copy
     write = WriteFile(old.node, old.real_path, old.data, new.data, f"the state of {new.path}",
                       in_place=old.single_file_mount,
                       mask=(*hidden_lines(old.data, redact_unit), *hidden_lines(new.data, redact_unit)))
     by_hand = f"put the state of {new.path} back in {old.path}, then systemctl daemon-reload"
-    doing = Doing(ID, f"put the state of {new.path} back", by_hand, need)
+    doing = Doing(BACKUP_ID, f"put the state of {new.path} back", by_hand, need)
     written = Written((write, DaemonReload(service.node)), old.real_path, old.managed_by)
     return with_start(case, crash, doing, written)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.evidence import now_on
 from fixer.analysis.exits.exec_step import Told, setting_evidence, setting_of, where
 from fixer.analysis.exits.failed_run import Crash
-from fixer.analysis.exits.workers_died import cut_off_near
-from fixer.analysis.owner import Owner
+from fixer.analysis.exits.kills import cut_off_near
 from fixer.analysis.run_log import lines_of, message
 from fixer.formats.numbers import is_number, timespan
 from fixer.lazy.dataclass import dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.evidence import (
     address_text,
     bindings_of,
@@ -13,17 +13,15 @@ from fixer.analysis.evidence import (
     log_evidence,
     now_on,
     pids_of,
-    ran_since,
     say_age,
-    state_evidence,
 )
 from fixer.analysis.exits.exec_step import Told, setting_evidence, setting_of, where
 from fixer.analysis.exits.failed_run import Crash, holds_a_socket, says_why
-from fixer.analysis.owner import Owner
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run, lines_of, message, own_lines
-from fixer.causes.unit_misconfigured.unitdetached import detaches, judge_pid_file
+from fixer.analysis.service_state import ran_since, state_evidence
+from fixer.causes.unit_misconfigured.start_steps import detaches, judge_pid_file
 from fixer.formats.exec_status import failed_before, is_before_again
 from fixer.formats.unit_file import bare_command
 from fixer.lazy.dataclass import dataclass

@@ -36,7 +36,7 @@ By hand
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.cause import Cause, by_trouble, conclude
 from fixer.analysis.evidence import (
     absent_evidence,
@@ -44,27 +44,28 @@ from fixer.analysis.evidence import (
     bindings_of,
     config_evidence,
     endpoint_text,
-    is_activated,
     listener_at,
     listener_evidence,
     listeners_on,
     pids_of,
-    state_evidence,
 )
 from fixer.analysis.exits.path_access import hidden_by
-from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.owner import Owner
+from fixer.analysis.load.server_protocol import is_spoken
+from fixer.analysis.nginx_errors import events_for, is_refused, say_routes, symptom_evidence
 from fixer.analysis.ownership.resolve import sole_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import is_foreign
-from fixer.causes.wrong_port import is_spoken
+from fixer.analysis.service_state import is_activated, state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Endpoint, Listener, Service
-from fixer.repairs.readdressing import KEY, point_at
+from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
+from fixer.repairs.boot_enablement import unit_action
+from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.start_service import restart_steps
+from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at
+from fixer.repairs.write_variables import drop_in
 
 EXPLAINS = ("wrong-port", "backend-down", "slow-start")
 _PRIVATE = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
@@ -78,9 +79,6 @@ def judge(case: Case) -> Verdict:
 def _judge(case: Case, trouble: Trouble) -> Finding | str | Evidence:
     apart = None
     if trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False:
-        from fixer.causes.unix_socket_missing.hiddensocket import (  # only where a socket that works is in trouble
-            hidden_from_nginx,
-        )
 
         apart = hidden_from_nginx(case, trouble)
     return _judge_trouble(case, trouble) if apart is None else apart
@@ -233,8 +231,8 @@ def _found(case: Case, trouble: Trouble, owner: Owner, held: Listener) -> Findin
     if unsure:
         why = f"nothing but that it is the only one left binds {service.name} to {endpoint_text(endpoint)}"
         word = held.address if held.family == "unix" else there
-        need = Need(KEY, "choice", why, (word,))
-        aim = aim if case.inputs.get(KEY) == word else None
+        need = Need(UPSTREAM_KEY, "choice", why, (word,))
+        aim = aim if case.inputs.get(UPSTREAM_KEY) == word else None
     moved = "moved-to-a-port" if held.port else "unix-socket-missing"
     variant = "moved-to-a-socket" if endpoint.unix is None else moved
     return _finding(case, trouble, owner, held, (
@@ -285,3 +283,53 @@ CAUSE = Cause(
     order=37,
     page=__doc__,
 )
+
+# A unix socket at which the backend answers and which nginx's own unit hides from nginx: PrivateTmp=, ProtectHome=.
+VARIANT = "unix-socket-private-tmp"
+FILE = "50-badgateway-socket.conf"
+_SHOWN = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still lets it connect
+_UNSEEN = (2, 13)
+
+
+def hidden_from_nginx(case: Case, trouble: Trouble) -> Finding | None:
+    """Somebody accepts there, nginx says that the path is not there, and its unit shows it another folder."""
+    nginx, endpoint = trouble.nginx.service, trouble.endpoint
+    if nginx is None or nginx.unit is None or endpoint.unix is None or endpoint.node != trouble.nginx.node:
+        return None
+    by = hidden_by(nginx, endpoint.unix)
+    said = events_for(case, trouble, lambda event: is_refused(event) and event.errno in _UNSEEN)
+    if not by or not said:
+        return None
+    key, held, owner = by.partition("=")[0], listener_at(endpoint), sole_owner(case, trouble)
+    backend = None if owner is None else owner.service
+    line = next((v for v in reversed(nginx.unit_values) if v.key == key), None)
+    shown = () if line is None else (Evidence("unit", f"{line.file}:{line.line}", by),)
+    return Finding(
+        cause="unix-socket-missing", variant=VARIANT, role="root", confidence="certain",
+        summary=f"nginx hands {say_routes(trouble)} to {endpoint_text(endpoint)}, but {by} of {nginx.name} hides it "
+                "from nginx",
+        detail=(), routes=trouble.route_ids, service=nginx.name, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
+            *(() if held is None else (listener_evidence(case.snapshot, held, backend),)),
+            *symptom_evidence(case, trouble, is_refused),
+        ))),
+        repairs=tuple(_repairs(case.snapshot, nginx, key, trouble)),
+        explains=("wrong-port", "backend-down", "slow-start", "nginx-not-reloaded"),
+    )
+
+
+def _repairs(snapshot: Snapshot, nginx: Service, key: str, trouble: Trouble) -> list[Repair]:
+    endpoint = trouble.endpoint
+    manual = (f"let the backend listen in a folder that both see (RuntimeDirectory= of its unit, /run/NAME), and name "
+              f"that at {endpoint.file}:{endpoint.line}; then systemctl daemon-reload, restart the backend, nginx -t "
+              "and reload")
+    move = Repair("move-socket", "manual", "put the socket into a folder that both see", (), manual=manual)
+    assert nginx.unit is not None
+    lines = f"{key}={_SHOWN[key]}" if key in _SHOWN else ""
+    written = drop_in(snapshot, nginx, f"{lines}\n", FILE) if lines else NoPlace("")
+    if isinstance(written, NoPlace):
+        return [move]
+    again = unit_action(nginx, nginx.unit, "restart", "requests under way are lost")
+    return [Repair("loosen-sandbox", "disruptive", f"let {nginx.name} see that folder ({lines}), and restart it",
+                   (*written.steps, again)), move]

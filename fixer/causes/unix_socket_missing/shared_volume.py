@@ -7,19 +7,19 @@ from fixer.analysis.evidence import (
     absent_evidence,
     bindings_of,
     config_evidence,
+    container_of,
     endpoint_text,
     listener_evidence,
     listeners_on,
-    state_evidence,
 )
 from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.formats.shares import place_of, seen_as
+from fixer.analysis.service_state import state_evidence
+from fixer.formats.docker_conventions import place_of, seen_as
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Binding, Container, Listener, Service
-from fixer.repairs.file_edits import container_of
-from fixer.repairs.readdressing import KEY, point_at
+from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at
 
 _EXPLAINS = ("wrong-port", "backend-down", "slow-start")
 
@@ -72,8 +72,8 @@ def _moved(case: Case, trouble: Trouble, shared: list[_Socket]) -> Finding:
     need, aim = None, first.seen if len(choices) == 1 else None
     if aim is None:
         names = ", ".join(f"{x.service.name} ({x.seen})" for x in shared)
-        need = Need(KEY, "choice", f"nobody listens at {text}; which is meant: {names}?", choices)
-        aim = case.inputs.get(KEY) if case.inputs.get(KEY) in choices else None
+        need = Need(UPSTREAM_KEY, "choice", f"nobody listens at {text}; which is meant: {names}?", choices)
+        aim = case.inputs.get(UPSTREAM_KEY) if case.inputs.get(UPSTREAM_KEY) in choices else None
     said = " or ".join(f"{x.service.name} listens on unix:{x.told.unix}, which is {x.seen} here" for x in shared[:4])
     return _finding(case, trouble, shared, f"where nobody listens; {said}",
                     point_at(case, trouble, "point-route-at-socket", aim, need), sure=len(choices) == 1)

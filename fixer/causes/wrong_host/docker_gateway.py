@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case, Trouble
-from fixer.analysis.evidence import absent_evidence, config_evidence, endpoint_text
+from fixer.analysis.evidence import absent_evidence, config_evidence, container_of, endpoint_text
 from fixer.analysis.nginx_errors import is_refused, say_routes, symptom_evidence
-from fixer.analysis.nginx_process import name_missing
+from fixer.analysis.nginx_process import listens_of, name_missing, routes_of
 from fixer.analysis.ownership.configured import placed_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.causes.nginx_down import listens_of, routes_of
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import WaitForListener
 from fixer.model.snapshot import Container, Nginx, Service
 from fixer.repairs.container_settings import set_compose
-from fixer.repairs.file_edits import NoPlace, container_of
+from fixer.repairs.file_edits import NoPlace
 from fixer.repairs.start_service import reachable_host
 
 _ID = "reach-docker-host"

@@ -43,9 +43,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.cause import Cause, by_trouble, conclude
-from fixer.analysis.engines import engine_of
 from fixer.analysis.evidence import (
     absent_evidence,
     address_text,
@@ -56,29 +55,33 @@ from fixer.analysis.evidence import (
     listener_evidence,
     listeners_on,
     pids_of,
-    state_evidence,
 )
-from fixer.analysis.load.server_protocol import speech
+from fixer.analysis.load.server_protocol import is_spoken
 from fixer.analysis.nginx_errors import is_cut_off, is_refused, say_routes, symptom_evidence
-from fixer.analysis.owner import Owner
+from fixer.analysis.nginx_process import is_stale
 from fixer.analysis.ownership.container_network import is_only_left
-from fixer.analysis.ownership.displacing import is_missed, is_occupied
-from fixer.analysis.ownership.resolve import left_over, owners, sole_owner
+from fixer.analysis.ownership.resolve import is_missed, is_occupied, left_over, owners, sole_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import is_foreign, is_named_otherwise
-from fixer.causes.wrong_port.contradicted import contradicted
+from fixer.analysis.service_names import engine_of, is_foreign, is_named_otherwise
+from fixer.analysis.service_state import state_evidence
+from fixer.causes.wrong_port.upstream_group import contradicted
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.repairs.file_edits import replaced_below
-from fixer.repairs.readdressing import KEY, point_at
-from fixer.repairs.upstream_address import Option, after_start, every_reachable, point_at_listener, reachable_listeners
+from fixer.repairs.upstream_address import (
+    UPSTREAM_KEY,
+    Option,
+    after_start,
+    every_reachable,
+    point_at,
+    point_at_listener,
+    reachable_listeners,
+)
 
 if TYPE_CHECKING:
     from fixer.causes.wrong_port.upstream_group import Pair
 
 SHOWN = 8       # places of one address that are named as evidence; all of them are edited
-_SPEAKERS = {"uwsgi_pass": "uwsgi", "fastcgi_pass": "php-fpm"}
 
 
 def judge(case: Case) -> Verdict:
@@ -179,15 +182,6 @@ def _of_others(case: Case, trouble: Trouble, owner: Owner) -> tuple[Option, ...]
     )
 
 
-def is_spoken(case: Case, trouble: Trouble) -> bool:
-    """What is asked for there is HTTP, or the one protocol that its owner's server is made for."""
-    kind, found = trouble.routes[0].route.kind, owners(case, trouble)
-    server = _SPEAKERS.get(kind)
-    if any(speech(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
-        return False      # its file says so: nginx pointed there would not be understood
-    return kind == "proxy_pass" or (bool(found) and all(owner.service.runtime == server for owner in found))
-
-
 def _unpublished(case: Case, trouble: Trouble) -> Finding | str | None:
     """No service of the machine itself: a container that does not publish the port may be meant."""
     if not any(s.container is not None for s in case.snapshot.services):
@@ -222,16 +216,6 @@ def _other_path(case: Case, trouble: Trouble) -> str | None:
         return None
     told = ", ".join(address_text(b.host, b.port, b.unix) for b in bindings_of(owner.service)) or "an unknown address"
     return f"why nobody listens on {endpoint_text(endpoint)}: {owner.service.name} is told to listen on {told}"
-
-
-def is_stale(case: Case, trouble: Trouble) -> bool:
-    """The file that nginx reads is no longer in any folder: a single-file mount whose source was replaced; or the
-    mounted folder was, and the file that is there now does not name this address."""
-    file = case.snapshot.file(trouble.nginx.node, trouble.endpoint.file)
-    if file is None or file.stat.nlink == 0:
-        return file is not None
-    present = replaced_below(case.snapshot, file)
-    return present is not None and trouble.endpoint.written.encode() not in present.data
 
 
 def _found(case: Case, trouble: Trouble, options: tuple[Option, ...], doubts: tuple[bool, bool]) -> Finding:
@@ -282,8 +266,8 @@ def _named_otherwise(case: Case, trouble: Trouble, options: tuple[Option, ...]) 
     """A person says which is meant: the name or the port."""
     choices, text = tuple(option.text for option in options), endpoint_text(trouble.endpoint)
     why = f"{text} is empty, and nothing tells whether its name or its port is wrong: {' or '.join(choices)}"
-    chosen = case.inputs.get(KEY) if case.inputs.get(KEY) in choices else None
-    return point_at(case, trouble, "point-route-at-listener", chosen, Need(KEY, "choice", why, choices))
+    chosen = case.inputs.get(UPSTREAM_KEY) if case.inputs.get(UPSTREAM_KEY) in choices else None
+    return point_at(case, trouble, "point-route-at-listener", chosen, Need(UPSTREAM_KEY, "choice", why, choices))
 
 
 def _there(case: Case, trouble: Trouble, stranger: bool) -> tuple[Evidence, ...]:

@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, Trouble
+from fixer.analysis.case import Case, Owner, Trouble
 from fixer.analysis.evidence import (
     absent_evidence,
     address_text,
     bindings_of,
-    condition,
     config_evidence,
+    container_of,
     endpoint_text,
-    find_node,
     listener_evidence,
     listeners_on,
     pids_of,
-    state_evidence,
 )
 from fixer.analysis.nginx_errors import is_cut_off, is_refused, say_routes, symptom_evidence
-from fixer.analysis.owner import Owner
 from fixer.analysis.ownership.configured import placed_owner
-from fixer.analysis.ownership.container_network import by_elimination
+from fixer.analysis.ownership.container_network import by_elimination, is_in_other_container, is_on_docker_host
 from fixer.analysis.ownership.resolve import owners
 from fixer.analysis.ownership.tie_break import SERVERS, separated
 from fixer.analysis.service_names import is_foreign, is_named_for
+from fixer.analysis.service_state import condition, state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Listener, Service
-from fixer.repairs.file_edits import container_of
+from fixer.repairs.container_settings import publish, publish_inner, republish
 from fixer.repairs.listen_address import EVERYWHERE, listen_at
-from fixer.repairs.publishrepairs import publish, publish_inner, republish
 from fixer.repairs.upstream_address import Option, point_at_listener
 
 _CAUSE = "wrong-port"
 _ANY = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  addresses that were read
-
-
-def is_on_docker_host(case: Case, trouble: Trouble) -> bool:
-    """nginx has the Docker host's network and asks for an address of that host, and there are containers."""
-    endpoint, node = trouble.endpoint, find_node(case.snapshot, trouble.nginx.node)
-    if endpoint.unix is not None or node is None or not isinstance(endpoint.addresses, Known):
-        return False
-    box = container_of(case.snapshot, node.name)
-    shares = case.snapshot.target.kind in ("local", "ssh") if box is None else box.network_mode == "host"
-    own = all(a.startswith("127.") or a == "::1" or a in node.addresses for a in endpoint.addresses.value)
-    return shares and own and any(_is_boxed(s, trouble) for s in case.snapshot.services)
-
-
-def _is_boxed(service: Service, trouble: Trouble) -> bool:
-    box = service.container
-    return box is not None and not box.is_machine and service.node != trouble.nginx.node
 
 
 def judge_published(case: Case, trouble: Trouble) -> Finding | str | Evidence:
@@ -234,7 +215,7 @@ def _free(case: Case, trouble: Trouble) -> list[Service]:
     wanted = {e.service for e in case.snapshot.endpoints if e.inner} | set(case.taken)
     return [
         s for s in case.snapshot.services
-        if _is_boxed(s, trouble) and s.is_app_server and s.id not in wanted
+        if is_in_other_container(s, trouble) and s.is_app_server and s.id not in wanted
     ]
 
 

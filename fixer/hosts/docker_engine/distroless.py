@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker
-from fixer.hosts.local import read_clock
-from fixer.hosts.machine import procfs
+from fixer.hosts.machine import procfs, run_process
+from fixer.hosts.machine.procfs import read_clock
+from fixer.hosts.machine.query_commands import MISSING_CODE, answer_of, runs_of
 from fixer.hosts.machine.read_files import read_path
-from fixer.lazy.dataclass import dataclass
-from fixer.model.host import NodeClock
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.model.host import CommandResult, NodeClock
 from fixer.model.query import (
     Answer,
     Command,
@@ -203,3 +204,27 @@ def _addresses(pid: int) -> Answer:
 
     tables = [read_path(f"/proc/{pid}/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
     return Answer("ok", own_addresses(*tables))
+
+
+# The packet filter of a container's network, read with this machine's tools: few images have any that may be used.
+_NAMES = frozenset({"nft-rules", "nft-text", "iptables-rules", "ip6tables-rules"})
+
+
+def from_outside(queries: Sequence[Query], inside: Mapping[Query, Answer], pid: int) -> dict[Query, Answer]:
+    """What the container could not tell of its filter itself; `pid` is its first process as this machine counts."""
+    wanted = [q for q in queries if isinstance(q, Command) and q.name in _NAMES and _is_untold(inside.get(q))]
+    return {query: _asked(query, pid) for query in wanted} if pid > 0 else {}
+
+
+def _is_untold(answer: Answer | None) -> bool:
+    return answer is not None and answer.status != "ok"
+
+
+def _asked(query: Command, pid: int) -> Answer:
+    return answer_of([_run(pid, run.argv, run.timeout) for run in runs_of(query) or ()])
+
+
+def _run(pid: int, argv: Sequence[str], timeout: float) -> CommandResult:
+    """nsenter tells by the shell's own code that there is no such program."""
+    result = run_process.run(("nsenter", "-t", str(pid), "-n", *argv), timeout=timeout)
+    return replace(result, argv=tuple(argv), missing=result.missing or result.returncode == MISSING_CODE)

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from fixer.errors import NeedsPerson, Unreachable
-from fixer.hosts.docker_engine import distroless, docker_cli, netfilter
+from fixer.hosts.docker_engine import distroless, docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker, Inspected, Run
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.probe_protocol import probe_inside
+from fixer.hosts.sh.round_answers import MAX_ROUND, ShAsker
 from fixer.hosts.sh.run_command import BEGAN, RUN, own_result
 from fixer.hosts.sh.sh_files import ShFiles
-from fixer.hosts.sh.shasker import MAX_ROUND, ShAsker
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult, Files, NodeClock
 from fixer.model.query import Answer, Probe, Query
@@ -122,7 +122,7 @@ class ContainerAsker:
         answers: dict[Query, Answer] = {}
         if rest or not queries:
             answers.update(self._ask_inside(rest))
-            answers.update(netfilter.from_outside(rest, answers, self._pid_here()))
+            answers.update(distroless.from_outside(rest, answers, self._pid_here()))
         probed = entered.result()
         if probed is None and entered.works:
             probed = self._ask_inside([q for q in queries if isinstance(q, Probe)])

@@ -2,39 +2,159 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from fixer.model.query import Answer, Command
-
-SLOWEST = Command("systemctl-show")     # 40 ms of another process: as long as the imports take
-
-
-class _Early:
-    """The answer to one command, on its way."""
-
-    def __init__(self, work: Callable[[], Answer]) -> None:
-        self._answers: list[Answer] = []
-        self._thread = threading.Thread(target=lambda: self._answers.append(work()), daemon=True)
-        self._thread.start()
-
-    def answer(self) -> Answer | None:
-        """The answer, waited for."""
-        self._thread.join()
-        return self._answers[0] if self._answers else None
-
-
-_early: dict[Command, _Early] = {}
+from fixer.hosts.machine import prefetch, procfs, query_commands, read_files
+from fixer.hosts.machine.prefetch import SLOWEST, PrefetchedAnswer, prefetched
+from fixer.hosts.machine.procfs import read_clock
+from fixer.model.host import CommandResult, Files, NodeClock
+from fixer.model.query import Answer, Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
+from fixer.model.target import NodeKind
 
 
 def ask_ahead(command: Command = SLOWEST) -> None:
     """Begin to ask this machine. Only for the first look of a process, right before it."""
-    from fixer.hosts.local import answer_command  # it imports this module
 
-    _early[command] = _Early(lambda: answer_command(command))
+    prefetched[command] = PrefetchedAnswer(lambda: answer_command(command))
 
 
-def taken(command: Command) -> Answer | None:
-    """The answer that was asked for ahead, given out once: who asks again wants to know what is so by then."""
-    early = _early.pop(command, None)
-    return early.answer() if early is not None else None
+class LocalAsker:
+    """Answers for this machine. Commands and probes run beside the reading of files, each bounded by its own limit."""
+
+    kind: NodeKind = "machine"
+
+    def __init__(self, name: str = "local") -> None:
+        self.name = name
+        self._clock: NodeClock | None = None
+
+    def clock(self) -> NodeClock:
+        """The clock read when the last `ask` began."""
+        return self._clock or read_clock()
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        """Every query with its answer."""
+        self._clock = read_clock()
+        answers: dict[Query, Answer] = {}
+        asked = [q for q in dict.fromkeys(queries) if isinstance(q, Command)]
+        probes = [q for q in dict.fromkeys(queries) if isinstance(q, Probe)]
+        threads = [_beside(partial(_put, answers, command)) for command in asked]
+        if probes:
+            from fixer.hosts.machine.probe_protocol import probe_here  # json and sockets only for probes
+
+            threads.append(_beside(lambda: answers.update(probe_here(probes))))
+        for query in queries:
+            if query not in answers and not isinstance(query, Command | Probe):
+                answers[query] = answer_reading(query)
+        for thread in threads:
+            thread.join()
+        return {query: answers.get(query, Answer("failed", message="no answer")) for query in queries}
+
+
+def _put(answers: dict[Query, Answer], command: Command) -> None:
+    answers[command] = prefetch.taken(command) or answer_command(command)
+
+
+def _beside(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets) -> Answer:
+    """The answer to a query that only reads files."""
+    match query:
+        case ReadFile():
+            return read_files.answer_file(query)
+        case ReadGlob():
+            return read_files.answer_glob(query)
+        case ReadTree():
+            return read_files.answer_tree(query)
+        case ListProcesses():
+            return procfs.list_processes()
+        case ListSockets():
+            return procfs.list_sockets()
+
+
+def _answer_engine(command: Command) -> Answer:
+    """What this machine's docker says of a container, where there is one."""
+    from fixer.errors import Unreachable
+    from fixer.hosts.docker_engine.engine_answers import answer_docker  # which builds on this module
+
+    try:
+        return answer_docker(command)
+    except Unreachable as error:
+        return Answer("failed", message=error.message)
+
+
+def answer_command(command: Command) -> Answer:
+    """The answer to a command that this machine itself can run."""
+    if command.name == "ip-addresses":
+        tables = [read_files.read_path(f"/proc/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
+        return Answer("ok", query_commands.own_addresses(*tables))
+    if command.name == "docker-container":      # only asked to name the right target where nginx is in a container
+        return _answer_engine(command)
+    runs = query_commands.runs_of(command)
+    if runs is None:
+        return query_commands.refused(command)
+    if query_commands.needs_systemd(command) and not os.path.isdir("/run/systemd/system"):
+        return Answer("no-tool", message="systemd does not run here")
+    if any(run.trusted and not _is_trusted(run.trusted) for run in runs):
+        return Answer("denied", message=f"{runs[0].trusted} can be changed by others than root; it is not run")
+    results: list[CommandResult | None] = [None] * len(runs)
+
+    def work(index: int) -> None:
+        results[index] = _run(runs[index])
+
+    threads = [_beside(partial(work, i)) for i in range(1, len(runs))]
+    if runs:
+        work(0)
+    for thread in threads:
+        thread.join()
+    done = [result for result in results if result is not None]
+    return query_commands.resolved(command.args, done) if command.name == "resolve" else query_commands.answer_of(done)
+
+
+def _run(run: query_commands.Run) -> CommandResult:
+    from fixer.hosts.machine import run_process  # subprocess costs 5 ms and file queries do not need it
+
+    return run_process.run(run.argv, timeout=run.timeout)
+
+
+def _is_trusted(path: str) -> bool:
+    """Nothing that another user could have put there is run with our rights: no folder above it is theirs either."""
+    place, own = os.path.realpath(path), (0, os.geteuid())
+    while True:
+        try:
+            info = os.stat(place)
+        except OSError:
+            return not os.path.lexists(path)   # what is not there cannot be run at all; the command says so
+        sticky = stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX
+        if info.st_uid not in own or (info.st_mode & 0o022 and not sticky):
+            return False
+        if place == "/":
+            return True
+        place = os.path.dirname(place)
+
+
+class LocalWriter:
+    """This machine, to be changed."""
+
+    def __init__(self, name: str = "local") -> None:
+        self.name = name
+
+    @property
+    def files(self) -> Files:
+        """The files of this machine."""
+        from fixer.hosts.machine.local_files import LocalFiles  # only repairs need it
+
+        return LocalFiles()
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        """Run a command here."""
+        from fixer.hosts.machine import run_process  # only repairs need it here
+
+        return run_process.run(argv, stdin=stdin, timeout=timeout)

@@ -3,19 +3,15 @@ the unix sockets in folders that they share with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Any
+from collections.abc import Container, Sequence
 
 from fixer.hosts.docker_engine import docker_cli
-from fixer.hosts.docker_engine.container_selection import Listing
-from fixer.hosts.docker_engine.docker_cli import Docker, Inspected
+from fixer.hosts.docker_engine.container_selection import Listing, containers_at, may_be_meant, select_named
+from fixer.hosts.docker_engine.docker_cli import Docker
 from fixer.hosts.nodes.container_node import ContainerAsker
+from fixer.hosts.nodes.engine_node import EngineAsker
 from fixer.model.host import Asker
 from fixer.model.query import Command
-
-MOST = 12             # containers that are looked at where none publishes a port: each is asked by a process of its own
-_ENGINE = "engine"
 
 
 def askers_beside(places: Sequence[str], here: Asker | None = None,
@@ -31,59 +27,20 @@ def askers_beside(places: Sequence[str], here: Asker | None = None,
     return (*nodes, EngineAsker({Command("docker-published", tuple(places)): found}, here, docker))
 
 
-def containers_at(places: Sequence[str], listing: Listing) -> list[Inspected]:
-    """Those that publish one of the ports or share the folder of one of the sockets, running or not; for a port that
-    none publishes also whatever runs and may be meant, those first that know a port of that number."""
-    every = [item for item in listing.every if _counts(item, listing.docker.host)]
-    outer = {id(item): _outer(item) for item in every}
-    wanted = {int(place) for place in places if place.isdigit()}
-    paths = [place for place in places if not place.isdigit()]
-    found = [item for item in every if outer[id(item)] & wanted or any(_shares(item, path) for path in paths)]
-    left = wanted - {port for item in found for port in outer[id(item)]}
-    if left:
-        others = [i for i in every if i not in found and docker_cli.status_of(i) in ("running", "restarting")]
-        others = [i for i in others if not docker_cli.runs_nginx(i)]
-        others.sort(key=lambda i: (not _mentions(i, left), not outer[id(i)], docker_cli.name_of(i)))
-        found += others[:MOST]
-    lenders = {item.get("Id") for item in found}
-    found += [i for i in every if i not in found and docker_cli.lender_of(i) in lenders]     # who serves in its network
-    return sorted(found, key=docker_cli.name_of)
+# Containers of other projects that nginx asks for by name or address on networks that it shares with them: what
+# several projects have in common is a network, and a proxy of its own project in front.
 
 
-def publishing(ports: AbstractSet[int], listing: Listing) -> list[Inspected]:
-    """Those that publish one of the ports, or would if they ran."""
-    return [item for item in listing.every if _counts(item, listing.docker.host) and _outer(item) & ports]
-
-
-def _counts(item: Inspected, host: str) -> bool:
-    """No machine of its own, which is another target, and no container named like one of our own nodes."""
-    shared = (item.get("HostConfig") or {}).get("NetworkMode") == "host"
-    names = {docker_cli.name_of(item), docker_cli.labels_of(item).get(docker_cli.SERVICE_LABEL, "")}
-    return not docker_cli.is_machine(item) and not shared and not names & {host, _ENGINE}
-
-
-def _bindings(item: Inspected) -> Mapping[str, Any]:
-    return {**((item.get("HostConfig") or {}).get("PortBindings") or {}),
-            **((item.get("NetworkSettings") or {}).get("Ports") or {})}
-
-
-def _shares(item: Inspected, path: str) -> bool:
-    """Whether this path of the machine lies in a folder that the container has too."""
-    sources = [str((mount or {}).get("Source") or "").rstrip("/") for mount in item.get("Mounts") or ()]
-    return any(source and path.startswith(f"{source}/") for source in sources)
-
-
-def _outer(item: Inspected) -> set[int]:
-    """The ports of this machine that it publishes, or would if it ran."""
-    places = [place for some in _bindings(item).values() for place in some or ()]
-    words = [str((place or {}).get("HostPort", "")) for place in places]
-    return {int(word) for word in words if word.isdigit()}
-
-
-def _mentions(item: Inspected, ports: set[int]) -> bool:
-    """Whether it exposes a port of that number, or its command or health check names one."""
-    config = item.get("Config") or {}
-    check = (config.get("Healthcheck") or {}).get("Test") or ()
-    text = " ".join(map(str, (*_bindings(item), *(config.get("ExposedPorts") or ()), item.get("Path"),
-                              *(item.get("Args") or ()), *check)))
-    return any(str(port) in text for port in ports)
+def askers_called(query: Command, known: Container[str], project: str | None = None) -> tuple[Asker, ...]:
+    """A node for each container that answers to the query, and `engine`; none where there is none but those that are
+    nodes already (`known`, by node's and container's name). `project`: where nginx has the network of the Docker host
+    and nobody publishes the port, also those that may be meant, of that project where it has others."""
+    listing = Listing()
+    called, carriers = select_named(listing, *query.args)
+    every = [*called, *(() if project is None else may_be_meant(query.args, project, listing))]
+    found = list({name: item for item in every if (name := docker_cli.name_of(item)) not in known}.values())
+    carriers = [item for item in carriers if docker_cli.name_of(item) not in known]
+    if not found and not carriers:
+        return ()
+    answer = EngineAsker({query: [*found, *carriers]})
+    return (*(ContainerAsker(docker_cli.name_of(item), item) for item in found), answer)

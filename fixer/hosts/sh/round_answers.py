@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from fixer.hosts.machine import plainprobe, probe_protocol, query_commands
+from fixer.errors import Unreachable
+from fixer.hosts.machine import probe_protocol, query_commands
 from fixer.hosts.machine.procfs import PROC_LIMIT, is_kernel_thread, link_stat, listening_inodes, owner_stat, unreadable
 from fixer.hosts.sh import round_output
 from fixer.hosts.sh.round_output import Item
-from fixer.hosts.sh.round_script import Reading, Round, is_askable
+from fixer.hosts.sh.round_script import Reading, Round, is_askable, plan_round
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult, NodeClock
@@ -26,6 +28,7 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
+from fixer.model.target import NodeKind
 
 _DATE = regex(rb"(\d+)\.?(\d*)\D*? ([+-])(\d\d)(\d\d)\s*\Z")
 _PROC = regex(r"/proc/(\d+)/(.+)\Z")
@@ -277,7 +280,7 @@ def _plain(probe: Probe, number: int, items: list[Item]) -> Answer:
         return Answer("no-tool", message="needs python3 in the node")
     for item in items:
         if item.words[1:3] == ("done", str(number)) and len(item.words) >= 4:
-            return Answer("ok", json.dumps(plainprobe.outcome(probe, item.words[3:], item.data)).encode())
+            return Answer("ok", json.dumps(probe_protocol.outcome(probe, item.words[3:], item.data)).encode())
     return Answer("timeout", message="the probe did not end")
 
 
@@ -300,3 +303,57 @@ def _others(table: Mapping[str, Mapping[str, bytes]], own: int) -> list[str]:
         if parents[number] in ours:
             ours.add(number)
     return [str(number) for number in sorted(parents) if number not in ours]
+
+
+# An asker whose node is reached through `sh -s`: one script on stdin, one output, the same answers as local.
+MAX_ROUND = 96 << 20
+_PATIENCE = 20.0     # for a round without slow commands, on a machine under load
+
+Shell = Callable[[bytes, float], CommandResult]
+"""Runs `sh -s` on the node with this script, bounded by that many seconds; after a timeout nothing of it is left."""
+
+
+class ShAsker:
+    """A node behind a shell. With `whole`, a round that broke off is no answer: half a folder looks like a folder."""
+
+    def __init__(self, name: str, kind: NodeKind, shell: Shell, *, whole: bool = False) -> None:
+        self.name = name
+        self.kind = kind
+        self._shell = shell
+        self._whole = whole
+        self._clock: NodeClock | None = None
+
+    def clock(self) -> NodeClock:
+        """The node's clock as the last `ask` found it."""
+        if self._clock is None:
+            self.ask(())
+        assert self._clock is not None
+        return self._clock
+
+    def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
+        """One round; `Unreachable` when the script did not even begin."""
+        unique = tuple(dict.fromkeys(queries))
+        asked = plan_round(unique)
+        started = time.time()
+        result = self._shell(asked.script, _PATIENCE + _bound(unique))
+        output = RoundOutput(asked, result.stdout)
+        if not output.began:
+            raise Unreachable(*explain(self.name, result))
+        if self._whole and not output.ended and not result.timed_out and not result.truncated:
+            raise Unreachable(f"{self.name} ended while it was asked")
+        self._clock = output.clock(started)
+        answers = output.answers()
+        late = Answer("timeout" if result.timed_out else "failed", message="the node did not finish answering")
+        return {query: answers.get(query, late) for query in queries}
+
+
+def _bound(queries: Sequence[Query]) -> float:
+    commands = sum(isinstance(q, Command) for q in queries)
+    return 8.0 * commands + max((q.timeout for q in queries if isinstance(q, Probe)), default=0.0)
+
+
+def explain(name: str, result: CommandResult) -> tuple[str, str]:
+    """(message, hint) for a transport that gave no answer."""
+    said = (result.stderr + result.stdout).decode(errors="replace").strip().splitlines()
+    reason = "it did not answer in time" if result.timed_out else said[-1][:300] if said else "no answer"
+    return f"{name} cannot be asked: {reason}", ""

@@ -7,22 +7,21 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from fixer.formats.server_names import runtime_of
-from fixer.formats.shell_words import Word, shell_words, systemd_words
+from fixer.formats.shell_words import Word, literal, shell_words, systemd_words
 from fixer.formats.unit_file import effective, unit_lines
 from fixer.formats.wrapper_scripts import read_script, simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
+from fixer.model.deployment import Starter, StarterKind
 from fixer.model.facts import Evidence
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Container
-from fixer.model.starters import Starter, StarterKind
-from fixer.observe.boot.entrypoints import entered
 from fixer.observe.boot.run_folders import RUN_FOLDERS, run_folders, scanned
 from fixer.observe.commands.resolved_command import Follow, Told, followed
+from fixer.observe.commands.server_settings import told_bindings
 from fixer.observe.commands.startup_waits import shell_queries
-from fixer.observe.commands.toldbindings import told_bindings
 from fixer.observe.view.node_view import STARTER_FILES, View, is_readable
-from fixer.redaction.redactargv import redact_argv
+from fixer.redaction.values import redact_argv
 
 LIMIT = 16 << 10
 MONIT_FILES = ("/etc/monit/conf.d/*", "/etc/monit/conf-enabled/*", "/etc/monit.d/*")
@@ -188,3 +187,22 @@ def _bound(view: View, about: _About, told: Told, line: int) -> Iterator[Starter
         text = " ".join(redact_argv(list(told.argv)))
         for binding in told_bindings(told, view):
             yield Starter(view.name, kind, file, line, text, user, binding.port, binding.unix, idle)
+
+
+# Servers that a container's own script puts into the background before it becomes nginx: nobody watches them.
+
+
+def entered(view: View, box: Container | None, reads: list[str]) -> Iterator[Told]:
+    """What the container's command ends in besides nginx, as its scripts say: an entry script may hand over to another
+    one that it is given. `reads` takes the files that say it."""
+    if box is None or box.is_machine:
+        return
+    for at in range(len(box.argv)):
+        follow = Follow(view.contents(), box.working_dir or "/")
+        said = Evidence("container", box.name, " ".join(box.argv))
+        words, env, style, said = followed([literal(word) for word in box.argv[at:]], {}, said, follow)
+        reads += [posixpath.normpath(path) for path in follow.reads]
+        told = Told(tuple(words), env, said, style, follow.directory, tuple(follow.reads))
+        if style and runtime_of(told.argv):
+            yield told
+            return

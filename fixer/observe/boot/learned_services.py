@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Iterable, Mapping
+
+from fixer.formats.env_file import read_env_file
+from fixer.formats.numbers import is_number
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.learned import Learned, LearnedService, learned_from_json
-from fixer.model.query import Query, ReadFile
+from fixer.model.query import Query, ReadFile, ReadGlob
+from fixer.model.snapshot import Endpoint, Process, Service, Snapshot
 from fixer.observe.view.node_view import View
+from fixer.redaction.secrets import is_secret_name, redact_text
 
 FILE_LIMIT = 1 << 16
 
@@ -31,3 +40,144 @@ def _is_gone(service: LearnedService, view: View) -> bool:
     listeners = view.listeners.value if isinstance(view.listeners, Known) else ()
     held = {(line.address if line.family == "unix" else "", line.port) for line in listeners}
     return not any((unix, port) in held for _, port, unix in service.addresses)
+
+
+# From a healthy look to what is worth remembering, and where the values of its variables stand.
+ENVIRON_LIMIT = 128 << 10
+_OF_SHELLS = frozenset((
+    "PATH", "HOME", "PWD", "OLDPWD", "SHLVL", "_", "TERM", "USER", "LOGNAME", "SHELL", "MAIL", "HOSTNAME", "PS1",
+    "TMPDIR", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT", "LS_COLORS", "EDITOR", "PAGER", "DISPLAY",
+    "INVOCATION_ID", "JOURNAL_STREAM",
+    "SYSTEMD_EXEC_PID", "NOTIFY_SOCKET", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "DEBIAN_FRONTEND",
+    "CREDENTIALS_DIRECTORY",
+    "LANG", "LANGUAGE", "container", "DBUS_SESSION_BUS_ADDRESS", "SUPERVISOR_ENABLED", "SUPERVISOR_PROCESS_NAME",
+    "SUPERVISOR_GROUP_NAME", "SUPERVISOR_SERVER_URL", "LISTEN_FDS", "LISTEN_PID", "MAINPID", "MANAGERPID",
+    "MANAGERPIDFDID", "TMUX", "TMUX_PANE", "STY", "WINDOW", "TERM_PROGRAM", "TERM_PROGRAM_VERSION",
+))
+_KEEPERS = (".env", ".env.*", "*.env", "env", "*.sh", "bin/*", "start*", "run*", "conf/*", "config/*.env")
+# Programs that run another as another user and wait for its end, somewhere else and with other rights than it has.
+_WAITING = frozenset(("runuser", "sudo", "su", "doas"))
+_PREFIXES = ("LC_", "XDG_", "SSH_", "SUDO_", "LESS", "GPG_", "DOCKER_", "BADGATEWAY_")
+_PYTHON = regex(r"^(?:python|pypy)[\d.]*t?$")
+# A unit of a user's own systemd, which starts it again: no unit of the machine is to be made of it.
+_OF_A_USER = regex(r"/user@\d+\.service/(?:.*/)?[^/]+\.service$")
+_SECRET_OPTION = regex(r"^--?[A-Za-z-]*(?:secret|token|password|passwd|api-?key)[A-Za-z-]*(?:=.+)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An application to remember: its service, its main process, the addresses that lead to it."""
+
+    service: Service
+    process: Process
+    addresses: tuple[tuple[str, int, str], ...]
+
+
+def candidates(snapshot: Snapshot) -> tuple[Candidate, ...]:
+    """The applications of machines that routes rely on and that listen there."""
+    found: dict[str, tuple[Service, list[Endpoint]]] = {}
+    for endpoint in snapshot.endpoints:
+        service = snapshot.service(endpoint.holder or "")
+        if service is not None and service.is_app_server and service.container is None and service.pids:
+            found.setdefault(service.id, (service, []))[1].append(endpoint)
+    made = []
+    for service, endpoints in found.values():
+        process = _main_process(snapshot, service)
+        if process is not None and not _OF_A_USER.search(process.cgroup):
+            addresses = tuple(dict.fromkeys((e.host, e.port, e.unix or "") for e in endpoints))
+            made.append(Candidate(service, process, addresses))
+    return tuple(made)
+
+
+def _main_process(snapshot: Snapshot, service: Service) -> Process | None:
+    processes = snapshot.node(service.node).processes
+    mine = [p for p in processes.value if p.pid in service.pids] if isinstance(processes, Known) else []
+    pids = {p.pid for p in mine}
+    main = next((p for p in mine if p.ppid not in pids), None)
+    while main is not None and main.argv and posixpath.basename(main.argv[0]) in _WAITING:
+        below = [p for p in mine if p.ppid == main.pid]
+        if len(below) != 1:
+            break
+        main = below[0]
+    return main
+
+
+def environ_query(candidate: Candidate) -> ReadFile:
+    """The variables of its process. The answer never goes into a capture."""
+    return ReadFile(f"/proc/{candidate.process.pid}/environ", ENVIRON_LIMIT)
+
+
+def value_queries(candidate: Candidate) -> tuple[ReadFile | ReadGlob, ...]:
+    """Files in which such a deployment keeps its variables."""
+    directory = candidate.process.cwd.value if isinstance(candidate.process.cwd, Known) else "/"
+    if directory == "/":
+        return (ReadGlob(("/etc/default/*",), 1 << 16, 100), ReadFile("/etc/passwd"))
+    above = posixpath.dirname(directory)
+    patterns = [f"{folder}/{name}" for folder in (directory, above) if folder != "/" for name in _KEEPERS]
+    return (ReadGlob((*patterns, "/etc/default/*", "/etc/environment"), 1 << 16, 200), ReadFile("/etc/passwd"))
+
+
+def remembered_service(
+    candidate: Candidate, environ: bytes | None, files: Mapping[str, bytes], users: Mapping[int, str],
+) -> LearnedService:
+    """What is kept of it: of its variables only names, each with the file that holds the very value it runs with.
+    `environ` is None where it could not be read."""
+    service, process = candidate.service, candidate.process
+    values = dict(_pairs(environ or b""))
+    texts = {path: read_env_file(path, data) for path, data in files.items()}
+    directory = process.cwd.value if isinstance(process.cwd, Known) else "/"
+    variables = []
+    for name, value in values.items():
+        if name not in _OF_SHELLS and not name.startswith(_PREFIXES):
+            holder = next((path for path, found in texts.items() if name in found and found[name].text == value), "")
+            variables.append((name, "." if value == directory and not is_secret_name(name) else holder))
+    argv = _argv(process, values)
+    name = service.name.partition("[")[0]
+    # What systemd-run made is gone with its end: as little a unit that somebody could start as what a shell began.
+    fleeting = service.unit is not None and service.unit.fragment_path.startswith("/run/systemd/transient/")
+    return LearnedService(
+        name=name.removesuffix(".service") if fleeting else name,
+        manager="none" if fleeting else service.manager, runtime=service.runtime,
+        argv=argv, directory=directory,
+        user=users.get(process.uid, str(process.uid)), addresses=candidate.addresses,
+        variables=tuple(sorted(variables)), complete=bool(argv), readable=environ is not None,
+    )
+
+
+def _argv(process: Process, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Its command, the program by its whole path; nothing at all where a word of it is a secret."""
+    words = list(process.argv)
+    if not words or redact_text(" ".join(words)) != " ".join(words) or any(map(_SECRET_OPTION.match, words)):
+        return ()
+    if not words[0].startswith("/"):
+        program = _of_environment(words[0], process, values)
+        if not program and not isinstance(process.exe, Known):
+            return ()
+        words[0] = program or (process.exe.value if isinstance(process.exe, Known) else "")
+    return tuple(words)
+
+
+def _of_environment(word: str, process: Process, values: Mapping[str, str]) -> str:
+    """The interpreter of a virtual environment by the path that it was called by: its end, which the kernel knows, is
+    the system's own, and finds none of the packages. Empty where that is not sure."""
+    home = values.get("VIRTUAL_ENV", "")
+    if "/" not in word:
+        first = values.get("PATH", "").split(":")[0]
+        return f"{first}/{word}" if _PYTHON.match(word) and home.startswith("/") and first == f"{home}/bin" else ""
+    cwd = process.cwd.value if isinstance(process.cwd, Known) else ""
+    if not cwd or values.get("PWD", cwd) != cwd:
+        return ""
+    return posixpath.normpath(posixpath.join(cwd, word))
+
+
+def _pairs(environ: bytes) -> Iterable[tuple[str, str]]:
+    for part in environ.split(b"\0"):
+        name, found, value = part.decode("latin-1").partition("=")
+        if found and name:
+            yield name, value
+
+
+def users_of(passwd: bytes) -> dict[int, str]:
+    """uid -> name of an /etc/passwd."""
+    rows = [line.split(":") for line in passwd.decode("utf-8", "replace").splitlines()]
+    return {int(row[2]): row[0] for row in reversed(rows) if len(row) > 2 and is_number(row[2])}

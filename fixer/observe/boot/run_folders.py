@@ -10,10 +10,10 @@ from fixer.formats.server_names import runtime_of
 from fixer.formats.wrapper_scripts import read_script
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+from fixer.model.deployment import StarterKind
 from fixer.model.facts import Evidence
 from fixer.model.query import FileAnswer
 from fixer.model.snapshot import Service
-from fixer.model.starters import StarterKind
 from fixer.observe.commands.resolved_command import Told
 from fixer.observe.view.node_view import View
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from fixer.formats.env_file import read_unit_env_file
 from fixer.formats.launchers import text_for_shell
 from fixer.formats.server_names import script_of, server_at
 from fixer.formats.shell_words import Env, Word, assignment, expand_words, literal, systemd_words
-from fixer.formats.systemctl_show import packaged
+from fixer.formats.systemctl_show import packaged, unescaped
 from fixer.formats.unit_file import UnitLine, effective, unit_lines
-from fixer.formats.unitenvfiles import read_unit_env_file
-from fixer.formats.unitnames import unescaped
 from fixer.formats.wrapper_scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Process, Unit
+from fixer.model.snapshot import ArgPlace, Process, Unit, UnitSetting
 from fixer.observe.view.node_view import View
 
 Style = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
@@ -246,3 +245,26 @@ def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:
         if target and to and not target.startswith("&") and not target.isdigit():
             output.append(target)
     return kept
+
+
+# A limit on memory that a start script sets for its server with `ulimit`: read as text, with its place.
+# -v is the address space, -d the data of a process, both in KiB; without -H or -S both limits are set.
+_ULIMIT = regex(rb"^[^#\n]*?\bulimit[ \t]+(?:-[SH][ \t]+)*-[SH]*(?P<what>[vd])[ \t]+(?P<value>[1-9][0-9]*)\b")
+
+
+def ulimits_of(told: Told, view: View) -> tuple[UnitSetting, ...]:
+    """`ulimit -v` and `ulimit -d` of the script that ends in its server, the last of each."""
+    data = view.data(told.script) if told.script else None
+    return tuple({one.key: one for one in _lines(told.script, data)}.values()) if data is not None else ()
+
+
+def _lines(path: str, data: bytes) -> Iterator[UnitSetting]:
+    at = 0
+    for number, line in enumerate(data.split(b"\n"), 1):
+        match = _ULIMIT.match(line)
+        if match is not None:
+            value, key = match["value"].decode(), f"ulimit -{match['what'].decode()}"
+            place = ArgPlace(value, path, number, at + match.start("value"), at + match.end("value"))
+            said = Evidence("file", f"{path}:{number}", line.decode("utf-8", "replace").strip())
+            yield UnitSetting(key, value, said, None, place)
+        at += len(line) + 1

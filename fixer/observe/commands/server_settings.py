@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from fixer.formats.ini_file import IniValue, ini_sections
-from fixer.formats.server_bindings import DIALECTS, arguments_of_variable, option, parse_address, parse_relative
-from fixer.formats.server_names import runtime_of
+from fixer.formats.server_bindings import (
+    DIALECTS,
+    arguments_of_variable,
+    bindings_in_python,
+    bindings_of,
+    option,
+    parse_address,
+    parse_relative,
+)
+from fixer.formats.server_names import runtime_of, script_of
 from fixer.formats.shell_words import Piece, Word
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Binding
+from fixer.model.query import Query, ReadGlob
+from fixer.model.snapshot import Binding, Unit
 from fixer.observe.commands.resolved_command import Told
-from fixer.observe.commands.vassals import given_socket, vassal_pattern, vassals
-from fixer.observe.view.node_view import View
+from fixer.observe.view.node_view import View, is_readable
 
 _BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]*\]|\([^()]*\)|[^\n]*)", re.MULTILINE)
 _PLAIN = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
@@ -123,3 +133,80 @@ def _setting(path: str, data: bytes, match: re.Match[bytes]) -> tuple[Word, Evid
     start, end = data.rfind(b"\n", 0, match.start(1)) + 1, data.find(b"\n", match.end(1))
     text = data[start:end if end >= 0 else len(data)].decode("utf-8", "replace").strip()
     return word, Evidence("file", f"{path}:{line}", text)
+
+
+# Where a command listens, whoever gives it: its options, its configuration file, the script that it runs.
+
+
+def told_bindings(told: Told, view: View) -> tuple[Binding, ...]:
+    """Where a command listens: its options and variables, its configuration file, the script it runs."""
+    settings = bindings_in_settings(told, view)
+    if settings is not None:
+        return settings
+    script = script_of(told.argv)
+    if runtime_of(told.argv) == "python" and script:
+        path = posixpath.normpath(posixpath.join(told.directory, script))
+        inside = bindings_in_python(path, view.data(path) or b"", told.env)
+        if inside:
+            return inside
+    return bindings_of(told.command, told.env, told.said, told.directory)
+
+
+# Applications that one uWSGI starts from files in a folder: an emperor's vassals, those of Debian's init script.
+MOST = 40
+_LIMIT = 64 << 10
+_PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/", "/run/systemd/generator/")
+_DEBIANS, _DEBIANS_OWN = "/etc/uwsgi/apps-enabled/*.ini", "/usr/share/uwsgi/conf/default.ini"
+
+
+def vassal_pattern(told: Told, ini: str | None, view: View) -> str | None:
+    """Which files it takes for applications of its own, None where it takes none. `ini` is its own file."""
+    if runtime_of(told.argv) != "uwsgi":
+        return None
+    if _is_debians(told):
+        return _DEBIANS
+    named = option(told.command, ("--emperor",))
+    text = named.text if named is not None else _said(ini, view)
+    if not text or set(text) & set("$%\n@"):
+        return None
+    path = posixpath.normpath(posixpath.join(told.directory or "/", text))
+    return path if "*" in path else f"{path}/*.ini"
+
+
+def is_packaged_alone(unit: Unit) -> bool:
+    """A package's unit as it came, which serves nothing of an administrator's; one of uWSGI's does, by their files."""
+    return unit.fragment_path.startswith(_PACKAGED) and not unit.drop_in_paths and not unit.name.startswith("uwsgi")
+
+
+def vassal_queries(told: Told, ini: str | None, view: View) -> Iterator[Query]:
+    """The files that it takes for its applications."""
+    pattern = vassal_pattern(told, ini, view)
+    if pattern is not None:
+        yield ReadGlob((pattern,), _LIMIT, MOST)
+
+
+def vassals(told: Told, ini: str | None, view: View) -> Iterator[tuple[str, bytes]]:
+    """(path, content) of each."""
+    pattern = vassal_pattern(told, ini, view)
+    for path, file in view.files.items() if pattern else ():
+        if fnmatchcase(path, pattern or "") and path.count("/") == (pattern or "").count("/") and is_readable(file):
+            yield path, file.data
+
+
+def given_socket(told: Told, path: str) -> Binding | None:
+    """Debian's script gives every application a socket of its own beside what its file says."""
+    if not _is_debians(told):
+        return None
+    name = posixpath.basename(path).removesuffix(".ini")
+    where = Evidence("file", f"{_DEBIANS_OWN}:1", f"socket = /run/uwsgi/app/{name}/socket")
+    return Binding("", 0, f"/run/uwsgi/app/{name}/socket", where)
+
+
+def _is_debians(told: Told) -> bool:
+    return bool(told.argv) and told.argv[0] == "/etc/init.d/uwsgi"
+
+
+def _said(ini: str | None, view: View) -> str:
+    data = view.data(ini) if ini else None
+    own = [s for s in ini_sections(ini, data) if s.name == "uwsgi"] if ini and data is not None else []
+    return next((v.value.strip() for s in own for v in reversed(s.values) if v.key == "emperor"), "")

@@ -12,13 +12,13 @@ from fixer.formats.shell_words import Word, assignment, expand_words, literal, s
 from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
+from fixer.model.deployment import Reliance
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import Query, ReadFile
-from fixer.model.reliance import Reliance
 from fixer.model.snapshot import Process, Service
 from fixer.observe.commands.resolved_command import Follow, Told, followed
 from fixer.observe.view.node_view import View
-from fixer.redaction.redactargv import redact_argv
+from fixer.redaction.values import redact_argv
 
 LIMIT = 64 << 10
 MOST = 12

@@ -6,11 +6,10 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from fixer.formats.composelabels import LABEL, compose_paths, environment_paths
-from fixer.formats.envfiles import read_env_file
-from fixer.formats.lines import line_of
+from fixer.formats.docker_conventions import LABEL, compose_paths, environment_paths
+from fixer.formats.env_file import read_env_file
 from fixer.formats.shell_words import Env, Piece, Word, expand, literal
-from fixer.formats.yaml_spans import Map, Node, Scalar, Seq, parse_yaml
+from fixer.formats.yaml_spans import Map, Node, Scalar, Seq, line_of, parse_yaml
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.parse_cache import remembered
 from fixer.model.snapshot import Container

@@ -6,8 +6,8 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from fixer.formats.composelabels import environment_paths
-from fixer.formats.envfiles import read_env_file
+from fixer.formats.docker_conventions import environment_paths
+from fixer.formats.env_file import read_env_file
 from fixer.formats.shell_words import Env, Word, assignment, expand, literal, shell_words
 from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
 from fixer.lazy.dataclass import dataclass, replace
@@ -17,8 +17,7 @@ from fixer.observe.commands.resolved_command import Follow, Style, followed
 from fixer.observe.commands.written_values import env_file_slot
 from fixer.observe.docker.compose_files import ComposeFile, files_of, outer_env, roots_of
 from fixer.observe.docker.compose_missing import unset_in
-from fixer.observe.docker.compose_settings import told_networks
-from fixer.observe.docker.composesettings import hosts_in, ports_in, setting_slot, settings_in
+from fixer.observe.docker.compose_settings import hosts_in, ports_in, setting_slot, settings_in, told_networks
 from fixer.observe.view.node_view import ENGINE, View
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.shell_words import Env, Word, expand, literal
-from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
+from fixer.formats.yaml_spans import Map, Node, Scalar, Seq, line_of
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import ToldNetwork
+from fixer.model.snapshot import EnvSlot, Setting, ToldNetwork
 from fixer.observe.docker.compose_files import ComposeFile
+from fixer.observe.view.node_view import ENGINE
 
 _ADDRESSES = ("ipv4_address", "ipv6_address")
 
@@ -66,3 +67,85 @@ def _engine_name(roots: Sequence[Map], key: str, project: str, outer: Env) -> st
 
 def _text(scalar: Scalar, outer: Env) -> str:
     return expand(Word(tuple(replace(piece, expand=True) for piece in literal(scalar.text).pieces)), outer).text
+
+
+# What a compose file sets for a service besides its command and variables: limits and the like, with their bytes.
+# Keys that repairs look at or set; a dot leads into a mapping.
+KEYS = (
+    "read_only", "tmpfs", "cpus", "cpu_quota", "cpu_period", "mem_limit", "memswap_limit", "ulimits.nofile",
+    "ulimits.nofile.soft", "ulimits.nofile.hard", "deploy.resources.limits.cpus", "deploy.resources.limits.memory",
+    "working_dir",
+)
+
+
+def settings_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+    """Every such key of one service's mapping; a value without a place (an alias, a list) cannot be edited. Of a list
+    `KEY.last` is its last entry, behind which another one can be written."""
+    for key in KEYS:
+        node: Node | None = service
+        for part in key.split("."):
+            node = node.get(part) if isinstance(node, Map) else None
+        if isinstance(node, Scalar):
+            own = node.exact and service.start <= node.start and node.end <= service.end
+            place = (node.start, node.end) if own else (None, None)
+            yield Setting(key, node.text, path, line_of(data, node.start), *place)
+        elif isinstance(node, Seq):
+            words = " ".join(item.text for item in node.items if isinstance(item, Scalar))
+            yield Setting(key, words, path, line_of(data, node.start))
+            last = node.items[-1] if node.items else None
+            if isinstance(last, Scalar) and last.exact and service.start <= last.start and last.end <= service.end:
+                yield Setting(f"{key}.last", last.text, path, line_of(data, last.start), last.start, last.end)
+
+
+def ports_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+    """`ports:` as a whole, which cannot be edited, and each of its entries: `ports.0`, or `ports.0.target` of one that
+    is a mapping."""
+    listed = service.get("ports")
+    if not isinstance(listed, Seq):
+        return
+    yield Setting("ports", str(len(listed.items)), path, line_of(data, listed.start))
+    for index, item in enumerate(listed.items):
+        parts = {f"ports.{index}": item}
+        if isinstance(item, Map):
+            parts = {f"ports.{index}.{key}": item.get(key) for key in ("target", "published")}
+        for key, node in parts.items():
+            if isinstance(node, Scalar):
+                own = node.exact and service.start <= node.start and node.end <= service.end and "$" not in node.text
+                place = (node.start, node.end) if own else (None, None)
+                yield Setting(key, node.text, path, line_of(data, node.start), *place)
+
+
+def hosts_in(service: Map, path: str, data: bytes) -> Iterator[Setting]:
+    """Each entry of `extra_hosts:` as `extra_hosts.NAME`; its bytes are its whole lines, so that nothing in their place
+    takes it out (with the key, where it is the only one)."""
+    key, listed = next(((k, v) for k, v in service.entries if k.text == "extra_hosts"), (None, None))
+    if key is None or not isinstance(listed, Map | Seq):
+        return
+    items = list(_hosts(listed))
+    for name, address, value in items:
+        first, last = (key.start, listed.end) if len(items) == 1 else (value.start, value.outer_end)
+        own = value.exact and "$" not in value.text and not service.flow and key.start < listed.start
+        whole = own and (len(items) == 1 or not listed.flow)
+        end = data.find(b"\n", last)
+        place = (data.rfind(b"\n", 0, first) + 1, len(data) if end < 0 else end + 1) if whole else (None, None)
+        yield Setting(f"extra_hosts.{name}", address, path, line_of(data, value.start), *place)
+
+
+def _hosts(listed: Map | Seq) -> Iterator[tuple[str, str, Scalar]]:
+    """(name, address, where) of `NAME:ADDRESS` or `NAME=ADDRESS` in a list, or of a mapping."""
+    for item in listed.items if isinstance(listed, Seq) else ():
+        if isinstance(item, Scalar):
+            name, _, address = item.text.replace("=", ":", 1).partition(":")
+            yield name.strip(), address.strip(), item
+    for key, value in listed.entries if isinstance(listed, Map) else ():
+        if isinstance(value, Scalar):
+            yield key.text, value.text, value
+
+
+def setting_slot(service: Map, path: str, data: bytes) -> EnvSlot | None:
+    """Where a new key of a service can be written: after its last one; None in a mapping of one line."""
+    if service.flow:
+        return None
+    end = data.find(b"\n", service.end)
+    at = len(data) if end < 0 else end
+    return EnvSlot(ENGINE, path, at, f"\n{' ' * service.indent}{{name}}: {{value}}", "yaml-map")

@@ -13,8 +13,7 @@ from fixer.model.query import Answer, Command
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import Follow, followed
-from fixer.observe.commands.sourcelines import quoted_bindings, quoted_count
-from fixer.observe.commands.written_values import assignments
+from fixer.observe.commands.written_values import assignments, quoted_bindings, quoted_count
 from fixer.observe.docker.compose_service import ComposeService, compose_service
 from fixer.observe.view.docker_inspect import inspect_environment, inspected
 from fixer.observe.view.node_view import ENGINE, INSPECTING, View, container_of

@@ -6,13 +6,21 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.backup_names import LIKELY_ENDS
-from fixer.formats.venvs import module_places
+from fixer.formats.source_paths import (
+    drop_in_folders,
+    folders_of,
+    module_folders,
+    named_paths,
+    settings_folders,
+    wanted_module,
+)
+from fixer.formats.start_files import app_file, module_places, start_words, within_release
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
 from fixer.observe.view.docker_inspect import host_path
-from fixer.observe.view.node_view import ENGINE
+from fixer.observe.view.node_view import CHANGED_FILES, ENGINE, View
 
 LAST_LINES = 80          # of a log: a traceback at its end is what counts
 MOST_SOURCES = 3
@@ -110,3 +118,114 @@ def folders_on_disk(service: Service) -> Iterator[tuple[str, str]]:
 
 def _is_within(path: str, folder: str) -> bool:
     return folder not in ("", "/") and (path == folder or path.startswith(folder.rstrip("/") + "/"))
+
+
+# What may have been mended since a program ended: names and ages of its code and settings, never what they hold.
+_ENDED = ("failed", "activating")
+_BOXES = ("exited", "dead", "restarting")
+_MOST = 4
+_STATES = ("FATAL", "BACKOFF", "EXITED", "STARTING")
+
+
+def change_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
+    """Of a service that ended by itself, or does so again and again."""
+    for service in services:
+        if not service.is_app_server or not isinstance(service.log, Known) or not _ended(service):
+            continue
+        if service.container is not None:
+            yield from _mounted(service)
+            continue
+        patterns = tuple(_patterns(service))
+        if patterns:
+            yield service.node, ReadGlob(patterns, 0, CHANGED_FILES)
+        yield from ((service.node, ReadFile(path, 0)) for path in named_paths(service))
+
+
+def _mounted(service: Service) -> Iterator[tuple[str, Query]]:
+    """A container's files are its image's: what is mounted into it can change."""
+    named = (on_disk(service, folder) for folder in folders_of(service))
+    places = dict.fromkeys((*(place for place in named if place is not None), *folders_on_disk(service)))
+    for node, folder in tuple(places)[:_MOST]:
+        plain = _plain(folder.rstrip("/"))
+        yield node, ReadGlob((f"{plain}/*", f"{plain}/.env*", f"{plain}/*/*.py"), 0, CHANGED_FILES)
+
+
+def _ended(service: Service) -> bool:
+    if service.unit is not None:
+        return service.unit.active_state in _ENDED or service.unit.n_restarts > 0
+    if service.container is not None:
+        return service.container.status in _BOXES or service.container.restart_count > 0
+    return service.program is not None and service.program.state in _STATES
+
+
+def _patterns(service: Service) -> Iterator[str]:
+    for folder in map(_plain, folders_of(service)):
+        yield from (f"{folder}/*", f"{folder}/.env*", f"{folder}/*/*.py")
+    for place in map(_plain, settings_folders(service)):
+        yield from (place, f"{place}.*", f"{place}/*")
+    yield from map(_plain, drop_in_folders(service))
+    module = wanted_module(service)
+    if module:
+        name = _plain(module.split(".")[0] if service.runtime != "node" else module)
+        ends = ("",) if service.runtime == "node" else ("", ".py", ".*.so")
+        for folder in module_folders(service):
+            yield folder
+            yield from (f"{folder}/{name}{end}" for end in ends)
+
+
+def _plain(text: str) -> str:
+    return "".join(f"\\{c}" if c in "*?[\\" else c for c in text)
+
+
+# Releases beside the one that runs: where a service starts behind a link (`current`), what else it could lead to.
+DEPTH = 6                # folders of a path that are looked at
+MOST = 40                # releases
+_OF_SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/share", "/etc/", "/proc/", "/dev/", "/bin/", "/lib", "/sbin/")
+
+
+def release_queries(service: Service, view: View | None) -> Iterator[Query]:
+    """First whether a folder that it starts in is a link, then the same file of all that lies beside its end."""
+    if view is None or service.container is not None:
+        return
+    sources = _sources(service)
+    for path in _folders(service) if sources else ():
+        yield ReadFile(path, 1)
+    for source in sources:
+        yield from (query for query in (_beside(view, service, source),) if query is not None)
+
+
+def release_paths(service: Service, view: View | None) -> Iterator[str]:
+    """The files of other releases that were read."""
+    for source in _sources(service) if view is not None and service.container is None else ():
+        query = _beside(view, service, source) if view is not None else None
+        answer = view.node.answers.get(query) if view is not None and query is not None else None
+        yield from (file.path for file in answer.files if file.status == "ok") if answer is not None else ()
+
+
+def _sources(service: Service) -> tuple[str, ...]:
+    """What its log names, or the file of the application that it did not find where it starts."""
+    folder = service.unit.working_directory if service.unit is not None else ""
+    inside = app_file(service.argv) if folder.startswith("/") and names_no_target(service) else None
+    return (*named_sources(service), *(() if inside is None else (posixpath.join(folder, inside),)))
+
+
+def _beside(view: View, service: Service, source: str) -> ReadGlob | None:
+    for path in _folders(service):
+        file = view.files.get(path)
+        place = None if file is None or file.stat is None else within_release(path, file.stat, source)
+        if place is not None:
+            release, inner = place
+            plain = "".join(f"\\{c}" if c in "*?[\\" else c for c in posixpath.dirname(release))
+            return ReadGlob((f"{plain}/*/{inner}",), LIMIT, MOST)
+    return None
+
+
+def _folders(service: Service) -> tuple[str, ...]:
+    """The folders that lead to where it starts, and to the programs and folders that its command names."""
+    words = start_words(service)
+    found: dict[str, None] = {}
+    for word in words:
+        parts = posixpath.normpath(word).strip("/").split("/") if word.startswith("/") else []
+        for count in range(2, min(len(parts), DEPTH) + 1):
+            found.setdefault("/" + "/".join(parts[:count]))
+    return tuple(path for path in found if not path.startswith(_OF_SYSTEM))

@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fixer.formats.backup_names import is_copy_name, patterns_beside
-from fixer.formats.envfiles import read_env_file
+from fixer.formats.env_file import read_env_file, read_unit_env_file
 from fixer.formats.shell_words import Word
-from fixer.formats.unitenvfiles import read_unit_env_file
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known

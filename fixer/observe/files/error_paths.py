@@ -6,8 +6,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.file_errors import READ_ONLY, closed_path_at, closed_socket_at, closed_tls_at, from_folder
-from fixer.formats.modules import files_of, module_folders, unfound
-from fixer.formats.start_files import ACCOUNTS, way_to
+from fixer.formats.start_files import ACCOUNTS, files_of, module_folders, unfound, way_to
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
 from fixer.model.service import Container, Service, told_sockets

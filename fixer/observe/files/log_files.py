@@ -3,12 +3,15 @@ hand writes it. Where several lie there the newest counts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterable, Iterator
 
 from fixer.formats.service_log import parse_log_file
-from fixer.model.facts import Known
+from fixer.lazy.regex import regex
+from fixer.model.facts import Fact, Known
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
-from fixer.model.snapshot import LastWords
+from fixer.model.snapshot import LastWords, LogLine
+from fixer.observe.commands.resolved_command import Told
 from fixer.observe.view.node_view import LOOK, View
 
 MOST_FILES = 100
@@ -42,3 +45,54 @@ def _newest(view: View) -> FileAnswer | None:
     answer = view.node.answers.get(PLACES)
     logs = [f for f in answer.files if f.stat is not None and f.stat.kind == "file"] if answer is not None else []
     return max(logs, key=lambda f: f.stat.mtime if f.stat is not None else 0.0, default=None)
+
+
+# Files that a unit's program writes to in place of the journal: `StandardOutput=append:FILE`, `>> FILE 2>&1`.
+UNIT_LOG_LIMIT = 64 << 10
+_MOST = 2
+_LAST = 60           # lines of a run's end, where no traceback says where its last words begin
+_TRACEBACK = regex(r"^Traceback \(most recent call last\)")
+_CHAINED = regex(r"^(?:During handling of the above exception|The above exception was the direct cause)")
+_REQUEST = regex(r"HTTP/\d")
+
+
+def own_logs(told: Told) -> tuple[str, ...]:
+    """The files, as the unit and the command say; what goes to no file is the journal's."""
+    found = dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output)
+    kept = (path for path in found if not path.startswith(("/dev/", "/proc/")) and not set(path) & set("%$*?"))
+    return tuple(kept)[:_MOST]
+
+
+def own_log_query(path: str) -> ReadFile:
+    """Its end."""
+    return ReadFile(path, UNIT_LOG_LIMIT, tail=True)
+
+
+def with_own_logs(journal: Fact[tuple[LogLine, ...]], paths: Iterable[str], view: View) -> Fact[tuple[LogLine, ...]]:
+    """The journal, and after it the last words in those files; what cannot be read adds nothing."""
+    more = [line for path in paths for line in _last_words(path, view)]
+    if not more:
+        return journal
+    return Known((*journal.value, *more)) if isinstance(journal, Known) else Known(tuple(more))
+
+
+def _last_words(path: str, view: View) -> list[LogLine]:
+    """Lines of a file have no time: those of the last run get that of the last change, requests are left out."""
+    answer = view.node.answers.get(own_log_query(path))
+    file = answer.files[0] if answer is not None and answer.files else None
+    lines = parse_log_file(answer, path)
+    if file is None or file.stat is None or not isinstance(lines, Known):
+        return []
+    texts = [line for line in lines.value if not _REQUEST.search(line.text)]
+    return [LogLine(file.stat.mtime, line.text, line.where) for line in texts[_begin(texts):]]
+
+
+def _begin(lines: list[LogLine]) -> int:
+    """Where the last traceback begins, with those that it says it came from."""
+    marks = [i for i, line in enumerate(lines) if _TRACEBACK.match(line.text)]
+    if not marks:
+        return max(0, len(lines) - _LAST)
+    first = len(marks) - 1
+    while first > 0 and marks[first] > 0 and _CHAINED.match(lines[marks[first] - 1].text):
+        first -= 1
+    return marks[first]

@@ -12,14 +12,14 @@ from fixer.model.snapshot import Service
 from fixer.observe.view.node_view import View
 
 _COUNT = regex(r"^nr_(periods|throttled) (\d+)$", re.MULTILINE)
-_OWN = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat")
+_OWN_CPU = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat")
 
 
 def throttling_paths(service: Service, view: View) -> tuple[str, ...]:
     """Where its cpu.stat may lie, on cgroup v2 and v1; inside a container its own group is the root."""
     if not is_limited(service) or not service.pids:
         return ()
-    own = _OWN if service.container is not None else ()
+    own = _OWN_CPU if service.container is not None else ()
     return tuple(dict.fromkeys((*group_files(view, service.pids[0], "cpu", "cpu.stat"), *own)))
 
 
@@ -59,3 +59,37 @@ def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:
             text = f"nr_periods {counts['periods']}, nr_throttled {held}"
             return Known((held, counts["periods"]), (Evidence("kernel", path, text),))
     return Unknown("its cpu.stat could not be read")
+
+
+# How often a service needed again what the kernel had taken from its memory for want of room: memory.stat.
+_REFAULT_COUNT = regex(r"^workingset_refault_(?P<kind>anon|file) (?P<pages>\d+)$", re.MULTILINE)
+_OWN_MEMORY = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
+
+
+def has_memory_limit(service: Service) -> bool:
+    """Whether its manager sets one."""
+    if service.unit is not None:
+        return service.unit.memory_max > 0
+    return service.container is not None and service.container.memory_max > 0
+
+
+def refault_paths(service: Service, view: View) -> tuple[str, ...]:
+    """Where its memory.stat may lie, on cgroup v2 and v1; inside a container its own group is the root."""
+    if not has_memory_limit(service) or not service.pids:
+        return ()
+    own = _OWN_MEMORY if service.container is not None else ()
+    return tuple(dict.fromkeys((*group_files(view, service.pids[0], "memory", "memory.stat"), *own)))
+
+
+def refaults_of(service: Service, view: View | None) -> Fact[int]:
+    """Pages that it needed again since its group was made, where a file counts them; old kernels count none on v1."""
+    if view is None or not has_memory_limit(service):
+        return Unknown("no limit")
+    for path in refault_paths(service, view):
+        data = view.data(path)
+        text = data.decode("ascii", "replace") if data else ""
+        counts = {m["kind"]: int(m["pages"]) for m in _REFAULT_COUNT.finditer(text)}
+        if counts:
+            said = ", ".join(f"workingset_refault_{kind} {pages}" for kind, pages in sorted(counts.items()))
+            return Known(sum(counts.values()), (Evidence("kernel", path, said),))
+    return Unknown("its memory.stat could not be read, or does not count them")

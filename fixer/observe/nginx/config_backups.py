@@ -13,8 +13,8 @@ from fixer.model.snapshot import Container
 from fixer.nginx.error_log import parse_test_output
 from fixer.observe.docker.container_service import logs_query
 from fixer.observe.nginx.nginx_masters import test_result
+from fixer.observe.nginx.nginx_place import was_listed
 from fixer.observe.nginx.sites import Site
-from fixer.observe.nginx.wholeconf import was_listed
 from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
 

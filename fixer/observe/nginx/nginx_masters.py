@@ -18,10 +18,16 @@ from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.model.snapshot import ErrorEvent, Process, Unit
 from fixer.nginx.config import read_config
 from fixer.nginx.error_log import parse_error_log
-from fixer.observe.nginx.builtnginx import BUILT, as_built, is_idle, is_there
-from fixer.observe.nginx.heldlogs import folder_gone, held_log
-from fixer.observe.nginx.nginx_place import NginxPlace
-from fixer.observe.nginx.wholeconf import still_cut
+from fixer.observe.nginx.nginx_place import (
+    BUILT,
+    NginxPlace,
+    as_built,
+    folder_gone,
+    held_log,
+    is_idle,
+    is_there,
+    still_cut,
+)
 from fixer.observe.view.node_view import View, is_readable, is_the_nodes
 
 DEFAULT_BINARY = "/usr/sbin/nginx"

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from fixer.formats.exec_status import UNFOUND, unspawned
 from fixer.formats.ini_file import IniSection, IniValue
 from fixer.formats.numbers import is_number
 from fixer.formats.process_table import descendants, is_itself
@@ -13,7 +14,6 @@ from fixer.formats.server_bindings import workers_of
 from fixer.formats.server_names import is_app_server, runtime_of
 from fixer.formats.service_log import parse_log_file
 from fixer.formats.shell_words import Piece, Word, shell_words
-from fixer.formats.supervisorwords import UNFOUND, unspawned
 from fixer.lazy.dataclass import replace
 from fixer.lazy.parse_cache import remembered
 from fixer.lazy.regex import regex
@@ -22,27 +22,35 @@ from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.snapshot import EnvSlot, LogLine, Program, Service, UnitValue
 from fixer.observe.commands.dependencies import relies_of
 from fixer.observe.commands.python_programs import is_no_web_program, program_paths
-from fixer.observe.commands.resolved_command import Follow, Told, followed
+from fixer.observe.commands.resolved_command import Follow, Told, followed, ulimits_of
 from fixer.observe.commands.server_settings import settings_path, workers_in_settings
-from fixer.observe.commands.sourcelines import quoted_bindings, quoted_count
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.ulimits import ulimits_of
-from fixer.observe.commands.written_values import assignments, env_file_slot
-from fixer.observe.supervisord.processnumbers import is_numbered, numbered_bindings, process_numbers
+from fixer.observe.commands.written_values import assignments, env_file_slot, quoted_bindings, quoted_count
 from fixer.observe.supervisord.supervisord_config import (
     LOG_LIMIT,
     Place,
     glob,
     groups_of,
     included,
+    is_numbered,
     main_sections,
+    numbered_bindings,
     own_log,
     own_section,
     places_of,
+    process_numbers,
     program_sections,
 )
-from fixer.observe.supervisord.supervisord_log import Course, Event, course_of, read_log
-from fixer.observe.supervisord.supervisorstream import Stream, as_log, since_well, spoken
+from fixer.observe.supervisord.supervisord_log import (
+    Course,
+    Event,
+    Stream,
+    as_log,
+    course_of,
+    read_log,
+    since_well,
+    spoken,
+)
 from fixer.observe.systemd.failed_units import directory_queries, program_queries
 from fixer.observe.view.node_view import PROGRAM_FILES, View
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from fixer.formats.systemctl_show import escaped
 from fixer.formats.unit_file import UnitLine, unit_lines
-from fixer.formats.unitnames import escaped
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadGlob

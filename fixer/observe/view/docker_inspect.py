@@ -7,14 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 from fixer.formats.numbers import is_number
+from fixer.formats.service_log import parse_time
 from fixer.lazy.regex import regex
 from fixer.model.query import Answer
 from fixer.model.snapshot import Container
 from fixer.redaction.secrets import redact_text
 
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
-
-_TIME = regex(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
 _ASKED = regex(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{1,5})\b")
 _RUNC = regex(r"^(?:OCI runtime exec failed: |exec failed: |unable to start container process: )+")
 _HOST_OF = regex(r"[:=]")     # `name:address`, or with an equals sign
@@ -234,27 +233,6 @@ def _shares(item: Json) -> Iterable[tuple[str, str]]:
     for mount in mounts if isinstance(mounts, list) else []:
         if text(mount, "Source") and text(mount, "Destination"):
             yield text(mount, "Source"), text(mount, "Destination")
-
-
-def parse_time(value: str) -> float:
-    """Epoch seconds of Docker's RFC 3339 time; 0.0 for its year 1 that means never."""
-    match = _TIME.match(value)
-    if match is None or match[1] == "0001":
-        return 0.0
-    year, month, day, hour, minute, second = (int(match[i]) for i in range(1, 7))
-    stamp = days_from_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second + float(match[7] or 0)
-    if match[8]:
-        offset = int(match[9]) * 3600 + int(match[10]) * 60
-        stamp -= offset if match[8] == "+" else -offset
-    return stamp
-
-
-def days_from_epoch(year: int, month: int, day: int) -> int:
-    """Days from 1970-01-01 to a date (the module calendar costs 10 ms to import)."""
-    year -= month <= 2
-    era_year, month_index = year % 400, (month + 9) % 12
-    in_era = era_year * 365 + era_year // 4 - era_year // 100 + (153 * month_index + 2) // 5 + day - 1
-    return year // 400 * 146097 + in_era - 719468
 
 
 def host_path(container: Container, path: str) -> tuple[str, bool] | None:

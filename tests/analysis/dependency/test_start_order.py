@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from tests.causes.snapshot_builders import NOW, REFUSED, Scene, boxed, finding_of, listener

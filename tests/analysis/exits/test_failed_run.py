@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from tests.causes.snapshot_builders import Scene, finding_of, log, roots, stopped
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.snapshot import Service
 from tests.causes.snapshot_builders import GOOD, NOW, Scene, boxed, finding_of, listener, log, roots

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.snapshot import Service
 from tests.causes.snapshot_builders import NOW, Scene, boxed, finding_of, roots
 

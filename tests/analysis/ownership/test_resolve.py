@@ -10,7 +10,7 @@ import pytest
 
 from fixer.analysis.case import open_case
 from fixer.analysis.ownership.resolve import owners
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Span, StaticLocation, UpstreamServer

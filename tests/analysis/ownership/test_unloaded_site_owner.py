@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Known
 from fixer.model.nginx_config import LeftOut, Listen, ServerBlock, Span

@@ -12,8 +12,7 @@ import pytest
 
 from fixer.apply import rollback
 from fixer.apply.repair_run import RepairRun, undo
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.plan import ContainerAction, Plan, ReloadNginx, Step, UnitAction, WriteFile
 from fixer.model.report import UndoResult
 from tests.apply.folder_target import KilledError

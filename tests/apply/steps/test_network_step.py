@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from fixer.apply.steps.routes import bring_back_route, remove_route
+from fixer.apply.steps.network_step import bring_back_route, remove_route
 from fixer.errors import Conflict, StepFailed
 from fixer.model.host import CommandResult
 from fixer.model.plan import RemoveRoute

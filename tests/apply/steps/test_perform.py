@@ -12,8 +12,7 @@ import pytest
 from fixer.apply.repair_run import RepairRun, history, undo
 from fixer.apply.steps.process_step import process_table
 from fixer.errors import Conflict, StepFailed
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.host import Target
 from fixer.model.plan import (
     CheckNginx,

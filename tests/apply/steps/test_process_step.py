@@ -22,7 +22,7 @@ from fixer.apply.repair_run import RepairRun, history, undo
 from fixer.apply.steps.listener_step import listens, tcp_listeners, unix_listeners
 from fixer.apply.steps.process_step import end_process, is_alive, parse_table, process_table, wait_until
 from fixer.errors import Conflict, NeedsPerson, NotListening, StartFailed, StepFailed
-from fixer.hosts.local import LocalWriter
+from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.model.journal import FileState, Record
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, SignalProcess, WaitForListener
 from tests.apply.folder_target import NOW, FolderTarget, plan, write

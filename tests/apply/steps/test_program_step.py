@@ -8,8 +8,7 @@ import pytest
 
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.errors import StepFailed
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.plan import Plan, ProgramAction, Step, WriteFile
 from tests.contract.sshd_machines import docker
 from tests.contract.test_learned_backend import Machine

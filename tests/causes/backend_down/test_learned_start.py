@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.causes.backend_down.learned_start import assigned
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json

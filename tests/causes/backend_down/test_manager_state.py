@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ProgramAction, UnitAction, WaitForListener, WriteFile

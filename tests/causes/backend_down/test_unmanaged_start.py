@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import Starter, StarterKind
 from fixer.model.diagnosis import Diagnosis, Repair
 from fixer.model.facts import Unknown
 from fixer.model.plan import ContainerAction, WaitForListener
 from fixer.model.snapshot import Listener
-from fixer.model.starters import Starter, StarterKind
 from tests.causes.snapshot_builders import NOW, Scene, boxed, listener, log, moved, process, roots, service
 
 LINE = Starter("local", "cron", "/var/spool/cron/crontabs/deploy", 4, "uvicorn web:app --port 8001", "deploy", 8001, None)

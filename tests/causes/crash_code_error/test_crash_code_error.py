@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.analysis.exits.code_error import code_fault
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, DaemonReload, UnitAction, WriteFile

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.analysis.dependency.complaint import complaint
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, SignalProcess, UnitAction, WaitForListener, WriteFile

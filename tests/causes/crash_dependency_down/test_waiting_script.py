@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import Reliance
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import UnitAction, WaitForListener
-from fixer.model.reliance import Reliance
 from fixer.model.snapshot import Process, Service
 from tests.causes.snapshot_builders import (
     NOW,

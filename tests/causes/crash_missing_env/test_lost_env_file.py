@@ -141,7 +141,7 @@ def test_a_copy_of_an_env_file_of_compose() -> None:
     """The lines of it that are taken are those of the copy, byte for byte; the project is brought up with them."""
     from dataclasses import replace
 
-    from fixer.diagnose.route_health import diagnose
+    from fixer.diagnose.run_causes import diagnose
     from fixer.model.plan import ComposeUp
     from fixer.model.snapshot import EnvCopy
     from tests.causes.crash_missing_env.test_crash_missing_env import composed

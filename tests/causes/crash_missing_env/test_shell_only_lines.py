@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import UnitAction, WriteFile
 from tests.causes.crash_missing_env.test_crash_missing_env import TRACEBACK
 from tests.causes.snapshot_builders import Scene, failed, file, finding_of, log

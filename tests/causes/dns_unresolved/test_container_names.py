@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import NetworkAction, StartNginx

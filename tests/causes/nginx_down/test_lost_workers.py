@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, SignalProcess, UnitAction, WriteFile

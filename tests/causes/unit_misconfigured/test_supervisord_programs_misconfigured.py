@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.plan import DaemonReload, ProgramAction, WriteFile
 from tests.causes.paper_machine import SITE, Entry, look

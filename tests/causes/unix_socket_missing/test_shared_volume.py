@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fixer.diagnose.route_health import diagnose
-from fixer.formats.shares import place_of, seen_as
+from fixer.diagnose.run_causes import diagnose
+from fixer.formats.docker_conventions import place_of, seen_as
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.plan import ComposeUp

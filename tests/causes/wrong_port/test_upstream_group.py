@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Binding, Compose

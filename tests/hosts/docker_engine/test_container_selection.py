@@ -8,13 +8,11 @@ from functools import partial
 
 import pytest
 
-from fixer.hosts.docker_engine import docker_cli
-from fixer.hosts.docker_engine.container_selection import Listing
+from fixer.hosts.docker_engine import container_selection, docker_cli
+from fixer.hosts.docker_engine.container_selection import Listing, containers_at, containers_called, may_be_meant
 from fixer.hosts.docker_engine.docker_cli import Docker, Inspected
-from fixer.hosts.nodes import called
-from fixer.hosts.nodes.called import containers_called, may_be_meant
-from fixer.hosts.nodes.engine_node import with_peers
-from fixer.hosts.nodes.nearby_containers import containers_at
+from fixer.hosts.docker_engine.engine_answers import with_peers
+from fixer.hosts.nodes import nearby_containers
 from fixer.model.host import CommandResult
 from fixer.model.query import Command
 
@@ -55,14 +53,15 @@ def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], 
 
 
 def test_who_bears_a_name_on_another_network_is_told_and_becomes_no_node(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(called, "Listing", lambda *_: Listing(Docker(run)))
+    for module in (container_selection, nearby_containers):
+        monkeypatch.setattr(module, "Listing", lambda *_: Listing(Docker(run)))
     assert [docker_cli.name_of(one) for one in containers_called("front", "stranger", "tunnel")] == [
         "ledger", "tunnel", "stranger"]
-    nodes = called.askers_called(Command("docker-called", ("front", "stranger", "tunnel")), ())
+    nodes = nearby_containers.askers_called(Command("docker-called", ("front", "stranger", "tunnel")), ())
     assert [one.name for one in nodes] == ["ledger", "tunnel", "engine"]
-    (engine,) = called.askers_called(Command("docker-called", ("front", "stranger")), ())
+    (engine,) = nearby_containers.askers_called(Command("docker-called", ("front", "stranger")), ())
     assert engine.name == "engine"
-    assert called.askers_called(Command("docker-called", ("front", "host")), ()) == ()      # in the network of the host
+    assert nearby_containers.askers_called(Command("docker-called", ("front", "host")), ()) == ()      # in the network of the host
 
 
 @pytest.mark.parametrize(("words", "project", "wanted"), [
@@ -84,8 +83,8 @@ def test_one_question_lists_once_and_inspects_nothing_twice(monkeypatch: pytest.
         asked.append(tuple(argv))
         return run(argv)
 
-    monkeypatch.setattr(called, "Listing", partial(Listing, Docker(counting)))
-    nodes = called.askers_called(Command("docker-called", ("host,front", ":9000", "web")), (), "shop")
+    monkeypatch.setattr(nearby_containers, "Listing", partial(Listing, Docker(counting)))
+    nodes = nearby_containers.askers_called(Command("docker-called", ("host,front", ":9000", "web")), (), "shop")
     assert {"web", "tunnel"} < {one.name for one in nodes}
     assert [words[1] for words in asked] == ["ps", "inspect"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fixer.hosts.docker_engine import netfilter
+from fixer.hosts.docker_engine import distroless
 from fixer.model.host import CommandResult
 from fixer.model.query import Answer, Command, Query, ReadFile
 
@@ -24,18 +24,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         code = 127 if "nft" in argv else 0
         return CommandResult(tuple(argv), code, b"*filter", b"")
 
-    monkeypatch.setattr(netfilter.run_process, "run", run)
+    monkeypatch.setattr(distroless.run_process, "run", run)
     return found
 
 
 def test_a_container_without_tools_is_asked_from_outside(asked: list[tuple[str, ...]]) -> None:
-    told = netfilter.from_outside([NFT, SAVED, FILE], INSIDE, 4711)
+    told = distroless.from_outside([NFT, SAVED, FILE], INSIDE, 4711)
     assert asked[1] == ("nsenter", "-t", "4711", "-n", "iptables-save", "-c")
     assert {query: answer.status for query, answer in told.items()} == {NFT: "no-tool", SAVED: "ok"}
     assert told[NFT].message == "no nft"
 
 
 def test_what_it_told_itself_stands_and_who_may_not_enter_asks_nothing(asked: list[tuple[str, ...]]) -> None:
-    assert netfilter.from_outside([SAVED], {SAVED: Answer("ok", b"*filter")}, 4711) == {}
-    assert netfilter.from_outside([NFT, SAVED], INSIDE, 0) == {}
+    assert distroless.from_outside([SAVED], {SAVED: Answer("ok", b"*filter")}, 4711) == {}
+    assert distroless.from_outside([NFT, SAVED], INSIDE, 0) == {}
     assert asked == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from fixer.hosts.local import LocalAsker, answer_command
-from fixer.hosts.nodes.local_node import ask_ahead, taken
+from fixer.hosts.machine.prefetch import taken
+from fixer.hosts.nodes.local_node import LocalAsker, answer_command, ask_ahead
 from fixer.model.query import Answer, Command
 
 ADDRESSES = Command("ip-addresses")

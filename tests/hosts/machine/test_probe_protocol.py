@@ -13,9 +13,9 @@ import tracemalloc
 import pytest
 
 from fixer import __version__
-from fixer.hosts.local import LocalAsker
-from fixer.hosts.machine import plainprobe, probe_protocol
-from fixer.hosts.sh import shtext
+from fixer.hosts.machine import probe_protocol
+from fixer.hosts.nodes.local_node import LocalAsker
+from fixer.hosts.sh import round_script
 from fixer.model.query import Probe
 from tests.contract import backend_listeners
 
@@ -100,10 +100,10 @@ def plainly(how, behave) -> dict:
         query = Probe("127.0.0.1", port, "/")
         words = ["2", "127.0.0.1", str(port), probe_protocol.http_request(query)]
         script = "T=timeout N=n; have() { [ \"$1\" = \"$how_wanted\" ]; }; item() { :; }\n"
-        script += f"{shtext.PLAIN_PROBES}\nplain 0 {' '.join(map(shlex.quote, words))}\n"
+        script += f"{round_script.PLAIN_PROBES}\nplain 0 {' '.join(map(shlex.quote, words))}\n"
         said = subprocess.run(["sh", "-c", script], env={**os.environ, "how_wanted": how}, capture_output=True, check=True)
     head, _, data = said.stdout.lstrip(b"\n").partition(b"\n")
-    return plainprobe.outcome(query, head.decode().split(" ")[4:], data)
+    return probe_protocol.outcome(query, head.decode().split(" ")[4:], data)
 
 
 def test_what_an_answer_holds() -> None:
@@ -117,7 +117,7 @@ def test_what_an_answer_holds() -> None:
 @pytest.mark.parametrize("said", [b"cat: -: Connection reset by peer\n", b"nc: read: Connection reset\n", b""])
 def test_a_reset_after_the_answer_does_not_hide_it(said: bytes) -> None:
     data = said + b"HTTP/1.1 502 Bad Gateway\r\nServer: nginx\r\n\r\nx"
-    found = plainprobe.outcome(Probe("127.0.0.1", 80, "/"), ["1", "1", "2"], data)
+    found = probe_protocol.outcome(Probe("127.0.0.1", 80, "/"), ["1", "1", "2"], data)
     assert (found["status"], found["error"], found["head"]) == (502, None, "HTTP/1.1 502 Bad Gateway\r\nServer: nginx")
 
 

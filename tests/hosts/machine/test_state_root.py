@@ -13,8 +13,7 @@ from fixer.app import ignore_list, policy_files
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.machine import state_root
 from fixer.hosts.machine.local_files import LocalFiles
-from fixer.hosts.open_target import open_target
-from fixer.hosts.target import parse_target
+from fixer.hosts.open_target import open_target, parse_target
 from fixer.policy import parse_rules
 
 LOCAL = parse_target("local")

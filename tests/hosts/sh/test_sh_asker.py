@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from fixer.errors import Unreachable
-from fixer.hosts.sh.shasker import ShAsker
+from fixer.hosts.sh.round_answers import ShAsker
 from fixer.model.host import CommandResult
 from fixer.model.query import ReadFile
 

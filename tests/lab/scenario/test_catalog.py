@@ -12,7 +12,7 @@ import pytest
 from lab.errors import LabError, ScenarioError, UsageError
 from lab.scenario import catalog
 from lab.scenario.scenario_file import STACKS, load_scenario, problems_of, read_toml, scenario_from
-from lab.verbs.status import show_text
+from lab.verbs.show import show_text
 from lab.verbs.validate import problems
 
 WRONG_PORT = catalog.folders()["wrong-port"] / "scenario.toml"

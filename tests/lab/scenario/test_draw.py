@@ -11,9 +11,8 @@ import pytest
 
 from lab.paths import compose_root
 from lab.scenario import catalog
-from lab.scenario.draw import STRUCTURE, draw, pick_variant, structure_of
+from lab.scenario.draw import SLOTS, STRUCTURE, draw, names, pick_variant, structure_of
 from lab.scenario.scenario_file import SCHEMA, Scenario, Stack, Variant
-from lab.scenario.ways import SLOTS, names
 from lab.scenario.word_lists import USERS
 
 CASES = [

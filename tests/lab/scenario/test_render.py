@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from lab.scenario import catalog
-from lab.scenario.draw import _agree, draw
+from lab.scenario.draw import SLOTS, _agree, draw
 from lab.scenario.render import File, Link, Rendering, complete, render
 from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import Value
-from lab.scenario.ways import SLOTS
 from lab.stack.disk import tar_of, write_folder
 
 IMAGES = {"web": "badgateway/web:1", "app": "badgateway/app:1", "machine": "badgateway/machine:1"}

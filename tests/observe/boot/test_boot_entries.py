@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.model.deployment import Starter
 from fixer.model.query import Answer, FileAnswer, Query, ReadFile, ReadGlob
-from fixer.model.starters import Starter
 from fixer.observe.boot.boot_entries import STARTERS, starter_queries, starters_of
-from fixer.observe.redactcapture import redact
+from fixer.observe.evidence_bundle import redact
 from fixer.observe.view.node_view import View
 from tests.causes import snapshot_builders
 from tests.observe.capture_builders import capture, file, node, stat, view

@@ -11,7 +11,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.learned import Learned, LearnedService, learned_from_json, learned_to_json
 from fixer.model.query import Answer, ReadFile, ReadGlob
 from fixer.model.target import TargetRef
-from fixer.observe.boot.remembering import (
+from fixer.observe.boot.learned_services import (
     Candidate,
     candidates,
     environ_query,

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixer.formats.shell_words import literal
+from fixer.model.deployment import Reliance
 from fixer.model.facts import Evidence
-from fixer.model.reliance import Reliance
 from fixer.observe.commands.dependencies import relies_of
-from fixer.observe.commands.resolved_command import Told
-from fixer.observe.commands.ulimits import ulimits_of
+from fixer.observe.commands.resolved_command import Told, ulimits_of
 from tests.observe.capture_builders import file, view
 
 

@@ -7,7 +7,7 @@ import pytest
 from fixer.formats.shell_words import literal
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.observe.build_snapshot import snapshot
-from fixer.observe.commands.codeports import bound_in
+from fixer.observe.commands.python_programs import bound_in
 from fixer.observe.next_queries import follow_up
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, node, process, sockets, tcp_row

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixer.formats.shell_words import literal
+from fixer.model.deployment import Reliance
 from fixer.model.facts import Evidence
 from fixer.model.query import ReadFile
-from fixer.model.reliance import Reliance
 from fixer.observe.commands.resolved_command import Told
 from fixer.observe.commands.startup_waits import asked_by, shell_queries, told_by_shell, waits_in, waits_of
 from fixer.observe.services import bare_services

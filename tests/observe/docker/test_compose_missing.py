@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadGlob
-from fixer.observe.docker.lackedfiles import lacked_files, lacked_queries
+from fixer.observe.docker.compose_missing import lacked_files, lacked_queries
 from fixer.observe.view.node_view import containers_of, views_of
 from fixer.redaction.all_files import redact_file
 from tests.observe.capture_builders import capture, file, node

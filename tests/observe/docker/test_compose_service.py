@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from fixer.formats.composelabels import compose_paths, environment_paths
-from fixer.formats.lines import line_of
-from fixer.formats.projectfiles import widest
+from fixer.formats.docker_conventions import compose_paths, environment_paths, widest
+from fixer.formats.yaml_spans import line_of
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile, ReadTree
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot

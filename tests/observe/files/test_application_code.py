@@ -13,7 +13,7 @@ from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Connection
 from fixer.observe.build_snapshot import snapshot
-from fixer.observe.commands.start_dependencies import CLUSTERS
+from fixer.observe.commands.dependencies import CLUSTERS
 from fixer.observe.files.application_code import LIMIT, entries_query
 from fixer.observe.next_queries import follow_up
 from fixer.observe.view.observe_options import ObserveOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.formats.source_paths import drop_in_folders, folders_of, is_of_its_own, wanted_module
 from fixer.model.query import ReadFile, ReadGlob
 from fixer.model.service import Service
-from fixer.observe.files.changes import change_queries
+from fixer.observe.files.application_code import change_queries
 from tests.causes.snapshot_builders import boxed, failed, log, service, stopped, supervised
 
 LINES = ('  File "/srv/shop/app/main.py", line 3, in <module>', "    c.read('/etc/shop/shop.ini')",

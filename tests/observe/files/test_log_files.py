@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.query import Answer, ReadFile
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.files.log_files import LIMIT, PLACES

@@ -8,7 +8,7 @@ from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine
 from fixer.observe.build_snapshot import snapshot
-from fixer.observe.files.ownlogs import own_log_query
+from fixer.observe.files.log_files import own_log_query
 from fixer.observe.next_queries import follow_up
 from fixer.observe.services import journal_query
 from fixer.observe.view.observe_options import ObserveOptions

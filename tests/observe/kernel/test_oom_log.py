@@ -5,9 +5,9 @@ from __future__ import annotations
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command
 from fixer.model.snapshot import OomKill
+from fixer.observe.evidence_bundle import redact
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, kernel_of, may_be_oom
 from fixer.observe.next_queries import follow_up
-from fixer.observe.redactcapture import redact
 from fixer.observe.view.node_view import ENGINE, view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import boxed, failed, log, service

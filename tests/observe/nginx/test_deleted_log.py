@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.diagnose.route_health import diagnose
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.query import Answer, FileAnswer, Query, ReadFile
 from fixer.observe.build_snapshot import snapshot

@@ -10,8 +10,8 @@ import pytest
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.next_queries import follow_up
+from fixer.observe.nginx.denied_paths import LIMIT
 from fixer.observe.nginx.nginx_masters import log_query
-from fixer.observe.nginx.socketpaths import LIMIT
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node
 

@@ -12,7 +12,7 @@ from fixer.model.facts import Unknown
 from fixer.model.query import Answer, Probe, Query, ReadGlob, ReadTree
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.next_queries import follow_up
-from fixer.observe.nginx.wholeconf import MANY, WHOLE
+from fixer.observe.nginx.nginx_place import MANY, WHOLE
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node
 

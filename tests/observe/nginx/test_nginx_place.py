@@ -8,7 +8,7 @@ from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Nginx
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.next_queries import follow_up
-from fixer.observe.nginx.builtnginx import BUILT
+from fixer.observe.nginx.nginx_place import BUILT
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import MASTER, capture, file, node, process
 

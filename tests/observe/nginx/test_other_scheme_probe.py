@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fixer.model.query import Answer, Probe
-from fixer.observe.nginx.turned import turned
+from fixer.observe.nginx.probe_follow_ups import turned
 from fixer.observe.view.node_view import View, view_of
 from tests.observe.capture_builders import node
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.leftout import _is_put_aside
+from fixer.diagnose.notes import _is_put_aside
 from fixer.model.nginx_config import LeftOut
 from fixer.model.query import FileAnswer, ReadTree
 from fixer.observe.build_snapshot import snapshot

@@ -8,8 +8,8 @@ from fixer.formats.ini_file import ini_sections
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine, Service
+from fixer.observe.supervisord.supervisord_log import since_well, spoken, stream_of, streaming
 from fixer.observe.supervisord.supervisord_programs import program_services
-from fixer.observe.supervisord.supervisorstream import since_well, spoken, stream_of, streaming
 from fixer.observe.view.node_view import ENGINE, view_of
 from tests.causes.snapshot_builders import container
 from tests.observe.capture_builders import NOW, file, node, process

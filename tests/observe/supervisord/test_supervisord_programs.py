@@ -13,8 +13,7 @@ from fixer.model.snapshot import LogLine, Service
 from fixer.observe.build_snapshot import snapshot
 from fixer.observe.next_queries import follow_up
 from fixer.observe.services import journal_query
-from fixer.observe.supervisord.supervisord_log import course_of, read_log
-from fixer.observe.supervisord.supervisorstream import since_well
+from fixer.observe.supervisord.supervisord_log import course_of, read_log, since_well
 from fixer.observe.view.node_view import PROGRAM_FILES
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, node, process, sockets, tcp_row

@@ -6,17 +6,10 @@ import json
 
 import pytest
 
-from fixer.formats.service_log import parse_docker_logs, parse_journal, parse_log_file
+from fixer.formats.service_log import days_from_epoch, parse_docker_logs, parse_journal, parse_log_file, parse_time
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
-from fixer.observe.view.docker_inspect import (
-    days_from_epoch,
-    host_path,
-    inspect_environment,
-    inspected,
-    parse_inspect,
-    parse_time,
-)
+from fixer.observe.view.docker_inspect import host_path, inspect_environment, inspected, parse_inspect
 from tests.observe.capture_builders import file
 
 ITEM = {

@@ -1,1 +1,0 @@
-"""Containers, their networks and their projects, as several causes ask them."""

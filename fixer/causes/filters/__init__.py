@@ -1,1 +1,0 @@
-"""Packet filters: what a rule does with nginx's packets, and the repairs of rules."""

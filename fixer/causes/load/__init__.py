@@ -1,1 +1,0 @@
-"""How busy a backend is: workers, memory, time."""

@@ -1,1 +1,0 @@
-"""nginx's side: routes, server blocks, names and addresses, and the edits that mend them."""

@@ -1,0 +1,134 @@
+"""Run every cause on a snapshot; rank what they found, and judge the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fixer.analysis.case import Case, open_case
+from fixer.causes import Cause, load_causes
+from fixer.diagnose.notes import layered_notes, route_notes, shared_drop_in_notes, slow_route_notes, unclear_route_notes
+from fixer.diagnose.revise_findings import spare_fleeting, spare_rivals, together
+from fixer.diagnose.route_health import (
+    AT_FAULT,
+    health_of_route,
+    health_verdict,
+    unconnectable_routes,
+    unreachable_slow_routes,
+)
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import Accepted, Check, Diagnosis, Finding, Found, Inputs
+from fixer.model.facts import Known
+from fixer.model.plan import only_starts
+from fixer.model.snapshot import Snapshot
+
+_ROLES = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
+_CONFIDENCE = {"certain": 0, "likely": 1, "possible": 2}
+_OVER = frozenset({"restart-window"})     # told of what has passed: behind what may come again
+_OWN = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env", "crash-port-in-use"})
+
+
+def diagnose(
+    snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[Cause] | None = None,
+    accepted: Sequence[Accepted] = (),
+) -> Diagnosis:
+    """The whole answer; the same snapshot always gives the same one. `causes` defaults to all of ours; what is
+    `accepted` is told and not counted."""
+    case = open_case(snapshot, inputs or {})
+    judges = load_causes() if causes is None else tuple(causes)
+    checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
+    findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
+    told: Sequence[Finding] = spare_fleeting(snapshot, spare_rivals(snapshot, together(_demoted(findings))))
+    told = _with_copies(case, told)
+    excused: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    if accepted:
+        from fixer.diagnose.ignored_findings import excuse  # hardly ever needed
+
+        told, excused, notes = excuse(told, accepted, snapshot)
+    settled = _ordered(told, judges)
+    blamed: dict[str, str] = {}
+    for finding in settled:
+        if finding.role in AT_FAULT:
+            blamed.update((route, finding.cause) for route in finding.routes if route not in blamed)
+    deaf = unconnectable_routes(case)
+    health = tuple(health_of_route(judged, blamed, route in deaf) for route, judged in case.judged.items())
+    counted = tuple(entry for entry in health if entry.route not in excused)
+    dark = unreachable_slow_routes(case)
+    verdict = health_verdict(case, settled, counted, dark) if counted or not excused else "healthy"
+    notes = (*notes, *route_notes(case), *slow_route_notes(case, health, dark), *unclear_route_notes(case, health),
+             *shared_drop_in_notes(snapshot, settled))
+    puzzling = {entry.route for entry in counted if entry.state in ("failing", "degraded")} - set(blamed)
+    if puzzling:
+        from fixer.diagnose.unexplained import unexplained  # only where no cause is proven
+
+        notes = (*notes, *unexplained(case, puzzling))
+    if any(isinstance(nginx.errors, Known) and nginx.errors.value for nginx in snapshot.nginxes):
+        from fixer.diagnose.notes import unpassed  # only where nginx has logged anything
+
+        notes = (*notes, *unpassed(case, {entry.route for entry in counted if entry.state == "ok"}))
+    if verdict != "healthy" and any(nginx.left_out for nginx in snapshot.nginxes):
+        from fixer.diagnose.notes import left_out_notes  # only where there are such
+
+        notes = (*notes, *left_out_notes(case))
+    if any(service.container is not None and service.container.published for service in snapshot.services):
+        from fixer.diagnose.notes import in_front  # only where Docker publishes something
+
+        notes = (*notes, *in_front(snapshot))
+    if snapshot.nginxes and not snapshot.routes:
+        from fixer.diagnose.notes import nothing_passed  # only where there is no page to judge
+
+        notes = (*notes, *nothing_passed(snapshot))
+    heard = (facts.probes.value for facts in snapshot.routes if isinstance(facts.probes, Known))
+    if verdict == "healthy" and any(probe.location for probes in heard for probe in probes):
+        from fixer.diagnose.notes import sent_on  # only where a page leads on
+
+        notes = (*notes, *sent_on(case))
+    if any(repair.steps for finding in settled for repair in finding.repairs):
+        notes = (*notes, *layered_notes(snapshot, settled))
+    return Diagnosis(verdict, settled, checks, health, notes)
+
+
+def _with_copies(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    if not any(judged.is_bad and len(judged.facts.endpoints) > 1 for judged in case.judged.values()):
+        return findings
+    from fixer.diagnose.revise_findings import name_copies  # only where one of several may fail
+
+    return name_copies(case, findings)
+
+
+def _demoted(findings: Sequence[Finding]) -> list[Finding]:
+    """What another finding explains becomes its consequence: told as part of the chain, repaired with its root."""
+    return [
+        replace(finding, role="consequence", repairs=())
+        if finding.role in AT_FAULT and any(_explains(other, finding) for other in findings if other is not finding)
+        else finding
+        for finding in findings
+    ]
+
+
+def _explains(other: Finding, finding: Finding) -> bool:
+    if other.role not in AT_FAULT or finding.cause not in other.explains or other.cause == finding.cause:
+        return False
+    if other.service is not None and other.service == finding.service and other.node == finding.node:
+        return True
+    if other.cause in _OWN and other.service and finding.service and any(only_starts(r.steps) for r in finding.repairs):
+        return False        # two members of a group: that one was killed does not explain that the other was stopped
+    return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)
+
+
+def _ordered(findings: Sequence[Finding], judges: Sequence[Cause]) -> tuple[Finding, ...]:
+    nearness = {cause.id: cause.order for cause in judges}
+
+    def rank(finding: Finding) -> tuple[int, bool, int, int, str, str, int]:
+        first = min((_number(route) for route in finding.routes), default=0)
+        return (
+            _ROLES[finding.role], finding.variant in _OVER, nearness.get(finding.cause, 50),
+            _CONFIDENCE[finding.confidence], finding.cause, finding.node, first,
+        )
+
+    return tuple(sorted(findings, key=rank))
+
+
+def _number(route: str) -> int:
+    digits = "".join(c for c in route if c.isdigit())
+    return int(digits) if digits else 0

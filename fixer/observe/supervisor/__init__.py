@@ -1,1 +1,0 @@
-"""supervisord: its files, its log, its programs."""

@@ -1,0 +1,18 @@
+"""`lab hint`: the next hint of a lab."""
+
+from __future__ import annotations
+
+from lab.scenario.catalog import scenario
+from lab.scenario.templates import fill
+from lab.stack import lab_records
+from lab.stack.running_lab import Lab
+
+
+def next_hint(lab: Lab) -> str:
+    """The next hint; when all were given, the last one again."""
+    variant = scenario(lab.record.scenario).variant(lab.record.variant)
+    number = min(lab.record.hints_given, len(variant.hints) - 1)
+    lab.record.hints_given = number + 1
+    lab_records.save(lab.record)
+    text = fill(variant.hints[number], lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]")
+    return f"hint {number + 1} of {len(variant.hints)}: {text}"
