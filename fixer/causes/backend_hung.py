@@ -1,4 +1,12 @@
-"""The backend runs and listens, but does nothing: stopped by a signal, frozen with its container, or stuck in one call.
+"""The backend listens but does nothing: a signal stopped it, its container is frozen, or one call does not return.
+nginx waits in vain for the answer (504). Continue the process, unpause the container, or restart the service.
+
+By hand
+  systemctl show -p MainPID UNIT    # PID; of a container: docker inspect -f '{{.State.Pid}}' CONTAINER
+  grep State /proc/PID/status       # T: stopped; its workers: pgrep -lP PID
+  kill -CONT PID                    # a stopped process goes on
+  docker ps --filter status=paused; docker unpause CONTAINER
+  systemctl restart UNIT            # stuck in a call; or: docker restart CONTAINER
 
 What it is
   The process was stopped (SIGSTOP, Ctrl-Z, a debugger that left), its container is paused, or its event loop waits in
@@ -26,9 +34,6 @@ The repair and its safety
   continue-process (safe): SIGCONT to the stopped processes; undo stops them again.
   unpause-container (safe): `docker unpause`.
   restart-service (disruptive): what hangs in a call is only freed by a restart; requests under way are lost.
-
-By hand
-  grep State /proc/PID/status; kill -CONT PID        docker unpause CONTAINER        systemctl restart UNIT
 """
 
 from __future__ import annotations

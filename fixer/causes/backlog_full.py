@@ -1,4 +1,13 @@
-"""More connections knock than the backend's queue holds: the kernel turns the rest away before anybody sees them.
+"""The backend's listen queue (backlog) is too short: the kernel turns connections away before the backend sees them.
+nginx times out while connecting (504), or says `11: Resource temporarily unavailable` (502). Raise --backlog.
+
+By hand
+  ss -ltn 'sport = :PORT'        # Recv-Q above Send-Q: the queue is full
+  ss -lx src SOCKET              # the same of a unix socket
+  nstat -az TcpExtListenDrops    # run it twice: does the count rise?
+  sysctl net.core.somaxconn      # no queue is longer than this
+  systemctl edit --full UNIT     # ExecStart=… --backlog 2048
+  systemctl restart UNIT
 
 What it is
   A listening socket has a queue of connections that nobody has accepted yet (--backlog, listen()). With a queue of a
@@ -17,10 +26,6 @@ How it is told apart
 The repair and its safety
   raise-backlog (disruptive): another --backlog in the service's command, 2048 unless `--set backlog=N` says
   otherwise, then a restart. net.core.somaxconn bounds it (4096 on today's kernels).
-
-By hand
-  ss -ltn 'sport = :PORT'          Recv-Q above Send-Q: the queue is full
-  nstat -az TcpExtListenDrops
 """
 
 from __future__ import annotations

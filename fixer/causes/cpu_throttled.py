@@ -1,4 +1,13 @@
-"""The backend may use so little CPU that it cannot keep up: its manager holds it back, however idle the machine is.
+"""The backend may use too little CPU to keep up: its manager holds it back, however idle the machine is.
+nginx times out (504), or finds no listener for minutes after a restart (502). Raise the CPU quota, then restart.
+
+By hand
+  systemctl show -p CPUQuotaPerSecUSec -p ControlGroup UNIT    # 1s is one whole CPU; infinity is no quota
+  cat /sys/fs/cgroup/CONTROLGROUP/cpu.stat                     # nr_throttled (cgroup v1: /sys/fs/cgroup/cpu/…)
+  systemctl edit UNIT; systemctl restart UNIT                  # [Service] CPUQuota=100%
+  docker inspect -f '{{.HostConfig.NanoCpus}} {{.HostConfig.CpuQuota}}' CONTAINER    # 0: no quota; 10^9 NanoCpus: 1 CPU
+  docker exec CONTAINER cat /sys/fs/cgroup/cpu.stat
+  docker compose up -d SERVICE                                 # after cpus: 1 in the compose file
 
 What it is
   A quota (CPUQuota in the unit, cpus in the compose file) was meant for a small helper and holds for the application.
@@ -17,10 +26,6 @@ How it is told apart
 The repair and its safety
   raise-cpu-quota (disruptive): another value in a drop-in of the unit or in the compose file, then a restart: one
   whole CPU, or twice what it has, unless `--set cpu=…` says otherwise.
-
-By hand
-  cat /sys/fs/cgroup/…/cpu.stat; systemctl show UNIT -p CPUQuotaPerSecUSec; docker inspect -f
-  '{{.HostConfig.NanoCpus}}' C
 """
 
 from __future__ import annotations

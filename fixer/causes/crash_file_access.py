@@ -1,4 +1,13 @@
 """The backend ends at once: a file or folder that it needs is not there, or its account may not use it.
+nginx finds no listener (`111: Connection refused`, 502). The service's log names the path: restore it, or open it.
+
+By hand
+  journalctl -u UNIT -n 20    # which path?
+  systemctl show -p User -p ProtectSystem UNIT    # User= is empty: root
+  namei -l PATH               # what stops that account?
+  chown USER: PATH
+  systemctl edit UNIT         # LogsDirectory=, StateDirectory= or RuntimeDirectory= make a folder at each start
+  systemctl reset-failed UNIT; systemctl start UNIT
 
 What it is
   A program opens its log, its data, its configuration when it starts. After `chown -R root`, a restore, a clean-up of
@@ -31,10 +40,6 @@ The repair and its safety
 
   start-service (safe): the path is there by now, and the mode and the folders above it let the account use it: only
   the start is left. What cannot be looked at (in a container, behind a unit's own view of the files) is said.
-
-By hand
-  journalctl -u UNIT -n 20; namei -l PATH; systemctl show -p User UNIT
-  chown USER: PATH; LogsDirectory=, StateDirectory= or RuntimeDirectory= in the unit make a folder at each start
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
-"""The backend was killed by a signal, and nothing has started it again.
+"""A signal killed the backend, and nothing has started it again.
+nginx loses the requests under way, then gets `111: Connection refused` (502). Start the service again.
+
+By hand
+  systemctl status UNIT                                # code=killed, status=9/KILL
+  docker ps -a                                         # Exited (137): signal 9; Exited (139): signal 11
+  systemctl reset-failed UNIT; systemctl start UNIT    # or: docker start CONTAINER
+  systemctl edit UNIT                                  # [Service] Restart=on-failure: the next kill heals by itself
+  systemctl show -p TasksMax -p LimitAS -p LimitDATA -p LimitNPROC UNIT    # ABRT, SEGV: is one too tight?
 
 What it is
   The process ended by a signal from outside (kill -9, an operator, a script) or by a fault of its own (a segmentation
@@ -23,10 +31,6 @@ The repair and its safety
   restart-on-failure (disruptive): the same, with a drop-in Restart=on-failure, so that the next kill heals by itself.
   raise-limit (disruptive): a limit that is too tight, where it is written (`--set tasks=512`); then start it. One that
   was lifted since leaves only the start.
-
-By hand
-  systemctl status UNIT                          code=killed, status=9/KILL
-  systemctl reset-failed UNIT; systemctl start UNIT      docker start CONTAINER
 """
 
 from __future__ import annotations

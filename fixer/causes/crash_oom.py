@@ -1,4 +1,13 @@
 """The kernel killed the backend because its memory ran out: the limit of its unit or container, or the machine's own.
+nginx loses the requests under way, then gets `111: Connection refused` (502). Raise the limit, then start the service.
+
+By hand
+  dmesg -T | grep -i oom                                  # which process, which group?
+  systemctl show -p MemoryMax UNIT                        # bytes; infinity is no limit
+  systemctl edit UNIT                                     # [Service] MemoryMax=800M
+  systemctl reset-failed UNIT; systemctl restart UNIT
+  docker inspect -f '{{.HostConfig.Memory}}' CONTAINER    # bytes; 0 is no limit
+  docker compose up -d SERVICE                            # after mem_limit: 800m in the compose file
 
 What it is
   A unit with MemoryMax=, a container with a memory limit, or the whole machine had no memory left when the program
@@ -23,9 +32,6 @@ The repair and its safety
   person must see to it.
 
   start-service (safe): the unit's limit was raised or taken away after the kill: only the start is left.
-
-By hand
-  dmesg | grep -i oom; systemctl show -p MemoryMax UNIT; docker inspect -f '{{.HostConfig.Memory}}' CONTAINER
 """
 
 from __future__ import annotations

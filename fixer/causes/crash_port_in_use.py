@@ -1,4 +1,13 @@
 """The backend cannot start, because another process holds its port, or its socket is still there.
+nginx reaches the other process: 504, 502, or a page that is not yours. Stop that process, then start the service.
+
+By hand
+  ss -ltnp 'sport = :PORT'    # PID: who holds the port?
+  systemctl status PID        # a service of its own? then decide which of the two is to run
+  kill PID; kill -CONT PID    # a stopped process ends only when it goes on
+  ss -lxp src SOCKET          # who holds the socket?
+  rm SOCKET                   # only if no process holds it
+  systemctl reset-failed UNIT; systemctl start UNIT
 
 What it is
   A leftover (an old copy that was started by hand, a stopped process, a stray listener) still owns the address that
@@ -22,10 +31,6 @@ The repair and its safety
   itself a managed service is never stopped: a person must decide which of the two is meant. What a unit's own earlier
   run left in its group (KillMode=process, a parent that was killed) is not managed any more, and is stopped.
   clear-socket (disruptive): a drop-in lets the unit, as its own account, remove the left socket before each start.
-
-By hand
-  ss -ltnp 'sport = :PORT'; kill PID; systemctl reset-failed UNIT; systemctl start UNIT
-  ss -lx src SOCKET; rm SOCKET
 """
 
 from __future__ import annotations

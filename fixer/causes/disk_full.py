@@ -1,4 +1,11 @@
-"""nginx cannot write what it must put on disk for a moment: a long upload, a long answer, its own log.
+"""nginx or the backend cannot write to disk what it must: a long upload, a long answer, a log, a file at its start.
+nginx logs `28: No space left on device` or `13: Permission denied`, and long uploads get 500. Free space, then reload.
+
+By hand
+  df -h /var/lib/nginx /var/log; df -i /var/lib/nginx /var/log    # 100%: no space, or no inodes
+  du -xhd1 /var | sort -h         # what takes the space?
+  namei -l /var/lib/nginx/body    # the folder that the log names: is it there, and the worker's?
+  nginx -t && nginx -s reload     # nginx makes its folders again
 
 What it is
   Bodies that do not fit in memory go to a folder of nginx's own (/var/lib/nginx/body, …/proxy). The disk is full, the
@@ -17,9 +24,6 @@ How it is told apart
 The repair and its safety
   reload-nginx (safe): at a reload nginx makes its folders again and takes them for itself, as at a start.
   A full disk is for a person: fixer names the folder, and deletes nothing.
-
-By hand
-  namei -l /var/lib/nginx/body; df -h /var/lib/nginx /var/log; nginx -t && nginx -s reload
 """
 
 from __future__ import annotations

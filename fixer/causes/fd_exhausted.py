@@ -1,4 +1,12 @@
 """A process has as many files and sockets open as it may: the backend, or nginx's own worker.
+nginx logs `24: Too many open files` (500), or the backend accepts no connection (504, 502). Raise that limit.
+
+By hand
+  ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits    # open now; soft and hard limit
+  ss -tnp | grep pid=PID,                        # which connections does it hold?
+  systemctl edit UNIT; systemctl restart UNIT    # [Service] LimitNOFILE=65536
+  docker compose up -d SERVICE                   # after ulimits: {nofile: 65536} in the compose file
+  nginx -t && nginx -s reload                    # after worker_rlimit_nofile 65536; at the top of nginx.conf
 
 What it is
   Every connection is a file descriptor, and each process may have so many (LimitNOFILE, ulimit -n,
@@ -20,9 +28,6 @@ The repair and its safety
   raise-worker-files (safe): worker_rlimit_nofile in nginx's main file, nginx -t, a reload. Where it is its container
   that was given so few (ulimits), that is raised instead (disruptive): no worker gets more by itself.
   Whoever keeps the connections open is worth a look: a higher limit only gives more time to one that leaks.
-
-By hand
-  ls /proc/PID/fd | wc -l; grep 'open files' /proc/PID/limits; ss -tnp
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
-"""A packet filter drops nginx's packets to the backend, or what comes back: nobody is told, everybody waits.
+"""A packet filter drops nginx's packets to the backend, or what comes back: there is no refusal, and everybody waits.
+nginx logs `upstream timed out` (504), sometimes `connect() failed (110)` (502). Delete the rule that drops them.
+
+By hand
+  nft -a list ruleset; nft delete rule FAMILY TABLE CHAIN handle N
+  iptables -nvL --line-numbers; iptables -D CHAIN N              # IPv6: ip6tables; also with -t raw and -t mangle
+  docker inspect -f '{{.State.Pid}}' CONTAINER                   # PID, for the next line
+  nsenter -t PID -n iptables -nvL --line-numbers                 # in a container's network, from the Docker host
+  ufw status numbered; firewall-cmd --list-all; fail2ban-client status    # their rules are theirs to change
+  grep -rnsi drop /etc/nftables* /etc/iptables /etc/sysconfig    # take the rule out of what loads it at boot
 
 What it is
   A rule of nftables or iptables (or a chain's policy) drops the connection between nginx and the backend: on the
@@ -25,10 +34,6 @@ The repair and its safety
   rule is gone when the container is made anew. A container that may change that filter itself (CAP_NET_ADMIN) would
   put the rule there again at its start: manual.
   Rules of ufw, firewalld and fail2ban are theirs to change: the message names the command.
-
-By hand
-  nft -a list ruleset; nft delete rule FAMILY TABLE CHAIN handle N      iptables -nvL --line-numbers; iptables -D …
-  in a container's network, from the Docker host: nsenter -t PID -n iptables -nvL      (PID: docker inspect)
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
-"""A packet filter rejects nginx's connections to the backend: it is refused at once although the backend listens.
+"""A packet filter rejects nginx's connections to the backend at once, although the backend listens.
+nginx logs `111: Connection refused` or `113: No route to host` (502). Delete the rule that rejects them.
+
+By hand
+  nft -a list ruleset; nft delete rule FAMILY TABLE CHAIN handle N
+  iptables -nvL --line-numbers; iptables -D CHAIN N                # IPv6: ip6tables
+  docker inspect -f '{{.State.Pid}}' CONTAINER                     # PID, for the next line
+  nsenter -t PID -n iptables -nvL --line-numbers                   # in a container's network, from the Docker host
+  ufw status numbered; firewall-cmd --list-all; fail2ban-client status    # their rules are theirs to change
+  grep -rnsi reject /etc/nftables* /etc/iptables /etc/sysconfig    # take the rule out of what loads it at boot
 
 What it is
   A rule of nftables or iptables answers in the backend's place: with a TCP reset or "port unreachable", or with
@@ -15,9 +24,6 @@ How it is told apart
 
 The repair and its safety
   remove-rule, allow-connection (disruptive): as for firewall-drop.
-
-By hand
-  nft -a list ruleset; nft delete rule FAMILY TABLE CHAIN handle N      iptables -nvL --line-numbers; iptables -D …
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
 """The head of an answer (its status line and all headers) is larger than the buffer that nginx reads it into.
+nginx logs `upstream sent too big header` (502), on those pages only. Raise proxy_buffer_size for them.
+
+By hand
+  grep 'too big header' /var/log/nginx/error.log    # which pages?
+  curl -sD- -o /dev/null http://127.0.0.1:8000/PAGE | wc -c    # how many bytes has the head?
+  proxy_buffer_size 16k; proxy_buffers 8 16k; proxy_busy_buffers_size 32k;    # in that location
+  nginx -t && nginx -s reload
+  systemctl restart UNIT    # uWSGI refused the request's head: after buffer-size = 16384 in its ini file
 
 What it is
   nginx reads the whole head of an answer into one buffer (proxy_buffer_size, a memory page of 4 or 8 kB where nothing
@@ -22,10 +30,6 @@ The repair and its safety
   there; beyond 32 kB only a person can say how much an answer may carry (`--set header_buffer=64k`).
   raise-buffer-size (by hand): uWSGI says what it refused ("invalid request block size: 5213 (max 4096)...skip").
   Why the head has grown is worth a look all the same.
-
-By hand
-  curl -sD- -o /dev/null http://127.0.0.1:8000/ | wc -c
-  grep 'too big header' /var/log/nginx/error.log
 """
 
 from __future__ import annotations

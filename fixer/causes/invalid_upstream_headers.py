@@ -1,4 +1,10 @@
 """The backend answers, and nginx does not take its headers: they are malformed or contradict each other.
+nginx logs `upstream sent duplicate header line` or `upstream sent invalid header` (502). Correct what sends the header.
+
+By hand
+  grep 'upstream sent' /var/log/nginx/error.log        # which header, on which page?
+  curl -sD- -o /dev/null http://127.0.0.1:8000/PAGE    # which header stands there twice?
+  systemctl restart UNIT                               # after the header is corrected in the application or its proxy
 
 What it is
   The application, or a proxy between it and nginx, sends `Content-Length` twice, or together with
@@ -16,10 +22,6 @@ How it is told apart
 
 The repair and its safety
   mend-headers (manual): what sends the header is changed. Nothing in nginx makes it take such an answer.
-
-By hand
-  curl -sD- -o /dev/null http://127.0.0.1:8000/       which header stands there twice?
-  grep 'upstream sent' /var/log/nginx/error.log
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
 """A policy of the kernel (SELinux, AppArmor, seccomp) forbids nginx to connect; others may.
+nginx logs `connect() to … failed (13: Permission denied)` at once (502). Allow nginx the connection in that policy.
+
+By hand
+  getenforce; getsebool httpd_can_network_connect; ausearch -m avc -ts recent
+  setsebool -P httpd_can_network_connect on         # SELinux: at once, and it lasts
+  aa-status; dmesg -T | grep 'apparmor="DENIED"'    # AppArmor: which profile?
+  systemctl cat nginx | grep -n SystemCallFilter    # a filter of its unit
+  systemctl edit nginx; systemctl restart nginx     # [Service] SystemCallFilter= (empty) takes it back
+  docker inspect -f '{{.HostConfig.SecurityOpt}} {{.AppArmorProfile}}' CONTAINER
 
 What it is
   The machine's mandatory access control confines nginx: with SELinux enforcing, `httpd_t` may connect nowhere unless
@@ -22,10 +31,6 @@ The repair and its safety
   allow-in-policy (manual): a port or a socket of a type that no such boolean covers; the message names both types.
   loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
   A container's profile and AppArmor are for a person: the message names them.
-
-By hand
-  getenforce; getsebool httpd_can_network_connect; ausearch -m avc -ts recent
-  docker inspect -f '{{.HostConfig.SecurityOpt}}' CONTAINER
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
 """The backend has so little memory that the kernel takes away what it needs the next moment, and it waits for the disk.
+nginx times out (504), or finds no listener for long after a restart (502). Raise the memory limit, then restart.
+
+By hand
+  systemctl show -p MemoryMax -p ControlGroup UNIT        # bytes; infinity is no limit
+  grep refault /sys/fs/cgroup/CONTROLGROUP/memory.stat    # twice, ten seconds apart: does it rise?
+  cat /proc/pressure/memory; docker stats --no-stream
+  systemctl edit UNIT; systemctl restart UNIT             # [Service] MemoryMax= twice the limit, and 128M at least
+  docker compose up -d SERVICE                            # after mem_limit: twice the limit in the compose file
 
 What it is
   A memory limit (MemoryMax in the unit, mem_limit in the compose file) that holds what the application cannot give
@@ -19,10 +27,6 @@ How it is told apart
 The repair and its safety
   raise-memory-limit (disruptive): twice the limit and 128M at least, or what `--set memory=…` says, where it is
   written; then a restart.
-
-By hand
-  grep refault /sys/fs/cgroup/…/memory.stat, twice, ten seconds apart; systemctl show UNIT -p MemoryMax
-  cat /proc/pressure/memory; docker stats
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
 """nginx's container and the backend's share no network that carries their packets.
+nginx times out while connecting (504), then says `113: No route to host` (502). Put both on one network again.
+
+By hand
+  docker inspect -f '{{.HostConfig.NetworkMode}} {{json .NetworkSettings.Networks}}' NGINX CONTAINER
+  docker network inspect -f '{{json .Options}}' NETWORK    # enable_icc "false": no packets between containers
+  docker network connect --alias SERVICE NETWORK CONTAINER
+  docker exec NGINX nginx -s reload                        # nginx ended: docker start NGINX
+  docker restart CONTAINER                                 # what is alone in the old network of another container
+  docker compose up -d --force-recreate SERVICE            # the same, if that other container was recreated
 
 What it is
   One of the two was taken off the network (`docker network disconnect`), or their service definitions name different
@@ -29,10 +38,6 @@ The repair and its safety
   was made anew, created anew by its compose file (which differs from what runs in that container's id alone). Of one
   that compose did not make it is said how. In the files, `depends_on: {x: {condition: service_started, restart: true}}`
   lets compose do so with every restart of x.
-
-By hand
-  docker inspect -f '{{json .NetworkSettings.Networks}}' CONTAINER
-  docker network connect --alias SERVICE NETWORK CONTAINER; then reload nginx
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""A name stands in a variable, and nginx is told of no name server: it answers 502 without asking anybody.
+"""A name stands in a variable, and nginx has no name server (`resolver`) to ask for it.
+nginx logs `no resolver defined to resolve NAME` and answers 502 at once. Set `resolver`, then reload.
+
+By hand
+  nginx -T 2>/dev/null | grep -n resolver
+  cat /etc/resolv.conf    # the name servers of this machine or container
+  resolver 127.0.0.11;    # in the server block; outside a container's own network: one of those servers
+  nginx -t && nginx -s reload
 
 What it is
   `proxy_pass http://$backend` with a name in the variable. nginx looks up a name that is written out once, when it
@@ -14,9 +21,6 @@ How it is told apart
 The repair and its safety
   set-resolver (manual): which name server is right, or whether the name has to stand in a variable at all, is for a
   person: the message names the line, and what the name leads to on the machine.
-
-By hand
-  nginx -T | grep -n resolver; cat /etc/resolv.conf       in a container of a network of its own: resolver 127.0.0.11;
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
 """The backend works as fast as it can, and more requests come in than its workers finish in time.
+nginx logs `upstream timed out … while reading response header` (504) among good answers. Give the backend more workers.
+
+By hand
+  ss -ltn 'sport = :PORT'         # Recv-Q: how many wait?
+  systemctl edit --full UNIT      # uvicorn … --workers 8; or Environment=WEB_CONCURRENCY=8
+  systemctl restart UNIT
+  docker compose up -d SERVICE    # after --workers 8, or WEB_CONCURRENCY: 8, in the compose file
 
 What it is
   Each worker serves one request at a time (a handler that waits inside the event loop, a synchronous server). With
@@ -22,10 +29,6 @@ The repair and its safety
   The number is computed from what waits now; `--set workers=N` overrides it. A longer time limit is never offered:
   it makes visitors wait longer and serves none of them more.
   raise-concurrency-limit (disruptive), raise-max-conns (safe): eight times the limit, or what a person says.
-
-By hand
-  ss -ltn 'sport = :PORT'                     Recv-Q: how many wait?
-  uvicorn … --workers 8                       or WEB_CONCURRENCY=8 in its environment; then restart it
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
 """The machine's own routes lead packets for the backend nowhere.
+nginx's connect() fails at once with `113`, `13`, `22` or `101` (502). Delete the route, or add the missing one.
+
+By hand
+  ip route get ADDRESS; ip route show table all; ip rule    # IPv6: ip -6 route …
+  ip route del unreachable NETWORK                          # or prohibit, blackhole; not in table main: … table NAME
+  ip route add NETWORK via GATEWAY                          # 101: there is no route at all
+  grep -rnE 'unreachable|prohibit|blackhole' /etc/network /etc/netplan /etc/systemd/network  # does a boot add it again?
 
 What it is
   A route of type unreachable, prohibit or blackhole covers the backend's address, or no route does.
@@ -22,9 +29,6 @@ The repair and its safety
   way to it; but where that is a network which Docker has given nginx's own container, restart-nginx-container
   (disruptive) has Docker lay the route again. remove-rule (disruptive): the rule that looks at sizes goes, as in
   firewall-drop.
-
-By hand
-  ip route get ADDRESS; ip route show table all; ip rule      ip route del unreachable NETWORK
 """
 
 from __future__ import annotations

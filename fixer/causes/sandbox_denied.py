@@ -1,4 +1,11 @@
 """systemd's own restrictions on a unit keep nginx and the backend apart.
+nginx finds no listener (502), gets no answer (504), or may open no socket (500). Allow just what the program needs.
+
+By hand
+  systemctl cat UNIT     # which setting: PrivateNetwork=, RestrictAddressFamilies=, IPAddressDeny= …?
+  readlink /proc/PID/ns/net /proc/1/ns/net    # they differ: the unit has a network of its own
+  systemctl edit UNIT    # [Service] PrivateNetwork=no; or IPAddressAllow=localhost; or SystemCallFilter= (empty)
+  systemctl restart UNIT
 
 What it is
   A hardening setting of the unit forbids what its program needs: `PrivateNetwork=yes` gives it a network of its own,
@@ -25,9 +32,6 @@ The repair and its safety
   machine's own addresses) or takes the one setting back (private network, system call filter), then the unit is
   restarted. Undo removes it. It loosens a protection that somebody chose: the setting and its file are shown first.
   Out of a namespace that has a name (a VPN's, say) fixer takes nothing: what it is to be reached by is a person's word.
-
-By hand
-  systemctl cat UNIT; systemctl edit UNIT; readlink /proc/PID/ns/net
 """
 
 from __future__ import annotations

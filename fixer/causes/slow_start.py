@@ -1,4 +1,12 @@
 """The backend has just been started and does not listen yet: waiting heals it.
+nginx finds no listener yet (`111: Connection refused`, 502). Wait, then see what a longer start waits for.
+
+By hand
+  systemctl status UNIT           # since when? does a command of ExecStartPre= still run?
+  systemctl list-jobs --before    # which job does its start wait for?
+  ss -ltnp 'sport = :PORT'        # wait: does it listen now?
+  journalctl -f -u UNIT           # what does it do meanwhile?
+  later: Type=notify or a start order that knows when it is ready
 
 What it is
   "active" means that the process was started, not that it is ready. A large application needs seconds until it
@@ -31,10 +39,6 @@ The repair and its safety
   wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
   end-wait (manual): a start that is queued for longer than that waits for a unit that does not come up.
   mend-script (manual): a script that waits for longer than that waits for something that does not come.
-
-By hand
-  systemctl status UNIT (since when?); systemctl list-jobs --before; ss -ltn; wait; later: Type=notify or a
-  start order that knows when it is ready
 """
 
 from __future__ import annotations

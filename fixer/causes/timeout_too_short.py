@@ -1,4 +1,13 @@
 """nginx gives up on pages that need longer than it waits; the backend is well and would have answered.
+nginx logs `upstream timed out` (504) after exactly that time. Raise the limit of the location of those pages.
+
+By hand
+  grep 'timed out' /var/log/nginx/error.log                           # which pages, after how many seconds?
+  grep -Rn _timeout /etc/nginx/                                       # none: 60 s
+  time curl -so /dev/null http://127.0.0.1:8000/PAGE                  # how long does the backend need?
+  curl -iN --raw --trace-time --trace - http://127.0.0.1:8000/PAGE    # when does which byte of the header come?
+  proxy_read_timeout 120s;                                            # in that location: longer than its pages need
+  nginx -t && nginx -s reload
 
 What it is
   A limit in the location (proxy_read_timeout, proxy_send_timeout; 60 s where nothing is said) is shorter than what
@@ -27,11 +36,6 @@ The repair and its safety
   and a reload. 60 s, nginx's own default, unless `--set seconds=N` says otherwise; where it is that long already,
   only a person can say how long such a page may take. An upload that the backend does not read, and a header that it
   does not send in one piece, are the backend's to mend.
-
-By hand
-  grep -n 'timed out' /var/log/nginx/error.log      which pages, after how many seconds?
-  grep -rn _timeout /etc/nginx/
-  curl -iN --raw --trace-time --trace - http://127.0.0.1:8000/      when does which byte of the header come?
 """
 
 from __future__ import annotations

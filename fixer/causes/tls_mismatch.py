@@ -1,4 +1,11 @@
 """nginx and its backend both speak TLS, and have no version of it in common.
+nginx logs `tlsv1 alert protocol version` or `unsupported protocol` (502). Correct proxy_ssl_protocols, then reload.
+
+By hand
+  openssl s_client -connect 127.0.0.1:8443 -tls1_2 </dev/null    # and -tls1_3: which one does it take?
+  grep -Rn proxy_ssl_protocols /etc/nginx/
+  proxy_ssl_protocols TLSv1.2 TLSv1.3;                           # in that location
+  nginx -t && nginx -s reload
 
 What it is
   `proxy_ssl_protocols` names versions that the backend no longer takes (it was upgraded, or hardened), or the backend
@@ -15,10 +22,6 @@ How it is told apart
 The repair and its safety
   offer-tls-versions (safe): `proxy_ssl_protocols TLSv1.2 TLSv1.3` for that location, where a configuration says less.
   Where nothing is said nginx offers both: then the backend takes only versions that are broken, and a person decides.
-
-By hand
-  openssl s_client -connect 127.0.0.1:8443 -tls1_2 </dev/null       and -tls1_3
-  grep -rn proxy_ssl_protocols /etc/nginx/
 """
 
 from __future__ import annotations

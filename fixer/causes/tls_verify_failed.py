@@ -1,4 +1,12 @@
 """nginx verifies the backend's certificate and does not trust it.
+nginx logs `upstream SSL certificate verify error` or `does not match` (502). Trust its authority, or renew it.
+
+By hand
+  openssl s_client -connect 127.0.0.1:8443 </dev/null | openssl x509 -noout -issuer -enddate -ext subjectAltName
+  grep -Rn proxy_ssl_ /etc/nginx/
+  proxy_ssl_trusted_certificate FILE;    # in that location: the authority that signed it
+  proxy_ssl_name NAME;                   # in that location: one of its names
+  nginx -t && nginx -s reload
 
 What it is
   With `proxy_ssl_verify on` nginx takes a backend only whose certificate was signed by one of those in
@@ -20,10 +28,6 @@ The repair and its safety
   address in it is none to nginx 1.26: a pass to an address needs a name.
   renew-certificate (manual): a new certificate, and a restart of the backend: it reads its files when it starts.
   To turn verification off is no repair.
-
-By hand
-  openssl s_client -connect 127.0.0.1:8443 </dev/null | openssl x509 -noout -issuer -enddate -ext subjectAltName
-  grep -rn proxy_ssl_ /etc/nginx/
 """
 
 from __future__ import annotations

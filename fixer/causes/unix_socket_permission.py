@@ -1,4 +1,12 @@
 """The backend's unix socket is there and answers, and nginx's account may not reach it.
+nginx logs `connect() to unix:… failed (13: Permission denied)` (502). Open the folder or the socket in the unit.
+
+By hand
+  ps -o user,args -C nginx                   # the account of the workers: www-data, nginx
+  namei -l /run/app/app.sock; id www-data    # which folder or mode stops it?
+  systemctl edit UNIT                        # [Service] Group=www-data, or RuntimeDirectoryMode=0711
+  systemctl restart UNIT
+  runuser -u www-data -- curl --unix-socket /run/app/app.sock http://localhost/    # does it get through now?
 
 What it is
   To connect to a unix socket an account needs to pass every folder on the way (x) and to write to the socket (w).
@@ -21,10 +29,6 @@ The repair and its safety
   share-group (disruptive): where the socket is open to its group, a drop-in gives the service nginx's group and keeps
   its old one as a further group; it is restarted. Undo takes both back.
   Anything else is for a person (a home folder, a umask in the command): the message names what stops whom.
-
-By hand
-  namei -l /run/app/app.sock; id www-data
-  systemctl edit APP.service: Group=www-data, or RuntimeDirectoryMode=0711
 """
 
 from __future__ import annotations

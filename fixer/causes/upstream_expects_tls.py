@@ -1,4 +1,10 @@
 """nginx speaks plain HTTP to a backend that takes TLS only.
+nginx logs `upstream prematurely closed connection` (502), or visitors get a 400. Write https:// in the pass.
+
+By hand
+  curl -k https://127.0.0.1:8000/    # does it answer with TLS?
+  grep -Rn proxy_pass /etc/nginx/    # http:// or https://?
+  edit the pass, then: nginx -t && nginx -s reload
 
 What it is
   `proxy_pass http://…` leads to a port at which the backend speaks TLS: it was started with a certificate, or the port
@@ -18,10 +24,6 @@ The repair and its safety
   backend's certificate unless `proxy_ssl_verify` says so. Where the scheme stands in a variable, a person must.
   A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
   the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
-
-By hand
-  curl -k https://127.0.0.1:8000/        does it answer with TLS?
-  grep -rn proxy_pass /etc/nginx/        http:// or https://?
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
 """nginx speaks TLS to a backend that takes plain HTTP only.
+nginx logs `SSL_do_handshake() failed (… wrong version number)` (502). Write http:// in the pass, or mend the backend.
+
+By hand
+  curl http://127.0.0.1:8000/        # does it answer without TLS?
+  grep -Rn proxy_pass /etc/nginx/    # http:// or https://?
+  edit the pass, then: nginx -t && nginx -s reload
 
 What it is
   `proxy_pass https://…` leads to a port at which the backend speaks plain HTTP: the scheme was copied from another
@@ -19,10 +25,6 @@ The repair and its safety
   there a person decides, and the backend is more likely what has to change.
   A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
   the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
-
-By hand
-  curl http://127.0.0.1:8000/            does it answer without TLS?
-  grep -rn proxy_pass /etc/nginx/        http:// or https://?
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
 """The server ends its own process or worker on purpose: after so many requests, or when it gave no sign for too long.
+nginx logs `111: Connection refused` or `upstream prematurely closed connection` (502). Add workers, or raise --timeout.
+
+By hand
+  journalctl -u UNIT | grep -E 'Maximum request|WORKER TIMEOUT|HARAKIRI'    # or: docker logs CONTAINER 2>&1 | grep …
+  systemctl edit --full UNIT    # --workers 2; or gunicorn's --timeout 120, uWSGI's harakiri = 120
+  systemctl restart UNIT        # or: docker compose up -d SERVICE
 
 What it is
   `--limit-max-requests N` (uvicorn) or `--max-requests` (gunicorn) recycles a process that may leak. gunicorn's arbiter
@@ -20,9 +26,6 @@ The repair and its safety
   purpose of the limit is kept. A mere start lasts for the next N requests only.
   raise-worker-timeout (disruptive): a timeout of gunicorn's workers longer than its slowest answer (`--set
   timeout=120`); a handler that blocks for longer than visitors wait is code to repair.
-
-By hand
-  journalctl -u UNIT | grep -E 'Maximum request|WORKER TIMEOUT'; raise --timeout, or --workers, in its command
 """
 
 from __future__ import annotations

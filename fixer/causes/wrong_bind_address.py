@@ -1,4 +1,12 @@
 """The backend listens on the right port of another address than the one nginx asks for.
+nginx logs `111: Connection refused` (502). Correct the address in nginx, or the --host of the backend.
+
+By hand
+  ss -ltnp 'sport = :PORT'; ip -brief address     # on which address is the socket?
+  docker inspect -f '{{.State.Pid}}' CONTAINER    # PID, for the next line
+  nsenter -t PID -n ss -ltnp                      # where does it listen in its container?
+  proxy_pass http://127.0.0.1:PORT;               # or [::1], on one machine; then: nginx -t && nginx -s reload
+  docker compose up -d SERVICE                    # after --host 0.0.0.0 (gunicorn: --bind 0.0.0.0:PORT) in its command
 
 What it is
   A listening socket belongs to an address. A server that is told 127.0.0.1 answers only on its own machine, or only
@@ -20,10 +28,6 @@ The repair and its safety
   runs is stopped, and nothing is opened to the network.
   listen-where-nginx-asks (disruptive): from another container the socket cannot be reached, so the backend's own
   command is told another address, and it is started anew. Undo puts both back.
-
-By hand
-  ss -ltnp 'sport = :PORT'; ip -brief address
-  proxy_pass http://127.0.0.1:PORT (or [::1]) on one machine; --host 0.0.0.0 in a container
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
 """nginx speaks another protocol than its backend: HTTP to a socket of uWSGI's own, or the reverse.
+nginx logs `upstream prematurely closed connection` (502). Use the directive that the backend's socket takes.
+
+By hand
+  grep -n socket /path/to/app.ini              # socket, or http-socket?
+  grep -RnE '(proxy|uwsgi|fastcgi)_pass' /etc/nginx/
+  uwsgi_pass ADDRESS; include uwsgi_params;    # in that location, to uWSGI's socket =
+  proxy_pass http://ADDRESS;                   # in that location, to http-socket =, gunicorn or uvicorn
+  nginx -t && nginx -s reload
 
 What it is
   uWSGI has two kinds of sockets: `socket =` takes its own binary protocol (nginx: `uwsgi_pass`), `http-socket =` takes
@@ -18,10 +26,6 @@ The repair and its safety
   speak-its-protocol (safe): the pass becomes the one that the backend takes, with `include uwsgi_params` or the usual
   headers where the file has none, then nginx -t and a reload. Where the pass says more than an address (a page, a
   variable), or not every server of the group is known to speak alike, a person edits it.
-
-By hand
-  grep -nE 'socket' /path/to/app.ini            socket, or http-socket?
-  grep -rnE '(proxy|uwsgi|fastcgi)_pass' /etc/nginx/
 """
 
 from __future__ import annotations

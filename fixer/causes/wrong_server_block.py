@@ -1,4 +1,12 @@
-"""Requests land in another server block than the one that is meant for them.
+"""Requests land in another server block than the one that is intended for them.
+nginx hands them to a dead address (502), or shows a 403, a 404, the wrong site. Correct server_name, then reload nginx.
+
+By hand
+  nginx -T 2>/dev/null | grep -nE 'configuration file|server_name|listen'  # which blocks have the name, in which order?
+  nginx -t                            # conflicting server name "…" on 0.0.0.0:80, ignored
+  server_name NAME;                   # add the name to the intended block, or take out the site that hides it:
+  rm /etc/nginx/sites-enabled/LINK    # a file that is no link: move it out of that folder
+  nginx -t && nginx -s reload
 
 What it is
   nginx picks a `server` by address and name. A name that no block lists falls to the default server of that address:
@@ -23,10 +31,6 @@ The repair and its safety
   is added to the block that is meant.
   load-site (manual): the site with the name that was asked for lies beside the configuration, and no include matches
   its file. Whether it is to be served is a person's to say.
-
-By hand
-  nginx -T | grep -nE 'server_name|listen'          which blocks have the name, and in which order?
-  nginx -t                                          conflicting server name "…" on 0.0.0.0:80, ignored
 """
 
 from __future__ import annotations

@@ -47,6 +47,18 @@ def test_a_cause_is_named_like_its_file_and_has_a_page(cause: Cause) -> None:
 
 
 @pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
+def test_a_page_starts_with_two_lines_and_by_hand(cause: Cause) -> None:
+    """What a person reads first at night: what it is and how nginx shows it, then what to type."""
+    summary, by_hand = cause.page.split("\n\n")[:2]
+    assert len(summary.splitlines()) == 2
+    assert all(line.endswith(".") for line in summary.splitlines())
+    for sentence in re.split(r"(?<=[.?!])\s+", summary):
+        assert len(sentence.split()) <= 25, sentence
+    assert by_hand.startswith("By hand\n")
+    assert [line for line in by_hand.splitlines()[1:] if not line.startswith("  ")] == []
+
+
+@pytest.mark.parametrize("cause", load_causes(), ids=lambda cause: cause.id)
 def test_a_cause_has_samples_that_hit_miss_and_cannot_be_told(cause: Cause) -> None:
     name = cause.id.replace("-", "_")
     own = next(Path(__file__).parent.rglob(f"test_{name}.py"), None)

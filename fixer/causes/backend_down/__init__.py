@@ -1,4 +1,11 @@
 """The backend does not run: it was stopped, never started after the boot, or ended cleanly and stayed away.
+nginx finds no listener (`111: Connection refused`, 502). Start the service, and enable it for the next boot.
+
+By hand
+  systemctl status UNIT; systemctl enable --now UNIT    # masked: first systemctl unmask UNIT
+  systemctl enable --now NAME.socket                    # a service that its socket starts
+  docker ps -a; docker start CONTAINER                  # no container at all: docker compose up -d SERVICE
+  supervisorctl status; supervisorctl start PROGRAM
 
 What it is
   The service that belongs behind the route exists and is not running, and its manager says that nothing went wrong:
@@ -38,10 +45,6 @@ The repair and its safety
   becomes nginx runs that script again, where its log shows that the server had served and did not fail.
   create-service (disruptive): a service of the compose project that has no container at all is created from the
   project's files; undo removes the container.
-
-By hand
-  systemctl status UNIT; systemctl enable --now UNIT       docker ps -a; docker start CONTAINER
-  supervisorctl status; supervisorctl start PROGRAM        systemctl enable --now NAME.socket
 
 Where the page answers all the same
   A page that comes from somewhere else (an error page sent as 200, a cache, a login that nginx asks for, a container

@@ -1,4 +1,12 @@
-"""The backend ends at once: an error in its code, or in what it is started with.
+"""The backend ends at once because of an error in its code, or in what it is started with.
+nginx finds no listener (`111: Connection refused`, 502). The last exception in the service's log names the place.
+
+By hand
+  journalctl -u UNIT -n 50                             # which file, which line? or: docker logs --tail 50 CONTAINER
+  systemctl cat UNIT                                   # which INTERPRETER does ExecStart= use, with which options?
+  INTERPRETER -m py_compile FILE                       # says nothing: the syntax is right
+  INTERPRETER -m pip install PACKAGE
+  systemctl reset-failed UNIT; systemctl start UNIT    # or: docker restart CONTAINER
 
 What it is
   The program cannot even be loaded: a package that is not installed, a line that is no Python, a target that names no
@@ -34,11 +42,6 @@ The repair and its safety
   correct-directory (disruptive): it starts inside the package that its command names: the folder above.
   start-service (safe): the file was changed since the last try, the module is there by now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.
-
-By hand
-  journalctl -u UNIT -n 50                      which file, which line?
-  python3 -m py_compile FILE; INTERPRETER -m pip install PACKAGE
-  systemctl reset-failed UNIT; systemctl start UNIT
 """
 
 from __future__ import annotations

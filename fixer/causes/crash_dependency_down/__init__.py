@@ -1,4 +1,12 @@
 """The backend ends at once or never listens, because a system that it needs (a database, a cache) does not let it in.
+nginx finds no listener (`111: Connection refused`, 502). Start what the backend's log complains of, then the backend.
+
+By hand
+  journalctl -u UNIT -n 50       # which address does it complain of?
+  systemctl status postgresql    # Debian shows the clusters with pg_lsclusters
+  ss -ltn 'sport = :5432'        # does it listen?
+  systemctl start postgresql; systemctl reset-failed UNIT; systemctl start UNIT
+  docker ps -a; docker start DEPENDENCY CONTAINER
 
 What it is
   The program connects to its database when it starts and gives up when that refuses, cannot be found by its name, or
@@ -31,10 +39,6 @@ The repair and its safety
   start-service (safe): the database answers by now, or the settings that name it were changed since: only the start is
   left.
   continue-dependency (safe): a database that was stopped by a signal or paused goes on; the backend then starts.
-
-By hand
-  journalctl -u UNIT -n 50; systemctl status postgresql; ss -ltn 'sport = :5432'
-  systemctl start postgresql; systemctl reset-failed UNIT; systemctl start UNIT
 """
 
 from __future__ import annotations

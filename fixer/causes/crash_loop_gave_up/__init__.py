@@ -1,4 +1,12 @@
 """The backend failed so often that its manager starts it no more, or goes on starting it in vain.
+nginx finds no listener (`111: Connection refused`, 502). Mend what its log complains of, then start it.
+
+By hand
+  journalctl -u UNIT -n 50                                           # why did it end? mend that first
+  systemctl reset-failed UNIT; systemctl start UNIT
+  systemctl reset-failed NAME.socket; systemctl start NAME.socket    # where systemd holds the socket
+  docker logs --tail 50 CONTAINER; docker start CONTAINER
+  supervisorctl status; supervisorctl tail PROGRAM stderr; supervisorctl start PROGRAM
 
 What it is
   systemd stops after a number of starts in a short time ("Start request repeated too quickly"), Docker after
@@ -19,10 +27,6 @@ The repair and its safety
   start-service (safe): reset the failure counter, without which a start is refused, and start; then wait until it
   accepts. Where its log ends in an error of its own, a start would end the same way: that is for a person, and the
   last lines of its log are shown; unless its code or its settings were changed after that, which is named.
-
-By hand
-  systemctl reset-failed UNIT; systemctl start UNIT; journalctl -u UNIT -n 50
-  supervisorctl status; supervisorctl tail PROGRAM stderr; supervisorctl start PROGRAM
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
 """The backend ends at once, because an environment variable that it asks for is not set.
+nginx finds no listener (`111: Connection refused`, 502). Set the variable where the service takes its variables from.
+
+By hand
+  journalctl -u UNIT -n 50                   # which variable? or: docker logs --tail 50 CONTAINER
+  systemctl show -p EnvironmentFiles UNIT    # the file it takes variables from: add NAME=value there
+  systemctl edit UNIT                        # no such file: [Service] Environment="NAME=value"
+  systemctl reset-failed UNIT; systemctl start UNIT
+  docker compose up -d SERVICE               # after environment:, env_file: or .env has the variable
+  supervisorctl update PROGRAM               # after environment=NAME="value" in the program's file
 
 What it is
   The program reads a variable (a secret key, a database address) when it starts and stops when there is none. Often
@@ -30,12 +39,6 @@ The repair and its safety
   A service of a compose project without a container whose env_file is gone (Compose refuses every `up` then, also that
   of another service) is created after a person has chosen what the file is made from: a copy, or an example beside it
   (.env.example), whose values may be placeholders.
-
-By hand
-  journalctl -u UNIT -n 50                    which variable?
-  systemctl edit UNIT                         [Service] Environment="NAME=value"
-  systemctl reset-failed UNIT; systemctl start UNIT
-  environment=NAME="value" in the program's file; supervisorctl update PROGRAM
 """
 
 from __future__ import annotations

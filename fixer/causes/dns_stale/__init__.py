@@ -1,4 +1,10 @@
-"""nginx still uses the address that a name had when it was started or reloaded; the name leads elsewhere by now.
+"""nginx still uses the address that a name had when nginx started or last reloaded; the name has another address now.
+The old address refuses (502), times out (504) or shows somebody else's page. Reload nginx: it looks the name up again.
+
+By hand
+  getent ahosts NAME             # in a container: docker exec NGINX getent ahosts NAME
+  grep -o 'upstream: "[^"]*"' /var/log/nginx/error.log | sort | uniq -c    # or: docker logs NGINX 2>&1 | grep upstream:
+  nginx -t && nginx -s reload    # in a container: docker exec NGINX nginx -s reload
 
 What it is
   A name in `proxy_pass` or in an `upstream` block is looked up once, when nginx reads its configuration. The backend
@@ -28,9 +34,6 @@ The repair and its safety
   for good, give nginx a resolver (in Docker `resolver 127.0.0.11 valid=5s;`) and the name in a variable.
   start-service (safe): where a copy is gone that its restart policy brings back, start it; else that is the other
   choice, since whoever stopped it may have meant to.
-
-By hand
-  getent hosts NAME, compared with `upstream:` in error.log; nginx -s reload
 """
 
 from __future__ import annotations

@@ -1,4 +1,15 @@
-"""A name that nginx needs does not resolve: it does not start, or it answers 502 without asking anybody.
+"""A name that nginx needs does not resolve: nginx does not start, or it answers 502 without asking a backend.
+nginx logs `host not found in upstream` or `could not be resolved`. Correct the name, or restore its record.
+
+By hand
+  nginx -t                                                 # which name, in which file and line?
+  grep 'could not be resolved' /var/log/nginx/error.log    # a name in a variable: nginx -t does not see it
+  getent ahosts NAME                                       # what the machine knows
+  nginx -T 2>/dev/null | grep -n resolver                  # the servers for a name in a variable
+  nslookup NAME SERVER                                     # what such a server knows
+  docker network disconnect NETWORK CONTAINER              # only if it is on that network without the name
+  docker network connect --alias NAME NETWORK CONTAINER
+  nginx -t && nginx -s reload                              # or: systemctl start nginx; docker start NGINX
 
 What it is
   A name in `proxy_pass` or in an `upstream` block leads nowhere: misspelt, its record or its container's alias is gone.
@@ -29,9 +40,6 @@ The repair and its safety
   is joined under that name. Of one that compose made the command and the files are named.
   point-resolver (safe): in a container on a network of its own, a resolver that does not answer is replaced by
   Docker's, 127.0.0.11. On other machines which server is right is for a person: the message names the line.
-
-By hand
-  getent hosts NAME; nginx -t; docker network connect --alias NAME NETWORK CONTAINER
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""nginx refuses its configuration: a mistake in a file, or a link that leads nowhere.
+"""nginx refuses its configuration: a file holds a mistake, or a link leads nowhere.
+A running nginx serves what it loaded before; after its next restart nothing answers. Correct what `nginx -t` names.
+
+By hand
+  nginx -t                       # which file, which line?
+  find -L /etc/nginx -type l     # links that lead nowhere
+  nginx -t && nginx -s reload    # after the correction; if nginx does not run: systemctl start nginx
+  Never restart before it passes: a failed reload is harmless, a failed restart is an outage.
 
 What it is
   A missing semicolon, an unknown directive, a certificate that is not there, a link in sites-enabled whose site was
@@ -25,10 +32,6 @@ The repair and its safety
   configuration is checked, and nginx is started or reloaded.
   Any other mistake is for a person: fixer names file, line and what nginx says of it, and guesses at nothing. A backup
   that an include loads beside the file itself is said as that.
-
-By hand
-  nginx -t; correct the line; nginx -t again; then nginx -s reload, or systemctl start nginx. Never restart before it
-  passes: a failed reload is harmless, a failed restart is an outage.
 """
 
 from __future__ import annotations

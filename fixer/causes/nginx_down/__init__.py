@@ -1,4 +1,13 @@
-"""nginx itself does not run, or runs and serves nobody.
+"""nginx itself does not run, or it runs and serves no request.
+Visitors see "connection refused", or the 502 of a load balancer in front. Check the configuration, then start nginx.
+
+By hand
+  nginx -t                                              # must pass before a start
+  systemctl status nginx; ss -ltnp 'sport = :80'        # why did it end? who holds the port?
+  systemctl enable --now nginx                          # or: docker start NGINX
+  ps -o pid,stat,args -C nginx; kill -CONT PID          # T: stopped
+  nginx -T 2>/dev/null | grep -n buffer                 # `malloc(…) failed`: is one of them in megabytes?
+  grep -E 'address space|data size' /proc/PID/limits    # the limits of nginx's master
 
 What it is
   The reverse proxy was stopped, was never started after the boot, or could not start: its configuration is refused
@@ -27,11 +36,6 @@ The repair and its safety
   give-nginx-folders (disruptive): a tmpfs in the compose file for the folders that nginx must write to.
   smaller-nginx-buffers (safe): the huge buffers by a thousandth (128m to 128k), nginx -t, a reload.
   continue-process (safe): SIGCONT to stopped workers; a container is restarted instead (disruptive).
-
-By hand
-  nginx -t; systemctl status nginx; ss -ltnp 'sport = :80'; systemctl enable --now nginx
-  ps -o pid,stat,args -C nginx; kill -CONT PID
-  nginx -T | grep -n buffer; grep -E 'address space|data size' /proc/PID/limits
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
 """The files are right, but nginx still runs with what it read before.
+nginx asks the old address (`111: Connection refused`, 502). Reload nginx; a replaced single-file mount needs a restart.
+
+By hand
+  nginx -t && nginx -s reload
+  ps -o pid,lstart,args -C nginx                      # workers younger than the reload?
+  tail -n 5 /var/log/nginx/error.log                  # no: why did the reload take no effect?
+  docker exec NGINX cat FILE; docker restart NGINX    # it sees an older file than the host has: restart it
 
 What it is
   Somebody corrected the configuration and did not reload; or the reload could not take effect (a new `listen` whose
@@ -19,9 +26,6 @@ The repair and its safety
   restart-nginx-container (disruptive): only a restart makes a container look at a replaced single file again.
   free-port (disruptive): a port that another process, or a container in the same network, holds is freed only when a
   person names the holder (`--set stop=NAME`); until then nginx -s reload says nothing and does nothing.
-
-By hand
-  nginx -t && nginx -s reload; then look at the workers' pids and at error.log
 """
 
 from __future__ import annotations

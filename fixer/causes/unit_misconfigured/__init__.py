@@ -1,4 +1,12 @@
 """The unit file asks for something that the machine does not have, or systemd has not read it since it was changed.
+The program never listens (`111: Connection refused`, 502). systemd names the failed step: correct the unit, start it.
+
+By hand
+  systemctl status UNIT; journalctl -u UNIT -n 20              # which step, which path?
+  systemctl cat UNIT; ls -l PATH; head -1 PATH | od -c         # CR at the end of the line: Windows line ends
+  systemctl edit --full UNIT                                   # correct the line
+  systemctl daemon-reload; systemctl reset-failed UNIT; systemctl start UNIT  # the same process on an old port: restart
+  supervisorctl update PROGRAM; supervisorctl start PROGRAM    # after the program's file is corrected
 
 What it is
   systemd prepares a start: it changes to the working directory, looks up the account, builds the sandbox, runs the
@@ -41,11 +49,6 @@ The repair and its safety
   loading the unit; the message names the file and line that its journal names.
   raise-stop-timeout (disruptive): a longer TimeoutStopSec=, 90 s unless `--set stop-timeout=N` says otherwise, without
   a restart. Undo puts back every byte and mode.
-
-By hand
-  systemctl status UNIT; journalctl -u UNIT -n 20     which step, which path?
-  systemctl cat UNIT; ls -l PATH; head -1 PATH | od -c
-  edit the unit, then: systemctl daemon-reload; systemctl reset-failed UNIT; systemctl start UNIT
 """
 
 from __future__ import annotations

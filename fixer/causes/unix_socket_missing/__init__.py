@@ -1,4 +1,12 @@
 """nginx asks for a unix socket at a path where there is none; the backend runs and has its socket at another path.
+nginx logs `connect() to unix:… failed (2: No such file or directory)` (502). Correct the path, then reload nginx.
+
+By hand
+  ss -lxp                                    # which sockets does the backend really hold?
+  grep -Rn unix: /etc/nginx/                 # what does nginx ask for?
+  systemctl show -p PrivateTmp UNIT nginx    # yes, and the path lies in /tmp: each has a /tmp of its own
+  systemctl restart UNIT                     # both name the same path, and the file is gone
+  edit the path, then: nginx -t && nginx -s reload
 
 What it is
   A unix socket is a name in a folder, and nginx and the backend must name the same one. A release renames it, a unit
@@ -28,10 +36,6 @@ The repair and its safety
   PrivateTmp=yes): a drop-in lets it see that, and nginx is restarted.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
   change together, so a person does it; the message names the lines.
-
-By hand
-  ss -lxp                                   which sockets does the backend really hold?
-  grep -rn unix: /etc/nginx/                what does nginx ask for?
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""nginx hands requests to an address at which the backend is not: nobody has it, or it is nginx's own container.
+"""nginx hands requests to an address at which the backend is not: no machine has it, or it is nginx's own container.
+nginx logs `113: No route to host`, or `111: Connection refused` at once (502). Write the backend's name or address.
+
+By hand
+  ip neigh; ip -brief address; docker compose ps    # who has which address?
+  grep -RnE 'proxy_pass|server [^{]' /etc/nginx/    # what does nginx ask for?
+  docker exec NGINX getent ahosts SERVICE           # does nginx's container know the name?
+  proxy_pass http://SERVICE:PORT;                   # then: nginx -t && nginx -s reload
 
 What it is
   The port may be right and the host is not: an address that no machine of the network has (any more), 127.0.0.1 inside
@@ -27,10 +34,6 @@ The repair and its safety
   reach-docker-host (disruptive): the container is given the name host.docker.internal (`extra_hosts:`) in its compose
   file and created anew; where nothing listens on the Docker host for containers, a person must change that. A
   container that has the host's network, or publishes that port, is what belongs there: then its own fault is told.
-
-By hand
-  ip neigh; ip -brief address; docker compose ps      who has which address?
-  proxy_pass http://SERVICE:PORT; nginx -t && nginx -s reload
 """
 
 from __future__ import annotations

@@ -1,4 +1,12 @@
 """nginx hands requests to a port where nothing listens; the backend is well and listens on another port.
+nginx logs `111: Connection refused` (502). Correct the port in nginx's configuration, then reload nginx.
+
+By hand
+  ss -ltnp                                                  # which port does the backend really hold?
+  docker port CONTAINER
+  docker exec CONTAINER cat /proc/net/tcp /proc/net/tcp6    # st 0A is a listener; ports are hexadecimal
+  grep -RnE 'proxy_pass|server [^{]' /etc/nginx/            # what does nginx ask for?
+  edit the port, then: nginx -t && nginx -s reload
 
 What it is
   The port in `proxy_pass` (or in the `upstream` block) and the port that the backend listens on disagree. Somebody
@@ -31,12 +39,6 @@ The repair and its safety
   publish-port (disruptive): the `ports:` entry of the Compose service is written or corrected, and the container is
   created anew; only where the project's files still describe what runs, else fixer says the words for a person. Where
   the right port is published already, nginx is pointed at it instead, if that container is provably meant.
-
-By hand
-  docker port CONTAINER; docker exec CONTAINER cat /proc/net/tcp
-  ss -ltnp                                  which port does the backend really hold?
-  grep -rn proxy_pass /etc/nginx/           what does nginx ask for?
-  edit the port, then: nginx -t && nginx -s reload
 """
 
 from __future__ import annotations
