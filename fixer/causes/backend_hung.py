@@ -19,15 +19,15 @@ Why nginx says 504
 
 How it is told apart
   Process state T, or container status paused: certain. Otherwise: it accepts, answers nothing, finished no request
-  lately, few are waiting, and either they are not even taken or nginx gave some of them up after more than a few
+  recently, few are waiting, and either they are not even taken or nginx gave some of them up after more than a few
   seconds: a page that is only slow is no fault. overload-saturated looks the same to one visitor, but there requests
   are being finished all the time, and many more wait than it has workers. If another process than the service holds
   the socket, see crash-port-in-use.
 
-  Where it holds a connection to a container that is paused, or to a program that a signal stopped (its database), that
-  is what it waits for, and what is let go on (continue-dependency, safe).
+  If it holds a connection to a container that is paused, or to a program that a signal stopped (its database), it waits
+  for that one, and fixer lets that one go on (continue-dependency, safe).
 
-  An answer that begins and then stays out (hang-mid-body) is told as advice: nginx cuts it off after
+  An answer that begins and then stays out (hang-mid-body) is reported as advice: nginx cuts it off after
   proxy_read_timeout with status 200, and only its log says so (`while reading upstream`).
 
 The repair and its safety

@@ -38,7 +38,7 @@ The repair and its safety
   The same where ProtectSystem=strict leaves it no folder for temporary files: PrivateTmp=yes gives it one of its own.
   A /tmp that is not everybody's to write to any more (1777, root's) is named with what puts it right.
 
-  start-service (safe): the path is there by now, and the mode and the folders above it let the account use it: only
+  start-service (safe): the path is there now, and the mode and the folders above it let the account use it: only
   the start is left. What cannot be looked at (in a container, behind a unit's own view of the files) is said.
 """
 

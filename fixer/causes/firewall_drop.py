@@ -29,9 +29,9 @@ The repair and its safety
   is let in by that. Undo puts it back at its place.
   allow-connection (disruptive): where the rule also keeps others out, or there is only a policy, one rule before it
   accepts nginx's own connection and opens nothing else. On the Docker host it names the bridge of nginx's network,
-  and of addresses only what the rule itself goes by: a container that is made anew may get another one.
+  and of addresses only what the rule itself goes by: a container that is recreated may get another one.
   In a container's network both are done from the Docker host, with the addresses of the network that both are on; the
-  rule is gone when the container is made anew. A container that may change that filter itself (CAP_NET_ADMIN) would
+  rule is gone when the container is recreated. A container that may change that filter itself (CAP_NET_ADMIN) would
   put the rule there again at its start: manual.
   Rules of ufw, firewalld and fail2ban are theirs to change: the message names the command.
 """

@@ -13,7 +13,7 @@ What it is
   One of the two was taken off the network (`docker network disconnect`), or their service definitions name different
   networks, or the network they share was made with inter-container communication off (enable_icc=false). Or one has
   the network of another container (`network_mode: service:x`, `--network container:x`), and that one was started again
-  or made anew: it has a new network then, and whoever shared the old one stays in it, alone.
+  or recreated: it has a new network then, and whoever shared the old one stays in it, alone.
 
 Why nginx says 504 or 502
   nginx still holds the address that the name had when it started: packets to it get no answer (`upstream timed out
@@ -35,9 +35,9 @@ The repair and its safety
   which of the two moves is a decision about who may talk to whom.
 
   renew-network (disruptive): what is alone in the network of another container is restarted, or, where that container
-  was made anew, created anew by its compose file (which differs from what runs in that container's id alone). Of one
-  that compose did not make it is said how. In the files, `depends_on: {x: {condition: service_started, restart: true}}`
-  lets compose do so with every restart of x.
+  was recreated, is recreated itself by its compose file (which differs from what runs in that container's id alone). Of
+  one that compose did not make it is said how. In the files, `depends_on: {x: {condition: service_started, restart:
+  true}}` lets compose do so with every restart of x.
 """
 
 from __future__ import annotations

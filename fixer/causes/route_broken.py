@@ -19,7 +19,7 @@ How it is told apart
   The kernel's own table names the route. A dead neighbour says 113 as well, but after seconds; a packet filter that
   rejects says 113 at once, and its rule is shown; SELinux says 13 to nginx and to nobody else. Errno 13 on a TCP
   upstream is no proof of SELinux.
-  Where only large packets vanish, small answers pass and every quick test is green: nginx's fresh lines about answers
+  Where only large packets vanish, small answers pass and every quick test is green: nginx's recent lines about answers
   that did not come to their end (`upstream timed out (110: …) while reading …`) and a rule that looks at the size of
   packets tell it together; without such a rule nothing is claimed.
 

@@ -14,8 +14,8 @@ What it is
   some pages take: a report, an export, an upload. The other pages of the same backend answer at once. With several
   servers in an upstream block each of them is tried, so that a visitor waits a multiple of the limit, and each try
   counts against the server: soon nginx takes none of them for alive and answers 502 to everybody.
-  The read limit bounds the whole header of an answer: nginx does not wait anew for each piece of it. A backend that
-  sends its header a few bytes at a time is given up although bytes keep coming (header-trickle-timeout).
+  The read limit bounds the whole header of an answer: nginx does not restart the wait for each piece of it. If a
+  backend sends its header a few bytes at a time, nginx gives it up although bytes keep coming (header-trickle-timeout).
 
 Why nginx says 504
   `upstream timed out (110: Connection timed out) while reading response header from upstream` (or `while sending

@@ -9,7 +9,7 @@ By hand
   nginx -t && nginx -s reload
 
 What it is
-  With `proxy_ssl_verify on` nginx takes a backend only whose certificate was signed by one of those in
+  With `proxy_ssl_verify on` nginx takes a backend only if its certificate was signed by one of those in
   `proxy_ssl_trusted_certificate`, holds the name in `proxy_ssl_name` (the host of the pass where nothing is said), and
   is valid today. The certificate was renewed by another authority, expired, or the pass was changed to an address.
 
@@ -24,8 +24,8 @@ How it is told apart
 The repair and its safety
   trust-certificate (safe, `--set ca=/etc/ssl/own-ca.pem`): proxy_ssl_trusted_certificate for that location. A
   certificate that signed itself is trusted by naming itself. Whom to trust only a person can say.
-  name-certificate (safe, `--set tls_name=shop.internal`): proxy_ssl_name, one of the names in the certificate. An
-  address in it is none to nginx 1.26: a pass to an address needs a name.
+  name-certificate (safe, `--set tls_name=shop.internal`): proxy_ssl_name, one of the names in the certificate. nginx
+  1.26 does not take an address in it as a name: a pass to an address needs a name.
   renew-certificate (manual): a new certificate, and a restart of the backend: it reads its files when it starts.
   To turn verification off is no repair.
 """

@@ -23,7 +23,7 @@ How it is told apart
   mac-denied.
 
 The repair and its safety
-  chmod helps until the next start only: the socket is made anew then. What lasts stands in the unit.
+  chmod helps until the next start only: the socket is recreated then. What lasts stands in the unit.
   open-folder (disruptive): a drop-in lets others pass through the unit's own RuntimeDirectory (mode 0711), and the
   service is restarted; the socket's own mode still holds.
   share-group (disruptive): where the socket is open to its group, a drop-in gives the service nginx's group and keeps

@@ -12,7 +12,7 @@ What it is
   `harakiri` does the same.
 
 Why nginx says 502
-  A single uvicorn ends itself with success: nobody listens until its manager starts it again, if it does at all
+  A single uvicorn ends itself with success: nothing listens until its manager starts it again, if it does at all
   (Restart=on-failure does not): `connect() failed (111: Connection refused)`. A worker that is ended takes its request
   with it: `upstream prematurely closed connection while reading response header from upstream`.
 

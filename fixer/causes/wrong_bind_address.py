@@ -20,14 +20,15 @@ How it is told apart
   wrong-port: there the service holds another port. Here the port is right, and the kernel's table shows the service's
   own socket on another address. firewall-reject: there a socket for that address is there. backend-down: there is no
   socket at all. In a container the backend answers itself and nobody else: the classic of a missing --host 0.0.0.0;
-  where nginx asks for another port too, this comes first: nothing could be led to a socket within.
+  where nginx asks for another port too, this comes first: nginx could not reach a socket inside the container at any
+  port.
   An address that the machine does not have: the backend's log ends in `[Errno 99] … cannot assign requested address`.
 
 The repair and its safety
   point-route-at-socket (safe): nginx on the same machine is pointed at the address where the socket is; nothing that
   runs is stopped, and nothing is opened to the network.
   listen-where-nginx-asks (disruptive): from another container the socket cannot be reached, so the backend's own
-  command is told another address, and it is started anew. Undo puts both back.
+  command is told another address, and it is restarted. Undo puts both back.
 """
 
 from __future__ import annotations

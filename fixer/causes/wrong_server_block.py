@@ -14,7 +14,7 @@ What it is
   counts: nginx -t passes with a warning, and the second block, often the right one, is never used.
 
 Why nginx says 502
-  The block that takes the request hands it to an address where nobody listens (an old release, a site that was moved).
+  The block that takes the request hands it to an address where nothing listens (an old release, a site that was moved).
   With other contents it would be a 403, a 404, or the wrong site.
 
 How it is told apart

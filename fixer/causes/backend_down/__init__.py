@@ -32,7 +32,7 @@ The repair and its safety
   unmask-service (disruptive): a mask was most likely put there on purpose, so a person must name the unit
   (`--set unmask=UNIT`); then the mask goes and the unit is started. meet-condition (disruptive): a condition of the
   unit (ConditionPathExists=…) may be meant, so a person chooses: make the file it asks for, or drop the condition.
-  Where it is met by now, a start is enough. restart-always (disruptive): for what ends by itself with success, which
+  Where it is met now, a start is enough. restart-always (disruptive): for what ends by itself with success, which
   Restart=on-failure does not start again.
   start-as-unit (disruptive): a program that was started by hand (nohup, a shell in the background) is gone after a
   reboot. Where `fixer learn` remembered it while it was well, it is started again as a systemd unit that stays: the
@@ -49,7 +49,7 @@ The repair and its safety
 Where the page answers all the same
   A page that comes from somewhere else (an error page sent as 200, a cache, a login that nginx asks for, a container
   that got the old address since) hides that the backend is gone: the route counts as degraded. A member of a group that
-  nginx passes over, or one of several addresses that a variable can stand for, is told as advice.
+  nginx passes over, or one of several addresses that a variable can stand for, is reported as advice.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ By hand
 What it is
   The program cannot even be loaded: a package that is not installed, a line that is no Python, a target that names no
   application, a certificate that does not belong to its key. Often after a release, an upgrade of the interpreter, or a
-  virtual environment that was built anew.
+  virtual environment that was rebuilt.
 
 Why nginx says 502
   The program never gets as far as listening: `connect() failed (111: Connection refused) while connecting to upstream`.
@@ -40,7 +40,7 @@ The repair and its safety
   what differs in nothing but its package (mysite.wsgi:application, shop.wsgi:application). A person chooses: another
   application at this address would be worse than none.
   correct-directory (disruptive): it starts inside the package that its command names: the folder above.
-  start-service (safe): the file was changed since the last try, the module is there by now, the command names another
+  start-service (safe): the file was changed since the last try, the module is there now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.
 """
 

@@ -19,24 +19,23 @@ How it is told apart
   The log of the backend since its last start ends with a complaint about another address: "connection to server at …
   failed: Connection refused", "could not translate host name", "password authentication failed". What it says is
   compared with the machine: which unit or container provides that address, whether it runs, whether anything listens
-  there now. Where it answers by now, only the backend's start is left. Where it names none, and a service of its
+  there now. Where it answers now, only the backend's start is left. Where it names none, and a service of its
   compose file's `depends_on` is stopped that is meant to run on, that one is likely meant. A program that runs, listens
-  nowhere and waits
-  for such an address is blocked on it; on any port where the kernel shows that the other side has not read what it was
-  sent (then likely: it may only be busy). A start script that has not started its server yet is read as text: where a
-  loop of it waits for an address at which nobody listens, the service that should is what is missing. A unit that
-  systemd did not start because a unit that it requires failed says "Dependency failed". A container that Compose made
-  and never started waits for one of the project that is not healthy (`depends_on`): started by itself it would run
-  until the next `up`. Where its log names nothing, and its variables (DATABASE_URL, REDIS_HOST) or its unit (Requires=,
-  Wants=) name a system of this host that is stopped, that is likely meant, unless its own words say otherwise. A
-  variable that is not set is crash-missing-env.
+  nowhere and waits for such an address is blocked on it; on any port where the kernel shows that the other side has not
+  read what it was sent (then likely: it may only be busy). A start script that has not started its server yet is read
+  as text: where a loop of it waits for an address at which nothing listens, the service that should is what is missing.
+  A unit that systemd did not start because a unit that it requires failed says "Dependency failed". A container that
+  Compose made and never started waits for one of the project that is not healthy (`depends_on`): started by itself it
+  would run until the next `up`. Where its log names nothing, and its variables (DATABASE_URL, REDIS_HOST) or its unit
+  (Requires=, Wants=) name a system of this host that is stopped, that is likely meant, unless its own words say
+  otherwise. A variable that is not set is crash-missing-env.
 
 The repair and its safety
   start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
   backend. A database that failed by itself, one that is masked, and one on another machine are for people.
   set-variable (disruptive): the address, the account or the password is yours to give (`--set NAME=VALUE`), written
   over the old value where the service takes it from.
-  start-service (safe): the database answers by now, or the settings that name it were changed since: only the start is
+  start-service (safe): the database answers now, or the settings that name it were changed since: only the start is
   left.
   continue-dependency (safe): a database that was stopped by a signal or paused goes on; the backend then starts.
 """

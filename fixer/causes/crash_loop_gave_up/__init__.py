@@ -20,7 +20,7 @@ Why nginx says 502
 
 How it is told apart
   It is a consequence as long as its own log names a reason that still holds: see crash-missing-env, crash-port-in-use.
-  It is the root where the reason has gone (it was killed from outside, the variable is set by now, the port is free)
+  It is the root where the reason has gone (it was killed from outside, the variable is set now, the port is free)
   or lies in another system (a database that refused it then): the manager has stopped trying, and only a start tells.
 
 The repair and its safety

@@ -20,7 +20,7 @@ How it is told apart
   Its manager says failed (or starts it again and again), and its own log since the last start names the variable: a
   KeyError raised by os.environ, a settings class with "Field required", "NAME environment variable is not set". A
   KeyError anywhere else is an error in the code, not a missing variable. If the variable is set in the places that feed
-  the service by now, it is not missing: then the service only has to be started.
+  the service now, it is not missing: then the service only has to be started.
 
 The repair and its safety
   set-variable (disruptive): the value is yours to give (`--set NAME=VALUE`), fixer never invents one. It is written

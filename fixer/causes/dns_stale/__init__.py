@@ -8,11 +8,11 @@ By hand
 
 What it is
   A name in `proxy_pass` or in an `upstream` block is looked up once, when nginx reads its configuration. The backend
-  was made anew since (compose, a move, a changed record) and has another address.
+  was recreated since (compose, a move, a changed record) and has another address.
 
 Why nginx says 502, 504 or something strange
   The old address refuses (`connect() failed (111: Connection refused)`), is empty (`upstream timed out`, `113: No route
-  to host`), or by now belongs to somebody else, whose answers visitors get.
+  to host`), or now belongs to somebody else, whose answers visitors get.
 
 How it is told apart
   The name resolves to an address that answers when asked directly, the route still fails, and nginx's log names another
@@ -30,7 +30,7 @@ How it is told apart
 
 The repair and its safety
   remove-alias (manual): which of the containers is to have the name, only a person knows; the place is told.
-  reload-nginx (safe): nginx -t, then a reload, which looks the name up anew. It helps until the address changes again:
+  reload-nginx (safe): nginx -t, then a reload, which looks the name up again. It helps until the address changes again:
   for good, give nginx a resolver (in Docker `resolver 127.0.0.11 valid=5s;`) and the name in a variable.
   start-service (safe): where a copy is gone that its restart policy brings back, start it; else that is the other
   choice, since whoever stopped it may have meant to.

@@ -13,7 +13,7 @@ By hand
 
 What it is
   A name in `proxy_pass` or in an `upstream` block leads nowhere: misspelt, its record or its container's alias is gone.
-  With the name in a variable nginx asks its `resolver` at every request, and that may know it not, or not answer.
+  With the name in a variable nginx asks its `resolver` at every request, and that may not know the name, or not answer.
 
 Why nginx says 502, or nothing at all
   At a start: `host not found in upstream "NAME"`, and nginx ends; a running nginx refuses to reload and serves on.
@@ -25,7 +25,7 @@ How it is told apart
   The name itself: nginx names it, and it leads nowhere on the node where nginx runs. A container that is stopped is
   backend-down, one on another network is network-detached. Where the name resolves to something dead, see dns-stale.
 
-  Where nginx runs on and nobody has the name by now, it asks the address of its start: its container was removed,
+  Where nginx runs on and nobody has the name now, it asks the address of its start: its container was removed,
   renamed or made on another network, and only a person knows which.
 
   A container in the network of another one (`network_mode: service:x`, `host`) has no name: it goes by the other's.
@@ -36,7 +36,7 @@ The repair and its safety
   configuration in its place, then nginx -t, then a start or a reload. Of a container in the network of another one that
   is the other's name, and nothing is asked.
   connect-container (safe, asks for --set connect=…): a container that was run by hand bears the name on another network
-  (made anew without the one that it shared with nginx): a person says that it is meant, and may be talked to; then it
+  (recreated without the one that it shared with nginx): a person says that it is meant, and may be talked to; then it
   is joined under that name. Of one that compose made the command and the files are named.
   point-resolver (safe): in a container on a network of its own, a resolver that does not answer is replaced by
   Docker's, 127.0.0.11. On other machines which server is right is for a person: the message names the line.

@@ -16,9 +16,10 @@ Why visitors see an error
   restart: then nginx does not start at all (nginx-down is the consequence).
 
 How it is told apart
-  `nginx -t` fails. While every page answers, this is advice: nothing is broken yet, and nothing is touched. Of a pipe
-  (FIFO) that is included nginx says nothing, it waits there for ever: that is seen, and `nginx -t` not run. Where
-  Docker was to mount a file that is not there it makes an empty folder of that name, over which nginx ends at once.
+  `nginx -t` fails. While every page answers, this is advice: nothing is broken yet, and nothing is touched. If a
+  pipe (FIFO) is included, nginx says nothing and waits there for ever: fixer sees that and does not run `nginx -t`.
+  Where Docker was to mount a file that is not there it makes an empty folder of that name, over which nginx ends at
+  once.
 
 The repair and its safety
   remove-dangling-link (safe): a link that leads nowhere serves nothing; it is removed, the configuration is checked,

@@ -17,7 +17,7 @@ What it is
   meant, more than a limit on it (LimitAS=, LimitDATA=, ulimit) leaves.
 
 Why visitors see an error
-  Nobody listens on the web port, so the browser says "connection refused"; a load balancer or CDN in front of this
+  Nothing listens on the web port, so the browser says "connection refused"; a load balancer or CDN in front of this
   nginx turns that into its own 502.
 
 How it is told apart

@@ -31,7 +31,7 @@ The repair and its safety
   `nginx -t`, then a reload. Nothing that runs is stopped.
   share-socket (manual): the two containers have no folder in common there: what to mount where is told.
   restart-service (disruptive): the backend listens on a socket that it made at the very path, and whose name is gone
-  since (it was removed, or a link on the way leads to another release now). A start makes it anew.
+  since (it was removed, or a link on the way leads to another release now). A start recreates it.
   loosen-sandbox (disruptive): it is nginx's own unit that hides the folder (some distributions ship nginx with
   PrivateTmp=yes): a drop-in lets it see that, and nginx is restarted.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site

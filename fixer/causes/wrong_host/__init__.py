@@ -21,18 +21,19 @@ How it is told apart
   listens on another port of the same place. firewall-drop: there the host is there and swallows packets. Here no node
   that could be seen has the address, and an application listens on that very port elsewhere, used by no other route. Of
   the containers beside nginx's the one that is told that port is meant, whether it runs or not: where it does not, its
-  start comes first (backend-down, or why it ends), then the address. Another one is not meant for running only.
+  start comes first (backend-down, or why it ends), then the address. That another one runs does not make it the
+  intended one.
 
   A name that a line of /etc/hosts leads to such an address: the line is wrong, not nginx's file, and is named.
 
 The repair and its safety
   correct-hosts-line (disruptive): where a container of that name is on a network of nginx's, the entry of
-  `extra_hosts:` that hides it is taken out and nginx's container created anew; else the line is told (manual).
+  `extra_hosts:` that hides it is taken out and nginx's container recreated; else the line is told (manual).
   point-route-at-service (safe): the address is replaced by the name of the container (names survive a re-creation,
   addresses do not), then `nginx -t` and a reload. Where the address may belong to another machine that is switched off,
-  no look from here tells; then a person must say that the local service is meant (`--set upstream=…`).
+  fixer cannot see that from here; then a person must say that the local service is meant (`--set upstream=…`).
   reach-docker-host (disruptive): the container is given the name host.docker.internal (`extra_hosts:`) in its compose
-  file and created anew; where nothing listens on the Docker host for containers, a person must change that. A
+  file and recreated; where nothing listens on the Docker host for containers, a person must change that. A
   container that has the host's network, or publishes that port, is what belongs there: then its own fault is told.
 """
 

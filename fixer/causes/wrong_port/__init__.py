@@ -25,7 +25,7 @@ How it is told apart
   If the file already holds the right port, it is nginx-not-reloaded.
   Where nginx runs on the Docker host (or shares its network) and the backend in a container, the address is one that
   Docker publishes. An open port proves nothing there: docker-proxy accepts for the container and cuts the connection
-  when nobody listens inside (`recv() failed (104: Connection reset by peer)`), so fixer looks inside the container. A
+  when nothing listens inside (`recv() failed (104: Connection reset by peer)`), so fixer looks inside the container. A
   port that no container publishes is refused (111), as if the backend were stopped.
 
 The repair and its safety
@@ -37,7 +37,7 @@ The repair and its safety
   is wrong is the container: another port in nginx would not last, and fixer says the words for a person.
 
   publish-port (disruptive): the `ports:` entry of the Compose service is written or corrected, and the container is
-  created anew; only where the project's files still describe what runs, else fixer says the words for a person. Where
+  recreated; only where the project's files still describe what runs, else fixer says the words for a person. Where
   the right port is published already, nginx is pointed at it instead, if that container is provably meant.
 """
 
