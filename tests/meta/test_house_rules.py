@@ -1,10 +1,9 @@
-"""The house rules that no linter knows: sizes, names, first lines, no word of the lab in fixer."""
+"""The house rules that no linter knows: sizes, names, first lines, no word of the lab in fixer. script/shape has more."""
 
 from __future__ import annotations
 
 import ast
 import re
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,28 +34,6 @@ def test_every_file_keeps_the_rules() -> None:
 def is_swallowed(node: ast.ExceptHandler) -> bool:
     broad = node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"})
     return broad and all(isinstance(line, ast.Pass | ast.Continue) for line in node.body)
-
-
-def test_no_circle_of_imports() -> None:
-    """Late ones count, and those for types alone. Asking a host may lead to another host: fixer.hosts is left out."""
-    paths = {relative(p).removesuffix(".py").removesuffix("/__init__").replace("/", "."): p for p in CODE}
-    graph = {
-        name: {m for m in imported(path) if m in paths and m != name}
-        for name, path in paths.items() if not name.startswith("fixer.hosts")
-    }
-    TopologicalSorter(graph).prepare()      # CycleError tells the circle
-
-
-def imported(path: Path) -> set[str]:
-    """The modules that a file names in its imports; of a package that is asked for a name, both."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
 
 
 def test_no_word_of_the_lab_in_fixer() -> None:
